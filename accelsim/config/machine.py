@@ -1,0 +1,107 @@
+"""Schema of a machine: array, vector unit, SRAM, DMA, DRAM, energy table and scheduling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from accelsim.config.dram import DramDevice
+from accelsim.config.energy_table import EnergyTable
+from accelsim.config.schema import Bits, Count, Name, Positive, PositiveNumber, Section
+from accelsim.config.strict_yaml import KeyPath
+from accelsim.units import ceil_div
+
+Lanes = Annotated[int, Field(gt=0, le=1 << 16)]
+
+
+class Array(Section):
+    """The PE array and its data types."""
+
+    rows: Annotated[int, Field(gt=0, le=1 << 16)] = Field(description="PE rows")
+    cols: Annotated[int, Field(gt=0, le=1 << 16)] = Field(description="PE columns")
+    dataflow: Literal["ws", "is", "os"] = Field(description="weight-, input- or output-stationary")
+    clock_mhz: PositiveNumber = Field(description="clock of array, vector unit, SRAM and DMA")
+    overlap: bool = Field(True, description="the next fold loads, or the last drains, behind the current one")
+    mac_latency: Annotated[int, Field(ge=1, le=64)] = Field(1, description="clocks of a MAC: multiplier stages + 1")
+    post_latency: Count = Field(4, description="clocks of requantisation, from the array's last output to SRAM")
+    weight_bits: Bits = Field(8, description="bits of a weight")
+    activation_bits: Bits = Field(8, description="bits of a feature map element")
+    psum_bits: Annotated[int, Field(ge=8, le=64)] = Field(32, description="bits of a partial sum")
+    depthwise_on: Literal["array", "vector"] = Field("array", description="unit that does depthwise convolutions")
+
+
+class Vector(Section):
+    """The vector unit."""
+
+    lanes: Lanes = Field(description="elements a clock")
+
+
+class Buffer(Section):
+    """An SRAM buffer with one read and one write port of the same width."""
+
+    capacity_bytes: Positive = Field(description="capacity, of which half is a tile's")
+    port_bytes_per_cycle: Positive = Field(description="width of the read port, and of the write port")
+
+
+class Accumulator(Section):
+    """The partial-sum buffer; its ports are as wide as the array has columns unless given."""
+
+    capacity_bytes: Positive = Field(description="capacity, of which half is a tile's")
+    port_bytes_per_cycle: Positive | None = Field(None, description="port width; null: a partial sum for each column")
+
+
+class Sram(Section):
+    """The on-chip buffers."""
+
+    activation: Buffer
+    weight: Buffer
+    accumulator: Accumulator
+    line_buffer: bool = Field(False, description="a pixel under several kernel positions is read from SRAM once")
+
+
+class Dma(Section):
+    """The two DMA engines, one in and one out."""
+
+    setup_cycles: Count = Field(description="clocks to set up a descriptor")
+    max_outstanding_bursts: Positive = Field(description="bursts in flight of one engine")
+    scatter: bool = Field(True, description="stores may scatter channels; false: shuffles are explicit copies")
+
+
+class Scheduling(Section):
+    """Who goes first."""
+
+    arbitration: Literal["arrival", "program_order"] = Field(
+        "arrival", description="order in which DRAM serves the DMA engines"
+    )
+
+
+class Machine(Section):
+    """A whole accelerator, resolved: DRAM device and energy table inlined."""
+
+    name: Name
+    description: str = ""
+    array: Array
+    vector: Vector
+    sram: Sram
+    dma: Dma
+    dram: DramDevice
+    energy: EnergyTable
+    scheduling: Scheduling = Scheduling()
+    sources: dict[str, str] = Field(default_factory=dict, description="source of each number, by key or key prefix")
+
+
+def inconsistencies(machine: Machine) -> Iterator[tuple[KeyPath, str, str]]:
+    """(key, expected, got) of values that are fine alone and not together."""
+    array, accumulator = machine.array, machine.sram.accumulator
+    least = 2 * array.cols * ceil_div(array.psum_bits, 8)
+    if array.dataflow != "os" and accumulator.capacity_bytes < least:
+        expected = f"at least {least} (a partial sum for each column, twice)"
+        yield ("sram", "accumulator", "capacity_bytes"), expected, str(accumulator.capacity_bytes)
+    for key in machine.sources:
+        section: object = machine
+        for part in key.split("."):
+            section = getattr(section, part, None)
+        if section is None:
+            yield ("sources", key), "a key of this machine", repr(key)

@@ -1,0 +1,60 @@
+"""Resolved configurations as text that can be read back."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel
+
+from accelsim.config.load import FOLDERS, Kind, data_root, find
+from accelsim.config.strict_yaml import read, scalar
+from accelsim.errors import UserError
+
+
+def kind_of_file(name_or_path: str) -> Literal["machines", "networks"]:
+    """Whether a file, or shipped name, is a machine or a network. Raises UserError where it is neither."""
+    try:
+        path, shown_as = find("machines", name_or_path)
+    except UserError:
+        path, shown_as = find("networks", name_or_path)
+    return "networks" if "layers" in read(path, shown_as).data else "machines"
+
+
+def described(kind: Kind, name: str) -> str:
+    """The description in a shipped file, or its first comment."""
+    path = data_root() / FOLDERS[kind] / f"{name}.yaml"
+    document = read(path, path.name)
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    return str(document.data.get("description") or first.removeprefix("#").strip())
+
+
+def to_yaml(model: BaseModel) -> str:
+    """A model as YAML that loads to an equal one."""
+    return _Dumper.text(model.model_dump(mode="json", exclude_none=True, exclude_defaults=False))
+
+
+class _Dumper(yaml.SafeDumper):
+    """Plain YAML: keys in their order, no aliases, short lists and innermost mappings on one line."""
+
+    @classmethod
+    def text(cls, data: dict[str, Any]) -> str:
+        dumped: str = yaml.dump(data, Dumper=cls, sort_keys=False, width=120, default_flow_style=None)
+        return dumped
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def text_node(self, data: str) -> yaml.ScalarNode:
+        """A string, quoted where it would be read back as something else."""
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=None if _is_plain(data) else "'")
+
+
+_Dumper.add_representer(str, _Dumper.text_node)
+
+
+def _is_plain(text: str) -> bool:
+    try:
+        return bool(scalar(text) == text)
+    except ValueError:
+        return False

@@ -1,0 +1,132 @@
+"""Schema of a workload file: a network as a list of rows, each a layer or a named block of layers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from accelsim.config.schema import Count, Name, Section
+
+Size = Annotated[int, Field(gt=0, le=1 << 20)]
+Padding = Annotated[int, Field(ge=0, le=1 << 12)]
+Pair = Size | Annotated[list[Size], Field(min_length=2, max_length=2)]
+Sides = Padding | Annotated[list[Padding], Field(min_length=4, max_length=4)]
+Activation = Literal["none", "relu", "relu6"]
+
+
+class Input(Section):
+    """Size of an input image."""
+
+    height: Size
+    width: Size
+    channels: Size
+
+
+class Row(Section):
+    """What all rows have. `inputs` are names of earlier rows, or `input`; by default the row before."""
+
+    name: Name
+    stage: Name | None = Field(None, description="group in reports; by default the part of the name before _")
+    inputs: Annotated[list[Name], Field(min_length=1, max_length=1000)] | None = None
+
+
+class Windowed(Row):
+    """A row with a sliding window. Pairs are [height, width], sides [top, left, bottom, right]."""
+
+    kernel: Pair
+    stride: Pair = 1
+    pad: Sides = 0
+    dilation: Pair = 1
+
+
+class ConvRow(Windowed):
+    """Convolution; `groups` equal to the channels on both sides makes it depthwise."""
+
+    op: Literal["conv"]
+    channels: Size = Field(description="output channels")
+    groups: Size = 1
+    activation: Activation = "none"
+
+
+class DepthwiseRow(Windowed):
+    """Depthwise convolution: a filter for each channel."""
+
+    op: Literal["dwconv"]
+    activation: Activation = "none"
+
+
+class DenseRow(Row):
+    """`fc` takes the whole map as one vector, `matmul` each of its pixels."""
+
+    op: Literal["fc", "matmul"]
+    channels: Size = Field(description="output channels")
+    groups: Size = 1
+    activation: Activation = "none"
+
+
+class PoolRow(Windowed):
+    """Pooling; `ceil` keeps a last, partial window."""
+
+    op: Literal["maxpool", "avgpool"]
+    ceil: bool = False
+
+
+class SimpleRow(Row):
+    """Operations without parameters of their own."""
+
+    op: Literal["gap", "add", "concat", "scale", "sigmoid", "softmax", "bn", "relu"]
+    activation: Activation = "none"
+
+
+class LrnRow(Row):
+    """Local response normalisation over `size` neighbouring channels."""
+
+    op: Literal["lrn"]
+    size: Size = 5
+
+
+class ShuffleRow(Row):
+    """Channel shuffle: channel i*n + j of `groups` x n goes to j*groups + i."""
+
+    op: Literal["shuffle"]
+    groups: Size
+
+
+class ShuffleNetUnitRow(Row):
+    """`repeat` ShuffleNet units (Zhang et al. 2018, Fig. 2); those of stride 2 pool and concatenate, the others add."""
+
+    op: Literal["shufflenet_unit"]
+    channels: Size = Field(description="output channels")
+    stride: Literal[1, 2]
+    groups: Size
+    repeat: Size = 1
+    first: Size = Field(1, description="number of the first unit, for names")
+    group_entry: bool = Field(True, description="whether the first 1x1 convolution is grouped")
+    shuffle: bool = True
+
+
+AnyRow = Annotated[
+    ConvRow | DepthwiseRow | DenseRow | PoolRow | SimpleRow | LrnRow | ShuffleRow | ShuffleNetUnitRow,
+    Field(discriminator="op"),
+]
+
+
+class Expectation(Section):
+    """What the source says the network costs for one image; loading checks it."""
+
+    macs: Count
+    weights: Count
+    source: str
+
+
+class Workload(Section):
+    """A network file."""
+
+    name: Name
+    description: str = ""
+    source: str
+    input: Input
+    batch: Annotated[int, Field(gt=0, le=1 << 16)] = 1
+    layers: Annotated[list[AnyRow], Field(min_length=1, max_length=10_000)]
+    expect: Expectation | None = None

@@ -1,0 +1,162 @@
+"""The dataflows: how a matrix product is cut into folds (MACHINE.md sections 2, 3 and 5).
+
+A dataflow is one entry of `DATAFLOWS`. It says which of M, K, N the rows and columns of the array carry, which one
+is streamed, and what an array step moves through the SRAM ports; everything else follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from accelsim.program.folds import Fold, FoldChain, join, repeat, single
+from accelsim.units import ceil_div
+
+DataflowName = Literal["ws", "is", "os"]
+
+
+@dataclass(frozen=True, slots=True)
+class Gemm:
+    """`groups` independent products A (m x k) * W (k x n)."""
+
+    groups: int
+    m: int
+    k: int
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayShape:
+    """What fold timing depends on. Ports are in elements a clock; `None` means as wide as the array asks for."""
+
+    rows: int
+    cols: int
+    mac_latency: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FoldShape:
+    """What one fold maps: `packed` groups, in all `rows` x `cols` PEs, `steps` of the streamed dimension.
+
+    first_k, last_k: whether it begins, or ends, the sum over K of its outputs.
+    """
+
+    rows: int
+    cols: int
+    steps: int
+    packed: int
+    first_k: bool
+    last_k: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Dataflow:
+    """A dataflow, as the roles of M, K and N.
+
+    pinned: the operand held in the PEs; rows, cols, streamed: attribute of `Gemm` that each carries; cols_outer:
+    whether the column tiles (else the row tiles) are the outer loop of the fold order.
+    """
+
+    name: DataflowName
+    pinned: Literal["weight", "ifmap", "psum"]
+    rows: Literal["m", "k"]
+    cols: Literal["m", "n"]
+    streamed: Literal["m", "k", "n"]
+
+
+DATAFLOWS: dict[DataflowName, Dataflow] = {
+    "ws": Dataflow("ws", pinned="weight", rows="k", cols="n", streamed="m"),
+    "is": Dataflow("is", pinned="ifmap", rows="k", cols="m", streamed="n"),
+    "os": Dataflow("os", pinned="psum", rows="m", cols="n", streamed="k"),
+}
+
+FoldSequence = tuple[tuple[int, "FoldSequence | FoldShape"], ...]
+"""(times, what is done so many times), one after the other."""
+
+
+def pack_size(dataflow: Dataflow, gemm: Gemm, array: ArrayShape) -> int:
+    """Groups that share a fold, block-diagonally; 1 where a group fills a fold or more of its own."""
+    rows, cols = getattr(gemm, dataflow.rows), getattr(gemm, dataflow.cols)
+    if rows > array.rows or cols > array.cols:
+        return 1
+    return min(array.rows // rows, array.cols // cols, gemm.groups)
+
+
+def fold_sequence(dataflow: Dataflow, gemm: Gemm, array: ArrayShape) -> FoldSequence:
+    """The folds of `gemm` in the order in which the array does them, as nested repetitions."""
+    packed = pack_size(dataflow, gemm, array)
+    full, rest = divmod(gemm.groups, packed)
+    parts = [(full, _group_folds(dataflow, gemm, array, packed))]
+    if rest:
+        parts.append((1, _group_folds(dataflow, gemm, array, rest)))
+    return tuple(parts)
+
+
+def _group_folds(dataflow: Dataflow, gemm: Gemm, array: ArrayShape, packed: int) -> FoldSequence:
+    rows, cols = packed * getattr(gemm, dataflow.rows), packed * getattr(gemm, dataflow.cols)
+    steps = getattr(gemm, dataflow.streamed)
+    return tuple(
+        (
+            col_tiles,
+            tuple(
+                (row_tiles, FoldShape(used_rows, used_cols, steps, packed, first_k, last_k))
+                for row_tiles, used_rows, first_k, last_k in _row_tiles(rows, array.rows, dataflow.rows == "k")
+            ),
+        )
+        for col_tiles, used_cols in _cuts(cols, array.cols)
+    )
+
+
+def _cuts(extent: int, size: int) -> Iterator[tuple[int, int]]:
+    """(how many, how large) tiles of at most `size` cover `extent`."""
+    full, rest = divmod(extent, size)
+    if full:
+        yield full, size
+    if rest:
+        yield 1, rest
+
+
+def _row_tiles(extent: int, size: int, sums_over_rows: bool) -> Iterator[tuple[int, int, bool, bool]]:
+    """(how many, used rows, first_k, last_k) of the row tiles; without a sum over rows each is first and last."""
+    if not sums_over_rows:
+        for count, used in _cuts(extent, size):
+            yield count, used, True, True
+        return
+    total = ceil_div(extent, size)
+    last = extent - (total - 1) * size
+    if total == 1:
+        yield 1, last, True, True
+        return
+    yield 1, size, True, False
+    if total > 2:
+        yield total - 2, size, False, False
+    yield 1, last, False, True
+
+
+def fold_of(dataflow: Dataflow, shape: FoldShape, array: ArrayShape) -> Fold:
+    """Timing of a fold whose operands come as fast as the array takes them."""
+    skew = max(shape.rows, shape.cols) - 1
+    if dataflow.pinned == "psum":
+        tail = 2 * array.rows + shape.cols - 2 + array.mac_latency - 1
+        return Fold(load=0, stream=shape.steps, drain=array.rows, tail=tail, skew=skew)
+    tail = array.mac_latency * array.rows + shape.cols - 2
+    return Fold(load=shape.rows, stream=shape.steps, drain=0, tail=tail, skew=skew)
+
+
+def chain_of(sequence: FoldSequence, timing: Callable[[FoldShape], Fold]) -> FoldChain:
+    """The timing of a fold sequence, in time that grows with its nesting and not with its folds."""
+    chain: FoldChain | None = None
+    for times, part in sequence:
+        inner = single(timing(part)) if isinstance(part, FoldShape) else chain_of(part, timing)
+        repeated = repeat(inner, times)
+        chain = repeated if chain is None else join(chain, repeated)
+    if chain is None:
+        raise ValueError("a fold sequence has at least one fold")
+    return chain
+
+
+def array_cycles(dataflow: Dataflow, gemm: Gemm, array: ArrayShape, *, overlap: bool) -> int:
+    """Clocks from the first load to the last output, all data on chip, capacity and ports ignored."""
+    chain = chain_of(fold_sequence(dataflow, gemm, array), lambda shape: fold_of(dataflow, shape, array))
+    return chain.first.load + chain.end if overlap else chain.serial_cycles

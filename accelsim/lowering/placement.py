@@ -1,0 +1,129 @@
+"""Where feature maps lie in DRAM. Concat and channel shuffle are addresses: their inputs' producers write straight to
+where the result lies, unless something stands against it; then the layer is an explicit copy (MACHINE.md section 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim.network.graph import INPUT, Network, Node, Op, Shape
+from accelsim.program.tensors import ALIGNMENT_BYTES, Range, Tensor
+from accelsim.units import ceil_div
+
+Channels = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A map as (part of) a tensor: channel c of the map is channel `channels[c]` of the tensor."""
+
+    tensor: Tensor
+    channels: Channels
+
+    def reads(self, start: int, stop: int) -> Range:
+        """Channels [start, stop) of the map, for those who read it; they are neighbours in the tensor."""
+        low = int(self.channels[start])
+        return Range(low, low + stop - start)
+
+    def writes(self, channels: Channels) -> tuple[Range, ...]:
+        """These channels of the map as few ranges of channels of the tensor."""
+        return progressions(tuple(np.sort(self.channels[channels]).tolist()))
+
+
+@lru_cache(maxsize=1 << 12)
+def progressions(values: tuple[int, ...]) -> tuple[Range, ...]:
+    """Ascending numbers as ranges of constant step, greedily."""
+    ranges = []
+    position = 0
+    while position < len(values):
+        end = position + 1
+        step = values[end] - values[position] if end < len(values) else 1
+        while end < len(values) and values[end] - values[end - 1] == step:
+            end += 1
+        step = step if end - position > 1 else 1
+        ranges.append(Range(values[position], values[end - 1] + 1, step))
+        position = end
+    return tuple(ranges)
+
+
+def shuffled(channels: int, groups: int) -> Channels:
+    """Where a channel shuffle puts each channel: i*n + j goes to j*groups + i."""
+    group, position = np.divmod(np.arange(channels), channels // groups)
+    return position * groups + group
+
+
+@dataclass(frozen=True, slots=True)
+class Maps:
+    """Where all maps lie, which inputs a concat or shuffle still has to copy, and the first free address."""
+
+    by_name: dict[str, Placement]
+    copies: dict[str, tuple[str, ...]]
+    next_address: int
+
+
+def place_maps(network: Network, bits: int, *, scatter: bool) -> Maps:
+    """Give each map of the network a place; with `scatter` a store may write channels a stride apart."""
+    nested: dict[str, tuple[str, Channels]] = {}
+    copies: dict[str, tuple[str, ...]] = {}
+    for node in reversed(network.nodes):
+        if node.op in (Op.CONCAT, Op.SHUFFLE):
+            parts = _parts(node)
+            free = {name for name in parts if _may_nest(network, node, name, nested, scatter)}
+            nested.update({name: (node.name, parts[name]) for name in parts if name in free})
+            copies[node.name] = tuple(name for name in node.inputs if name not in free)
+    return _lay_out(network, bits, nested, copies)
+
+
+def _parts(node: Node) -> dict[str, Channels]:
+    """Where the channels of each input lie in the output of a concat or shuffle."""
+    if node.op is Op.SHUFFLE:
+        return {node.inputs[0]: shuffled(node.output.channels, node.groups)}
+    parts, offset = {}, 0
+    for name, size in zip(node.inputs, node.sizes, strict=True):
+        parts[name] = np.arange(offset, offset + size.channels)
+        offset += size.channels
+    return parts
+
+
+def copied_channels(node: Node, position: int) -> Channels:
+    """Where input number `position` of a concat or shuffle goes, for a copy."""
+    if node.op is Op.SHUFFLE:
+        return shuffled(node.output.channels, node.groups)
+    offset = sum(size.channels for size in node.sizes[:position])
+    return np.arange(offset, offset + node.sizes[position].channels)
+
+
+def _may_nest(network: Network, node: Node, name: str, taken: Collection[str], scatter: bool) -> bool:
+    """Whether input `name` of a concat or shuffle can be written where `node` wants it."""
+    if name == INPUT or name in taken or node.inputs.count(name) > 1:
+        return False
+    return node.op is Op.CONCAT or (scatter and len(network.consumers[name]) == 1)
+
+
+def _lay_out(
+    network: Network, bits: int, nested: dict[str, tuple[str, Channels]], copies: dict[str, tuple[str, ...]]
+) -> Maps:
+    shapes: dict[str, Shape] = {INPUT: network.input, **{node.name: node.output for node in network.nodes}}
+    by_name: dict[str, Placement] = {}
+    address = 0
+    for name, shape in shapes.items():
+        if name in nested:
+            continue
+        dims = (network.batch, shape.height, shape.width, shape.channels)
+        tensor = Tensor(name, dims, bits, address)
+        by_name[name] = Placement(tensor, np.arange(shape.channels))
+        address = aligned(address + tensor.bytes)
+    for name in reversed(shapes):
+        if name in nested:
+            outer, channels = nested[name]
+            by_name[name] = Placement(by_name[outer].tensor, by_name[outer].channels[channels])
+    return Maps(by_name, copies, address)
+
+
+def aligned(address: int) -> int:
+    """The next address at which a tensor may begin."""
+    return ceil_div(address, ALIGNMENT_BYTES) * ALIGNMENT_BYTES

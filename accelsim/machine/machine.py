@@ -1,0 +1,256 @@
+"""The machine: SimPy processes for DMA in, PE array, vector unit and DMA out, playing one tile program.
+
+Time is integer array clocks. Each unit serves its commands in program order; a command begins when its unit is free
+and what it waits for (`accelsim.program.link`) has happened. What happens inside a fold, a vector operation or a
+transfer is a closed form, so the number of events grows with the commands and not with their clocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+import simpy
+
+from accelsim.config.machine import Machine
+from accelsim.errors import DeadlockError
+from accelsim.machine.dram import MODELS, DramModel, Transfer
+from accelsim.machine.pipeline import Pipeline
+from accelsim.program.commands import Command, Compute, Load, Program, Store, Unit, unit_of
+from accelsim.program.link import Moment, Wait, Waits
+from accelsim.program.tensors import descriptors
+
+Process = Generator[simpy.Event, Any, None]
+
+NEVER = -1
+
+
+class Happening(StrEnum):
+    """What observers are told of: a command begins (its first access to SRAM or DRAM), or starts its first stream."""
+
+    BEGIN = "begin"
+    STREAM = "stream"
+
+
+class Observer(Protocol):
+    """Watches a run; called in the order of events."""
+
+    def happened(self, what: Happening | Moment, index: int, cycle: int) -> None:
+        """Command `index` came to this point at this array clock."""
+
+
+@dataclass(slots=True)
+class Timeline:
+    """When each command was where, in array clocks, by index.
+
+    begin: its unit took it on; stream: its first stream starts, or its transfer is handed to DRAM; stream_end: its
+    last stream ends, or its last data is on the bus; free: its unit turns to the next; moments: see `Moment`.
+    """
+
+    begin: list[int]
+    stream: list[int]
+    stream_end: list[int]
+    free: list[int]
+    moments: dict[Moment, list[int]]
+    dram_busy_clocks: int = 0
+
+    @classmethod
+    def of_length(cls, count: int) -> Timeline:
+        """A timeline in which nothing has happened yet."""
+        blank = [NEVER] * count
+        return cls(blank[:], blank[:], blank[:], blank[:], {moment: blank[:] for moment in Moment})
+
+    @property
+    def done(self) -> list[int]:
+        """When each command's data was where it goes."""
+        return self.moments[Moment.DONE]
+
+    @property
+    def total_cycles(self) -> int:
+        """When all is done."""
+        return max(self.done, default=0)
+
+
+def play(program: Program, waits: Sequence[Waits], machine: Machine, observers: Iterable[Observer] = ()) -> Timeline:
+    """Run a linked program on a machine.
+
+    Raises DeadlockError, naming who waits for what, where the program can't go on.
+    """
+    return _Player(program, waits, machine, tuple(observers)).run()
+
+
+class _Player:
+    def __init__(
+        self, program: Program, waits: Sequence[Waits], machine: Machine, observers: tuple[Observer, ...]
+    ) -> None:
+        self.program = program
+        self.waits = waits
+        self.machine = machine
+        self.observers = observers
+        self.env = simpy.Environment()
+        self.dram: DramModel = MODELS[machine.dram.kind](machine.dram, machine.array.clock_mhz)
+        self.timeline = Timeline.of_length(len(program.commands))
+        self.events: dict[Wait, simpy.Event] = {}
+        self.waiting: dict[Unit, tuple[int, Wait]] = {}
+        self.left = len(program.commands)
+        self.all_done = self.env.event()
+        self.turns = _turns(program.commands) if machine.scheduling.arbitration == "program_order" else {}
+        self.next_turn = 0
+        self.turn_events: dict[int, simpy.Event] = {}
+
+    def run(self) -> Timeline:
+        queues: dict[Unit, list[int]] = {unit: [] for unit in Unit}
+        for index, command in enumerate(self.program.commands):
+            queues[unit_of(command)].append(index)
+        self.env.process(self._dma(Unit.DMA_IN, queues[Unit.DMA_IN]))
+        self.env.process(self._array(queues[Unit.ARRAY]))
+        self.env.process(self._vector(queues[Unit.VECTOR]))
+        self.env.process(self._dma(Unit.DMA_OUT, queues[Unit.DMA_OUT]))
+        if self.program.commands:
+            try:
+                self.env.run(until=self.all_done)
+            except RuntimeError:
+                if self.all_done.triggered or self.env.peek() != float("inf"):
+                    raise
+                raise DeadlockError(self._deadlock()) from None
+        self.timeline.dram_busy_clocks = self.dram.busy_clocks
+        return self.timeline
+
+    def _tell(self, what: Happening | Moment, index: int) -> None:
+        for observer in self.observers:
+            observer.happened(what, index, self.env.now)
+
+    def _wait(self, unit: Unit, index: int, waits: Iterable[Wait]) -> Process:
+        for wait in waits:
+            if self.timeline.moments[wait[1]][wait[0]] == NEVER:
+                self.waiting[unit] = (index, wait)
+                yield self.events.setdefault(wait, self.env.event())
+        self.waiting.pop(unit, None)
+
+    def _until(self, cycle: int) -> Process:
+        if cycle > self.env.now:
+            yield self.env.timeout(cycle - self.env.now)
+
+    def _at(self, cycle: int, moment: Moment, index: int) -> None:
+        """Let a moment of a command come at `cycle`."""
+        if cycle == self.env.now:
+            self._come(moment, index)
+            return
+        timeout = self.env.timeout(cycle - self.env.now)
+        assert timeout.callbacks is not None
+        timeout.callbacks.append(lambda _: self._come(moment, index))
+
+    def _come(self, moment: Moment, index: int) -> None:
+        self.timeline.moments[moment][index] = self.env.now
+        if self.observers:
+            self._tell(moment, index)
+        event = self.events.pop((index, moment), None)
+        if event is not None:
+            event.succeed()
+        if moment is Moment.DONE:
+            self.left -= 1
+            if not self.left:
+                self.all_done.succeed()
+
+    def _array(self, queue: list[int]) -> Process:
+        pipeline = Pipeline(self.machine.array.overlap)
+        timeline = self.timeline
+        for index in queue:
+            command = self._compute(index)
+            assert command.chain is not None
+            yield from self._wait(Unit.ARRAY, index, self.waits[index].begin)
+            load_begin = pipeline.load_begin(self.env.now)
+            yield from self._until(load_begin)
+            self._tell(Happening.BEGIN, index)
+            yield from self._wait(Unit.ARRAY, index, self.waits[index].stream)
+            passage = pipeline.passage(command.chain, load_begin, self.env.now)
+            yield from self._until(passage.start)
+            self._tell(Happening.STREAM, index)
+            skew = command.chain.last.skew
+            self._at(passage.last_start + skew, Moment.STATIONARY_READ, index)
+            self._at(passage.stream_end + skew, Moment.STREAM_READ, index)
+            self._at(passage.end + command.post_cycles, Moment.DONE, index)
+            timeline.begin[index], timeline.stream[index] = load_begin, passage.start
+            timeline.stream_end[index], timeline.free[index] = passage.stream_end, passage.last_start
+            yield from self._until(passage.last_start)
+
+    def _vector(self, queue: list[int]) -> Process:
+        timeline = self.timeline
+        for index in queue:
+            command = self._compute(index)
+            yield from self._wait(Unit.VECTOR, index, self.waits[index].begin)
+            self._tell(Happening.BEGIN, index)
+            self._tell(Happening.STREAM, index)
+            timeline.begin[index] = timeline.stream[index] = self.env.now
+            end = self.env.now + command.vector_cycles
+            timeline.stream_end[index] = timeline.free[index] = end
+            yield from self._until(end)
+            self._come(Moment.STREAM_READ, index)
+            self._at(end + command.post_cycles, Moment.DONE, index)
+
+    def _compute(self, index: int) -> Compute:
+        command = self.program.commands[index]
+        assert isinstance(command, Compute)
+        return command
+
+    def _dma(self, unit: Unit, queue: list[int]) -> Process:
+        """An engine. Transfers retire in order: one is done no earlier than those before it."""
+        dma, timeline = self.machine.dma, self.timeline
+        burst_bytes = self.machine.dram.burst_bytes
+        last_done = 0
+        for index in queue:
+            command = self.program.commands[index]
+            assert isinstance(command, Load | Store)
+            yield from self._wait(unit, index, self.waits[index].begin)
+            timeline.begin[index] = self.env.now
+            self._tell(Happening.BEGIN, index)
+            parts = descriptors(command.tile.tensor, command.tile.region)
+            yield from self._until(self.env.now + dma.setup_cycles * len(parts))
+            yield from self._my_turn(index)
+            bursts = sum(part.bursts(burst_bytes) for part in parts)
+            served = self.dram.serve(
+                Transfer(unit is Unit.DMA_OUT, parts, bursts, dma.max_outstanding_bursts), self.env.now
+            )
+            self._pass_turn(index)
+            self._tell(Happening.STREAM, index)
+            timeline.stream[index], timeline.stream_end[index] = self.env.now, served.sent
+            timeline.free[index] = served.issued
+            last_done = max(last_done, served.done)
+            if unit is Unit.DMA_OUT:
+                self._at(served.sent, Moment.SRAM_READ, index)
+            self._at(last_done, Moment.DONE, index)
+            yield from self._until(served.issued)
+
+    def _my_turn(self, index: int) -> Process:
+        """Under program order, wait until all DMA commands before this one have been handed to DRAM."""
+        turn = self.turns.get(index, self.next_turn)
+        if turn != self.next_turn:
+            event = self.turn_events[turn] = self.env.event()
+            yield event
+
+    def _pass_turn(self, index: int) -> None:
+        if index in self.turns:
+            self.next_turn += 1
+            event = self.turn_events.pop(self.next_turn, None)
+            if event is not None:
+                event.succeed()
+
+    def _deadlock(self) -> str:
+        lines = [
+            f"{unit}: {_name(self.program, index)} waits for {_name(self.program, wait[0])} ({wait[1].name.lower()})"
+            for unit, (index, wait) in sorted(self.waiting.items())
+        ]
+        return f"the machine stands still at cycle {self.env.now}: " + "; ".join(lines or ["nobody waits"])
+
+
+def _turns(commands: Sequence[Command]) -> dict[int, int]:
+    """The rank of each DMA command among all of them."""
+    indices = [index for index, command in enumerate(commands) if not isinstance(command, Compute)]
+    return {index: rank for rank, index in enumerate(indices)}
+
+
+def _name(program: Program, index: int) -> str:
+    command = program.commands[index]
+    return f"{type(command).__name__.lower()} {index} of {program.layers[command.layer]}"

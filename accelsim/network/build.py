@@ -1,0 +1,267 @@
+"""From the rows of a workload file to a network graph, with every shape worked out and checked."""
+
+from __future__ import annotations
+
+from accelsim.config import workload as rows
+from accelsim.config.strict_yaml import Document
+from accelsim.errors import Mistake, UserError
+from accelsim.network.graph import INPUT, Axis, Network, Node, Op, Shape, Window
+
+MAX_NODES = 100_000
+MAX_ELEMENTS = 1 << 36
+
+
+class ShapeError(Exception):
+    """A layer that does not fit its inputs: (key, expected, got)."""
+
+    def __init__(self, key: str, expected: str, got: object) -> None:
+        super().__init__(key, expected, got)
+        self.key, self.expected, self.got = key, expected, str(got)
+
+
+def build(workload: rows.Workload, document: Document, *, check_expectation: bool = True) -> Network:
+    """The network of a workload file.
+
+    Raises UserError: inputs that do not exist, shapes that do not fit, or totals other than `expect` says.
+    """
+    size = workload.input
+    builder = Builder(Shape(size.height, size.width, size.channels))
+    mistakes: list[Mistake] = []
+    for index, row in enumerate(workload.layers):
+        try:
+            builder.add_row(row)
+        except ShapeError as error:
+            mistakes.append(document.mistake(("layers", index, error.key), error.expected, error.got))
+            builder.stand_in(row.name)
+    if mistakes:
+        raise UserError(mistakes)
+    network = Network(workload.name, workload.source, workload.batch, builder.shapes[INPUT], tuple(builder.nodes))
+    if check_expectation and workload.expect is not None:
+        for key, counted, said in (
+            ("macs", network.macs, workload.expect.macs),
+            ("weights", network.weights, workload.expect.weights),
+        ):
+            if counted != said:
+                mistakes.append(document.mistake(("expect", key), f"{counted}, what the layers add up to", str(said)))
+    if mistakes:
+        raise UserError(mistakes)
+    return network
+
+
+class Builder:
+    """Adds nodes one after the other; `last` is the tensor a row reads when it does not say."""
+
+    def __init__(self, size: Shape) -> None:
+        self.shapes: dict[str, Shape] = {INPUT: size}
+        self.nodes: list[Node] = []
+        self.last = INPUT
+        self.stage: str | None = None
+
+    def stand_in(self, name: str) -> None:
+        """Let rows after a wrong one be checked too, as if it passed its input on."""
+        self.shapes.setdefault(name, self.shapes[self.last])
+        self.last = name
+
+    def add_row(self, row: rows.AnyRow) -> None:
+        """Add the node or nodes of a row. Raises ShapeError."""
+        inputs = tuple(row.inputs) if row.inputs is not None else (self.last,)
+        for name in inputs:
+            if name not in self.shapes:
+                raise ShapeError("inputs", "names of earlier layers", repr(name))
+        self.stage = row.stage
+        match row:
+            case rows.ConvRow():
+                self.conv(row.name, inputs, row.channels, _window(row), row.groups, row.activation)
+            case rows.DepthwiseRow():
+                channels = self.shapes[inputs[0]].channels
+                self.conv(row.name, inputs, channels, _window(row), channels, row.activation)
+            case rows.DenseRow():
+                self.dense(row, inputs)
+            case rows.PoolRow():
+                self.pool(row.name, inputs, Op(row.op), _window(row), ceil=row.ceil)
+            case rows.SimpleRow():
+                self.simple(row.name, inputs, Op(row.op), row.activation)
+            case rows.LrnRow():
+                self.add(Op.LRN, row.name, inputs, self.only(inputs), channel_window=row.size)
+            case rows.ShuffleRow():
+                self.shuffle(row.name, inputs, row.groups)
+            case rows.ShuffleNetUnitRow():
+                shufflenet_units(self, row, inputs)
+
+    def only(self, inputs: tuple[str, ...]) -> Shape:
+        """The shape of the one input. Raises ShapeError."""
+        if len(inputs) != 1:
+            raise ShapeError("inputs", "one input", len(inputs))
+        return self.shapes[inputs[0]]
+
+    def add(
+        self,
+        op: Op,
+        name: str,
+        inputs: tuple[str, ...],
+        output: Shape,
+        *,
+        label: str | None = None,
+        window: Window | None = None,
+        groups: int = 1,
+        activation: str = "none",
+        channel_window: int = 1,
+    ) -> str:
+        """Add a node and return the name of its tensor. Raises ShapeError."""
+        if name in self.shapes:
+            raise ShapeError("name", "a name of its own", repr(name))
+        if len(self.nodes) >= MAX_NODES:
+            raise ShapeError("repeat", f"at most {MAX_NODES} layers", "more")
+        if output.elements > MAX_ELEMENTS:
+            raise ShapeError("name", f"maps of at most {MAX_ELEMENTS} elements", output.elements)
+        sizes = tuple(self.shapes[source] for source in inputs)
+        stage = self.stage or name.split("_")[0]
+        node = Node(
+            name, op, label or op.value, stage, inputs, sizes, output, window or Window(), groups, activation,
+            channel_window,
+        )  # fmt: skip
+        self.nodes.append(node)
+        self.shapes[name] = output
+        self.last = name
+        return name
+
+    def conv(
+        self,
+        name: str,
+        inputs: tuple[str, ...],
+        channels: int,
+        window: Window,
+        groups: int = 1,
+        activation: str = "none",
+        label: str | None = None,
+    ) -> str:
+        """A convolution. Raises ShapeError."""
+        size = self.only(inputs)
+        if size.channels % groups or channels % groups:
+            raise ShapeError("groups", f"a divisor of {size.channels} and {channels} channels", groups)
+        depthwise = groups > 1 and groups == size.channels == channels
+        label = label or ("dwconv" if depthwise else "gconv" if groups > 1 else "conv")
+        output = Shape(*_outputs(size, window), channels)
+        return self.add(
+            Op.CONV, name, inputs, output, label=label, window=window, groups=groups, activation=activation
+        )
+
+    def dense(self, row: rows.DenseRow, inputs: tuple[str, ...]) -> str:
+        """A matrix product with weights. Raises ShapeError."""
+        size = self.only(inputs)
+        whole = Window(Axis(kernel=size.height), Axis(kernel=size.width)) if row.op == "fc" else Window()
+        return self.conv(row.name, inputs, row.channels, whole, row.groups, row.activation, label=row.op)
+
+    def pool(self, name: str, inputs: tuple[str, ...], op: Op, window: Window, *, ceil: bool = False) -> str:
+        """A pooling. Raises ShapeError."""
+        size = self.only(inputs)
+        output = Shape(*_outputs(size, window, ceil=ceil), size.channels)
+        return self.add(op, name, inputs, output, window=window)
+
+    def shuffle(self, name: str, inputs: tuple[str, ...], groups: int) -> str:
+        """A channel shuffle. Raises ShapeError."""
+        size = self.only(inputs)
+        if size.channels % groups:
+            raise ShapeError("groups", f"a divisor of {size.channels} channels", groups)
+        return self.add(Op.SHUFFLE, name, inputs, size, groups=groups)
+
+    def simple(self, name: str, inputs: tuple[str, ...], op: Op, activation: str = "none") -> str:
+        """An operation without parameters. Raises ShapeError."""
+        sizes = [self.shapes[source] for source in inputs]
+        match op:
+            case Op.ADD:
+                output = _equal_sizes(sizes)
+            case Op.CONCAT:
+                output = _concatenated(sizes)
+            case Op.SCALE:
+                output = _scaled(sizes)
+            case Op.GLOBAL_POOL:
+                output = Shape(1, 1, self.only(inputs).channels)
+            case _:
+                output = self.only(inputs)
+        window = Window()
+        if op is Op.GLOBAL_POOL:
+            window = Window(Axis(kernel=sizes[0].height), Axis(kernel=sizes[0].width))
+        return self.add(op, name, inputs, output, window=window, activation=activation)
+
+
+def _equal_sizes(sizes: list[Shape]) -> Shape:
+    if len(sizes) != 2 or sizes[0] != sizes[1]:
+        raise ShapeError("inputs", "two maps of equal size", " and ".join(map(_text, sizes)))
+    return sizes[0]
+
+
+def _concatenated(sizes: list[Shape]) -> Shape:
+    if len(sizes) < 2 or len({(size.height, size.width) for size in sizes}) > 1:
+        raise ShapeError("inputs", "maps of equal height and width", " and ".join(map(_text, sizes)))
+    return Shape(sizes[0].height, sizes[0].width, sum(size.channels for size in sizes))
+
+
+def _scaled(sizes: list[Shape]) -> Shape:
+    if len(sizes) != 2 or sizes[1] != Shape(1, 1, sizes[0].channels):
+        raise ShapeError("inputs", "a map and one factor for each channel", " and ".join(map(_text, sizes)))
+    return sizes[0]
+
+
+def _text(size: Shape) -> str:
+    return f"{size.height}x{size.width}x{size.channels}"
+
+
+def _window(row: rows.Windowed) -> Window:
+    kernel, stride, dilation = (_pair(value) for value in (row.kernel, row.stride, row.dilation))
+    top, left, bottom, right = row.pad if isinstance(row.pad, list) else (row.pad,) * 4
+    return Window(
+        Axis(kernel[0], stride[0], dilation[0], top, bottom),
+        Axis(kernel[1], stride[1], dilation[1], left, right),
+    )
+
+
+def _pair(value: int | list[int]) -> tuple[int, int]:
+    return (value[0], value[1]) if isinstance(value, list) else (value, value)
+
+
+def _outputs(size: Shape, window: Window, *, ceil: bool = False) -> tuple[int, int]:
+    """Height and width of what a window gives. Raises ShapeError."""
+    extents = []
+    for axis, extent in ((window.vertical, size.height), (window.horizontal, size.width)):
+        room = extent + axis.pad + axis.pad_end - (axis.kernel - 1) * axis.dilation - 1
+        if room < 0:
+            raise ShapeError("kernel", f"a window within the padded map ({_text(size)})", axis.kernel)
+        steps = -(-room // axis.stride) if ceil else room // axis.stride
+        if ceil and steps * axis.stride >= extent + axis.pad:
+            steps -= 1
+        extents.append(steps + 1)
+    return extents[0], extents[1]
+
+
+def shufflenet_units(builder: Builder, row: rows.ShuffleNetUnitRow, inputs: tuple[str, ...]) -> None:
+    """ShuffleNet v1 units (Zhang et al., CVPR 2018, Fig. 2b and 2c): the bottleneck has a quarter of the channels, a
+    ReLU follows the first group convolution and the add or concat, none the depthwise one. Raises ShapeError."""
+    source = inputs[0]
+    for number in range(row.first, row.first + row.repeat):
+        source = _shufflenet_unit(builder, row, f"{row.name}_u{number}", source)
+
+
+def _shufflenet_unit(builder: Builder, row: rows.ShuffleNetUnitRow, name: str, source: str) -> str:
+    size = builder.shapes[source]
+    if row.stride == 1 and size.channels != row.channels:
+        raise ShapeError("channels", f"{size.channels}, those of the input, at stride 1", row.channels)
+    branch = row.channels - size.channels if row.stride == 2 else row.channels
+    if row.channels % (4 * row.groups) or branch <= 0:
+        raise ShapeError("channels", f"more than {size.channels}, divisible by 4 x {row.groups} groups", row.channels)
+    step = Axis(kernel=3, stride=row.stride, pad=1, pad_end=1)
+    pointwise, spatial = Window(), Window(step, step)
+    bottleneck = row.channels // 4
+    entry_groups = row.groups if row.group_entry else 1
+    tensor = builder.conv(f"{name}_gc1", (source,), bottleneck, pointwise, entry_groups, "relu")
+    if row.shuffle and row.groups > 1:
+        tensor = builder.shuffle(f"{name}_shuf", (tensor,), row.groups)
+    tensor = builder.conv(f"{name}_dw", (tensor,), bottleneck, spatial, bottleneck)
+    ends_in_concat = row.stride == 2
+    tensor = builder.conv(
+        f"{name}_gc2", (tensor,), branch, pointwise, row.groups, "relu" if ends_in_concat else "none"
+    )
+    if ends_in_concat:
+        pooled = builder.pool(f"{name}_avg", (source,), Op.AVG_POOL, spatial)
+        return builder.simple(f"{name}_cat", (pooled, tensor), Op.CONCAT)
+    return builder.simple(f"{name}_add", (source, tensor), Op.ADD, "relu")

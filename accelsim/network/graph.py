@@ -1,0 +1,157 @@
+"""A network: operations in execution order over NHWC feature maps, each consumed by any number of later ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+
+INPUT = "input"
+
+
+class Op(StrEnum):
+    """Operations. What runs on the PE array is `CONV`; fully connected layers are convolutions over the whole map."""
+
+    CONV = "conv"
+    MAX_POOL = "maxpool"
+    AVG_POOL = "avgpool"
+    GLOBAL_POOL = "gap"
+    ADD = "add"
+    CONCAT = "concat"
+    SHUFFLE = "shuffle"
+    SCALE = "scale"
+    SIGMOID = "sigmoid"
+    SOFTMAX = "softmax"
+    LRN = "lrn"
+    RELU = "relu"
+    BATCH_NORM = "bn"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A feature map of one image."""
+
+    height: int
+    width: int
+    channels: int
+
+    @property
+    def elements(self) -> int:
+        return self.height * self.width * self.channels
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A sliding window along one axis, with `pad` zeros before the map and `pad_end` behind it."""
+
+    kernel: int = 1
+    stride: int = 1
+    dilation: int = 1
+    pad: int = 0
+    pad_end: int = 0
+
+    def taken(self, start: int, stop: int, extent: int) -> tuple[int, int]:
+        """The part [low, high) of a map of `extent` that outputs [start, stop) read: at least one element of it."""
+        low = start * self.stride - self.pad
+        high = (stop - 1) * self.stride - self.pad + (self.kernel - 1) * self.dilation + 1
+        low = min(max(low, 0), extent - 1)
+        return low, max(min(high, extent), low + 1)
+
+    def reads(self, start: int, stop: int, extent: int) -> int:
+        """How many of the kernel positions of outputs [start, stop) fall inside a map of `extent`, not on padding."""
+        total = 0
+        for tap in range(self.kernel):
+            offset = tap * self.dilation - self.pad
+            first = max(start, -(offset // self.stride))
+            last = min(stop - 1, (extent - 1 - offset) // self.stride)
+            total += max(0, last - first + 1)
+        return total
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A sliding window over a map."""
+
+    vertical: Axis = Axis()
+    horizontal: Axis = Axis()
+
+    @property
+    def elements(self) -> int:
+        return self.vertical.kernel * self.horizontal.kernel
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One operation.
+
+    inputs: names of the nodes it reads (`input` is the network's); sizes: their shapes; label: what the layer is
+    called in tables (`conv`, `gconv`, `dwconv`, `fc`, `maxpool`, ...); channel_window: channels an LRN looks at.
+    """
+
+    name: str
+    op: Op
+    label: str
+    stage: str
+    inputs: tuple[str, ...]
+    sizes: tuple[Shape, ...]
+    output: Shape
+    window: Window = Window()
+    groups: int = 1
+    activation: str = "none"
+    channel_window: int = 1
+
+    @property
+    def weights(self) -> int:
+        """Number of weights; biases and folded batch norms are not counted."""
+        if self.op is not Op.CONV:
+            return 0
+        return self.window.elements * (self.sizes[0].channels // self.groups) * self.output.channels
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates for one image, zeros of the padding included."""
+        return self.weights * self.output.height * self.output.width
+
+    @property
+    def is_depthwise(self) -> bool:
+        """Whether each group is one input channel with one filter."""
+        return self.op is Op.CONV and self.groups == self.sizes[0].channels == self.output.channels and self.groups > 1
+
+    @property
+    def kind(self) -> str:
+        """Label and kernel, as `--by type` groups layers."""
+        has_kernel = self.label in ("conv", "gconv", "dwconv")
+        return f"{self.label} {self.window.vertical.kernel}x{self.window.horizontal.kernel}" if has_kernel else self.label
+
+
+@dataclass(frozen=True)
+class Network:
+    """Nodes in execution order."""
+
+    name: str
+    source: str
+    batch: int
+    input: Shape
+    nodes: tuple[Node, ...]
+
+    @cached_property
+    def by_name(self) -> dict[str, Node]:
+        return {node.name: node for node in self.nodes}
+
+    @cached_property
+    def consumers(self) -> dict[str, list[Node]]:
+        """The nodes that read each tensor."""
+        found: dict[str, list[Node]] = {INPUT: [], **{node.name: [] for node in self.nodes}}
+        for node in self.nodes:
+            for name in dict.fromkeys(node.inputs):
+                found[name].append(node)
+        return found
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates for one image."""
+        return sum(node.macs for node in self.nodes)
+
+    @property
+    def weights(self) -> int:
+        return sum(node.weights for node in self.nodes)

@@ -1,0 +1,177 @@
+"""Tensors in DRAM, regions of them, and the DMA descriptors that move a region (MACHINE.md section 6).
+
+Addresses are counted in bits until a descriptor is made, so that packed sub-byte data needs no special case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from math import gcd, prod
+from typing import NamedTuple
+
+from accelsim.units import ceil_div, packed_bytes
+
+ALIGNMENT_BYTES = 64
+
+
+class Range(NamedTuple):
+    """Indices start, start + step, ... below stop along one dimension."""
+
+    start: int
+    stop: int
+    step: int = 1
+
+    @property
+    def size(self) -> int:
+        return ceil_div(self.stop - self.start, self.step)
+
+
+Region = tuple[Range, ...]
+"""A Range for each dimension; only the last may have a step above 1."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tensor:
+    """An array in DRAM: a feature map (images, rows, columns, channels) or the weights of a layer.
+
+    tile: None for row-major order (NHWC); else the tensor is stored tile by tile of these sizes, in row-major order of
+    the tiles: the order in which a layer loads its weights.
+    """
+
+    name: str
+    dims: tuple[int, ...]
+    bits: int
+    address_bytes: int
+    tile: tuple[int, ...] | None = None
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the whole tensor."""
+        return packed_bytes(prod(self.dims), self.bits)
+
+    @property
+    def whole(self) -> Region:
+        return tuple(Range(0, extent) for extent in self.dims)
+
+
+class Descriptor(NamedTuple):
+    """A two-dimensional transfer: `rows` rows of `row_bits`, each `stride_bits` after the one before."""
+
+    address_bits: int
+    rows: int
+    row_bits: int
+    stride_bits: int
+
+    @property
+    def requested_bytes(self) -> int:
+        """Bytes asked for; sub-byte data is rounded up once a row."""
+        return self.rows * packed_bytes(self.row_bits, 1)
+
+    def bursts(self, burst_bytes: int) -> int:
+        """Bursts that hold the rows; rows do not share one, even where their bytes are neighbours."""
+        return _bursts(self.address_bits % (8 * burst_bytes), *self[1:], 8 * burst_bytes)
+
+
+@lru_cache(maxsize=1 << 14)
+def _bursts(offset: int, rows: int, row_bits: int, stride_bits: int, burst_bits: int) -> int:
+    """Bursts of `rows` rows, the first `offset` bits into its burst; offsets repeat, so few are looked at."""
+    period = burst_bits // gcd(stride_bits, burst_bits) if stride_bits else 1
+    whole, rest = divmod(rows, period)
+    counts = [
+        ((offset + row * stride_bits) % burst_bits + row_bits - 1) // burst_bits + 1
+        for row in range(period if whole else rest)
+    ]
+    return whole * sum(counts) + sum(counts[:rest])
+
+
+def elements(region: Region) -> int:
+    """Number of elements of a region."""
+    return prod(part.size for part in region)
+
+
+def region_bytes(tensor: Tensor, region: Region) -> int:
+    """Bytes of a region, packed, as it lies in SRAM."""
+    return packed_bytes(elements(region), tensor.bits)
+
+
+def descriptors(tensor: Tensor, region: Region) -> tuple[Descriptor, ...]:
+    """The transfers that move `region` between DRAM and SRAM.
+
+    Raises ValueError where a region of a tiled tensor is not one of its tiles.
+    """
+    if tensor.tile is not None:
+        offset = tiled_offset(tensor, region)
+        bits = elements(region) * tensor.bits
+        return (Descriptor(8 * tensor.address_bytes + offset * tensor.bits, 1, bits, 0),)
+    return tuple(_rows(tensor, region))
+
+
+def tiled_offset(tensor: Tensor, region: Region) -> int:
+    """Elements stored before this tile of a tiled tensor. Raises ValueError."""
+    assert tensor.tile is not None
+    offset = 0
+    behind = prod(tensor.dims)
+    sizes = 1
+    for part, extent, size in zip(region, tensor.dims, tensor.tile, strict=True):
+        if part.step != 1 or part.start % size or part.stop != min(part.start + size, extent):
+            raise ValueError(f"{region} is not a tile of {tensor.name}")
+        behind //= extent
+        offset += sizes * part.start * behind
+        sizes *= part.size
+    return offset
+
+
+def row_major_offset(tensor: Tensor, index: tuple[int, ...]) -> int:
+    """Elements stored before this one of a row-major tensor."""
+    offset = 0
+    for position, extent in zip(index, tensor.dims, strict=True):
+        offset = offset * extent + position
+    return offset
+
+
+def _rows(tensor: Tensor, region: Region) -> Iterator[Descriptor]:
+    """The region as descriptors: a run of contiguous elements, its innermost repetition, and a loop over the rest."""
+    run, outer = _contiguous(tensor, region)
+    start = 8 * tensor.address_bytes + tensor.bits * row_major_offset(tensor, tuple(part.start for part in region))
+    strides = [tensor.bits * prod(tensor.dims[axis + 1 :]) for axis in range(len(region))]
+    loops = _merged([(part.size, strides[axis] * part.step) for axis, part in enumerate(region[:outer])])
+    rows, stride = loops.pop() if loops else (1, 0)
+    for offset in _offsets(loops):
+        yield Descriptor(start + offset, rows, run * tensor.bits, stride)
+
+
+def _contiguous(tensor: Tensor, region: Region) -> tuple[int, int]:
+    """(elements in one run, number of leading dimensions that are looped over)."""
+    run = 1
+    for axis in range(len(region) - 1, -1, -1):
+        if region[axis].step != 1:
+            return run, axis + 1
+        run *= region[axis].size
+        if region[axis].size != tensor.dims[axis]:
+            return run, axis
+    return run, 0
+
+
+def _offsets(loops: list[tuple[int, int]]) -> Iterator[int]:
+    if not loops:
+        yield 0
+        return
+    (count, stride), *inner = loops
+    for index in range(count):
+        for offset in _offsets(inner):
+            yield index * stride + offset
+
+
+def _merged(loops: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """(count, stride) loops, outermost first, without those of one pass; neighbours in step become one."""
+    merged: list[tuple[int, int]] = []
+    for count, stride in loops:
+        if count == 1:
+            continue
+        if merged and merged[-1][1] == count * stride:
+            merged[-1] = (merged[-1][0] * count, stride)
+        else:
+            merged.append((count, stride))
+    return merged

@@ -1,0 +1,181 @@
+"""What a run leaves behind: integer counts of actions, cycles and their causes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import reduce
+from math import fsum
+from operator import add
+
+
+@dataclass(frozen=True, slots=True)
+class ActionCounts:
+    """How often each action happened. Integers; energy is these times a table.
+
+    macs: every multiply-accumulate, zeros of the padding included; active_macs: those that are not clock-gated;
+    register_bytes: bytes moved one PE on. The bytes read and written are those asked for; burst bytes are what DRAM
+    moved for them.
+    """
+
+    macs: int = 0
+    active_macs: int = 0
+    register_bytes: int = 0
+    vector_ops: int = 0
+    sram_read_ifmap_bytes: int = 0
+    sram_read_weight_bytes: int = 0
+    sram_read_psum_bytes: int = 0
+    sram_read_ofmap_bytes: int = 0
+    sram_write_ifmap_bytes: int = 0
+    sram_write_weight_bytes: int = 0
+    sram_write_psum_bytes: int = 0
+    sram_write_ofmap_bytes: int = 0
+    dram_read_ifmap_bytes: int = 0
+    dram_read_weight_bytes: int = 0
+    dram_write_ofmap_bytes: int = 0
+    dram_read_burst_bytes: int = 0
+    dram_write_burst_bytes: int = 0
+    dma_descriptors: int = 0
+
+    def __add__(self, other: ActionCounts) -> ActionCounts:
+        return ActionCounts(*(getattr(self, name) + getattr(other, name) for name in COUNT_NAMES))
+
+    @property
+    def sram_read_bytes(self) -> int:
+        """Bytes read from all SRAM buffers."""
+        return (
+            self.sram_read_ifmap_bytes
+            + self.sram_read_weight_bytes
+            + self.sram_read_psum_bytes
+            + self.sram_read_ofmap_bytes
+        )
+
+    @property
+    def sram_write_bytes(self) -> int:
+        """Bytes written to all SRAM buffers."""
+        return (
+            self.sram_write_ifmap_bytes
+            + self.sram_write_weight_bytes
+            + self.sram_write_psum_bytes
+            + self.sram_write_ofmap_bytes
+        )
+
+    @property
+    def dram_read_bytes(self) -> int:
+        """Bytes that loads asked for."""
+        return self.dram_read_ifmap_bytes + self.dram_read_weight_bytes
+
+    @property
+    def dram_write_bytes(self) -> int:
+        """Bytes that stores asked for."""
+        return self.dram_write_ofmap_bytes
+
+    @property
+    def dram_burst_bytes(self) -> int:
+        """Bytes that DRAM moved."""
+        return self.dram_read_burst_bytes + self.dram_write_burst_bytes
+
+
+COUNT_NAMES = tuple(field.name for field in fields(ActionCounts))
+
+
+@dataclass(frozen=True, slots=True)
+class Energy:
+    """Picojoules by component; `dram_penalty_pj` is the part of `dram_pj` that SRAM accesses would not have cost."""
+
+    mac_pj: float
+    register_pj: float
+    vector_pj: float
+    sram_pj: float
+    dram_pj: float
+    static_pj: float
+    dram_penalty_pj: float
+
+    @property
+    def total_pj(self) -> float:
+        """The components together."""
+        return fsum((self.mac_pj, self.register_pj, self.vector_pj, self.sram_pj, self.dram_pj, self.static_pj))
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRecord:
+    """A layer, or (from `combined`) several together.
+
+    total_cycles: the layer's share of the run's clocks; latency_cycles: from its first command to its last;
+    stream_cycles: clocks in which the array streams for it, of which stretched_cycles because of SRAM ports and
+    bubble_cycles between folds; overlap_cycles: streams of other layers within total_cycles minus own streams outside
+    of it; stalls: idle clocks of the array within total_cycles, by cause. So total = stream + overlap + stalls.
+    pes: PEs of the array; array_macs: MACs done on it.
+    """
+
+    layer: str
+    op: str
+    kind: str
+    stage: str
+    weights: int
+    counts: ActionCounts
+    energy: Energy
+    pes: int
+    array_macs: int
+    total_cycles: int
+    latency_cycles: int
+    stream_cycles: int
+    stretched_cycles: int
+    bubble_cycles: int
+    overlap_cycles: int
+    vector_cycles: int
+    stalls: dict[str, int]
+
+    @property
+    def array_busy_cycles(self) -> int:
+        """Clocks in which the array streams for this layer, or loads and drains with nothing else to wait for."""
+        return self.stream_cycles + self.stalls["fill_drain"]
+
+    @property
+    def utilization(self) -> float:
+        """MACs on the array over what its PEs could have done in total_cycles, 0 to 1 unless layers overlap."""
+        return self.array_macs / (self.pes * self.total_cycles) if self.total_cycles else 0.0
+
+    @property
+    def lost(self) -> dict[str, int]:
+        """PE-cycles that were no MACs, by cause; with the MACs they add up to PEs x total_cycles exactly."""
+        plain = self.stream_cycles - self.stretched_cycles - self.bubble_cycles
+        waits = {cause: cycles for cause, cycles in self.stalls.items() if cause != "fill_drain"}
+        cycles = {
+            "fill_drain": self.bubble_cycles + self.stalls["fill_drain"],
+            "sram_port": self.stretched_cycles,
+            **waits,
+            "overlap": self.overlap_cycles,
+        }
+        return {
+            "mapping": self.pes * plain - self.array_macs,
+            **{cause: self.pes * amount for cause, amount in cycles.items()},
+        }
+
+
+def combined(records: Sequence[LayerRecord], name: str, energy: Energy, latency_cycles: int) -> LayerRecord:
+    """The sum of layers; `energy` is priced from the summed counts, `latency_cycles` from first command to last."""
+    return LayerRecord(
+        layer=name,
+        op="",
+        kind="",
+        stage="",
+        weights=sum(record.weights for record in records),
+        counts=total_counts(records),
+        energy=energy,
+        pes=records[0].pes,
+        array_macs=sum(record.array_macs for record in records),
+        total_cycles=sum(record.total_cycles for record in records),
+        latency_cycles=latency_cycles,
+        stream_cycles=sum(record.stream_cycles for record in records),
+        stretched_cycles=sum(record.stretched_cycles for record in records),
+        bubble_cycles=sum(record.bubble_cycles for record in records),
+        overlap_cycles=sum(record.overlap_cycles for record in records),
+        vector_cycles=sum(record.vector_cycles for record in records),
+        stalls={cause: sum(record.stalls[cause] for record in records) for cause in records[0].stalls},
+    )
+
+
+def total_counts(records: Sequence[LayerRecord]) -> ActionCounts:
+    """The actions of layers together."""
+    return reduce(add, (record.counts for record in records), ActionCounts())

@@ -1,0 +1,150 @@
+"""The result columns: name, unit, meaning and where each comes from, in one place.
+
+A column is added here and appears in `layers.csv`, `--json`, the frame and `accelsim columns`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from accelsim.records import LayerRecord
+
+Value = str | int | float
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A result column. `of_layers_only` columns are left out of the totals."""
+
+    name: str
+    unit: str
+    meaning: str
+    value: Callable[[LayerRecord], Value]
+    of_layers_only: bool = False
+
+
+def _count(name: str, unit: str, meaning: str) -> Column:
+    return Column(name, unit, meaning, lambda record: getattr(record.counts, name))
+
+
+def _plain(name: str, unit: str, meaning: str) -> Column:
+    return Column(name, unit, meaning, lambda record: getattr(record, name))
+
+
+def _energy(component: str, meaning: str) -> Column:
+    return Column(f"energy_{component}_pj", "pJ", meaning, lambda record: getattr(record.energy, f"{component}_pj"))
+
+
+def _stall(cause: str, meaning: str) -> Column:
+    return Column(f"stall_{cause}_cycles", "array clocks", meaning, lambda record: record.stalls[cause])
+
+
+def _lost(cause: str, meaning: str) -> Column:
+    return Column(f"lost_{cause}_pe_cycles", "PE x clocks", meaning, lambda record: record.lost[cause])
+
+
+def bound_by(record: LayerRecord) -> str:
+    """What takes most of the layer's clocks: array, dram, latency, vector or dependency; none if it has no clocks."""
+    stalls = record.stalls
+    shares = {
+        "array": record.total_cycles - sum(cycles for cause, cycles in stalls.items() if cause != "fill_drain"),
+        "dram": stalls["dram_ifmap"] + stalls["dram_weight"] + stalls["store"],
+        "latency": stalls["dma_latency"],
+        "vector": stalls["vector"],
+        "dependency": stalls["dependency"],
+    }
+    return max(shares, key=lambda name: shares[name]) if record.total_cycles else "none"
+
+
+COLUMNS: tuple[Column, ...] = (
+    Column("layer", "", "name of the layer", lambda record: record.layer, of_layers_only=True),
+    Column("op", "", "kind of operation", lambda record: record.op, of_layers_only=True),
+    Column("stage", "", "part of the network the layer belongs to", lambda record: record.stage, of_layers_only=True),
+    _count("macs", "", "multiply-accumulates of the batch, zeros of the padding included"),
+    _plain("weights", "", "weights, biases and folded batch norms not counted"),
+    _plain("total_cycles", "array clocks", "end of the layer minus the latest end before it; sums to the run"),
+    _plain("latency_cycles", "array clocks", "from the layer's first command to its last; layers overlap"),
+    _plain("array_busy_cycles", "array clocks", "the array streams, or loads and drains with nothing else to wait for"),
+    _plain("vector_cycles", "array clocks", "the vector unit works"),
+    _plain("utilization", "0..1", "MACs on the array / (PEs x total_cycles); above 1 where work lies in other layers'"),
+    Column("bound_by", "", "what takes most of total_cycles: array, dram, latency, vector or dependency", bound_by),
+    _stall("dram_ifmap", "array idle: feature maps on the DRAM bus"),
+    _stall("dram_weight", "array idle: weights on the DRAM bus"),
+    _stall("store", "array idle: results on the DRAM bus"),
+    _stall("dma_latency", "array idle: DMA descriptors, and the way to DRAM and back"),
+    _stall("vector", "array idle: the vector unit works"),
+    _stall("dependency", "array idle: anything else that had to come first"),
+    _stall("fill_drain", "array not streaming: its own loads, drains and tails (part of array_busy_cycles)"),
+    _plain("overlap_cycles", "array clocks", "streams of other layers within total_cycles minus own outside of it"),
+    _lost("mapping", "PEs without work while folds stream"),
+    _lost("fill_drain", "loads, drains, tails, and bubbles where a load takes longer than a stream"),
+    _lost("sram_port", "streams lengthened by SRAM ports"),
+    _lost("dram_ifmap", "stall_dram_ifmap_cycles x PEs"),
+    _lost("dram_weight", "stall_dram_weight_cycles x PEs"),
+    _lost("store", "stall_store_cycles x PEs"),
+    _lost("dma_latency", "stall_dma_latency_cycles x PEs"),
+    _lost("vector", "stall_vector_cycles x PEs"),
+    _lost("dependency", "stall_dependency_cycles x PEs"),
+    _lost("overlap", "overlap_cycles x PEs; sums to 0 over the run"),
+    Column("dram_read_bytes", "bytes", "asked for by loads", lambda record: record.counts.dram_read_bytes),
+    Column("dram_write_bytes", "bytes", "asked for by stores", lambda record: record.counts.dram_write_bytes),
+    _count("dram_read_ifmap_bytes", "bytes", "feature maps loaded"),
+    _count("dram_read_weight_bytes", "bytes", "weights loaded"),
+    _count("dram_write_ofmap_bytes", "bytes", "results stored"),
+    _count("dram_read_burst_bytes", "bytes", "moved by read bursts, whole bursts counted"),
+    _count("dram_write_burst_bytes", "bytes", "moved by write bursts, whole bursts counted"),
+    Column("sram_read_bytes", "bytes", "read from all SRAM buffers", lambda record: record.counts.sram_read_bytes),
+    Column("sram_write_bytes", "bytes", "written to all SRAM buffers", lambda record: record.counts.sram_write_bytes),
+    _count("sram_read_ifmap_bytes", "bytes", "feature maps read by array and vector unit"),
+    _count("sram_read_weight_bytes", "bytes", "weights read by array and vector unit"),
+    _count("sram_read_psum_bytes", "bytes", "partial sums read from the accumulator"),
+    _count("sram_read_ofmap_bytes", "bytes", "results read by stores"),
+    _count("sram_write_ifmap_bytes", "bytes", "feature maps written by loads"),
+    _count("sram_write_weight_bytes", "bytes", "weights written by loads"),
+    _count("sram_write_psum_bytes", "bytes", "partial sums written to the accumulator"),
+    _count("sram_write_ofmap_bytes", "bytes", "results written by array and vector unit"),
+    _count("active_macs", "", "MACs that take energy: none on zeros of the padding"),
+    _count("register_bytes", "bytes", "moved from one PE to the next"),
+    _count("vector_ops", "", "operations of the vector unit"),
+    _count("dma_descriptors", "", "descriptors set up"),
+    _energy("mac", "multiply-accumulates on the array"),
+    _energy("register", "operands and partial sums moved from PE to PE"),
+    _energy("vector", "operations of the vector unit"),
+    _energy("sram", "SRAM reads and writes"),
+    _energy("dram", "DRAM bursts"),
+    _energy("static", "leakage over total_cycles"),
+    Column("energy_total_pj", "pJ", "the components together", lambda record: record.energy.total_pj),
+    Column(
+        "dram_penalty_pj",
+        "pJ",
+        "what the DRAM bytes cost more than the same bytes of SRAM",
+        lambda record: record.energy.dram_penalty_pj,
+    ),
+)
+
+TOTALS: tuple[tuple[str, str, str], ...] = (
+    ("latency_ms", "ms", "total_cycles over the array clock"),
+    ("inferences_per_s", "1/s", "batch over latency"),
+    ("average_power_mw", "mW", "energy_total_pj over latency"),
+    ("dram_energy_share", "0..1", "energy_dram_pj over energy_total_pj"),
+)
+"""(name, unit, meaning) of the values that only a whole run has."""
+
+
+def layer_rows(records: Sequence[LayerRecord]) -> list[dict[str, Value]]:
+    """A row for each layer."""
+    return [{column.name: column.value(record) for column in COLUMNS} for record in records]
+
+
+def total_values(total: LayerRecord, batch: int, clock_mhz: float) -> dict[str, Any]:
+    """The columns of the whole run, then its latency, throughput, power and DRAM share."""
+    values: dict[str, Any] = {column.name: column.value(total) for column in COLUMNS if not column.of_layers_only}
+    latency_ms = total.total_cycles / clock_mhz / 1e3
+    energy_pj = total.energy.total_pj
+    values["latency_ms"] = latency_ms
+    values["inferences_per_s"] = batch / latency_ms * 1e3 if latency_ms else 0.0
+    values["average_power_mw"] = energy_pj / latency_ms / 1e6 if latency_ms else 0.0
+    values["dram_energy_share"] = total.energy.dram_pj / energy_pj if energy_pj else 0.0
+    return values

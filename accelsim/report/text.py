@@ -1,0 +1,114 @@
+"""A run as text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from accelsim.records import LayerRecord
+from accelsim.report.columns import bound_by
+
+COSTLIEST = 5
+
+Cell = str | int | float
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Columns as wide as they need; the first to the left, the others to the right."""
+    lines = [list(header), *map(list, rows)]
+    widths = [max(len(line[position]) for line in lines) for position in range(len(header))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if position == 0 else cell.rjust(width)
+            for position, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+LAYER_HEADER = ("layer", "op", "MMAC", "cycles", "util", "bound by", "DRAM KiB", "SRAM KiB", "energy uJ", "of it DRAM")
+
+
+def layer_table(records: Sequence[LayerRecord]) -> str:
+    """A line for each layer."""
+    return table(LAYER_HEADER, map(_layer_cells, records))
+
+
+def _layer_cells(record: LayerRecord) -> list[str]:
+    counts, energy = record.counts, record.energy
+    share = energy.dram_pj / energy.total_pj if energy.total_pj else 0.0
+    return [
+        record.layer,
+        record.op,
+        f"{counts.macs / 1e6:.2f}",
+        str(record.total_cycles),
+        f"{record.utilization:.1%}",
+        bound_by(record),
+        f"{(counts.dram_read_bytes + counts.dram_write_bytes) / 1024:.1f}",
+        f"{(counts.sram_read_bytes + counts.sram_write_bytes) / 1024:.1f}",
+        f"{energy.total_pj / 1e6:.2f}",
+        f"{share:.0%}",
+    ]
+
+
+def summary(name: str, machine: str, total: LayerRecord, totals: dict[str, float]) -> str:
+    """The totals in a few lines."""
+    counts, energy = total.counts, total.energy
+    parts = {
+        "MAC": energy.mac_pj,
+        "register": energy.register_pj,
+        "vector": energy.vector_pj,
+        "SRAM": energy.sram_pj,
+        "DRAM": energy.dram_pj,
+        "static": energy.static_pj,
+    }
+    shares = ", ".join(f"{part} {amount / energy.total_pj:.1%}" for part, amount in parts.items())
+    waits = {cause: cycles for cause, cycles in total.stalls.items() if cycles}
+    stalls = ", ".join(f"{cause} {cycles / total.total_cycles:.1%}" for cause, cycles in waits.items())
+    lines = (
+        f"{name} on {machine}",
+        f"  {counts.macs / 1e6:.2f} M MACs, {total.weights / 1e6:.3f} M weights",
+        f"  {total.total_cycles} cycles = {totals['latency_ms']:.3f} ms, {totals['inferences_per_s']:.1f} inferences/s",
+        f"  array utilization {total.utilization:.1%}; array not streaming: {stalls or 'never'}",
+        f"  DRAM {counts.dram_read_bytes / 2**20:.2f} MiB read, {counts.dram_write_bytes / 2**20:.2f} MiB written;"
+        f" SRAM {counts.sram_read_bytes / 2**20:.2f} MiB read, {counts.sram_write_bytes / 2**20:.2f} MiB written",
+        f"  energy {energy.total_pj / 1e6:.1f} uJ, {totals['average_power_mw']:.1f} mW on average: {shares}",
+        f"  the DRAM bytes cost {energy.dram_penalty_pj / 1e6:.1f} uJ more than they would have in SRAM",
+    )
+    return "\n".join(lines)
+
+
+def costliest(records: Sequence[LayerRecord]) -> str:
+    """The layers that take most energy."""
+    ranked = sorted(records, key=lambda record: -record.energy.total_pj)[:COSTLIEST]
+    return "costliest layers, by energy\n" + layer_table(ranked)
+
+
+GROUPINGS: dict[str, Callable[[LayerRecord], str]] = {
+    "type": lambda record: record.kind,
+    "stage": lambda record: record.stage,
+    "layer": lambda record: record.layer,
+}
+
+
+def shares(records: Sequence[LayerRecord], by: str) -> str:
+    """What share of MACs, weights, cycles and energy each type, stage or layer has."""
+    groups: dict[str, list[LayerRecord]] = {}
+    for record in records:
+        groups.setdefault(GROUPINGS[by](record), []).append(record)
+    amounts: tuple[tuple[str, Callable[[LayerRecord], float]], ...] = (
+        ("MACs", lambda record: record.counts.macs),
+        ("weights", lambda record: record.weights),
+        ("cycles", lambda record: record.total_cycles),
+        ("DRAM bytes", lambda record: record.counts.dram_read_bytes + record.counts.dram_write_bytes),
+        ("energy", lambda record: record.energy.total_pj),
+    )
+    totals = [sum(map(amount, records)) for _, amount in amounts]
+    rows = [
+        [name, str(len(members))]
+        + [
+            f"{sum(map(amount, members)) / total:.2%}" if total else "-"
+            for (_, amount), total in zip(amounts, totals, strict=True)
+        ]
+        for name, members in groups.items()
+    ]
+    return table((by, "layers", *(name for name, _ in amounts)), rows)

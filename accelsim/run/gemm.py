@@ -1,0 +1,54 @@
+"""One matrix product, or several equal ones, on a machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from accelsim.config.load import Override, load_machine
+from accelsim.config.schema import validate
+from accelsim.config.strict_yaml import Document, Origin
+from accelsim.config.workload import Workload
+from accelsim.lowering.dataflows import DATAFLOWS, ArrayShape, Gemm, array_cycles
+from accelsim.network.build import build
+from accelsim.run.simulate import run_network
+
+
+def run_gemm(
+    m: int, k: int, n: int, groups: int, machine: str, overrides: Sequence[Override] = ()
+) -> dict[str, int | float]:
+    """`groups` products (m x k) * (k x n).
+
+    array_cycles is the array alone (MACHINE.md sections 2 and 3), the rest is the whole machine. Raises UserError.
+    """
+    loaded = load_machine(machine, overrides)
+    workload, document = _gemm_workload(m, k, n, groups)
+    run = run_network(workload, build(workload, document), loaded)
+    array = loaded.array
+    alone = array_cycles(
+        DATAFLOWS[array.dataflow],
+        Gemm(groups, m, k, n),
+        ArrayShape(array.rows, array.cols, array.mac_latency),
+        overlap=array.overlap,
+    )
+    return {
+        "array_cycles": alone,
+        "total_cycles": run.totals["total_cycles"],
+        "macs": run.totals["macs"],
+        "array_utilization": groups * m * k * n / (alone * array.rows * array.cols),
+        "utilization": run.totals["utilization"],
+        "dram_read_bytes": run.totals["dram_read_bytes"],
+        "dram_write_bytes": run.totals["dram_write_bytes"],
+        "energy_total_pj": run.totals["energy_total_pj"],
+    }
+
+
+def _gemm_workload(m: int, k: int, n: int, groups: int) -> tuple[Workload, Document]:
+    """The rows of A are the pixels of a map of width 1, the products the groups of a 1x1 convolution."""
+    data = {
+        "name": f"gemm_{m}x{k}x{n}",
+        "source": "command line",
+        "input": {"height": m, "width": 1, "channels": groups * k},
+        "layers": [{"name": "gemm", "op": "matmul", "channels": groups * n, "groups": groups}],
+    }
+    document = Document(data, {(): Origin("command-line", 0)})
+    return validate(Workload, document), document

@@ -1,0 +1,38 @@
+"""The only place where clocks, nanoseconds and bytes of different kinds meet, all in exact arithmetic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+
+def ceil_div(numerator: int, denominator: int) -> int:
+    """The quotient, rounded up."""
+    return -(-numerator // denominator)
+
+
+def packed_bytes(elements: int, bits: int) -> int:
+    """Bytes that `elements` values of `bits` bits take when packed."""
+    return ceil_div(elements * bits, 8)
+
+
+@dataclass(frozen=True, slots=True)
+class ClockRatio:
+    """Converts between array clocks and the clocks of another domain (MACHINE.md section 1)."""
+
+    array_clocks: int
+    other_clocks: int
+
+    @classmethod
+    def of(cls, array_mhz: float, other_mhz: float) -> ClockRatio:
+        """From two frequencies in MHz, taken as the decimals they are written as."""
+        ratio = Fraction(repr(array_mhz)) / Fraction(repr(other_mhz))
+        return cls(ratio.numerator, ratio.denominator)
+
+    def to_array(self, other: int) -> int:
+        """The array clock at which something that ends at clock `other` is seen."""
+        return ceil_div(other * self.array_clocks, self.other_clocks)
+
+    def from_array(self, cycle: int) -> int:
+        """The first clock of the other domain that is not before array clock `cycle`."""
+        return ceil_div(cycle * self.other_clocks, self.array_clocks)

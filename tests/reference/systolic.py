@@ -1,0 +1,476 @@
+"""Systolic arrays register by register: every operand hops from PE to PE one clock at a time.
+
+`PinnedArray` is the weight- and input-stationary array (the same hardware, roles swapped), `OutputArray` the
+output-stationary one. Neither knows when a fold may begin: it is told the clocks at which each fold's load and stream
+reach its edge, moves the values, and raises `Collision` where two of them want the same register, where one is
+overwritten while still needed, or where a wrong sum leaves. `play` runs given clocks; `earliest_schedule` finds the
+earliest ones by trying.
+
+Cycle 0 is the first clock in which the edge presents a value. A fold has left with the clock at whose end the last
+cell of its block is registered out of the bottom row; a fold of packed groups on the output-stationary array drains
+as a block, and the off-diagonal sums in it are dropped at the exit.
+"""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Fields = Mapping[int, Ints | int]
+
+FIELDS = VALUE, FOLD, STEP, LEFT, COLS, ROW, PRODUCT = range(7)
+"""What a register holds beside its value. FOLD: whose it is, counted from 1, 0 for an empty register; STEP, LEFT:
+steps streamed before it and still to come after it; COLS: columns its fold uses; ROW: the row a stationary value is
+for, or the row a sum comes from; PRODUCT: what is to be added to a partial sum."""
+
+DROPPED = -1
+"""The destination of a sum that does not leave the array."""
+
+
+class Collision(Exception):
+    """The array cannot do what the schedule asks of it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fold:
+    """The operands of one fold.
+
+    west: rows x steps, streamed into the west edge; north: what enters at the top, the stationary rows x cols or, on
+    the output-stationary array, the streamed steps x cols; product: the sums that leave, steps x cols or rows x cols;
+    destination: where in the flat result each of them is added.
+    steps_before, steps_after: streamed for the same sums in the folds before and after, on the output-stationary array.
+    """
+
+    west: Ints
+    north: Ints
+    product: Ints
+    destination: Ints
+    steps_before: int = 0
+    steps_after: int = 0
+    stationary_ready_cycle: int = 0
+    operands_ready_cycle: int = 0
+
+    @property
+    def rows(self) -> int:
+        return len(self.west)
+
+    @property
+    def steps(self) -> int:
+        return len(self.west.T)
+
+    @property
+    def cols(self) -> int:
+        return len(self.north.T)
+
+
+class FoldClocks(NamedTuple):
+    """The clocks in which a fold's load and its stream begin; without a load, of the stream."""
+
+    load: int
+    stream: int
+
+
+class Edge:
+    """One side of the array: what each of its lanes presents in each clock."""
+
+    def __init__(self, lanes: int, horizon_cycles: int) -> None:
+        self.tokens: Ints = np.zeros((horizon_cycles, len(FIELDS), lanes), dtype=np.int64)
+        self.idle_from_cycle = 0
+
+    def present(self, clock: Ints, lane: Ints, fields: Fields) -> None:
+        """Each value of `fields` in its clock and lane."""
+        if clock.min() < 0 or self.tokens[clock, FOLD, lane].any():
+            raise Collision("two values at one lane of the edge in one clock")
+        for name, value in fields.items():
+            self.tokens[clock, name, lane] = value
+        self.idle_from_cycle = max(self.idle_from_cycle, int(clock.max()) + 1)
+
+
+def _indices(shape: tuple[int, ...]) -> tuple[Ints, ...]:
+    """The row and the column of each element."""
+    return tuple(np.indices(shape, dtype=np.int64))
+
+
+def _east(registers: Ints, edge: Ints) -> Ints:
+    """Every register's value one column further east."""
+    moved = np.empty_like(registers)
+    moved[:, :, 0] = edge
+    moved[:, :, 1:] = registers[:, :, :-1]
+    return moved
+
+
+def _south(registers: Ints, edge: Ints | int) -> Ints:
+    """Every register's value one row further down."""
+    moved = np.empty_like(registers)
+    moved[:, 0] = edge
+    moved[:, 1:] = registers[:, :-1]
+    return moved
+
+
+class SystolicArray(ABC):
+    """Edges, clock and bookkeeping of an array of rows x cols PEs through which `folds` pass in order."""
+
+    def __init__(self, rows: int, cols: int, mac_latency: int, overlap: bool, folds: Sequence[Fold]) -> None:
+        self.rows, self.cols, self.mac_latency, self.overlap, self.folds = rows, cols, mac_latency, overlap, folds
+        one_by_one = sum(fold.rows + fold.steps + 2 * (mac_latency + 1) * (rows + cols) for fold in folds)
+        latest_ready = max(max(fold.stationary_ready_cycle, fold.operands_ready_cycle) for fold in folds)
+        self.horizon_cycles = 2 * (one_by_one + latest_ready)
+        self.clock = 0
+        self.west_edge, self.north_edge = Edge(rows, self.horizon_cycles), Edge(cols, self.horizon_cycles)
+        self.entries: dict[int, int] = {}
+        self.last_stream_clock = -1
+        self.owed = np.zeros(len(folds), dtype=np.int64)
+        self.left_cycle = np.zeros(len(folds), dtype=np.int64)
+        self.result = np.zeros(1 + max(int(fold.destination.max()) for fold in folds), dtype=np.int64)
+        self.row = np.arange(rows)[:, None]
+        self.col = np.arange(cols)[None, :]
+
+    def registers(self) -> Ints:
+        """One empty register in each PE."""
+        return np.zeros((len(FIELDS), self.rows, self.cols), dtype=np.int64)
+
+    def delay(self) -> deque[Ints]:
+        """mac_latency - 1 free-running registers in each PE."""
+        return deque(self.registers() for _ in range(self.mac_latency - 1))
+
+    @abstractmethod
+    def load(self, index: int, clock: int) -> None:
+        """The stationary values of a fold reach the top from `clock` on."""
+
+    @abstractmethod
+    def stream(self, index: int, clock: int) -> None:
+        """The operands of a fold reach the edges from `clock` on."""
+
+    @abstractmethod
+    def move(self) -> None:
+        """What every register does in one clock."""
+
+    def in_flight(self) -> bool:
+        """Whether a value is on its way that no output is owed for."""
+        return False
+
+    def enter(self, index: int, clock: int) -> None:
+        """A fold's first value reaches the edge at `clock`."""
+        if clock < self.clock:
+            raise Collision("a clock that has passed")
+        self.entries[clock] = index
+
+    def owe(self, index: int, clock: int) -> None:
+        """The outputs of a fold are due once its stream begins, at `clock`."""
+        if clock <= self.last_stream_clock:
+            raise Collision("streams out of order")
+        if clock < self.folds[index].operands_ready_cycle:
+            raise Collision("operands that are not on chip yet")
+        self.last_stream_clock = clock
+        if not self.folds[index].steps_after:
+            self.owed[index] = self.folds[index].product.size
+
+    def step(self) -> None:
+        """One clock."""
+        entering = self.entries.get(self.clock)
+        if entering is not None and not self.overlap and self.owed[:entering].any():
+            raise Collision("the fold before has not drained")
+        self.move()
+        self.clock += 1
+
+    def leave(self, bottom: Ints, place: int) -> None:
+        """The sums registered out of the bottom row in this clock; `place` is the field with their row of `product`."""
+        for col in bottom[FOLD].nonzero()[0]:
+            index, row = bottom[FOLD, col] - 1, bottom[place, col]
+            fold = self.folds[index]
+            if bottom[VALUE, col] != fold.product[row, col]:
+                raise Collision("a wrong sum")
+            if fold.destination[row, col] != DROPPED:
+                self.result[fold.destination[row, col]] += bottom[VALUE, col]
+            self.owed[index] -= 1
+            self.left_cycle[index] = self.clock + 1
+
+    def run_out(self) -> None:
+        """Clocks until nothing moves any more."""
+        edges_idle_cycle = max(self.west_edge.idle_from_cycle, self.north_edge.idle_from_cycle)
+        while self.clock < edges_idle_cycle or self.owed.any() or self.in_flight():
+            if self.clock >= self.horizon_cycles:
+                raise Collision("outputs that never leave")
+            self.step()
+
+    def fork(self) -> SystolicArray:
+        """An array in the same state, to try something with."""
+        twin: SystolicArray = _copied(self)
+        return twin
+
+
+def _copied(value: Any) -> Any:
+    """A copy that shares no register with `value`."""
+    if isinstance(value, np.ndarray | dict):
+        return value.copy()
+    if isinstance(value, deque | list):
+        return type(value)(map(_copied, value))
+    if not isinstance(value, SystolicArray | Edge):
+        return value
+    twin = copy.copy(value)
+    vars(twin).update((name, _copied(part)) for name, part in vars(value).items())
+    return twin
+
+
+class PinnedArray(SystolicArray):
+    """Weight- or input-stationary: stationary values and partial sums move down, streamed operands east.
+
+    The load chain goes through one stationary register of each PE and mac_latency - 1 link registers below it; the
+    deepest row's value enters first. With overlap a PE has a second register, which takes the loaded value when the
+    first operand of its stream comes by; without, the loaded value stays until the last has.
+    """
+
+    def __init__(self, rows: int, cols: int, mac_latency: int, overlap: bool, folds: Sequence[Fold]) -> None:
+        super().__init__(rows, cols, mac_latency, overlap, folds)
+        self.operand, self.loaded, self.active, self.psum = (self.registers() for _ in range(4))
+        self.links, self.mac_stages = self.delay(), self.delay()
+
+    def load(self, index: int, clock: int) -> None:
+        fold = self.folds[index]
+        if clock < fold.stationary_ready_cycle:
+            raise Collision("stationary values that are not on chip yet")
+        self.enter(index, clock)
+        row, col = _indices((fold.rows, fold.cols))
+        when = clock + (fold.rows - 1 - row) + col
+        self.north_edge.present(when, col, {VALUE: fold.north, FOLD: index + 1, ROW: row})
+
+    def stream(self, index: int, clock: int) -> None:
+        fold = self.folds[index]
+        self.owe(index, clock)
+        row, step = _indices((fold.rows, fold.steps))
+        fields: Fields = {
+            VALUE: fold.west,
+            FOLD: index + 1,
+            STEP: step,
+            LEFT: fold.steps - 1 - step,
+            COLS: fold.cols,
+        }
+        self.west_edge.present(clock + step + row * self.mac_latency, row, fields)
+
+    def move(self) -> None:
+        self.operand = operand = _east(self.operand, self.west_edge.tokens[self.clock])
+        live = (operand[FOLD] != 0) & (self.col < operand[COLS])
+        psum = _south(self.psum, operand[:, 0] * live[0])
+        psum[VALUE, 0] = 0
+        if (live & ((psum[FOLD] != operand[FOLD]) | (psum[STEP] != operand[STEP]))).any():
+            raise Collision("a partial sum meets the operand of another")
+        psum[PRODUCT] = operand[VALUE] * self._stationary(operand, live) * live
+        self.mac_stages.appendleft(psum)
+        self.psum = self.mac_stages.pop()
+        self.psum[VALUE] += self.psum[PRODUCT]
+        self.leave(self.psum[:, -1], place=STEP)
+        self._move_load()
+
+    def _stationary(self, operand: Ints, live: NDArray[np.bool_]) -> Ints:
+        """The stationary value that each live operand meets."""
+        if self.overlap:
+            first = live & (operand[STEP] == 0)
+            self.active[:, first] = self.loaded[:, first]
+            self.loaded[:, first] = 0
+        registers = self.active if self.overlap else self.loaded
+        if (live & ((registers[FOLD] != operand[FOLD]) | (registers[ROW] != self.row))).any():
+            raise Collision("an operand meets a PE that does not hold its stationary value")
+        values: Ints = registers[VALUE].copy()
+        if not self.overlap:
+            self.loaded[:, live & (operand[LEFT] == 0)] = 0
+        return values
+
+    def _move_load(self) -> None:
+        passing = self._passing()
+        self.links.appendleft(self.loaded * passing)
+        staying, arriving = self.loaded * ~passing, _south(self.links.pop(), self.north_edge.tokens[self.clock])
+        if ((staying[FOLD] != 0) & (arriving[FOLD] != 0)).any():
+            raise Collision("a stationary value is overwritten while it is needed")
+        self.loaded = staying + arriving
+
+    def _passing(self) -> NDArray[np.bool_]:
+        passing: NDArray[np.bool_] = self.loaded[ROW] > self.row
+        return passing
+
+    def in_flight(self) -> bool:
+        return bool(self._passing().any()) or any(link[FOLD].any() for link in self.links)
+
+
+class OutputArray(SystolicArray):
+    """Output-stationary: operands move east and south, the sums stay and leave through a drain chain in each column.
+
+    The first operands of a sum turn a PE to its other accumulator, if it has two. The clock after the last MAC in the
+    bottom row of a column, all its accumulators move over to the drain chain, which moves down one row a clock; its
+    bottom cell is the output register.
+    """
+
+    def __init__(self, rows: int, cols: int, mac_latency: int, overlap: bool, folds: Sequence[Fold]) -> None:
+        super().__init__(rows, cols, mac_latency, overlap, folds)
+        self.west, self.north, self.drain = (self.registers() for _ in range(3))
+        self.mac_stages = self.delay()
+        self.accumulators = [self.registers() for _ in range(2 if overlap else 1)]
+        self.turn: Ints = np.zeros((rows, cols), dtype=np.int64)
+        self.latching: Ints = np.zeros(cols, dtype=np.int64)
+
+    def load(self, index: int, clock: int) -> None:
+        """Nothing is stationary but the sums."""
+
+    def stream(self, index: int, clock: int) -> None:
+        fold = self.folds[index]
+        if not fold.steps_before:
+            self.enter(index, clock)
+        self.owe(index, clock)
+        last_piece = next(i for i in range(index, len(self.folds)) if not self.folds[i].steps_after)
+        for edge, operands in (self.west_edge, fold.west), (self.north_edge, fold.north.T):
+            lane, step = _indices(operands.shape)
+            left = fold.steps + fold.steps_after - 1 - step
+            fields: Fields = {VALUE: operands, FOLD: last_piece + 1, STEP: fold.steps_before + step, LEFT: left}
+            edge.present(clock + step + lane, lane, fields)
+
+    def move(self) -> None:
+        self._move_drain()
+        self.west = west = _east(self.west, self.west_edge.tokens[self.clock])
+        self.north = north = _south(self.north, self.north_edge.tokens[self.clock])
+        met = (west[FOLD] != 0) & (north[FOLD] != 0)
+        if (met & ((west[FOLD] != north[FOLD]) | (west[STEP] != north[STEP]))).any():
+            raise Collision("operands of different steps meet")
+        stage = north.copy()
+        stage[PRODUCT] = west[VALUE] * north[VALUE]
+        stage[ROW] = np.where(met, self.row, DROPPED)
+        self.mac_stages.appendleft(stage)
+        done = self.mac_stages.pop()
+        self._accumulate(done, (done[FOLD] != 0) & (done[ROW] != DROPPED))
+        self.latching = done[FOLD, -1] * (done[LEFT, -1] == 0)
+
+    def _accumulate(self, done: Ints, live: NDArray[np.bool_]) -> None:
+        first = live & (done[STEP] == 0)
+        self.turn = (self.turn + first) % len(self.accumulators)
+        for number, accumulator in enumerate(self.accumulators):
+            here, begun = live & (self.turn == number), first & (self.turn == number)
+            if accumulator[FOLD, begun].any():
+                raise Collision("an accumulator is used again before it was latched")
+            accumulator[FOLD, begun] = done[FOLD, begun]
+            if (accumulator[FOLD] != done[FOLD])[here].any():
+                raise Collision("a product meets the accumulator of another sum")
+            accumulator[VALUE, begun] = 0
+            accumulator[VALUE, here] += done[PRODUCT, here]
+
+    def _move_drain(self) -> None:
+        moved = _south(self.drain, 0)
+        latched = self.latching != 0
+        if moved[FOLD][:, latched].any():
+            raise Collision("a column latches into a drain chain that is not empty")
+        for accumulator in self.accumulators:
+            held = latched & (accumulator[FOLD] == self.latching)
+            moved[:, held] = accumulator[:, held]
+            accumulator[:, held] = 0
+        moved[ROW] = np.where(latched, self.row, moved[ROW])
+        self.drain = moved
+        self.leave(moved[:, -1], place=ROW)
+
+
+DataflowName = Literal["ws", "is", "os"]
+
+
+def array_of(
+    dataflow: DataflowName, rows: int, cols: int, mac_latency: int, overlap: bool, folds: Sequence[Fold]
+) -> SystolicArray:
+    """The array for a dataflow, before its first clock."""
+    kind = OutputArray if dataflow == "os" else PinnedArray
+    return kind(rows, cols, mac_latency, overlap, folds)
+
+
+def play(array: SystolicArray, schedule: Sequence[FoldClocks]) -> SystolicArray:
+    """The array after its folds have begun at the clocks of `schedule` and all has left."""
+    for index, clocks in enumerate(schedule):
+        array.load(index, clocks.load)
+        array.stream(index, clocks.stream)
+    array.run_out()
+    return array
+
+
+def earliest_schedule(array: SystolicArray) -> list[FoldClocks]:
+    """Each load, then each stream, in order, at the first clock at which the array lets the folds so far through.
+
+    Where there are loads, `array` stays at the clock of the last one: the next may begin before its stream does.
+    """
+    schedule: list[FoldClocks] = []
+    for index in range(len(array.folds)):
+        array = _first_clock(array, type(array).load, index)
+        streaming = _first_clock(array.fork(), type(array).stream, index, array.last_stream_clock + 1)
+        schedule.append(FoldClocks(array.clock, streaming.clock))
+        if isinstance(array, OutputArray):
+            array = streaming
+        else:
+            array.stream(index, streaming.clock)
+    return schedule
+
+
+def _first_clock(
+    array: SystolicArray, begin: Callable[[SystolicArray, int, int], None], index: int, from_clock: int = 0
+) -> SystolicArray:
+    """The array at the first clock, from where it stands, at which `begin` does no harm, with it begun."""
+    while array.clock < from_clock:
+        array.step()
+    while array.clock < array.horizon_cycles:
+        begun = array.fork()
+        try:
+            begin(begun, index, begun.clock)
+            begun.fork().run_out()
+            return begun
+        except Collision:
+            array.step()
+    raise AssertionError("a fold for which the array is never free")
+
+
+def cut(dataflow: DataflowName, a: Ints, w: Ints, rows: int, cols: int, base: int = 0) -> Iterator[Fold]:
+    """The folds of a (groups x m x k) times w (groups x k x n), whose result begins at `base` of the flat result."""
+    place = base + np.arange(a.shape[0] * a.shape[1] * w.shape[2]).reshape(a.shape[0], a.shape[1], w.shape[2])
+    if dataflow == "is":
+        a, w, place = w.swapaxes(1, 2), a.swapaxes(1, 2), place.swapaxes(1, 2)
+    group_rows, group_cols = (a if dataflow == "os" else w).shape[1], w.shape[2]
+    packed = max(1, min(rows // group_rows, cols // group_cols))
+    for group in range(0, a.shape[0], packed):
+        pack = slice(group, group + packed)
+        if dataflow == "os":
+            yield from _cut_output(
+                np.vstack(list(a[pack])), np.hstack(list(w[pack])), _diagonal(place[pack], DROPPED), rows, cols
+            )
+        else:
+            yield from _cut_pinned(
+                np.hstack(list(a[pack])), _diagonal(w[pack], 0), np.hstack(list(place[pack])), rows, cols
+            )
+
+
+def _diagonal(blocks: Ints, elsewhere: int) -> Ints:
+    count, rows, cols = blocks.shape
+    whole = np.full((count, rows, count, cols), elsewhere, dtype=np.int64)
+    whole[np.arange(count), :, np.arange(count), :] = blocks
+    return whole.reshape(count * rows, count * cols)
+
+
+def _cut_pinned(streamed: Ints, pinned: Ints, place: Ints, rows: int, cols: int) -> Iterator[Fold]:
+    for left in range(0, pinned.shape[1], cols):
+        for top in range(0, pinned.shape[0], rows):
+            west, north = streamed[:, top : top + rows], pinned[top : top + rows, left : left + cols]
+            yield Fold(west.T, north, west @ north, place[:, left : left + cols])
+
+
+def _cut_output(west: Ints, north: Ints, place: Ints, rows: int, cols: int) -> Iterator[Fold]:
+    for left in range(0, north.shape[1], cols):
+        for top in range(0, west.shape[0], rows):
+            rows_in, cols_in = west[top : top + rows], north[:, left : left + cols]
+            yield Fold(rows_in, cols_in, rows_in @ cols_in, place[top : top + rows, left : left + cols])
+
+
+def split_steps(fold: Fold, pieces: Sequence[int]) -> Iterator[Fold]:
+    """An output-stationary fold as consecutive folds of `pieces` steps, whose sums stay in the accumulators."""
+    before = 0
+    for steps in pieces:
+        after = fold.steps - before - steps
+        west, north = fold.west[:, before : before + steps], fold.north[before : before + steps]
+        yield replace(fold, west=west, north=north, steps_before=before, steps_after=after)
+        before += steps
