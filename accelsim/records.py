@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import reduce
 from math import fsum
-from operator import add
+from operator import add, attrgetter
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class ActionCounts:
     dma_descriptors: int = 0
 
     def __add__(self, other: ActionCounts) -> ActionCounts:
-        return ActionCounts(*(getattr(self, name) + getattr(other, name) for name in COUNT_NAMES))
+        return ActionCounts(*map(add, _amounts(self), _amounts(other)))
 
     @property
     def sram_read_bytes(self) -> int:
@@ -77,6 +77,7 @@ class ActionCounts:
 
 
 COUNT_NAMES = tuple(field.name for field in fields(ActionCounts))
+_amounts = attrgetter(*COUNT_NAMES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,9 +96,8 @@ def timing_of(case: Case, fold: Fold) -> FoldTiming:
     return replace(timing, drain=0, tail=0) if fold.steps_after else timing
 
 
-def passages(case: Case, chains: Sequence[Chain]) -> Iterator[Passage]:
-    """The chains through a `Pipeline`."""
-    pipeline = Pipeline(case.overlap)
+def passages(pipeline: Pipeline, chains: Sequence[Chain]) -> Iterator[Passage]:
+    """The chains through `pipeline`, each as soon as it lets them."""
     for chain in chains:
         load_begin = pipeline.load_begin(chain.stationary_ready_cycle)
         yield pipeline.passage(chain.timing, load_begin, chain.operands_ready_cycle)
@@ -111,14 +110,14 @@ def predicted_schedule(case: Case) -> list[FoldClocks]:
         for chain in case.chains
         for fold in chain.folds
     ]
-    return [FoldClocks(passed.load_begin, passed.start) for passed in passages(case, alone)]
+    return [FoldClocks(passed.load_begin, passed.start) for passed in passages(Pipeline(case.overlap), alone)]
 
 
 def assert_chains_pass_as_predicted(case: Case, schedule: Sequence[FoldClocks], played: SystolicArray) -> None:
-    """The product is right, and each chain begins and ends in the clocks that `Pipeline` gives for it as a whole."""
+    """The product is right, and each chain, taken as a whole, begins and ends in the clocks that `Pipeline` gives."""
     np.testing.assert_array_equal(played.result, case.result)
-    last = -1
-    for chain, passed in zip(case.chains, passages(case, case.chains), strict=True):
+    pipeline, last = Pipeline(case.overlap), -1
+    for chain, passed in zip(case.chains, passages(pipeline, case.chains), strict=True):
         first, last = last + 1, last + len(chain.folds)
         assert passed.start == schedule[first].stream
         assert passed.last_start == schedule[last].stream
@@ -127,6 +126,7 @@ def assert_chains_pass_as_predicted(case: Case, schedule: Sequence[FoldClocks], 
             assert passed.load_begin == schedule[first].load
         if not chain.folds[-1].steps_after:
             assert passed.end == played.left_cycle[first : last + 1].max()
+    assert pipeline.last_out == played.left_cycle.max()
 
 
 def assert_rejected(case: Case, schedule: Sequence[FoldClocks], fold: int, part: str) -> None:
@@ -316,7 +316,7 @@ def test_only_the_last_piece_of_a_sum_waits_for_the_drain_chain() -> None:
     whole = random_case(rng, "os", True, ArrayShape(4, 1), gemms)
     case = split_case(whole, rng, cut_probability=1.0)
     assert [clocks.stream for clocks in earliest_schedule(case.reference())] == [0, 1, 4]
-    assert [passed.start for passed in passages(case, case.chains)] == [0, 1, 4]
+    assert [passed.start for passed in passages(Pipeline(overlap=True), case.chains)] == [0, 1, 4]
 
 
 @pytest.mark.parametrize("overlap", [False, True])

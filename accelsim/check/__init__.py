@@ -1,0 +1,1 @@
+"""Executes tile programs on numbers and compares them with a direct computation."""

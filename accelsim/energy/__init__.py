@@ -1,0 +1,1 @@
+"""Energy = counts of actions x table."""

@@ -1,0 +1,1 @@
+"""From networks to tile programs: mapping, tiling, placement, order."""

@@ -104,9 +104,7 @@ def array_work(
 
 def _piece(shape: FoldShape, first: bool, last: bool) -> FoldShape:
     """The fold of a piece that may begin or end in the middle of a sum."""
-    return FoldShape(
-        shape.rows, shape.cols, shape.steps, shape.packed, shape.first_k and first, shape.last_k and last
-    )
+    return FoldShape(shape.rows, shape.cols, shape.steps, shape.packed, shape.first_k and first, shape.last_k and last)
 
 
 def _folds(sequence: FoldSequence, times: int = 1) -> Iterator[tuple[int, FoldShape]]:

@@ -14,6 +14,7 @@ from accelsim.program.folds import Fold, FoldChain, join, repeat, single
 from accelsim.units import ceil_div
 
 DataflowName = Literal["ws", "is", "os"]
+Dimension = Literal["m", "k", "n"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +26,14 @@ class Gemm:
     k: int
     n: int
 
+    def extent(self, dimension: Dimension) -> int:
+        """M, K or N."""
+        return {"m": self.m, "k": self.k, "n": self.n}[dimension]
+
 
 @dataclass(frozen=True, slots=True)
 class ArrayShape:
-    """What fold timing depends on. Ports are in elements a clock; `None` means as wide as the array asks for."""
+    """What fold timing depends on beside the product."""
 
     rows: int
     cols: int
@@ -54,15 +59,15 @@ class FoldShape:
 class Dataflow:
     """A dataflow, as the roles of M, K and N.
 
-    pinned: the operand held in the PEs; rows, cols, streamed: attribute of `Gemm` that each carries; cols_outer:
-    whether the column tiles (else the row tiles) are the outer loop of the fold order.
+    pinned: the operand held in the PEs; rows, cols, streamed: the dimension of the product that each carries. Column
+    tiles are the outer loop of the fold order, row tiles the inner one.
     """
 
     name: DataflowName
     pinned: Literal["weight", "ifmap", "psum"]
-    rows: Literal["m", "k"]
-    cols: Literal["m", "n"]
-    streamed: Literal["m", "k", "n"]
+    rows: Dimension
+    cols: Dimension
+    streamed: Dimension
 
 
 DATAFLOWS: dict[DataflowName, Dataflow] = {
@@ -77,7 +82,7 @@ FoldSequence = tuple[tuple[int, "FoldSequence | FoldShape"], ...]
 
 def pack_size(dataflow: Dataflow, gemm: Gemm, array: ArrayShape) -> int:
     """Groups that share a fold, block-diagonally; 1 where a group fills a fold or more of its own."""
-    rows, cols = getattr(gemm, dataflow.rows), getattr(gemm, dataflow.cols)
+    rows, cols = gemm.extent(dataflow.rows), gemm.extent(dataflow.cols)
     if rows > array.rows or cols > array.cols:
         return 1
     return min(array.rows // rows, array.cols // cols, gemm.groups)
@@ -94,8 +99,8 @@ def fold_sequence(dataflow: Dataflow, gemm: Gemm, array: ArrayShape) -> FoldSequ
 
 
 def _group_folds(dataflow: Dataflow, gemm: Gemm, array: ArrayShape, packed: int) -> FoldSequence:
-    rows, cols = packed * getattr(gemm, dataflow.rows), packed * getattr(gemm, dataflow.cols)
-    steps = getattr(gemm, dataflow.streamed)
+    rows, cols = packed * gemm.extent(dataflow.rows), packed * gemm.extent(dataflow.cols)
+    steps = gemm.extent(dataflow.streamed)
     return tuple(
         (
             col_tiles,

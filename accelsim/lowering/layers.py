@@ -300,5 +300,3 @@ def _positions(node: Node, work: Work) -> int:
     size = node.sizes[0]
     vertical = reads(node.window.vertical, work.rows, size.height)
     return work.images.size * vertical * reads(node.window.horizontal, work.cols, size.width)
-
-

@@ -13,7 +13,7 @@ from enum import Enum, auto
 
 from accelsim.errors import LoweringError
 from accelsim.program.commands import Buffer, Command, Compute, Load, Program, Store, Tile
-from accelsim.program.link import Writers
+from accelsim.program.overlaps import Access, sources
 from accelsim.program.tensors import Tensor
 
 
@@ -26,14 +26,15 @@ class Arena:
     taken: list[tuple[int, int]] = field(default_factory=list)
 
     def take(self, size: int) -> int | None:
-        """The address of `size` free bytes, or None."""
-        starts, ends = [0, *(high for _, high in self.taken)], [*(low for low, _ in self.taken), self.capacity]
-        gaps = list(zip(starts, ends, strict=True))
-        for low, high in [*((max(low, self.next), high) for low, high in gaps), *gaps]:
-            if high - low >= size:
-                self.taken = sorted([*self.taken, (low, low + size)])
-                self.next = low + size
-                return low
+        """The address of `size` free bytes, the next ones if they are free, or None."""
+        for begin in (self.next, 0):
+            low = begin
+            for number, (taken_low, taken_high) in enumerate([*self.taken, (self.capacity, self.capacity)]):
+                if taken_low - low >= size:
+                    self.taken.insert(number, (low, low + size))
+                    self.next = low + size
+                    return low
+                low = max(low, taken_high)
         return None
 
     def give(self, low: int, size: int) -> None:
@@ -108,7 +109,8 @@ class _Scheduler:
         )
         if any(self.needs[tile] >= self.done for tile in loads):
             return _Outcome.NO_DATA
-        arena, found = self.arenas[buffer], []
+        arena = self.arenas[buffer]
+        found: list[tuple[Tile, int]] = []
         before = arena.next
         for tile in (*loads, *results):
             address = arena.take(tile.bytes)
@@ -130,12 +132,18 @@ def _reads(compute: Compute) -> tuple[Tile, ...]:
 
 def _needed_steps(computes: Sequence[Compute], given: frozenset[Tensor]) -> dict[Tile, int]:
     """The step whose results are the last that each loaded tile holds; -1 for what is in DRAM from the start."""
-    writers: dict[Tensor, Writers] = {}
+    writes: dict[Tensor, list[Access]] = {}
+    reads: dict[Tensor, list[tuple[Tile, Access]]] = {}
+    needs: dict[Tile, int] = {}
     for step, compute in enumerate(computes):
         for tile in compute.results:
-            writers.setdefault(tile.tensor, Writers()).add(tile.region, step)
-    return {
-        tile: -1 if tile.tensor in given else writers[tile.tensor].overlap(tile.region)[0]
-        for compute in computes
-        for tile in _reads(compute)
-    }
+            writes.setdefault(tile.tensor, []).append(Access(step, tile.region))
+        for tile in _reads(compute):
+            if tile.tensor in given:
+                needs[tile] = -1
+            else:
+                reads.setdefault(tile.tensor, []).append((tile, Access(step, tile.region)))
+    for tensor, found in reads.items():
+        held = sources(writes[tensor], [access for _, access in found], in_order=False)
+        needs.update((tile, source.last) for (tile, _), source in zip(found, held, strict=True))
+    return needs

@@ -163,7 +163,7 @@ def _weight_bytes(shape: LayerShape, limits: Limits, groups: int, outs: int, ins
 
 
 def _largest_map_tile(shape: LayerShape, limits: Limits, plan: Plan) -> tuple[int, int, int] | None:
-    """(images, rows, columns) of the largest piece of the map that fits SRAM and accumulator with the plan's channels."""
+    """(images, rows, columns) of the largest piece of the map that fits with the plan's channels."""
     pixels = _pixel_limit(shape, limits, plan.groups, plan.out_channels, plan.in_channels)
     bits = limits.array.activation_bits
     results = plan.groups * plan.out_channels if plan.channels_outer else shape.output.channels
@@ -331,4 +331,3 @@ def _pipelined(largest: tuple[int, int, int], channels: int) -> Plan:
     if images == 1:
         rows = ceil_div(rows, 4)
     return Plan(images, rows, cols, 1, channels, channels)
-

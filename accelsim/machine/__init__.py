@@ -1,0 +1,1 @@
+"""The modelled hardware: SimPy processes that play a tile program."""

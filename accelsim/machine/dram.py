@@ -60,7 +60,8 @@ class IdealDram:
     def __init__(self, device: DramDevice, array_mhz: float) -> None:
         self._clocks = ClockRatio.of(array_mhz, device.clock_mhz)
         self._latency = device.latency_clocks
-        self._clocks_per_burst = device.burst_bytes / Fraction(repr(device.bytes_per_clock))
+        per_burst = device.burst_bytes / Fraction(repr(device.bytes_per_clock))
+        self._burst_clocks, self._per_bursts = per_burst.numerator, per_burst.denominator
         self._free = 0
         self.busy_clocks = 0
 
@@ -77,8 +78,7 @@ class IdealDram:
         return Served(issued, sent, sent + self._clocks.to_array(self._latency))
 
     def _bus_clocks(self, bursts: int) -> int:
-        clocks = bursts * self._clocks_per_burst
-        return ceil_div(clocks.numerator, clocks.denominator)
+        return ceil_div(bursts * self._burst_clocks, self._per_bursts)
 
     def _round_trips(self, transfer: Transfer) -> int:
         """Array clocks to issue the bursts when each waits for one of `window` before it to return."""

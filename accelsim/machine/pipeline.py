@@ -47,7 +47,9 @@ class Pipeline:
         """When `chain` passes, if its first load begins at `load_begin` and its operands are on chip at
         `operands_ready`; the pipeline then stands behind it."""
         first = chain.first
-        start = max(load_begin + first.load, operands_ready, self.stream_free, self.drained - first.stream)
+        start = max(load_begin + first.load, operands_ready, self.stream_free)
+        if first.drain:
+            start = max(start, self.drained - first.stream)
         if self.overlap:
             last_start, end = start + chain.span, start + chain.end
         else:

@@ -19,15 +19,15 @@ class Cause(StrEnum):
     """What the array waits for.
 
     FILL_DRAIN: its own loads, drains and tails; DRAM_*: data on the bus, by operand; STORE: results on their way out;
-    LATENCY: descriptors and the way to DRAM and back; VECTOR: the vector unit; DEPENDENCY: anything else that had to
-    come first.
+    LATENCY: descriptors, the way to DRAM and back, requantisation; VECTOR: the vector unit; DEPENDENCY: anything else
+    that had to come first.
     """
 
     FILL_DRAIN = "fill_drain"
     DRAM_IFMAP = "dram_ifmap"
     DRAM_WEIGHT = "dram_weight"
     STORE = "store"
-    LATENCY = "dma_latency"
+    LATENCY = "latency"
     VECTOR = "vector"
     DEPENDENCY = "dependency"
 
@@ -92,9 +92,7 @@ def _windows(count: int, ends: dict[int, int]) -> Iterator[tuple[int, int]]:
         latest = end
 
 
-def _share_out(
-    windows: Sequence[tuple[int, int]], layers: Sequence[LayerTime], segments: Iterable[Segment]
-) -> None:
+def _share_out(windows: Sequence[tuple[int, int]], layers: Sequence[LayerTime], segments: Iterable[Segment]) -> None:
     """Add the part of each segment that lies in a layer's window to it; streams go to `overlap_cycles`."""
     number = 0
     for segment in sorted(segments, key=lambda segment: segment.low):
@@ -155,7 +153,8 @@ class _Causes:
 
     def _before_stream(self, index: int) -> Iterator[tuple[int, Cause]]:
         command = self.commands[index]
-        assert isinstance(command, Compute) and command.chain is not None
+        assert isinstance(command, Compute)
+        assert command.chain is not None
         start, begin = self.timeline.stream[index], self.timeline.begin[index]
         binding = self._binding(self.waits[index].stream)
         if command.chain.first.load and begin + command.chain.first.load == start:
@@ -196,7 +195,8 @@ class _Causes:
                 yield timeline.begin[index], Cause.LATENCY
             case Compute(unit=Unit.VECTOR):
                 yield timeline.begin[index], Cause.VECTOR
-            case Compute():
+            case Compute(post_cycles=post):
+                yield timeline.done[index] - post, Cause.LATENCY
                 yield timeline.begin[index], Cause.FILL_DRAIN
 
     def _binding(self, waits: Sequence[Wait]) -> Wait | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from accelsim.config import workload as rows
 from accelsim.config.strict_yaml import Document
-from accelsim.errors import Mistake, UserError
+from accelsim.errors import Mistake, UserError, suggestion
 from accelsim.network.graph import INPUT, Axis, Network, Node, Op, Shape, Window
 
 MAX_NODES = 100_000
@@ -12,11 +12,11 @@ MAX_ELEMENTS = 1 << 36
 
 
 class ShapeError(Exception):
-    """A layer that does not fit its inputs: (key, expected, got)."""
+    """A layer that does not fit its inputs: (key, expected, got), and what it would have given where that is clear."""
 
-    def __init__(self, key: str, expected: str, got: object) -> None:
+    def __init__(self, key: str, expected: str, got: object, output: Shape | None = None) -> None:
         super().__init__(key, expected, got)
-        self.key, self.expected, self.got = key, expected, str(got)
+        self.key, self.expected, self.got, self.output = key, expected, str(got), output
 
 
 def build(workload: rows.Workload, document: Document, *, check_expectation: bool = True) -> Network:
@@ -27,12 +27,15 @@ def build(workload: rows.Workload, document: Document, *, check_expectation: boo
     size = workload.input
     builder = Builder(Shape(size.height, size.width, size.channels))
     mistakes: list[Mistake] = []
+    if builder.shapes[INPUT].elements > MAX_ELEMENTS:
+        found = str(builder.shapes[INPUT].elements)
+        raise UserError([document.mistake(("input",), f"at most {MAX_ELEMENTS} elements", found)])
     for index, row in enumerate(workload.layers):
         try:
             builder.add_row(row)
         except ShapeError as error:
             mistakes.append(document.mistake(("layers", index, error.key), error.expected, error.got))
-            builder.stand_in(row.name)
+            builder.stand_in(row, error.output)
     if mistakes:
         raise UserError(mistakes)
     network = Network(workload.name, workload.source, workload.batch, builder.shapes[INPUT], tuple(builder.nodes))
@@ -53,21 +56,29 @@ class Builder:
 
     def __init__(self, size: Shape) -> None:
         self.shapes: dict[str, Shape] = {INPUT: size}
+        self.unknown: set[str] = set()
         self.nodes: list[Node] = []
         self.last = INPUT
         self.stage: str | None = None
 
-    def stand_in(self, name: str) -> None:
-        """Let rows after a wrong one be checked too, as if it passed its input on."""
-        self.shapes.setdefault(name, self.shapes[self.last])
-        self.last = name
+    def stand_in(self, row: rows.AnyRow, output: Shape | None) -> None:
+        """Let rows after a wrong one be checked too; what reads a map of unknown size is not."""
+        if output is None or isinstance(row, rows.ShuffleNetUnitRow):
+            self.unknown.add(row.name)
+        else:
+            self.shapes[row.name] = output
+        self.last = row.name
 
     def add_row(self, row: rows.AnyRow) -> None:
         """Add the node or nodes of a row. Raises ShapeError."""
         inputs = tuple(row.inputs) if row.inputs is not None else (self.last,)
         for name in inputs:
-            if name not in self.shapes:
-                raise ShapeError("inputs", "names of earlier layers", repr(name))
+            if name not in self.shapes and name not in self.unknown:
+                known = suggestion(name, self.shapes)
+                raise ShapeError("inputs", f"names of earlier layers{known}", repr(name))
+        if self.unknown.intersection(inputs):
+            self.stand_in(row, None)
+            return
         self.stage = row.stage
         match row:
             case rows.ConvRow():
@@ -109,7 +120,7 @@ class Builder:
     ) -> str:
         """Add a node and return the name of its tensor. Raises ShapeError."""
         if name in self.shapes:
-            raise ShapeError("name", "a name of its own", repr(name))
+            raise ShapeError("name", "a name of its own", repr(name), output)
         if len(self.nodes) >= MAX_NODES:
             raise ShapeError("repeat", f"at most {MAX_NODES} layers", "more")
         if output.elements > MAX_ELEMENTS:
@@ -137,14 +148,12 @@ class Builder:
     ) -> str:
         """A convolution. Raises ShapeError."""
         size = self.only(inputs)
+        output = Shape(*_outputs(size, window), channels)
         if size.channels % groups or channels % groups:
-            raise ShapeError("groups", f"a divisor of {size.channels} and {channels} channels", groups)
+            raise ShapeError("groups", f"a divisor of {size.channels} and {channels} channels", groups, output)
         depthwise = groups > 1 and groups == size.channels == channels
         label = label or ("dwconv" if depthwise else "gconv" if groups > 1 else "conv")
-        output = Shape(*_outputs(size, window), channels)
-        return self.add(
-            Op.CONV, name, inputs, output, label=label, window=window, groups=groups, activation=activation
-        )
+        return self.add(Op.CONV, name, inputs, output, label=label, window=window, groups=groups, activation=activation)
 
     def dense(self, row: rows.DenseRow, inputs: tuple[str, ...]) -> str:
         """A matrix product with weights. Raises ShapeError."""
@@ -162,7 +171,7 @@ class Builder:
         """A channel shuffle. Raises ShapeError."""
         size = self.only(inputs)
         if size.channels % groups:
-            raise ShapeError("groups", f"a divisor of {size.channels} channels", groups)
+            raise ShapeError("groups", f"a divisor of {size.channels} channels", groups, size)
         return self.add(Op.SHUFFLE, name, inputs, size, groups=groups)
 
     def simple(self, name: str, inputs: tuple[str, ...], op: Op, activation: str = "none") -> str:
@@ -237,6 +246,7 @@ def _outputs(size: Shape, window: Window, *, ceil: bool = False) -> tuple[int, i
 def shufflenet_units(builder: Builder, row: rows.ShuffleNetUnitRow, inputs: tuple[str, ...]) -> None:
     """ShuffleNet v1 units (Zhang et al., CVPR 2018, Fig. 2b and 2c): the bottleneck has a quarter of the channels, a
     ReLU follows the first group convolution and the add or concat, none the depthwise one. Raises ShapeError."""
+    builder.only(inputs)
     source = inputs[0]
     for number in range(row.first, row.first + row.repeat):
         source = _shufflenet_unit(builder, row, f"{row.name}_u{number}", source)
@@ -258,9 +268,7 @@ def _shufflenet_unit(builder: Builder, row: rows.ShuffleNetUnitRow, name: str, s
         tensor = builder.shuffle(f"{name}_shuf", (tensor,), row.groups)
     tensor = builder.conv(f"{name}_dw", (tensor,), bottleneck, spatial, bottleneck)
     ends_in_concat = row.stride == 2
-    tensor = builder.conv(
-        f"{name}_gc2", (tensor,), branch, pointwise, row.groups, "relu" if ends_in_concat else "none"
-    )
+    tensor = builder.conv(f"{name}_gc2", (tensor,), branch, pointwise, row.groups, "relu" if ends_in_concat else "none")
     if ends_in_concat:
         pooled = builder.pool(f"{name}_avg", (source,), Op.AVG_POOL, spatial)
         return builder.simple(f"{name}_cat", (pooled, tensor), Op.CONCAT)

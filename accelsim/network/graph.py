@@ -121,7 +121,9 @@ class Node:
     def kind(self) -> str:
         """Label and kernel, as `--by type` groups layers."""
         has_kernel = self.label in ("conv", "gconv", "dwconv")
-        return f"{self.label} {self.window.vertical.kernel}x{self.window.horizontal.kernel}" if has_kernel else self.label
+        return (
+            f"{self.label} {self.window.vertical.kernel}x{self.window.horizontal.kernel}" if has_kernel else self.label
+        )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""The tile program: the contract between lowering and machine."""

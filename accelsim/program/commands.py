@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 from accelsim.program.folds import FoldChain
-from accelsim.program.tensors import Range, Region, Tensor, region_bytes
+from accelsim.program.tensors import Descriptor, Range, Region, Tensor, descriptors, region_bytes
 
 
 class Buffer(StrEnum):
@@ -30,7 +31,7 @@ class Unit(StrEnum):
     DMA_OUT = "dma_out"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Tile:
     """A region of a tensor that lives in a buffer, from its Load or Compute to its last use. Each is its own."""
 
@@ -38,9 +39,15 @@ class Tile:
     region: Region
     buffer: Buffer
 
-    @property
+    @cached_property
     def bytes(self) -> int:
+        """Bytes it takes in SRAM."""
         return region_bytes(self.tensor, self.region)
+
+    @cached_property
+    def descriptors(self) -> tuple[Descriptor, ...]:
+        """The transfers that load or store it."""
+        return descriptors(self.tensor, self.region)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,10 @@ class Fold:
     """Timing of one fold, in array clocks.
 
     load: clocks of the stationary load (0 for OS); stream: clocks of the streamed dimension; drain: clocks the
-    drain chain needs after the stream ends before the next fold's stream may end (0 for WS and IS); tail: from the
-    end of the stream until the last output is registered out of the bottom row; skew: how many clocks after the
-    array's first row or column the last used one reads its operands.
+    drain chain needs after the stream ends before the stream of the next fold that drains may end (0 for WS and IS,
+    and for a piece of an OS sum that goes on); tail: from the end of the stream until the last output is registered
+    out of the bottom row; skew: how many clocks after the array's first row or column the last used one reads its
+    operands.
     """
 
     load: int
@@ -60,7 +61,8 @@ def single(fold: Fold) -> FoldChain:
 
 def distance(before: Fold, after: Fold) -> int:
     """Clocks between the starts of two neighbouring folds when loads and drains run behind the streams."""
-    return max(before.stream, after.load, before.stream + before.drain - after.stream)
+    waits_for_drain = before.stream + before.drain - after.stream if after.drain else 0
+    return max(before.stream, after.load, waits_for_drain)
 
 
 def join(chain: FoldChain, after: FoldChain) -> FoldChain:

@@ -11,12 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-import numpy as np
-from numpy.typing import NDArray
-
 from accelsim.errors import ProgramError
 from accelsim.program.commands import Buffer, Command, Compute, Load, Program, Store, Tile, Unit
-from accelsim.program.tensors import Range, Region, Tensor, elements
+from accelsim.program.overlaps import Access, sources
+from accelsim.program.tensors import Region, Tensor, elements
 
 
 class Moment(IntEnum):
@@ -78,40 +76,24 @@ class _Resident:
         return [(index, moment) for (_, moment), index in self.readers.items()]
 
 
-class Writers:
-    """The regions of a tensor that were written, in order, to be asked for overlaps."""
-
-    def __init__(self) -> None:
-        self._regions: list[tuple[int, ...]] = []
-        self._who: list[int] = []
-        self._table: NDArray[np.int64] | None = None
-
-    def add(self, region: Region, who: int) -> None:
-        """Note that command (or step) `who` writes `region`."""
-        self._regions.append(tuple(bound for part in region for bound in part))
-        self._who.append(who)
-        self._table = None
-
-    def overlap(self, region: Region) -> tuple[int, int]:
-        """(the last writer of anything in `region` or -1, elements of it that were written)."""
-        if not self._regions:
-            return -1, 0
-        if self._table is None:
-            self._table = np.array(self._regions, dtype=np.int64)
-        volume = np.ones(len(self._who), dtype=np.int64)
-        for axis, part in enumerate(region):
-            volume *= _common(self._table[:, 3 * axis : 3 * axis + 3], part)
-        written = np.flatnonzero(volume)
-        return (self._who[written[-1]] if written.size else -1), int(volume.sum())
-
-
-def _common(ranges: NDArray[np.int64], part: Range) -> NDArray[np.int64]:
-    """How many indices each range (start, stop, step) has in common with `part`, whose step is 1."""
-    start, stop, step = ranges[:, 0], ranges[:, 1], ranges[:, 2]
-    first = start + np.maximum(0, -((start - part.start) // step)) * step
-    last = np.minimum(stop, part.stop)
-    counts: NDArray[np.int64] = np.maximum(0, -((first - last) // step))
-    return counts
+def _data_waits(program: Program) -> dict[int, Wait]:
+    """What stores the region of each Load; nothing for what is in DRAM from the start. Raises ProgramError."""
+    writes: dict[Tensor, list[Access]] = {}
+    reads: dict[Tensor, list[Access]] = {}
+    for index, command in enumerate(program.commands):
+        match command:
+            case Store(tile=tile):
+                writes.setdefault(tile.tensor, []).append(Access(index, tile.region))
+            case Load(tile=tile) if tile.tensor not in program.given:
+                reads.setdefault(tile.tensor, []).append(Access(index, tile.region))
+    waits: dict[int, Wait] = {}
+    for tensor, loads in reads.items():
+        for load, source in zip(loads, sources(writes.get(tensor, []), loads, in_order=True), strict=True):
+            if source.elements != elements(load.region):
+                held = f"{source.elements} of {elements(load.region)} are in DRAM"
+                raise ProgramError(f"{_say(program, load.who)}: loads {_bounds(tensor, load.region)}, of which {held}")
+            waits[load.who] = source.last, Moment.DONE
+    return waits
 
 
 class _Linker:
@@ -119,8 +101,7 @@ class _Linker:
         self.program = program
         self.residents: dict[Buffer, list[_Resident]] = {buffer: [] for buffer in Buffer}
         self.place: dict[Tile, _Resident] = {}
-        self.stored: dict[Tensor, Writers] = {}
-        self.given = set(program.given)
+        self.data = _data_waits(program)
         self.uses = _uses(program.commands)
 
     def command(self, index: int, command: Command) -> Waits:
@@ -128,11 +109,10 @@ class _Linker:
             case Load(tile=tile):
                 if tile in self.place:
                     raise ProgramError(f"{self._say(index)}: loads {_name(tile)} again")
-                return Waits((*self._fill(index, tile), *self._written(index, tile)))
+                space = self._fill(index, tile)
+                return Waits((*space, self.data[index]) if index in self.data else tuple(space))
             case Store(tile=tile):
-                waits = self._read(index, tile, Unit.DMA_OUT, Moment.SRAM_READ)
-                self.stored.setdefault(tile.tensor, Writers()).add(tile.region, index)
-                return Waits(tuple(waits))
+                return Waits(tuple(self._read(index, tile, Unit.DMA_OUT, Moment.SRAM_READ)))
             case Compute():
                 return self._compute(index, command)
 
@@ -178,16 +158,6 @@ class _Linker:
         resident.reads_left -= 1
         return resident.filled()
 
-    def _written(self, index: int, tile: Tile) -> list[Wait]:
-        """What stores the region of a Load."""
-        if tile.tensor in self.given:
-            return []
-        last, count = self.stored.get(tile.tensor, Writers()).overlap(tile.region)
-        if count != elements(tile.region):
-            wanted = elements(tile.region)
-            raise ProgramError(f"{self._say(index)}: loads {_name(tile)}, of which {count} of {wanted} are in DRAM")
-        return [(last, Moment.DONE)]
-
     def finish(self) -> None:
         """At the end nothing is left to be read, and no result was lost."""
         for tile, resident in self.place.items():
@@ -199,8 +169,7 @@ class _Linker:
                     raise ProgramError(f"{self._say(index)}: its result {_name(tile)} is never used")
 
     def _say(self, index: int) -> str:
-        command = self.program.commands[index]
-        return f"command {index} ({type(command).__name__} of {self.program.layers[command.layer]})"
+        return _say(self.program, index)
 
 
 def _uses(commands: Sequence[Command]) -> dict[Tile, int]:
@@ -224,9 +193,7 @@ def _remains(resident: _Resident, low: int, high: int) -> list[_Resident]:
     parts = []
     for part_low, part_high in ((resident.low, min(resident.high, low)), (max(resident.low, high), resident.high)):
         if part_low < part_high:
-            parts.append(
-                _Resident(resident.tile, part_low, part_high, resident.filled_by, 0, dict(resident.readers))
-            )
+            parts.append(_Resident(resident.tile, part_low, part_high, resident.filled_by, 0, dict(resident.readers)))
     return parts
 
 
@@ -234,6 +201,15 @@ def _unique(waits: list[Wait]) -> tuple[Wait, ...]:
     return tuple(dict.fromkeys(waits))
 
 
+def _say(program: Program, index: int) -> str:
+    command = program.commands[index]
+    return f"command {index} ({type(command).__name__} of {program.layers[command.layer]})"
+
+
 def _name(tile: Tile) -> str:
-    bounds = ", ".join(f"{part.start}:{part.stop}" for part in tile.region)
-    return f"{tile.tensor.name}[{bounds}]"
+    return _bounds(tile.tensor, tile.region)
+
+
+def _bounds(tensor: Tensor, region: Region) -> str:
+    bounds = ", ".join(f"{part.start}:{part.stop}" for part in region)
+    return f"{tensor.name}[{bounds}]"

@@ -51,7 +51,7 @@ def bound_by(record: LayerRecord) -> str:
     shares = {
         "array": record.total_cycles - sum(cycles for cause, cycles in stalls.items() if cause != "fill_drain"),
         "dram": stalls["dram_ifmap"] + stalls["dram_weight"] + stalls["store"],
-        "latency": stalls["dma_latency"],
+        "latency": stalls["latency"],
         "vector": stalls["vector"],
         "dependency": stalls["dependency"],
     }
@@ -73,7 +73,7 @@ COLUMNS: tuple[Column, ...] = (
     _stall("dram_ifmap", "array idle: feature maps on the DRAM bus"),
     _stall("dram_weight", "array idle: weights on the DRAM bus"),
     _stall("store", "array idle: results on the DRAM bus"),
-    _stall("dma_latency", "array idle: DMA descriptors, and the way to DRAM and back"),
+    _stall("latency", "array idle: DMA descriptors, the way to DRAM and back, requantisation"),
     _stall("vector", "array idle: the vector unit works"),
     _stall("dependency", "array idle: anything else that had to come first"),
     _stall("fill_drain", "array not streaming: its own loads, drains and tails (part of array_busy_cycles)"),
@@ -84,7 +84,7 @@ COLUMNS: tuple[Column, ...] = (
     _lost("dram_ifmap", "stall_dram_ifmap_cycles x PEs"),
     _lost("dram_weight", "stall_dram_weight_cycles x PEs"),
     _lost("store", "stall_store_cycles x PEs"),
-    _lost("dma_latency", "stall_dma_latency_cycles x PEs"),
+    _lost("latency", "stall_latency_cycles x PEs"),
     _lost("vector", "stall_vector_cycles x PEs"),
     _lost("dependency", "stall_dependency_cycles x PEs"),
     _lost("overlap", "overlap_cycles x PEs; sums to 0 over the run"),

@@ -1,0 +1,63 @@
+"""Integer arithmetic that stands for a network's: exact, and sensitive to every operand.
+
+Results wrap to the width of the feature map, so that a missing, doubled or exchanged product is seen. Functions that
+hardware approximates by tables (sigmoid, softmax, LRN, an unfolded batch norm) are stand-ins that read what the real
+one reads: the check is about where data goes, not about how well a table fits.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Values = NDArray[np.int64]
+
+EXACT_BITS = 53
+"""Sums of integers below 2**53 are exact in float64, where matrix products are quick."""
+
+
+def wrap(values: Values, bits: int) -> Values:
+    """The low `bits` as a two's-complement number."""
+    half = 1 << (bits - 1)
+    return (values + half) % (1 << bits) - half
+
+
+def activate(values: Values, activation: str) -> Values:
+    """ReLU and the like, before wrapping."""
+    match activation:
+        case "relu":
+            return np.maximum(values, 0)
+        case "relu6":
+            return np.clip(values, 0, 6)
+        case _:
+            return values
+
+
+def matmul(left: Values, right: Values, operand_bits: int) -> Values:
+    """The exact product of (batches of) integer matrices whose operands together have so many bits."""
+    if operand_bits + int(left.shape[-1]).bit_length() < EXACT_BITS:
+        return np.asarray(np.matmul(left.astype(np.float64), right.astype(np.float64)), dtype=np.int64)
+    return np.asarray(np.matmul(left, right))
+
+
+def sigmoid(values: Values) -> Values:
+    """Stands for a sigmoid: each element by itself."""
+    return 3 * values + 1
+
+
+def softmax(values: Values) -> Values:
+    """Stands for a softmax: each element, and all channels of its pixel."""
+    return np.asarray(3 * values + values.sum(axis=-1, keepdims=True))
+
+
+def lrn(values: Values, window: int) -> Values:
+    """Stands for local response normalisation: each element, and `window` channels round it."""
+    before, channels = window // 2, values.shape[-1]
+    padded = np.pad(values, [(0, 0)] * (values.ndim - 1) + [(before, window - 1 - before)])
+    around = np.sum([padded[..., shift : shift + channels] for shift in range(window)], axis=0)
+    return np.asarray(values + 5 * around)
+
+
+def batch_norm(values: Values, channels: Values) -> Values:
+    """Stands for an unfolded batch norm: a factor and an offset of each channel's own."""
+    return values * (2 * channels + 1) + channels

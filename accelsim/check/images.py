@@ -1,0 +1,57 @@
+"""Memory images: DRAM and SRAM buffers as cells that hold bits, or poison where nothing was written."""
+
+from __future__ import annotations
+
+from math import gcd
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim.check.arithmetic import Values
+from accelsim.program.tensors import Descriptor
+
+POISON = -1
+
+Cells = NDArray[np.int16]
+
+
+def cell_bits_for(*bits: int) -> int:
+    """The widest cell, at most a byte, of which every one of these widths is a multiple."""
+    return gcd(8, *bits)
+
+
+class Image:
+    """A memory of cells of `cell_bits` bits; poisoned at first."""
+
+    def __init__(self, size_bytes: int, cell_bits: int) -> None:
+        self.cell_bits = cell_bits
+        self.cells: Cells = np.full(size_bytes * 8 // cell_bits, POISON, dtype=np.int16)
+
+    def span(self, address_bytes: int, size_bytes: int) -> slice:
+        """The cells of some bytes."""
+        scale = 8 // self.cell_bits
+        return slice(address_bytes * scale, (address_bytes + size_bytes) * scale)
+
+    def indices(self, descriptors: tuple[Descriptor, ...]) -> NDArray[np.int64]:
+        """The cells that transfers go through, in their order."""
+        return np.concatenate([self._rows(descriptor) for descriptor in descriptors])
+
+    def _rows(self, descriptor: Descriptor) -> NDArray[np.int64]:
+        starts = descriptor.address_bits + np.arange(descriptor.rows) * descriptor.stride_bits
+        inside = np.arange(descriptor.row_bits // self.cell_bits)
+        cells = np.add.outer(starts // self.cell_bits, inside).astype(np.int64)
+        return cells.reshape(-1)
+
+
+def encode(values: Values, bits: int, cell_bits: int) -> Cells:
+    """Values as cells, low bits first."""
+    shifts = np.arange(0, bits, cell_bits)
+    cells = (values.reshape(-1, 1) >> shifts) & ((1 << cell_bits) - 1)
+    return cells.reshape(-1).astype(np.int16)
+
+
+def decode(cells: Cells, bits: int, cell_bits: int) -> Values:
+    """The two's-complement values in cells."""
+    parts = cells.astype(np.int64).reshape(-1, bits // cell_bits)
+    raw = (parts << np.arange(0, bits, cell_bits)).sum(axis=1)
+    return np.asarray(np.where(raw >> (bits - 1), raw - (1 << bits), raw))

@@ -1,0 +1,153 @@
+"""Random machines and networks, small enough to execute and odd enough to break things."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from accelsim.config.load import load_machine
+from accelsim.config.machine import Machine
+from accelsim.config.schema import validate
+from accelsim.config.strict_yaml import Document, Origin
+from accelsim.config.workload import Workload
+from accelsim.network.build import build
+from accelsim.network.graph import Network
+
+BASE = load_machine("edge").model_dump(mode="json")
+
+
+def machine_of(**changes: Any) -> Machine:
+    """`edge` with keys such as `array__rows` changed."""
+    data = {key: dict(value) if isinstance(value, dict) else value for key, value in BASE.items()}
+    data["sram"] = {key: dict(value) if isinstance(value, dict) else value for key, value in data["sram"].items()}
+    data["sources"] = {}
+    for path, value in changes.items():
+        *sections, key = path.split("__")
+        section = data
+        for name in sections:
+            section = section[name]
+        section[key] = value
+    return validate(Machine, Document(data, {(): Origin("test", 0)}))
+
+
+def network_of(rows: list[dict[str, Any]], size: tuple[int, int, int], batch: int = 1) -> Network:
+    """A network from rows as in a workload file."""
+    height, width, channels = size
+    data = {
+        "name": "random",
+        "source": "test",
+        "batch": batch,
+        "input": {"height": height, "width": width, "channels": channels},
+        "layers": rows,
+    }
+    document = Document(data, {(): Origin("test", 0)})
+    return build(validate(Workload, document), document)
+
+
+@st.composite
+def machines(draw: st.DrawFn, **fixed: Any) -> Machine:
+    """Arrays of up to 12 x 12 with little SRAM, narrow ports and odd clocks."""
+    bits = draw(st.sampled_from([8, 8, 8, 16, 4, 6]))
+    cols = draw(st.integers(1, 12))
+    choices = {
+        "array__rows": draw(st.integers(1, 12)),
+        "array__cols": cols,
+        "array__dataflow": draw(st.sampled_from(["ws", "is", "os"])),
+        "array__overlap": draw(st.booleans()),
+        "array__mac_latency": draw(st.integers(1, 4)),
+        "array__post_latency": draw(st.integers(0, 5)),
+        "array__activation_bits": bits,
+        "array__weight_bits": draw(st.sampled_from([bits, 8, 2])),
+        "array__depthwise_on": draw(st.sampled_from(["array", "vector"])),
+        "array__clock_mhz": draw(st.sampled_from([1000, 700, 333.3])),
+        "vector__lanes": draw(st.integers(1, 16)),
+        "sram__activation__capacity_bytes": draw(st.integers(200, 6000)),
+        "sram__activation__port_bytes_per_cycle": draw(st.integers(1, 16)),
+        "sram__weight__capacity_bytes": draw(st.integers(100, 3000)),
+        "sram__weight__port_bytes_per_cycle": draw(st.integers(1, 16)),
+        "sram__accumulator__capacity_bytes": 8 * cols * draw(st.integers(1, 40)),
+        "sram__line_buffer": draw(st.booleans()),
+        "dma__setup_cycles": draw(st.integers(0, 20)),
+        "dma__max_outstanding_bursts": draw(st.integers(1, 16)),
+        "dma__scatter": draw(st.booleans()),
+        "dram__bytes_per_clock": draw(st.sampled_from([0.3, 1, 5, 64])),
+        "dram__latency_clocks": draw(st.integers(0, 60)),
+        "dram__burst_bytes": draw(st.sampled_from([1, 16, 64])),
+        "scheduling__arbitration": draw(st.sampled_from(["arrival", "program_order"])),
+    }
+    return machine_of(**{**choices, **fixed})
+
+
+def _divisors(number: int) -> list[int]:
+    return [divisor for divisor in range(1, number + 1) if number % divisor == 0]
+
+
+@st.composite
+def networks(draw: st.DrawFn) -> Network:
+    """Graphs of one to seven layers of every kind, tensors with several consumers among them."""
+    size = (draw(st.integers(1, 10)), draw(st.integers(1, 10)), draw(st.integers(1, 12)))
+    shapes = {"input": size}
+    rows: list[dict[str, Any]] = []
+    for number in range(draw(st.integers(1, 7))):
+        row, shape = draw(_row(f"l{number}", shapes))
+        rows.append(row)
+        shapes[row["name"]] = shape
+    return network_of(rows, size, batch=draw(st.sampled_from([1, 1, 2, 3])))
+
+
+@st.composite
+def _row(draw: st.DrawFn, name: str, shapes: dict[str, tuple[int, int, int]]) -> Any:
+    source = draw(st.sampled_from(sorted(shapes)))
+    height, width, channels = shapes[source]
+    same = sorted(other for other, shape in shapes.items() if shape == shapes[source])
+    flat = sorted(other for other, shape in shapes.items() if shape[:2] == (height, width))
+    factors = sorted(other for other, shape in shapes.items() if shape == (1, 1, channels))
+    kinds = ["conv", "conv", "conv", "dwconv", "fc", "matmul", "maxpool", "avgpool", "gap", "add", "concat", "shuffle"]
+    kinds += ["sigmoid", "softmax", "lrn", "bn", "relu"] + (["scale", "scale"] if factors else [])
+    op = draw(st.sampled_from(kinds))
+    row: dict[str, Any] = {"name": name, "op": op, "inputs": [source]}
+    shape = (height, width, channels)
+    if op in ("conv", "dwconv", "maxpool", "avgpool"):
+        window, out = draw(_windows(height, width, dilated=op == "conv"))
+        row.update(window)
+        shape = (*out, channels)
+    if op in ("conv", "matmul", "fc"):
+        groups = draw(st.sampled_from(_divisors(channels)))
+        row |= {"groups": groups, "channels": groups * draw(st.integers(1, 8))}
+        row["activation"] = draw(st.sampled_from(["none", "relu", "relu6"]))
+        shape = (*((1, 1) if op == "fc" else shape[:2]), row["channels"])
+    elif op == "gap":
+        shape = (1, 1, channels)
+    elif op == "add":
+        row |= {"inputs": [source, draw(st.sampled_from(same))], "activation": draw(st.sampled_from(["none", "relu"]))}
+    elif op == "concat":
+        others = draw(st.lists(st.sampled_from(flat), min_size=1, max_size=2))
+        row["inputs"] = [source, *others]
+        shape = (height, width, sum(shapes[other][2] for other in row["inputs"]))
+    elif op == "shuffle":
+        row["groups"] = draw(st.sampled_from(_divisors(channels)))
+    elif op == "scale":
+        row["inputs"] = [source, draw(st.sampled_from(factors))]
+    elif op == "lrn":
+        row["size"] = draw(st.integers(1, 5))
+    return row, shape
+
+
+@st.composite
+def _windows(draw: st.DrawFn, height: int, width: int, *, dilated: bool) -> Any:
+    """Kernel, stride, padding and dilation that give at least one output, and the size of the output."""
+    fields: dict[str, list[int]] = {"kernel": [], "stride": [], "dilation": []}
+    pads, out = [], []
+    for extent in (height, width):
+        kernel = draw(st.integers(1, min(4, extent)))
+        room = (extent - 1) // (kernel - 1) if kernel > 1 else 1
+        dilation = draw(st.integers(1, min(2, room))) if dilated and room else 1
+        stride = draw(st.integers(1, 3))
+        before, after = (draw(st.integers(0, min(2, kernel))) for _ in range(2))
+        for key, value in (("kernel", kernel), ("stride", stride), ("dilation", dilation)):
+            fields[key].append(value)
+        pads.append((before, after))
+        out.append((extent + before + after - (kernel - 1) * dilation - 1) // stride + 1)
+    (top, bottom), (left, right) = pads
+    return {**fields, "pad": [top, left, bottom, right]}, tuple(out)

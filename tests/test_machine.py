@@ -1,0 +1,271 @@
+"""Is time what it should be? Short programs with sums derived by hand, boundaries, and what overlaps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import simpy
+
+from accelsim.config.machine import Machine
+from accelsim.errors import DeadlockError
+from accelsim.lowering.dataflows import DATAFLOWS, ArrayShape, Gemm, array_cycles
+from accelsim.lowering.lower import lower
+from accelsim.machine.dram import IdealDram, Transfer
+from accelsim.machine.machine import Happening, play
+from accelsim.machine.pipeline import Pipeline
+from accelsim.network.graph import Network
+from accelsim.program.commands import Compute, Load, Store
+from accelsim.program.folds import Fold, single
+from accelsim.program.link import Moment, Waits, link
+from accelsim.run.simulate import load_network, run_network
+from tests.strategies import machine_of, network_of
+
+PLAIN: dict[str, Any] = {
+    "dram__clock_mhz": 1000,
+    "dram__bytes_per_clock": 64,
+    "dram__latency_clocks": 10,
+    "dram__burst_bytes": 64,
+    "dma__setup_cycles": 3,
+    "array__post_latency": 4,
+}
+"""One burst an array clock, 10 clocks of latency, 3 of set-up."""
+
+
+ROOMY: dict[str, Any] = {
+    "sram__activation__port_bytes_per_cycle": 4096,
+    "sram__weight__port_bytes_per_cycle": 4096,
+    "sram__accumulator__capacity_bytes": 1 << 24,
+    "sram__activation__capacity_bytes": 1 << 24,
+    "sram__weight__capacity_bytes": 1 << 24,
+    "dram__bytes_per_clock": 4096,
+    "dma__setup_cycles": 1000,
+}
+"""Ports and memories that limit nothing, descriptors so dear that one tile is best."""
+
+
+def matmul(m: int, k: int, n: int) -> Network:
+    return network_of([{"name": "x", "op": "matmul", "channels": n}], (m, 1, k))
+
+
+def total_cycles(network: Network, machine: Machine) -> int:
+    return play((program := lower(network, machine).program), link(program), machine).total_cycles
+
+
+def test_one_small_product_from_dram_to_dram() -> None:
+    """8x4 * 4x4 on 4x4 WS.
+
+    Weights: set-up 3, one burst 1, latency 10: there at 14; the map's set-up begins at 4, when the engine has issued
+    its last burst: 7, its burst 8, there at 18. Load of weights 14..18, stream 18..26, tail L*R + c - 2 = 6: 32, post
+    4: 36. Store: set-up 39, burst 40, latency 50.
+    """
+    machine = machine_of(array__rows=4, array__cols=4, **PLAIN)
+    assert total_cycles(matmul(8, 4, 4), machine) == 50
+
+
+def test_the_same_with_a_slower_array_clock() -> None:
+    """At half the array clock DRAM's 10 clocks are 5 array clocks, and its burst clock half a one, seen a whole later.
+
+    Weights: set-up 3, burst on the DRAM clocks 6..7, issued after one array clock at 4, latency 5: 9. Map: set-up 7,
+    burst 8, there at 13. Load 9..13, stream 13..21, tail 6, post 4: 31. Store: set-up 34, burst 35, latency 40.
+    """
+    machine = machine_of(array__rows=4, array__cols=4, array__clock_mhz=500, **PLAIN)
+    assert total_cycles(matmul(8, 4, 4), machine) == 40
+
+
+@pytest.mark.parametrize("dataflow", ["ws", "is", "os"])
+@pytest.mark.parametrize("overlap", [True, False])
+def test_with_all_data_on_chip_the_machine_takes_what_the_array_takes(dataflow: str, overlap: bool) -> None:
+    """One tile, wide ports: from the first stream to the last output it is sections 2 and 3 of the timing contract,
+    less the first load, which may hide behind the wait for the streamed operand."""
+    machine = machine_of(**ROOMY, array__dataflow=dataflow, array__overlap=overlap)
+    program = lower(matmul(90, 70, 50), machine).program
+    timeline = play(program, link(program), machine)
+    ((index, compute),) = [(i, c) for i, c in enumerate(program.commands) if isinstance(c, Compute)]
+    assert compute.chain is not None
+    alone = array_cycles(DATAFLOWS[dataflow], Gemm(1, 90, 70, 50), ArrayShape(32, 32), overlap=overlap)  # type: ignore[index]
+    took = timeline.done[index] - machine.array.post_latency - timeline.stream[index]
+    assert took == alone - compute.chain.first.load
+
+
+def test_a_two_layer_program_takes_less_than_its_layers_alone() -> None:
+    """Loads run ahead across layers: the second layer's weights come while the first computes."""
+    first = {"name": "a", "op": "conv", "kernel": 3, "pad": 1, "channels": 32}
+    second = {"name": "b", "op": "conv", "kernel": 3, "pad": 1, "channels": 32}
+    machine = machine_of()
+    both = total_cycles(network_of([first, second], (32, 32, 32)), machine)
+    alone = sum(total_cycles(network_of([row], (32, 32, 32)), machine) for row in (first, second))
+    assert both < alone - 500
+
+
+def test_weights_of_the_next_layer_come_before_this_one_is_over() -> None:
+    """The load that runs ahead, by name."""
+    rows = [
+        {"name": "a", "op": "conv", "kernel": 3, "pad": 1, "channels": 32},
+        {"name": "b", "op": "conv", "kernel": 1, "channels": 32},
+    ]
+    machine = machine_of()
+    program = lower(network_of(rows, (32, 32, 32)), machine).program
+    timeline = play(program, link(program), machine)
+    weights = next(
+        index
+        for index, command in enumerate(program.commands)
+        if isinstance(command, Load) and command.layer == 1 and command.tile.buffer == "weight"
+    )
+    last_of_first = max(timeline.done[index] for index, command in enumerate(program.commands) if command.layer == 0)
+    assert timeline.done[weights] < last_of_first
+
+
+def test_a_slower_dram_moves_stalls_and_never_macs() -> None:
+    """Same program, less bandwidth: more stalls on DRAM, the same streams and MACs."""
+    workload, network = load_network("shufflenet_g3")
+    fast, slow = (run_network(workload, network, machine_of(dram__bytes_per_clock=rate)) for rate in (8, 2))
+    assert slow.totals["total_cycles"] > 2 * fast.totals["total_cycles"]
+    assert [record.counts.macs for record in slow.records] == [record.counts.macs for record in fast.records]
+    dram = ("dram_ifmap", "dram_weight", "store")
+    assert sum(slow.total.stalls[c] for c in dram) > sum(fast.total.stalls[c] for c in dram)
+
+
+def test_a_deadlock_says_who_waits_for_what() -> None:
+    """A compute that waits for its own store: never a finished run."""
+    machine = machine_of()
+    program = lower(matmul(8, 4, 4), machine).program
+    waits = link(program)
+    compute = next(i for i, command in enumerate(program.commands) if isinstance(command, Compute))
+    store = next(i for i, command in enumerate(program.commands) if isinstance(command, Store))
+    waits[compute] = Waits(((store, Moment.DONE),), waits[compute].stream)
+    with pytest.raises(DeadlockError, match=rf"array: compute {compute} of x waits for store {store} of x \(done\)"):
+        play(program, waits, machine)
+
+
+class Recorder:
+    """Keeps what an observer is told."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[int, int, str]] = []
+
+    def happened(self, what: Happening | Moment, index: int, cycle: int) -> None:
+        self.events.append((cycle, index, str(what)))
+
+
+def test_observers_are_told_in_order_of_time() -> None:
+    """Every command begins before it is done."""
+    machine = machine_of()
+    program = lower(matmul(80, 40, 40), machine).program
+    recorder = Recorder()
+    play(program, link(program), machine, [recorder])
+    assert [cycle for cycle, _, _ in recorder.events] == sorted(cycle for cycle, _, _ in recorder.events)
+    for index in range(len(program.commands)):
+        mine = [what for _, who, what in recorder.events if who == index]
+        assert mine[0] == str(Happening.BEGIN)
+        assert mine[-1] == str(Moment.DONE)
+
+
+def test_at_most_twelve_events_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Simulated cost grows with commands: SimPy steps of the whole of ShuffleNet, counted."""
+    steps = 0
+    original = simpy.Environment.step
+
+    def counted(self: simpy.Environment) -> None:
+        nonlocal steps
+        steps += 1
+        original(self)
+
+    monkeypatch.setattr(simpy.Environment, "step", counted)
+    machine = machine_of()
+    program = lower(load_network("shufflenet_g3")[1], machine).program
+    play(program, link(program), machine)
+    assert steps <= 12 * len(program.commands)
+
+
+def test_simulated_cost_does_not_grow_with_cycles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A DRAM a thousand times slower takes as many events."""
+    counts = []
+    original = simpy.Environment.step
+    for rate in (8.0, 0.008):
+        steps = [0]
+
+        def counted(self: simpy.Environment, steps: list[int] = steps) -> None:
+            steps[0] += 1
+            original(self)
+
+        monkeypatch.setattr(simpy.Environment, "step", counted)
+        machine = machine_of(dram__bytes_per_clock=rate)
+        program = lower(matmul(200, 64, 64), machine_of()).program
+        play(program, link(program), machine)
+        counts.append(steps[0])
+    assert counts[1] <= counts[0] + 20
+
+
+def bus(**changes: Any) -> IdealDram:
+    machine = machine_of(**{**PLAIN, **changes})
+    return IdealDram(machine.dram, machine.array.clock_mhz)
+
+
+def transfer(bursts: int, window: int = 1 << 20) -> Transfer:
+    return Transfer(write=False, descriptors=(), bursts=bursts, window=window)
+
+
+def test_ideal_dram_moves_so_many_bytes_a_clock() -> None:
+    """100 bursts of 64 bytes at 16 bytes a clock: 400 clocks, then the latency; the next transfer right behind."""
+    dram = bus(dram__bytes_per_clock=16)
+    assert (dram.serve(transfer(100), 0).sent, dram.busy_clocks) == (400, 400)
+    served = dram.serve(transfer(1), 0)
+    assert (served.sent, served.done) == (404, 414)
+
+
+def test_the_window_of_outstanding_bursts_caps_what_an_engine_draws() -> None:
+    """Latency 10 + 1 clock of a burst: with 2 bursts in flight, 100 bursts take 550 clocks instead of 100."""
+    assert bus().serve(transfer(100, window=11), 0).sent == 100
+    assert bus().serve(transfer(100, window=2), 0).sent == 550
+
+
+def test_what_ends_at_a_dram_clock_is_seen_at_the_next_array_clock() -> None:
+    """Array at 1000 MHz, DRAM at 1600 MHz: 8 bytes a clock, a burst is 8 DRAM clocks, 5 array clocks."""
+    dram = bus(dram__clock_mhz=1600, dram__bytes_per_clock=8, dram__latency_clocks=0)
+    assert dram.serve(transfer(1), 0).sent == 5
+    assert dram.serve(transfer(2), 0).sent == 15
+    odd = bus(dram__clock_mhz=1600, dram__bytes_per_clock=64, dram__latency_clocks=1)
+    assert odd.serve(transfer(1), 0).done == 2
+
+
+def test_a_narrow_last_fold_can_leave_before_a_wide_one() -> None:
+    """The end of a chain is the latest output of any of its folds."""
+    wide, narrow = Fold(4, 10, 0, 30, 3), Fold(1, 1, 0, 2, 0)
+    pipeline = Pipeline(overlap=True)
+    first = pipeline.passage(single(wide), 0, 0)
+    second = pipeline.passage(single(narrow), pipeline.load_begin(0), 0)
+    assert (first.end, second.end, pipeline.last_out) == (44, 17, 44)
+
+
+def test_program_order_serves_dram_in_the_order_of_the_program() -> None:
+    """Transfers are handed to DRAM in program order, and in the same run by arrival they are not."""
+    network = load_network("shufflenet_g3")[1]
+    orders = {}
+    for arbitration in ("program_order", "arrival"):
+        machine = machine_of(scheduling__arbitration=arbitration)
+        program = lower(network, machine).program
+        timeline = play(program, link(program), machine)
+        dma = [i for i, command in enumerate(program.commands) if not isinstance(command, Compute)]
+        orders[arbitration] = [timeline.stream[index] for index in dma]
+    assert orders["program_order"] == sorted(orders["program_order"])
+    assert orders["arrival"] != sorted(orders["arrival"])
+
+
+def test_serial_folds_drain_before_the_next_begins() -> None:
+    """8 folds of 64 steps in one tile, 32x32 WS: load 32 + 64 + tail 62 each, instead of 32 + 8 x 64 + 62 in all."""
+    machine = machine_of(**ROOMY)
+    program = lower(matmul(64, 64, 128), machine).program
+    serial = machine.model_copy(update={"array": machine.array.model_copy(update={"overlap": False})})
+    assert sum(isinstance(command, Compute) for command in program.commands) == 1
+    cycles = [play(program, link(program), each).total_cycles for each in (machine, serial)]
+    assert cycles[1] - cycles[0] == 8 * (32 + 64 + 62) - (32 + 8 * 64 + 62)
+
+
+def test_machines_are_not_changed_by_a_run() -> None:
+    """Two runs of the same objects give the same timeline."""
+    machine = machine_of()
+    program = lower(load_network("shufflenet_g3")[1], machine).program
+    waits = link(program)
+    assert replace(play(program, waits, machine)) == play(program, waits, machine)

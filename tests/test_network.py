@@ -1,0 +1,110 @@
+"""Do networks count what their papers say? And are wrong shapes refused?"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from accelsim.errors import UserError
+from accelsim.network.graph import Axis, Network
+from accelsim.run.simulate import load_network
+from tests.strategies import network_of
+
+GOLDENS = Path(__file__).parent / "data" / "networks"
+MAC_LAYERS = ("conv", "gconv", "dwconv", "fc")
+
+
+def golden_rows(name: str) -> list[dict[str, str]]:
+    with (GOLDENS / f"{name}.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def shufflenet() -> Network:
+    return load_network("shufflenet_g3")[1]
+
+
+def test_shufflenet_equals_its_golden_table_row_by_row(shufflenet: Network) -> None:
+    """Type, shapes, kernel, stride, groups, MACs, weights, inputs and activation of each of the 87 layers."""
+    rows = golden_rows("shufflenet_1.0x_g3")
+    assert len(rows) == len(shufflenet.nodes)
+    for row, node in zip(rows, shufflenet.nodes, strict=True):
+        size = node.sizes[0]
+        assert (row["name"], row["type"]) == (node.name, node.label)
+        assert [int(row[key]) for key in ("in_h", "in_w")] == [size.height, size.width]
+        output = node.output
+        assert [int(row[key]) for key in ("out_h", "out_w", "out_c")] == [output.height, output.width, output.channels]
+        assert sum(each.elements for each in node.sizes) == int(row["ifmap_elems"])
+        assert (int(row["macs"]), int(row["params"])) == (node.macs, node.weights)
+        assert row["inputs"].split(";") == list(node.inputs)
+        assert (row["act"] or "none") == node.activation
+        if node.label in MAC_LAYERS:
+            assert int(row["kh"]) == (1 if node.label == "fc" else node.window.vertical.kernel)
+            assert (int(row["stride"]), int(row["groups"])) == (node.window.vertical.stride, node.groups)
+
+
+def test_shufflenet_is_the_papers_137_mflops_without_its_fc(shufflenet: Network) -> None:
+    """Table 1 of the paper counts the convolutions only."""
+    fc = shufflenet.by_name["fc"]
+    assert round((shufflenet.macs - fc.macs) / 1e6) == 137
+    assert shufflenet.macs - fc.macs == 136_500_672
+
+
+@pytest.mark.parametrize(
+    ("axis", "outputs", "extent", "reads"),
+    [
+        (Axis(kernel=3, stride=1, pad=1), (0, 5), 5, 13),
+        (Axis(kernel=3, stride=2, pad=1), (0, 3), 5, 7),
+        (Axis(kernel=3, stride=1, dilation=2), (0, 1), 5, 3),
+        (Axis(kernel=1, stride=1, pad=1), (0, 7), 5, 5),
+        (Axis(kernel=5, stride=1, pad=4), (0, 2), 3, 3),
+    ],
+)
+def test_reads_under_the_kernel_leave_padding_out(
+    axis: Axis, outputs: tuple[int, int], extent: int, reads: int
+) -> None:
+    """By hand, and against a plain count."""
+    assert axis.reads(*outputs, extent) == reads
+    counted = sum(
+        0 <= output * axis.stride - axis.pad + tap * axis.dilation < extent
+        for output in range(*outputs)
+        for tap in range(axis.kernel)
+    )
+    assert counted == reads
+
+
+def test_a_tensor_may_have_several_consumers() -> None:
+    """A residual: the same map goes to a convolution and to the add."""
+    rows = [
+        {"name": "a", "op": "conv", "kernel": 1, "channels": 4},
+        {"name": "b", "op": "conv", "kernel": 3, "pad": 1, "channels": 4},
+        {"name": "c", "op": "add", "inputs": ["a", "b"], "activation": "relu"},
+    ]
+    network = network_of(rows, (5, 5, 3))
+    assert [node.name for node in network.consumers["a"]] == ["b", "c"]
+
+
+def test_ceil_keeps_a_partial_window_but_none_that_starts_behind_the_map() -> None:
+    """112 -> 56 by a 3x3 window of stride 2 without padding needs the partial one."""
+    row = {"name": "p", "op": "maxpool", "kernel": 3, "stride": 2, "ceil": True}
+    assert network_of([row], (112, 112, 4)).nodes[0].output.height == 56
+    row = {"name": "p", "op": "maxpool", "kernel": 1, "stride": 3, "ceil": True}
+    assert network_of([row], (5, 5, 4)).nodes[0].output.height == 2
+
+
+def test_all_mistakes_of_a_network_are_reported_at_once() -> None:
+    """A wrong layer does not hide the next one, which is checked against what the wrong one would have given."""
+    rows = [
+        {"name": "a", "op": "conv", "kernel": 1, "channels": 4, "groups": 2},
+        {"name": "b", "op": "conv", "kernel": 1, "channels": 4, "groups": 3},
+        {"name": "c", "op": "add", "inputs": ["a", "nothing"]},
+    ]
+    with pytest.raises(UserError) as caught:
+        network_of(rows, (5, 5, 3))
+    assert [mistake.key for mistake in caught.value.mistakes] == [
+        "layers.0.groups",
+        "layers.1.groups",
+        "layers.2.inputs",
+    ]
