@@ -36,7 +36,7 @@ from accelsim.machine.pipeline import Passage, Pipeline
 from accelsim.program.folds import Fold as FoldTiming
 from accelsim.program.folds import FoldChain, join, repeat, single
 from tests.reference.systolic import (
-    Collision,
+    CollisionError,
     Fold,
     FoldClocks,
     SystolicArray,
@@ -133,7 +133,7 @@ def assert_rejected(case: Case, schedule: Sequence[FoldClocks], fold: int, part:
     """The load or the stream of a fold cannot begin one clock earlier."""
     earlier = list(schedule)
     earlier[fold] = earlier[fold]._replace(**{part: getattr(earlier[fold], part) - 1})
-    with pytest.raises(Collision):
+    with pytest.raises(CollisionError):
         play(case.reference(), earlier)
 
 
@@ -222,12 +222,12 @@ def random_sequence(
 
 def split_case(case: Case, rng: np.random.Generator, cut_probability: float = 0.3) -> Case:
     """The same with K cut at random: each piece of a sum arrives as a chain of its own."""
-    chains = []
+    chains: list[Chain] = []
     for chain in case.chains:
         for fold in chain.folds:
             cuts = np.flatnonzero(rng.random(fold.steps - 1) < cut_probability) + 1
-            for piece in split_steps(fold, np.diff([0, *cuts, fold.steps]).tolist()):
-                chains.append(replace(chain, folds=(piece,), timing=single(timing_of(case, piece))))
+            pieces = split_steps(fold, np.diff([0, *cuts, fold.steps]).tolist())
+            chains += [replace(chain, folds=(piece,), timing=single(timing_of(case, piece))) for piece in pieces]
     return replace(case, chains=tuple(chains))
 
 

@@ -30,7 +30,7 @@ class Fold:
 
 @dataclass(frozen=True, slots=True)
 class FoldChain:
-    """Folds one after the other, all their data on chip.
+    """Folds one after the other, all their data on chip. A piece of an OS sum that goes on is a chain of its own.
 
     span: from the start of the first fold's stream to the start of the last one's; end: from the start of the first
     stream to the last output of all folds; stream_cycles: sum of the streams; serial_cycles: sum of the folds when
@@ -61,8 +61,7 @@ def single(fold: Fold) -> FoldChain:
 
 def distance(before: Fold, after: Fold) -> int:
     """Clocks between the starts of two neighbouring folds when loads and drains run behind the streams."""
-    waits_for_drain = before.stream + before.drain - after.stream if after.drain else 0
-    return max(before.stream, after.load, waits_for_drain)
+    return max(before.stream, after.load, before.stream + before.drain - after.stream)
 
 
 def join(chain: FoldChain, after: FoldChain) -> FoldChain:

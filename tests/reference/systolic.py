@@ -2,7 +2,7 @@
 
 `PinnedArray` is the weight- and input-stationary array (the same hardware, roles swapped), `OutputArray` the
 output-stationary one. Neither knows when a fold may begin: it is told the clocks at which each fold's load and stream
-reach its edge, moves the values, and raises `Collision` where two of them want the same register, where one is
+reach its edge, moves the values, and raises `CollisionError` where two of them want the same register, where one is
 overwritten while still needed, or where a wrong sum leaves. `play` runs given clocks; `earliest_schedule` finds the
 earliest ones by trying.
 
@@ -35,7 +35,7 @@ DROPPED = -1
 """The destination of a sum that does not leave the array."""
 
 
-class Collision(Exception):
+class CollisionError(Exception):
     """The array cannot do what the schedule asks of it."""
 
 
@@ -88,7 +88,7 @@ class Edge:
     def present(self, clock: Ints, lane: Ints, fields: Fields) -> None:
         """Each value of `fields` in its clock and lane."""
         if clock.min() < 0 or self.tokens[clock, FOLD, lane].any():
-            raise Collision("two values at one lane of the edge in one clock")
+            raise CollisionError("two values at one lane of the edge in one clock")
         for name, value in fields.items():
             self.tokens[clock, name, lane] = value
         self.idle_from_cycle = max(self.idle_from_cycle, int(clock.max()) + 1)
@@ -160,15 +160,15 @@ class SystolicArray(ABC):
     def enter(self, index: int, clock: int) -> None:
         """A fold's first value reaches the edge at `clock`."""
         if clock < self.clock:
-            raise Collision("a clock that has passed")
+            raise CollisionError("a clock that has passed")
         self.entries[clock] = index
 
     def owe(self, index: int, clock: int) -> None:
         """The outputs of a fold are due once its stream begins, at `clock`."""
         if clock <= self.last_stream_clock:
-            raise Collision("streams out of order")
+            raise CollisionError("streams out of order")
         if clock < self.folds[index].operands_ready_cycle:
-            raise Collision("operands that are not on chip yet")
+            raise CollisionError("operands that are not on chip yet")
         self.last_stream_clock = clock
         if not self.folds[index].steps_after:
             self.owed[index] = self.folds[index].product.size
@@ -177,7 +177,7 @@ class SystolicArray(ABC):
         """One clock."""
         entering = self.entries.get(self.clock)
         if entering is not None and not self.overlap and self.owed[:entering].any():
-            raise Collision("the fold before has not drained")
+            raise CollisionError("the fold before has not drained")
         self.move()
         self.clock += 1
 
@@ -187,7 +187,7 @@ class SystolicArray(ABC):
             index, row = bottom[FOLD, col] - 1, bottom[place, col]
             fold = self.folds[index]
             if bottom[VALUE, col] != fold.product[row, col]:
-                raise Collision("a wrong sum")
+                raise CollisionError("a wrong sum")
             if fold.destination[row, col] != DROPPED:
                 self.result[fold.destination[row, col]] += bottom[VALUE, col]
             self.owed[index] -= 1
@@ -198,7 +198,7 @@ class SystolicArray(ABC):
         edges_idle_cycle = max(self.west_edge.idle_from_cycle, self.north_edge.idle_from_cycle)
         while self.clock < edges_idle_cycle or self.owed.any() or self.in_flight():
             if self.clock >= self.horizon_cycles:
-                raise Collision("outputs that never leave")
+                raise CollisionError("outputs that never leave")
             self.step()
 
     def fork(self) -> SystolicArray:
@@ -236,7 +236,7 @@ class PinnedArray(SystolicArray):
     def load(self, index: int, clock: int) -> None:
         fold = self.folds[index]
         if clock < fold.stationary_ready_cycle:
-            raise Collision("stationary values that are not on chip yet")
+            raise CollisionError("stationary values that are not on chip yet")
         self.enter(index, clock)
         row, col = _indices((fold.rows, fold.cols))
         when = clock + (fold.rows - 1 - row) + col
@@ -261,7 +261,7 @@ class PinnedArray(SystolicArray):
         psum = _south(self.psum, operand[:, 0] * live[0])
         psum[VALUE, 0] = 0
         if (live & ((psum[FOLD] != operand[FOLD]) | (psum[STEP] != operand[STEP]))).any():
-            raise Collision("a partial sum meets the operand of another")
+            raise CollisionError("a partial sum meets the operand of another")
         psum[PRODUCT] = operand[VALUE] * self._stationary(operand, live) * live
         self.mac_stages.appendleft(psum)
         self.psum = self.mac_stages.pop()
@@ -277,7 +277,7 @@ class PinnedArray(SystolicArray):
             self.loaded[:, first] = 0
         registers = self.active if self.overlap else self.loaded
         if (live & ((registers[FOLD] != operand[FOLD]) | (registers[ROW] != self.row))).any():
-            raise Collision("an operand meets a PE that does not hold its stationary value")
+            raise CollisionError("an operand meets a PE that does not hold its stationary value")
         values: Ints = registers[VALUE].copy()
         if not self.overlap:
             self.loaded[:, live & (operand[LEFT] == 0)] = 0
@@ -288,7 +288,7 @@ class PinnedArray(SystolicArray):
         self.links.appendleft(self.loaded * passing)
         staying, arriving = self.loaded * ~passing, _south(self.links.pop(), self.north_edge.tokens[self.clock])
         if ((staying[FOLD] != 0) & (arriving[FOLD] != 0)).any():
-            raise Collision("a stationary value is overwritten while it is needed")
+            raise CollisionError("a stationary value is overwritten while it is needed")
         self.loaded = staying + arriving
 
     def _passing(self) -> NDArray[np.bool_]:
@@ -336,7 +336,7 @@ class OutputArray(SystolicArray):
         self.north = north = _south(self.north, self.north_edge.tokens[self.clock])
         met = (west[FOLD] != 0) & (north[FOLD] != 0)
         if (met & ((west[FOLD] != north[FOLD]) | (west[STEP] != north[STEP]))).any():
-            raise Collision("operands of different steps meet")
+            raise CollisionError("operands of different steps meet")
         stage = north.copy()
         stage[PRODUCT] = west[VALUE] * north[VALUE]
         stage[ROW] = np.where(met, self.row, DROPPED)
@@ -351,10 +351,10 @@ class OutputArray(SystolicArray):
         for number, accumulator in enumerate(self.accumulators):
             here, begun = live & (self.turn == number), first & (self.turn == number)
             if accumulator[FOLD, begun].any():
-                raise Collision("an accumulator is used again before it was latched")
+                raise CollisionError("an accumulator is used again before it was latched")
             accumulator[FOLD, begun] = done[FOLD, begun]
             if (accumulator[FOLD] != done[FOLD])[here].any():
-                raise Collision("a product meets the accumulator of another sum")
+                raise CollisionError("a product meets the accumulator of another sum")
             accumulator[VALUE, begun] = 0
             accumulator[VALUE, here] += done[PRODUCT, here]
 
@@ -362,7 +362,7 @@ class OutputArray(SystolicArray):
         moved = _south(self.drain, 0)
         latched = self.latching != 0
         if moved[FOLD][:, latched].any():
-            raise Collision("a column latches into a drain chain that is not empty")
+            raise CollisionError("a column latches into a drain chain that is not empty")
         for accumulator in self.accumulators:
             held = latched & (accumulator[FOLD] == self.latching)
             moved[:, held] = accumulator[:, held]
@@ -421,7 +421,7 @@ def _first_clock(
             begin(begun, index, begun.clock)
             begun.fork().run_out()
             return begun
-        except Collision:
+        except CollisionError:
             array.step()
     raise AssertionError("a fold for which the array is never free")
 
