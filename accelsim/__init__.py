@@ -1,9 +1,9 @@
 """Cycle-level simulator of systolic-array DNN accelerators.
 
-    import accelsim as sim
-    run = sim.simulate("shufflenet_g3", "edge")
-    run.layers   # a pandas frame, a row for each layer
-    run.totals   # a dict
+import accelsim as sim
+run = sim.simulate("shufflenet_g3", "edge")
+run.layers   # a pandas frame, a row for each layer
+run.totals   # a dict
 """
 
 from __future__ import annotations

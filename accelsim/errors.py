@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -33,6 +34,27 @@ class UserError(AccelsimError):
         super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
 
 
+class Mistakes:
+    """Lets one step fail and the next be tried: `with mistakes:` keeps what is wrong, `raise_any` raises it all."""
+
+    def __init__(self) -> None:
+        self.found: list[Mistake] = []
+
+    def __enter__(self) -> Mistakes:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, UserError):
+            return False
+        self.found.extend(error.mistakes)
+        return True
+
+    def raise_any(self) -> None:
+        """Raises UserError if anything was wrong."""
+        if self.found:
+            raise UserError(self.found)
+
+
 class LoweringError(AccelsimError):
     """A layer for which this machine has no tiling."""
 
@@ -49,3 +71,15 @@ def shorten(value: object, limit: int = 60) -> str:
     """A value as it is quoted in a mistake."""
     text = repr(value)
     return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that was probably meant, if there is one near."""
+    close = difflib.get_close_matches(word, sorted(known), n=1)
+    return close[0] if close and close[0] != word else None
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """The known word that was probably meant, to be put behind what was expected."""
+    close = nearest(word, known)
+    return f" (did you mean {close}?)" if close else ""

@@ -326,8 +326,14 @@ def _operate(node: Node, work: Work, operands: list[tuple[Tile, Values]]) -> Val
         Op.LRN: lambda: arithmetic.lrn(first, node.channel_window),
         Op.BATCH_NORM: lambda: arithmetic.batch_norm(first, np.arange(work.channels.start, work.channels.stop)),
         Op.RELU: lambda: np.maximum(first, 0),
+        Op.SUBSAMPLE_PAD: lambda: _subsampled(node, work, tile, first),
     }
     return simple[node.op]()
+
+
+def _subsampled(node: Node, work: Work, tile: Tile, image: Values) -> Values:
+    (tap,) = _taps(node, work, tile.region, image, fill=0)
+    return np.pad(tap, ((0, 0), (0, 0), (0, 0), (0, node.output.channels - tap.shape[-1])))
 
 
 def _average(node: Node, work: Work, tile: Tile, image: Values) -> Values:

@@ -78,6 +78,10 @@ def _operate(node: Node, inputs: list[Values]) -> Values:
             return arithmetic.lrn(first, node.channel_window)
         case Op.BATCH_NORM:
             return arithmetic.batch_norm(first, np.arange(first.shape[-1]))
+        case Op.SUBSAMPLE_PAD:
+            down, right = node.window.vertical.stride, node.window.horizontal.stride
+            missing = node.output.channels - first.shape[-1]
+            return np.pad(first[:, ::down, ::right], ((0, 0), (0, 0), (0, 0), (0, missing)))
         case Op.RELU:
             return np.maximum(first, 0)
         case Op.CONV:

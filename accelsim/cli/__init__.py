@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from accelsim.cli.parser import parse
-from accelsim.errors import UserError
+from accelsim.errors import Mistake, UserError
 
 FINE, CHECK_FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
@@ -17,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments = parse(sys.argv[1:] if argv is None else list(argv))
         code: int = arguments.command(arguments)
-        sys.stdout.flush()
+        print(end="", flush=True)
         return code
     except UserError as error:
         for mistake in error.mistakes:
@@ -27,5 +27,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_output()
         return FINE
+    except OSError as error:
+        print(Mistake("command-line", 0, "output", "room to write", error.strerror or "an error"), file=sys.stderr)
+        _give_up_output()
+        return MISTAKE
+
+
+def _give_up_output() -> None:
+    """Let what is still buffered go nowhere when the interpreter ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

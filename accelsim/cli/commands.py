@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from argparse import Namespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from accelsim.errors import Mistake, UserError
+
+if TYPE_CHECKING:
+    from accelsim.network.graph import Network
 
 
 def run(arguments: Namespace) -> int:
     """`accelsim run`."""
-    from accelsim.config.load import parse_overrides
     from accelsim.report import text
     from accelsim.report.columns import layer_rows
     from accelsim.run.simulate import load_both, run_network
 
-    workload, network, machine = load_both(
-        arguments.network, arguments.machine, parse_overrides(arguments.settings)
-    )
+    workload, network, machine = load_both(arguments.network, arguments.machine, arguments.settings)
     result = run_network(workload, network, machine)
     if arguments.output is not None:
         result.save(arguments.output, force=arguments.force)
@@ -39,13 +40,11 @@ def run(arguments: Namespace) -> int:
 
 def gemm(arguments: Namespace) -> int:
     """`accelsim gemm`."""
-    from accelsim.config.load import parse_overrides
+    from accelsim.config.load import configured_machine
     from accelsim.run.gemm import run_gemm
 
-    found = run_gemm(
-        arguments.m, arguments.k, arguments.n, arguments.groups, arguments.machine,
-        parse_overrides(arguments.settings),
-    )  # fmt: skip
+    machine = configured_machine(arguments.machine, arguments.settings)
+    found = run_gemm(arguments.m, arguments.k, arguments.n, arguments.groups, machine)
     if arguments.json:
         _print_json(found)
     else:
@@ -58,10 +57,9 @@ def gemm(arguments: Namespace) -> int:
 def check(arguments: Namespace) -> int:
     """`accelsim check`."""
     from accelsim.check.execute import check_network
-    from accelsim.config.load import parse_overrides
     from accelsim.run.simulate import load_both
 
-    _, network, machine = load_both(arguments.network, arguments.machine, parse_overrides(arguments.settings))
+    _, network, machine = load_both(arguments.network, arguments.machine, arguments.settings)
     failures = check_network(network, machine, seed=arguments.seed)
     for failure in failures:
         print(failure, file=sys.stderr)
@@ -73,15 +71,34 @@ def check(arguments: Namespace) -> int:
 
 def show(arguments: Namespace) -> int:
     """`accelsim show`."""
-    from accelsim.config.load import load_machine, load_workload, parse_overrides
+    from accelsim.config.load import configured_machine, parse_overrides
     from accelsim.config.show import kind_of_file, to_yaml
+    from accelsim.run.simulate import load_network
 
-    overrides = parse_overrides(arguments.settings)
     if kind_of_file(arguments.name) == "machines":
-        print(to_yaml(load_machine(arguments.name, overrides)), end="")
+        if arguments.layers:
+            raise UserError([Mistake("command-line", 0, "--layers", "a network", f"the machine {arguments.name}")])
+        print(to_yaml(configured_machine(arguments.name, arguments.settings)), end="")
+        return 0
+    overrides = parse_overrides(arguments.settings, ("network",))
+    workload, network = load_network(arguments.name, overrides)
+    if arguments.layers:
+        _print_layers(network, as_csv=arguments.csv)
     else:
-        print(to_yaml(load_workload(arguments.name, overrides)[0]), end="")
+        print(to_yaml(workload), end="")
     return 0
+
+
+def _print_layers(network: Network, *, as_csv: bool) -> None:
+    from accelsim.report.export import csv_text
+    from accelsim.report.layers import layer_table
+    from accelsim.report.text import table
+
+    rows = layer_table(network)
+    if as_csv:
+        print(csv_text(rows), end="")
+    else:
+        print(table(list(rows[0]) if rows else ["name"], [[str(value) for value in row.values()] for row in rows]))
 
 
 def list_shipped(arguments: Namespace) -> int:
@@ -93,9 +110,32 @@ def list_shipped(arguments: Namespace) -> int:
         if not arguments.kind:
             print(f"{kind}:")
         indent = "" if arguments.kind else "  "
+        if kind == "networks":
+            print(textwrap.indent(_network_list(), indent))
+            continue
         for name in shipped(kind):
             print(f"{indent}{name.ljust(18)}  {described(kind, name)}".rstrip())
     return 0
+
+
+def _network_list() -> str:
+    """All networks, with what they cost and how accurate they are."""
+    from accelsim.config.accuracy import published
+    from accelsim.config.load import FOLDERS, data_root, shipped
+    from accelsim.config.variants import NAMES
+    from accelsim.report.text import table
+    from accelsim.run.simulate import load_network
+    from accelsim.units import packed_bytes
+
+    accuracies = published(data_root() / FOLDERS["networks"])
+    rows = []
+    for name in (*shipped("networks"), *NAMES):
+        _, network = load_network(name)
+        accuracy = accuracies.get(network.name)
+        known = [f"{accuracy.top1_pct:.1f}", f"  {accuracy.kind}; {accuracy.source}"] if accuracy else ["-", ""]
+        size = packed_bytes(network.weights, 8)
+        rows.append([name, f"{network.macs / 1e6:.2f}", f"{network.weights / 1e6:.3f}", f"{size / 1e6:.2f}", *known])
+    return table(("network", "MMAC", "M weights", "MB (int8)", "top-1 %", "accuracy from"), rows, left=(0, 5))
 
 
 def columns(_: Namespace) -> int:

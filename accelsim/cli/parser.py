@@ -8,20 +8,12 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from accelsim.cli import commands
-from accelsim.errors import Mistake, UserError
+from accelsim.errors import Mistake, UserError, shorten, suggestion
 from accelsim.version import __version__
 
 KINDS = ("networks", "machines", "dram", "energy")
 GROUPINGS = ("type", "stage", "layer")
-LARGEST = 1 << 24
-
-
-class _Setting(argparse.Action):
-    """Collects `--set key=value` with its place on the command line."""
-
-    def __call__(self, parser: Any, namespace: Any, value: Any, option_string: str | None = None) -> None:
-        settings = [*namespace.settings, value]
-        namespace.settings = settings
+LARGEST = 1 << 20
 
 
 class _Parser(argparse.ArgumentParser):
@@ -72,7 +64,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         dest="settings",
         metavar="KEY=VALUE",
         default=[],
-        action=_Setting,
+        action="append",
         help="change a key of the configuration, such as array.rows=16; may be repeated",
     )
 
@@ -119,7 +111,7 @@ def _add_check(subparsers: Any) -> None:
     )
     parser.add_argument("network", metavar="NETWORK", help="workload file, or name of a shipped one")
     parser.add_argument("machine", metavar="HW", help="machine file, or name of a shipped one")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the random integers (0)")
+    parser.add_argument("--seed", type=_seed, default=0, help="seed of the random integers (0)")
     _add_settings(parser)
     parser.set_defaults(command=commands.check)
 
@@ -132,6 +124,8 @@ def _add_show(subparsers: Any) -> None:
         allow_abbrev=False,
     )
     parser.add_argument("name", metavar="NAME", help="machine or network: a file, or name of a shipped one")
+    parser.add_argument("--layers", action="store_true", help="the layers of a network instead, as a table")
+    parser.add_argument("--csv", action="store_true", help="with --layers: as CSV")
     _add_settings(parser)
     parser.set_defaults(command=commands.show)
 
@@ -143,8 +137,16 @@ def _add_list(subparsers: Any) -> None:
 
 
 def _size(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= LARGEST:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1 to {LARGEST}, got {text!r}")
+    return _whole_number(text, 1, LARGEST)
+
+
+def _seed(text: str) -> int:
+    return _whole_number(text, 0, (1 << 63) - 1)
+
+
+def _whole_number(text: str, least: int, most: int) -> int:
+    if not re.fullmatch(r"[0-9]{1,20}", text) or not least <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"expected a whole number from {least} to {most}, got {shorten(text)}")
     return int(text)
 
 
@@ -155,13 +157,16 @@ def _mistake(message: str, parser: argparse.ArgumentParser) -> Mistake:
     if problem.startswith("expected ") and ", got " in problem:
         expected, _, got = problem.removeprefix("expected ").partition(", got ")
     elif choice := re.fullmatch(r"invalid choice: (.*?) \(choose from (.*)\)", problem):
-        got, expected = choice[1], f"one of {choice[2]}"
+        known = re.findall(r"[^\s',]+", choice[2])
+        got, expected = choice[1], f"one of {', '.join(known)}{suggestion(choice[1].strip(chr(39)), known)}"
     elif unknown := re.fullmatch(r"unrecognized arguments: (.*)", problem):
         got, expected = repr(unknown[1]), f"the arguments of `{parser.prog} --help`"
     elif missing := re.fullmatch(r"the following arguments are required: (.*)", problem):
         got, expected = "nothing", missing[1]
-    elif invalid := re.fullmatch(r"invalid (\w+) value: (.*)", problem):
-        got, expected = invalid[2], {"int": "a whole number"}.get(invalid[1], invalid[1])
+    elif ignored := re.fullmatch(r"ignored explicit argument (.*)", problem):
+        got, expected = ignored[1], "no value"
+    elif problem == "expected one argument":
+        got, expected = "nothing", "a value"
     else:
         got, expected = problem, f"the arguments of `{parser.prog} --help`"
     return Mistake("command-line", 0, key, expected, got)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from accelsim.config.schema import Count, Name, Positive, PositiveNumber, Section
+from accelsim.config.schema import Count, Name, Positive, PositiveNumber, Section, has_key
+
+
+def _source_key(key: str) -> str:
+    if not has_key(DramDevice, key):
+        raise ValueError("a key of the DRAM device")
+    return key
 
 
 class DramDevice(Section):
@@ -18,4 +24,6 @@ class DramDevice(Section):
     bytes_per_clock: PositiveNumber = Field(description="data bus: bytes a DRAM clock, reads and writes together")
     latency_clocks: Count = Field(description="DRAM clocks from the end of a transfer on the bus to its data seen")
     burst_bytes: Positive = Field(description="bytes of a burst, the least that moves")
-    sources: dict[str, str] = Field(default_factory=dict, description="source of each number, by key")
+    sources: dict[Annotated[str, AfterValidator(_source_key)], str] = Field(
+        default_factory=dict, description="source of each number, by key"
+    )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from accelsim.config.dram import DramDevice
 from accelsim.config.energy_table import EnergyTable
-from accelsim.config.schema import Bits, Count, Name, Positive, PositiveNumber, Section
+from accelsim.config.schema import Bits, Count, Name, Positive, PositiveNumber, Section, has_key
 from accelsim.config.strict_yaml import KeyPath
 from accelsim.units import ceil_div
 
@@ -73,8 +73,14 @@ class Scheduling(Section):
     """Who goes first."""
 
     arbitration: Literal["arrival", "program_order"] = Field(
-        "arrival", description="order in which DRAM serves the DMA engines"
+        default="arrival", description="order in which DRAM serves the DMA engines"
     )
+
+
+def _source_key(key: str) -> str:
+    if not has_key(Machine, key):
+        raise ValueError("a key of the machine")
+    return key
 
 
 class Machine(Section):
@@ -89,7 +95,9 @@ class Machine(Section):
     dram: DramDevice
     energy: EnergyTable
     scheduling: Scheduling = Scheduling()
-    sources: dict[str, str] = Field(default_factory=dict, description="source of each number, by key or key prefix")
+    sources: dict[Annotated[str, AfterValidator(_source_key)], str] = Field(
+        default_factory=dict, description="source of each number, by key or key prefix"
+    )
 
 
 def inconsistencies(machine: Machine) -> Iterator[tuple[KeyPath, str, str]]:
@@ -99,9 +107,3 @@ def inconsistencies(machine: Machine) -> Iterator[tuple[KeyPath, str, str]]:
     if array.dataflow != "os" and accumulator.capacity_bytes < least:
         expected = f"at least {least} (a partial sum for each column, twice)"
         yield ("sram", "accumulator", "capacity_bytes"), expected, str(accumulator.capacity_bytes)
-    for key in machine.sources:
-        section: object = machine
-        for part in key.split("."):
-            section = getattr(section, part, None)
-        if section is None:
-            yield ("sources", key), "a key of this machine", repr(key)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
-from typing import Annotated, Any, TypeVar
+from collections.abc import Sequence
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from accelsim.config.strict_yaml import Document, KeyPath, kind_of
-from accelsim.errors import Mistake, UserError
+from accelsim.errors import UserError, nearest, shorten, suggestion
 
 Positive = Annotated[int, Field(gt=0, le=1 << 40)]
 Count = Annotated[int, Field(ge=0, le=1 << 40)]
-PositiveNumber = Annotated[float, Field(gt=0, le=1e15, allow_inf_nan=False)]
+PositiveNumber = Annotated[float, Field(ge=1e-6, le=1e15, allow_inf_nan=False)]
 NonNegativeNumber = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
 Bits = Annotated[int, Field(ge=1, le=32)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=100)]
@@ -27,60 +27,73 @@ class Section(BaseModel):
 Model = TypeVar("Model", bound=Section)
 
 
-def validate(model: type[Model], document: Document, root: KeyPath = ()) -> Model:
+def validate(model: type[Model], document: Document) -> Model:
     """The document as a model.
 
-    root: where the keys of the document hang in the tree that users see (`--set dram.kind=...`).
-    Raises UserError with a mistake for every wrong key and value.
+    Raises UserError with a mistake for every wrong key and value, those that the document came with included.
     """
+    mistakes = document.mistakes
     try:
-        return model.model_validate(document.data)
+        result = model.model_validate(document.data)
     except ValidationError as error:
-        mistakes = [_mistake(detail, document, model, root) for detail in error.errors(include_url=False)]
+        details = [(_path(detail, document.data), detail) for detail in error.errors(include_url=False)]
+        misspelt = {(*path[:-1], _meant(detail, model)) for path, detail in details}
+        for path, detail in details:
+            if not document.is_refused(path) and not (detail["type"] == "missing" and path in misspelt):
+                mistakes.append(document.mistake(path, *_words(detail, model)))
         raise UserError(mistakes) from None
+    if mistakes:
+        raise UserError(mistakes)
+    return result
 
 
-def _mistake(detail: Any, document: Document, model: type[Section], root: KeyPath) -> Mistake:
-    path = _without_tags(detail["loc"], document.data)
-    expected, got = _words(detail, model, path)
-    mistake = document.mistake(path, expected, got)
-    key = ".".join(str(part) for part in (*root, *path)) or "file"
-    return Mistake(mistake.file, mistake.line, key, expected, got)
-
-
-def _without_tags(loc: KeyPath, data: Any) -> KeyPath:
-    """The location without the union tags that pydantic puts in it: only what the document has, plus a last key."""
+def _path(detail: Any, data: Any) -> KeyPath:
+    """Where in the document pydantic found something: its location without union tags, a missing key at the end."""
     path: list[str | int] = []
-    for position, part in enumerate(loc):
-        here = data[part] if isinstance(data, dict) and part in data else None
-        if isinstance(data, list) and isinstance(part, int) and part < len(data):
-            here = data[part]
-        if here is None and position < len(loc) - 1 and not (isinstance(data, dict) and part in data):
-            continue
-        path.append(part)
-        data = here
+    for part in detail["loc"]:
+        if (isinstance(data, dict) and part in data) or (isinstance(data, list) and isinstance(part, int)):
+            path.append(part)
+            data = data[part]
+    if detail["type"] == "missing":
+        path.append(detail["loc"][-1])
+    if detail["type"].startswith("union_tag_"):
+        path.append(_tag_key(detail))
     return tuple(path)
 
 
-def _words(detail: Any, model: type[Section], path: KeyPath) -> tuple[str, str]:
+def _meant(detail: Any, model: type[Section]) -> str | None:
+    """The key that was probably meant by an unknown one."""
+    if detail["type"] != "extra_forbidden":
+        return None
+    return nearest(str(detail["loc"][-1]), _keys_beside(model, detail["loc"]))
+
+
+def _tag_key(detail: Any) -> str:
+    return str(detail["ctx"]["discriminator"]).strip("'")
+
+
+def _words(detail: Any, model: type[Section]) -> tuple[str, str]:
     context = detail.get("ctx", {})
     got = kind_of(detail.get("input"))
     match detail["type"]:
         case "extra_forbidden":
-            return f"a known key{_suggestion(str(path[-1]), known_keys(model))}", f"{str(path[-1])!r}"
-        case "missing":
+            meant = _meant(detail, model)
+            return f"a known key (did you mean {meant}?)" if meant else "a known key", shorten(str(detail["loc"][-1]))
+        case "missing" | "union_tag_not_found":
             return "a value", "nothing"
-        case "union_tag_not_found":
-            return f"a key {context['discriminator']}", "none"
         case "union_tag_invalid":
-            return f"one of {context['expected_tags']} for {context['discriminator']}", repr(context["tag"])
+            known = context["expected_tags"].replace("'", "")
+            got = kind_of(detail["input"][_tag_key(detail)])
+            return f"one of {known}{suggestion(context['tag'], known.split(', '))}", got
         case "literal_error" | "enum":
             return str(context["expected"]), got
         case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal":
-            (bound,) = (value for key, value in context.items() if key in ("gt", "ge", "lt", "le"))
-            words = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at most"}
-            (relation,) = (words[key] for key in context if key in words)
-            return f"{relation} {bound}", got
+            ((relation, bound),) = ((words, context[key]) for key, words in _RELATIONS.items() if key in context)
+            return f"{relation} {bound:g}" if isinstance(bound, float) else f"{relation} {bound}", got
+        case "too_short":
+            return f"{context['min_length']} or more values", str(context["actual_length"])
+        case "too_long":
+            return f"{context['max_length']} or fewer values", str(context["actual_length"])
         case "string_pattern_mismatch":
             return "a name of letters, digits and . _ + -", got
         case "value_error":
@@ -90,6 +103,7 @@ def _words(detail: Any, model: type[Section], path: KeyPath) -> tuple[str, str]:
             return _TYPES.get(detail["type"], detail["msg"]), got
 
 
+_RELATIONS = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at most"}
 _TYPES = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
@@ -105,22 +119,40 @@ _TYPES = {
     "tuple_type": "a list",
     "string_too_short": "some text",
     "string_too_long": "a shorter text",
-    "too_short": "a longer list",
-    "too_long": "a shorter list",
 }
 
 
-def known_keys(model: type[BaseModel]) -> set[str]:
-    """All key names below a model, for suggestions."""
-    keys: set[str] = set()
-    for name, field in model.model_fields.items():
-        keys.add(name)
-        for part in (field.annotation, *getattr(field.annotation, "__args__", ())):
-            if isinstance(part, type) and issubclass(part, BaseModel):
-                keys |= known_keys(part)
-    return keys
+def has_key(model: type[Section], key: str) -> bool:
+    """Whether a dotted key exists in a model."""
+    path = key.split(".")
+    return path[-1] in _keys_beside(model, path)
 
 
-def _suggestion(word: str, known: set[str]) -> str:
-    close = difflib.get_close_matches(word, sorted(known), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
+def _keys_beside(model: type[Section], loc: Sequence[str | int]) -> set[str]:
+    """The keys of the mapping that has, or should not have, the last key of a pydantic location."""
+    sections = [model]
+    for part in loc[:-1]:
+        if isinstance(part, str):
+            sections = _tagged(sections, part) or [
+                found
+                for section in sections
+                if part in section.model_fields
+                for found in _sections_in(section.model_fields[part].annotation)
+            ]
+    return {key for section in sections for key in section.model_fields}
+
+
+def _tagged(sections: Sequence[type[Section]], tag: str) -> list[type[Section]]:
+    """Those of the members of a union that have this tag."""
+    return [
+        section
+        for section in sections
+        if "op" in section.model_fields and tag in get_args(section.model_fields["op"].annotation)
+    ]
+
+
+def _sections_in(annotation: Any) -> list[type[Section]]:
+    """The models that an annotation is made of."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return [annotation]
+    return [found for part in get_args(annotation) for found in _sections_in(part)]

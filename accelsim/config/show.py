@@ -7,18 +7,16 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel
 
-from accelsim.config.load import FOLDERS, Kind, data_root, find
+from accelsim.config.load import FOLDERS, Kind, data_root, find, is_variant
 from accelsim.config.strict_yaml import read, scalar
-from accelsim.errors import UserError
 
 
 def kind_of_file(name_or_path: str) -> Literal["machines", "networks"]:
     """Whether a file, or shipped name, is a machine or a network. Raises UserError where it is neither."""
-    try:
-        path, shown_as = find("machines", name_or_path)
-    except UserError:
-        path, shown_as = find("networks", name_or_path)
-    return "networks" if "layers" in read(path, shown_as).data else "machines"
+    if is_variant(name_or_path):
+        return "networks"
+    path, shown_as = find(name_or_path, "machines", "networks")
+    return "networks" if {"layers", "family"} & read(path, shown_as).data.keys() else "machines"
 
 
 def described(kind: Kind, name: str) -> str:
@@ -42,8 +40,17 @@ class _Dumper(yaml.SafeDumper):
         dumped: str = yaml.dump(data, Dumper=cls, sort_keys=False, width=120, default_flow_style=None)
         return dumped
 
-    def ignore_aliases(self, data: Any) -> bool:
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
         return True
+
+    def represent_mapping(
+        self,
+        tag: str,
+        mapping: Any,
+        flow_style: bool | None = None,  # noqa: ARG002
+    ) -> yaml.MappingNode:
+        """On one line only where it fits."""
+        return super().represent_mapping(tag, mapping, flow_style=None if len(str(mapping)) < 100 else False)
 
     def text_node(self, data: str) -> yaml.ScalarNode:
         """A string, quoted where it would be read back as something else."""

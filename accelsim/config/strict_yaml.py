@@ -21,26 +21,34 @@ KeyPath = tuple[str | int, ...]
 MAX_FILE_BYTES = 4 << 20
 MAX_DEPTH = 40
 
-_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
-_FLOAT = re.compile(r"[-+]?(0|[1-9][0-9_]*)?(\.[0-9_]*)?([eE][-+]?[0-9]{1,3})?")
+_WHOLE = r"(0|[1-9][0-9]*(_[0-9]+)*)"
+_INTEGER = re.compile(rf"[-+]?{_WHOLE}")
+_FLOAT = re.compile(rf"[-+]?({_WHOLE}(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
+_MAX_DIGITS = 300
+_CONTROL = re.compile(r"[^\t\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _WORDS = {"": None, "null": None, "~": None, "true": True, "false": False}
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a value was written."""
+    """Where a value was written, and under which key the document hangs there (`--set network.batch` is its batch)."""
 
     file: str
     line: int
+    root: KeyPath = ()
 
 
 @dataclass(slots=True)
 class Document:
-    """A parsed file: plain data, and the origin of each of its keys."""
+    """A parsed file: plain data, the origin of each of its keys, and what was wrong before its schema was looked at.
+
+    refused: those mistakes, by the path below which nothing is worth checking any more.
+    """
 
     data: dict[str, Any]
     origins: dict[KeyPath, Origin] = field(default_factory=dict)
+    refused: dict[KeyPath, list[Mistake]] = field(default_factory=dict)
 
     def origin(self, path: KeyPath) -> Origin:
         """Origin of the key, or of the nearest one around it."""
@@ -51,7 +59,20 @@ class Document:
     def mistake(self, path: KeyPath, expected: str, got: str) -> Mistake:
         """A mistake at this key."""
         origin = self.origin(path)
-        return Mistake(origin.file, origin.line, dotted(path), expected, got)
+        return Mistake(origin.file, origin.line, dotted((*origin.root, *path)), expected, got)
+
+    @property
+    def mistakes(self) -> list[Mistake]:
+        """What was refused."""
+        return [mistake for found in self.refused.values() for mistake in found]
+
+    def refuse(self, path: KeyPath, *mistakes: Mistake) -> None:
+        """Keep mistakes for `validate` to raise with its own."""
+        self.refused.setdefault(path, []).extend(mistakes)
+
+    def is_refused(self, path: KeyPath) -> bool:
+        """Whether something is wrong with this value, or one around it, already."""
+        return any(path[:depth] in self.refused for depth in range(len(path) + 1))
 
 
 def dotted(path: KeyPath) -> str:
@@ -60,10 +81,7 @@ def dotted(path: KeyPath) -> str:
 
 
 def read(path: Path, shown_as: str) -> Document:
-    """Parse a file.
-
-    Raises UserError, with a mistake for everything that is wrong in it.
-    """
+    """Parse a file, as `parse` does. Raises UserError."""
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_FILE_BYTES + 1)
@@ -77,21 +95,21 @@ def read(path: Path, shown_as: str) -> Document:
 def parse(raw: bytes | str, shown_as: str) -> Document:
     """Parse YAML text that has a mapping at its top.
 
-    Raises UserError.
+    Raises UserError where there is no such mapping; what is wrong inside it stands in the document's `refused`.
     """
-    builder = _Builder(shown_as)
+    document = Document({}, {(): Origin(shown_as, 1)})
     try:
         text = raw if isinstance(raw, str) else raw.decode("utf-8")
-        data = builder.document(yaml.parse(text, Loader=_LOADER))
-    except UnicodeDecodeError:
+        data = _Builder(document, shown_as).build(yaml.parse(text, Loader=_LOADER))
+    except UnicodeError:
         raise UserError([Mistake(shown_as, 0, "file", "UTF-8 text", "other bytes")]) from None
     except yaml.YAMLError as error:
-        raise UserError([_syntax_mistake(error, shown_as)]) from None
-    if builder.mistakes:
-        raise UserError(builder.mistakes)
+        raise UserError([*document.mistakes, _syntax_mistake(error, text, shown_as)]) from None
     if not isinstance(data, dict):
-        raise UserError([Mistake(shown_as, 1, "file", "a mapping of keys to values", kind_of(data))])
-    return Document(data, builder.origins)
+        found = Mistake(shown_as, 1, "file", "a mapping of keys to values", kind_of(data))
+        raise UserError([*document.mistakes, found])
+    document.data = data
+    return document
 
 
 def kind_of(value: object) -> str:
@@ -118,57 +136,61 @@ def scalar(text: str) -> Any:
         return _WORDS[text]
     if re.fullmatch(r"[-+]?0[0-9_]+", text):
         raise ValueError("a number without leading zeros")
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    if _FLOAT.fullmatch(text) and any(character.isdigit() for character in text):
+    if _FLOAT.fullmatch(text):
         return _number(text)
     return text
 
 
 def _number(text: str) -> int | float:
-    number = float(text)
-    if number in (float("inf"), float("-inf")):
-        raise ValueError("a number below 1e308")
-    if "e" in text.lower() and number.is_integer() and abs(number) < 1e18:
+    number, digits = float(text), text.lower().partition("e")[0]
+    if len(text) > _MAX_DIGITS or number in (float("inf"), float("-inf")) or (number == 0 and digits.strip("+-0._")):
+        raise ValueError(f"a number between 1e-308 and 1e308, of at most {_MAX_DIGITS} digits")
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if digits != text and number.is_integer() and abs(number) < 1 << 53:
         return int(number)
     return number
 
 
-def _syntax_mistake(error: yaml.YAMLError, shown_as: str) -> Mistake:
-    mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or "unreadable text"
-    return Mistake(shown_as, mark.line + 1 if mark else 1, "file", "YAML", problem)
+def _syntax_mistake(error: yaml.YAMLError, text: str, shown_as: str) -> Mistake:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        found = "a tab" if text[mark.index : mark.index + 1] == "\t" else f"an error ({error.problem})"
+        return Mistake(shown_as, min(mark.line + 1, len(text.splitlines())), "file", "YAML", found)
+    control = next((number for number, line in enumerate(text.split("\n"), 1) if _CONTROL.search(line)), 1)
+    return Mistake(shown_as, control, "file", "YAML", "a control character")
 
 
 class _Builder:
-    """Turns YAML events into plain data, collecting mistakes and origins on the way."""
+    """Turns YAML events into plain data; mistakes and origins go into the document on the way."""
 
-    def __init__(self, shown_as: str) -> None:
+    def __init__(self, document: Document, shown_as: str) -> None:
+        self.document = document
         self.shown_as = shown_as
-        self.mistakes: list[Mistake] = []
-        self.origins: dict[KeyPath, Origin] = {(): Origin(shown_as, 1)}
 
-    def document(self, events: Iterator[Any]) -> Any:
+    def build(self, events: Iterator[Any]) -> Any:
         data: Any = None
         documents = 0
         for event in events:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
-                first = next(events)
-                value = self._value(first, events, ())
-                if documents == 1:
-                    data = value
-                else:
-                    self._refuse(first, (), "one document", "another")
+                if documents > 1:
+                    self._refuse(event, (), "one document", "another")
+                    raise UserError(self.document.mistakes)
+                data = self._value(next(events), events, ())
         return data
 
+    def _origin(self, event: Any) -> Origin:
+        return Origin(self.shown_as, event.start_mark.line + 1)
+
     def _refuse(self, event: Any, path: KeyPath, expected: str, got: str) -> None:
-        self.mistakes.append(Mistake(self.shown_as, event.start_mark.line + 1, dotted(path), expected, got))
+        origin = self._origin(event)
+        self.document.refuse(path, Mistake(origin.file, origin.line, dotted(path), expected, got))
 
     def _value(self, event: Any, events: Iterator[Any], path: KeyPath) -> Any:
         if len(path) > MAX_DEPTH:
             self._refuse(event, path[:3], f"at most {MAX_DEPTH} levels", "more")
-            raise UserError(self.mistakes)
+            raise UserError(self.document.mistakes)
         if isinstance(event, yaml.AliasEvent):
             self._refuse(event, path, "a value written out", f"the alias *{event.anchor}")
             return None
@@ -176,7 +198,7 @@ class _Builder:
             self._refuse(event, path, "no anchors", f"&{event.anchor}")
         if event.tag:
             self._refuse(event, path, "no tags", shorten(event.tag))
-        self.origins.setdefault(path, Origin(self.shown_as, event.start_mark.line + 1))
+        self.document.origins.setdefault(path, self._origin(event))
         if isinstance(event, yaml.MappingStartEvent):
             return self._mapping(events, path)
         if isinstance(event, yaml.SequenceStartEvent):
@@ -188,13 +210,17 @@ class _Builder:
         for event in events:
             if isinstance(event, yaml.MappingEndEvent):
                 break
-            if not isinstance(event, yaml.ScalarEvent) or event.anchor:
+            if not isinstance(event, yaml.ScalarEvent):
                 self._refuse(event, path, "a plain key", "something else")
-                raise UserError(self.mistakes)
+                raise UserError(self.document.mistakes)
             key = event.value
+            if event.anchor or event.tag:
+                self._refuse(event, (*path, key), "a plain key", "an anchor or tag")
+            if key == "<<":
+                self._refuse(event, (*path, key), "keys written out", "a merge key")
             if key in data:
                 self._refuse(event, (*path, key), "each key once", "it again")
-            self.origins[*path, key] = Origin(self.shown_as, event.start_mark.line + 1)
+            self.document.origins[*path, key] = self._origin(event)
             data[key] = self._value(next(events), events, (*path, key))
         return data
 

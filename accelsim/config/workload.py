@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from accelsim.config.schema import Count, Name, Section
 
-Size = Annotated[int, Field(gt=0, le=1 << 20)]
+MAX_EXTENT = 1 << 20
+Size = Annotated[int, Field(gt=0, le=MAX_EXTENT)]
 Padding = Annotated[int, Field(ge=0, le=1 << 12)]
-Pair = Size | Annotated[list[Size], Field(min_length=2, max_length=2)]
-Sides = Padding | Annotated[list[Padding], Field(min_length=4, max_length=4)]
+_NUMBER_OR_LIST = Discriminator(lambda value: "list" if isinstance(value, list) else "number")
+Pair = Annotated[
+    Annotated[Size, Tag("number")] | Annotated[list[Size], Field(min_length=2, max_length=2), Tag("list")],
+    _NUMBER_OR_LIST,
+]
+Sides = Annotated[
+    Annotated[Padding, Tag("number")] | Annotated[list[Padding], Field(min_length=4, max_length=4), Tag("list")],
+    _NUMBER_OR_LIST,
+]
 Activation = Literal["none", "relu", "relu6"]
 
 
@@ -93,6 +101,14 @@ class ShuffleRow(Row):
     groups: Size
 
 
+class SubsampleRow(Row):
+    """Every `stride`-th pixel, with zeros in the channels that the input does not have (ResNet's option A)."""
+
+    op: Literal["subsample_pad"]
+    channels: Size = Field(description="output channels")
+    stride: Size = 1
+
+
 class ShuffleNetUnitRow(Row):
     """`repeat` ShuffleNet units (Zhang et al. 2018, Fig. 2); those of stride 2 pool and concatenate, the others add."""
 
@@ -104,10 +120,11 @@ class ShuffleNetUnitRow(Row):
     first: Size = Field(1, description="number of the first unit, for names")
     group_entry: bool = Field(True, description="whether the first 1x1 convolution is grouped")
     shuffle: bool = True
+    se: bool = Field(False, description="squeeze-and-excitation on the unit's branch, or on its concatenation")
 
 
 AnyRow = Annotated[
-    ConvRow | DepthwiseRow | DenseRow | PoolRow | SimpleRow | LrnRow | ShuffleRow | ShuffleNetUnitRow,
+    ConvRow | DepthwiseRow | DenseRow | PoolRow | SimpleRow | LrnRow | ShuffleRow | SubsampleRow | ShuffleNetUnitRow,
     Field(discriminator="op"),
 ]
 
@@ -120,13 +137,18 @@ class Expectation(Section):
     source: str
 
 
-class Workload(Section):
-    """A network file."""
+class NetworkFile(Section):
+    """What every network file has."""
 
     name: Name
     description: str = ""
     source: str
-    input: Input
     batch: Annotated[int, Field(gt=0, le=1 << 16)] = 1
-    layers: Annotated[list[AnyRow], Field(min_length=1, max_length=10_000)]
     expect: Expectation | None = None
+
+
+class Workload(NetworkFile):
+    """A network as a list of rows."""
+
+    input: Input
+    layers: Annotated[list[AnyRow], Field(min_length=1, max_length=10_000)]

@@ -167,7 +167,8 @@ class Lowerer:
     def _operands(self, node: Node, work: Work, held: _Held) -> Iterator[Tile]:
         for position, name in enumerate(node.inputs):
             place = self.maps.by_name[name]
-            channels = place.reads(*work.channels[:2])
+            wanted = work.channels if node.op is not Op.SUBSAMPLE_PAD else Range(0, node.sizes[0].channels)
+            channels = place.reads(*wanted[:2])
             if node.op is Op.SCALE and position == 1:
                 yield held.factor_tile(place, (work.images, Range(0, 1), Range(0, 1), channels))
             else:

@@ -300,7 +300,7 @@ def plan_vector(node: Node, batch: int, limits: Limits) -> Plan:
     """
     shape = LayerShape.of(node, batch)
     channels = shape.output.channels
-    may_split = node.op not in (Op.SOFTMAX, Op.LRN)
+    may_split = node.op not in (Op.SOFTMAX, Op.LRN, Op.SUBSAMPLE_PAD)
     while True:
         largest = largest_map_tile(shape, _vector_fits(node, shape, limits, channels))
         if largest is not None:

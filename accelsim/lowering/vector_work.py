@@ -13,6 +13,7 @@ OPS_PER_ELEMENT = {
     Op.BATCH_NORM: 2,
     Op.CONCAT: 1,
     Op.SHUFFLE: 1,
+    Op.SUBSAMPLE_PAD: 1,
     Op.SIGMOID: 4,
     Op.SOFTMAX: 5,
 }

@@ -5,10 +5,14 @@ from __future__ import annotations
 from accelsim.config import workload as rows
 from accelsim.config.strict_yaml import Document
 from accelsim.errors import Mistake, UserError, suggestion
+from accelsim.network.families import expand
 from accelsim.network.graph import INPUT, Axis, Network, Node, Op, Shape, Window
 
 MAX_NODES = 100_000
 MAX_ELEMENTS = 1 << 36
+
+SE_REDUCTION = 16
+"""Hu et al., CVPR 2018, section 6.4; the ShuffleNet paper names no other."""
 
 
 class ShapeError(Exception):
@@ -19,11 +23,12 @@ class ShapeError(Exception):
         self.key, self.expected, self.got, self.output = key, expected, str(got), output
 
 
-def build(workload: rows.Workload, document: Document, *, check_expectation: bool = True) -> Network:
-    """The network of a workload file.
+def build(network_file: rows.NetworkFile, document: Document) -> Network:
+    """The network of a network file.
 
     Raises UserError: inputs that do not exist, shapes that do not fit, or totals other than `expect` says.
     """
+    workload = expand(network_file)
     size = workload.input
     builder = Builder(Shape(size.height, size.width, size.channels))
     mistakes: list[Mistake] = []
@@ -34,12 +39,13 @@ def build(workload: rows.Workload, document: Document, *, check_expectation: boo
         try:
             builder.add_row(row)
         except ShapeError as error:
-            mistakes.append(document.mistake(("layers", index, error.key), error.expected, error.got))
+            path = ("layers", index, error.key) if workload is network_file else ("family", row.name, error.key)
+            mistakes.append(document.mistake(path, error.expected, error.got))
             builder.stand_in(row, error.output)
     if mistakes:
         raise UserError(mistakes)
     network = Network(workload.name, workload.source, workload.batch, builder.shapes[INPUT], tuple(builder.nodes))
-    if check_expectation and workload.expect is not None:
+    if workload.expect is not None:
         for key, counted, said in (
             ("macs", network.macs, workload.expect.macs),
             ("weights", network.weights, workload.expect.weights),
@@ -96,6 +102,8 @@ class Builder:
                 self.add(Op.LRN, row.name, inputs, self.only(inputs), channel_window=row.size)
             case rows.ShuffleRow():
                 self.shuffle(row.name, inputs, row.groups)
+            case rows.SubsampleRow():
+                self.subsample(row.name, inputs, row.channels, row.stride)
             case rows.ShuffleNetUnitRow():
                 shufflenet_units(self, row, inputs)
 
@@ -174,9 +182,20 @@ class Builder:
             raise ShapeError("groups", f"a divisor of {size.channels} channels", groups, size)
         return self.add(Op.SHUFFLE, name, inputs, size, groups=groups)
 
+    def subsample(self, name: str, inputs: tuple[str, ...], channels: int, stride: int) -> str:
+        """Every `stride`-th pixel, and zeros in the channels that the input does not have. Raises ShapeError."""
+        size = self.only(inputs)
+        if channels < size.channels:
+            raise ShapeError("channels", f"at least the {size.channels} of the input", channels)
+        step = Axis(stride=stride)
+        output = Shape(*_outputs(size, Window(step, step)), channels)
+        return self.add(Op.SUBSAMPLE_PAD, name, inputs, output, window=Window(step, step))
+
     def simple(self, name: str, inputs: tuple[str, ...], op: Op, activation: str = "none") -> str:
         """An operation without parameters. Raises ShapeError."""
         sizes = [self.shapes[source] for source in inputs]
+        if op is Op.CONCAT and activation != "none":
+            raise ShapeError("activation", "none: a concat is only addresses", activation)
         match op:
             case Op.ADD:
                 output = _equal_sizes(sizes)
@@ -268,8 +287,22 @@ def _shufflenet_unit(builder: Builder, row: rows.ShuffleNetUnitRow, name: str, s
         tensor = builder.shuffle(f"{name}_shuf", (tensor,), row.groups)
     tensor = builder.conv(f"{name}_dw", (tensor,), bottleneck, spatial, bottleneck)
     ends_in_concat = row.stride == 2
-    tensor = builder.conv(f"{name}_gc2", (tensor,), branch, pointwise, row.groups, "relu" if ends_in_concat else "none")
+    activation = "relu" if ends_in_concat else "none"
+    tensor = builder.conv(f"{name}_gc2", (tensor,), branch, pointwise, row.groups, activation)
     if ends_in_concat:
         pooled = builder.pool(f"{name}_avg", (source,), Op.AVG_POOL, spatial)
-        return builder.simple(f"{name}_cat", (pooled, tensor), Op.CONCAT)
-    return builder.simple(f"{name}_add", (source, tensor), Op.ADD, "relu")
+        tensor = builder.simple(f"{name}_cat", (pooled, tensor), Op.CONCAT)
+    if row.se:
+        tensor = _squeeze_and_excite(builder, f"{name}_se", tensor)
+    return tensor if ends_in_concat else builder.simple(f"{name}_add", (source, tensor), Op.ADD, "relu")
+
+
+def _squeeze_and_excite(builder: Builder, name: str, source: str) -> str:
+    """Hu et al., CVPR 2018: each channel times a factor that depends on the mean of all."""
+    channels = builder.shapes[source].channels
+    tensor = builder.simple(f"{name}_gap", (source,), Op.GLOBAL_POOL)
+    reduced = max(1, channels // SE_REDUCTION)
+    tensor = builder.conv(f"{name}_fc1", (tensor,), reduced, Window(), activation="relu", label="fc")
+    tensor = builder.conv(f"{name}_fc2", (tensor,), channels, Window(), label="fc")
+    tensor = builder.simple(f"{name}_sigmoid", (tensor,), Op.SIGMOID)
+    return builder.simple(f"{name}_mul", (source, tensor), Op.SCALE)

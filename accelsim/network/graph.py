@@ -24,6 +24,7 @@ class Op(StrEnum):
     SOFTMAX = "softmax"
     LRN = "lrn"
     RELU = "relu"
+    SUBSAMPLE_PAD = "subsample_pad"
     BATCH_NORM = "bn"
 
 

@@ -1,0 +1,1 @@
+"""Records as tables, text and files."""

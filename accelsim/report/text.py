@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from accelsim.records import LayerRecord
 from accelsim.report.columns import bound_by
@@ -12,13 +12,13 @@ COSTLIEST = 5
 Cell = str | int | float
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Columns as wide as they need; the first to the left, the others to the right."""
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[int] = (0,)) -> str:
+    """Columns as wide as they need; those in `left` to the left, the others to the right."""
     lines = [list(header), *map(list, rows)]
     widths = [max(len(line[position]) for line in lines) for position in range(len(header))]
     return "\n".join(
         "  ".join(
-            cell.ljust(width) if position == 0 else cell.rjust(width)
+            cell.ljust(width) if position in left else cell.rjust(width)
             for position, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in lines
@@ -61,7 +61,7 @@ def summary(name: str, machine: str, total: LayerRecord, totals: dict[str, float
         "DRAM": energy.dram_pj,
         "static": energy.static_pj,
     }
-    shares = ", ".join(f"{part} {amount / energy.total_pj:.1%}" for part, amount in parts.items())
+    shares = ", ".join(f"{part} {amount / energy.total_pj:.1%}" for part, amount in parts.items() if amount)
     waits = {cause: cycles for cause, cycles in total.stalls.items() if cycles}
     stalls = ", ".join(f"{cause} {cycles / total.total_cycles:.1%}" for cause, cycles in waits.items())
     lines = (
@@ -71,7 +71,7 @@ def summary(name: str, machine: str, total: LayerRecord, totals: dict[str, float
         f"  array utilization {total.utilization:.1%}; array not streaming: {stalls or 'never'}",
         f"  DRAM {counts.dram_read_bytes / 2**20:.2f} MiB read, {counts.dram_write_bytes / 2**20:.2f} MiB written;"
         f" SRAM {counts.sram_read_bytes / 2**20:.2f} MiB read, {counts.sram_write_bytes / 2**20:.2f} MiB written",
-        f"  energy {energy.total_pj / 1e6:.1f} uJ, {totals['average_power_mw']:.1f} mW on average: {shares}",
+        f"  energy {energy.total_pj / 1e6:.1f} uJ, {totals['average_power_mw']:.1f} mW on average: {shares or 'free'}",
         f"  the DRAM bytes cost {energy.dram_penalty_pj / 1e6:.1f} uJ more than they would have in SRAM",
     )
     return "\n".join(lines)

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from accelsim.config.load import Override, load_machine
+from accelsim.config.machine import Machine
 from accelsim.config.schema import validate
 from accelsim.config.strict_yaml import Document, Origin
-from accelsim.config.workload import Workload
+from accelsim.config.workload import MAX_EXTENT, Workload
+from accelsim.errors import Mistake, UserError
 from accelsim.lowering.dataflows import DATAFLOWS, ArrayShape, Gemm, array_cycles
-from accelsim.network.build import build
+from accelsim.network.build import MAX_ELEMENTS, build
 from accelsim.run.simulate import run_network
 
 
-def run_gemm(
-    m: int, k: int, n: int, groups: int, machine: str, overrides: Sequence[Override] = ()
-) -> dict[str, int | float]:
+def run_gemm(m: int, k: int, n: int, groups: int, machine: Machine) -> dict[str, int | float]:
     """`groups` products (m x k) * (k x n).
 
     array_cycles is the array alone (MACHINE.md sections 2 and 3), the rest is the whole machine. Raises UserError.
     """
-    loaded = load_machine(machine, overrides)
+    _refuse_huge(m, groups * k, groups * n)
     workload, document = _gemm_workload(m, k, n, groups)
-    run = run_network(workload, build(workload, document), loaded)
-    array = loaded.array
+    run = run_network(workload, build(workload, document), machine)
+    array = machine.array
     alone = array_cycles(
         DATAFLOWS[array.dataflow],
         Gemm(groups, m, k, n),
@@ -40,6 +37,18 @@ def run_gemm(
         "dram_write_bytes": run.totals["dram_write_bytes"],
         "energy_total_pj": run.totals["energy_total_pj"],
     }
+
+
+def _refuse_huge(m: int, k: int, n: int) -> None:
+    limits = {"G x K": (k, MAX_EXTENT), "G x N": (n, MAX_EXTENT)}
+    limits |= {"M x G x K": (m * k, MAX_ELEMENTS), "M x G x N": (m * n, MAX_ELEMENTS)}
+    mistakes = [
+        Mistake("command-line", 0, key, f"at most {most}", str(size))
+        for key, (size, most) in limits.items()
+        if size > most
+    ]
+    if mistakes:
+        raise UserError(mistakes)
 
 
 def _gemm_workload(m: int, k: int, n: int, groups: int) -> tuple[Workload, Document]:

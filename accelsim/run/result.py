@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from accelsim.config.machine import Machine
-from accelsim.config.workload import Workload
+from accelsim.config.workload import NetworkFile
 from accelsim.network.graph import Network
 from accelsim.records import COUNT_NAMES, LayerRecord
 from accelsim.report.columns import layer_rows, total_values
@@ -28,7 +28,7 @@ FORMAT = 1
 class Run:
     """A network run on a machine. `records` are in execution order; `total` is all of them together."""
 
-    workload: Workload
+    workload: NetworkFile
     network: Network
     machine: Machine
     records: tuple[LayerRecord, ...]

@@ -7,9 +7,9 @@ from os import PathLike, fspath
 
 from accelsim.config.load import Override, load_machine, load_workload, parse_overrides
 from accelsim.config.machine import Machine
-from accelsim.config.workload import Workload
+from accelsim.config.workload import NetworkFile
 from accelsim.energy.price import price
-from accelsim.errors import LoweringError, Mistake, UserError
+from accelsim.errors import LoweringError, Mistake, Mistakes, UserError
 from accelsim.lowering.lower import Lowered, lower
 from accelsim.machine.machine import Observer, Timeline, play
 from accelsim.machine.stalls import LayerTime, layer_times
@@ -17,7 +17,6 @@ from accelsim.network.build import build
 from accelsim.network.graph import Network, Node
 from accelsim.program.commands import Buffer, Compute, Program, Store, Unit
 from accelsim.program.link import link
-from accelsim.program.tensors import descriptors
 from accelsim.records import ActionCounts, LayerRecord, combined
 from accelsim.run.result import Run
 
@@ -34,8 +33,7 @@ def simulate(
     Raises UserError for what is wrong with files or settings, or where the machine is too small for a layer.
     """
     texts = [(0, f"{key}={_yaml(value)}") for key, value in (settings or {}).items()]
-    overrides = parse_overrides(texts)
-    workload, graph, built = load_both(fspath(network), fspath(machine), overrides)
+    workload, graph, built = load_both(fspath(network), fspath(machine), texts)
     return run_network(workload, graph, built, observers)
 
 
@@ -43,43 +41,39 @@ def _yaml(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)
 
 
-def load_both(network: str, machine: str, overrides: Sequence[Override] = ()) -> tuple[Workload, Network, Machine]:
-    """Both files, checked; the mistakes of both are reported together. Raises UserError."""
-    mistakes: list[Mistake] = []
-    loaded: Machine | None = None
-    pair: tuple[Workload, Network] | None = None
-    try:
+def load_both(
+    network: str, machine: str, settings: Iterable[tuple[int, str]] = ()
+) -> tuple[NetworkFile, Network, Machine]:
+    """Both files with `(position, "key=value")` settings applied, checked.
+
+    Raises UserError, with the mistakes of settings and files together.
+    """
+    mistakes = Mistakes()
+    overrides = parse_overrides(settings, mistakes=mistakes)
+    with mistakes:
         pair = load_network(network, overrides)
-    except UserError as error:
-        mistakes.extend(error.mistakes)
-    try:
+    with mistakes:
         loaded = load_machine(machine, overrides)
-    except UserError as error:
-        mistakes.extend(error.mistakes)
-    if pair is None or loaded is None:
-        raise UserError(mistakes)
+    mistakes.raise_any()
     return *pair, loaded
 
 
-def load_network(network: str, overrides: Sequence[Override] = ()) -> tuple[Workload, Network]:
+def load_network(network: str, overrides: Sequence[Override] = ()) -> tuple[NetworkFile, Network]:
     """A network file as written and as a graph. What it expects is checked unless layers or input were overridden.
 
     Raises UserError.
     """
-    changed = any(override.path[0] == "network" and override.path[1:] != ("batch",) for override in overrides)
     workload, document = load_workload(network, overrides)
-    if changed:
-        workload = workload.model_copy(update={"expect": None})
     return workload, build(workload, document)
 
 
-def run_network(workload: Workload, network: Network, machine: Machine, observers: Iterable[Observer] = ()) -> Run:
+def run_network(workload: NetworkFile, network: Network, machine: Machine, observers: Iterable[Observer] = ()) -> Run:
     """Lower, link, play, and put the records together. Raises UserError where a layer does not fit the machine."""
     try:
         lowered = lower(network, machine)
     except LoweringError as error:
         layer, _, reason = str(error).partition(": ")
-        raise UserError([Mistake(machine.name, 0, "sram", f"room for layer {layer}", reason)]) from None
+        raise UserError([Mistake(machine.name, 0, "sram", f"room for layer {layer}", f"none: {reason}")]) from None
     program = lowered.program
     waits = link(program)
     timeline = play(program, waits, machine, observers)
@@ -120,9 +114,7 @@ def _on_vector(node: Node, machine: Machine) -> bool:
     return node.is_depthwise and machine.array.depthwise_on == "vector"
 
 
-def _total(
-    network: Network, machine: Machine, records: Sequence[LayerRecord], timeline: Timeline
-) -> LayerRecord:
+def _total(network: Network, machine: Machine, records: Sequence[LayerRecord], timeline: Timeline) -> LayerRecord:
     cycles = timeline.total_cycles
     counts = sum((record.counts for record in records), ActionCounts())
     return combined(records, network.name, price(counts, cycles, machine), cycles)
@@ -148,7 +140,7 @@ def dma_counts(program: Program, burst_bytes: int) -> list[ActionCounts]:
         if isinstance(command, Compute):
             continue
         tile = command.tile
-        parts = descriptors(tile.tensor, tile.region)
+        parts = tile.descriptors
         requested = sum(part.requested_bytes for part in parts)
         bursts = sum(part.bursts(burst_bytes) for part in parts) * burst_bytes
         counts[command.layer] += _moved(command.tile.buffer, isinstance(command, Store), requested, bursts, len(parts))

@@ -1,0 +1,173 @@
+"""Parameters of the network families. How a family is built from them is in `accelsim.network.families`.
+
+`family: NAME` in a workload file, with any of these keys beside it, is a network of that family; so is a variant name
+such as `mobilenet_v1_0.75_160` (`accelsim.config.variants`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from accelsim.config.schema import Section
+from accelsim.config.strict_yaml import KeyPath
+from accelsim.config.workload import NetworkFile
+
+Resolution = Annotated[int, Field(ge=8, le=4096)]
+Width = Annotated[float, Field(gt=0, le=16, allow_inf_nan=False)]
+Channels = Annotated[int, Field(gt=0, le=1 << 16)]
+FireChannels = Annotated[list[Channels], Field(min_length=8, max_length=8)]
+StageChannels = Annotated[list[Channels], Field(min_length=3, max_length=3)]
+
+SQUEEZE = [16, 16, 32, 32, 48, 48, 64, 64]
+EXPAND = [64, 64, 128, 128, 192, 192, 256, 256]
+SIXTEEN_GROUPS = [16, 16, 16]
+
+
+class AlexNet(NetworkFile):
+    """Krizhevsky et al., NIPS 2012, whose 224 x 224 fits its layers as 227; `owt` is the network of arXiv 1404.5997."""
+
+    family: Literal["alexnet"]
+    layout: Literal["ungrouped", "grouped", "owt"] = "ungrouped"
+    resolution: Resolution = 227
+    classes: Channels = 1000
+
+
+class Vgg(NetworkFile):
+    """Simonyan and Zisserman, ICLR 2015 (arXiv 1409.1556), Table 1: configurations B, D and E."""
+
+    family: Literal["vgg"]
+    depth: Literal[13, 16, 19] = 16
+    resolution: Resolution = 224
+    classes: Channels = 1000
+
+
+class ResNet(NetworkFile):
+    """He et al., CVPR 2016 (arXiv 1512.03385), Table 1; with `cardinality` above 1 ResNeXt, Xie et al., CVPR 2017.
+
+    shortcut: option A (subsampled, zero channels), B (projections where shapes change) or C (all projections).
+    stride_in: the convolution of a bottleneck that strides, 1x1 (v1) or 3x3 (v1.5). group_width: channels of a group
+    in the first stage of a ResNeXt.
+    """
+
+    family: Literal["resnet"]
+    depth: Literal[18, 34, 50, 101, 152] = 50
+    shortcut: Literal["A", "B", "C"] = "B"
+    stride_in: Literal["1x1", "3x3"] = "1x1"
+    cardinality: Channels = 1
+    group_width: Channels = 64
+    resolution: Resolution = 224
+    classes: Channels = 1000
+
+
+class DenseNet(NetworkFile):
+    """Huang et al., CVPR 2017 (arXiv 1608.06993), Table 1: DenseNet-BC."""
+
+    family: Literal["densenet"]
+    depth: Literal[121, 161, 169, 201] = 121
+    compression: Annotated[float, Field(gt=0, le=1)] = 0.5
+    resolution: Resolution = 224
+    classes: Channels = 1000
+
+
+class GoogLeNet(NetworkFile):
+    """Szegedy et al., CVPR 2015 (arXiv 1409.4842), Table 1, without its auxiliary classifiers."""
+
+    family: Literal["googlenet"]
+    resolution: Resolution = 224
+    classes: Channels = 1000
+
+
+class MobileNetV1(NetworkFile):
+    """Howard et al., arXiv 1704.04861, Table 1.
+
+    width: multiplier alpha of all channels but the classes; shallow: without the five equal layers of 14x14x512;
+    separable: false replaces each depthwise and pointwise pair by a full 3x3 convolution (Table 4).
+    """
+
+    family: Literal["mobilenet_v1"]
+    width: Width = 1.0
+    resolution: Resolution = 224
+    shallow: bool = False
+    separable: bool = True
+    classes: Channels = 1000
+
+
+class SqueezeNet(NetworkFile):
+    """Iandola et al., arXiv 1602.07360, Table 1: SqueezeNet v1.0, and the bypasses of its Figure 2.
+
+    s1x1, e1x1, e3x3: squeeze and expand channels of the fire modules 2 to 9.
+    """
+
+    family: Literal["squeezenet"]
+    bypass: Literal["none", "simple", "complex"] = "none"
+    s1x1: FireChannels = SQUEEZE
+    e1x1: FireChannels = EXPAND
+    e3x3: FireChannels = EXPAND
+    resolution: Resolution = 227
+    classes: Channels = 1000
+
+
+class ShuffleNetV1(NetworkFile):
+    """Zhang et al., CVPR 2018 (arXiv 1707.01083), Table 1.
+
+    width: the scale s of "ShuffleNet s x"; channels, stem: output channels of stage 2 and of the first convolution,
+    where the paper's width and groups do not fix them; se: squeeze-and-excitation with reduction 16 in each unit;
+    shallow: half of the units in each stage.
+    """
+
+    family: Literal["shufflenet_v1"]
+    width: Width = 1.0
+    groups: Literal[1, 2, 3, 4, 8] = 3
+    channels: Channels | None = None
+    stem: Channels | None = None
+    shuffle: bool = True
+    se: bool = False
+    shallow: bool = False
+    resolution: Resolution = 224
+    classes: Channels = 1000
+
+
+class Comparator(NetworkFile):
+    """The structures that the ShuffleNet paper compares with, in ShuffleNet's frame (its section 4.2 and Table 4).
+
+    channels: output channels of stages 2, 3 and 4; cardinality: groups of a ResNeXt's 3x3 in each of them.
+    """
+
+    family: Literal["shufflenet_comparator"]
+    structure: Literal["vgglike", "resnet", "resnext"]
+    channels: StageChannels
+    stem: Channels = 12
+    cardinality: StageChannels = SIXTEEN_GROUPS
+    resolution: Resolution = 224
+    classes: Channels = 1000
+
+
+FamilyNetwork = AlexNet | Vgg | ResNet | DenseNet | GoogLeNet | MobileNetV1 | SqueezeNet | ShuffleNetV1 | Comparator
+
+FAMILIES: dict[str, type[NetworkFile]] = {
+    "alexnet": AlexNet,
+    "vgg": Vgg,
+    "resnet": ResNet,
+    "densenet": DenseNet,
+    "googlenet": GoogLeNet,
+    "mobilenet_v1": MobileNetV1,
+    "squeezenet": SqueezeNet,
+    "shufflenet_v1": ShuffleNetV1,
+    "shufflenet_comparator": Comparator,
+}
+
+
+def broken_rules(network: Section) -> Iterator[tuple[KeyPath, str, str]]:
+    """(key, expected, got) where parameters break a rule of the family's paper."""
+    match network:
+        case SqueezeNet():
+            for number, squeeze in enumerate(network.s1x1):
+                expanded = network.e1x1[number] + network.e3x3[number]
+                if squeeze >= expanded:
+                    rule = f"fewer squeeze than expand channels in fire{number + 2} ({expanded})"
+                    yield ("s1x1", number), rule, str(squeeze)
+        case ResNet() if network.cardinality > 1 and network.depth < 50:
+            yield ("cardinality",), "1 where blocks have no bottleneck (depth 18 and 34)", str(network.cardinality)

@@ -1,0 +1,160 @@
+"""Networks by variant name: the names the papers give, and any other width, resolution or group count of a family.
+
+A family of names is one line in `PATTERNS`; `NAMES` lists those that `accelsim list networks` shows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from itertools import product
+from typing import Any
+
+Parameters = dict[str, Any]
+
+_SQUEEZENET = "Iandola et al., arXiv 1602.07360, Table 1; 227 x 227 as in the authors' Caffe files"
+_SHUFFLENET = "Zhang et al., CVPR 2018 (arXiv 1707.01083), Table 1; stems from the authors' published code"
+_RESNET = "He et al., CVPR 2016 (arXiv 1512.03385), Table 1"
+_MOBILENET = "Howard et al., arXiv 1704.04861, Table 1; the stride of its last depthwise layer is 1, not 2 as printed"
+_COMPARATOR = "Zhang et al., arXiv 1707.01083, section 4.2"
+
+COMPARATORS: dict[tuple[str, str], Parameters] = {
+    ("vgglike", "140"): {"channels": [25, 50, 100], "stem": 24},
+    ("vgglike", "38"): {"channels": [12, 25, 50]},
+    ("vgglike", "13"): {"channels": [7, 13, 26], "stem": 8},
+    ("resnet", "140"): {"channels": [96, 192, 384], "stem": 24},
+    ("resnet", "38"): {"channels": [48, 96, 192]},
+    ("resnet", "13"): {"channels": [24, 48, 96]},
+    ("resnext", "140"): {"channels": [96, 192, 384], "stem": 24},
+    ("resnext", "38"): {"channels": [48, 96, 192], "cardinality": [12, 16, 16]},
+    ("resnext", "13"): {"channels": [24, 48, 96], "cardinality": [12, 12, 16]},
+}
+"""Widths in stages 2 to 4; a bottleneck that 16 groups do not divide has 12."""
+_COMPARATOR_NOTE = {
+    "140": "; channels derived from the 140 MFLOPs",
+    "38": ": stage 4 outputs 50 (VGG-like) and 192 channels; the other widths derived from the 38 MFLOPs",
+    "13": "; channels derived from the 13 MFLOPs",
+}
+
+PATTERNS: dict[str, Callable[..., Parameters]] = {
+    r"alexnet_(ungrouped|grouped|owt)": lambda layout: {
+        "family": "alexnet",
+        "layout": layout,
+        "resolution": 224 if layout == "owt" else 227,
+        "source": "Krizhevsky, arXiv 1404.5997" if layout == "owt" else "Krizhevsky et al., NIPS 2012, section 3.5",
+    },
+    r"vgg(13|16|19)": lambda depth: {
+        "family": "vgg",
+        "depth": int(depth),
+        "source": "Simonyan and Zisserman, ICLR 2015 (arXiv 1409.1556), Table 1",
+    },
+    r"resnet(18)": lambda depth: {"family": "resnet", "depth": int(depth), "source": _RESNET},
+    r"resnet(34)_([ABC])": lambda depth, shortcut: {
+        "family": "resnet",
+        "depth": int(depth),
+        "shortcut": shortcut,
+        "source": f"{_RESNET}, shortcut option {shortcut}",
+    },
+    r"resnet(50|101|152)_v(1|1\.5)": lambda depth, version: {
+        "family": "resnet",
+        "depth": int(depth),
+        "stride_in": "1x1" if version == "1" else "3x3",
+        "source": _RESNET if version == "1" else f"{_RESNET}; stride in the 3x3 as in torchvision",
+    },
+    r"resnext(50)_(\d+)x(\d+)d": lambda depth, cardinality, width: {
+        "family": "resnet",
+        "depth": int(depth),
+        "stride_in": "3x3",
+        "cardinality": int(cardinality),
+        "group_width": int(width),
+        "source": "Xie et al., CVPR 2017 (arXiv 1611.05431), Table 1",
+    },
+    r"densenet(121|161|169|201)": lambda depth: {
+        "family": "densenet",
+        "depth": int(depth),
+        "source": "Huang et al., CVPR 2017 (arXiv 1608.06993), Table 1; growth 48 for 161",
+    },
+    r"googlenet": lambda: {"family": "googlenet", "source": "Szegedy et al., CVPR 2015 (arXiv 1409.4842), Table 1"},
+    r"(conv_mobilenet|mobilenet_v1(?:_shallow)?)_(\d\.\d+)_(\d+)": lambda kind, width, resolution: {
+        "family": "mobilenet_v1",
+        "width": float(width),
+        "resolution": int(resolution),
+        "shallow": kind.endswith("_shallow"),
+        "separable": kind != "conv_mobilenet",
+        "source": _MOBILENET,
+    },
+    r"squeezenet_v1\.0(?:_(simple|complex)_bypass)?": lambda bypass: {
+        "family": "squeezenet",
+        "bypass": bypass or "none",
+        "source": _SQUEEZENET,
+    },
+    r"shufflenet_(\d\.\d+)x_g([12348])(_noshuffle)?(_se)?": lambda width, groups, plain, se: {
+        "family": "shufflenet_v1",
+        "width": float(width),
+        "groups": int(groups),
+        "shuffle": plain is None,
+        "se": se is not None,
+        **({"channels": 144} if (float(width), groups) == (0.5, "4") else {}),
+        "source": _SHUFFLENET,
+    },
+    r"shufflenet_(0\.5)x_shallow_g(3)": lambda width, groups: {
+        "family": "shufflenet_v1",
+        "width": float(width),
+        "groups": int(groups),
+        "shallow": True,
+        "channels": 180,
+        "stem": 12,
+        "source": f"{_SHUFFLENET}; section 4.5: half of the units; channels derived from its 40 MFLOPs",
+    },
+    r"cmp_xceptionlike_(140|38|13)": lambda budget: {
+        "family": "shufflenet_v1",
+        "width": {"140": 1.0, "38": 0.5, "13": 0.25}[budget],
+        "groups": 1,
+        "source": f"{_COMPARATOR}: ShuffleNet with one group",
+    },
+    r"cmp_(vgglike|resnet|resnext)_(140|38|13)": lambda structure, budget: {
+        "family": "shufflenet_comparator",
+        "structure": structure,
+        **COMPARATORS[structure, budget],
+        "source": f"{_COMPARATOR}{_COMPARATOR_NOTE[budget]}",
+    },
+}
+
+
+def variant(name: str) -> Parameters | None:
+    """The parameters that a variant name stands for, or None where it is none."""
+    for pattern, parameters in PATTERNS.items():
+        match = re.fullmatch(pattern, name)
+        if match:
+            return {"name": name, **parameters(*match.groups())}
+    return None
+
+
+def _names() -> Iterator[str]:
+    yield from ("alexnet_ungrouped", "alexnet_grouped", "alexnet_owt", "vgg13", "vgg16", "vgg19")
+    yield from ("resnet18", "resnet34_A", "resnet34_B", "resnet34_C", "resnet50_v1", "resnet50_v1.5")
+    yield from ("resnet101_v1", "resnet152_v1", "resnext50_32x4d")
+    yield from ("densenet121", "densenet161", "densenet169", "densenet201", "googlenet")
+    for width, resolution in product(("1.00", "0.75", "0.50", "0.25"), (224, 192, 160, 128)):
+        yield f"mobilenet_v1_{width}_{resolution}"
+    yield from ("mobilenet_v1_shallow_1.00_224", "conv_mobilenet_1.00_224")
+    yield from ("squeezenet_v1.0", "squeezenet_v1.0_simple_bypass", "squeezenet_v1.0_complex_bypass")
+    for width, groups in SHUFFLENETS:
+        yield f"shufflenet_{width}x_g{groups}"
+        if groups > 1:
+            yield f"shufflenet_{width}x_g{groups}_noshuffle"
+    yield from ("shufflenet_2.0x_g3_se", "shufflenet_0.5x_shallow_g3")
+    for structure, budget in product(("vgglike", "resnet", "resnext", "xceptionlike"), (140, 38, 13)):
+        yield f"cmp_{structure}_{budget}"
+
+
+SHUFFLENETS = (
+    *product(("1.0",), (1, 2, 3, 4, 8)),
+    *product(("0.5",), (1, 3, 4, 8)),
+    *product(("0.25",), (1, 3, 8)),
+    *product(("1.5",), (1, 3)),
+    *product(("2.0",), (1, 2, 3, 4, 8)),
+)
+"""Widths and groups for which bottlenecks divide by the groups."""
+
+NAMES: tuple[str, ...] = tuple(_names())

@@ -1,0 +1,52 @@
+"""Network families: parameters in, rows of a workload file out.
+
+A family is a function in a file of its own and a line in `ROWS`; its parameters are a model in
+`accelsim.config.families`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from accelsim.config.workload import NetworkFile, Workload
+from accelsim.network.families.alexnet import alexnet_rows
+from accelsim.network.families.comparators import comparator_rows
+from accelsim.network.families.densenet import densenet_rows
+from accelsim.network.families.googlenet import googlenet_rows
+from accelsim.network.families.mobilenet import mobilenet_rows
+from accelsim.network.families.resnet import resnet_rows
+from accelsim.network.families.rows import RowData
+from accelsim.network.families.shufflenet import shufflenet_rows
+from accelsim.network.families.squeezenet import squeezenet_rows
+from accelsim.network.families.vgg import vgg_rows
+
+ROWS: dict[str, Callable[[Any], list[RowData]]] = {
+    "alexnet": alexnet_rows,
+    "vgg": vgg_rows,
+    "resnet": resnet_rows,
+    "densenet": densenet_rows,
+    "googlenet": googlenet_rows,
+    "mobilenet_v1": mobilenet_rows,
+    "squeezenet": squeezenet_rows,
+    "shufflenet_v1": shufflenet_rows,
+    "shufflenet_comparator": comparator_rows,
+}
+
+
+def expand(network: NetworkFile) -> Workload:
+    """A network as rows: as they are, or those of its family."""
+    if isinstance(network, Workload):
+        return network
+    parameters: Any = network
+    size = parameters.resolution
+    return Workload.model_validate(
+        {
+            "name": network.name,
+            "source": network.source,
+            "batch": network.batch,
+            "expect": network.expect,
+            "input": {"height": size, "width": size, "channels": 3},
+            "layers": ROWS[parameters.family](parameters),
+        }
+    )

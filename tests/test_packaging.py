@@ -1,0 +1,125 @@
+"""Does it install? From a wheel in an empty environment, and in place, where an edited machine must take effect."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import venv
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MAIN_JOB = ("run", "shufflenet_g3", "edge", "--json")
+OUTSIDE = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+
+pytestmark = pytest.mark.slow
+
+
+def output(*line: str | Path, cwd: Path, **environment: str) -> str:
+    """What a command prints; its error output is shown if it fails."""
+    done = subprocess.run(line, cwd=cwd, env={**OUTSIDE, **environment}, stdout=subprocess.PIPE, text=True, check=True)
+    return done.stdout
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment with nothing in it but pip."""
+
+    folder: Path
+
+    @property
+    def scripts(self) -> Path:
+        return self.folder / ("Scripts" if os.name == "nt" else "bin")
+
+    def install(self, *arguments: str | Path) -> None:
+        output(self.scripts / "python", "-m", "pip", "install", "--quiet", *arguments, cwd=self.folder)
+
+    def accelsim(self, *argv: str, cwd: Path) -> str:
+        return output(self.scripts / "accelsim", *argv, cwd=cwd)
+
+    def site_packages(self) -> Path:
+        code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+        return Path(output(self.scripts / "python", "-c", code, cwd=self.folder).strip())
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the checkout, to build in and to edit."""
+    folder = tmp_path_factory.mktemp("copy") / "accelsim"
+    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".*", "__pycache__", "tests", "build", "dist"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from the source distribution: so that one is complete, too."""
+    folder = tmp_path_factory.mktemp("dist")
+    output(sys.executable, "-m", "build", "--outdir", folder, checkout, cwd=folder)
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder, with_pip=True, symlinks=os.name != "nt")
+    return Environment(folder)
+
+
+@pytest.fixture(scope="module")
+def from_wheel(environment: Environment, wheel: Path) -> str:
+    """What the main job prints where nothing but the wheel is installed."""
+    environment.install(wheel)
+    return environment.accelsim(*MAIN_JOB, cwd=environment.folder)
+
+
+@pytest.fixture(scope="module")
+def in_place(environment: Environment, from_wheel: str, checkout: Path) -> Environment:
+    """The environment, with the copied checkout in place of the wheel and the wheel's data left behind."""
+    environment.install("--editable", checkout)
+    stale = environment.site_packages() / "accelsim" / "data"
+    for name in ("hwconfigs", "workloads"):
+        shutil.copytree(checkout / name, stale / name, dirs_exist_ok=True)
+    return environment
+
+
+def test_the_wheel_has_everything(wheel: Path) -> None:
+    """Code, the shipped files where the code looks for them, the mark of a typed package and the licence; no tests."""
+    names = set(zipfile.ZipFile(wheel).namelist())
+    files = [path for folder in ("hwconfigs", "workloads") for path in (ROOT / folder).rglob("*.yaml")]
+    assert names >= {f"accelsim/data/{path.relative_to(ROOT).as_posix()}" for path in files}
+    assert names >= {path.relative_to(ROOT).as_posix() for path in (ROOT / "accelsim").rglob("*.py")}
+    assert "accelsim/py.typed" in names
+    assert any(name.endswith("/licenses/LICENSE") for name in names)
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"accelsim"}
+
+
+def test_the_main_job_gives_the_same_from_the_wheel_as_from_the_checkout(from_wheel: str, tmp_path: Path) -> None:
+    """To the last digit, outside of the checkout."""
+    assert from_wheel == output(sys.executable, "-m", "accelsim", *MAIN_JOB, cwd=tmp_path, PYTHONPATH=str(ROOT))
+
+
+def test_an_edited_machine_of_an_installation_in_place_takes_effect(
+    in_place: Environment, checkout: Path, tmp_path: Path
+) -> None:
+    """A stale packaged copy of the shipped files does not win over those of the checkout."""
+    path = checkout / "hwconfigs" / "edge.yaml"
+    text = path.read_text()
+    path.write_text(text.replace("name: edge\n", "name: edited\n"))
+    assert in_place.accelsim("show", "edge", cwd=tmp_path).startswith("name: edited\n")
+    path.write_text(text)
+    assert in_place.accelsim("show", "edge", cwd=tmp_path).startswith("name: edge\n")
+
+
+def test_an_existing_path_is_taken_before_a_shipped_name(in_place: Environment, checkout: Path, tmp_path: Path) -> None:
+    shutil.copy(checkout / "hwconfigs" / "gemmini.yaml", tmp_path / "edge")
+    assert in_place.accelsim("show", "edge", cwd=tmp_path).startswith("name: gemmini\n")
+
+
+def test_in_place_too_the_main_job_gives_the_same(in_place: Environment, from_wheel: str, tmp_path: Path) -> None:
+    assert in_place.accelsim(*MAIN_JOB, cwd=tmp_path) == from_wheel
