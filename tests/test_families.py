@@ -10,7 +10,7 @@ import pytest
 
 from accelsim.cli import main
 from accelsim.config.accuracy import published
-from accelsim.config.load import data_root
+from accelsim.config.load import data_root, shipped
 from accelsim.config.variants import NAMES
 from accelsim.network.graph import Network
 from accelsim.report.layers import layer_table
@@ -189,7 +189,7 @@ def test_list_shows_what_networks_cost_and_how_accurate_they_are(capsys: pytest.
     """MACs, weights, megabytes, top-1 and where it is from."""
     main(["list", "networks"])
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 1 + 1 + len(NAMES)
+    assert len(lines) == 1 + len(shipped("networks")) + len(NAMES)
     (line,) = (line for line in lines if line.startswith("mobilenet_v1_1.00_224 "))
     assert line.split()[1:5] == ["568.74", "4.209", "4.21", "70.6"]
     assert "arXiv 1704.04861" in line
@@ -223,3 +223,31 @@ def test_one_of_each_family_computes_what_it_should(name: str, capsys: pytest.Ca
 def test_every_variant_runs_end_to_end(name: str) -> None:
     """On `edge`, with all its MACs."""
     assert simulate(name, "edge").totals["macs"] == network(name).macs
+
+
+def test_a_separable_convolution_costs_one_over_n_and_k_squared() -> None:
+    """Howard et al., section 3.1: 1/512 + 1/9 of the full convolution, in MACs and, but for rounding, in weights."""
+    full, separable = network("study_conv_standard"), network("study_conv_separable")
+    assert separable.macs * 512 * 9 == full.macs * (9 + 512)
+    assert separable.weights * 512 * 9 == full.weights * (9 + 512)
+
+
+def test_the_inception_branch_of_the_lecture() -> None:
+    """112.9 M MACs directly, 5.3 M behind a 1x1 reduction: 21 times fewer, and fewer cycles and DRAM bytes too."""
+    direct, reduced = (simulate(f"study_inception_{kind}", "edge").totals for kind in ("direct", "reduced"))
+    assert (round(direct["macs"] / 1e6, 1), round(reduced["macs"] / 1e6, 1)) == (112.9, 5.3)
+    assert reduced["total_cycles"] < direct["total_cycles"] / 5
+    assert reduced["dram_read_bytes"] < direct["dram_read_bytes"]
+
+
+def test_pooling_late_costs_more_macs_with_the_same_weights() -> None:
+    """SqueezeNet's third strategy buys accuracy with work, not with weights."""
+    early, late = network("study_pool_early"), network("study_pool_late")
+    assert (early.weights, round(late.macs / early.macs, 2)) == (late.weights, 3.25)
+
+
+def test_a_resnext_block_has_about_the_macs_and_weights_of_a_resnet_block() -> None:
+    """Xie et al., Fig. 1: "roughly the same complexity"."""
+    plain, grouped = network("study_block_resnet"), network("study_block_resnext")
+    assert grouped.macs / plain.macs == pytest.approx(1, abs=0.01)
+    assert grouped.weights / plain.weights == pytest.approx(1, abs=0.01)

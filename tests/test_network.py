@@ -86,6 +86,32 @@ def test_a_tensor_may_have_several_consumers() -> None:
     assert [node.name for node in network.consumers["a"]] == ["b", "c"]
 
 
+def test_a_block_repeats_its_rows() -> None:
+    """Names of its rows are local to each repetition; `above` is what enters it."""
+    inner = [
+        {"name": "a", "op": "conv", "kernel": 3, "pad": 1, "channels": 3},
+        {"name": "b", "op": "conv", "kernel": 1, "channels": 3, "inputs": ["a"]},
+        {"name": "add", "op": "add", "inputs": ["above", "b"]},
+    ]
+    network = network_of([{"name": "r", "op": "block", "times": 2, "layers": inner}], (5, 5, 3))
+    assert [(node.name, node.inputs) for node in network.nodes] == [
+        ("r1_a", ("input",)),
+        ("r1_b", ("r1_a",)),
+        ("r1_add", ("input", "r1_b")),
+        ("r2_a", ("r1_add",)),
+        ("r2_b", ("r2_a",)),
+        ("r2_add", ("r1_add", "r2_b")),
+    ]
+
+
+def test_a_mistake_in_a_block_is_shown_where_it_is() -> None:
+    """Down to the row of the block and its key."""
+    inner = [{"name": "a", "op": "conv", "kernel": 9, "channels": 3}]
+    with pytest.raises(UserError) as caught:
+        network_of([{"name": "r", "op": "block", "times": 2, "layers": inner}], (5, 5, 3))
+    assert [mistake.key for mistake in caught.value.mistakes] == ["layers.0.layers.0.kernel"]
+
+
 def test_ceil_keeps_a_partial_window_but_none_that_starts_behind_the_map() -> None:
     """112 -> 56 by a 3x3 window of stride 2 without padding needs the partial one."""
     row = {"name": "p", "op": "maxpool", "kernel": 3, "stride": 2, "ceil": True}

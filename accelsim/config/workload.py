@@ -123,10 +123,31 @@ class ShuffleNetUnitRow(Row):
     se: bool = Field(False, description="squeeze-and-excitation on the unit's branch, or on its concatenation")
 
 
+class BlockRow(Row):
+    """Rows that are repeated; the names of the layers are those of the block, a number, and those of its rows.
+
+    Within the block the name of a row means that of the same repetition, and `above` the map that enters it.
+    """
+
+    op: Literal["block"]
+    times: Size = 1
+    layers: Annotated[list[AnyRow], Field(min_length=1, max_length=1000)]
+
+
 AnyRow = Annotated[
-    ConvRow | DepthwiseRow | DenseRow | PoolRow | SimpleRow | LrnRow | ShuffleRow | SubsampleRow | ShuffleNetUnitRow,
+    ConvRow
+    | DepthwiseRow
+    | DenseRow
+    | PoolRow
+    | SimpleRow
+    | LrnRow
+    | ShuffleRow
+    | SubsampleRow
+    | ShuffleNetUnitRow
+    | BlockRow,
     Field(discriminator="op"),
 ]
+BlockRow.model_rebuild()
 
 
 class Expectation(Section):

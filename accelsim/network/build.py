@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from accelsim.config import workload as rows
-from accelsim.config.strict_yaml import Document
+from accelsim.config.strict_yaml import Document, KeyPath
 from accelsim.errors import Mistake, UserError, suggestion
 from accelsim.network.families import expand
 from accelsim.network.graph import INPUT, Axis, Network, Node, Op, Shape, Window
@@ -20,7 +20,8 @@ class ShapeError(Exception):
 
     def __init__(self, key: str, expected: str, got: object, output: Shape | None = None) -> None:
         super().__init__(key, expected, got)
-        self.key, self.expected, self.got, self.output = key, expected, str(got), output
+        self.path: KeyPath = (key,)
+        self.expected, self.got, self.output = expected, str(got), output
 
 
 def build(network_file: rows.NetworkFile, document: Document) -> Network:
@@ -39,8 +40,8 @@ def build(network_file: rows.NetworkFile, document: Document) -> Network:
         try:
             builder.add_row(row)
         except ShapeError as error:
-            path = ("layers", index, error.key) if workload is network_file else ("family", row.name, error.key)
-            mistakes.append(document.mistake(path, error.expected, error.got))
+            place = ("layers", index) if workload is network_file else ("family", row.name)
+            mistakes.append(document.mistake((*place, *error.path), error.expected, error.got))
             builder.stand_in(row, error.output)
     if mistakes:
         raise UserError(mistakes)
@@ -69,7 +70,7 @@ class Builder:
 
     def stand_in(self, row: rows.AnyRow, output: Shape | None) -> None:
         """Let rows after a wrong one be checked too; what reads a map of unknown size is not."""
-        if output is None or isinstance(row, rows.ShuffleNetUnitRow):
+        if output is None or isinstance(row, rows.ShuffleNetUnitRow | rows.BlockRow):
             self.unknown.add(row.name)
         else:
             self.shapes[row.name] = output
@@ -106,6 +107,28 @@ class Builder:
                 self.subsample(row.name, inputs, row.channels, row.stride)
             case rows.ShuffleNetUnitRow():
                 shufflenet_units(self, row, inputs)
+            case rows.BlockRow():
+                self.block(row, inputs)
+
+    def block(self, row: rows.BlockRow, inputs: tuple[str, ...]) -> None:
+        """A repeated block of rows. Raises ShapeError."""
+        self.only(inputs)
+        above = inputs[0]
+        for number in range(1, row.times + 1):
+            names = {each.name: f"{row.name}{number}_{each.name}" for each in row.layers} | {"above": above}
+            for position, each in enumerate(row.layers):
+                wanted = each.inputs if each.inputs is not None else ["above"] if position == 0 else None
+                renamed = {
+                    "name": names[each.name],
+                    "inputs": None if wanted is None else [names.get(name, name) for name in wanted],
+                    "stage": each.stage or row.stage or row.name,
+                }
+                try:
+                    self.add_row(each.model_copy(update=renamed))
+                except ShapeError as error:
+                    error.path = ("layers", position, *error.path)
+                    raise
+            above = self.last
 
     def only(self, inputs: tuple[str, ...]) -> Shape:
         """The shape of the one input. Raises ShapeError."""
