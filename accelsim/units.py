@@ -18,7 +18,7 @@ def packed_bytes(elements: int, bits: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ClockRatio:
-    """Converts between array clocks and the clocks of another domain (MACHINE.md section 1)."""
+    """Converts between array clocks and the clocks of another domain (docs/machine.md section 1)."""
 
     array_clocks: int
     other_clocks: int

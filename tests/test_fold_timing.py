@@ -1,4 +1,4 @@
-"""The closed form of fold timing against arrays simulated register by register (MACHINE.md sections 2 and 3).
+"""The closed form of fold timing against arrays simulated register by register (docs/machine.md sections 2 and 3).
 
 Two ways to the same number:
 

@@ -1,4 +1,4 @@
-"""Is nothing lost? What must always hold (MACHINE.md section 8), on random networks and machines."""
+"""Is nothing lost? What must always hold (docs/machine.md section 8), on random networks and machines."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from accelsim.check.execute import check_program
 from accelsim.config.machine import Machine
 from accelsim.errors import LoweringError
+from accelsim.lowering.array_work import ArrayMachine
+from accelsim.lowering.dataflows import DATAFLOWS, Gemm, fold_sequence
 from accelsim.lowering.lower import Lowered, lower
 from accelsim.machine.machine import Timeline, play
 from accelsim.machine.stalls import layer_times
@@ -58,14 +60,27 @@ def test_tiles_are_at_most_half_of_their_buffers(network: Network, machine: Mach
         tiles = (*command.stationary, *command.streamed, *command.results)
         for buffer in Buffer:
             assert sum(tile.bytes for tile in dict.fromkeys(tiles) if tile.buffer is buffer) <= halves[buffer]
-        if command.chain is not None and not (command.work.first and command.work.last):
-            work = command.work
-            sums = work.images.size * work.rows.size * work.cols.size * work.channels.size
-            if machine.array.dataflow == "os":
-                assert command.chain.count == 1
-            else:
-                psum_bits = sums * machine.array.psum_bits
-                assert psum_bits <= machine.sram.accumulator.capacity_bytes * 4
+        if command.unit is Unit.ARRAY:
+            assert _partial_sums(command, machine) * machine.array.psum_bits <= (
+                machine.sram.accumulator.capacity_bytes * 4
+            )
+
+
+def _partial_sums(command: Compute, machine: Machine) -> int:
+    """The most that wait in the accumulator at once: a fold's, or all of a piece whose sums go on in the next one."""
+    work = command.work
+    (weights,) = (tile for tile in (*command.stationary, *command.streamed) if tile.buffer is Buffer.WEIGHT)
+    groups, outputs, inputs, taps = (part.size for part in weights.region)
+    pixels = work.images.size * work.rows.size * work.cols.size
+    whole = work.first and work.last
+    if machine.array.dataflow == "os":
+        assert command.chain is not None
+        assert whole or command.chain.count == 1
+        return 0
+    array = ArrayMachine.of(machine)
+    folds = fold_sequence(DATAFLOWS[machine.array.dataflow], Gemm(groups, pixels, inputs * taps, outputs), array.shape)
+    most = max(shape.steps * shape.cols for _, tiles in folds for _, parts in tiles for _, shape in parts)
+    return most if whole else max(most, pixels * groups * outputs)
 
 
 @random_cases

@@ -67,8 +67,9 @@ def test_one_small_product_from_dram_to_dram() -> None:
 def test_the_same_with_a_slower_array_clock() -> None:
     """At half the array clock DRAM's 10 clocks are 5 array clocks, and its burst clock half a one, seen a whole later.
 
-    Weights: set-up 3, burst on the DRAM clocks 6..7, issued after one array clock at 4, latency 5: 9. Map: set-up 7,
-    burst 8, there at 13. Load 9..13, stream 13..21, tail 6, post 4: 31. Store: set-up 34, burst 35, latency 40.
+    Weights: set-up 3, burst on the DRAM clocks 6..7, latency 10: DRAM clock 17, seen at 9. Map: set-up 4..7, burst
+    14..15, there at 25, seen at 13. Load 9..13, stream 13..21, tail 6, post 4: 31. Store: set-up 34, burst 68..69,
+    there at 79, seen at 40.
     """
     machine = machine_of(array__rows=4, array__cols=4, array__clock_mhz=500, **PLAIN)
     assert total_cycles(matmul(8, 4, 4), machine) == 40
@@ -216,9 +217,12 @@ def test_ideal_dram_moves_so_many_bytes_a_clock() -> None:
 
 
 def test_the_window_of_outstanding_bursts_caps_what_an_engine_draws() -> None:
-    """Latency 10 + 1 clock of a burst: with 2 bursts in flight, 100 bursts take 550 clocks instead of 100."""
+    """Latency 10 + 1 clock of a burst: with 2 in flight, the last of 100 bursts is issued after 49 round trips of 11
+    clocks and one more; its data is on the bus a clock later. 11 in flight are enough."""
     assert bus().serve(transfer(100, window=11), 0).sent == 100
-    assert bus().serve(transfer(100, window=2), 0).sent == 550
+    assert bus().serve(transfer(100, window=2), 0).sent == 49 * 11 + 1 + 1
+    assert bus().serve(transfer(1, window=1), 0).done == 1 + 10
+    assert bus(dram__bytes_per_clock=16).serve(transfer(16, window=16), 0).done == 64 + 10
 
 
 def test_what_ends_at_a_dram_clock_is_seen_at_the_next_array_clock() -> None:

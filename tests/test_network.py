@@ -47,7 +47,7 @@ def test_shufflenet_equals_its_golden_table_row_by_row(shufflenet: Network) -> N
 
 def test_shufflenet_is_the_papers_137_mflops_without_its_fc(shufflenet: Network) -> None:
     """Table 1 of the paper counts the convolutions only."""
-    fc = shufflenet.by_name["fc"]
+    (fc,) = (node for node in shufflenet.nodes if node.label == "fc")
     assert round((shufflenet.macs - fc.macs) / 1e6) == 137
     assert shufflenet.macs - fc.macs == 136_500_672
 

@@ -64,15 +64,18 @@ class Executor:
         tensors = {tile.tensor for tile in self.program.addresses} | set(self.program.given)
         size = max(tensor.address_bytes + tensor.bytes for tensor in tensors)
         self.dram = Image(size + 8, self.cell_bits)
-        self.sram = {
-            buffer: Image(capacity + 8, self.cell_bits) for buffer, capacity in self.program.capacities.items()
-        }
+        self.sram = {buffer: Image(self._reached(buffer) + 8, self.cell_bits) for buffer in Buffer}
         self.held: dict[tuple[int, Tile], Cells] = {}
         self.arriving: dict[int, Cells] = {}
         self.sums: dict[tuple[int, Work], Values] = {}
         self.begun: set[Tile] = set()
         self.macs = [0] * len(network.nodes)
         self._give_inputs(np.random.default_rng(seed))
+
+    def _reached(self, buffer: Buffer) -> int:
+        """The byte behind the last one of a buffer that the program uses."""
+        places = self.program.addresses.items()
+        return max((low + tile.bytes for tile, low in places if tile.buffer is buffer), default=0)
 
     def _give_inputs(self, random: np.random.Generator) -> None:
         self.image = self._random(random, self.lowered.maps.by_name[INPUT].tensor)

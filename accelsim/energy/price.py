@@ -1,4 +1,4 @@
-"""Energy = counts of actions x table (MACHINE.md section 7), in a fixed order of summation."""
+"""Energy = counts of actions x table (docs/machine.md section 7), in a fixed order of summation."""
 
 from __future__ import annotations
 

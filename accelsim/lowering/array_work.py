@@ -1,6 +1,6 @@
 """A piece of a layer on the PE array: its fold timing with SRAM ports, and the actions it takes.
 
-Timing and port stretching are MACHINE.md sections 2, 3 and 5; the actions are those of section 7.
+Timing and port stretching are docs/machine.md sections 2, 3 and 5; the actions are those of section 7.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def _folds(sequence: FoldSequence, times: int = 1) -> Iterator[tuple[int, FoldSh
 
 
 def _stretched(dataflow: Dataflow, shape: FoldShape, machine: ArrayMachine, reuse: Reuse) -> Fold:
-    """Fold timing with T' and r' of MACHINE.md section 5 in the place of T and r; tails are not stretched."""
+    """Fold timing with T' and r' of docs/machine.md section 5 in the place of T and r; tails are not stretched."""
     fold = fold_of(dataflow, shape, machine.shape)
     pinned = shape.rows * shape.cols // shape.packed
     activation = (machine.activation_bits, machine.activation_port_bits)

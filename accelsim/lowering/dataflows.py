@@ -1,4 +1,4 @@
-"""The dataflows: how a matrix product is cut into folds (MACHINE.md sections 2, 3 and 5).
+"""The dataflows: how a matrix product is cut into folds (docs/machine.md sections 2, 3 and 5).
 
 A dataflow is one entry of `DATAFLOWS`. It says which of M, K, N the rows and columns of the array carry, which one
 is streamed, and what an array step moves through the SRAM ports; everything else follows.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import product
 
@@ -14,7 +14,7 @@ from accelsim.lowering.array_work import ArrayWork, Reuse, array_work
 from accelsim.lowering.dataflows import Gemm
 from accelsim.lowering.placement import Channels, Maps, Placement, aligned, copied_channels
 from accelsim.lowering.tiling import LayerShape, Limits, Plan, plan_convolution, plan_vector
-from accelsim.lowering.vector_work import ops_per_element, vector_cycles
+from accelsim.lowering.vector_work import on_vector_unit, ops_per_element, vector_cycles
 from accelsim.network.graph import Axis, Node, Op
 from accelsim.program.commands import Buffer, Compute, Tile, Unit, Work
 from accelsim.program.tensors import Range, Tensor, elements
@@ -54,10 +54,10 @@ class Lowerer:
             for position, name in enumerate(node.inputs):
                 if name in self.maps.copies[node.name]:
                     yield from self._copy(index, node, position)
-        elif node.op is Op.CONV and not (node.is_depthwise and self.machine.array.depthwise_on == "vector"):
-            yield from self._convolution(index, node)
-        else:
+        elif on_vector_unit(node, self.machine):
             yield from self._vector(index, node)
+        else:
+            yield from self._convolution(index, node)
 
     def _count(self, **amounts: int) -> None:
         self.counts[-1] = self.counts[-1] + ActionCounts(**amounts)
@@ -127,8 +127,7 @@ class Lowerer:
         """What a line buffer saves; an operand that is pinned is read once anyway."""
         if not self.machine.sram.line_buffer or self.machine.array.dataflow == "is":
             return Reuse()
-        images, rows, cols = _window(node, (work.images, work.rows, work.cols))
-        return Reuse(min(images.size * rows.size * cols.size, positions), positions) if positions else Reuse()
+        return Reuse(_pixels(node, work), positions) if positions else Reuse()
 
     def _piece_results(self, node: Node, work: Work, plan: Plan, held: _Held) -> tuple[Tile, ...]:
         """The tiles a piece fills: its own, or those of all channels of its block."""
@@ -158,7 +157,7 @@ class Lowerer:
         for channels in _tiles(node.output.channels, plan.out_channels):
             for block in _blocks(node, self.batch, plan):
                 work = Work(*block, channels, Range(0, 1))
-                streamed = tuple(self._operands(node, work, held))
+                streamed = _once(self._operands(node, work, held))
                 if weights is not None:
                     whole = (channels, Range(0, 1), Range(0, 1), Range(0, weights.dims[3]))
                     streamed = (*streamed, held.weight_tile(weights, whole))
@@ -195,7 +194,8 @@ class Lowerer:
         operations = outputs * ops_per_element(node)
         bits = self.machine.array.activation_bits
         maps = [tile for tile in streamed if tile.buffer is Buffer.ACTIVATION]
-        read = sum(_vector_reads(node, work, tile) for tile in maps)
+        once = self.machine.sram.line_buffer
+        read = sum(_vector_reads(node, work, tile, once=once) for tile in maps)
         read_bytes, written_bytes = packed_bytes(read, bits), packed_bytes(outputs, bits)
         weight_bytes = sum(tile.bytes for tile in streamed if tile.buffer is Buffer.WEIGHT)
         depthwise = node.op is Op.CONV
@@ -210,10 +210,10 @@ class Lowerer:
         return Compute(index, Unit.VECTOR, work, (), streamed, results, vector_cycles=cycles)
 
 
-def _vector_reads(node: Node, work: Work, tile: Tile) -> int:
-    """Elements read of a tile: once for each window over it, padding left out; else once."""
+def _vector_reads(node: Node, work: Work, tile: Tile, *, once: bool) -> int:
+    """Elements read of a tile: once for each window over it, padding left out, unless a line buffer reads them once."""
     if node.op in (Op.MAX_POOL, Op.AVG_POOL, Op.CONV):
-        return _positions(node, work) * work.channels.size
+        return (_pixels if once else _positions)(node, work) * work.channels.size
     return elements(tile.region)
 
 
@@ -244,6 +244,11 @@ class _Held:
         if self.factors is None or self.factors.region != region:
             self.factors = Tile(place.tensor, region, Buffer.ACTIVATION)
         return self.factors
+
+
+def _once(tiles: Iterable[Tile]) -> tuple[Tile, ...]:
+    """Tiles of equal content (a map added to itself) only once."""
+    return tuple({(tile.tensor, tile.region): tile for tile in tiles}.values())
 
 
 def _roles(dataflow: str, ifmap: Tile, weight: Tile) -> tuple[tuple[Tile, ...], tuple[Tile, ...]]:
@@ -290,6 +295,13 @@ def _window(node: Node, block: Block) -> Block:
         Range(*vertical.taken(rows.start, rows.stop, node.sizes[0].height)),
         Range(*horizontal.taken(cols.start, cols.stop, node.sizes[0].width)),
     )
+
+
+def _pixels(node: Node, work: Work) -> int:
+    """Input pixels that a piece reads, each counted once."""
+    size, window = node.sizes[0], node.window
+    high = window.vertical.touched(work.rows.start, work.rows.stop, size.height)
+    return work.images.size * high * window.horizontal.touched(work.cols.start, work.cols.stop, size.width)
 
 
 def _positions(node: Node, work: Work) -> int:

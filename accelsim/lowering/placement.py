@@ -1,5 +1,8 @@
-"""Where feature maps lie in DRAM. Concat and channel shuffle are addresses: their inputs' producers write straight to
-where the result lies, unless something stands against it; then the layer is an explicit copy (MACHINE.md section 4)."""
+"""Where feature maps lie in DRAM (docs/machine.md section 4).
+
+Concat and channel shuffle are addresses: their inputs' producers write straight to where the result lies, unless
+something stands against it; then the layer is an explicit copy.
+"""
 
 from __future__ import annotations
 

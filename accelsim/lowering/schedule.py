@@ -7,6 +7,7 @@ their space together, so a step that was begun can always be finished.
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -19,27 +20,46 @@ from accelsim.program.tensors import Tensor
 
 @dataclass(slots=True)
 class Arena:
-    """Space of one buffer: places are taken in a circle, round what still stands."""
+    """Space of one buffer: places are taken in a circle, round what still stands.
+
+    taken: (low, high) of the places taken, sorted; none of them lies across `next`.
+    """
 
     capacity: int
     next: int = 0
-    taken: list[tuple[int, int]] = field(default_factory=list)
+    free: int = field(init=False)
+    taken: list[tuple[int, int]] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        self.free = self.capacity
 
     def take(self, size: int) -> int | None:
         """The address of `size` free bytes, the next ones if they are free, or None."""
-        for begin in (self.next, 0):
-            low = begin
-            for number, (taken_low, taken_high) in enumerate([*self.taken, (self.capacity, self.capacity)]):
-                if taken_low - low >= size:
-                    self.taken.insert(number, (low, low + size))
-                    self.next = low + size
-                    return low
-                low = max(low, taken_high)
-        return None
+        if size > self.free:
+            return None
+        middle = bisect_left(self.taken, (self.next, 0))
+        low = self._gap(size, self.next, middle, len(self.taken))
+        if low is None:
+            low = self._gap(size, 0, 0, len(self.taken))
+        if low is not None:
+            insort(self.taken, (low, low + size))
+            self.next = low + size
+            self.free -= size
+        return low
+
+    def _gap(self, size: int, low: int, start: int, stop: int) -> int | None:
+        """The first free place from `low` on, among the places taken number `start` to `stop`."""
+        for number in range(start, stop):
+            taken_low, taken_high = self.taken[number]
+            if taken_low - low >= size:
+                return low
+            low = taken_high
+        return low if self.capacity - low >= size else None
 
     def give(self, low: int, size: int) -> None:
         """Free a place."""
-        self.taken.remove((low, low + size))
+        del self.taken[bisect_left(self.taken, (low, low + size))]
+        self.free += size
 
 
 class _Outcome(Enum):

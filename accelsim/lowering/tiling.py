@@ -1,7 +1,7 @@
 """A simple tiler: a small set of tile sizes for each layer, the quickest by a rough estimate.
 
-Every tile is at most half of its buffer, so that a tile in use and one in flight both fit (MACHINE.md section 5). What
-is estimated only chooses; what the machine then simulates is exact.
+Every tile is at most half of its buffer, so that a tile in use and one in flight both fit (docs/machine.md section
+5). What is estimated only chooses; what the machine then simulates is exact.
 """
 
 from __future__ import annotations
@@ -21,6 +21,13 @@ from accelsim.units import ceil_div, packed_bytes
 
 Fits = Callable[[int, int, int], bool]
 """Whether so many images, rows and columns of outputs fit."""
+
+MOST_PIECES = 1 << 20
+"""Of a layer; more would take minutes to simulate and mean that the buffers are too small for it."""
+
+NEARLY = 1.03
+"""Plans whose estimated clocks are this near to the least count as equally quick, the estimate being no better than
+that: fewer bytes decide, then fewer pieces."""
 
 SPLITS = (1, 2, 4, 8)
 """Into how many pieces the largest tile that fits is tried to be cut, for more overlap."""
@@ -106,10 +113,17 @@ def plan_convolution(shape: LayerShape, limits: Limits) -> Plan:
 
     Raises LoweringError where not even the smallest tiles fit.
     """
-    plans = list(_candidates(shape, limits))
-    if not plans:
+    estimates = [_Estimate(shape, limits, plan) for plan in _candidates(shape, limits)]
+    if not estimates:
         raise LoweringError("its smallest tile fits no half of the SRAM buffers")
-    return min(plans, key=lambda plan: _Estimate(shape, limits, plan).rank())
+    quick_enough = NEARLY * min(estimate.cycles for estimate in estimates)
+    best = min(
+        (estimate for estimate in estimates if estimate.cycles <= quick_enough),
+        key=lambda estimate: (estimate.bus_bytes, estimate.pieces, estimate.cycles),
+    )
+    if best.pieces > MOST_PIECES:
+        raise LoweringError(f"{best.pieces} pieces of tiles as small as fit, of which {MOST_PIECES} are the most")
+    return best.plan
 
 
 def _candidates(shape: LayerShape, limits: Limits) -> Iterator[Plan]:
@@ -123,17 +137,19 @@ def _candidates(shape: LayerShape, limits: Limits) -> Iterator[Plan]:
 def _channel_tiles(shape: LayerShape, limits: Limits) -> Iterator[tuple[int, int, int]]:
     """(groups, output channels, input channels of a group) of tiles whose weights fit."""
     array = limits.array
-    gemm = Gemm(shape.groups, shape.batch * shape.output.height, _taps(shape) * shape.group_inputs, shape.group_outputs)
+    pixels = shape.batch * shape.output.height * shape.output.width
+    gemm = Gemm(shape.groups, pixels, _taps(shape) * shape.group_inputs, shape.group_outputs)
+    least_ins = ceil_div(array.shape.rows, _taps(shape))
     packed = pack_size(DATAFLOWS[array.dataflow], gemm, array.shape)
     for groups in _halvings(shape.groups, packed):
         if _weight_bytes(shape, limits, groups, shape.group_outputs, shape.group_inputs) <= limits.weight_half:
             yield groups, shape.group_outputs, shape.group_inputs
     for outs in _halvings(shape.group_outputs, array.shape.cols):
-        for ins in _halvings(shape.group_inputs, array.shape.rows):
+        for ins in _halvings(shape.group_inputs, least_ins):
             if _weight_bytes(shape, limits, 1, outs, ins) <= limits.weight_half:
                 yield 1, outs, ins
                 break
-    for ins in (*_halvings(shape.group_inputs, array.shape.rows), 1):
+    for ins in (*_halvings(shape.group_inputs, least_ins), 1):
         outs = min(shape.group_outputs, array.shape.cols)
         if _weight_bytes(shape, limits, 1, outs, ins) <= limits.weight_half:
             yield 1, outs, ins
@@ -218,7 +234,10 @@ def _pixel_limit(shape: LayerShape, limits: Limits, groups: int, outs: int, ins:
     if splits_sum:
         return limits.psums_half // outs
     if array.dataflow == "is":
-        return inf if outs * array.shape.cols <= limits.psums_half else limits.psums_half // outs
+        if outs * array.shape.cols <= limits.psums_half:
+            return inf
+        packed = max(1, min(groups, array.shape.rows // (_taps(shape) * ins)))
+        return limits.psums_half // (outs * packed)
     gemm = Gemm(groups, 1, _taps(shape) * ins, outs)
     packed = pack_size(DATAFLOWS["ws"], gemm, array.shape)
     return limits.psums_half // min(array.shape.cols, packed * outs)
@@ -255,14 +274,12 @@ class _Estimate:
         self.taken = plan.images * _taken(shape, plan.rows, plan.cols)
         self.pixels = plan.images * plan.rows * plan.cols
 
-    def rank(self) -> tuple[float, int]:
-        """(clocks, pieces), the smaller the better."""
         period = self._array_period()
         per_load, per_weight, per_store = self._bytes()
-        bus = self.map_loads * per_load + self.weight_loads * per_weight + self._stores() * per_store
-        clocks = bus / self.limits.bytes_per_cycle + self.limits.setup_cycles * (self.map_loads + self.weight_loads)
-        ends = (per_load + per_weight + per_store) / self.limits.bytes_per_cycle
-        return max(clocks, float(self.pieces * period)) + ends + period, self.pieces
+        self.bus_bytes = self.map_loads * per_load + self.weight_loads * per_weight + self._stores() * per_store
+        bus = self.bus_bytes / limits.bytes_per_cycle + limits.setup_cycles * (self.map_loads + self.weight_loads)
+        ends = (per_load + per_weight + per_store) / limits.bytes_per_cycle
+        self.cycles = max(bus, float(self.pieces * period)) + ends + period
 
     def _stores(self) -> int:
         return self.pieces // self.in_tiles if self.plan.channels_outer else self.map_tiles

@@ -1,4 +1,4 @@
-"""The vector unit: operations per output element, and the clocks they take (MACHINE.md section 4)."""
+"""The vector unit: operations per output element, and the clocks they take (docs/machine.md section 4)."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ and a sum."""
 
 LRN_OPS_BESIDE_WINDOW = 3
 """Scale, power, multiply (assumed), beside a square-and-add for each channel of the window."""
+
+
+def on_vector_unit(node: Node, machine: Machine) -> bool:
+    """Whether a layer runs on the vector unit: all that are no convolutions, and depthwise ones if so configured."""
+    return node.op is not Op.CONV or (node.is_depthwise and machine.array.depthwise_on == "vector")
 
 
 def ops_per_element(node: Node) -> int:

@@ -29,8 +29,8 @@ class Transfer:
 class Served:
     """When a transfer is served, in array clocks.
 
-    issued: its last burst is issued and the engine may turn to the next transfer; sent: its last data is on the bus;
-    done: its data is where it goes.
+    issued: the engine may issue the first burst of its next transfer; sent: the last data is on the bus; done: it is
+    where it goes.
     """
 
     issued: int
@@ -40,7 +40,7 @@ class Served:
 
 class DramModel(Protocol):
     """Contract: transfers are asked for in the order of `cycle`, those of one engine no earlier than its last was
-    `issued`; `cycle <= issued <= sent <= done`. The answer may only depend on what was asked for so far."""
+    `issued`; `cycle <= issued` and `cycle <= sent <= done`. The answer may only depend on what was asked for so far."""
 
     @property
     def busy_clocks(self) -> int:
@@ -53,8 +53,8 @@ class DramModel(Protocol):
 class IdealDram:
     """A bus of so many bytes a clock, served in the order asked, and a fixed latency.
 
-    An engine with `window` bursts in flight draws at most window / round trip bursts a clock, and issues at most one a
-    clock.
+    An engine issues one burst a clock; with `window` of a transfer's bursts in flight it waits for the first of them to
+    be back (latency and its own time on the bus).
     """
 
     def __init__(self, device: DramDevice, array_mhz: float) -> None:
@@ -62,28 +62,30 @@ class IdealDram:
         self._latency = device.latency_clocks
         per_burst = device.burst_bytes / Fraction(repr(device.bytes_per_clock))
         self._burst_clocks, self._per_bursts = per_burst.numerator, per_burst.denominator
+        self._round_trip = self._latency + self._bus_clocks(1)
         self._free = 0
         self.busy_clocks = 0
 
     def serve(self, transfer: Transfer, cycle: int) -> Served:
         """See `DramModel`."""
+        bursts, window = transfer.bursts, transfer.window
         begin = max(self._free, self._clocks.from_array(cycle))
-        busy = self._bus_clocks(transfer.bursts)
+        busy = self._bus_clocks(bursts)
         self._free = begin + busy
         self.busy_clocks += busy
-        last_issued = cycle + max(transfer.bursts, self._round_trips(transfer))
-        queued = self._bus_clocks(min(transfer.bursts, transfer.window))
-        issued = max(last_issued, self._clocks.to_array(max(begin, self._free - queued)))
-        sent = max(issued, self._clocks.to_array(self._free))
-        return Served(issued, sent, sent + self._clocks.to_array(self._latency))
+        last_issue = self._clocks.from_array(cycle + self._issue(bursts - 1, window))
+        sent = max(self._free, last_issue + self._bus_clocks(1))
+        queued = self._free - self._bus_clocks(min(bursts, window))
+        issued = max(cycle + self._issue(bursts, window), self._clocks.to_array(queued))
+        return Served(issued, self._clocks.to_array(sent), self._clocks.to_array(sent + self._latency))
 
     def _bus_clocks(self, bursts: int) -> int:
         return ceil_div(bursts * self._burst_clocks, self._per_bursts)
 
-    def _round_trips(self, transfer: Transfer) -> int:
-        """Array clocks to issue the bursts when each waits for one of `window` before it to return."""
-        round_trip = self._latency + self._bus_clocks(1)
-        return self._clocks.to_array(ceil_div(transfer.bursts * round_trip, transfer.window))
+    def _issue(self, number: int, window: int) -> int:
+        """Array clocks from the first burst's issue to that of burst `number`, counted from 0."""
+        rounds, place = divmod(number, window)
+        return max(number, self._clocks.to_array(rounds * self._round_trip) + place)
 
 
 MODELS: dict[str, Callable[[DramDevice, float], DramModel]] = {"ideal": IdealDram}

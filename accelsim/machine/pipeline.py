@@ -1,4 +1,4 @@
-"""The PE array as three chained servers: load port, stream edge, drain chain (MACHINE.md section 2).
+"""The PE array as three chained servers: load port, stream edge, drain chain (docs/machine.md section 2).
 
 Pure bookkeeping in array clocks, no SimPy: the array process asks when a chain of folds starts and ends, given when
 its operands are on chip, and the pipeline remembers what the next chain has to wait for.

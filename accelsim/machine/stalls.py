@@ -1,4 +1,4 @@
-"""Why the array stands idle: each idle clock of a run gets one cause (MACHINE.md section 8).
+"""Why the array stands idle: each idle clock of a run gets one cause (docs/machine.md section 8).
 
 Between two streams, the path of what had to happen is walked backwards from the start of the second one: its load, the
 transfer it waited for, what that transfer waited for, and so on until the end of the first stream.

@@ -58,6 +58,12 @@ class Axis:
         low = min(max(low, 0), extent - 1)
         return low, max(min(high, extent), low + 1)
 
+    def touched(self, start: int, stop: int, extent: int) -> int:
+        """How many elements of a map of `extent` outputs [start, stop) read, each counted once."""
+        first = range(start * self.stride - self.pad, stop * self.stride - self.pad, self.stride)
+        wanted = {low + tap * self.dilation for low in first for tap in range(self.kernel)}
+        return sum(0 <= position < extent for position in wanted)
+
     def reads(self, start: int, stop: int, extent: int) -> int:
         """How many of the kernel positions of outputs [start, stop) fall inside a map of `extent`, not on padding."""
         total = 0
@@ -136,10 +142,6 @@ class Network:
     batch: int
     input: Shape
     nodes: tuple[Node, ...]
-
-    @cached_property
-    def by_name(self) -> dict[str, Node]:
-        return {node.name: node for node in self.nodes}
 
     @cached_property
     def consumers(self) -> dict[str, list[Node]]:

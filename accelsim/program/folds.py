@@ -1,4 +1,4 @@
-"""Fold timing of a systolic array, composed without walking the folds (MACHINE.md section 2).
+"""Fold timing of a systolic array, composed without walking the folds (docs/machine.md section 2).
 
 A fold is one mapping of a piece of a matrix product onto the array. A `FoldChain` stands for any number of folds
 whose data is on chip; joining two chains, or repeating one, gives another chain of the same size, so the timing of
@@ -17,7 +17,7 @@ class Fold:
     load: clocks of the stationary load (0 for OS); stream: clocks of the streamed dimension; drain: clocks the
     drain chain needs after the stream ends before the stream of the next fold that drains may end (0 for WS and IS,
     and for a piece of an OS sum that goes on); tail: from the end of the stream until the last output is registered
-    out of the bottom row; skew: how many clocks after the array's first row or column the last used one reads its
+    out of the bottom row; skew: how many clocks after the first row or column at most the last one in use reads its
     operands.
     """
 

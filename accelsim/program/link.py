@@ -7,9 +7,11 @@ later.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from operator import attrgetter
 
 from accelsim.errors import ProgramError
 from accelsim.program.commands import Buffer, Command, Compute, Load, Program, Store, Tile, Unit
@@ -136,17 +138,17 @@ class _Linker:
         high = low + tile.bytes
         if low < 0 or high > self.program.capacities[tile.buffer]:
             raise ProgramError(f"{self._say(index)}: bytes {low} to {high} are outside of the {tile.buffer} buffer")
-        kept, waits = [], []
-        for resident in self.residents[tile.buffer]:
-            if resident.high <= low or high <= resident.low:
-                kept.append(resident)
-                continue
+        residents = self.residents[tile.buffer]
+        first = bisect_right(residents, low, key=attrgetter("high"))
+        last = bisect_left(residents, high, key=attrgetter("low"))
+        waits, kept = [], []
+        for resident in residents[first:last]:
             if resident.reads_left:
                 raise ProgramError(f"{self._say(index)}: overwrites {_name(resident.tile)}, which is still to be read")
             waits.extend(resident.vacated())
             kept.extend(_remains(resident, low, high))
         mine = _Resident(tile, low, high, [index], self.uses.get(tile, 0))
-        self.residents[tile.buffer] = [*kept, mine]
+        residents[first:last] = sorted([*kept, mine], key=attrgetter("low"))
         self.place[tile] = mine
         return waits
 

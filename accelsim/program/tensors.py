@@ -1,4 +1,4 @@
-"""Tensors in DRAM, regions of them, and the DMA descriptors that move a region (MACHINE.md section 6).
+"""Tensors in DRAM, regions of them, and the DMA descriptors that move a region (docs/machine.md section 6).
 
 Addresses are counted in bits until a descriptor is made, so that packed sub-byte data needs no special case.
 """

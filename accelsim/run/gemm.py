@@ -15,7 +15,7 @@ from accelsim.run.simulate import run_network
 def run_gemm(m: int, k: int, n: int, groups: int, machine: Machine) -> dict[str, int | float]:
     """`groups` products (m x k) * (k x n).
 
-    array_cycles is the array alone (MACHINE.md sections 2 and 3), the rest is the whole machine. Raises UserError.
+    array_cycles is the array alone (docs/machine.md sections 2 and 3), the rest is the whole machine. Raises UserError.
     """
     _refuse_huge(m, groups * k, groups * n)
     workload, document = _gemm_workload(m, k, n, groups)

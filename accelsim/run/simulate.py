@@ -11,13 +11,14 @@ from accelsim.config.workload import NetworkFile
 from accelsim.energy.price import price
 from accelsim.errors import LoweringError, Mistake, Mistakes, UserError
 from accelsim.lowering.lower import Lowered, lower
+from accelsim.lowering.vector_work import on_vector_unit
 from accelsim.machine.machine import Observer, Timeline, play
 from accelsim.machine.stalls import LayerTime, layer_times
 from accelsim.network.build import build
-from accelsim.network.graph import Network, Node
+from accelsim.network.graph import Network
 from accelsim.program.commands import Buffer, Compute, Program, Store, Unit
 from accelsim.program.link import link
-from accelsim.records import ActionCounts, LayerRecord, combined
+from accelsim.records import ActionCounts, LayerRecord, combined, total_counts
 from accelsim.run.result import Run
 
 
@@ -76,9 +77,9 @@ def run_network(workload: NetworkFile, network: Network, machine: Machine, obser
         raise UserError([Mistake(machine.name, 0, "sram", f"room for layer {layer}", f"none: {reason}")]) from None
     program = lowered.program
     waits = link(program)
+    moved = dma_counts(program, machine.dram.burst_bytes)
     timeline = play(program, waits, machine, observers)
     times = layer_times(program, waits, timeline)
-    moved = dma_counts(program, machine.dram.burst_bytes)
     records = tuple(_records(network, machine, lowered, times, moved))
     return Run(workload, network, machine, records, _total(network, machine, records, timeline))
 
@@ -98,7 +99,7 @@ def _records(
             counts=counts,
             energy=price(counts, time.total_cycles, machine),
             pes=machine.array.rows * machine.array.cols,
-            array_macs=0 if _on_vector(node, machine) else counts.macs,
+            array_macs=0 if on_vector_unit(node, machine) else counts.macs,
             total_cycles=time.total_cycles,
             latency_cycles=time.latency_cycles,
             stream_cycles=time.stream_cycles,
@@ -110,14 +111,9 @@ def _records(
         )
 
 
-def _on_vector(node: Node, machine: Machine) -> bool:
-    return node.is_depthwise and machine.array.depthwise_on == "vector"
-
-
 def _total(network: Network, machine: Machine, records: Sequence[LayerRecord], timeline: Timeline) -> LayerRecord:
     cycles = timeline.total_cycles
-    counts = sum((record.counts for record in records), ActionCounts())
-    return combined(records, network.name, price(counts, cycles, machine), cycles)
+    return combined(records, network.name, price(total_counts(records), cycles, machine), cycles)
 
 
 def _bubbles(program: Program, machine: Machine) -> list[int]:
