@@ -31,7 +31,7 @@ from unittest.mock import patch
 ROOT = Path(__file__).resolve().parent.parent
 NETWORK, MACHINE = "workloads/shufflenet_g3.yaml", "hwconfigs/edge.yaml"
 BATCHES = (1, 2, 4, 8)
-PHASES = ("import", "config", "lower", "link", "play", "stalls")
+PHASES = ("import", "config", "lower", "link", "transfers", "play", "stalls")
 
 SCALESIM_MACHINE = "hwconfigs/scalesim_default.yaml"
 SCALESIM_PROGRAM = """
@@ -122,6 +122,7 @@ def phases(network_file: str) -> dict[str, float]:
     _, network, machine = timed(simulate.load_both, network_file, MACHINE)
     program = timed(simulate.lower, network, machine).program
     waits = timed(link, program)
+    timed(simulate.dma_counts, program, machine.dram.burst_bytes)
     timeline = timed(play, program, waits, machine)
     timed(layer_times, program, waits, timeline)
     seconds = (after - before for before, after in pairwise(marks))
@@ -179,11 +180,11 @@ def main_job(repeat: int) -> None:
     print(f"  to play one    {spread(per_command, '.1f')} us")
     print(f"  events of one  {first['events'] / first['commands']:.2f}")
     print("growth with the batch")
-    print("  batch  commands  play us/command  lower+link+play us/command  events/command")
+    print("  batch  commands  play us/command  lower to play us/command  events/command")
     for batch, found in by_batch.items():
         commands = found[0]["commands"]
         play_us = [run["play"] / commands * 1e6 for run in found]
-        all_us = [(run["lower"] + run["link"] + run["play"]) / commands * 1e6 for run in found]
+        all_us = [(run["lower"] + run["link"] + run["transfers"] + run["play"]) / commands * 1e6 for run in found]
         events = f"{found[0]['events'] / commands:.2f}"
         print(f"  {batch:5}  {commands:8}  {spread(play_us, '.1f'):>15}  {spread(all_us, '.1f'):>26}  {events:>14}")
 

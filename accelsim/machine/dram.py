@@ -62,7 +62,8 @@ class IdealDram:
         self._latency = device.latency_clocks
         per_burst = device.burst_bytes / Fraction(repr(device.bytes_per_clock))
         self._burst_clocks, self._per_bursts = per_burst.numerator, per_burst.denominator
-        self._round_trip = self._latency + self._bus_clocks(1)
+        self._one_burst = self._bus_clocks(1)
+        self._round_trip = self._latency + self._one_burst
         self._free = 0
         self.busy_clocks = 0
 
@@ -74,8 +75,8 @@ class IdealDram:
         self._free = begin + busy
         self.busy_clocks += busy
         last_issue = self._clocks.from_array(cycle + self._issue(bursts - 1, window))
-        sent = max(self._free, last_issue + self._bus_clocks(1))
-        queued = self._free - self._bus_clocks(min(bursts, window))
+        sent = max(self._free, last_issue + self._one_burst)
+        queued = begin if bursts <= window else self._free - self._bus_clocks(window)
         issued = max(cycle + self._issue(bursts, window), self._clocks.to_array(queued))
         return Served(issued, self._clocks.to_array(sent), self._clocks.to_array(sent + self._latency))
 
@@ -84,6 +85,8 @@ class IdealDram:
 
     def _issue(self, number: int, window: int) -> int:
         """Array clocks from the first burst's issue to that of burst `number`, counted from 0."""
+        if number < window:
+            return number
         rounds, place = divmod(number, window)
         return max(number, self._clocks.to_array(rounds * self._round_trip) + place)
 

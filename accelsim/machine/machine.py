@@ -46,21 +46,21 @@ class Timeline:
     """When each command was where, in array clocks, by index.
 
     begin: its unit took it on; stream: its first stream starts, or its transfer is handed to DRAM; stream_end: its
-    last stream ends, or its last data is on the bus; free: its unit turns to the next; moments: see `Moment`.
+    last stream ends, or its last data is on the bus; free: its unit turns to the next; moments: those of each `Moment`.
     """
 
     begin: list[int]
     stream: list[int]
     stream_end: list[int]
     free: list[int]
-    moments: dict[Moment, list[int]]
+    moments: tuple[list[int], ...]
     dram_busy_clocks: int = 0
 
     @classmethod
     def of_length(cls, count: int) -> Timeline:
         """A timeline in which nothing has happened yet."""
         begin, stream, stream_end, free = ([NEVER] * count for _ in range(4))
-        return cls(begin, stream, stream_end, free, {moment: [NEVER] * count for moment in Moment})
+        return cls(begin, stream, stream_end, free, tuple([NEVER] * count for _ in Moment))
 
     @property
     def done(self) -> list[int]:
