@@ -6,17 +6,15 @@ A model is a class with the methods of `DramModel` and a line in `MODELS`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from accelsim.config.dram import DramDevice
 from accelsim.program.tensors import Descriptor
 from accelsim.units import ClockRatio, ceil_div
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
+class Transfer(NamedTuple):
     """What a DMA engine asks for: descriptors that hold so many bursts, at most `window` of them in flight."""
 
     write: bool
@@ -25,8 +23,7 @@ class Transfer:
     window: int
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(NamedTuple):
     """When a transfer is served, in array clocks.
 
     issued: the engine may issue the first burst of its next transfer; sent: the last data is on the bus; done: it is

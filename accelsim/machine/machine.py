@@ -19,7 +19,7 @@ from accelsim.config.machine import Machine
 from accelsim.errors import DeadlockError
 from accelsim.machine.dram import MODELS, DramModel, Transfer
 from accelsim.machine.pipeline import Pipeline
-from accelsim.program.commands import Command, Compute, Load, Program, Store, Unit, unit_of
+from accelsim.program.commands import Command, Compute, Program, Unit, unit_of
 from accelsim.program.link import Moment, Wait, Waits
 
 Process = Generator[simpy.Event, Any, None]
@@ -227,7 +227,7 @@ class _Player:
         last_done = 0
         for index in queue:
             command = self.program.commands[index]
-            assert isinstance(command, Load | Store)
+            assert not isinstance(command, Compute)
             yield from self._wait(unit, index, self.waits[index].begin)
             timeline.begin[index] = self.env.now
             self._tell(Happening.BEGIN, index)

@@ -7,12 +7,12 @@ its operands are on chip, and the pipeline remembers what the next chain has to 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from accelsim.program.folds import FoldChain
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
+class Passage(NamedTuple):
     """When a chain passes through the array, in array clocks.
 
     load_begin: its first stationary load begins; start: its first stream begins; last_start: its last stream
