@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from accelsim.check.execute import check_network, check_program
-from accelsim.errors import ProgramError
+from accelsim.errors import ProgramError, UserError
 from accelsim.lowering import layers
 from accelsim.lowering.lower import Lowered, lower
 from accelsim.network.graph import Network
@@ -65,6 +65,12 @@ def test_the_program_is_right_to_begin_with(network: Network) -> None:
     assert check_network(network, MACHINE) == []
     program = lower(network, MACHINE).program
     assert all(sum(c.layer == layer for c in program.commands) > 3 for layer in (0, 1, 3, 4))
+
+
+def test_a_layer_that_does_not_fit_is_the_users_mistake(network: Network) -> None:
+    """`check` refuses it in one line, as `run` does."""
+    with pytest.raises(UserError, match="room for layer a"):
+        check_network(network, machine_of(sram__activation__capacity_bytes=1))
 
 
 def test_a_dropped_store_is_seen(network: Network, lowered: Lowered) -> None:

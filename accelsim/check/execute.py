@@ -17,13 +17,14 @@ from accelsim.check.arithmetic import Values
 from accelsim.check.images import POISON, Cells, Image, cell_bits_for, decode, encode
 from accelsim.check.reference import compute_directly
 from accelsim.config.machine import Machine
-from accelsim.lowering.lower import Lowered, lower
+from accelsim.lowering.lower import Lowered
 from accelsim.lowering.placement import copied_channels
 from accelsim.machine.machine import Happening, play
 from accelsim.network.graph import INPUT, Axis, Network, Node, Op
 from accelsim.program.commands import Buffer, Compute, Load, Store, Tile, Work
 from accelsim.program.link import Moment, Waits, link
 from accelsim.program.tensors import Range, Region, Tensor, descriptors, elements
+from accelsim.run.simulate import lower_or_refuse
 
 MOST_FAILURES = 20
 
@@ -35,9 +36,9 @@ class CheckError(Exception):
 def check_network(network: Network, machine: Machine, *, seed: int = 0) -> list[str]:
     """What is wrong with the tile program of a network on a machine; empty where all is right.
 
-    Raises LoweringError where a layer does not fit the machine.
+    Raises UserError where a layer does not fit the machine.
     """
-    lowered = lower(network, machine)
+    lowered = lower_or_refuse(network, machine)
     return check_program(network, machine, lowered, link(lowered.program), seed=seed)
 
 

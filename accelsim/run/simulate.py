@@ -68,13 +68,18 @@ def load_network(network: str, overrides: Sequence[Override] = ()) -> tuple[Netw
     return workload, build(workload, document)
 
 
-def run_network(workload: NetworkFile, network: Network, machine: Machine, observers: Iterable[Observer] = ()) -> Run:
-    """Lower, link, play, and put the records together. Raises UserError where a layer does not fit the machine."""
+def lower_or_refuse(network: Network, machine: Machine) -> Lowered:
+    """The tile program. Raises UserError where a layer does not fit the machine."""
     try:
-        lowered = lower(network, machine)
+        return lower(network, machine)
     except LoweringError as error:
         layer, _, reason = str(error).partition(": ")
         raise UserError([Mistake(machine.name, 0, "sram", f"room for layer {layer}", f"none: {reason}")]) from None
+
+
+def run_network(workload: NetworkFile, network: Network, machine: Machine, observers: Iterable[Observer] = ()) -> Run:
+    """Lower, link, play, and put the records together. Raises UserError where a layer does not fit the machine."""
+    lowered = lower_or_refuse(network, machine)
     program = lowered.program
     waits = link(program)
     moved = dma_counts(program, machine.dram.burst_bytes)
