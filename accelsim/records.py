@@ -14,12 +14,16 @@ class ActionCounts:
     """How often each action happened. Integers; energy is these times a table.
 
     macs: every multiply-accumulate, zeros of the padding included; active_macs: those that are not clock-gated;
-    register_bytes: bytes moved one PE on. The bytes read and written are those asked for; burst bytes are what DRAM
-    moved for them.
+    multiplier_bit_products: weight bits x ifmap bits of those that multiply; adder_bits: bits of their sums; xnor_ops:
+    those that multiply two signs; register_bytes: bytes moved one PE on. The bytes read and written are those asked
+    for; burst bytes are what DRAM moved for them. Commands and clocks are those of a DRAM at command granularity.
     """
 
     macs: int = 0
     active_macs: int = 0
+    multiplier_bit_products: int = 0
+    adder_bits: int = 0
+    xnor_ops: int = 0
     register_bytes: int = 0
     vector_ops: int = 0
     sram_read_ifmap_bytes: int = 0
@@ -36,6 +40,16 @@ class ActionCounts:
     dram_read_burst_bytes: int = 0
     dram_write_burst_bytes: int = 0
     dma_descriptors: int = 0
+    dram_read_commands: int = 0
+    dram_write_commands: int = 0
+    dram_activates: int = 0
+    dram_refreshes: int = 0
+    dram_turnarounds: int = 0
+    dram_row_hits: int = 0
+    dram_row_misses: int = 0
+    dram_row_conflicts: int = 0
+    dram_active_clocks: int = 0
+    dram_rank_clocks: int = 0
 
     def __add__(self, other: ActionCounts) -> ActionCounts:
         return ActionCounts(*map(add, _amounts(self), _amounts(other)))
@@ -82,7 +96,11 @@ _amounts = attrgetter(*COUNT_NAMES)
 
 @dataclass(frozen=True, slots=True)
 class Energy:
-    """Picojoules by component; `dram_penalty_pj` is the part of `dram_pj` that SRAM accesses would not have cost."""
+    """Picojoules by component.
+
+    dram_penalty_pj: the part of dram_pj that SRAM accesses would not have cost; assumed_pj: the part of all that rests
+    on numbers that are assumed or unverified.
+    """
 
     mac_pj: float
     register_pj: float
@@ -91,11 +109,15 @@ class Energy:
     dram_pj: float
     static_pj: float
     dram_penalty_pj: float
+    assumed_pj: float
 
     @property
     def total_pj(self) -> float:
         """The components together."""
         return fsum((self.mac_pj, self.register_pj, self.vector_pj, self.sram_pj, self.dram_pj, self.static_pj))
+
+
+_ENERGY_NAMES = tuple(field.name for field in fields(Energy))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +128,8 @@ class LayerRecord:
     stream_cycles: clocks in which the array streams for it, of which stretched_cycles because of SRAM ports and
     bubble_cycles between folds; overlap_cycles: streams of other layers within total_cycles minus own streams outside
     of it; stalls: idle clocks of the array within total_cycles, by cause. So total = stream + overlap + stalls.
-    pes: PEs of the array; array_macs: MACs done on it.
+    pes: PEs of the array; array_macs: MACs done on it. dram_bound_bytes: the least that DRAM has to move for the layer
+    on its own.
     """
 
     layer: str
@@ -114,6 +137,8 @@ class LayerRecord:
     kind: str
     stage: str
     weights: int
+    nonzero_weights: int
+    dram_bound_bytes: int
     counts: ActionCounts
     energy: Energy
     pes: int
@@ -138,6 +163,12 @@ class LayerRecord:
         return self.array_macs / (self.pes * self.total_cycles) if self.total_cycles else 0.0
 
     @property
+    def dram_traffic_vs_bound(self) -> float:
+        """Bytes that DMA asked for over the least; 0 where nothing has to move."""
+        asked = self.counts.dram_read_bytes + self.counts.dram_write_bytes
+        return asked / self.dram_bound_bytes if self.dram_bound_bytes else 0.0
+
+    @property
     def lost(self) -> dict[str, int]:
         """PE-cycles that were no MACs, by cause; with the MACs they add up to PEs x total_cycles exactly."""
         plain = self.stream_cycles - self.stretched_cycles - self.bubble_cycles
@@ -154,16 +185,25 @@ class LayerRecord:
         }
 
 
-def combined(records: Sequence[LayerRecord], name: str, energy: Energy, latency_cycles: int) -> LayerRecord:
-    """The sum of layers; `energy` is priced from the summed counts, `latency_cycles` from first command to last."""
+MEASURES = tuple(
+    field.name for field in fields(LayerRecord) if field.name.endswith("_cycles") or field.name == "dram_bound_bytes"
+)
+"""Integers of a layer beside its counts and stalls."""
+STALL_CAUSES = ("fill_drain", "dram_ifmap", "dram_weight", "store", "latency", "vector", "dependency")
+
+
+def combined(records: Sequence[LayerRecord], name: str, latency_cycles: int) -> LayerRecord:
+    """The sum of layers, their energies included; `latency_cycles` is from first command to last."""
     return LayerRecord(
         layer=name,
         op="",
         kind="",
         stage="",
         weights=sum(record.weights for record in records),
+        nonzero_weights=sum(record.nonzero_weights for record in records),
+        dram_bound_bytes=sum(record.dram_bound_bytes for record in records),
         counts=total_counts(records),
-        energy=energy,
+        energy=total_energy(records),
         pes=records[0].pes,
         array_macs=sum(record.array_macs for record in records),
         total_cycles=sum(record.total_cycles for record in records),
@@ -180,3 +220,8 @@ def combined(records: Sequence[LayerRecord], name: str, energy: Energy, latency_
 def total_counts(records: Sequence[LayerRecord]) -> ActionCounts:
     """The actions of layers together."""
     return reduce(add, (record.counts for record in records), ActionCounts())
+
+
+def total_energy(records: Sequence[LayerRecord]) -> Energy:
+    """The energy of layers together, component by component."""
+    return Energy(*(fsum(getattr(record.energy, name) for record in records) for name in _ENERGY_NAMES))

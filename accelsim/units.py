@@ -16,6 +16,20 @@ def packed_bytes(elements: int, bits: int) -> int:
     return ceil_div(elements * bits, 8)
 
 
+def times(amount: int, factor: float) -> Fraction:
+    """The product, the factor taken as the decimal it is written as."""
+    return amount * Fraction(repr(factor))
+
+
+def clocks_of(time_ns: float, clock_mhz: float) -> int:
+    """Clocks that a minimum time takes, both taken as the decimals they are written as.
+
+    Rounded up, but for what exceeds a clock by less than 0.026 of it: JEDEC's rule for times that were rounded
+    themselves (JESD79-4 section 13.5).
+    """
+    return int(Fraction(repr(time_ns)) * Fraction(repr(clock_mhz)) / 1000 + Fraction(974, 1000))
+
+
 @dataclass(frozen=True, slots=True)
 class ClockRatio:
     """Converts between array clocks and the clocks of another domain (docs/machine.md section 1)."""
@@ -36,3 +50,7 @@ class ClockRatio:
     def from_array(self, cycle: int) -> int:
         """The first clock of the other domain that is not before array clock `cycle`."""
         return ceil_div(cycle * self.other_clocks, self.array_clocks)
+
+    def within(self, other: int) -> int:
+        """The array clock during which clock `other` of the other domain begins."""
+        return other * self.array_clocks // self.other_clocks

@@ -8,8 +8,6 @@ of --repeat fresh processes, its smallest and largest value in brackets; phases 
 smallest values say most.
 """
 
-# ruff: noqa: T201 (a script prints)
-
 from __future__ import annotations
 
 import argparse

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from accelsim.config.load import load_machine
+from accelsim.config.load import load_dram, load_machine, shipped
 from accelsim.config.machine import Machine
 from accelsim.config.schema import validate
 from accelsim.config.strict_yaml import Document, Origin
@@ -14,6 +14,7 @@ from accelsim.config.workload import Workload
 from accelsim.network.build import build
 from accelsim.network.graph import Network
 
+COMMAND_DEVICES = [name for name in shipped("dram") if not name.startswith("ideal_")]
 BASE = load_machine("edge").model_dump(mode="json")
 
 
@@ -31,8 +32,8 @@ def machine_of(**changes: Any) -> Machine:
     return validate(Machine, Document(data, {(): Origin("test", 0)}))
 
 
-def network_of(rows: list[dict[str, Any]], size: tuple[int, int, int], batch: int = 1) -> Network:
-    """A network from rows as in a workload file."""
+def network_of(rows: list[dict[str, Any]], size: tuple[int, int, int], batch: int = 1, **keys: Any) -> Network:
+    """A network from rows as in a workload file, with further keys of it."""
     height, width, channels = size
     data = {
         "name": "random",
@@ -40,6 +41,7 @@ def network_of(rows: list[dict[str, Any]], size: tuple[int, int, int], batch: in
         "batch": batch,
         "input": {"height": height, "width": width, "channels": channels},
         "layers": rows,
+        **keys,
     }
     document = Document(data, {(): Origin("test", 0)})
     return build(validate(Workload, document), document)
@@ -53,7 +55,7 @@ def machines(draw: st.DrawFn, **fixed: Any) -> Machine:
     choices = {
         "array__rows": draw(st.integers(1, 12)),
         "array__cols": cols,
-        "array__dataflow": draw(st.sampled_from(["ws", "is", "os"])),
+        "array__dataflow": draw(st.sampled_from(["ws", "is", "os", "auto"])),
         "array__overlap": draw(st.booleans()),
         "array__mac_latency": draw(st.integers(1, 4)),
         "array__post_latency": draw(st.integers(0, 5)),
@@ -74,9 +76,23 @@ def machines(draw: st.DrawFn, **fixed: Any) -> Machine:
         "dram__bytes_per_clock": draw(st.sampled_from([0.3, 1, 5, 64])),
         "dram__latency_clocks": draw(st.integers(0, 60)),
         "dram__burst_bytes": draw(st.sampled_from([1, 16, 64])),
+        "scheduling__objective": draw(st.sampled_from(["cycles", "cycles", "energy", "edp", "dram_bytes"])),
         "scheduling__arbitration": draw(st.sampled_from(["arrival", "program_order"])),
+        "scheduling__inferences": draw(st.sampled_from([1, 1, 1, 2, 3])),
+        "scheduling__keep_activations": draw(st.sampled_from(["auto", "auto", "never"])),
     }
     return machine_of(**{**choices, **fixed})
+
+
+@st.composite
+def any_machines(draw: st.DrawFn) -> Machine:
+    """Those of `machines`, and in one of four cases with a DRAM at command granularity."""
+    machine = draw(machines())
+    if draw(st.integers(0, 3)):
+        return machine
+    channels = draw(st.sampled_from([1, 1, 1, 2]))
+    device = load_dram(draw(st.sampled_from(COMMAND_DEVICES)), [(1, f"dram.organisation.channels={channels}")])
+    return machine.model_copy(update={"dram": device})
 
 
 def _divisors(number: int) -> list[int]:
@@ -85,7 +101,7 @@ def _divisors(number: int) -> list[int]:
 
 @st.composite
 def networks(draw: st.DrawFn) -> Network:
-    """Graphs of one to seven layers of every kind, tensors with several consumers among them."""
+    """Graphs of one to seven layers of every kind, tensors with several consumers among them; half of them shrunk."""
     size = (draw(st.integers(1, 10)), draw(st.integers(1, 10)), draw(st.integers(1, 12)))
     shapes = {"input": size}
     rows: list[dict[str, Any]] = []
@@ -93,7 +109,29 @@ def networks(draw: st.DrawFn) -> Network:
         row, shape = draw(_row(f"l{number}", shapes))
         rows.append(row)
         shapes[row["name"]] = shape
-    return network_of(rows, size, batch=draw(st.sampled_from([1, 1, 2, 3])))
+    keys = draw(_data_transforms(sorted(shapes))) if draw(st.booleans()) else {}
+    return network_of(rows, size, batch=draw(st.sampled_from([1, 1, 2, 3])), **keys)
+
+
+@st.composite
+def _data_transforms(draw: st.DrawFn, names: list[str]) -> Any:
+    """Quantized, binarized and pruned in any combination; a map may have bits of its own."""
+    bits = st.sampled_from([None, 1, 2, 3, 4, 6, 8, 16])
+    chosen: dict[str, Any] = {}
+    if draw(st.booleans()):
+        own = {draw(st.sampled_from(names)): {"activation_bits": draw(bits)}} if draw(st.booleans()) else {}
+        widths = {"weight_bits": draw(bits), "activation_bits": draw(bits)}
+        chosen["quantize"] = {**widths, "psum_bits": draw(st.sampled_from([None, 16, 32])), "layers": own}
+    if draw(st.booleans()):
+        chosen["binarize"] = {"weights": draw(st.sampled_from(["binary", "ternary"])), "keep_ends": draw(st.booleans())}
+    if draw(st.booleans()):
+        chosen["prune"] = {
+            "density": draw(st.sampled_from([0.01, 0.2, 0.33, 0.9])),
+            "format": draw(st.sampled_from(["relative_index", "bitmap"])),
+            "index_bits": draw(st.integers(1, 8)),
+            "zeros": draw(st.sampled_from(["nothing", "gate", "skip"])),
+        }
+    return chosen
 
 
 @st.composite

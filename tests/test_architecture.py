@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+import pytest
 from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 
 ROOT = Path(__file__).parent.parent
@@ -12,7 +13,7 @@ LONGEST_FUNCTION = 60
 LONGEST_FILE = 400
 
 
-def test_imports_point_down_only(monkeypatch) -> None:  # type: ignore[no-untyped-def]
+def test_imports_point_down_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """The contracts of pyproject.toml hold."""
     monkeypatch.chdir(ROOT)
     assert lint_imports(is_debug_mode=False, cache_dir=None) == EXIT_STATUS_SUCCESS

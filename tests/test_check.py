@@ -24,6 +24,7 @@ MACHINE = machine_of(
     sram__activation__capacity_bytes=700,
     sram__weight__capacity_bytes=300,
     sram__accumulator__capacity_bytes=800,
+    scheduling__keep_activations="never",
 )
 ROWS: list[dict[str, Any]] = [
     {"name": "a", "op": "conv", "kernel": 3, "pad": 1, "channels": 8, "activation": "relu"},
@@ -57,7 +58,7 @@ def with_command(lowered: Lowered, index: int, *commands: Command) -> Lowered:
 
 
 def failures(network: Network, lowered: Lowered, waits: list[Waits] | None = None) -> list[str]:
-    return check_program(network, MACHINE, lowered, waits if waits is not None else link(lowered.program))
+    return check_program(MACHINE, lowered, waits if waits is not None else link(lowered.program))
 
 
 def test_the_program_is_right_to_begin_with(network: Network) -> None:
@@ -197,5 +198,5 @@ def _halo_forgotten(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def test_a_forgotten_halo_is_seen(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tiler that loads a row too few of each tile."""
-    monkeypatch.setattr(layers, "_window", _halo_forgotten(layers._window))
+    monkeypatch.setattr(layers, "input_window", _halo_forgotten(layers.input_window))
     assert check_network(network, MACHINE)

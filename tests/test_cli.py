@@ -19,6 +19,7 @@ import pytest
 from accelsim.cli import main
 from accelsim.config import variants
 from accelsim.config.load import FOLDERS, shipped
+from accelsim.report import compare
 from accelsim.report.columns import COLUMNS, TOTALS
 
 ROOT = Path(__file__).parent.parent
@@ -96,7 +97,8 @@ def test_json_has_numbers_of_the_right_kind(shufflenet: dict[str, Any]) -> None:
 def test_integer_columns_of_the_layers_sum_to_the_totals(shufflenet: dict[str, Any]) -> None:
     """All but latency_cycles, because layers overlap."""
     totals, layers = shufflenet["totals"], shufflenet["layers"]
-    integers = {name for name, value in totals.items() if type(value) is int} - {"latency_cycles"}
+    integers = {name for name, value in totals.items() if type(value) is int}
+    integers -= {"latency_cycles", "inferences"}
     assert integers >= COUNT_NAMES
     assert {name: sum(row[name] for row in layers) for name in integers} == {name: totals[name] for name in integers}
 
@@ -117,8 +119,13 @@ def test_columns_describes_every_column(capsys: pytest.CaptureFixture[str], shuf
     assert header.split() == ["column", "unit", "meaning"]
     described = [line.split()[0] for line in lines]
     assert described[: len(COLUMNS)] == list(shufflenet["layers"][0])
-    assert set(described) == set(shufflenet["layers"][0]) | set(shufflenet["totals"])
-    assert len(described) == len(set(described)) == len(COLUMNS) + len(TOTALS)
+    compared = {column.name for column in compare.COLUMNS}
+    assert set(described) == set(shufflenet["layers"][0]) | set(shufflenet["totals"]) | compared
+    assert len(described) == len(set(described))
+    assert described[: len(COLUMNS) + len(TOTALS)] == [
+        *(column.name for column in COLUMNS),
+        *(name for name, _, _ in TOTALS),
+    ]
     assert all(re.search(r"\S {2,}\S.* \S", line) for line in lines)
 
 
@@ -152,10 +159,12 @@ def test_output_folder_gets_run_json_and_layers_csv(tmp_path: Path, capsys: pyte
     assert sorted(path.name for path in folder.iterdir()) == ["layers.csv", "run.json"]
 
     saved = json.loads((folder / "run.json").read_text())
-    assert saved["format"] == 1
+    assert saved["format"] == 2
     assert saved["totals"] == printed["totals"]
     assert set(saved["config"]) == {"network", "machine"}
-    assert [row["layer"] for row in saved["action_counts"]["layers"]] == ["a", "b"]
+    assert [row["layer"] for row in saved["layers"]] == ["a", "b"]
+    for name in COUNT_NAMES & set(saved["layers"][0]["counts"]):
+        assert sum(row["counts"][name] for row in saved["layers"]) == printed["totals"][name]
 
     rows = list(csv.DictReader(io.StringIO((folder / "layers.csv").read_text())))
     assert rows == [{name: str(value) for name, value in row.items()} for row in printed["layers"]]
@@ -300,7 +309,9 @@ def test_list_names_what_is_shipped(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"{kind}:\n" + "".join(f"  {line}\n" for line in lines) in everything
 
 
-@pytest.mark.parametrize("argv", [[], ["run"], ["gemm"], ["check"], ["show"], ["list"], ["columns"]])
+@pytest.mark.parametrize(
+    "argv", [[], ["run"], ["compare"], ["reprice"], ["gemm"], ["check"], ["show"], ["list"], ["columns"]]
+)
 def test_every_command_has_help(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main([*argv, "--help"])
@@ -324,6 +335,7 @@ HEAVY = {"numpy", "pandas", "matplotlib", "simpy", "pydantic", "yaml"}
         pytest.param(["--help"], HEAVY, id="help"),
         pytest.param(["run", "--help"], HEAVY, id="run-help"),
         pytest.param(["run", *TINY], {"pandas", "matplotlib"}, id="run"),
+        pytest.param(["compare", TINY[0], "--hw", TINY[1]], {"pandas", "matplotlib"}, id="compare"),
     ],
 )
 def test_nothing_heavy_is_imported_before_it_is_needed(argv: list[str], forbidden: set[str]) -> None:

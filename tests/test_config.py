@@ -259,12 +259,12 @@ def test_every_number_of_a_dram_device_has_a_source(name: str) -> None:
 
 @pytest.mark.parametrize("name", shipped("energy"))
 def test_every_number_of_an_energy_table_has_a_source(name: str) -> None:
-    """Beside it; but for the technology node, which every source names."""
+    """In its row; but for the technology node, which every source names."""
     data = read(data_root() / "hwconfigs" / "energy" / f"{name}.yaml", name).data
-    rows = [row for key, row in data.items() if key != "technology_nm"]
+    rows = {key: row for key, row in data.items() if key != "technology_nm"}
     assert rows
-    assert all(row["source"] for row in rows)
-    assert all(len(path) == 2 or path == ("technology_nm",) for path in numbers(data))
+    assert all(row["source"] for row in rows.values())
+    assert {path[0] for path in numbers(data)} == {*rows, "technology_nm"}
 
 
 def numbers(data: dict[str, Any]) -> list[tuple[str, ...]]:
@@ -366,6 +366,34 @@ def test_another_device_for_a_saved_machine(tmp_path: Path, capsys: pytest.Captu
     path = saved("edge", tmp_path, capsys)
     machine = load_machine(str(path), parse_overrides([(1, "dram.device=ideal_hbm2"), (2, "dram.burst_bytes=32")]))
     assert machine.dram == machine_with("dram=ideal_hbm2", "dram.burst_bytes=32").dram
+
+
+def test_another_file_takes_the_place_of_all_that_a_machine_says_itself(tmp_path: Path) -> None:
+    """But not of what the command line says, at any depth, whether the machine's own keys are some or all."""
+    settings_ = parse_overrides([(1, "energy.table=han_2015"), (2, "energy.sram_byte.energy_pj=7")])
+    expected = machine_with("energy.table=han_2015", "energy.sram_byte.energy_pj=7").energy
+    assert (expected.table, expected.dram_byte.energy_pj, expected.sram_byte.energy_pj) == ("han_2015", 160, 7)
+    text = (GOOD / "machine.yaml").read_text().replace("energy: {table: lecture_100x}\n", "")
+    some = "{table: lecture_100x, sram_byte: {energy_pj: 3}, dram_byte: {energy_pj: 5, source: mine}}"
+    for own in (some, str(load_machine("edge").energy.model_dump(mode="json", exclude_none=True))):
+        path = tmp_path / "machine.yaml"
+        path.write_text(f"{text}energy: {own}\n")
+        assert load_machine(str(path)).energy != load_machine("edge", settings_).energy
+        assert load_machine(str(path), settings_).energy == expected
+
+
+def test_a_mistake_in_another_file_stands_in_that_file(tmp_path: Path) -> None:
+    """Also where the machine had the same key on a line of its own."""
+    machine = tmp_path / "machine.yaml"
+    machine.write_text(to_yaml(load_machine("edge")))
+    table = tmp_path / "table.yaml"
+    text = (data_root() / "hwconfigs" / "energy" / "han_2015.yaml").read_text()
+    table.write_text(text.replace("energy_pj: 160.0", "energy_pj: -1"))
+    line = text.splitlines().index("  energy_pj: 160.0") + 1
+    (mistake,) = mistakes_of(
+        lambda name: load_machine(name, parse_overrides([(1, f"energy.table={table}")])), str(machine)
+    )
+    assert (mistake.file, mistake.line, mistake.key) == (str(table), line, "energy.dram_byte.energy_pj")
 
 
 def test_settings_reach_the_network() -> None:

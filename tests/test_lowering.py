@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accelsim.errors import LoweringError
-from accelsim.lowering.array_work import ArrayMachine, Reuse, array_work
+from accelsim.lowering.array_work import ArrayMachine, Share, array_work
 from accelsim.lowering.dataflows import ArrayShape, DataflowName, Gemm
 from accelsim.lowering.lower import lower
 from accelsim.lowering.placement import place_maps, progressions, shuffled
@@ -29,12 +29,14 @@ def array_of(dataflow: DataflowName, rows: int, cols: int, **ports: int) -> Arra
     return ArrayMachine(
         dataflow=dataflow,
         shape=ArrayShape(rows, cols, 1),
-        activation_bits=8,
+        ifmap_bits=8,
+        ofmap_bits=8,
         weight_bits=8,
         psum_bits=32,
         activation_port_bits=ports.get("activation", wide),
         weight_port_bits=ports.get("weight", wide),
         accumulator_port_bits=ports.get("accumulator", wide),
+        stored_weights=Share(8, 1),
     )
 
 
@@ -89,7 +91,7 @@ def test_actions_of_a_product_equal_those_of_plain_loops(
     work = array_work(gemm, array_of(dataflow, rows, cols))
     plain = plain_counts(dataflow, gemm, rows, cols)
     assert work.chain.count == plain["folds"]
-    assert (work.weight_reads, work.outputs) == (plain["weights"], plain["out"])
+    assert (work.weight_passes * gemm.groups * gemm.k * gemm.n, work.outputs) == (plain["weights"], plain["out"])
     assert (work.psum_reads, work.psum_writes) == (plain["psum_r"], plain["psum_w"])
     assert (work.activation_hops, work.weight_hops) == (plain["act_hops"], plain["weight_hops"])
     assert work.psum_hops == plain["psum_hops"]
@@ -117,7 +119,7 @@ def test_a_line_buffer_reads_each_pixel_once() -> None:
     array = array_of("ws", 9, 4, activation=8)
     gemm = Gemm(1, 90, 9, 4)
     assert array_work(gemm, array).chain.stream_cycles == 9 * 90
-    assert array_work(gemm, array, reuse=Reuse(1, 9)).chain.stream_cycles == 4 * 90
+    assert array_work(gemm, array, reuse=Share(1, 9)).chain.stream_cycles == 4 * 90
 
 
 def test_a_line_buffer_saves_sram_reads_of_the_run() -> None:
@@ -280,15 +282,17 @@ def test_a_concat_is_an_address_for_each_input_that_lies_nowhere_else() -> None:
 def test_a_shuffle_whose_stored_tile_holds_all_channels_costs_nothing() -> None:
     """As many burst bytes as without it."""
     workload = load_network("shufflenet_g3")[0]
-    plain = run_network(workload, network_of([SHUFFLE[0], SHUFFLE[2]], (6, 6, 6)), machine_of())
-    mixed = run_network(workload, network_of(SHUFFLE, (6, 6, 6)), machine_of())
+    machine = machine_of(scheduling__keep_activations="never")
+    plain = run_network(workload, network_of([SHUFFLE[0], SHUFFLE[2]], (6, 6, 6)), machine)
+    mixed = run_network(workload, network_of(SHUFFLE, (6, 6, 6)), machine)
     assert mixed.totals["dram_write_burst_bytes"] == plain.totals["dram_write_burst_bytes"]
     assert mixed.records[1].total_cycles == 0
 
 
 def test_a_shuffle_that_scatters_pays_a_burst_for_each_element() -> None:
     """Where the result tile holds one group only, its channels lie a stride apart."""
-    machine = machine_of(sram__activation__capacity_bytes=100, sram__weight__capacity_bytes=300)
+    small = {"sram__activation__capacity_bytes": 80, "sram__weight__capacity_bytes": 300}
+    machine = machine_of(**small, scheduling__keep_activations="never")
     program = lower(network_of([{**SHUFFLE[0], "channels": 96}, *SHUFFLE[1:]], (1, 1, 12)), machine).program
     stores = [command.tile for command in program.commands if isinstance(command, Store) and command.layer == 0]
     scattered = [tile for tile in stores if tile.region[3].step == 3]
@@ -318,7 +322,7 @@ def test_depthwise_on_ws_uses_nine_pes_a_channel() -> None:
     """32 // 9 = 3 groups share a fold: 27 PEs on a diagonal of 3 columns."""
     work = array_work(Gemm(60, 100, 9, 1), array_of("ws", 32, 32))
     assert work.chain.count == 20
-    assert work.weight_reads == 60 * 9
+    assert work.weight_passes == 1
 
 
 def test_depthwise_on_the_vector_unit_takes_the_array_no_clock() -> None:

@@ -10,7 +10,7 @@ import simpy
 
 from accelsim.config.machine import Machine
 from accelsim.errors import DeadlockError
-from accelsim.lowering.dataflows import DATAFLOWS, ArrayShape, Gemm, array_cycles
+from accelsim.lowering.dataflows import DATAFLOWS, ArrayShape, DataflowName, Gemm, array_cycles
 from accelsim.lowering.lower import lower
 from accelsim.machine.dram import IdealDram, Transfer
 from accelsim.machine.machine import Happening, play
@@ -77,7 +77,7 @@ def test_the_same_with_a_slower_array_clock() -> None:
 
 @pytest.mark.parametrize("dataflow", ["ws", "is", "os"])
 @pytest.mark.parametrize("overlap", [True, False])
-def test_with_all_data_on_chip_the_machine_takes_what_the_array_takes(dataflow: str, overlap: bool) -> None:
+def test_with_all_data_on_chip_the_machine_takes_what_the_array_takes(dataflow: DataflowName, overlap: bool) -> None:
     """One tile, wide ports: from the first stream to the last output it is sections 2 and 3 of the timing contract,
     less the first load, which may hide behind the wait for the streamed operand."""
     machine = machine_of(**ROOMY, array__dataflow=dataflow, array__overlap=overlap)
@@ -85,7 +85,7 @@ def test_with_all_data_on_chip_the_machine_takes_what_the_array_takes(dataflow: 
     timeline = play(program, link(program), machine)
     ((index, compute),) = [(i, c) for i, c in enumerate(program.commands) if isinstance(c, Compute)]
     assert compute.chain is not None
-    alone = array_cycles(DATAFLOWS[dataflow], Gemm(1, 90, 70, 50), ArrayShape(32, 32), overlap=overlap)  # type: ignore[index]
+    alone = array_cycles(DATAFLOWS[dataflow], Gemm(1, 90, 70, 50), ArrayShape(32, 32), overlap=overlap)
     took = timeline.done[index] - machine.array.post_latency - timeline.stream[index]
     assert took == alone - compute.chain.first.load
 
@@ -211,27 +211,27 @@ def transfer(bursts: int, window: int = 1 << 20) -> Transfer:
 def test_ideal_dram_moves_so_many_bytes_a_clock() -> None:
     """100 bursts of 64 bytes at 16 bytes a clock: 400 clocks, then the latency; the next transfer right behind."""
     dram = bus(dram__bytes_per_clock=16)
-    assert (dram.serve(transfer(100), 0).sent, dram.busy_clocks) == (400, 400)
-    served = dram.serve(transfer(1), 0)
+    assert (dram.begin(transfer(100), 0).sent, dram.busy_clocks) == (400, 400)
+    served = dram.begin(transfer(1), 0)
     assert (served.sent, served.done) == (404, 414)
 
 
 def test_the_window_of_outstanding_bursts_caps_what_an_engine_draws() -> None:
     """Latency 10 + 1 clock of a burst: with 2 in flight, the last of 100 bursts is issued after 49 round trips of 11
     clocks and one more; its data is on the bus a clock later. 11 in flight are enough."""
-    assert bus().serve(transfer(100, window=11), 0).sent == 100
-    assert bus().serve(transfer(100, window=2), 0).sent == 49 * 11 + 1 + 1
-    assert bus().serve(transfer(1, window=1), 0).done == 1 + 10
-    assert bus(dram__bytes_per_clock=16).serve(transfer(16, window=16), 0).done == 64 + 10
+    assert bus().begin(transfer(100, window=11), 0).sent == 100
+    assert bus().begin(transfer(100, window=2), 0).sent == 49 * 11 + 1 + 1
+    assert bus().begin(transfer(1, window=1), 0).done == 1 + 10
+    assert bus(dram__bytes_per_clock=16).begin(transfer(16, window=16), 0).done == 64 + 10
 
 
 def test_what_ends_at_a_dram_clock_is_seen_at_the_next_array_clock() -> None:
     """Array at 1000 MHz, DRAM at 1600 MHz: 8 bytes a clock, a burst is 8 DRAM clocks, 5 array clocks."""
     dram = bus(dram__clock_mhz=1600, dram__bytes_per_clock=8, dram__latency_clocks=0)
-    assert dram.serve(transfer(1), 0).sent == 5
-    assert dram.serve(transfer(2), 0).sent == 15
+    assert dram.begin(transfer(1), 0).sent == 5
+    assert dram.begin(transfer(2), 0).sent == 15
     odd = bus(dram__clock_mhz=1600, dram__bytes_per_clock=64, dram__latency_clocks=1)
-    assert odd.serve(transfer(1), 0).done == 2
+    assert odd.begin(transfer(1), 0).done == 2
 
 
 def test_a_narrow_last_fold_can_leave_before_a_wide_one() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from accelsim.errors import UserError
-from accelsim.network.graph import Axis, Network
+from accelsim.network import build
+from accelsim.network.graph import Axis, Network, Shape
 from accelsim.run.simulate import load_network
 from tests.strategies import network_of
 
@@ -102,6 +103,104 @@ def test_a_block_repeats_its_rows() -> None:
         ("r2_b", ("r2_a",)),
         ("r2_add", ("r1_add", "r2_b")),
     ]
+
+
+PATH = [
+    {"name": "a", "op": "conv", "kernel": 1, "channels": 3},
+    {"name": "b", "op": "conv", "kernel": 3, "pad": 1, "channels": 3},
+]
+
+
+def inputs_of(network: Network) -> dict[str, tuple[str, ...]]:
+    """What each node reads, in order of execution."""
+    return {node.name: node.inputs for node in network.nodes}
+
+
+def test_paths_that_are_added_up() -> None:
+    """Each reads the map that enters; a chain of adds, the last of which has the name of the row."""
+    rows = [
+        {"name": "stem", "op": "conv", "kernel": 1, "channels": 3},
+        {"name": "p", "op": "paths", "times": 3, "join": "add", "layers": PATH},
+        {"name": "sum", "op": "add", "inputs": ["p", "stem"]},
+    ]
+    assert list(inputs_of(network_of(rows, (5, 5, 3))).items())[1:] == [
+        ("p1_a", ("stem",)),
+        ("p1_b", ("p1_a",)),
+        ("p2_a", ("stem",)),
+        ("p2_b", ("p2_a",)),
+        ("p_sum2", ("p1_b", "p2_b")),
+        ("p3_a", ("stem",)),
+        ("p3_b", ("p3_a",)),
+        ("p", ("p_sum2", "p3_b")),
+        ("sum", ("p", "stem")),
+    ]
+
+
+def test_paths_that_are_concatenated() -> None:
+    """In their order; the row behind reads the concatenation, which is in the stage of its row."""
+    path = [PATH[0], {**PATH[1], "stage": "own"}]
+    rows = [
+        {"name": "p", "op": "paths", "times": 3, "join": "concat", "stage": "s", "layers": path},
+        {"name": "after", "op": "gap"},
+    ]
+    network = network_of(rows, (5, 5, 3))
+    assert inputs_of(network) == {
+        "p1_a": ("input",),
+        "p1_b": ("p1_a",),
+        "p2_a": ("input",),
+        "p2_b": ("p2_a",),
+        "p3_a": ("input",),
+        "p3_b": ("p3_a",),
+        "p": ("p1_b", "p2_b", "p3_b"),
+        "after": ("p",),
+    }
+    assert network.nodes[-2].output == Shape(5, 5, 9)
+    assert [node.stage for node in network.nodes] == ["s", "own"] * 3 + ["s", "after"]
+
+
+def test_paths_in_a_block_and_blocks_in_a_path() -> None:
+    """Names and `above` are those of the innermost; a path's result is that of its block's last repetition."""
+    twice = {"name": "b", "op": "block", "times": 2, "layers": [{"name": "c", "op": "relu"}]}
+    paths = {"name": "p", "op": "paths", "times": 2, "join": "add", "layers": [twice]}
+    rows = [
+        {
+            "name": "r",
+            "op": "block",
+            "times": 2,
+            "layers": [paths, {"name": "add", "op": "add", "inputs": ["p", "above"]}],
+        }
+    ]
+    network = network_of(rows, (5, 5, 3))
+    assert inputs_of(network) == {
+        "r1_p1_b1_c": ("input",),
+        "r1_p1_b2_c": ("r1_p1_b1_c",),
+        "r1_p2_b1_c": ("input",),
+        "r1_p2_b2_c": ("r1_p2_b1_c",),
+        "r1_p": ("r1_p1_b2_c", "r1_p2_b2_c"),
+        "r1_add": ("r1_p", "input"),
+        "r2_p1_b1_c": ("r1_add",),
+        "r2_p1_b2_c": ("r2_p1_b1_c",),
+        "r2_p2_b1_c": ("r1_add",),
+        "r2_p2_b2_c": ("r2_p2_b1_c",),
+        "r2_p": ("r2_p1_b2_c", "r2_p2_b2_c"),
+        "r2_add": ("r2_p", "r1_add"),
+    }
+    assert {node.stage for node in network.nodes} == {"r"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "times", "layers"),
+    [({"op": "block"}, 5, 10), ({"op": "paths", "join": "add"}, 3, 8), ({"op": "paths", "join": "concat"}, 4, 9)],
+)
+def test_repetitions_are_bounded(
+    kind: dict[str, str], times: int, layers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Joins count too; what is shown is where the number of repetitions stands."""
+    monkeypatch.setattr(build, "MAX_NODES", 10)
+    row = {"name": "r", **kind, "layers": PATH}
+    assert len(network_of([{**row, "times": times}], (5, 5, 3)).nodes) == layers
+    with pytest.raises(UserError, match=r"layers\.0\.times: expected at most 10 layers, got more"):
+        network_of([{**row, "times": times + 1}], (5, 5, 3))
 
 
 def test_a_mistake_in_a_block_is_shown_where_it_is() -> None:

@@ -1,7 +1,8 @@
 """Does what README.md and docs/ say work? Their console and Python blocks are run, their outputs and paths compared.
 
 A line of a `console` block that starts with `$ accelsim` is a command; what follows is its output, `...` standing for
-anything left out. `pycon` blocks are doctests.
+anything left out. The commands of a block run one after the other, in a folder of their own that has the shipped files.
+`pycon` blocks are doctests.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from accelsim.cli import main
+from accelsim.run.simulate import load_network
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -30,15 +32,14 @@ def blocks(page: Path, language: str) -> Iterator[str]:
         yield match[1]
 
 
-def commands() -> Iterator[tuple[str, str]]:
-    """(command line, output shown) of all console blocks."""
+def sessions() -> Iterator[list[tuple[str, str]]]:
+    """(command line, output shown) of each console block."""
     for page in PAGES:
         for block in blocks(page, "console"):
             before, *shown = re.split(rf"^{re.escape(PROMPT)}", block, flags=re.MULTILINE)
             assert not before, f"{page.name}: a console block starts with `{PROMPT}`"
-            for command in shown:
-                line, _, output = command.partition("\n")
-                yield line, output
+            parts = [command.partition("\n") for command in shown]
+            yield [(line, output) for line, _, output in parts]
 
 
 def python_blocks() -> Iterator[tuple[str, str]]:
@@ -47,19 +48,22 @@ def python_blocks() -> Iterator[tuple[str, str]]:
             yield f"{page.name}:{number}", block
 
 
-@pytest.mark.parametrize(("line", "shown"), [pytest.param(*command, id=command[0]) for command in commands()])
+@pytest.mark.parametrize("session", [pytest.param(session, id=session[0][0]) for session in sessions()])
 def test_a_command_prints_what_is_shown(
-    line: str, shown: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    session: list[tuple[str, str]], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(ROOT)
-    main(shlex.split(line))
-    captured = capsys.readouterr()
-    printed = captured.out + captured.err
-    checker = doctest.OutputChecker()
-    example = doctest.Example(line, shown)
-    assert checker.check_output(shown, printed, doctest.ELLIPSIS), checker.output_difference(
-        example, printed, doctest.ELLIPSIS | doctest.REPORT_NDIFF
-    )
+    for name in ("workloads", "hwconfigs"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(tmp_path)
+    for line, shown in session:
+        main(shlex.split(line))
+        captured = capsys.readouterr()
+        printed = captured.out + captured.err
+        checker = doctest.OutputChecker()
+        example = doctest.Example(line, shown)
+        assert checker.check_output(shown, printed, doctest.ELLIPSIS), checker.output_difference(
+            example, printed, doctest.ELLIPSIS | doctest.REPORT_NDIFF
+        )
 
 
 @pytest.mark.parametrize(("name", "block"), [pytest.param(*block, id=block[0]) for block in python_blocks()])
@@ -71,8 +75,17 @@ def test_python_gives_what_is_shown(name: str, block: str) -> None:
     assert not results.failed, "".join(report)
 
 
+@pytest.mark.parametrize(
+    "block",
+    [pytest.param(block, id=page.stem) for page in PAGES for block in blocks(page, "yaml") if "layers:" in block],
+)
+def test_a_network_that_is_shown_is_one(block: str, tmp_path: Path) -> None:
+    (tmp_path / "shown.yaml").write_text(block, encoding="utf-8")
+    assert load_network(str(tmp_path / "shown.yaml"))[1].nodes
+
+
 def test_pages_have_blocks_to_run() -> None:
-    assert list(commands())
+    assert list(sessions())
     assert list(python_blocks())
 
 

@@ -7,7 +7,7 @@ read for the last time: if it was not there yet, or changed in between, the prog
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from accelsim.check import arithmetic
 from accelsim.check.arithmetic import Values
 from accelsim.check.images import POISON, Cells, Image, cell_bits_for, decode, encode
+from accelsim.check.operate import ABSENT, CheckError, operate, taps
 from accelsim.check.reference import compute_directly
 from accelsim.config.machine import Machine
 from accelsim.lowering.lower import Lowered
 from accelsim.lowering.placement import copied_channels
 from accelsim.machine.machine import Happening, play
-from accelsim.network.graph import INPUT, Axis, Network, Node, Op
+from accelsim.network.graph import Network, Node, Op
 from accelsim.program.commands import Buffer, Compute, Load, Store, Tile, Work
 from accelsim.program.link import Moment, Waits, link
 from accelsim.program.tensors import Range, Region, Tensor, descriptors, elements
@@ -29,24 +30,18 @@ from accelsim.run.simulate import lower_or_refuse
 MOST_FAILURES = 20
 
 
-class CheckError(Exception):
-    """Something read that was not there, overwritten while in use, or written twice."""
-
-
 def check_network(network: Network, machine: Machine, *, seed: int = 0) -> list[str]:
     """What is wrong with the tile program of a network on a machine; empty where all is right.
 
     Raises UserError where a layer does not fit the machine.
     """
     lowered = lower_or_refuse(network, machine)
-    return check_program(network, machine, lowered, link(lowered.program), seed=seed)
+    return check_program(machine, lowered, link(lowered.program), seed=seed)
 
 
-def check_program(
-    network: Network, machine: Machine, lowered: Lowered, waits: list[Waits], *, seed: int = 0
-) -> list[str]:
+def check_program(machine: Machine, lowered: Lowered, waits: list[Waits], *, seed: int = 0) -> list[str]:
     """As `check_network`, for a program that is given."""
-    executor = Executor(network, machine, lowered, seed)
+    executor = Executor(lowered, seed)
     try:
         play(lowered.program, waits, machine, [executor])
     except CheckError as failure:
@@ -57,12 +52,13 @@ def check_program(
 class Executor:
     """An observer of the machine that moves the numbers."""
 
-    def __init__(self, network: Network, machine: Machine, lowered: Lowered, seed: int) -> None:
-        self.network, self.lowered, self.program = network, lowered, lowered.program
-        array = machine.array
-        self.bits = {"activation": array.activation_bits, "weight": array.weight_bits}
-        self.cell_bits = cell_bits_for(array.activation_bits, array.weight_bits)
+    def __init__(self, lowered: Lowered, seed: int) -> None:
+        self.network, self.lowered, self.program = lowered.network, lowered, lowered.program
         tensors = {tile.tensor for tile in self.program.addresses} | set(self.program.given)
+        self.map_bits = {name: place.tensor.bits for name, place in lowered.maps.by_name.items()}
+        given = self.program.given[len(self.network.inputs) :]
+        self.weight_bits = max((tensor.bits for tensor in given), default=1)
+        self.cell_bits = 1 if _are_compressed(tensors) else cell_bits_for(*(tensor.bits for tensor in tensors))
         size = max(tensor.address_bytes + tensor.bytes for tensor in tensors)
         self.dram = Image(size + 8, self.cell_bits)
         self.sram = {buffer: Image(self._reached(buffer) + 8, self.cell_bits) for buffer in Buffer}
@@ -70,7 +66,8 @@ class Executor:
         self.arriving: dict[int, Cells] = {}
         self.sums: dict[tuple[int, Work], Values] = {}
         self.begun: set[Tile] = set()
-        self.macs = [0] * len(network.nodes)
+        self.kept: dict[Tensor, Values] = {}
+        self.macs = [0] * len(self.network.nodes)
         self._give_inputs(np.random.default_rng(seed))
 
     def _reached(self, buffer: Buffer) -> int:
@@ -79,18 +76,20 @@ class Executor:
         return max((low + tile.bytes for tile, low in places if tile.buffer is buffer), default=0)
 
     def _give_inputs(self, random: np.random.Generator) -> None:
-        self.image = self._random(random, self.lowered.maps.by_name[INPUT].tensor)
-        self.weights = {
-            tensor.name.removesuffix(".weights"): self._random(random, tensor) for tensor in self.program.given[1:]
-        }
+        inputs = self.network.inputs
+        self.images = {name: self._random(random, self.lowered.maps.by_name[name].tensor) for name in inputs}
+        weights = self.program.given[len(inputs) :]
+        self.weights = {tensor.name.removesuffix(".weights"): self._random(random, tensor) for tensor in weights}
 
     def _random(self, random: np.random.Generator, tensor: Tensor) -> Values:
         half = 1 << (tensor.bits - 1)
         values: Values = random.integers(-half, half, size=tensor.dims, dtype=np.int64)
         for region in _stored_pieces(tensor):
-            piece = values[tuple(slice(part.start, part.stop) for part in region)]
             where = self.dram.indices(descriptors(tensor, region))
-            self.dram.cells[where] = encode(piece, tensor.bits, self.cell_bits)
+            if tensor.compressed_bits is None:
+                self.dram.cells[where] = encode(values[_slices(region)], tensor.bits, self.cell_bits)
+            else:
+                self.dram.cells[where] = random.integers(0, 2, size=where.size)
         return values
 
     def happened(self, what: Happening | Moment, index: int, cycle: int) -> None:
@@ -146,45 +145,93 @@ class Executor:
 
     def _finish(self, index: int, command: Compute) -> None:
         tiles = [*command.stationary, *command.streamed]
-        operands = {
-            tile: decode(self.held.pop((index, tile)), tile.tensor.bits, self.cell_bits).reshape(
-                [part.size for part in tile.region]
-            )
-            for tile in tiles
-        }
+        operands = {tile: self._values(index, tile) for tile in tiles}
         node = self.network.nodes[command.layer]
         if node.op is Op.CONV:
             values = self._sum(index, command, node, operands)
             if values is None:
                 return
         else:
-            values = _operate(node, command.work, list(operands.items()))
+            values = operate(node, command.work, self._inputs(index, command, node, operands))
         if node.op not in (Op.CONCAT, Op.SHUFFLE):
             values = arithmetic.activate(values, node.activation)
-        self._write(index, command, node, arithmetic.wrap(values, self.bits["activation"]))
+        self._write(index, command, node, arithmetic.wrap(values, self.map_bits[node.name]))
+
+    def _values(self, index: int, tile: Tile) -> Values:
+        """What a tile says. A compressed one is opaque: if its bits arrived whole, it stands for the values it had."""
+        cells = self.held.pop((index, tile))
+        tensor = tile.tensor
+        if tensor.compressed_bits is None:
+            return decode(cells, tensor.bits, self.cell_bits).reshape([part.size for part in tile.region])
+        stored = self.dram.cells[self.dram.indices(descriptors(tensor, tile.region))]
+        self._expect(index, tile, np.array_equal(cells, stored), "reads other bits than were stored of")
+        return self.weights[tensor.name.removesuffix(".weights")][_slices(tile.region)]
 
     def _sum(self, index: int, command: Compute, node: Node, operands: dict[Tile, Values]) -> Values | None:
         """Partial sums of a convolution; the values once the sum is whole."""
-        ((map_tile, image),) = ((tile, data) for tile, data in operands.items() if tile.buffer is Buffer.ACTIVATION)
-        ((_, weights),) = ((tile, data) for tile, data in operands.items() if tile.buffer is Buffer.WEIGHT)
+        ((tile, weights),) = ((tile, data) for tile, data in operands.items() if tile.buffer is Buffer.WEIGHT)
         work = command.work
         groups, outputs, inputs, _ = weights.shape
+        each = node.sizes[0].channels // node.groups
+        channels = Range(
+            tile.region[0].start * each + tile.region[2].start, (tile.region[0].stop - 1) * each + tile.region[2].stop
+        )
+        region, image = self._input(index, command, 0, node, operands, channels)
         pixels = work.images.size * work.rows.size * work.cols.size
         self.macs[command.layer] += pixels * weights.size
+        operand_bits = self.map_bits[node.inputs[0]] + self.weight_bits
         total: Values = np.zeros((groups, pixels, outputs), dtype=np.int64)
-        for number, tap in enumerate(_taps(node, work, map_tile.region, image, fill=0)):
+        for number, tap in enumerate(taps(node.window, work, region, image, fill=0, size=node.sizes[0])):
             moved = tap.reshape(pixels, groups, inputs).transpose(1, 0, 2)
-            total += arithmetic.matmul(moved, weights[:, :, :, number].transpose(0, 2, 1), sum(self.bits.values()))
+            total += arithmetic.matmul(moved, weights[:, :, :, number].transpose(0, 2, 1), operand_bits)
         values = total.transpose(1, 0, 2).reshape(work.images.size, work.rows.size, work.cols.size, groups * outputs)
         key = (command.layer, Work(work.images, work.rows, work.cols, work.channels, Range(0, 0)))
         if not work.first:
-            self._expect(index, map_tile, key in self.sums, "goes on with a sum that was not begun:")
+            self._expect(index, tile, key in self.sums, "goes on with a sum that was not begun:")
             values = values + self.sums.pop(key)
         if work.last:
             return values
-        self._expect(index, map_tile, key not in self.sums, "begins a sum a second time:")
+        self._expect(index, tile, key not in self.sums, "begins a sum a second time:")
         self.sums[key] = values
         return None
+
+    def _inputs(
+        self, index: int, command: Compute, node: Node, operands: dict[Tile, Values]
+    ) -> list[tuple[Region, Values]]:
+        """What a piece on the vector unit reads of each of its inputs, as `_input` gives it."""
+        work = command.work
+        if node.op in (Op.CONCAT, Op.SHUFFLE):
+            return [self._input(index, command, work.reduction.start, node, operands, work.channels)]
+        wanted = Range(0, node.sizes[0].channels) if node.op is Op.SUBSAMPLE_PAD else work.channels
+        return [self._input(index, command, position, node, operands, wanted) for position in range(len(node.inputs))]
+
+    def _input(
+        self, index: int, command: Compute, position: int, node: Node, operands: dict[Tile, Values], channels: Range
+    ) -> tuple[Region, Values]:
+        """The bounds of an input's tiles, and their values there for some of its channels; ABSENT where there are none.
+
+        operands: the tiles of the piece; those of other inputs in the same tensor do no harm.
+        """
+        place = self.lowered.maps.by_name[node.inputs[position]]
+        stored = place.channels[channels.start : channels.stop]
+        tiles = [tile for tile in operands if tile.tensor is place.tensor]
+        self._expect(index, command.results[0] if command.results else tiles[0], bool(tiles), "has no input for")
+        bounds = tuple(
+            Range(min(tile.region[axis].start for tile in tiles), max(tile.region[axis].stop for tile in tiles))
+            for axis in range(3)
+        )
+        found: Values = np.full((*(part.size for part in bounds), stored.size), ABSENT, dtype=np.int64)
+        for tile in tiles:
+            where = tile.region[3]
+            mine = np.flatnonzero(
+                (stored >= where.start) & (stored < where.stop) & ((stored - where.start) % where.step == 0)
+            )
+            inside = tuple(
+                slice(part.start - bound.start, part.stop - bound.start)
+                for part, bound in zip(tile.region, bounds, strict=False)
+            )
+            found[inside][..., mine] = operands[tile][..., (stored[mine] - where.start) // where.step]
+        return bounds, found
 
     def _write(self, index: int, command: Compute, node: Node, values: Values) -> None:
         """Put results where they belong in the result tiles."""
@@ -210,17 +257,22 @@ class Executor:
             self._expect(index, tile, bool(np.all(shaped[target] == POISON)), "computes a second time:")
             cells = encode(values[..., mine], tile.tensor.bits, self.cell_bits)
             shaped[target] = cells.reshape(*values.shape[:3], mine.size, -1)
+            if tile.stays:
+                self._keep(tile, stored[mine], values[..., mine])
             written += mine.size
         self._expect(index, command.results[0], written == stored.size, "leaves out channels of")
+
+    def _keep(self, tile: Tile, channels: NDArray[np.int64], values: Values) -> None:
+        """Remember what was written to a map that is never stored, to be compared at the end."""
+        tensor = tile.tensor
+        if tensor not in self.kept:
+            self.kept[tensor] = np.full(tensor.dims, ABSENT, dtype=np.int64)
+        self.kept[tensor][_slices(tile.region[:3])][..., channels] = values
 
     def differences(self) -> Iterator[str]:
         """Where DRAM does not hold what a direct computation gives, and layers with other than their MACs."""
         maps = compute_directly(
-            self.network,
-            self.image,
-            self.weights,
-            activation_bits=self.bits["activation"],
-            weight_bits=self.bits["weight"],
+            self.network, self.images, self.weights, map_bits=self.map_bits, weight_bits=self.weight_bits
         )
         failures = 0
         for number, node in enumerate(self.network.nodes):
@@ -238,21 +290,27 @@ class Executor:
         placed = self.lowered.maps.by_name[node.name]
         tensor = placed.tensor
         cells = self.dram.cells[self.dram.indices(descriptors(tensor, tensor.whole))]
-        whole = cells.reshape(*tensor.dims, -1)[..., placed.channels, :]
-        if np.any(whole == POISON):
-            return f"{node.name}: {int(np.any(whole == POISON, axis=-1).sum())} of its outputs were never stored"
-        wrong = decode(whole.reshape(-1), tensor.bits, self.cell_bits).reshape(wanted.shape) != wanted
-        if not np.any(wrong):
-            return None
-        first = tuple(int(position) for position in np.argwhere(wrong)[0])
-        return f"{node.name}: {int(wrong.sum())} of {wrong.size} outputs differ, the first at {first}"
+        stored = cells.reshape(*tensor.dims, -1)
+        found = decode(stored.reshape(-1), tensor.bits, self.cell_bits).reshape(tensor.dims)
+        missing = np.any(stored == POISON, axis=-1)
+        if tensor in self.kept:
+            stays = self.kept[tensor] != ABSENT
+            found, missing = np.where(stays, self.kept[tensor], found), missing & ~stays
+        lost = int(missing[..., placed.channels].sum())
+        if lost:
+            return f"{node.name}: {lost} of its outputs were never stored"
+        return _differing(node, found[..., placed.channels], wanted)
 
     def _place(self, tile: Tile) -> slice:
         return self.sram[tile.buffer].span(self.program.addresses[tile], tile.bytes)
 
     def _read(self, tile: Tile) -> Cells:
         cells = self.sram[tile.buffer].cells[self._place(tile)]
-        return cells[: elements(tile.region) * tile.tensor.bits // self.cell_bits].copy()
+        tensor = tile.tensor
+        bits = elements(tile.region) * tensor.bits
+        if tensor.compressed_bits is not None:
+            bits = descriptors(tensor, tile.region)[0].row_bits
+        return cells[: bits // self.cell_bits].copy()
 
     def _hold(self, index: int, tile: Tile) -> None:
         cells = self._read(tile)
@@ -275,6 +333,22 @@ class Executor:
             )
 
 
+def _are_compressed(tensors: Iterable[Tensor]) -> bool:
+    return any(tensor.compressed_bits is not None for tensor in tensors)
+
+
+def _slices(region: Region) -> tuple[slice, ...]:
+    return tuple(slice(part.start, part.stop) for part in region)
+
+
+def _differing(node: Node, found: Values, wanted: Values) -> str | None:
+    wrong = found != wanted
+    if not np.any(wrong):
+        return None
+    first = tuple(int(position) for position in np.argwhere(wrong)[0])
+    return f"{node.name}: {int(wrong.sum())} of {wrong.size} outputs differ, the first at {first}"
+
+
 def _stored_pieces(tensor: Tensor) -> Iterator[Region]:
     """The regions in which a tensor lies in one piece."""
     if tensor.tile is None:
@@ -286,59 +360,3 @@ def _stored_pieces(tensor: Tensor) -> Iterator[Region]:
             Range(grid[number], min(grid[number] + size, extent))
             for grid, number, size, extent in zip(grids, corner, tensor.tile, tensor.dims, strict=True)
         )
-
-
-def _taps(node: Node, work: Work, region: Region, image: Values, fill: int) -> Iterator[Values]:
-    """The tile under each kernel position of the outputs of `work`; `fill` where that is padding.
-
-    Raises CheckError where an output needs what is not in the tile.
-    """
-    down, right = node.window.vertical, node.window.horizontal
-    size = node.sizes[0]
-    for row in range(down.kernel):
-        rows, rows_inside = _under(down, row, work.rows, region[1], size.height)
-        for col in range(right.kernel):
-            cols, cols_inside = _under(right, col, work.cols, region[2], size.width)
-            tap = image[:, rows[:, None], cols[None, :], :]
-            inside = rows_inside[:, None] & cols_inside[None, :]
-            yield np.where(inside[None, :, :, None], tap, fill)
-
-
-def _under(axis: Axis, tap: int, outputs: Range, part: Range, extent: int) -> tuple[Values, NDArray[np.bool_]]:
-    """Indices into a tile of the inputs under one tap, and which of them are not padding."""
-    wanted = np.arange(outputs.start, outputs.stop) * axis.stride - axis.pad + tap * axis.dilation
-    inside = (wanted >= 0) & (wanted < extent)
-    held = (wanted >= part.start) & (wanted < part.stop)
-    if np.any(inside & ~held):
-        raise CheckError("an output needs inputs that are not in its tile")
-    return np.where(inside, wanted - part.start, 0), inside
-
-
-def _operate(node: Node, work: Work, operands: list[tuple[Tile, Values]]) -> Values:
-    """What the vector unit does with the tiles of a piece."""
-    tile, first = operands[0]
-    simple: dict[Op, Callable[[], Values]] = {
-        Op.MAX_POOL: lambda: np.max(list(_taps(node, work, tile.region, first, int(np.iinfo(np.int64).min))), axis=0),
-        Op.AVG_POOL: lambda: _average(node, work, tile, first),
-        Op.GLOBAL_POOL: lambda: _average(node, work, tile, first),
-        Op.ADD: lambda: first + operands[-1][1],
-        Op.SCALE: lambda: first * operands[-1][1],
-        Op.CONCAT: lambda: first,
-        Op.SHUFFLE: lambda: first,
-        Op.SIGMOID: lambda: arithmetic.sigmoid(first),
-        Op.SOFTMAX: lambda: arithmetic.softmax(first),
-        Op.LRN: lambda: arithmetic.lrn(first, node.channel_window),
-        Op.BATCH_NORM: lambda: arithmetic.batch_norm(first, np.arange(work.channels.start, work.channels.stop)),
-        Op.RELU: lambda: np.maximum(first, 0),
-        Op.SUBSAMPLE_PAD: lambda: _subsampled(node, work, tile, first),
-    }
-    return simple[node.op]()
-
-
-def _subsampled(node: Node, work: Work, tile: Tile, image: Values) -> Values:
-    (tap,) = _taps(node, work, tile.region, image, fill=0)
-    return np.pad(tap, ((0, 0), (0, 0), (0, 0), (0, node.output.channels - tap.shape[-1])))
-
-
-def _average(node: Node, work: Work, tile: Tile, image: Values) -> Values:
-    return np.asarray(np.sum(list(_taps(node, work, tile.region, image, fill=0)), axis=0) // node.window.elements)

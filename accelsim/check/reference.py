@@ -8,24 +8,30 @@ import numpy as np
 
 from accelsim.check import arithmetic
 from accelsim.check.arithmetic import Values
-from accelsim.network.graph import INPUT, Network, Node, Op
+from accelsim.network.graph import Network, Node, Op
 
 
 def compute_directly(
-    network: Network, image: Values, weights: dict[str, Values], *, activation_bits: int, weight_bits: int
+    network: Network,
+    images: dict[str, Values],
+    weights: dict[str, Values],
+    *,
+    map_bits: dict[str, int],
+    weight_bits: int,
 ) -> dict[str, Values]:
     """All maps of the network, as (images, rows, columns, channels), by name.
 
-    weights: for each convolution (groups, output channels, input channels, kernel rows * columns).
+    images: by name of the input; weights: for each convolution (groups, output channels, input channels, kernel rows *
+    columns), of at most `weight_bits`; map_bits: of an element of each map.
     """
-    maps = {INPUT: image}
+    maps = dict(images)
     for node in network.nodes:
         inputs = [maps[name] for name in node.inputs]
         if node.op is Op.CONV:
-            values = _convolve(node, inputs[0], weights[node.name], activation_bits + weight_bits)
+            values = _convolve(node, inputs[0], weights[node.weights_name], map_bits[node.inputs[0]] + weight_bits)
         else:
             values = _operate(node, inputs)
-        maps[node.name] = arithmetic.wrap(arithmetic.activate(values, node.activation), activation_bits)
+        maps[node.name] = arithmetic.wrap(arithmetic.activate(values, node.activation), map_bits[node.name])
     return maps
 
 

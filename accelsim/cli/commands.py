@@ -6,22 +6,39 @@ import json
 import sys
 import textwrap
 from argparse import Namespace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from accelsim.errors import Mistake, UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from accelsim.network.graph import Network
+    from accelsim.report.compare import Row
+    from accelsim.run.result import Run
 
 
 def run(arguments: Namespace) -> int:
     """`accelsim run`."""
-    from accelsim.report import text
-    from accelsim.report.columns import layer_rows
     from accelsim.run.simulate import load_both, run_network
 
     workload, network, machine = load_both(arguments.network, arguments.machine, arguments.settings)
-    result = run_network(workload, network, machine)
+    return _finish(run_network(workload, network, machine), arguments)
+
+
+def reprice(arguments: Namespace) -> int:
+    """`accelsim reprice`."""
+    from accelsim.run.reprice import read_run, reprice
+
+    return _finish(reprice(read_run(arguments.finished), arguments.energy, "--energy"), arguments)
+
+
+def _finish(result: Run, arguments: Namespace) -> int:
+    """Save and print a run, as its arguments say."""
+    from accelsim.report import text
+    from accelsim.report.columns import layer_rows
+
     if arguments.output is not None:
         result.save(arguments.output, force=arguments.force)
     if arguments.json:
@@ -34,8 +51,42 @@ def run(arguments: Namespace) -> int:
         print()
         print(text.costliest(result.records))
     print()
-    print(text.summary(network.name, machine.name, result.total, result.totals))
+    print(text.summary(result.network.name, result.machine.name, result.total, result.totals))
     return 0
+
+
+def compare(arguments: Namespace) -> int:
+    """`accelsim compare`."""
+    from accelsim.cli.progress import progress
+    from accelsim.report.compare import comparison
+    from accelsim.run import compare
+
+    points = compare.load_points(arguments.networks, arguments.machines, arguments.settings)
+    with progress(len(points)) as before:
+        rows = compare.compare(points, before)
+    if arguments.output is not None:
+        _save_comparison(rows, arguments)
+    if arguments.json:
+        _print_json({"rows": rows})
+    else:
+        print(comparison(rows))
+    return 0
+
+
+def _save_comparison(rows: Sequence[Row], arguments: Namespace) -> None:
+    """The rows, and a picture of those with an accuracy."""
+    from accelsim.report.export import csv_text, save_files
+    from accelsim.report.figure import FORMATS, drawn
+    from accelsim.report.tradeoff import tradeoff
+
+    known = [row for row in rows if row["top1_pct"] is not None]
+    figure = tradeoff(known) if known else None
+    pictures = {f"compare.{kind}": drawn(figure, kind) if figure else None for kind in FORMATS}
+    save_files(Path(arguments.output), {**pictures, "compare.csv": csv_text(rows)}, force=arguments.force)
+    unknown = dict.fromkeys(str(row["network"]) for row in rows if row["top1_pct"] is None)
+    if unknown:
+        which = f"a picture without {', '.join(unknown)}" if known else "no picture"
+        print(f"{which}: no accuracy is known", file=sys.stderr)
 
 
 def gemm(arguments: Namespace) -> int:
@@ -45,12 +96,22 @@ def gemm(arguments: Namespace) -> int:
 
     machine = configured_machine(arguments.machine, arguments.settings)
     found = run_gemm(arguments.m, arguments.k, arguments.n, arguments.groups, machine)
-    if arguments.json:
-        _print_json(found)
-    else:
-        width = max(map(len, found))
-        for name, value in found.items():
-            print(f"{name.ljust(width)}  {value:.4f}" if isinstance(value, float) else f"{name.ljust(width)}  {value}")
+    _print_values(found, as_json=arguments.json)
+    return 0
+
+
+def dram(arguments: Namespace) -> int:
+    """`accelsim dram`."""
+    from accelsim.config.dram import CommandDevice
+    from accelsim.config.load import load_dram
+    from accelsim.machine.dram.replay import play_trace
+    from accelsim.machine.dram.trace import read_trace
+
+    device = load_dram(arguments.device, arguments.settings)
+    if not isinstance(device, CommandDevice):
+        raise UserError([Mistake("command-line", 0, "device", "a device with `kind: command`", repr(device.device))])
+    directions, addresses = read_trace(arguments.trace)
+    _print_values(play_trace(device, directions, addresses), as_json=arguments.json)
     return 0
 
 
@@ -120,36 +181,49 @@ def list_shipped(arguments: Namespace) -> int:
 
 def _network_list() -> str:
     """All networks, with what they cost and how accurate they are."""
-    from accelsim.config.accuracy import published
-    from accelsim.config.load import FOLDERS, data_root, shipped
-    from accelsim.config.variants import NAMES
+    from accelsim.config.load import names
     from accelsim.report.text import table
     from accelsim.run.simulate import load_network
-    from accelsim.units import packed_bytes
 
-    accuracies = published(data_root() / FOLDERS["networks"])
     rows = []
-    for name in (*shipped("networks"), *NAMES):
-        _, network = load_network(name)
-        accuracy = accuracies.get(network.name)
+    for name in names("networks"):
+        workload, network = load_network(name)
+        accuracy = workload.accuracy
         known = [f"{accuracy.top1_pct:.1f}", f"  {accuracy.kind}; {accuracy.source}"] if accuracy else ["-", ""]
-        size = packed_bytes(network.weights, 8)
-        rows.append([name, f"{network.macs / 1e6:.2f}", f"{network.weights / 1e6:.3f}", f"{size / 1e6:.2f}", *known])
-    return table(("network", "MMAC", "M weights", "MB (int8)", "top-1 %", "accuracy from"), rows, left=(0, 5))
+        size = network.stored_weight_bytes()
+        rows.append([name, f"{network.macs / 1e6:.2f}", f"{network.nonzeros / 1e6:.3f}", f"{size / 1e6:.2f}", *known])
+    return table(("network", "MMAC", "M weights", "MB", "top-1 %", "accuracy from"), rows, left=(0, 5))
 
 
 def columns(_: Namespace) -> int:
     """`accelsim columns`."""
+    from accelsim.report import compare
     from accelsim.report.columns import COLUMNS, TOTALS
 
     rows = [[column.name, column.unit, column.meaning] for column in COLUMNS]
     rows += [[name, unit, f"{meaning} (totals only)"] for name, unit, meaning in TOTALS]
+    described = {row[0] for row in rows}
+    rows += [
+        [column.name, column.unit, f"{column.meaning} (compare only)"]
+        for column in compare.COLUMNS
+        if column.name not in described
+    ]
     width = max(len(row[0]) for row in rows)
     unit_width = max(len(row[1]) for row in rows)
     print(f"{'column'.ljust(width)}  {'unit'.ljust(unit_width)}  meaning")
     for name, unit, meaning in rows:
         print(f"{name.ljust(width)}  {unit.ljust(unit_width)}  {meaning}")
     return 0
+
+
+def _print_values(values: Mapping[str, int | float | str], *, as_json: bool) -> None:
+    """Names and values, one a line."""
+    if as_json:
+        _print_json(values)
+        return
+    width = max(map(len, values))
+    for name, value in values.items():
+        print(f"{name.ljust(width)}  {value:.4f}" if isinstance(value, float) else f"{name.ljust(width)}  {value}")
 
 
 def _print_json(value: Any) -> None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from accelsim.cli import commands
+from accelsim.cli import commands, sweeps
 from accelsim.errors import Mistake, UserError, shorten, suggestion
 from accelsim.version import __version__
 
@@ -29,28 +29,34 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     Raises UserError; leaves through SystemExit(0) after `--help` and `--version`.
     """
     arguments = _parser().parse_args(argv)
-    arguments.settings = _placed(arguments.settings, argv) if hasattr(arguments, "settings") else []
+    for name, option in (("settings", "--set"), ("vary", "--vary"), ("where", "--where")):
+        setattr(arguments, name, _placed(getattr(arguments, name, []), option, argv))
     return arguments
 
 
-def _placed(settings: Sequence[str], argv: Sequence[str]) -> list[tuple[int, str]]:
-    """Each setting with its position among the arguments, counted from 1."""
-    places = [position for position, word in enumerate(argv, 1) if word.startswith("--set")]
-    return list(zip(places, settings, strict=False))
+def _placed(values: Sequence[str], option: str, argv: Sequence[str]) -> list[tuple[int, str]]:
+    """Each value of an option with its position among the arguments, counted from 1."""
+    places = [position for position, word in enumerate(argv, 1) if word.startswith(option)]
+    return list(zip(places, values, strict=False))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="accelsim",
         description="Cycle-level simulator of systolic-array DNN accelerators.",
-        epilog="Exit codes: 0 fine, 1 a check failed, 2 the user's mistake, 130 interrupted.",
+        epilog="Exit codes: 0 fine, 1 a check or a point of a sweep failed, 2 the user's mistake, 130 interrupted.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"accelsim {__version__}")
     commands_ = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
     _add_run(commands_)
+    _add_compare(commands_)
+    _add_reprice(commands_)
+    sweeps.add_sweep(commands_, _jobs)
+    sweeps.add_pareto(commands_)
     _add_gemm(commands_)
     _add_check(commands_)
+    _add_dram(commands_)
     _add_show(commands_)
     _add_list(commands_)
     columns = commands_.add_parser("columns", help="describe the result columns", allow_abbrev=False)
@@ -76,12 +82,63 @@ def _add_run(subparsers: Any) -> None:
     )  # fmt: skip
     parser.add_argument("network", metavar="NETWORK", help="workload file, or name of a shipped one")
     parser.add_argument("machine", metavar="HW", help="machine file, or name of a shipped one")
+    _add_output(parser)
+    _add_settings(parser)
+    parser.set_defaults(command=commands.run)
+
+
+def _add_reprice(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "reprice",
+        help="price a finished run with another energy table",
+        description="Price a finished run with another energy table, without simulating it again. DIR gets what "
+        "`accelsim run --set energy.table=TABLE -o DIR` would have written.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("finished", metavar="RUN", help="folder that `run -o` wrote, or its run.json")
+    parser.add_argument("--energy", metavar="TABLE", required=True, help="energy table file, or name of a shipped one")
+    _add_output(parser)
+    parser.set_defaults(command=commands.reprice)
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    """What is printed of a run, and where it is kept."""
     parser.add_argument("--by", choices=GROUPINGS, help="shares of MACs, cycles and energy instead of the layer table")
     parser.add_argument("--json", action="store_true", help='print {"totals": ..., "layers": [...]}')
     parser.add_argument("-o", dest="output", metavar="DIR", help="write run.json and layers.csv into DIR")
     parser.add_argument("--force", action="store_true", help="replace another run in DIR")
+
+
+def _add_compare(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "compare",
+        help="networks side by side: accuracy and cost",
+        description="Simulate each network on each machine; tabulate accuracy, and what one image costs. Patterns such "
+        "as 'mobilenet_v1_*_224' stand for the names of `accelsim list` that they match.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "networks", metavar="NETWORK", nargs="+", help="workload file, name of a shipped one, or pattern"
+    )
+    parser.add_argument(
+        "--hw",
+        dest="machines",
+        metavar="HW",
+        nargs="+",
+        action="extend",
+        required=True,
+        help="machine file, name of a shipped one, or pattern; may be repeated",
+    )
+    parser.add_argument("--json", action="store_true", help='print {"rows": [...]}')
+    parser.add_argument(
+        "-o",
+        dest="output",
+        metavar="DIR",
+        help="write compare.csv into DIR, and accuracy against each cost as a picture",
+    )
+    parser.add_argument("--force", action="store_true", help="replace another comparison in DIR")
     _add_settings(parser)
-    parser.set_defaults(command=commands.run)
+    parser.set_defaults(command=commands.compare)
 
 
 def _add_gemm(subparsers: Any) -> None:
@@ -116,6 +173,23 @@ def _add_check(subparsers: Any) -> None:
     parser.set_defaults(command=commands.check)
 
 
+def _add_dram(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "dram",
+        help="play a trace of bursts on a DRAM device",
+        description="Play a trace on a DRAM device, each burst as soon as the queues take it. Cycles are DRAM clocks "
+        "from the first burst offered to the end of the last data.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("device", metavar="DEVICE", help="device file, or name of a shipped one")
+    parser.add_argument(
+        "trace", metavar="TRACE", help="lines such as `R 0x1000` or `W 4160`, one burst each; - for stdin"
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    _add_settings(parser)
+    parser.set_defaults(command=commands.dram)
+
+
 def _add_show(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "show",
@@ -138,6 +212,10 @@ def _add_list(subparsers: Any) -> None:
 
 def _size(text: str) -> int:
     return _whole_number(text, 1, LARGEST)
+
+
+def _jobs(text: str) -> int:
+    return _whole_number(text, 1, 1024)
 
 
 def _seed(text: str) -> int:
@@ -165,7 +243,7 @@ def _mistake(message: str, parser: argparse.ArgumentParser) -> Mistake:
         got, expected = "nothing", missing[1]
     elif ignored := re.fullmatch(r"ignored explicit argument (.*)", problem):
         got, expected = ignored[1], "no value"
-    elif problem == "expected one argument":
+    elif problem in ("expected one argument", "expected at least one argument"):
         got, expected = "nothing", "a value"
     else:
         got, expected = problem, f"the arguments of `{parser.prog} --help`"

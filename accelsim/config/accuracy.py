@@ -1,29 +1,36 @@
-"""Published accuracy of the networks, for tables and plots that weigh it against cost."""
+"""Published accuracy of the networks that go by a variant name: the lines of `workloads/accuracy.csv`."""
 
 from __future__ import annotations
 
 import csv
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
+
+from accelsim.config.strict_yaml import Document, Origin, scalar
+
+FILE = "accuracy.csv"
 
 
-class Accuracy(NamedTuple):
-    """ImageNet accuracy in percent, how it was measured, and who says so; top-5 is None where it is not published."""
+def add_published(document: Document, folder: Path) -> None:
+    """Write what is published of the network into its document, as if `accuracy:` stood there.
 
-    top1_pct: float
-    top5_pct: float | None
-    kind: str
-    source: str
+    folder: where the file of accuracies lies.
+    """
+    found = _lines(folder).get(document.data["name"])
+    if found is not None:
+        line, accuracy = found
+        document.data["accuracy"] = dict(accuracy)
+        document.origins[("accuracy",)] = Origin(f"{folder.name}/{FILE}", line)
 
 
 @lru_cache(maxsize=1)
-def published(folder: Path) -> dict[str, Accuracy]:
-    """The accuracies in `accuracy.csv` of a workloads folder, by network name."""
-    with (folder / "accuracy.csv").open(newline="", encoding="utf-8") as file:
-        return {
-            row["network"]: Accuracy(
-                float(row["top1_pct"]), float(row["top5_pct"]) if row["top5_pct"] else None, row["kind"], row["source"]
-            )
-            for row in csv.DictReader(file)
-        }
+def _lines(folder: Path) -> dict[str, tuple[int, dict[str, Any]]]:
+    """By network: the number of its line, and its cells; what is not published is left out."""
+    with (folder / FILE).open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        return {row.pop("network"): (reader.line_num, _values(row)) for row in reader}
+
+
+def _values(row: dict[str, str]) -> dict[str, Any]:
+    return {key: scalar(text) if key.endswith("_pct") else text for key, text in row.items() if text}

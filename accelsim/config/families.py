@@ -16,7 +16,6 @@ from accelsim.config.strict_yaml import KeyPath
 from accelsim.config.workload import NetworkFile
 
 Resolution = Annotated[int, Field(ge=8, le=4096)]
-Width = Annotated[float, Field(gt=0, le=16, allow_inf_nan=False)]
 Channels = Annotated[int, Field(gt=0, le=1 << 16)]
 FireChannels = Annotated[list[Channels], Field(min_length=8, max_length=8)]
 StageChannels = Annotated[list[Channels], Field(min_length=3, max_length=3)]
@@ -83,12 +82,11 @@ class GoogLeNet(NetworkFile):
 class MobileNetV1(NetworkFile):
     """Howard et al., arXiv 1704.04861, Table 1.
 
-    width: multiplier alpha of all channels but the classes; shallow: without the five equal layers of 14x14x512;
+    width: the multiplier alpha, channels rounded down; shallow: without the five equal layers of 14x14x512;
     separable: false replaces each depthwise and pointwise pair by a full 3x3 convolution (Table 4).
     """
 
     family: Literal["mobilenet_v1"]
-    width: Width = 1.0
     resolution: Resolution = 224
     shallow: bool = False
     separable: bool = True
@@ -119,7 +117,6 @@ class ShuffleNetV1(NetworkFile):
     """
 
     family: Literal["shufflenet_v1"]
-    width: Width = 1.0
     groups: Literal[1, 2, 3, 4, 8] = 3
     channels: Channels | None = None
     stem: Channels | None = None
@@ -144,6 +141,9 @@ class Comparator(NetworkFile):
     resolution: Resolution = 224
     classes: Channels = 1000
 
+
+SCALES_ITSELF = (MobileNetV1, ShuffleNetV1)
+"""Families whose papers say what `width` does to each layer; the channels of others are scaled alike."""
 
 FamilyNetwork = AlexNet | Vgg | ResNet | DenseNet | GoogLeNet | MobileNetV1 | SqueezeNet | ShuffleNetV1 | Comparator
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import fnmatch
+import glob
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from accelsim.config import dram
+from accelsim.config.accuracy import add_published
+from accelsim.config.energy_table import EnergyTable
 from accelsim.config.families import FAMILIES, broken_rules
 from accelsim.config.machine import Machine, inconsistencies
-from accelsim.config.schema import validate
+from accelsim.config.merge import drop_what_other_units_replace, merged
+from accelsim.config.schema import Section, sections_in, validate
 from accelsim.config.strict_yaml import Document, KeyPath, Origin, dotted, kind_of, parse, read, scalar
 from accelsim.config.variants import NAMES, variant
 from accelsim.config.workload import NetworkFile, Workload
@@ -32,17 +39,20 @@ _SINGULAR: dict[Kind, str] = {
 _NAMED_BY: dict[str, tuple[Kind, str]] = {"dram": ("dram", "device"), "energy": ("energy", "table")}
 MACHINE_SECTIONS = ("array", "vector", "sram", "dma", "dram", "energy", "scheduling")
 SECTIONS = (*MACHINE_SECTIONS, "network")
-_COMMAND_LINE = "command-line"
+_SAID_OF_IT = ("expect", "accuracy")
+"""Keys of a network that say what is known of it. They hold for this network alone, for any batch."""
+COMMAND_LINE = "command-line"
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """One `--set key=value`, and where on the command line it stands."""
+    """A value that replaces that of a key, and where it was asked for."""
 
     path: KeyPath
-    text: str
-    position: int
+    value: Any
+    file: str
+    line: int
 
 
 def data_root() -> Path:
@@ -56,6 +66,11 @@ def shipped(kind: Kind) -> list[str]:
     return sorted(path.stem for path in (data_root() / FOLDERS[kind]).glob("*.yaml"))
 
 
+def names(kind: Kind) -> list[str]:
+    """All names that stand for a configuration of a kind: shipped files, then variants of networks."""
+    return [*shipped(kind), *(NAMES if kind == "networks" else ())]
+
+
 def find(name_or_path: str, *kinds: Kind, asked: Mistake | None = None, folder: Path | None = None) -> tuple[Path, str]:
     """The file of that path, or shipped name of one of the kinds, and how messages call it.
 
@@ -63,20 +78,40 @@ def find(name_or_path: str, *kinds: Kind, asked: Mistake | None = None, folder: 
     Raises UserError, placed where `asked` says.
     """
     path = folder / name_or_path if folder else Path(name_or_path)
-    if _is_file(path):
+    if is_file(path):
         return path, str(path) if folder else name_or_path
     for kind in kinds:
         if name_or_path in shipped(kind):
             shown_as = f"{FOLDERS[kind]}/{name_or_path}.yaml"
             return data_root() / shown_as, shown_as
     what = " or ".join(_SINGULAR[kind] for kind in kinds)
-    known = [name for kind in kinds for name in shipped(kind)] + list(NAMES if "networks" in kinds else ())
+    known = [name for kind in kinds for name in names(kind)]
     expected = f"a file or the name of a shipped {what}{suggestion(name_or_path, known)}"
-    place = asked or Mistake(_COMMAND_LINE, 0, what if len(kinds) == 1 else "name", "", "")
+    place = asked or Mistake(COMMAND_LINE, 0, what if len(kinds) == 1 else "name", "", "")
     raise UserError([Mistake(place.file, place.line, place.key, expected, shorten(name_or_path))])
 
 
-def _is_file(path: Path) -> bool:
+def matching(word: str, kind: Kind, folder: Path = Path()) -> list[str]:
+    """The names that a pattern such as `vgg*` matches, or else the files, or the word itself where it is no pattern.
+
+    folder: what relative paths, given and taken, are relative to. Raises UserError where a pattern matches nothing.
+    """
+    if not set(word) & set("*?[") or is_file(folder / word):
+        return [word]
+    found = fnmatch.filter(names(kind), word) or _files(word, folder)
+    if not found:
+        expected = f"a pattern that matches files, or a name of `accelsim list {kind}`"
+        raise UserError([Mistake(COMMAND_LINE, 0, _SINGULAR[kind], expected, shorten(word))])
+    return found
+
+
+def _files(pattern: str, folder: Path) -> list[str]:
+    found = glob.glob(pattern, root_dir=folder)  # noqa: PTH207 (the pattern may be absolute)
+    return sorted(path for path in found if is_file(folder / path))
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; none has a name that is too long."""
     try:
         return path.is_file()
     except OSError:
@@ -102,11 +137,20 @@ def parse_overrides(
 
 def _override(position: int, text: str, sections: Sequence[str]) -> Override:
     key, equals, value = text.partition("=")
-    parts = tuple(key.strip().split("."))
-    if not equals or not all(parts) or parts[0] not in sections or parts == ("network",):
+    path = key_path(key.strip(), sections)
+    if not equals or not path:
         expected = f"KEY=VALUE with a key below {', '.join(sections)}"
-        raise UserError([Mistake(_COMMAND_LINE, position, "--set", expected, shorten(text))])
-    return Override(parts, value.strip(), position)
+        raise UserError([Mistake(COMMAND_LINE, position, "--set", expected, shorten(text))])
+    try:
+        return Override(path, value_of(value.strip()), COMMAND_LINE, position)
+    except ValueError as error:
+        raise UserError([Mistake(COMMAND_LINE, position, dotted(path), str(error), shorten(value.strip()))]) from None
+
+
+def key_path(key: str, sections: Sequence[str] = SECTIONS) -> tuple[str, ...]:
+    """The parts of a dotted key that is below one of the sections; nothing where it is not."""
+    parts = tuple(key.split("."))
+    return parts if all(parts) and parts[0] in sections and parts != ("network",) else ()
 
 
 def load_machine(name_or_path: str, overrides: Sequence[Override] = ()) -> Machine:
@@ -119,11 +163,24 @@ def load_machine(name_or_path: str, overrides: Sequence[Override] = ()) -> Machi
     apply_overrides(document, [override for override in overrides if override.path[0] != "network"])
     for section in _NAMED_BY:
         inline(document, section, path.parent)
+    return machine_of(document)
+
+
+def machine_of(document: Document) -> Machine:
+    """The machine of a resolved document. Raises UserError."""
     machine = validate(Machine, document)
     mistakes = [document.mistake(*found) for found in inconsistencies(machine)]
     if mistakes:
         raise UserError(mistakes)
     return machine
+
+
+def load_energy_table(name_or_path: str, asked: str) -> EnergyTable:
+    """An energy table, which the argument `asked` named. Raises UserError."""
+    path, shown_as = find(name_or_path, "energy", asked=Mistake(COMMAND_LINE, 0, asked, "", ""))
+    document = read(path, shown_as)
+    document.data["table"] = path.stem
+    return validate(EnergyTable, document)
 
 
 def configured_machine(name_or_path: str, settings: Iterable[tuple[int, str]]) -> Machine:
@@ -139,32 +196,73 @@ def configured_machine(name_or_path: str, settings: Iterable[tuple[int, str]]) -
     return machine
 
 
+class _DramAlone(Section):
+    """What a DRAM device is read as where there is no machine around it."""
+
+    dram: dram.DramDevice
+
+
+def load_dram(name_or_path: str, settings: Iterable[tuple[int, str]]) -> dram.IdealDevice | dram.CommandDevice:
+    """A DRAM device with `(position, "key=value")` settings applied; nothing but its keys can be set.
+
+    Raises UserError, with the mistakes of settings and file.
+    """
+    mistakes = Mistakes()
+    overrides = parse_overrides(settings, ("dram",), mistakes)
+    document = Document({"dram": {"device": name_or_path}}, {(): Origin(COMMAND_LINE, 0)})
+    with mistakes:
+        apply_overrides(document, overrides)
+        inline(document, "dram", Path())
+        device = validate(_DramAlone, document).dram
+        found = [document.mistake(("dram", *key), *words) for key, *words in dram.broken_rules(device)]
+        if found:
+            raise UserError(found)
+    mistakes.raise_any()
+    return device
+
+
 def load_workload(name_or_path: str, overrides: Sequence[Override] = ()) -> tuple[NetworkFile, Document]:
     """A network file or variant as written, `network.*` overrides applied, and the document for later messages.
 
-    What it expects is dropped where layers or input were overridden. Raises UserError.
+    What the file says of the network, its accuracy and what it expects, is dropped where an override makes it another
+    network. Raises UserError.
     """
     document = _network_document(name_or_path)
     ours = [override for override in overrides if override.path[0] == "network"]
+    if any(override.path[1] not in ("batch", *_SAID_OF_IT) for override in ours):
+        for key in _SAID_OF_IT:
+            _forget(document, key)
     apply_overrides(document, ours, root=("network",))
+    return workload_of(document), document
+
+
+def workload_of(document: Document) -> NetworkFile:
+    """The network file in a document. Raises UserError."""
     workload = validate(_network_model(document), document)
     mistakes = [document.mistake(*found) for found in broken_rules(workload)]
     if mistakes:
         raise UserError(mistakes)
-    if any(override.path != ("network", "batch") for override in ours):
-        workload = workload.model_copy(update={"expect": None})
-    return workload, document
+    return workload
+
+
+def _forget(document: Document, key: str) -> None:
+    """Take a key of the top out of the document."""
+    document.data.pop(key, None)
+    for path in [path for path in document.origins if path[:1] == (key,)]:
+        del document.origins[path]
 
 
 def is_variant(name_or_path: str) -> bool:
     """Whether this is the name of a network of a family, and not a file."""
-    return not _is_file(Path(name_or_path)) and variant(name_or_path) is not None
+    return not is_file(Path(name_or_path)) and variant(name_or_path) is not None
 
 
 def _network_document(name_or_path: str) -> Document:
     parameters = variant(name_or_path)
     if parameters is not None and is_variant(name_or_path):
-        return Document(parameters, {(): Origin(name_or_path, 0)})
+        document = Document(parameters, {(): Origin(name_or_path, 0)})
+        add_published(document, data_root() / FOLDERS["networks"])
+        return document
     path, shown_as = find(name_or_path, "networks")
     return read(path, shown_as)
 
@@ -186,22 +284,22 @@ def apply_overrides(document: Document, overrides: Iterable[Override], root: Key
     What can't be written is refused: `validate` will raise it.
     """
     for override in overrides:
-        origin = Origin(_COMMAND_LINE, override.position, root)
+        origin = Origin(override.file, override.line, root, is_set=True)
         path = override.path[len(root) :]
         _write_out_names(document)
         try:
-            _put(document, path, _value(override.text), origin)
+            _put(document, path, deepcopy(override.value), origin)
         except ValueError as error:
-            place = Mistake(_COMMAND_LINE, override.position, dotted(override.path), str(error), shorten(override.text))
-            document.refuse(path, place)
+            key, got = dotted(override.path), shorten(str(override.value))
+            document.refuse(path, Mistake(override.file, override.line, key, str(error), got))
 
 
-def _value(text: str) -> Any:
+def value_of(text: str) -> Any:
     """A scalar, or a list written as `[1, 2]`. Raises ValueError."""
     if not text.startswith("["):
         return scalar(text)
     try:
-        document = parse(f"value: {text}", _COMMAND_LINE)
+        document = parse(f"value: {text}", COMMAND_LINE)
     except UserError as error:
         raise ValueError("a list such as [1, 2]") from error
     if document.refused:
@@ -235,8 +333,9 @@ def _write_out_names(document: Document) -> None:
 def inline(document: Document, section: str, folder: Path) -> None:
     """Put the file that the section names (by path from `folder`, or shipped) below the section's own keys, which win.
 
-    A section that is complete, as in a saved configuration, needs no file, unless the command line names another one.
-    Where there is no such file the section is refused.
+    A file that a setting names takes the place of the whole section: only what is set wins over it. Without one, a
+    section that is complete, as in a saved configuration, needs no file. Where there is no such file the section is
+    refused.
     """
     _write_out_names(document)
     kind, key = _NAMED_BY[section]
@@ -246,20 +345,24 @@ def inline(document: Document, section: str, folder: Path) -> None:
     if not isinstance(own[key], str):
         document.refuse((section,), document.mistake((section, key), "text", kind_of(own[key])))
         return
-    asked_by_command = _is_set(document, (section, key))
-    if _is_complete(own, section):
-        if not asked_by_command:
-            return
-        own = {part: value for part, value in own.items() if _is_set(document, (section, part))}
+    is_asked_for = _is_set(document, (section, key))
+    if is_asked_for:
+        own = _set_parts(document, own, (section,))
+        document.origins = {
+            path: origin for path, origin in document.origins.items() if path[:1] != (section,) or origin.is_set
+        }
+    elif _is_complete(own, section):
+        return
     try:
         place = document.mistake((section, key), "", "")
-        path, shown_as = find(own[key], kind, asked=place, folder=None if asked_by_command else folder)
+        path, shown_as = find(own[key], kind, asked=place, folder=None if is_asked_for else folder)
         base = read(path, shown_as)
     except UserError as error:
         document.refuse((section,), *error.mistakes)
         return
     base.data[key] = path.stem
-    document.data[section] = _merge(base.data, {part: value for part, value in own.items() if part != key})
+    drop_what_other_units_replace(base.data.get("timing"), own.get("timing"))
+    document.data[section] = merged(base.data, {part: value for part, value in own.items() if part != key})
     document.origins[(section,)] = base.origins[()]
     for key_path, origin in base.origins.items():
         document.origins.setdefault((section, *key_path), origin)
@@ -269,21 +372,23 @@ def inline(document: Document, section: str, folder: Path) -> None:
 
 
 def _is_set(document: Document, path: KeyPath) -> bool:
-    return document.origin(path).file == _COMMAND_LINE
+    return document.origin(path).is_set
+
+
+def _set_parts(document: Document, data: dict[str, Any], path: KeyPath) -> dict[str, Any]:
+    """What the command line sets of the mapping at `path`, at any depth."""
+    parts: dict[str, Any] = {}
+    for key, value in data.items():
+        if _is_set(document, (*path, key)):
+            parts[key] = value
+        elif isinstance(value, dict) and (below := _set_parts(document, value, (*path, key))):
+            parts[key] = below
+    return parts
 
 
 def _is_complete(own: dict[str, Any], section: str) -> bool:
     """Whether a section has all keys that it needs."""
-    model = Machine.model_fields[section].annotation
-    assert model is not None
-    return all(not field.is_required() or name in own for name, field in model.model_fields.items())
-
-
-def _merge(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in own.items():
-        if isinstance(value, dict) and isinstance(merged.get(key), dict):
-            merged[key] = _merge(merged[key], value)
-        else:
-            merged[key] = value
-    return merged
+    models = sections_in(Machine.model_fields[section].annotation)
+    return any(
+        all(not field.is_required() or name in own for name, field in model.model_fields.items()) for model in models
+    )

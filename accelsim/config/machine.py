@@ -7,12 +7,13 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from accelsim.config.dram import DramDevice
+from accelsim.config.dram import DramDevice, broken_rules
 from accelsim.config.energy_table import EnergyTable
 from accelsim.config.schema import Bits, Count, Name, Positive, PositiveNumber, Section, has_key
 from accelsim.config.strict_yaml import KeyPath
 from accelsim.units import ceil_div
 
+Objective = Literal["cycles", "energy", "edp", "dram_bytes"]
 Lanes = Annotated[int, Field(gt=0, le=1 << 16)]
 
 
@@ -21,7 +22,9 @@ class Array(Section):
 
     rows: Annotated[int, Field(gt=0, le=1 << 16)] = Field(description="PE rows")
     cols: Annotated[int, Field(gt=0, le=1 << 16)] = Field(description="PE columns")
-    dataflow: Literal["ws", "is", "os"] = Field(description="weight-, input- or output-stationary")
+    dataflow: Literal["ws", "is", "os", "auto"] = Field(
+        description="weight-, input- or output-stationary, or for each layer what suits the objective best"
+    )
     clock_mhz: PositiveNumber = Field(description="clock of array, vector unit, SRAM and DMA")
     overlap: bool = Field(True, description="the next fold loads, or the last drains, behind the current one")
     mac_latency: Annotated[int, Field(ge=1, le=64)] = Field(1, description="clocks of a MAC: multiplier stages + 1")
@@ -70,10 +73,18 @@ class Dma(Section):
 
 
 class Scheduling(Section):
-    """Who goes first."""
+    """How layers are tiled, what stays on chip, and who goes first."""
+
+    objective: Objective = Field(default="cycles", description="what tile sizes, loop order and dataflow keep small")
 
     arbitration: Literal["arrival", "program_order"] = Field(
         default="arrival", description="order in which DRAM serves the DMA engines"
+    )
+    inferences: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=1, description="images, or batches, one after the other; weights that fit stay from one to the next"
+    )
+    keep_activations: Literal["auto", "never"] = Field(
+        default="auto", description="whether maps may stay on chip from one layer to the next"
     )
 
 
@@ -102,7 +113,11 @@ class Machine(Section):
 
 def inconsistencies(machine: Machine) -> Iterator[tuple[KeyPath, str, str]]:
     """(key, expected, got) of values that are fine alone and not together."""
+    for key, expected, got in broken_rules(machine.dram):
+        yield ("dram", *key), expected, got
     array, accumulator = machine.array, machine.sram.accumulator
+    if machine.energy.dram_by == "command" and machine.dram.kind != "command":
+        yield ("energy", "dram_by"), "byte, as the DRAM device has no commands", "command"
     least = 2 * array.cols * ceil_div(array.psum_bits, 8)
     if array.dataflow != "os" and accumulator.capacity_bytes < least:
         expected = f"at least {least} (a partial sum for each column, twice)"

@@ -10,6 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from accelsim.config.strict_yaml import Document, KeyPath, kind_of
 from accelsim.errors import UserError, nearest, shorten, suggestion
 
+MAX_MISTAKES = 1000
+TAG_KEYS = ("op", "kind")
+"""Keys whose value says which member of a union a mapping is."""
+
 Positive = Annotated[int, Field(gt=0, le=1 << 40)]
 Count = Annotated[int, Field(ge=0, le=1 << 40)]
 PositiveNumber = Annotated[float, Field(ge=1e-6, le=1e15, allow_inf_nan=False)]
@@ -30,13 +34,15 @@ Model = TypeVar("Model", bound=Section)
 def validate(model: type[Model], document: Document) -> Model:
     """The document as a model.
 
-    Raises UserError with a mistake for every wrong key and value, those that the document came with included.
+    Raises UserError with a mistake for every wrong key and value, `MAX_MISTAKES` at most, and those that the document
+    came with.
     """
     mistakes = document.mistakes
     try:
         result = model.model_validate(document.data)
     except ValidationError as error:
-        details = [(_path(detail, document.data), detail) for detail in error.errors(include_url=False)]
+        found = error.errors(include_url=False)[:MAX_MISTAKES]
+        details = [(_path(detail, document.data), detail) for detail in found]
         misspelt = {(*path[:-1], _meant(detail, model)) for path, detail in details}
         for path, detail in details:
             if not document.is_refused(path) and not (detail["type"] == "missing" and path in misspelt):
@@ -137,7 +143,7 @@ def _keys_beside(model: type[Section], loc: Sequence[str | int]) -> set[str]:
                 found
                 for section in sections
                 if part in section.model_fields
-                for found in _sections_in(section.model_fields[part].annotation)
+                for found in sections_in(section.model_fields[part].annotation)
             ]
     return {key for section in sections for key in section.model_fields}
 
@@ -147,12 +153,13 @@ def _tagged(sections: Sequence[type[Section]], tag: str) -> list[type[Section]]:
     return [
         section
         for section in sections
-        if "op" in section.model_fields and tag in get_args(section.model_fields["op"].annotation)
+        for key in TAG_KEYS
+        if key in section.model_fields and tag in get_args(section.model_fields[key].annotation)
     ]
 
 
-def _sections_in(annotation: Any) -> list[type[Section]]:
+def sections_in(annotation: Any) -> list[type[Section]]:
     """The models that an annotation is made of."""
     if isinstance(annotation, type) and issubclass(annotation, Section):
         return [annotation]
-    return [found for part in get_args(annotation) for found in _sections_in(part)]
+    return [found for part in get_args(annotation) for found in sections_in(part)]

@@ -40,14 +40,14 @@ class _Dumper(yaml.SafeDumper):
         dumped: str = yaml.dump(data, Dumper=cls, sort_keys=False, width=120, default_flow_style=None)
         return dumped
 
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 (PyYAML's signature)
         return True
 
     def represent_mapping(
         self,
         tag: str,
         mapping: Any,
-        flow_style: bool | None = None,  # noqa: ARG002
+        flow_style: bool | None = None,  # noqa: ARG002 (PyYAML's signature)
     ) -> yaml.MappingNode:
         """On one line only where it fits."""
         return super().represent_mapping(tag, mapping, flow_style=None if len(str(mapping)) < 100 else False)

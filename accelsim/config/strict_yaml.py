@@ -32,11 +32,15 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a value was written, and under which key the document hangs there (`--set network.batch` is its batch)."""
+    """Where a value was written, and under which key the document hangs there (`--set network.batch` is its batch).
+
+    is_set: it replaced what stands in the file.
+    """
 
     file: str
     line: int
     root: KeyPath = ()
+    is_set: bool = False
 
 
 @dataclass(slots=True)
@@ -82,14 +86,19 @@ def dotted(path: KeyPath) -> str:
 
 def read(path: Path, shown_as: str) -> Document:
     """Parse a file, as `parse` does. Raises UserError."""
+    return parse(read_bytes(path, shown_as, MAX_FILE_BYTES), shown_as)
+
+
+def read_bytes(path: Path, shown_as: str, most: int) -> bytes:
+    """A file of at most so many bytes. Raises UserError."""
     try:
         with path.open("rb") as file:
-            raw = file.read(MAX_FILE_BYTES + 1)
+            raw = file.read(most + 1)
     except OSError as error:
         raise UserError([Mistake(shown_as, 0, "file", "a readable file", error.strerror or "an error")]) from None
-    if len(raw) > MAX_FILE_BYTES:
-        raise UserError([Mistake(shown_as, 0, "file", f"at most {MAX_FILE_BYTES} bytes", "a larger file")])
-    return parse(raw, shown_as)
+    if len(raw) > most:
+        raise UserError([Mistake(shown_as, 0, "file", f"at most {most} bytes", "a larger file")])
+    return raw
 
 
 def parse(raw: bytes | str, shown_as: str) -> Document:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, Tag
 
 from accelsim.config.schema import Count, Name, Section
+from accelsim.config.transforms import Binarize, Factorize, Prune, Quantize
 
 MAX_EXTENT = 1 << 20
 Size = Annotated[int, Field(gt=0, le=MAX_EXTENT)]
@@ -21,6 +22,7 @@ Sides = Annotated[
     _NUMBER_OR_LIST,
 ]
 Activation = Literal["none", "relu", "relu6"]
+Width = Annotated[float, Field(gt=0, le=16, allow_inf_nan=False)]
 
 
 class Input(Section):
@@ -123,15 +125,31 @@ class ShuffleNetUnitRow(Row):
     se: bool = Field(False, description="squeeze-and-excitation on the unit's branch, or on its concatenation")
 
 
-class BlockRow(Row):
-    """Rows that are repeated; the names of the layers are those of the block, a number, and those of its rows.
+class RepeatedRow(Row):
+    """Rows that are repeated; the names of the layers are those of this row, a number, and those of its rows.
 
-    Within the block the name of a row means that of the same repetition, and `above` the map that enters it.
+    Among them the name of a row means that of the same repetition, and `above` the map that enters it.
     """
+
+    layers: Annotated[list[AnyRow], Field(min_length=1, max_length=1000)]
+
+
+class BlockRow(RepeatedRow):
+    """Repetitions one behind the other: each enters the next."""
 
     op: Literal["block"]
     times: Size = 1
-    layers: Annotated[list[AnyRow], Field(min_length=1, max_length=1000)]
+
+
+class PathsRow(RepeatedRow):
+    """Repetitions side by side, which the same map enters; what leaves them is added up, or concatenated in order.
+
+    The result has the name of this row.
+    """
+
+    op: Literal["paths"]
+    times: Annotated[Size, Field(ge=2)]
+    join: Literal["add", "concat"]
 
 
 AnyRow = Annotated[
@@ -144,10 +162,12 @@ AnyRow = Annotated[
     | ShuffleRow
     | SubsampleRow
     | ShuffleNetUnitRow
-    | BlockRow,
+    | BlockRow
+    | PathsRow,
     Field(discriminator="op"),
 ]
 BlockRow.model_rebuild()
+PathsRow.model_rebuild()
 
 
 class Expectation(Section):
@@ -158,18 +178,44 @@ class Expectation(Section):
     source: str
 
 
+Percent = Annotated[float, Field(ge=0, le=100)]
+Text = Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+class Accuracy(Section):
+    """How accurate the network is once trained: a figure from elsewhere, nothing is computed from it.
+
+    kind: how it was measured, such as `single crop`.
+    """
+
+    top1_pct: Percent
+    top5_pct: Percent | None = None
+    kind: Text
+    source: Text
+
+
 class NetworkFile(Section):
-    """What every network file has."""
+    """What every network file has. The ways to shrink a network are applied in the order of their keys.
+
+    width: multiplier of all channels but those of the input and of the last layer with weights.
+    """
 
     name: Name
     description: str = ""
     source: str
     batch: Annotated[int, Field(gt=0, le=1 << 16)] = 1
     expect: Expectation | None = None
+    accuracy: Accuracy | None = None
+    width: Width = 1.0
+    factorize: Factorize | None = None
+    quantize: Quantize | None = None
+    binarize: Binarize | None = None
+    prune: Prune | None = None
 
 
 class Workload(NetworkFile):
-    """A network as a list of rows."""
+    """A network as a list of rows. resolution: side of a square input, in the place of the input's own size."""
 
+    resolution: Size | None = None
     input: Input
     layers: Annotated[list[AnyRow], Field(min_length=1, max_length=10_000)]

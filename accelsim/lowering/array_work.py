@@ -5,9 +5,13 @@ Timing and port stretching are docs/machine.md sections 2, 3 and 5; the actions 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
 
 from accelsim.config.machine import Machine
 from accelsim.lowering.dataflows import (
@@ -23,52 +27,99 @@ from accelsim.lowering.dataflows import (
     fold_sequence,
     pack_size,
 )
+from accelsim.network.graph import Node
 from accelsim.program.folds import Fold, FoldChain
 from accelsim.units import ceil_div
+
+ROUNDING = 1e-9
+"""What sums of probabilities may be off by, before a number of clocks is rounded up."""
+
+
+class Share(NamedTuple):
+    """`part` for each `whole`."""
+
+    part: int = 1
+    whole: int = 1
+
+    def of(self, other: Share) -> Share:
+        """A share of a share."""
+        return Share(self.part * other.part, self.whole * other.whole)
 
 
 @dataclass(frozen=True, slots=True)
 class ArrayMachine:
-    """What the work of the array depends on: its shape, the widths of its data, and the SRAM ports in bits."""
+    """What the work of a layer on the array depends on: its shape, the widths of its data, and the SRAM ports in bits.
+
+    stored_weights: how the layer's weights pass their port, as so many bits for so many weights. skipped: (nonzeros,
+    weights) of a layer whose zeros take no clocks.
+    """
 
     dataflow: DataflowName
     shape: ArrayShape
-    activation_bits: int
+    ifmap_bits: int
+    ofmap_bits: int
     weight_bits: int
     psum_bits: int
     activation_port_bits: int
     weight_port_bits: int
     accumulator_port_bits: int
+    stored_weights: Share
+    skipped: Share | None = None
 
     @classmethod
     def of(cls, machine: Machine) -> ArrayMachine:
-        """The array of a machine."""
+        """The array of a machine, for layers whose data has the machine's widths; of `auto` as yet with the first."""
         array, sram = machine.array, machine.sram
-        accumulator_port = sram.accumulator.port_bytes_per_cycle
         return cls(
-            dataflow=array.dataflow,
+            dataflow="ws" if array.dataflow == "auto" else array.dataflow,
             shape=ArrayShape(array.rows, array.cols, array.mac_latency),
-            activation_bits=array.activation_bits,
+            ifmap_bits=array.activation_bits,
+            ofmap_bits=array.activation_bits,
             weight_bits=array.weight_bits,
             psum_bits=array.psum_bits,
             activation_port_bits=8 * sram.activation.port_bytes_per_cycle,
             weight_port_bits=8 * sram.weight.port_bytes_per_cycle,
-            accumulator_port_bits=array.cols * array.psum_bits if accumulator_port is None else 8 * accumulator_port,
+            accumulator_port_bits=_accumulator_port_bits(machine, array.psum_bits),
+            stored_weights=Share(array.weight_bits, 1),
         )
+
+    def for_layer(self, node: Node, machine: Machine, ifmap_bits: int, ofmap_bits: int) -> ArrayMachine:
+        """The same for a layer that has widths of its own, or pruned weights."""
+        weight_bits = node.bits.weight or self.weight_bits
+        psum_bits = node.bits.psum or self.psum_bits
+        stored = Share(weight_bits, 1)
+        if node.pruning is not None:
+            stored = Share(node.stored_weight_bits(self.weight_bits), node.weights)
+        skips = node.pruning is not None and node.pruning.zeros == "skip"
+        return replace(
+            self,
+            ifmap_bits=ifmap_bits,
+            ofmap_bits=ofmap_bits,
+            weight_bits=weight_bits,
+            psum_bits=psum_bits,
+            accumulator_port_bits=_accumulator_port_bits(machine, psum_bits),
+            stored_weights=stored,
+            skipped=Share(node.nonzeros, node.weights) if skips else None,
+        )
+
+
+def _accumulator_port_bits(machine: Machine, psum_bits: int) -> int:
+    port = machine.sram.accumulator.port_bytes_per_cycle
+    return machine.array.cols * psum_bits if port is None else 8 * port
 
 
 @dataclass(frozen=True, slots=True)
 class ArrayWork:
     """Timing of a piece, and what it moves, in elements.
 
-    unstretched_cycles: its streams if the SRAM ports never limited them; ifmap_passes: how often each ifmap element
-    under the kernel is read; hops: elements moved one PE on.
+    unstretched_cycles: its streams if the SRAM ports never limited them; ifmap_passes, weight_passes: how often each
+    ifmap element under the kernel, and each weight, is read; hops: elements moved one PE on.
     """
 
     chain: FoldChain
     unstretched_cycles: int
     ifmap_passes: int
-    weight_reads: int
+    weight_passes: int
     psum_reads: int
     psum_writes: int
     outputs: int
@@ -77,29 +128,56 @@ class ArrayWork:
     psum_hops: int
 
 
-@dataclass(frozen=True, slots=True)
-class Reuse:
-    """With a line buffer, of `positions` ifmap elements under the kernel only `pixels` are read from SRAM."""
-
-    pixels: int = 1
-    positions: int = 1
-
-
 @lru_cache(maxsize=1 << 12)
 def array_work(
-    gemm: Gemm, machine: ArrayMachine, *, first: bool = True, last: bool = True, reuse: Reuse = Reuse()
+    gemm: Gemm, machine: ArrayMachine, *, first: bool = True, last: bool = True, reuse: Share = Share()
 ) -> ArrayWork:
-    """The work of one piece; `first` and `last` say whether it begins and ends its sums over K."""
+    """The work of one piece; `first` and `last` say whether it begins and ends its sums over K.
+
+    reuse: which share of the ifmap elements under the kernel is read from SRAM (a line buffer reads each pixel once).
+    """
     dataflow = DATAFLOWS[machine.dataflow]
-    sequence = fold_sequence(dataflow, gemm, machine.shape)
-    chain = chain_of(sequence, lambda shape: _stretched(dataflow, _piece(shape, first, last), machine, reuse))
+    shorter = _without_zeros(gemm, machine)
+    sequence = fold_sequence(dataflow, shorter, machine.shape)
+    longer = Share(gemm.k, shorter.k)
+    ports = _Ports.of(machine, reuse.of(longer), machine.stored_weights.of(longer))
+    chain = chain_of(sequence, lambda shape: _stretched(dataflow, _piece(shape, first, last), machine.shape, ports))
     totals = [0] * 8
     for times, shape in _folds(sequence):
         for position, amount in enumerate(_moves(dataflow, _piece(shape, first, last), machine.shape)):
             totals[position] += times * amount
-    packed = pack_size(dataflow, gemm, machine.shape) > 1
+    packed = pack_size(dataflow, shorter, machine.shape) > 1
     passes = 1 if packed or dataflow.cols == "m" else ceil_div(gemm.n, machine.shape.cols)
-    return ArrayWork(chain, totals[0], passes, *totals[1:])
+    streamed, weight_reads, *moved = totals
+    return ArrayWork(chain, streamed, passes, weight_reads // (shorter.groups * shorter.k * shorter.n), *moved)
+
+
+def _without_zeros(gemm: Gemm, machine: ArrayMachine) -> Gemm:
+    """The product with its sums as long as the array works on them, where zeros are skipped.
+
+    Each column picks the operands of its own nonzero weights (as in Cambricon-S, Zhou et al., MICRO 2018), and a fold
+    goes on until the fullest of the columns that advance together is through.
+    """
+    if machine.skipped is None:
+        return gemm
+    together = gemm.n if machine.dataflow == "is" else min(gemm.n, machine.shape.cols)
+    return replace(gemm, k=fullest(gemm.k, machine.skipped, together))
+
+
+@lru_cache(maxsize=1 << 12)
+def fullest(length: int, density: Share, columns: int) -> int:
+    """How many nonzeros the fullest of so many columns of `length` weights is expected to have, at least 1.
+
+    The expected maximum of binomial variables, zeros being anywhere: the sum over k of 1 - P(X <= k)^columns.
+    """
+    kept = density.part / density.whole
+    if density.part == density.whole:
+        return length
+    steps = np.arange(1, length + 1)
+    ratios = np.log((length - steps + 1) / steps) + math.log(kept / (1 - kept))
+    log_probabilities = length * math.log1p(-kept) + np.concatenate(([0.0], np.cumsum(ratios)))
+    at_most = np.minimum(np.cumsum(np.exp(log_probabilities)), 1.0)[:length]
+    return max(1, min(length, math.ceil(float(np.sum(1 - at_most**columns)) - ROUNDING)))
 
 
 def _piece(shape: FoldShape, first: bool, last: bool) -> FoldShape:
@@ -115,29 +193,47 @@ def _folds(sequence: FoldSequence, times: int = 1) -> Iterator[tuple[int, FoldSh
             yield from _folds(part, times * count)
 
 
-def _stretched(dataflow: Dataflow, shape: FoldShape, machine: ArrayMachine, reuse: Reuse) -> Fold:
+@dataclass(frozen=True, slots=True)
+class _Ports:
+    """Bits that pass each SRAM port for an element of a fold, over the bits that it passes a clock."""
+
+    ifmap: Share
+    weight: Share
+    ofmap: Share
+    psum: Share
+
+    @classmethod
+    def of(cls, machine: ArrayMachine, ifmap: Share, weight: Share) -> _Ports:
+        """ifmap: elements read for each one of a fold; weight: bits read for each one."""
+        return cls(
+            ifmap=ifmap.of(Share(machine.ifmap_bits, machine.activation_port_bits)),
+            weight=weight.of(Share(1, machine.weight_port_bits)),
+            ofmap=Share(machine.ofmap_bits, machine.activation_port_bits),
+            psum=Share(machine.psum_bits, machine.accumulator_port_bits),
+        )
+
+
+def _stretched(dataflow: Dataflow, shape: FoldShape, array: ArrayShape, ports: _Ports) -> Fold:
     """Fold timing with T' and r' of docs/machine.md section 5 in the place of T and r; tails are not stretched."""
-    fold = fold_of(dataflow, shape, machine.shape)
+    fold = fold_of(dataflow, shape, array)
     pinned = shape.rows * shape.cols // shape.packed
-    activation = (machine.activation_bits, machine.activation_port_bits)
-    weight = (machine.weight_bits, machine.weight_port_bits)
+    across, down = shape.steps * shape.rows, shape.steps * shape.cols
     load, streams = 0, []
     match dataflow.pinned:
         case "weight":
-            load = _port_cycles(pinned, *weight)
-            streams.append(_port_cycles(shape.steps * shape.rows, *activation, reuse))
+            load = _port_cycles(pinned, ports.weight)
+            streams.append(_port_cycles(across, ports.ifmap))
         case "ifmap":
-            load = _port_cycles(pinned, *activation)
-            streams.append(_port_cycles(shape.steps * shape.rows, *weight))
+            load = _port_cycles(pinned, ports.ifmap)
+            streams.append(_port_cycles(across, ports.weight))
         case "psum":
-            streams.append(_port_cycles(shape.steps * shape.rows, *activation, reuse))
-            streams.append(_port_cycles(shape.steps * shape.cols, *weight))
+            streams.append(_port_cycles(across, ports.ifmap))
+            streams.append(_port_cycles(down, ports.weight))
     if dataflow.pinned != "psum":
-        outputs = shape.steps * shape.cols
         if shape.last_k:
-            streams.append(_port_cycles(outputs, *activation))
+            streams.append(_port_cycles(down, ports.ofmap))
         if not (shape.first_k and shape.last_k):
-            streams.append(_port_cycles(outputs, machine.psum_bits, machine.accumulator_port_bits))
+            streams.append(_port_cycles(down, ports.psum))
     drains = shape.last_k or dataflow.pinned != "psum"
     return Fold(
         load=max(fold.load, load),
@@ -148,9 +244,9 @@ def _stretched(dataflow: Dataflow, shape: FoldShape, machine: ArrayMachine, reus
     )
 
 
-def _port_cycles(count: int, bits: int, port_bits: int, reuse: Reuse = Reuse()) -> int:
+def _port_cycles(count: int, port: Share) -> int:
     """Clocks in which a port passes `count` elements."""
-    return ceil_div(count * bits * reuse.pixels, port_bits * reuse.positions)
+    return ceil_div(count * port.part, port.whole)
 
 
 def _moves(dataflow: Dataflow, shape: FoldShape, array: ArrayShape) -> tuple[int, ...]:

@@ -2,52 +2,116 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from itertools import product
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from math import prod
 
 import numpy as np
+from numpy.typing import NDArray
 
 from accelsim.config.machine import Machine
 from accelsim.errors import LoweringError
-from accelsim.lowering.array_work import ArrayWork, Reuse, array_work
+from accelsim.lowering.array_work import ArrayWork, Share, array_work
 from accelsim.lowering.dataflows import Gemm
-from accelsim.lowering.placement import Channels, Maps, Placement, aligned, copied_channels
-from accelsim.lowering.tiling import LayerShape, Limits, Plan, plan_convolution, plan_vector
+from accelsim.lowering.pieces import (
+    Block,
+    blocks,
+    cuts,
+    input_pixels,
+    input_window,
+    kernel_positions,
+    loops,
+    once_each,
+    overlap,
+    roles,
+)
+from accelsim.lowering.pinning import Pins
+from accelsim.lowering.placement import Channels, Maps, Placement, aligned, copied_channels, progressions
+from accelsim.lowering.residency import MapsOutgrownError, Residency
+from accelsim.lowering.search import convolution_bytes, plan_convolution, plan_vector, vector_dram_bytes
+from accelsim.lowering.tiling import LayerShape, Limits, Plan
 from accelsim.lowering.vector_work import on_vector_unit, ops_per_element, vector_cycles
-from accelsim.network.graph import Axis, Node, Op
+from accelsim.network.graph import Node, Op, WeightKind
 from accelsim.program.commands import Buffer, Compute, Tile, Unit, Work
-from accelsim.program.tensors import Range, Tensor, elements
+from accelsim.program.tensors import Range, Region, Tensor, elements, share_of_tile
 from accelsim.records import ActionCounts
 from accelsim.units import packed_bytes
-
-Block = tuple[Range, Range, Range]
-"""Output images, rows and columns of a piece."""
 
 
 @dataclass(slots=True)
 class Lowerer:
-    """Turns one layer after the other into commands; remembers addresses of weights and counts of actions."""
+    """Turns one layer after the other into commands; remembers what it placed and the counts of actions.
+
+    tensors: weights by the name of their layer; kept, kept_by: tiles that stay, by the tensor they lie in and by layer;
+    kept_channels: which channels of a tensor stay; pinned: tiles of weights that stay.
+    """
 
     machine: Machine
-    limits: Limits
     batch: int
     maps: Maps
     next_address: int
-    weights: list[Tensor] = field(default_factory=list)
+    residency: Residency
+    pins: Pins
+    base: Limits = field(init=False)
+    limits: Limits = field(init=False)
+    tensors: dict[str, Tensor] = field(default_factory=dict)
     counts: list[ActionCounts] = field(default_factory=list)
     stretched: list[int] = field(default_factory=list)
     plans: list[Plan | None] = field(default_factory=list)
+    kept: dict[Tensor, list[Tile]] = field(default_factory=dict)
+    kept_by: dict[str, list[Tile]] = field(default_factory=dict)
+    pinned: dict[tuple[str, Region], Tile] = field(default_factory=dict)
+    kept_channels: dict[Tensor, NDArray[np.bool_]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.base = self.limits = Limits.of(self.machine)
 
     def layer(self, index: int, node: Node) -> list[Compute]:
         """The commands of a node, in order. Raises LoweringError."""
         self.counts.append(ActionCounts())
         self.stretched.append(0)
         self.plans.append(None)
+        low, high = self.residency.rooms[index]
+        self.limits = self._limits(node, high - low, self.pins)
         try:
             return list(self._commands(index, node))
         except LoweringError as error:
             raise LoweringError(f"{node.name}: {error}") from None
+
+    def _limits(self, node: Node, room: int, pins: Pins) -> Limits:
+        """The machine's limits, with the widths of the layer's data and the bytes that its tiles have."""
+        ifmap, ofmap = max(self._bits(name) for name in node.inputs), self._bits(node.name)
+        array = self.base.array.for_layer(node, self.machine, ifmap, ofmap)
+        return replace(
+            self.base,
+            array=array,
+            activation_bytes=room,
+            weight_bytes=min(pins.room, self.base.weight_bytes),
+            pinned=node.weights_name in pins.names,
+        )
+
+    def dram_bytes(self, node: Node, room: int, stays: frozenset[str], pins: Pins) -> int:
+        """DRAM bytes of a layer with so much room for its tiles, if these maps and weights stay.
+
+        Raises LoweringError.
+        """
+        if node.op in (Op.CONCAT, Op.SHUFFLE) and not self.maps.copies[node.name]:
+            return 0
+        limits = self._limits(node, room, pins)
+        shape = self._shape(node, stays)
+        try:
+            if on_vector_unit(node, self.machine):
+                return round(vector_dram_bytes(node, shape, limits))
+            return round(convolution_bytes(shape, limits))
+        except LoweringError as error:
+            raise LoweringError(f"{node.name}: {error}") from None
+
+    def _shape(self, node: Node, stays: frozenset[str] | None = None) -> LayerShape:
+        """What the choice of a layer's plan depends on, if these maps stay; by default those that do."""
+        return LayerShape.of(node, self.batch, self.maps, self.residency.names if stays is None else stays)
+
+    def _bits(self, name: str) -> int:
+        return self.maps.by_name[name].tensor.bits
 
     def _commands(self, index: int, node: Node) -> Iterator[Compute]:
         if node.op in (Op.CONCAT, Op.SHUFFLE):
@@ -63,79 +127,103 @@ class Lowerer:
         self.counts[-1] = self.counts[-1] + ActionCounts(**amounts)
 
     def _weight_tensor(self, node: Node, tile: tuple[int, int, int]) -> Tensor:
+        if node.weights_name in self.tensors:
+            return self.tensors[node.weights_name]
         taps = node.window.elements
         dims = (node.groups, node.output.channels // node.groups, node.sizes[0].channels // node.groups, taps)
-        bits = self.machine.array.weight_bits
-        tensor = Tensor(f"{node.name}.weights", dims, bits, self.next_address, (*tile, taps))
+        bits = self.limits.array.weight_bits
+        compressed = node.stored_weight_bits(bits) if node.pruning else None
+        tensor = Tensor(f"{node.name}.weights", dims, bits, self.next_address, (*tile, taps), compressed)
         self.next_address = aligned(self.next_address + tensor.bytes)
-        self.weights.append(tensor)
+        self.tensors[node.name] = tensor
         return tensor
 
     def _convolution(self, index: int, node: Node) -> Iterator[Compute]:
-        scattered = bool(np.any(np.diff(self.maps.by_name[node.name].channels) != 1))
-        plan = plan_convolution(LayerShape.of(node, self.batch, scattered=scattered), self.limits)
+        plan = plan_convolution(self._shape(node), self.limits)
         self.plans[-1] = plan
+        self.limits = replace(self.limits, array=replace(self.limits.array, dataflow=plan.dataflow))
         weights = self._weight_tensor(node, (plan.groups, plan.out_channels, plan.in_channels))
         source = self.maps.by_name[node.inputs[0]]
         held = _Held()
-        for block, groups, outs, ins in _loops(node, self.batch, plan):
+        for block, groups, outs, ins in loops(node, self.batch, plan):
             group_inputs, group_outputs = weights.dims[2], weights.dims[1]
             inputs = Range(groups.start * group_inputs + ins.start, (groups.stop - 1) * group_inputs + ins.stop)
             outputs = Range(groups.start * group_outputs + outs.start, (groups.stop - 1) * group_outputs + outs.stop)
-            ifmap = held.tile(source, (*_window(node, block), source.reads(*inputs[:2])))
-            weight = held.weight_tile(weights, (groups, outs, ins, Range(0, weights.dims[3])))
+            ifmaps = held.map_tiles(self, source, (*input_window(node, block), source.reads(*inputs[:2])), block)
+            weight = self._weight_tile(node, held, weights, (groups, outs, ins, Range(0, weights.dims[3])))
             first, last = ins.start == 0, ins.stop == group_inputs
             work = Work(*block, outputs, ins, first, last)
             results = self._piece_results(node, work, plan, held) if last else ()
-            done = self._array_work(node, work, groups.size, outs.size)
+            done = self._array_work(node, work, groups.size, outs.size, weight)
             yield Compute(
                 index,
                 Unit.ARRAY,
                 work,
-                *_roles(self.machine.array.dataflow, ifmap, weight),
+                *roles(plan.dataflow, ifmaps, weight),
                 results,
                 chain=done.chain,
                 post_cycles=self.machine.array.post_latency if last else 0,
             )
 
-    def _array_work(self, node: Node, work: Work, groups: int, outs: int) -> ArrayWork:
+    def _weight_tile(self, node: Node, held: _Held, tensor: Tensor, region: Region) -> Tile:
+        """The tile of the weights: one for all inferences where they stay."""
+        if node.weights_name not in self.pins.names:
+            return held.weight_tile(tensor, region)
+        return self.pinned.setdefault((tensor.name, region), Tile(tensor, region, Buffer.WEIGHT))
+
+    def _array_work(self, node: Node, work: Work, groups: int, outs: int, weight: Tile) -> ArrayWork:
         pixels = work.images.size * work.rows.size * work.cols.size
-        positions = _positions(node, work)
+        positions = kernel_positions(node, work)
         reuse = self._reuse(node, work, positions)
         gemm = Gemm(groups, pixels, node.window.elements * work.reduction.size, outs)
-        done = array_work(gemm, self.limits.array, first=work.first, last=work.last, reuse=reuse)
-        array = self.machine.array
-        ins = groups * work.reduction.size
+        array = self.limits.array
+        done = array_work(gemm, array, first=work.first, last=work.last, reuse=reuse)
         self.stretched[-1] += done.chain.stream_cycles - done.unstretched_cycles
+        self._count_macs(node, pixels, positions, weight)
         self._count(
-            macs=gemm.groups * gemm.m * gemm.k * gemm.n,
-            active_macs=positions * ins * outs,
-            register_bytes=packed_bytes(done.activation_hops, array.activation_bits)
+            register_bytes=packed_bytes(done.activation_hops, array.ifmap_bits)
             + packed_bytes(done.weight_hops, array.weight_bits)
             + packed_bytes(done.psum_hops, array.psum_bits),
             sram_read_ifmap_bytes=packed_bytes(
-                done.ifmap_passes * ins * positions * reuse.pixels // reuse.positions, array.activation_bits
+                done.ifmap_passes * groups * work.reduction.size * positions * reuse.part // reuse.whole,
+                array.ifmap_bits,
             ),
-            sram_read_weight_bytes=packed_bytes(done.weight_reads, array.weight_bits),
+            sram_read_weight_bytes=done.weight_passes * weight.bytes,
             sram_read_psum_bytes=packed_bytes(done.psum_reads, array.psum_bits),
             sram_write_psum_bytes=packed_bytes(done.psum_writes, array.psum_bits),
-            sram_write_ofmap_bytes=packed_bytes(done.outputs, array.activation_bits),
+            sram_write_ofmap_bytes=packed_bytes(done.outputs, array.ofmap_bits),
         )
         return done
 
-    def _reuse(self, node: Node, work: Work, positions: int) -> Reuse:
+    def _count_macs(self, node: Node, pixels: int, positions: int, weight: Tile) -> None:
+        """MACs that are done, and those that take energy: the others meet a zero of the padding or a pruned weight."""
+        taps, array = node.window.elements, self.limits.array
+        weights = elements(weight.region)
+        nonzeros = share_of_tile(weight.tensor, weight.region, node.nonzeros)
+        zeros = node.pruning.zeros if node.pruning else "nothing"
+        active = positions * (weights if zeros == "nothing" else nonzeros) // taps
+        signs = node.weight_kind is not WeightKind.INTEGER
+        self._count(
+            macs=pixels * (nonzeros if zeros == "skip" else weights),
+            active_macs=active,
+            multiplier_bit_products=0 if signs else active * array.weight_bits * array.ifmap_bits,
+            adder_bits=active * array.psum_bits,
+            xnor_ops=active if signs and array.ifmap_bits == 1 else 0,
+        )
+
+    def _reuse(self, node: Node, work: Work, positions: int) -> Share:
         """What a line buffer saves; an operand that is pinned is read once anyway."""
-        if not self.machine.sram.line_buffer or self.machine.array.dataflow == "is":
-            return Reuse()
-        return Reuse(_pixels(node, work), positions) if positions else Reuse()
+        if not self.machine.sram.line_buffer or self.limits.array.dataflow == "is":
+            return Share()
+        return Share(input_pixels(node, work), positions) if positions else Share()
 
     def _piece_results(self, node: Node, work: Work, plan: Plan, held: _Held) -> tuple[Tile, ...]:
         """The tiles a piece fills: its own, or those of all channels of its block."""
-        if plan.channels_outer:
+        if not plan.gathers:
             return self._results(node, work)
         block = (work.images, work.rows, work.cols)
-        if held.block != block:
-            held.block = block
+        if held.results_block != block:
+            held.results_block = block
             held.results = self._results(node, Work(*block, Range(0, node.output.channels), work.reduction))
         return held.results
 
@@ -144,23 +232,64 @@ class Lowerer:
         if channels is None:
             channels = np.arange(work.channels.start, work.channels.stop)
         place = self.maps.by_name[node.name]
-        return tuple(
-            Tile(place.tensor, (work.images, work.rows, work.cols, where), Buffer.ACTIVATION)
+        stays = node.name in self.residency.stays
+        tiles = tuple(
+            Tile(place.tensor, (work.images, work.rows, work.cols, where), Buffer.ACTIVATION, stays)
             for where in place.writes(channels)
         )
+        if stays:
+            self.kept.setdefault(place.tensor, []).extend(tiles)
+            self.kept_by.setdefault(node.name, []).extend(tiles)
+            mask = self.kept_channels.setdefault(place.tensor, np.zeros(place.tensor.dims[3], dtype=np.bool_))
+            mask[place.channels] = True
+        return tiles
+
+    def addresses(self) -> dict[Tile, int]:
+        """Where the tiles that stay lie: those of a map one after the other.
+
+        Raises MapsOutgrownError where tiles of sub-byte data, each rounded up to bytes, need more than their map has.
+        """
+        found: dict[Tile, int] = {}
+        outgrown = set()
+        for name, tiles in self.kept_by.items():
+            low = address = self.residency.addresses[name]
+            for tile in tiles:
+                found[tile] = address
+                address += tile.bytes
+            if address > low + self.residency.stays[name].size:
+                outgrown.add(name)
+        if outgrown:
+            raise MapsOutgrownError(outgrown)
+        address = self.pins.room
+        for tile in self.pinned.values():
+            found[tile] = address
+            address += tile.bytes
+        return found
+
+    def tiles_of(self, place: Placement, region: Region) -> tuple[Tile, ...]:
+        """The tiles that hold a region of a map: those that stay, and new ones for the channels that do not."""
+        kept = self.kept.get(place.tensor)
+        if kept is None:
+            return (Tile(place.tensor, region, Buffer.ACTIVATION),)
+        channels = region[3]
+        loaded = np.flatnonzero(~self.kept_channels[place.tensor][channels.start : channels.stop]) + channels.start
+        new = (
+            Tile(place.tensor, (*region[:3], part), Buffer.ACTIVATION) for part in progressions(tuple(loaded.tolist()))
+        )
+        return (*new, *(tile for tile in kept if overlap(tile.region, region)))
 
     def _vector(self, index: int, node: Node) -> Iterator[Compute]:
-        plan = plan_vector(node, self.batch, self.limits)
+        plan = plan_vector(node, self._shape(node), self.limits)
         self.plans[-1] = plan
         weights = self._weight_tensor(node, (plan.out_channels, 1, 1)) if node.is_depthwise else None
         held = _Held()
-        for channels in _tiles(node.output.channels, plan.out_channels):
-            for block in _blocks(node, self.batch, plan):
+        for channels in cuts(node.output.channels, plan.out_channels):
+            for block in blocks(node, self.batch, plan):
                 work = Work(*block, channels, Range(0, 1))
-                streamed = _once(self._operands(node, work, held))
+                streamed = once_each(self._operands(node, work, held))
                 if weights is not None:
                     whole = (channels, Range(0, 1), Range(0, 1), Range(0, weights.dims[3]))
-                    streamed = (*streamed, held.weight_tile(weights, whole))
+                    streamed = (*streamed, self._weight_tile(node, held, weights, whole))
                 yield self._vector_compute(index, node, work, streamed, self._results(node, work))
 
     def _operands(self, node: Node, work: Work, held: _Held) -> Iterator[Tile]:
@@ -169,34 +298,35 @@ class Lowerer:
             wanted = work.channels if node.op is not Op.SUBSAMPLE_PAD else Range(0, node.sizes[0].channels)
             channels = place.reads(*wanted[:2])
             if node.op is Op.SCALE and position == 1:
-                yield held.factor_tile(place, (work.images, Range(0, 1), Range(0, 1), channels))
+                yield from held.factor_tiles(self, place, (work.images, Range(0, 1), Range(0, 1), channels))
             else:
-                window = _window(node, (work.images, work.rows, work.cols))
-                yield Tile(place.tensor, (*window, channels), Buffer.ACTIVATION)
+                window = input_window(node, (work.images, work.rows, work.cols))
+                yield from self.tiles_of(place, (*window, channels))
 
     def _copy(self, index: int, node: Node, position: int) -> Iterator[Compute]:
         """A concat's or shuffle's input, moved to where it belongs. Channels of the work are those of the input."""
-        plan = plan_vector(node, self.batch, self.limits)
+        plan = plan_vector(node, self._shape(node), self.limits)
         self.plans[-1] = plan
         goes_to = copied_channels(node, position)
         place = self.maps.by_name[node.inputs[position]]
-        for channels in _tiles(node.sizes[position].channels, plan.out_channels):
-            for block in _blocks(node, self.batch, plan):
+        for channels in cuts(node.sizes[position].channels, plan.out_channels):
+            for block in blocks(node, self.batch, plan):
                 work = Work(*block, channels, Range(position, position + 1))
-                source = Tile(place.tensor, (*block, place.reads(*channels[:2])), Buffer.ACTIVATION)
+                sources = self.tiles_of(place, (*block, place.reads(*channels[:2])))
                 results = self._results(node, work, goes_to[channels.start : channels.stop])
-                yield self._vector_compute(index, node, work, (source,), results)
+                yield self._vector_compute(index, node, work, sources, results)
 
     def _vector_compute(
         self, index: int, node: Node, work: Work, streamed: tuple[Tile, ...], results: tuple[Tile, ...]
     ) -> Compute:
         outputs = work.images.size * work.rows.size * work.cols.size * work.channels.size
         operations = outputs * ops_per_element(node)
-        bits = self.machine.array.activation_bits
-        maps = [tile for tile in streamed if tile.buffer is Buffer.ACTIVATION]
         once = self.machine.sram.line_buffer
-        read = sum(_vector_reads(node, work, tile, once=once) for tile in maps)
-        read_bytes, written_bytes = packed_bytes(read, bits), packed_bytes(outputs, bits)
+        read = sum(
+            _vector_reads(node, position, work, once=once) * self._bits(name)
+            for position, name in _operand_positions(node, work)
+        )
+        read_bytes, written_bytes = packed_bytes(read, 1), packed_bytes(outputs, self._bits(node.name))
         weight_bytes = sum(tile.bytes for tile in streamed if tile.buffer is Buffer.WEIGHT)
         depthwise = node.op is Op.CONV
         self._count(
@@ -210,106 +340,51 @@ class Lowerer:
         return Compute(index, Unit.VECTOR, work, (), streamed, results, vector_cycles=cycles)
 
 
-def _vector_reads(node: Node, work: Work, tile: Tile, *, once: bool) -> int:
-    """Elements read of a tile: once for each window over it, padding left out, unless a line buffer reads them once."""
+def _operand_positions(node: Node, work: Work) -> Iterator[tuple[int, str]]:
+    """The inputs that a piece on the vector unit reads, each map once; of a copy, the one that is copied."""
+    if node.op in (Op.CONCAT, Op.SHUFFLE):
+        yield work.reduction.start, node.inputs[work.reduction.start]
+        return
+    yield from ((node.inputs.index(name), name) for name in dict.fromkeys(node.inputs))
+
+
+def _vector_reads(node: Node, position: int, work: Work, *, once: bool) -> int:
+    """Elements read of an input: once for each window over it, padding left out; once only with a line buffer."""
     if node.op in (Op.MAX_POOL, Op.AVG_POOL, Op.CONV):
-        return (_pixels if once else _positions)(node, work) * work.channels.size
-    return elements(tile.region)
+        return (input_pixels if once else kernel_positions)(node, work) * work.channels.size
+    if node.op is Op.SCALE and position == 1:
+        return work.images.size * work.channels.size
+    channels = node.sizes[0].channels if node.op is Op.SUBSAMPLE_PAD else work.channels.size
+    return prod(part.size for part in input_window(node, (work.images, work.rows, work.cols))) * channels
 
 
 @dataclass(slots=True)
 class _Held:
     """Tiles that the piece before left in SRAM, to be used again if the next piece wants the same."""
 
-    map_tile: Tile | None = None
+    region: Region | None = None
+    map_block: Block | None = None
+    maps: tuple[Tile, ...] = ()
     weights: Tile | None = None
-    factors: Tile | None = None
-    block: Block | None = None
+    factor_region: Region | None = None
+    factors: tuple[Tile, ...] = ()
     results: tuple[Tile, ...] = ()
+    results_block: Block | None = None
 
-    def tile(self, place: Placement, region: tuple[Range, ...]) -> Tile:
-        """The piece of the map."""
-        if self.map_tile is None or self.map_tile.region != region:
-            self.map_tile = Tile(place.tensor, region, Buffer.ACTIVATION)
-        return self.map_tile
+    def map_tiles(self, lowerer: Lowerer, place: Placement, region: Region, block: Block) -> tuple[Tile, ...]:
+        """The tiles of the part of the input map for a block of the output."""
+        if self.region != region or self.map_block != block:
+            self.region, self.map_block, self.maps = region, block, lowerer.tiles_of(place, region)
+        return self.maps
 
-    def weight_tile(self, tensor: Tensor, region: tuple[Range, ...]) -> Tile:
+    def weight_tile(self, tensor: Tensor, region: Region) -> Tile:
         """The tile of the weights."""
         if self.weights is None or self.weights.region != region:
             self.weights = Tile(tensor, region, Buffer.WEIGHT)
         return self.weights
 
-    def factor_tile(self, place: Placement, region: tuple[Range, ...]) -> Tile:
+    def factor_tiles(self, lowerer: Lowerer, place: Placement, region: Region) -> tuple[Tile, ...]:
         """The factors of a scale layer."""
-        if self.factors is None or self.factors.region != region:
-            self.factors = Tile(place.tensor, region, Buffer.ACTIVATION)
+        if self.factor_region != region:
+            self.factor_region, self.factors = region, lowerer.tiles_of(place, region)
         return self.factors
-
-
-def _once(tiles: Iterable[Tile]) -> tuple[Tile, ...]:
-    """Tiles of equal content (a map added to itself) only once."""
-    return tuple({(tile.tensor, tile.region): tile for tile in tiles}.values())
-
-
-def _roles(dataflow: str, ifmap: Tile, weight: Tile) -> tuple[tuple[Tile, ...], tuple[Tile, ...]]:
-    """(stationary, streamed) operands."""
-    match dataflow:
-        case "ws":
-            return (weight,), (ifmap,)
-        case "is":
-            return (ifmap,), (weight,)
-        case _:
-            return (), (ifmap, weight)
-
-
-def _tiles(extent: int, size: int) -> Iterator[Range]:
-    for start in range(0, extent, size):
-        yield Range(start, min(start + size, extent))
-
-
-def _blocks(node: Node, batch: int, plan: Plan) -> Iterator[Block]:
-    yield from product(
-        _tiles(batch, plan.images), _tiles(node.output.height, plan.rows), _tiles(node.output.width, plan.cols)
-    )
-
-
-def _loops(node: Node, batch: int, plan: Plan) -> Iterator[tuple[Block, Range, Range, Range]]:
-    """(block, groups, output channels, input channels) of each piece, in the plan's loop order."""
-    inputs, outputs = node.sizes[0].channels // node.groups, node.output.channels // node.groups
-    blocks = list(_blocks(node, batch, plan))
-    channels = list(product(_tiles(node.groups, plan.groups), _tiles(outputs, plan.out_channels)))
-    pairs = ((block, pair) for pair in channels for block in blocks)
-    if not plan.channels_outer:
-        pairs = ((block, pair) for block in blocks for pair in channels)
-    for block, (groups, outs) in pairs:
-        for ins in _tiles(inputs, plan.in_channels):
-            yield block, groups, outs, ins
-
-
-def _window(node: Node, block: Block) -> Block:
-    """The part of the input map that the outputs of a block read."""
-    images, rows, cols = block
-    vertical, horizontal = node.window.vertical, node.window.horizontal
-    return (
-        images,
-        Range(*vertical.taken(rows.start, rows.stop, node.sizes[0].height)),
-        Range(*horizontal.taken(cols.start, cols.stop, node.sizes[0].width)),
-    )
-
-
-def _pixels(node: Node, work: Work) -> int:
-    """Input pixels that a piece reads, each counted once."""
-    size, window = node.sizes[0], node.window
-    high = window.vertical.touched(work.rows.start, work.rows.stop, size.height)
-    return work.images.size * high * window.horizontal.touched(work.cols.start, work.cols.stop, size.width)
-
-
-def _positions(node: Node, work: Work) -> int:
-    """(output pixel, kernel position) pairs of a piece that are not on padding."""
-
-    def reads(axis: Axis, part: Range, extent: int) -> int:
-        return axis.reads(part.start, part.stop, extent)
-
-    size = node.sizes[0]
-    vertical = reads(node.window.vertical, work.rows, size.height)
-    return work.images.size * vertical * reads(node.window.horizontal, work.cols, size.width)

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 from accelsim.config.machine import Machine
 from accelsim.lowering.layers import Lowerer
+from accelsim.lowering.pinning import Pins, no_pins, plan_pins, stored_bytes
 from accelsim.lowering.placement import Maps, place_maps
-from accelsim.lowering.schedule import schedule
-from accelsim.lowering.tiling import Limits, Plan
-from accelsim.network.graph import INPUT, Network
+from accelsim.lowering.residency import MapsOutgrownError, Residency, candidates, nothing_stays, plan_residency
+from accelsim.lowering.schedule import Places, schedule
+from accelsim.lowering.tiling import Plan
+from accelsim.network.graph import Network
+from accelsim.network.stream import stream
 from accelsim.program.commands import Buffer, Program
 from accelsim.records import ActionCounts
 
@@ -18,10 +21,12 @@ from accelsim.records import ActionCounts
 class Lowered:
     """A program, and what is known of each layer before it runs.
 
-    counts: actions of array, vector unit and SRAM ports (DMA's come with the program); stretched_cycles: clocks by
-    which SRAM ports lengthen the streams; plans: the tile sizes chosen, None for layers that are only addresses.
+    network: with all its inferences; counts: actions of array, vector unit and SRAM ports (DMA's come with the
+    program); stretched_cycles: clocks by which SRAM ports lengthen the streams; plans: the tile sizes chosen, None for
+    layers that are only addresses.
     """
 
+    network: Network
     program: Program
     maps: Maps
     counts: tuple[ActionCounts, ...]
@@ -30,17 +35,55 @@ class Lowered:
 
 
 def lower(network: Network, machine: Machine) -> Lowered:
-    """The tile program of a network on a machine.
+    """The tile program of a network on a machine, for all its inferences.
 
     Raises LoweringError, naming the layer, where a layer's smallest tile does not fit the SRAM.
     """
+    layers = len(network.nodes)
+    network = stream(network, machine.scheduling.inferences)
     maps = place_maps(network, machine.array.activation_bits, scatter=machine.dma.scatter)
-    lowerer = Lowerer(machine, Limits.of(machine), network.batch, maps, maps.next_address)
+    capacity = machine.sram.activation.capacity_bytes
+    nothing = nothing_stays(layers, capacity)
+    planner = Lowerer(
+        machine, network.batch, maps, maps.next_address, nothing, no_pins(machine.sram.weight.capacity_bytes)
+    )
+    pins = _pins(network, machine, planner, layers)
+    found = list(candidates(network, maps, layers)) if machine.scheduling.keep_activations == "auto" else []
+    while True:
+        residency = plan_residency(
+            network.nodes[:layers],
+            found,
+            capacity,
+            lambda node, room, stays: planner.dram_bytes(node, room, stays, pins),
+        )
+        try:
+            return _lowered(network, machine, maps, residency.repeated(len(network.inputs), layers), pins)
+        except MapsOutgrownError as error:
+            found = [stay for stay in found if stay.name not in error.names]
+
+
+def _pins(network: Network, machine: Machine, planner: Lowerer, layers: int) -> Pins:
+    """The weights that stay, as if no map did."""
+    bits = machine.array.weight_bits
+    sizes = [(node, stored_bytes(node, bits)) for node in network.nodes[:layers] if node.weights]
+    room = machine.sram.activation.capacity_bytes
+    return plan_pins(
+        network,
+        sizes,
+        machine.sram.weight.capacity_bytes,
+        lambda node, pins: planner.dram_bytes(node, room, frozenset(), pins),
+    )
+
+
+def _lowered(network: Network, machine: Machine, maps: Maps, residency: Residency, pins: Pins) -> Lowered:
+    """The program with these maps and weights on chip. Raises MapsOutgrownError."""
+    lowerer = Lowerer(machine, network.batch, maps, maps.next_address, residency, pins)
     computes = [command for index, node in enumerate(network.nodes) for command in lowerer.layer(index, node)]
     capacities = {
         Buffer.ACTIVATION: machine.sram.activation.capacity_bytes,
         Buffer.WEIGHT: machine.sram.weight.capacity_bytes,
     }
-    given = (maps.by_name[INPUT].tensor, *lowerer.weights)
-    program = schedule(tuple(node.name for node in network.nodes), computes, given, capacities)
-    return Lowered(program, maps, tuple(lowerer.counts), tuple(lowerer.stretched), tuple(lowerer.plans))
+    given = (*(maps.by_name[name].tensor for name in network.inputs), *lowerer.tensors.values())
+    places = Places(lowerer.addresses(), residency.rooms, (0, pins.room))
+    program = schedule(tuple(node.name for node in network.nodes), computes, given, capacities, places)
+    return Lowered(network, program, maps, tuple(lowerer.counts), tuple(lowerer.stretched), tuple(lowerer.plans))

@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.network.graph import INPUT, Network, Node, Op, Shape
+from accelsim.network.graph import Network, Node, Op, Shape
 from accelsim.program.tensors import ALIGNMENT_BYTES, Range, Tensor
 from accelsim.units import ceil_div
 
@@ -68,14 +68,25 @@ class Maps:
     next_address: int
 
 
-def place_maps(network: Network, bits: int, *, scatter: bool) -> Maps:
-    """Give each map of the network a place; with `scatter` a store may write channels a stride apart."""
+def map_bits(network: Network, default: int) -> dict[str, int]:
+    """Bits of an element of each map, by name."""
+    inputs = dict.fromkeys(network.inputs, network.input_bits or default)
+    return inputs | {node.name: node.bits.output or default for node in network.nodes}
+
+
+def place_maps(network: Network, default_bits: int, *, scatter: bool) -> Maps:
+    """Give each map of the network a place; with `scatter` a store may write channels a stride apart.
+
+    default_bits: of an element, where the network says none.
+    """
+    bits = map_bits(network, default_bits)
     nested: dict[str, tuple[str, Channels]] = {}
     copies: dict[str, tuple[str, ...]] = {}
     for node in reversed(network.nodes):
         if node.op in (Op.CONCAT, Op.SHUFFLE):
             parts = _parts(node)
-            free = {name for name in parts if _may_nest(network, node, name, nested, scatter)}
+            same = [name for name in parts if bits[name] == bits[node.name]]
+            free = {name for name in same if _may_nest(network, node, name, nested, scatter)}
             nested.update({name: (node.name, parts[name]) for name in parts if name in free})
             copies[node.name] = tuple(name for name in node.inputs if name not in free)
     return _lay_out(network, bits, nested, copies)
@@ -102,22 +113,23 @@ def copied_channels(node: Node, position: int) -> Channels:
 
 def _may_nest(network: Network, node: Node, name: str, taken: Collection[str], scatter: bool) -> bool:
     """Whether input `name` of a concat or shuffle can be written where `node` wants it."""
-    if name == INPUT or name in taken or node.inputs.count(name) > 1:
+    if name in network.inputs or name in taken or node.inputs.count(name) > 1:
         return False
     return node.op is Op.CONCAT or (scatter and len(network.consumers[name]) == 1)
 
 
 def _lay_out(
-    network: Network, bits: int, nested: dict[str, tuple[str, Channels]], copies: dict[str, tuple[str, ...]]
+    network: Network, bits: dict[str, int], nested: dict[str, tuple[str, Channels]], copies: dict[str, tuple[str, ...]]
 ) -> Maps:
-    shapes: dict[str, Shape] = {INPUT: network.input, **{node.name: node.output for node in network.nodes}}
+    shapes: dict[str, Shape] = dict.fromkeys(network.inputs, network.input)
+    shapes |= {node.name: node.output for node in network.nodes}
     by_name: dict[str, Placement] = {}
     address = 0
     for name, shape in shapes.items():
         if name in nested:
             continue
         dims = (network.batch, shape.height, shape.width, shape.channels)
-        tensor = Tensor(name, dims, bits, address)
+        tensor = Tensor(name, dims, bits[name], address)
         by_name[name] = Placement(tensor, np.arange(shape.channels))
         address = aligned(address + tensor.bytes)
     for name in reversed(shapes):

@@ -8,6 +8,7 @@ transfer is a closed form, so the number of events grows with the commands and n
 from __future__ import annotations
 
 import gc
+from collections import deque
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,7 +18,8 @@ import simpy
 
 from accelsim.config.machine import Machine
 from accelsim.errors import DeadlockError
-from accelsim.machine.dram import MODELS, DramModel, Transfer
+from accelsim.machine.dram import DramModel, Report, Served, Transfer, model_of
+from accelsim.machine.dram.statistics import DramCounts
 from accelsim.machine.pipeline import Pipeline
 from accelsim.program.commands import Command, Compute, Program, Unit, unit_of
 from accelsim.program.link import Moment, Wait, Waits
@@ -47,6 +49,7 @@ class Timeline:
 
     begin: its unit took it on; stream: its first stream starts, or its transfer is handed to DRAM; stream_end: its
     last stream ends, or its last data is on the bus; free: its unit turns to the next; moments: those of each `Moment`.
+    dram_counts: what a DRAM at command granularity did.
     """
 
     begin: list[int]
@@ -55,6 +58,7 @@ class Timeline:
     free: list[int]
     moments: tuple[list[int], ...]
     dram_busy_clocks: int = 0
+    dram_counts: DramCounts | None = None
 
     @classmethod
     def of_length(cls, count: int) -> Timeline:
@@ -99,13 +103,15 @@ class _Player:
         self.machine = machine
         self.observers = observers
         self.env = _Environment()
-        self.dram: DramModel = MODELS[machine.dram.kind](machine.dram, machine.array.clock_mhz)
+        self.dram: DramModel = model_of(machine.dram, machine.array.clock_mhz)
         self.timeline = Timeline.of_length(len(program.commands))
         self.events: dict[Wait, simpy.Event] = {}
         self.awaited = {wait for each in waits for wait in (*each.begin, *each.stream)}
         self.waiting: dict[Unit, tuple[int, Wait]] = {}
         self.left = len(program.commands)
-        self.all_done = self.env.event()
+        self.under_way: dict[bool, deque[int]] = {False: deque(), True: deque()}
+        self.retired = {False: 0, True: 0}
+        self.issued: dict[bool, simpy.Event] = {}
         self.turns = _turns(program.commands) if machine.scheduling.arbitration == "program_order" else {}
         self.next_turn = 0
         self.turn_events: dict[int, simpy.Event] = {}
@@ -121,6 +127,7 @@ class _Player:
         if self.program.commands:
             self._play()
         self.timeline.dram_busy_clocks = self.dram.busy_clocks
+        self.timeline.dram_counts = self.dram.counts(self.timeline.total_cycles)
         return self.timeline
 
     def _play(self) -> None:
@@ -128,14 +135,20 @@ class _Player:
         collects = gc.isenabled()
         gc.disable()
         try:
-            self.env.run(until=self.all_done)
-        except RuntimeError:
-            if self.all_done.triggered or self.env.peek() != float("inf"):
-                raise
-            raise DeadlockError(self._deadlock()) from None
+            while self.left:
+                self._advance_dram()
+                if self.env.peek() == float("inf"):
+                    raise DeadlockError(self._deadlock())
+                self.env.step()
         finally:
             if collects:
                 gc.enable()
+
+    def _advance_dram(self) -> None:
+        """Let the DRAM come to where the next event is, which may be one of its own."""
+        while reports := self.dram.advance(self.env.peek()):
+            for report in reports:
+                self._come_further(report)
 
     def _tell(self, what: Happening | Moment, index: int) -> None:
         if self.observers:
@@ -174,8 +187,6 @@ class _Player:
             event.succeed()
         if moment is Moment.DONE:
             self.left -= 1
-            if not self.left:
-                self.all_done.succeed()
 
     def _array(self, queue: list[int]) -> Process:
         pipeline = Pipeline(self.machine.array.overlap)
@@ -224,7 +235,7 @@ class _Player:
         """An engine. Transfers retire in order: one is done no earlier than those before it."""
         dma, timeline = self.machine.dma, self.timeline
         burst_bytes = self.machine.dram.burst_bytes
-        last_done = 0
+        write = unit is Unit.DMA_OUT
         for index in queue:
             command = self.program.commands[index]
             assert not isinstance(command, Compute)
@@ -237,20 +248,37 @@ class _Player:
             if index in self.turns:
                 yield from self._my_turn(index)
             bursts = sum(part.bursts(burst_bytes) for part in parts)
-            served = self.dram.serve(
-                Transfer(unit is Unit.DMA_OUT, parts, bursts, dma.max_outstanding_bursts), self.env.now
-            )
+            served = self.dram.begin(Transfer(write, parts, bursts, dma.max_outstanding_bursts), self.env.now)
             if index in self.turns:
                 self._pass_turn()
             self._tell(Happening.STREAM, index)
-            timeline.stream[index], timeline.stream_end[index] = self.env.now, served.sent
-            timeline.free[index] = served.issued
-            last_done = max(last_done, served.done)
-            if unit is Unit.DMA_OUT:
-                self._at(served.sent, Moment.SRAM_READ, index)
-            self._at(last_done, Moment.DONE, index)
-            if served.issued > self.env.now:
-                yield self.env.timeout(served.issued - self.env.now)
+            timeline.stream[index] = self.env.now
+            if served is not None:
+                self._retire(write, index, served)
+                yield from self._until(served.issued)
+            else:
+                self.under_way[write].append(index)
+                self.issued[write] = self.env.event()
+                yield self.issued[write]
+
+    def _retire(self, write: bool, index: int, served: Served) -> None:
+        """A transfer's end is known; it is done no earlier than those before it."""
+        self.timeline.free[index], self.timeline.stream_end[index] = served.issued, served.sent
+        self.retired[write] = max(self.retired[write], served.done)
+        if write:
+            self._at(served.sent, Moment.SRAM_READ, index)
+        self._at(self.retired[write], Moment.DONE, index)
+
+    def _come_further(self, report: Report) -> None:
+        """Take note of what the DRAM says of a transfer."""
+        if report.served is not None:
+            self._retire(report.write, self.under_way[report.write].popleft(), report.served)
+        if report.issued is not None:
+            self.env.process(self._turn_to_next(self.issued.pop(report.write), report.issued))
+
+    def _turn_to_next(self, issued: simpy.Event, cycle: int) -> Process:
+        yield from self._until(cycle)
+        issued.succeed()
 
     def _my_turn(self, index: int) -> Process:
         """Under program order, wait until all DMA commands before this one have been handed to DRAM."""

@@ -7,6 +7,7 @@ from accelsim.config.strict_yaml import Document, KeyPath
 from accelsim.errors import Mistake, UserError, suggestion
 from accelsim.network.families import expand
 from accelsim.network.graph import INPUT, Axis, Network, Node, Op, Shape, Window
+from accelsim.network.transforms import TransformError, transformed
 
 MAX_NODES = 100_000
 MAX_ELEMENTS = 1 << 36
@@ -27,11 +28,12 @@ class ShapeError(Exception):
 def build(network_file: rows.NetworkFile, document: Document) -> Network:
     """The network of a network file.
 
-    Raises UserError: inputs that do not exist, shapes that do not fit, or totals other than `expect` says.
+    Raises UserError: unknown inputs, shapes or transforms that do not fit, or totals other than `expect` says.
     """
     workload = expand(network_file)
     size = workload.input
-    builder = Builder(Shape(size.height, size.width, size.channels))
+    side = workload.resolution
+    builder = Builder(Shape(side or size.height, side or size.width, size.channels))
     mistakes: list[Mistake] = []
     if builder.shapes[INPUT].elements > MAX_ELEMENTS:
         found = str(builder.shapes[INPUT].elements)
@@ -46,6 +48,10 @@ def build(network_file: rows.NetworkFile, document: Document) -> Network:
     if mistakes:
         raise UserError(mistakes)
     network = Network(workload.name, workload.source, workload.batch, builder.shapes[INPUT], tuple(builder.nodes))
+    try:
+        network = transformed(network, network_file)
+    except TransformError as error:
+        raise UserError([document.mistake(*wrong) for wrong in error.wrong]) from None
     if workload.expect is not None:
         for key, counted, said in (
             ("macs", network.macs, workload.expect.macs),
@@ -70,7 +76,7 @@ class Builder:
 
     def stand_in(self, row: rows.AnyRow, output: Shape | None) -> None:
         """Let rows after a wrong one be checked too; what reads a map of unknown size is not."""
-        if output is None or isinstance(row, rows.ShuffleNetUnitRow | rows.BlockRow):
+        if output is None or isinstance(row, rows.ShuffleNetUnitRow | rows.RepeatedRow):
             self.unknown.add(row.name)
         else:
             self.shapes[row.name] = output
@@ -107,28 +113,58 @@ class Builder:
                 self.subsample(row.name, inputs, row.channels, row.stride)
             case rows.ShuffleNetUnitRow():
                 shufflenet_units(self, row, inputs)
-            case rows.BlockRow():
-                self.block(row, inputs)
+            case rows.BlockRow() | rows.PathsRow():
+                self.repeat(row, inputs)
 
-    def block(self, row: rows.BlockRow, inputs: tuple[str, ...]) -> None:
-        """A repeated block of rows. Raises ShapeError."""
+    def repeat(self, row: rows.BlockRow | rows.PathsRow, inputs: tuple[str, ...]) -> None:
+        """Rows more than once. Raises ShapeError."""
         self.only(inputs)
-        above = inputs[0]
+        if isinstance(row, rows.BlockRow):
+            self.block(row, inputs[0])
+        else:
+            self.paths(row, inputs[0])
+
+    def block(self, row: rows.BlockRow, above: str) -> None:
+        """Repetitions one behind the other. Raises ShapeError."""
         for number in range(1, row.times + 1):
-            names = {each.name: f"{row.name}{number}_{each.name}" for each in row.layers} | {"above": above}
-            for position, each in enumerate(row.layers):
-                wanted = each.inputs if each.inputs is not None else ["above"] if position == 0 else None
-                renamed = {
-                    "name": names[each.name],
-                    "inputs": None if wanted is None else [names.get(name, name) for name in wanted],
-                    "stage": each.stage or row.stage or row.name,
-                }
-                try:
-                    self.add_row(each.model_copy(update=renamed))
-                except ShapeError as error:
-                    error.path = ("layers", position, *error.path)
-                    raise
-            above = self.last
+            above = self.repetition(row, number, above)
+            if above in self.unknown:
+                break
+
+    def paths(self, row: rows.PathsRow, above: str) -> None:
+        """Repetitions side by side; a sum grows with each, so that few maps wait for it. Raises ShapeError."""
+        ends: list[str] = []
+        for number in range(1, row.times + 1):
+            ends.append(self.repetition(row, number, above))
+            if self.last in self.unknown:
+                self.stand_in(row, None)
+                return
+            self.stage = row.stage or row.name
+            if row.join == "add" and number > 1:
+                name = row.name if number == row.times else f"{row.name}_sum{number}"
+                ends = [self.simple(name, tuple(ends), Op.ADD)]
+        if row.join == "concat":
+            self.simple(row.name, tuple(ends), Op.CONCAT)
+
+    def repetition(self, row: rows.BlockRow | rows.PathsRow, number: int, above: str) -> str:
+        """The rows once, with names of their own; the map that leaves them. Raises ShapeError."""
+        joins = 1 if row.op == "paths" else 0
+        if len(self.nodes) + len(row.layers) + joins > MAX_NODES:
+            raise ShapeError("times", f"at most {MAX_NODES} layers", "more")
+        names = {each.name: f"{row.name}{number}_{each.name}" for each in row.layers} | {"above": above}
+        for position, each in enumerate(row.layers):
+            wanted = each.inputs if each.inputs is not None else ["above"] if position == 0 else None
+            renamed = {
+                "name": names[each.name],
+                "inputs": None if wanted is None else [names.get(name, name) for name in wanted],
+                "stage": each.stage or row.stage or row.name,
+            }
+            try:
+                self.add_row(each.model_copy(update=renamed))
+            except ShapeError as error:
+                error.path = ("layers", position, *error.path)
+                raise
+        return self.last
 
     def only(self, inputs: tuple[str, ...]) -> Shape:
         """The shape of the one input. Raises ShapeError."""

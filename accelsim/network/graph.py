@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from fractions import Fraction
 from functools import cached_property
+from math import ceil
+
+from accelsim.units import ceil_div
 
 INPUT = "input"
 
@@ -88,6 +92,53 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class DataBits:
+    """Bits of a layer's weights, of the map it writes and of its partial sums; None is whatever the machine has."""
+
+    weight: int | None = None
+    output: int | None = None
+    psum: int | None = None
+
+
+class WeightKind(StrEnum):
+    """What weights are: integers, or signs with (ternary) and without (binary) a zero."""
+
+    INTEGER = "integer"
+    BINARY = "binary"
+    TERNARY = "ternary"
+
+
+@dataclass(frozen=True, slots=True)
+class Pruning:
+    """Which share of a layer's weights is left, how it is stored, and what the zeros save (nothing, gate, skip).
+
+    index_bits: of a relative index beside each value; None for a bitmap of one bit a position.
+    """
+
+    density: Fraction
+    index_bits: int | None
+    zeros: str
+
+    def nonzeros(self, weights: int) -> int:
+        """Weights that are left: a layer's share is rounded up (the SqueezeNet paper's Table 1)."""
+        return ceil(self.density * weights)
+
+    def stored_bits(self, weights: int, bits: int) -> int:
+        """Bits of the stored form, fillers included.
+
+        A relative index counts the positions from one stored value to the next; where they are more than it can hold,
+        a zero is stored between (Han et al., ICLR 2016, arXiv 1510.00149, section 2). With zeros anywhere the
+        distance exceeds g with probability (1 - density)^g, which gives the expected number of fillers.
+        """
+        nonzeros = self.nonzeros(weights)
+        if self.index_bits is None:
+            return weights + nonzeros * bits
+        beyond = float(1 - self.density) ** (1 << self.index_bits)
+        fillers = ceil(nonzeros * beyond / (1 - beyond))
+        return (nonzeros + fillers) * (bits + self.index_bits)
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """One operation.
 
@@ -106,17 +157,36 @@ class Node:
     groups: int = 1
     activation: str = "none"
     channel_window: int = 1
+    bits: DataBits = DataBits()
+    weight_kind: WeightKind = WeightKind.INTEGER
+    pruning: Pruning | None = None
+    weights_of: str = ""
+
+    @property
+    def weights_name(self) -> str:
+        """Name of the layer that these weights are called by: of an earlier inference, where there was one."""
+        return self.weights_of or self.name
 
     @property
     def weights(self) -> int:
-        """Number of weights; biases and folded batch norms are not counted."""
+        """Number of weights, pruned ones included; biases and folded batch norms are not counted."""
         if self.op is not Op.CONV:
             return 0
         return self.window.elements * (self.sizes[0].channels // self.groups) * self.output.channels
 
     @property
+    def nonzeros(self) -> int:
+        """Number of weights that were not pruned."""
+        return self.pruning.nonzeros(self.weights) if self.pruning else self.weights
+
+    def stored_weight_bits(self, default_bits: int) -> int:
+        """Bits of the weights as stored, indices of pruned ones included; default_bits: where the network says none."""
+        bits = self.bits.weight or default_bits
+        return self.pruning.stored_bits(self.weights, bits) if self.pruning else self.weights * bits
+
+    @property
     def macs(self) -> int:
-        """Multiply-accumulates for one image, zeros of the padding included."""
+        """Multiply-accumulates for one image, zeros of padding and pruned weights included."""
         return self.weights * self.output.height * self.output.width
 
     @property
@@ -135,18 +205,23 @@ class Node:
 
 @dataclass(frozen=True)
 class Network:
-    """Nodes in execution order."""
+    """Nodes in execution order.
+
+    input_bits: of an element of the input map; None is whatever the machine has. inputs: a map for each inference.
+    """
 
     name: str
     source: str
     batch: int
     input: Shape
     nodes: tuple[Node, ...]
+    input_bits: int | None = None
+    inputs: tuple[str, ...] = (INPUT,)
 
     @cached_property
     def consumers(self) -> dict[str, list[Node]]:
         """The nodes that read each tensor."""
-        found: dict[str, list[Node]] = {INPUT: [], **{node.name: [] for node in self.nodes}}
+        found: dict[str, list[Node]] = {name: [] for name in (*self.inputs, *(node.name for node in self.nodes))}
         for node in self.nodes:
             for name in dict.fromkeys(node.inputs):
                 found[name].append(node)
@@ -160,3 +235,12 @@ class Network:
     @property
     def weights(self) -> int:
         return sum(node.weights for node in self.nodes)
+
+    @property
+    def nonzeros(self) -> int:
+        """Weights that were not pruned."""
+        return sum(node.nonzeros for node in self.nodes)
+
+    def stored_weight_bytes(self, default_bits: int = 8) -> int:
+        """Bytes of all weights as stored, each layer's packed: what an update over the air would ship."""
+        return sum(ceil_div(node.stored_weight_bits(default_bits), 8) for node in self.nodes)

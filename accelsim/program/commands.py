@@ -33,11 +33,15 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class Tile:
-    """A region of a tensor that lives in a buffer, from its Load or Compute to its last use. Each is its own."""
+    """A region of a tensor that lives in a buffer, from its Load or Compute to its last use. Each is its own.
+
+    stays: a result that later Computes read where it is, and that is not stored.
+    """
 
     tensor: Tensor
     region: Region
     buffer: Buffer
+    stays: bool = False
 
     @cached_property
     def bytes(self) -> int:

@@ -167,7 +167,7 @@ class _Linker:
                 raise ProgramError(f"{_name(tile)} is still to be read when the program ends")
         for index, command in enumerate(self.program.commands):
             for tile in command.results if isinstance(command, Compute) else ():
-                if tile not in self.uses:
+                if tile not in self.uses and not tile.stays:
                     raise ProgramError(f"{self._say(index)}: its result {_name(tile)} is never used")
 
     def _say(self, index: int) -> str:

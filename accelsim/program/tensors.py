@@ -37,7 +37,8 @@ class Tensor:
     """An array in DRAM: a feature map (images, rows, columns, channels) or the weights of a layer.
 
     tile: None for row-major order (NHWC); else the tensor is stored tile by tile of these sizes, in row-major order of
-    the tiles: the order in which a layer loads its weights.
+    the tiles: the order in which a layer loads its weights. compressed_bits: bits of the whole where it is stored in
+    another form than its elements one by one; each tile then has its share.
     """
 
     name: str
@@ -45,11 +46,21 @@ class Tensor:
     bits: int
     address_bytes: int
     tile: tuple[int, ...] | None = None
+    compressed_bits: int | None = None
+
+    @property
+    def elements(self) -> int:
+        return prod(self.dims)
+
+    @property
+    def stored_bits(self) -> int:
+        """Bits of the whole tensor."""
+        return self.elements * self.bits if self.compressed_bits is None else self.compressed_bits
 
     @property
     def bytes(self) -> int:
         """Bytes of the whole tensor."""
-        return packed_bytes(prod(self.dims), self.bits)
+        return packed_bytes(self.stored_bits, 1)
 
     @property
     def whole(self) -> Region:
@@ -93,7 +104,24 @@ def elements(region: Region) -> int:
 
 def region_bytes(tensor: Tensor, region: Region) -> int:
     """Bytes of a region, packed, as it lies in SRAM."""
+    if tensor.compressed_bits is not None:
+        return packed_bytes(_stored_bits(tensor, region), 1)
     return packed_bytes(elements(region), tensor.bits)
+
+
+def _stored_bits(tensor: Tensor, region: Region) -> int:
+    """Bits of a tile of a tiled tensor: at least one."""
+    return max(1, share_of_tile(tensor, region, tensor.stored_bits))
+
+
+def share_of_tile(tensor: Tensor, region: Region, total: int) -> int:
+    """What a tile has of `total` bits or values that are spread evenly over a tiled tensor; tiles add up to it."""
+    start = tiled_offset(tensor, region)
+    return _share_until(tensor, start + elements(region), total) - _share_until(tensor, start, total)
+
+
+def _share_until(tensor: Tensor, offset: int, total: int) -> int:
+    return total * offset // tensor.elements
 
 
 def descriptors(tensor: Tensor, region: Region) -> tuple[Descriptor, ...]:
@@ -102,9 +130,8 @@ def descriptors(tensor: Tensor, region: Region) -> tuple[Descriptor, ...]:
     Raises ValueError where a region of a tiled tensor is not one of its tiles.
     """
     if tensor.tile is not None:
-        offset = tiled_offset(tensor, region)
-        bits = elements(region) * tensor.bits
-        return (Descriptor(8 * tensor.address_bytes + offset * tensor.bits, 1, bits, 0),)
+        start = _share_until(tensor, tiled_offset(tensor, region), tensor.stored_bits)
+        return (Descriptor(8 * tensor.address_bytes + start, 1, _stored_bits(tensor, region), 0),)
     return tuple(_rows(tensor, region))
 
 
@@ -112,7 +139,7 @@ def tiled_offset(tensor: Tensor, region: Region) -> int:
     """Elements stored before this tile of a tiled tensor. Raises ValueError."""
     assert tensor.tile is not None
     offset = 0
-    behind = prod(tensor.dims)
+    behind = tensor.elements
     sizes = 1
     for part, extent, size in zip(region, tensor.dims, tensor.tile, strict=True):
         if part.step != 1 or part.start % size or part.stop != min(part.start + size, extent):

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from accelsim.config.machine import Machine
+from accelsim.energy.price import nominal_ratio
 from accelsim.records import LayerRecord
 
 Value = str | int | float
@@ -58,12 +60,22 @@ def bound_by(record: LayerRecord) -> str:
     return max(shares, key=lambda name: shares[name]) if record.total_cycles else "none"
 
 
+def dram_sram_ratio(record: LayerRecord) -> float:
+    """Energy of a DRAM byte over that of an SRAM byte, as spent; 0 where there is nothing to divide."""
+    counts, energy = record.counts, record.energy
+    sram_bytes = counts.sram_read_bytes + counts.sram_write_bytes
+    if not (counts.dram_burst_bytes and energy.sram_pj):
+        return 0.0
+    return (energy.dram_pj / counts.dram_burst_bytes) / (energy.sram_pj / sram_bytes)
+
+
 COLUMNS: tuple[Column, ...] = (
     Column("layer", "", "name of the layer", lambda record: record.layer, of_layers_only=True),
     Column("op", "", "kind of operation", lambda record: record.op, of_layers_only=True),
     Column("stage", "", "part of the network the layer belongs to", lambda record: record.stage, of_layers_only=True),
-    _count("macs", "", "multiply-accumulates of the batch, zeros of the padding included"),
-    _plain("weights", "", "weights, biases and folded batch norms not counted"),
+    _count("macs", "", "multiply-accumulates of the batch, zeros of the padding included; skipped ones are not"),
+    _plain("weights", "", "weights, pruned ones included, biases and folded batch norms not counted"),
+    _plain("nonzero_weights", "", "weights that were not pruned"),
     _plain("total_cycles", "array clocks", "end of the layer minus the latest end before it; sums to the run"),
     _plain("latency_cycles", "array clocks", "from the layer's first command to its last; layers overlap"),
     _plain("array_busy_cycles", "array clocks", "the array streams, or loads and drains with nothing else to wait for"),
@@ -90,6 +102,9 @@ COLUMNS: tuple[Column, ...] = (
     _lost("overlap", "overlap_cycles x PEs; sums to 0 over the run"),
     Column("dram_read_bytes", "bytes", "asked for by loads", lambda record: record.counts.dram_read_bytes),
     Column("dram_write_bytes", "bytes", "asked for by stores", lambda record: record.counts.dram_write_bytes),
+    _plain(
+        "dram_traffic_vs_bound", "1", "bytes asked of DRAM / the least for each layer on its own; 0 where that is 0"
+    ),
     _count("dram_read_ifmap_bytes", "bytes", "feature maps loaded"),
     _count("dram_read_weight_bytes", "bytes", "weights loaded"),
     _count("dram_write_ofmap_bytes", "bytes", "results stored"),
@@ -105,10 +120,23 @@ COLUMNS: tuple[Column, ...] = (
     _count("sram_write_weight_bytes", "bytes", "weights written by loads"),
     _count("sram_write_psum_bytes", "bytes", "partial sums written to the accumulator"),
     _count("sram_write_ofmap_bytes", "bytes", "results written by array and vector unit"),
-    _count("active_macs", "", "MACs that take energy: none on zeros of the padding"),
+    _count("active_macs", "", "MACs that take energy: none on zeros of the padding, or of pruned weights where gated"),
+    _count("multiplier_bit_products", "bits^2", "weight bits x ifmap bits of active MACs that multiply"),
+    _count("adder_bits", "bits", "partial sum bits of active MACs"),
+    _count("xnor_ops", "", "active MACs whose product is that of two signs"),
     _count("register_bytes", "bytes", "moved from one PE to the next"),
     _count("vector_ops", "", "operations of the vector unit"),
     _count("dma_descriptors", "", "descriptors set up"),
+    _count("dram_read_commands", "", "RD of a DRAM at command granularity; this and those below by share of the run"),
+    _count("dram_write_commands", "", "WR of it"),
+    _count("dram_activates", "", "ACT, each with its PRE"),
+    _count("dram_refreshes", "", "REF of it"),
+    _count("dram_turnarounds", "", "changes of the data bus between reads and writes"),
+    _count("dram_row_hits", "", "bursts that found their row open"),
+    _count("dram_row_misses", "", "bursts that found their bank closed"),
+    _count("dram_row_conflicts", "", "bursts that found another row open"),
+    _count("dram_active_clocks", "DRAM clocks", "of each rank with a row open"),
+    _count("dram_rank_clocks", "DRAM clocks", "of each rank"),
     _energy("mac", "multiply-accumulates on the array"),
     _energy("register", "operands and partial sums moved from PE to PE"),
     _energy("vector", "operations of the vector unit"),
@@ -119,16 +147,28 @@ COLUMNS: tuple[Column, ...] = (
     Column(
         "dram_penalty_pj",
         "pJ",
-        "what the DRAM bytes cost more than the same bytes of SRAM",
+        "what the DRAM bytes cost more than the same bytes of the table's reference SRAM",
         lambda record: record.energy.dram_penalty_pj,
+    ),
+    Column(
+        "dram_sram_energy_ratio",
+        "",
+        "energy_dram_pj a burst byte over energy_sram_pj a byte read or written; 0 where either is nothing",
+        dram_sram_ratio,
     ),
 )
 
 TOTALS: tuple[tuple[str, str, str], ...] = (
     ("latency_ms", "ms", "total_cycles over the array clock"),
-    ("inferences_per_s", "1/s", "batch over latency"),
+    ("inferences", "", "how often the network was run, one after the other"),
+    ("first_inference_ms", "ms", "until the first inference was done"),
+    ("interval_ms", "ms", "from the end of the last inference but one to that of the last; of one, its latency"),
+    ("inferences_per_s", "1/s", "batch over interval_ms"),
+    ("energy_per_inference_pj", "pJ", "energy_total_pj over the inferences"),
     ("average_power_mw", "mW", "energy_total_pj over latency"),
     ("dram_energy_share", "0..1", "energy_dram_pj over energy_total_pj"),
+    ("assumed_energy_share", "0..1", "what rests on numbers that are assumed or unverified, over energy_total_pj"),
+    ("nominal_dram_sram_energy_ratio", "", "dram_byte of the energy table over its sram_byte; 0 where that is free"),
 )
 """(name, unit, meaning) of the values that only a whole run has."""
 
@@ -138,13 +178,24 @@ def layer_rows(records: Sequence[LayerRecord]) -> list[dict[str, Value]]:
     return [{column.name: column.value(record) for column in COLUMNS} for record in records]
 
 
-def total_values(total: LayerRecord, batch: int, clock_mhz: float) -> dict[str, Any]:
-    """The columns of the whole run, then its latency, throughput, power and DRAM share."""
+def total_values(total: LayerRecord, batch: int, machine: Machine, ends: Sequence[int]) -> dict[str, Any]:
+    """The columns of the whole run, then its latency, throughput, power, and what its energy is made of.
+
+    ends: array clock at which each inference was done.
+    """
     values: dict[str, Any] = {column.name: column.value(total) for column in COLUMNS if not column.of_layers_only}
-    latency_ms = total.total_cycles / clock_mhz / 1e3
+    latency_ms = total.total_cycles / machine.array.clock_mhz / 1e3
     energy_pj = total.energy.total_pj
     values["latency_ms"] = latency_ms
-    values["inferences_per_s"] = batch / latency_ms * 1e3 if latency_ms else 0.0
+    interval = ends[-1] - ends[-2] if len(ends) > 1 else ends[-1]
+    interval_ms = interval / machine.array.clock_mhz / 1e3
+    values["inferences"] = len(ends)
+    values["first_inference_ms"] = ends[0] / machine.array.clock_mhz / 1e3
+    values["interval_ms"] = interval_ms
+    values["inferences_per_s"] = batch / interval_ms * 1e3 if interval_ms else 0.0
+    values["energy_per_inference_pj"] = energy_pj / len(ends)
     values["average_power_mw"] = energy_pj / latency_ms / 1e6 if latency_ms else 0.0
     values["dram_energy_share"] = total.energy.dram_pj / energy_pj if energy_pj else 0.0
+    values["assumed_energy_share"] = min(total.energy.assumed_pj / energy_pj, 1.0) if energy_pj else 0.0
+    values["nominal_dram_sram_energy_ratio"] = nominal_ratio(machine.energy)
     return values

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from accelsim.network.graph import Network, Node, Op
 from accelsim.report.columns import Value
+from accelsim.units import ceil_div
 
 LEFT_OUT = (Op.LRN, Op.SOFTMAX, Op.BATCH_NORM, Op.SIGMOID, Op.RELU)
 """Normalisations and activations: simulated where they can't be fused, but no rows of a paper's table."""
 
 
 def layer_table(network: Network) -> list[dict[str, Value]]:
-    """A row for each layer, in execution order; pad is that of the top, fc reads its input as one vector."""
-    return [_row(node) for node in network.nodes if node.op not in LEFT_OUT]
+    """A row for each layer, in execution order; pad is that of the top, fc reads its input as one vector.
+
+    A network whose weights are pruned, or have bits of their own, has columns that say so.
+    """
+    shown = [node for node in network.nodes if node.op not in LEFT_OUT]
+    if any(node.pruning or node.bits.weight for node in shown):
+        return [_row(node) | _weight_cells(node) for node in shown]
+    return [_row(node) for node in shown]
 
 
 def _row(node: Node) -> dict[str, Value]:
@@ -35,3 +42,22 @@ def _row(node: Node) -> dict[str, Value]:
         "macs": node.macs,
         "params": node.weights,
     }
+
+
+def _weight_cells(node: Node) -> dict[str, Value]:
+    """How a layer's weights are stored; empty where it has none.
+
+    params_after_pruning counts a bias for each output channel too; effective_macs are those of weights that are left;
+    stored_bytes takes 8 bits where the network says none.
+    """
+    has_weights = node.op is Op.CONV
+    pixels = node.output.height * node.output.width
+    values: dict[str, Value] = {
+        "density_count": float(node.pruning.density) if node.pruning else 1.0,
+        "bits": node.bits.weight or "",
+        "nnz_weights": node.nonzeros,
+        "params_after_pruning": node.nonzeros + node.output.channels,
+        "effective_macs": node.nonzeros * pixels,
+        "stored_bytes": ceil_div(node.stored_weight_bits(8), 8),
+    }
+    return values if has_weights else dict.fromkeys(values, "")

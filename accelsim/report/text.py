@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 
-from accelsim.records import LayerRecord
+from accelsim.records import ActionCounts, LayerRecord
 from accelsim.report.columns import bound_by
 
 COSTLIEST = 5
@@ -66,15 +66,38 @@ def summary(name: str, machine: str, total: LayerRecord, totals: dict[str, float
     stalls = ", ".join(f"{cause} {cycles / total.total_cycles:.1%}" for cause, cycles in waits.items())
     lines = (
         f"{name} on {machine}",
-        f"  {counts.macs / 1e6:.2f} M MACs, {total.weights / 1e6:.3f} M weights",
+        f"  {counts.macs / 1e6:.2f} M MACs, {total.weights / 1e6:.3f} M weights{_pruned(total)}",
         f"  {total.total_cycles} cycles = {totals['latency_ms']:.3f} ms, {totals['inferences_per_s']:.1f} inferences/s",
         f"  array utilization {total.utilization:.1%}; array not streaming: {stalls or 'never'}",
         f"  DRAM {counts.dram_read_bytes / 2**20:.2f} MiB read, {counts.dram_write_bytes / 2**20:.2f} MiB written;"
         f" SRAM {counts.sram_read_bytes / 2**20:.2f} MiB read, {counts.sram_write_bytes / 2**20:.2f} MiB written",
-        f"  energy {energy.total_pj / 1e6:.1f} uJ, {totals['average_power_mw']:.1f} mW on average: {shares or 'free'}",
+        *_rows(counts),
+        f"  energy {energy.total_pj / 1e6:.1f} uJ, {totals['average_power_mw']:.1f} mW on average: {shares or 'free'};"
+        f" {totals['assumed_energy_share']:.1%} rests on assumptions",
         f"  the DRAM bytes cost {energy.dram_penalty_pj / 1e6:.1f} uJ more than they would have in SRAM",
+        f"  energy of a DRAM byte over that of an SRAM byte: {_ratio(totals['dram_sram_energy_ratio'])} as spent,"
+        f" {_ratio(totals['nominal_dram_sram_energy_ratio'])} nominal",
     )
     return "\n".join(lines)
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.1f}" if value else "none"
+
+
+def _rows(counts: ActionCounts) -> list[str]:
+    """What became of the rows of a DRAM at command granularity."""
+    found = counts.dram_row_hits + counts.dram_row_misses + counts.dram_row_conflicts
+    if not found:
+        return []
+    return [
+        f"  DRAM rows: {counts.dram_row_hits / found:.1%} hits, {counts.dram_activates} activates, "
+        f"{counts.dram_turnarounds} turnarounds, {counts.dram_refreshes} refreshes"
+    ]
+
+
+def _pruned(total: LayerRecord) -> str:
+    return f", {total.nonzero_weights / 1e6:.3f} M of them not zero" if total.nonzero_weights < total.weights else ""
 
 
 def costliest(records: Sequence[LayerRecord]) -> str:

@@ -12,22 +12,24 @@ from accelsim.network.build import MAX_ELEMENTS, build
 from accelsim.run.simulate import run_network
 
 
-def run_gemm(m: int, k: int, n: int, groups: int, machine: Machine) -> dict[str, int | float]:
+def run_gemm(m: int, k: int, n: int, groups: int, machine: Machine) -> dict[str, int | float | str]:
     """`groups` products (m x k) * (k x n).
 
-    array_cycles is the array alone (docs/machine.md sections 2 and 3), the rest is the whole machine. Raises UserError.
+    array_cycles is the array alone (docs/machine.md sections 2 and 3), with `dataflow: auto` that of the best of the
+    three, which array_dataflow names; the rest is the whole machine. Raises UserError.
     """
     _refuse_huge(m, groups * k, groups * n)
     workload, document = _gemm_workload(m, k, n, groups)
     run = run_network(workload, build(workload, document), machine)
     array = machine.array
-    alone = array_cycles(
-        DATAFLOWS[array.dataflow],
-        Gemm(groups, m, k, n),
-        ArrayShape(array.rows, array.cols, array.mac_latency),
-        overlap=array.overlap,
-    )
+    shape = ArrayShape(array.rows, array.cols, array.mac_latency)
+    choices = DATAFLOWS if array.dataflow == "auto" else (array.dataflow,)
+    product = Gemm(groups, m, k, n)
+    cycles = {name: array_cycles(DATAFLOWS[name], product, shape, overlap=array.overlap) for name in choices}
+    name = min(cycles, key=lambda each: cycles[each])
+    alone = cycles[name]
     return {
+        **({"array_dataflow": name} if array.dataflow == "auto" else {}),
         "array_cycles": alone,
         "total_cycles": run.totals["total_cycles"],
         "macs": run.totals["macs"],

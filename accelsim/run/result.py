@@ -9,30 +9,38 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel
+
 from accelsim.config.machine import Machine
 from accelsim.config.workload import NetworkFile
 from accelsim.network.graph import Network
-from accelsim.records import COUNT_NAMES, LayerRecord
+from accelsim.records import COUNT_NAMES, MEASURES, LayerRecord
 from accelsim.report.columns import layer_rows, total_values
-from accelsim.report.export import csv_text, save_files
+from accelsim.report.export import csv_text, json_text, save_files
 from accelsim.version import __version__
 
 if TYPE_CHECKING:
     import pandas
 
-FORMAT = 1
-"""Number of the run.json format; readers refuse others."""
+RUN_FILE = "run.json"
+FORMAT = 2
+"""Number of its format; readers refuse others."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A network run on a machine. `records` are in execution order; `total` is all of them together."""
+    """A network run on a machine. `records` are in execution order; `total` is all of them together.
+
+    inference_ends: array clock at which each inference was done; version: the accelsim that simulated it.
+    """
 
     workload: NetworkFile
     network: Network
     machine: Machine
     records: tuple[LayerRecord, ...]
     total: LayerRecord
+    inference_ends: tuple[int, ...]
+    version: str = __version__
 
     @property
     def layers(self) -> pandas.DataFrame:
@@ -44,45 +52,59 @@ class Run:
     @cached_property
     def totals(self) -> dict[str, Any]:
         """The columns for the whole run, with its latency, throughput and power."""
-        return total_values(self.total, self.network.batch, self.machine.array.clock_mhz)
+        return total_values(self.total, self.network.batch, self.machine, self.inference_ends)
 
     @cached_property
     def config(self) -> dict[str, Any]:
         """The resolved configuration: enough to run it again."""
-        return {
-            "network": self.workload.model_dump(mode="json", exclude_none=True),
-            "machine": self.machine.model_dump(mode="json", exclude_none=True),
-        }
-
-    @cached_property
-    def config_hash(self) -> str:
-        """SHA-256 of the resolved configuration."""
-        text = json.dumps(self.config, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return {"network": as_config(self.workload), "machine": as_config(self.machine)}
 
     def to_json(self) -> str:
         """The text of run.json: the same for the same input, whenever and wherever it runs."""
         document = {
             "format": FORMAT,
-            "accelsim_version": __version__,
-            "config_sha256": self.config_hash,
+            "accelsim_version": self.version,
+            "config_sha256": config_hash(self.config),
             "config": self.config,
             "totals": self.totals,
-            "action_counts": {
-                "total": _counts(self.total),
-                "layers": [{"layer": record.layer, **_counts(record)} for record in self.records],
-            },
+            "inference_ends": list(self.inference_ends),
         }
-        return json.dumps(document, indent=1, ensure_ascii=True) + "\n"
+        return json_text(document, "layers", map(_layer, self.records))
 
     def save(self, folder: str | Path, *, force: bool = False) -> None:
         """Write run.json and layers.csv into a folder, each whole or not at all.
 
         Raises UserError where the folder holds another run and `force` is not set, or can't be written.
         """
-        files = {"layers.csv": csv_text(layer_rows(self.records)), "run.json": self.to_json()}
+        files = {"layers.csv": csv_text(layer_rows(self.records)), RUN_FILE: self.to_json()}
         save_files(Path(folder), files, force=force)
 
 
-def _counts(record: LayerRecord) -> dict[str, int]:
-    return {name: getattr(record.counts, name) for name in COUNT_NAMES}
+def as_config(part: BaseModel) -> dict[str, Any]:
+    """A resolved network or machine as plain data."""
+    return part.model_dump(mode="json", exclude_none=True)
+
+
+def canonical(config: dict[str, Any]) -> str:
+    """A configuration as JSON, the one text that equal ones have."""
+    return json.dumps(config, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def sha256(text: str) -> str:
+    """The digest of a text, in hexadecimal."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def config_hash(config: dict[str, Any]) -> str:
+    """SHA-256 of a resolved configuration."""
+    return sha256(canonical(config))
+
+
+def _layer(record: LayerRecord) -> dict[str, Any]:
+    """What a record is made of, beside the configuration."""
+    return {
+        "layer": record.layer,
+        **{name: getattr(record, name) for name in MEASURES},
+        "stalls": record.stalls,
+        "counts": {name: getattr(record.counts, name) for name in COUNT_NAMES},
+    }

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import reduce
+from itertools import accumulate, pairwise
+from operator import add
 from os import PathLike, fspath
 
 from accelsim.config.load import Override, load_machine, load_workload, parse_overrides
 from accelsim.config.machine import Machine
 from accelsim.config.workload import NetworkFile
-from accelsim.energy.price import price
 from accelsim.errors import LoweringError, Mistake, Mistakes, UserError
+from accelsim.lowering.bound import least_dram_bytes
+from accelsim.lowering.dataflows import DATAFLOWS
 from accelsim.lowering.lower import Lowered, lower
-from accelsim.lowering.vector_work import on_vector_unit
-from accelsim.machine.machine import Observer, Timeline, play
-from accelsim.machine.stalls import LayerTime, layer_times
+from accelsim.machine.dram.statistics import DramCounts
+from accelsim.machine.machine import Observer, play
+from accelsim.machine.stalls import Cause, LayerTime, layer_times
 from accelsim.network.build import build
 from accelsim.network.graph import Network
 from accelsim.program.commands import Buffer, Compute, Program, Store, Unit
 from accelsim.program.link import link
-from accelsim.records import ActionCounts, LayerRecord, combined, total_counts
+from accelsim.records import ActionCounts, LayerRecord, combined
+from accelsim.run.record import layer_record
 from accelsim.run.result import Run
 
 
@@ -71,10 +77,25 @@ def load_network(network: str, overrides: Sequence[Override] = ()) -> tuple[Netw
 def lower_or_refuse(network: Network, machine: Machine) -> Lowered:
     """The tile program. Raises UserError where a layer does not fit the machine."""
     try:
-        return lower(network, machine)
+        return _quickest(network, machine) if machine.array.dataflow == "auto" else lower(network, machine)
     except LoweringError as error:
         layer, _, reason = str(error).partition(": ")
         raise UserError([Mistake(machine.name, 0, "sram", f"room for layer {layer}", f"none: {reason}")]) from None
+
+
+def _quickest(network: Network, machine: Machine) -> Lowered:
+    """With a dataflow for each layer; where clocks are the objective and that is quicker, with one for all of them.
+
+    Raises LoweringError.
+    """
+    choices = [lower(network, machine)]
+    if machine.scheduling.objective != "cycles":
+        return choices[0]
+    for name in DATAFLOWS:
+        fixed = machine.model_copy(update={"array": machine.array.model_copy(update={"dataflow": name})})
+        with suppress(LoweringError):
+            choices.append(lower(network, fixed))
+    return min(choices, key=lambda each: play(each.program, link(each.program), machine).total_cycles)
 
 
 def run_network(workload: NetworkFile, network: Network, machine: Machine, observers: Iterable[Observer] = ()) -> Run:
@@ -85,40 +106,40 @@ def run_network(workload: NetworkFile, network: Network, machine: Machine, obser
     moved = dma_counts(program, machine.dram.burst_bytes)
     timeline = play(program, waits, machine, observers)
     times = layer_times(program, waits, timeline)
+    if timeline.dram_counts is not None:
+        moved = with_commands(moved, timeline.dram_counts, [time.total_cycles for time in times])
     records = tuple(_records(network, machine, lowered, times, moved))
-    return Run(workload, network, machine, records, _total(network, machine, records, timeline))
+    total = combined(records, network.name, timeline.total_cycles)
+    return Run(workload, network, machine, records, total, _ends(times, len(network.nodes)))
+
+
+def _ends(times: Sequence[LayerTime], layers: int) -> tuple[int, ...]:
+    """Array clocks at which the inferences were done, of so many layers each."""
+    ends = list(accumulate(time.total_cycles for time in times))
+    return tuple(ends[layers - 1 :: layers])
 
 
 def _records(
     network: Network, machine: Machine, lowered: Lowered, times: Sequence[LayerTime], moved: Sequence[ActionCounts]
 ) -> Iterable[LayerRecord]:
+    """A record for each layer of the network, all its inferences added up."""
     bubbles = _bubbles(lowered.program, machine)
-    for index, node in enumerate(network.nodes):
-        time, counts = times[index], lowered.counts[index] + moved[index]
-        yield LayerRecord(
-            layer=node.name,
-            op=node.label,
-            kind=node.kind,
-            stage=node.stage,
-            weights=node.weights,
-            counts=counts,
-            energy=price(counts, time.total_cycles, machine),
-            pes=machine.array.rows * machine.array.cols,
-            array_macs=0 if on_vector_unit(node, machine) else counts.macs,
-            total_cycles=time.total_cycles,
-            latency_cycles=time.latency_cycles,
-            stream_cycles=time.stream_cycles,
-            stretched_cycles=lowered.stretched_cycles[index],
-            bubble_cycles=bubbles[index],
-            overlap_cycles=time.overlap_cycles,
-            vector_cycles=time.occupied[Unit.VECTOR],
-            stalls={cause.value: cycles for cause, cycles in time.stalls.items()},
-        )
-
-
-def _total(network: Network, machine: Machine, records: Sequence[LayerRecord], timeline: Timeline) -> LayerRecord:
-    cycles = timeline.total_cycles
-    return combined(records, network.name, price(total_counts(records), cycles, machine), cycles)
+    layers = len(network.nodes)
+    for number, node in enumerate(network.nodes):
+        mine = range(number, len(times), layers)
+        measures = {
+            "total_cycles": sum(times[index].total_cycles for index in mine),
+            "latency_cycles": sum(times[index].latency_cycles for index in mine),
+            "stream_cycles": sum(times[index].stream_cycles for index in mine),
+            "stretched_cycles": sum(lowered.stretched_cycles[index] for index in mine),
+            "bubble_cycles": sum(bubbles[index] for index in mine),
+            "overlap_cycles": sum(times[index].overlap_cycles for index in mine),
+            "vector_cycles": sum(times[index].occupied[Unit.VECTOR] for index in mine),
+            "dram_bound_bytes": len(mine) * least_dram_bytes(node, network.batch, lowered.maps, machine),
+        }
+        counts = reduce(add, (lowered.counts[index] + moved[index] for index in mine))
+        stalls = {cause.value: sum(times[index].stalls[cause] for index in mine) for cause in Cause}
+        yield layer_record(node, machine, counts, measures, stalls)
 
 
 def _bubbles(program: Program, machine: Machine) -> list[int]:
@@ -146,6 +167,41 @@ def dma_counts(program: Program, burst_bytes: int) -> list[ActionCounts]:
         bursts = sum(part.bursts(burst_bytes) for part in parts) * burst_bytes
         counts[command.layer] += _moved(command.tile.buffer, isinstance(command, Store), requested, bursts, len(parts))
     return counts
+
+
+def with_commands(moved: Sequence[ActionCounts], done: DramCounts, cycles: Sequence[int]) -> list[ActionCounts]:
+    """The counts of the layers with what the DRAM did for them.
+
+    It knows that of the whole run only: accesses and rows are shared out by the bursts of a layer, refreshes and the
+    clocks of the ranks by its array clocks, so that layers add up to the run.
+    """
+    loads = [each.dram_read_burst_bytes for each in moved]
+    stores = [each.dram_write_burst_bytes for each in moved]
+    both = [each.dram_burst_bytes for each in moved]
+    shares = {
+        "dram_read_commands": _shared(done.reads, loads),
+        "dram_write_commands": _shared(done.writes, stores),
+        "dram_activates": _shared(done.activates, both),
+        "dram_turnarounds": _shared(done.turnarounds, both),
+        "dram_row_hits": _shared(done.row_hits, both),
+        "dram_row_misses": _shared(done.row_misses, both),
+        "dram_row_conflicts": _shared(done.row_conflicts, both),
+        "dram_refreshes": _shared(done.refreshes, cycles),
+        "dram_active_clocks": _shared(done.active_clocks, cycles),
+        "dram_rank_clocks": _shared(done.rank_clocks, cycles),
+    }
+    names, columns = list(shares), list(shares.values())
+    return [
+        counts + ActionCounts(**dict(zip(names, row, strict=True)))
+        for counts, row in zip(moved, zip(*columns, strict=True), strict=True)
+    ]
+
+
+def _shared(total: int, weights: Sequence[int]) -> list[int]:
+    """A whole number in proportion to weights, as whole numbers that add up to it."""
+    whole = sum(weights) or 1
+    reached = [total * weight // whole for weight in accumulate(weights, initial=0)]
+    return [after - before for before, after in pairwise(reached)]
 
 
 def _moved(buffer: Buffer, store: bool, requested: int, bursts: int, parts: int) -> ActionCounts:

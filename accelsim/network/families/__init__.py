@@ -35,7 +35,7 @@ ROWS: dict[str, Callable[[Any], list[RowData]]] = {
 
 
 def expand(network: NetworkFile) -> Workload:
-    """A network as rows: as they are, or those of its family."""
+    """A network as rows: as they are, or those of its family. The ways to shrink it are not applied."""
     if isinstance(network, Workload):
         return network
     parameters: Any = network

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from accelsim.config.families import MobileNetV1
 from accelsim.network.families.rows import RowData, classifier, conv, row
+from accelsim.units import times
 
 PAIRS = (
     # stride of the depthwise convolution, output channels of the pointwise one
@@ -40,4 +41,4 @@ def mobilenet_rows(network: MobileNetV1) -> list[RowData]:
 
 
 def _scaled(channels: int, width: float) -> int:
-    return max(1, int(channels * width))
+    return max(1, int(times(channels, width)))

@@ -1,50 +1,12 @@
-"""DRAM as the DMA engines see it.
-
-A model is a class with the methods of `DramModel` and a line in `MODELS`.
-"""
+"""A DRAM without banks: a bus and a latency."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from fractions import Fraction
-from typing import NamedTuple, Protocol
 
-from accelsim.config.dram import DramDevice
-from accelsim.program.tensors import Descriptor
+from accelsim.config.dram import IdealDevice
+from accelsim.machine.dram.model import Report, Served, Transfer
 from accelsim.units import ClockRatio, ceil_div
-
-
-class Transfer(NamedTuple):
-    """What a DMA engine asks for: descriptors that hold so many bursts, at most `window` of them in flight."""
-
-    write: bool
-    descriptors: tuple[Descriptor, ...]
-    bursts: int
-    window: int
-
-
-class Served(NamedTuple):
-    """When a transfer is served, in array clocks.
-
-    issued: the engine may issue the first burst of its next transfer; sent: the last data is on the bus; done: it is
-    where it goes.
-    """
-
-    issued: int
-    sent: int
-    done: int
-
-
-class DramModel(Protocol):
-    """Contract: transfers are asked for in the order of `cycle`, those of one engine no earlier than its last was
-    `issued`; `cycle <= issued` and `cycle <= sent <= done`. The answer may only depend on what was asked for so far."""
-
-    @property
-    def busy_clocks(self) -> int:
-        """DRAM clocks in which the data bus moved something."""
-
-    def serve(self, transfer: Transfer, cycle: int) -> Served:
-        """Serve a transfer whose first burst is issued at array clock `cycle`."""
 
 
 class IdealDram:
@@ -54,7 +16,7 @@ class IdealDram:
     be back (latency and its own time on the bus).
     """
 
-    def __init__(self, device: DramDevice, array_mhz: float) -> None:
+    def __init__(self, device: IdealDevice, array_mhz: float) -> None:
         self._clocks = ClockRatio.of(array_mhz, device.clock_mhz)
         self._latency = device.latency_clocks
         per_burst = device.burst_bytes / Fraction(repr(device.bytes_per_clock))
@@ -64,7 +26,7 @@ class IdealDram:
         self._free = 0
         self.busy_clocks = 0
 
-    def serve(self, transfer: Transfer, cycle: int) -> Served:
+    def begin(self, transfer: Transfer, cycle: int) -> Served:
         """See `DramModel`."""
         bursts, window = transfer.bursts, transfer.window
         begin = max(self._free, self._clocks.from_array(cycle))
@@ -77,6 +39,13 @@ class IdealDram:
         issued = max(cycle + self._issue(bursts, window), self._clocks.to_array(queued))
         return Served(issued, self._clocks.to_array(sent), self._clocks.to_array(sent + self._latency))
 
+    def advance(self, cycle: float) -> tuple[Report, ...]:  # noqa: ARG002 (the contract's)
+        """See `DramModel`: everything is known when it begins."""
+        return ()
+
+    def counts(self, cycle: int) -> None:
+        """See `DramModel`."""
+
     def _bus_clocks(self, bursts: int) -> int:
         return ceil_div(bursts * self._burst_clocks, self._per_bursts)
 
@@ -86,6 +55,3 @@ class IdealDram:
             return number
         rounds, place = divmod(number, window)
         return max(number, self._clocks.to_array(rounds * self._round_trip) + place)
-
-
-MODELS: dict[str, Callable[[DramDevice, float], DramModel]] = {"ideal": IdealDram}

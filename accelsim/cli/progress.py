@@ -1,0 +1,68 @@
+"""How far a command is, for somebody who watches."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic
+
+ERASE_LINE = "\r\x1b[K"
+
+
+@contextmanager
+def progress(total: int) -> Iterator[Callable[[object], None]]:
+    """Gives a function to be called before each of `total` steps with what it does.
+
+    On a terminal that is shown on one line of standard error, which is gone in the end; elsewhere nothing is.
+    """
+    terminal = sys.stderr if sys.stderr is not None and sys.stderr.isatty() else None
+    done = 0
+
+    def step(what: object) -> None:
+        nonlocal done
+        done += 1
+        if terminal:
+            line = f"{done}/{total} {what}"[: shutil.get_terminal_size().columns - 1]
+            print(ERASE_LINE + line, end="", file=terminal, flush=True)
+
+    try:
+        yield step
+    finally:
+        if terminal:
+            print(ERASE_LINE, end="", file=terminal, flush=True)
+
+
+@contextmanager
+def gauge() -> Iterator[Callable[[int], Callable[[], None]]]:
+    """Gives a function that is told how many steps there are, and gives one to be called after each.
+
+    Where `progress` shows what is done, this shows how many are, how many a second, and the time that is left.
+    """
+    terminal = sys.stderr if sys.stderr is not None and sys.stderr.isatty() else None
+
+    def watch(total: int) -> Callable[[], None]:
+        begin, done = monotonic(), -1
+
+        def step() -> None:
+            nonlocal done
+            done += 1
+            if terminal:
+                print(ERASE_LINE + _measured(done, total, monotonic() - begin), end="", file=terminal, flush=True)
+
+        step()
+        return step
+
+    try:
+        yield watch
+    finally:
+        if terminal:
+            print(ERASE_LINE, end="", file=terminal, flush=True)
+
+
+def _measured(done: int, total: int, seconds: float) -> str:
+    if not done:
+        return f"0/{total}"
+    left = round(seconds / done * (total - done))
+    return f"{done}/{total}  {done / seconds:.1f}/s  {left // 60}:{left % 60:02} left"

@@ -1,0 +1,24 @@
+"""One mapping laid over another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """The base with the other's keys in it; mappings are laid over one another, anything else is replaced."""
+    result = dict(base)
+    for key, value in own.items():
+        if isinstance(value, dict) and isinstance(result.get(key), dict):
+            result[key] = merged(result[key], value)
+        else:
+            result[key] = value
+    return result
+
+
+def drop_what_other_units_replace(timing: Any, own: Any) -> None:
+    """A timing set in clocks replaces that of the file in ns, and the other way round."""
+    if isinstance(timing, dict) and isinstance(own, dict):
+        for key in own:
+            name, _, unit = key.rpartition("_")
+            timing.pop(f"{name}_{'ns' if unit == 'nck' else 'nck'}", None)

@@ -1,0 +1,52 @@
+"""Schema of run.json, the file that a finished run leaves (docs/machine.md section 10)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, create_model
+
+from accelsim.config.schema import Count, Name, Section
+from accelsim.records import COUNT_NAMES, MEASURES, STALL_CAUSES
+
+MAX_RUN_BYTES = 32 << 20
+_MOST = 1 << 62
+_AMOUNT = Annotated[int, Field(ge=0, le=_MOST)]
+_DIFFERENCE = Annotated[int, Field(ge=-_MOST, le=_MOST)]
+
+
+class Config(Section):
+    """The resolved configuration; network and machine are read by schemas of their own."""
+
+    network: dict[str, Any]
+    machine: dict[str, Any]
+
+
+class RunFile(Section):
+    """A whole file. `totals` are for other readers: they follow from the rest."""
+
+    format: int
+    accelsim_version: Name
+    config_sha256: str
+    config: Config
+    totals: dict[str, Any]
+    inference_ends: Annotated[list[Count], Field(min_length=1, max_length=1000)]
+    layers: Annotated[list[Any], Field(min_length=1)] = Field(description="each a `Layer`")
+
+
+def _mapping(name: str, kinds: dict[str, Any]) -> type[Section]:
+    """A mapping with just these keys, all of which must be there."""
+    fields: dict[str, Any] = {key: (kind, ...) for key, kind in kinds.items()}
+    return create_model(name, __base__=Section, **fields)
+
+
+Layer = _mapping(
+    "Layer",
+    {
+        "layer": str,
+        **{name: _DIFFERENCE if name == "overlap_cycles" else _AMOUNT for name in MEASURES},
+        "stalls": _mapping("Stalls", dict.fromkeys(STALL_CAUSES, _AMOUNT)),
+        "counts": _mapping("Counts", dict.fromkeys(COUNT_NAMES, _AMOUNT)),
+    },
+)
+"""A layer: its name, its clocks, and how often each action happened, all by the names of `LayerRecord`."""

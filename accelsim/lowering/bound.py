@@ -1,0 +1,53 @@
+"""The least that DRAM has to move for a layer on its own, however it is tiled (docs/machine.md section 6)."""
+
+from __future__ import annotations
+
+from math import isqrt
+
+from accelsim.config.machine import Machine
+from accelsim.lowering.placement import Maps
+from accelsim.network.graph import Node, Op
+from accelsim.units import ceil_div, packed_bytes
+
+
+def least_dram_bytes(node: Node, batch: int, maps: Maps, machine: Machine) -> int:
+    """The larger of what has to pass once and what a chip of this capacity has to move again; 0 for mere addresses."""
+    if node.op in (Op.CONCAT, Op.SHUFFLE):
+        return 0
+    once = _compulsory_bytes(node, batch, maps, machine)
+    return max(once, _pebble_bytes(node, batch, maps, machine)) if node.op is Op.CONV else once
+
+
+def _compulsory_bytes(node: Node, batch: int, maps: Maps, machine: Machine) -> int:
+    """Inputs that are read, weights as stored, outputs; each once."""
+    total = packed_bytes(batch * node.output.elements, maps.by_name[node.name].tensor.bits)
+    for name, size in dict(zip(node.inputs, node.sizes, strict=True)).items():
+        high = node.window.vertical.touched(0, node.output.height, size.height)
+        pixels = high * node.window.horizontal.touched(0, node.output.width, size.width)
+        total += packed_bytes(batch * pixels * size.channels, maps.by_name[name].tensor.bits)
+    return total + packed_bytes(node.stored_weight_bits(machine.array.weight_bits) if node.weights else 0, 1)
+
+
+def _pebble_bytes(node: Node, batch: int, maps: Maps, machine: Machine) -> int:
+    """2 G sqrt(p_I p_F p_O / (R M)) - 2 M in bits, for G MACs on elements of p bits, of which an input meets R of a
+    filter's weights, and M bits on chip (Chen et al., PASC 2022, arXiv 2204.08279; the form as recalled). At least 0.
+
+    R is rounded up to whole kernel positions, and M is all that SRAM and PEs hold, so that the bound is safe.
+    """
+    vertical, horizontal = node.window.vertical, node.window.horizontal
+    size = node.sizes[0]
+    positions = vertical.reads(0, node.output.height, size.height) * horizontal.reads(0, node.output.width, size.width)
+    macs = batch * positions * (node.nonzeros // node.window.elements)
+    meets = ceil_div(vertical.kernel, vertical.stride) * ceil_div(horizontal.kernel, horizontal.stride)
+    widths = maps.by_name[node.inputs[0]].tensor.bits * maps.by_name[node.name].tensor.bits
+    widths *= node.bits.weight or machine.array.weight_bits
+    capacity = _capacity_bits(machine)
+    return max(0, isqrt(4 * macs * macs * widths // (meets * capacity)) - 2 * capacity) // 8
+
+
+def _capacity_bits(machine: Machine) -> int:
+    """SRAM, and in each PE two pinned values or sums, a sum on its way and an operand on its way."""
+    sram, array = machine.sram, machine.array
+    buffers = sram.activation.capacity_bytes + sram.weight.capacity_bytes + sram.accumulator.capacity_bytes
+    registers = 3 * max(array.psum_bits, array.weight_bits, array.activation_bits) + array.activation_bits
+    return 8 * buffers + array.rows * array.cols * registers

@@ -1,0 +1,336 @@
+"""Plans of a layer on the array that fit, as arrays with an element for each.
+
+Tile sizes are those that cut an extent into another number of tiles: of all sizes that give the same number the
+smallest fits best and moves no more. Input channels are cut into as few tiles as fit, as their number moves nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim.lowering.dataflows import DataflowName
+from accelsim.lowering.tiling import LayerShape, Limits, Order, Plan
+from accelsim.network.graph import Axis
+from accelsim.units import ceil_div
+
+Ints = NDArray[np.int64]
+
+ORDERS: tuple[Order, ...] = (
+    ("map", "groups", "outputs", "inputs"),
+    ("map", "groups", "inputs", "outputs"),
+    ("groups", "map", "outputs", "inputs"),
+    ("groups", "map", "inputs", "outputs"),
+    ("groups", "outputs", "inputs", "map"),
+)
+"""Those that no other one betters: groups share nothing, and input channels outside of both the map and the output
+channels load as much as inside of either, with more sums waiting."""
+
+
+def up(numerator: Ints | int, denominator: Ints | int) -> Ints:
+    """The quotient, rounded up."""
+    return np.asarray(-(-numerator // denominator))
+
+
+@lru_cache(maxsize=1 << 10)
+def sizes_of(extent: int) -> tuple[int, ...]:
+    """The smallest tile for each number of tiles, largest first."""
+    sizes, size = [], extent
+    while size > 1:
+        sizes.append(size)
+        size = ceil_div(extent, ceil_div(extent, size - 1))
+    return (*sizes, 1)
+
+
+AxisKey = tuple[Axis, int, int]
+"""A window, and how many outputs it has on how much input."""
+
+
+class AxisTiles(NamedTuple):
+    """Tiles of one axis of the output by size: how many, the most input that one reads, and that of all together."""
+
+    sizes: Ints
+    counts: Ints
+    widest: Ints
+    totals: Ints
+
+
+@lru_cache(maxsize=1 << 10)
+def axis_tiles(axis: Axis, outputs: int, extent: int) -> AxisTiles:
+    """For each of `sizes_of(outputs)`."""
+    sizes = sizes_of(outputs)
+    widest, totals = [], []
+    for size in sizes:
+        starts = np.arange(0, outputs, size)
+        stops = np.minimum(starts + size, outputs)
+        low = np.clip(starts * axis.stride - axis.pad, 0, extent - 1)
+        high = (stops - 1) * axis.stride - axis.pad + (axis.kernel - 1) * axis.dilation + 1
+        taken = np.maximum(np.minimum(high, extent), low + 1) - low
+        widest.append(int(taken.max()))
+        totals.append(int(taken.sum()))
+    return AxisTiles(np.array(sizes), up(outputs, np.array(sizes)), np.array(widest), np.array(totals))
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """Pieces of the output map: their sizes, how many, and the pixels of input and output of the largest one.
+
+    taken_total: input pixels of all pieces, halos counted as often as they are loaded.
+    """
+
+    images: Ints
+    rows: Ints
+    cols: Ints
+    count: Ints
+    pixels: Ints
+    taken_rows: Ints
+    taken_cols: Ints
+    taken_total: Ints
+
+    @property
+    def taken(self) -> Ints:
+        """Input pixels of the largest piece."""
+        return self.images * self.taken_rows * self.taken_cols
+
+    def at(self, index: Ints) -> Blocks:
+        """Some of them, in this order."""
+        return Blocks(*(getattr(self, part.name)[index] for part in fields(self)))
+
+
+@lru_cache(maxsize=1 << 10)
+def blocks_of(batch: int, vertical: AxisKey, horizontal: AxisKey) -> Blocks:
+    """Whole images, or pieces of one image."""
+    down, across = axis_tiles(*vertical), axis_tiles(*horizontal)
+    images = np.array(sizes_of(batch))
+    row, col = (each.reshape(-1) for each in np.indices((len(down.sizes), len(across.sizes))))
+    row, col = (np.concatenate((np.zeros(len(images) - 1, np.int64), each)) for each in (row, col))
+    many = np.concatenate((images[:-1], np.ones(len(row) - len(images) + 1, np.int64)))
+    return Blocks(
+        images=many,
+        rows=down.sizes[row],
+        cols=across.sizes[col],
+        count=up(batch, many) * down.counts[row] * across.counts[col],
+        pixels=many * down.sizes[row] * across.sizes[col],
+        taken_rows=down.widest[row],
+        taken_cols=across.widest[col],
+        taken_total=batch * down.totals[row] * across.totals[col],
+    )
+
+
+def blocks_of_shape(shape: LayerShape) -> Blocks:
+    """All pieces that the map of a layer can be cut into."""
+    return blocks_of(
+        shape.batch,
+        (shape.window.vertical, shape.output.height, shape.size.height),
+        (shape.window.horizontal, shape.output.width, shape.size.width),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Plans that fit. Loop turns are counted for each: `inputs` of input channels, and so on."""
+
+    blocks: Blocks
+    groups: Ints
+    outs: Ints
+    ins: Ints
+    order: Ints
+    group_turns: Ints
+    out_turns: Ints
+    in_turns: Ints
+
+    @property
+    def gathers(self) -> NDArray[np.bool_]:
+        """See `Plan.gathers`."""
+        return self.order <= 1
+
+    @property
+    def pieces(self) -> Ints:
+        """Steps of the layer."""
+        return self.blocks.count * self.group_turns * self.out_turns * self.in_turns
+
+    @property
+    def map_turns(self) -> Ints:
+        """How often each tile of the input map is loaded (`traffic.loads`)."""
+        sums_stay = ((self.order == 0) | (self.order == 2)) & (self.in_turns > 1)
+        weights_stay = (self.order == 4) & ((self.in_turns > 1) | (self.blocks.count > 1))
+        return np.where(sums_stay | weights_stay, self.out_turns, 1)
+
+    @property
+    def weight_turns(self) -> Ints:
+        """How often each tile of the weights is loaded."""
+        own = self.out_turns * self.in_turns * np.where(self.gathers, self.group_turns, 1)
+        return np.where((self.order < 4) & (own > 1), self.blocks.count, 1)
+
+    def at(self, index: Ints) -> Candidates:
+        """Some of them, in this order."""
+        rest = (getattr(self, part.name)[index] for part in fields(self)[1:])
+        return Candidates(self.blocks.at(index), *rest)
+
+    def plan(self, index: int, dataflow: DataflowName) -> Plan:
+        """One of them."""
+        blocks = self.blocks
+        each = (blocks.images, blocks.rows, blocks.cols, self.groups, self.outs, self.ins)
+        images, rows, cols, groups, outs, ins = (int(sizes[index]) for sizes in each)
+        return Plan(images, rows, cols, groups, outs, ins, ORDERS[self.order[index]], dataflow)
+
+
+def fitting(shape: LayerShape, limits: Limits, dataflow: DataflowName, *, all_sizes: bool = True) -> Candidates:
+    """All plans whose tiles fit their buffers and whose partial sums fit half of the accumulator.
+
+    all_sizes: else columns are cut into few tiles only, and channels as the columns of the array fit.
+    """
+    space = _Space(shape, limits, dataflow, all_sizes)
+    found = [space.whole(order) for order in (0, 2, 4)]
+    found += [space.split(order) for order in range(len(ORDERS)) if order in (0, 2) or dataflow != "os"]
+    block, channel, ins, order = (np.concatenate(each) for each in zip(*found, strict=True))
+    groups, outs = space.groups[channel], space.outs[channel]
+    return Candidates(
+        space.blocks.at(block),
+        groups,
+        outs,
+        ins,
+        order,
+        up(shape.groups, groups),
+        up(shape.group_outputs, outs),
+        up(shape.group_inputs, ins),
+    )
+
+
+Found = tuple[Ints, Ints, Ints, Ints]
+"""Numbers of blocks and of channel tiles, input channels, and order of plans."""
+
+
+def _usual(blocks: Blocks, width: int) -> Ints:
+    """Blocks of whole rows or halves, quarters and eighths, and single rows however cut."""
+    pieces = up(width, blocks.cols)
+    return np.flatnonzero((blocks.rows == 1) | np.isin(pieces, (1, 2, 4, 8)))
+
+
+def _multiples(sizes: Ints, unit: int) -> Ints:
+    """Sizes rounded up to so many columns of the array, and one; each once, largest first."""
+    return np.unique(np.minimum(np.append(up(sizes, unit) * unit, 1), sizes[0]))[::-1]
+
+
+class _Space:
+    """What tiles take of the buffers, for blocks (first axis) and tiles of groups or output channels (second axis).
+
+    A tile that changes within the layer needs its place twice, in use and in flight; one that stays needs it once.
+    """
+
+    def __init__(self, shape: LayerShape, limits: Limits, dataflow: DataflowName, all_sizes: bool) -> None:
+        self.shape, self.limits, self.dataflow = shape, limits, dataflow
+        self.blocks = blocks_of_shape(shape)
+        self.all_sizes = all_sizes
+        groups, outs = np.array(sizes_of(shape.groups)[:-1], np.int64), np.array(sizes_of(shape.group_outputs))
+        if not all_sizes:
+            self.blocks = self.blocks.at(_usual(self.blocks, shape.output.width))
+            outs = _multiples(outs, limits.array.shape.cols)
+        self.groups = np.concatenate((groups, np.ones_like(outs)))
+        self.outs = np.concatenate((np.full_like(groups, shape.group_outputs), outs))
+        self.group_turns = up(shape.groups, self.groups)
+        self.out_turns = up(shape.group_outputs, self.outs)
+        self.count, self.pixels = self.blocks.count[:, None], self.blocks.pixels[:, None]
+        self.taken = self.blocks.taken[:, None]
+
+    def whole(self, order: int) -> Found:
+        """With all input channels of a group in one tile."""
+        shape, limits, array = self.shape, self.limits, self.limits.array
+        ins = shape.group_inputs
+        map_bytes = up(self.taken * np.minimum(self.groups * ins, shape.loaded_inputs) * array.ifmap_bits, 8)
+        map_places = np.where(self.count * self.group_turns == 1, 1, 2)
+        weight_places = np.where(self.group_turns * self.out_turns == 1, 1, 2)
+        fits = map_places * map_bytes + self._results(order) <= limits.activation_bytes
+        fits &= weight_places * self._weights(ins) <= limits.weight_bytes
+        fits &= self.pixels <= self._fold_pixels()
+        block, channel = np.nonzero(fits)
+        return block, channel, np.full_like(block, ins), np.full_like(block, order)
+
+    def split(self, order: int) -> Found:
+        """With as many input channels of one group as fit, and not all."""
+        shape, limits, array = self.shape, self.limits, self.limits.array
+        bits, weights = array.stored_weights
+        map_room = (limits.activation_bytes - self._results(order)) // 2
+        weight_room = limits.weight_bytes // 2
+        on_chip = np.full_like(self.taken * self.outs, shape.group_inputs)
+        ins = np.minimum(
+            map_room * 8 // (self.taken * array.ifmap_bits) if shape.loaded_inputs else on_chip,
+            on_chip if limits.pinned else weight_room * 8 * weights // (self.outs * shape.taps * bits),
+        )
+        ins = np.where(self._results(order) <= limits.activation_bytes, ins, 0)
+        fits = (self.groups == 1) & (ins > 0) & (ins < shape.group_inputs) & self._sums_fit(order)
+        block, channel = np.nonzero(fits)
+        cuts = self._cuts(ins[fits])
+        several = len(cuts)
+        return (
+            np.tile(block, several),
+            np.tile(channel, several),
+            np.concatenate(cuts),
+            np.full(several * len(block), order),
+        )
+
+    def _cuts(self, most: Ints) -> tuple[Ints, ...]:
+        """As few tiles as there must be, or twice as many, of equal size, or full rows of the array if these fit."""
+        if self.all_sizes:
+            return (up(self.shape.group_inputs, up(self.shape.group_inputs, most)),)
+        rows, sizes = self.limits.array.shape.rows, []
+        turns = up(self.shape.group_inputs, most)
+        for size in (up(self.shape.group_inputs, turns), up(self.shape.group_inputs, 2 * turns)):
+            full = up(size, rows) * rows
+            sizes += [size, np.where(full <= most, full, size)]
+        return tuple(sizes)
+
+    def _weights(self, ins: int) -> Ints:
+        """Bytes of a tile."""
+        if self.limits.pinned:
+            return np.zeros_like(self.outs)
+        bits, weights = self.limits.array.stored_weights
+        return up(up(self.groups * self.outs * ins * self.shape.taps * bits, weights), 8)
+
+    def _results(self, order: int) -> Ints:
+        """Bytes that the results of a piece need."""
+        shape, bits = self.shape, self.limits.array.ofmap_bits
+        if not shape.stores:
+            return np.zeros_like(self.pixels * self.outs)
+        if shape.scattered:
+            bits = ceil_div(bits, 8) * 8
+        if ORDERS[order][0] == "map":
+            return np.where(self.count == 1, 1, 2) * up(self.pixels * shape.output.channels * bits, 8)
+        places = np.where(self.count * self.group_turns * self.out_turns == 1, 1, 2)
+        return places * up(self.pixels * self.groups * self.outs * bits, 8)
+
+    def _fold_pixels(self) -> Ints:
+        """How many pixels a piece may have for the sums of a fold to fit half of the accumulator."""
+        array = self.limits.array.shape
+        most = self.limits.psums_half
+        if self.dataflow == "os":
+            return np.full_like(self.outs, 1 << 60)
+        depth = self.shape.taps * self.shape.group_inputs
+        packed = np.maximum(1, np.minimum(array.rows // depth, self.groups))
+        if self.dataflow == "is":
+            return np.where(self.outs * array.cols <= most, 1 << 60, most // (self.outs * packed))
+        packed = np.maximum(1, np.minimum(packed, array.cols // self.outs))
+        result: Ints = most // np.minimum(array.cols, packed * self.outs)
+        return result
+
+    def _sums_fit(self, order: int) -> NDArray[np.bool_]:
+        """Whether the sums that wait while the loop over input channels goes on fit."""
+        array, shape = self.limits.array.shape, self.shape
+        if self.dataflow == "os":
+            return (self.pixels <= array.rows) & (self.outs <= array.cols)
+        pixels: Ints | int = self.pixels
+        outs: Ints | int = self.outs
+        if ORDERS[order][3] == "outputs":
+            outs = shape.group_outputs
+        elif ORDERS[order][3] == "map":
+            pixels = shape.batch * shape.output.height * shape.output.width
+        result: NDArray[np.bool_] = np.broadcast_to(pixels * outs <= self.limits.psums_half, self._shape)
+        return result
+
+    @property
+    def _shape(self) -> tuple[int, int]:
+        return len(self.blocks.count), len(self.outs)

@@ -1,0 +1,236 @@
+"""What plans would take, estimated from their sizes for many at once: clocks, DRAM bytes, energy.
+
+What is estimated only chooses; what the machine then simulates is exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim.lowering.candidates import Candidates, Ints, up
+from accelsim.lowering.dataflows import DATAFLOWS, DataflowName, Dimension
+from accelsim.lowering.tiling import LayerShape, Limits
+
+Floats = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Folds:
+    """Work of the array over a layer: how many folds, the clocks of one on average, and tiles of M, K and N.
+
+    tiles: over all pieces; of the dimension that is streamed as many as it is cut into.
+    """
+
+    count: Floats
+    load: Floats
+    stream: Floats
+    drain: Floats
+    tiles: dict[Dimension, Floats | Ints]
+
+
+def requested_bytes(shape: LayerShape, limits: Limits, plans: Candidates) -> Floats:
+    """Bytes that DMA asks for; exact where elements are whole bytes (`traffic.traffic`)."""
+    array = limits.array
+    loaded = plans.blocks.taken_total * plans.map_turns * (shape.loaded_inputs * array.ifmap_bits / 8)
+    bits, weights = array.stored_weights
+    all_weights = shape.output.channels * shape.group_inputs * shape.taps * bits / weights / 8
+    stored = shape.batch * shape.output.elements * array.ofmap_bits / 8 if shape.stores else 0.0
+    total: Floats = loaded + plans.weight_turns * (0.0 if limits.pinned else all_weights) + stored
+    return total
+
+
+class Estimate:
+    """Of each of these plans."""
+
+    def __init__(self, shape: LayerShape, limits: Limits, dataflow: DataflowName, plans: Candidates) -> None:
+        self.shape, self.limits, self.plans = shape, limits, plans
+        self.dataflow = DATAFLOWS[dataflow]
+        self._transfers()
+        self.folds = self._folds()
+        self.cycles = self._cycles()
+
+    def _transfers(self) -> None:
+        """Number, bursts and descriptors of the transfers of each operand; bursts are those of an average one."""
+        shape, limits, plans, blocks = self.shape, self.limits, self.plans, self.plans.blocks
+        array, burst = limits.array, limits.burst_bytes
+        tiles, loaded = plans.group_turns * plans.in_turns, max(1, shape.loaded_inputs)
+        self.map_loads = blocks.count * tiles * plans.map_turns * (shape.loaded_inputs > 0)
+        bursts, self.map_parts = _region(
+            (blocks.images, blocks.taken_rows, blocks.taken_cols, np.minimum(plans.groups * plans.ins, loaded)),
+            (shape.batch, shape.size.height, shape.size.width, shape.source_channels),
+            array.ifmap_bits,
+            burst,
+        )
+        largest = blocks.taken * np.minimum(plans.groups * plans.ins, loaded)
+        self.map_bursts = bursts * (blocks.taken_total * loaded / (blocks.count * tiles * largest))
+        tiles = tiles * plans.out_turns
+        self.weight_loads = tiles * plans.weight_turns * (not limits.pinned)
+        bits, weights = array.stored_weights
+        all_weights = shape.output.channels * shape.group_inputs * shape.taps * bits / weights / 8
+        self.weight_bursts = all_weights / (tiles * burst) + 0.5
+        channels = np.where(plans.gathers, shape.output.channels, plans.groups * plans.outs)
+        ranges = np.where(shape.scattered & (channels < shape.output.channels), channels, 1)
+        bursts, parts = _region(
+            (blocks.images, blocks.rows, blocks.cols, channels // ranges),
+            (shape.batch, shape.output.height, shape.output.width, shape.target_channels),
+            array.ofmap_bits,
+            burst,
+        )
+        stores = blocks.count * np.where(plans.gathers, 1, plans.group_turns * plans.out_turns)
+        filled = shape.batch * shape.output.elements / (stores * blocks.pixels * channels)
+        self.stores = stores * shape.stores
+        self.store_bursts, self.store_parts = bursts * ranges * filled, parts * ranges
+
+    def _folds(self) -> Folds:
+        shape, plans, array, dataflow = self.shape, self.plans, self.limits.array.shape, self.dataflow
+        pixels = shape.batch * shape.output.height * shape.output.width
+        extents: dict[Dimension, tuple[Ints, int, Ints]] = {
+            "m": (plans.blocks.pixels, pixels, plans.blocks.count),
+            "k": (shape.taps * plans.ins, shape.taps * shape.group_inputs, plans.in_turns),
+            "n": (plans.outs, shape.group_outputs, plans.out_turns),
+        }
+        row, col, (_, steps, step_turns) = (extents[name] for name in (dataflow.rows, dataflow.cols, dataflow.streamed))
+        shared = np.minimum(np.minimum(array.rows // row[0], array.cols // col[0]), plans.groups)
+        packs = np.maximum(shared, 1)
+        row_tiles, col_tiles = _tiles(*row, array.rows), _tiles(*col, array.cols)
+        count = up(plans.groups, packs) * plans.group_turns * row_tiles * col_tiles * step_turns
+        used_rows = np.minimum(array.rows, packs * row[1] / row_tiles)
+        used_cols = np.minimum(array.cols, packs * col[1] / col_tiles)
+        load, stream, drain = self._fold(packs, used_rows, used_cols, steps / step_turns)
+        tiles: dict[Dimension, Floats | Ints] = {
+            dataflow.rows: row_tiles,
+            dataflow.cols: col_tiles,
+            dataflow.streamed: step_turns,
+        }
+        return Folds(count * 1.0, load, stream, drain, tiles)
+
+    def _fold(self, packs: Ints, rows: Floats, cols: Floats, steps: Floats) -> tuple[Floats, Floats, Floats]:
+        """(load, stream, drain) clocks with SRAM ports."""
+        array = self.limits.array
+        bits, weights = array.stored_weights
+        weight_bits = bits / weights
+        ifmap = array.ifmap_bits / array.activation_port_bits * self.limits.ifmap_reuse(self.shape, self.dataflow.name)
+        weight = weight_bits / array.weight_port_bits
+        result = array.ofmap_bits / array.activation_port_bits
+        psum = array.psum_bits / array.accumulator_port_bits
+        zero = np.zeros_like(rows)
+        if self.dataflow.pinned == "psum":
+            stream = np.maximum(steps, np.maximum(steps * rows * ifmap, steps * cols * weight))
+            return zero, stream, np.maximum(0.0, array.shape.rows - stream)
+        pinned, streamed = (weight, ifmap) if self.dataflow.pinned == "weight" else (ifmap, weight)
+        load = np.maximum(rows, rows * cols / packs * pinned)
+        split = self.shape.taps * self.shape.group_inputs > array.shape.rows
+        out = steps * cols * np.maximum(result, psum if split else 0.0)
+        return load, np.maximum(np.maximum(steps, steps * rows * streamed), out), zero
+
+    @property
+    def burst_bytes(self) -> Floats:
+        """DRAM bytes, bursts in full."""
+        bursts = self.map_loads * self.map_bursts + self.weight_loads * self.weight_bursts
+        total: Floats = (bursts + self.stores * self.store_bursts) * self.limits.burst_bytes
+        return total
+
+    @property
+    def energy_pj(self) -> Floats:
+        """Energy of what differs from plan to plan: DRAM, SRAM, moves between PEs, leakage."""
+        shape, array, prices, tiles = self.shape, self.limits.array, self.limits.prices, self.folds.tiles
+        bits, weights = array.stored_weights
+        outputs = shape.batch * shape.output.elements
+        under_kernel = shape.positions * shape.size.channels * tiles["n"]
+        weights_read = shape.output.channels * shape.group_inputs * shape.taps * tiles["m"]
+        in_pes = self.dataflow.pinned == "psum"
+        sums = 0.0 * tiles["k"] if in_pes else outputs * tiles["k"]
+        reuse = self.limits.ifmap_reuse(shape, self.dataflow.name)
+        sram_bits = under_kernel * reuse * array.ifmap_bits + weights_read * bits / weights
+        sram_bits = sram_bits + 2 * np.maximum(0, sums - outputs) * array.psum_bits
+        moved_bits = sums * array.shape.rows * array.psum_bits
+        shifted = (array.shape.rows + 1) / 2
+        if self.dataflow.pinned == "weight":
+            moved_bits = moved_bits + weights_read * shifted * array.weight_bits
+        elif self.dataflow.pinned == "ifmap":
+            moved_bits = moved_bits + under_kernel * shifted * array.ifmap_bits
+        total: Floats = (
+            self.burst_bytes * prices.dram_byte
+            + (sram_bits / 8 + requested_bytes(shape, self.limits, self.plans)) * prices.sram_byte
+            + moved_bits / 8 * prices.register_byte
+            + self.cycles * prices.cycle
+        )
+        return total
+
+    def _cycles(self) -> Floats:
+        """The busiest of bus, array and DMA engines, with what cannot overlap at the ends of the layer.
+
+        A piece and the loads of the next one overlap, so a piece takes the longer of the two.
+        """
+        shape, limits, plans, array = self.shape, self.limits, self.plans, self._array_cycles()
+        period = array / plans.pieces
+        map_load = self._transfer(self.map_bursts, self.map_parts)
+        weight_load = self._transfer(self.weight_bursts, np.ones_like(self.map_parts))
+        store = self._transfer(self.store_bursts, self.store_parts)
+        stored = self.stores * self.store_bursts * limits.burst_bytes / limits.bytes_per_cycle / plans.pieces
+        both = np.minimum(self.map_loads, self.weight_loads)
+        one = np.maximum(self.map_loads, self.weight_loads) - both
+        either = np.where(self.map_loads > self.weight_loads, map_load, weight_load)
+        stepwise = (
+            both * np.maximum(period, map_load + weight_load + stored)
+            + one * np.maximum(period, either + stored)
+            + (plans.pieces - both - one) * np.maximum(period, stored)
+        )
+        last = (shape.group_inputs - (plans.in_turns - 1) * plans.ins) / plans.ins
+        full = period * plans.ins * plans.in_turns / shape.group_inputs
+        waits = np.minimum(map_load + weight_load, full) - last * full
+        stepwise = stepwise + plans.pieces / plans.in_turns * np.maximum(0, waits) * (plans.in_turns > 1)
+        loads = self.map_loads * map_load + self.weight_loads * weight_load
+        busiest = (
+            stepwise,
+            np.maximum(self.burst_bytes / limits.bytes_per_cycle, loads + store) + period,
+            map_load + weight_load + array + store,
+            self.stores * store,
+        )
+        result: Floats = np.maximum.reduce(busiest) + 2 * limits.latency_cycles
+        return result
+
+    def _array_cycles(self) -> Floats:
+        """All folds, their data on chip."""
+        folds, array = self.folds, self.limits.array.shape
+        if self.limits.overlap:
+            each = np.maximum(folds.load, folds.stream) + folds.drain
+        else:
+            each = folds.load + folds.stream + array.mac_latency * array.rows + array.cols
+        result: Floats = folds.count * each
+        return result
+
+    def _transfer(self, bursts: Floats, parts: Ints) -> Floats:
+        """Clocks of a DMA engine for a load or store: its descriptors, issue, or the bus."""
+        limits = self.limits
+        issue = np.maximum(bursts, bursts * (limits.round_trip_cycles / limits.window_bursts))
+        bus = bursts * (limits.burst_bytes / limits.bytes_per_cycle)
+        hidden = np.minimum(bus, limits.window_bursts * (limits.burst_bytes / limits.bytes_per_cycle))
+        result: Floats = np.maximum(issue, bus) + np.maximum(0.0, limits.setup_cycles * parts - hidden)
+        return result
+
+
+def _tiles(size: Ints, total: int, turns: Ints, width: int) -> Ints:
+    """Array tiles over all turns of a loop, the last turn being what is left."""
+    last = total - (turns - 1) * size
+    result: Ints = (turns - 1) * up(size, width) + up(last, width)
+    return result
+
+
+def _region(
+    sizes: tuple[Ints, Ints, Ints, Ints], dims: tuple[int, int, int, int], bits: int, burst: int
+) -> tuple[Floats, Ints]:
+    """(bursts, descriptors) of a region of a row-major tensor, rows beginning anywhere in a burst."""
+    images, rows, cols, channels = sizes
+    bursts: Floats
+    part_channels, part_row, part_map = channels < dims[3], cols < dims[2], rows < dims[1]
+    run = channels * np.where(part_channels, 1, cols * np.where(part_row, 1, rows * np.where(part_map, 1, images)))
+    runs = images * rows * cols * channels // run
+    places = np.gcd(np.gcd(max(1, dims[3] * bits // 8), burst), np.where(part_channels, channels * bits // 8, 0))
+    bursts = runs * (run * bits / 8 + burst - places) / burst
+    loops = np.where(part_channels & part_row, rows * images, np.where(part_row & part_map, images, 1))
+    return bursts, loops

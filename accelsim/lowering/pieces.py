@@ -1,0 +1,97 @@
+"""How a plan cuts a layer into pieces, and what they read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import product
+from typing import Any
+
+from accelsim.lowering.tiling import Loop, Plan
+from accelsim.network.graph import Axis, Node
+from accelsim.program.commands import Tile, Work
+from accelsim.program.tensors import Range, Region
+from accelsim.units import ceil_div
+
+Block = tuple[Range, Range, Range]
+"""Output images, rows and columns of a piece."""
+
+
+def cuts(extent: int, size: int) -> Iterator[Range]:
+    """The tiles of an extent."""
+    for start in range(0, extent, size):
+        yield Range(start, min(start + size, extent))
+
+
+def blocks(node: Node, batch: int, plan: Plan) -> Iterator[Block]:
+    """The pieces of the output map."""
+    yield from product(
+        cuts(batch, plan.images), cuts(node.output.height, plan.rows), cuts(node.output.width, plan.cols)
+    )
+
+
+def loops(node: Node, batch: int, plan: Plan) -> Iterator[tuple[Block, Range, Range, Range]]:
+    """(block, groups, output channels, input channels) of each piece, in the plan's loop order."""
+    turns: dict[Loop, list[Any]] = {
+        "map": list(blocks(node, batch, plan)),
+        "groups": list(cuts(node.groups, plan.groups)),
+        "outputs": list(cuts(node.output.channels // node.groups, plan.out_channels)),
+        "inputs": list(cuts(node.sizes[0].channels // node.groups, plan.in_channels)),
+    }
+    block, groups, outs, ins = (plan.order.index(loop) for loop in ("map", "groups", "outputs", "inputs"))
+    for piece in product(*(turns[loop] for loop in plan.order)):
+        yield piece[block], piece[groups], piece[outs], piece[ins]
+
+
+def input_window(node: Node, block: Block) -> Block:
+    """The part of the input map that the outputs of a block read."""
+    images, rows, cols = block
+    vertical, horizontal = node.window.vertical, node.window.horizontal
+    return (
+        images,
+        Range(*vertical.taken(rows.start, rows.stop, node.sizes[0].height)),
+        Range(*horizontal.taken(cols.start, cols.stop, node.sizes[0].width)),
+    )
+
+
+def input_pixels(node: Node, work: Work) -> int:
+    """Input pixels that a piece reads, each counted once."""
+    size, window = node.sizes[0], node.window
+    high = window.vertical.touched(work.rows.start, work.rows.stop, size.height)
+    return work.images.size * high * window.horizontal.touched(work.cols.start, work.cols.stop, size.width)
+
+
+def kernel_positions(node: Node, work: Work) -> int:
+    """(output pixel, kernel position) pairs of a piece that are not on padding."""
+
+    def reads(axis: Axis, part: Range, extent: int) -> int:
+        return axis.reads(part.start, part.stop, extent)
+
+    size = node.sizes[0]
+    vertical = reads(node.window.vertical, work.rows, size.height)
+    return work.images.size * vertical * reads(node.window.horizontal, work.cols, size.width)
+
+
+def overlap(tile: Region, region: Region) -> bool:
+    """Whether two regions, the first of any step, have an element in common."""
+    for (start, stop, step), (low, high, _) in zip(tile, region, strict=True):
+        if start >= high or stop <= low:
+            return False
+        if step > 1 and start + max(0, ceil_div(low - start, step)) * step >= min(stop, high):
+            return False
+    return True
+
+
+def once_each(tiles: Iterable[Tile]) -> tuple[Tile, ...]:
+    """Tiles of equal content (a map added to itself) only once."""
+    return tuple({(tile.tensor, tile.region): tile for tile in tiles}.values())
+
+
+def roles(dataflow: str, ifmaps: tuple[Tile, ...], weight: Tile) -> tuple[tuple[Tile, ...], tuple[Tile, ...]]:
+    """(stationary, streamed) operands."""
+    match dataflow:
+        case "ws":
+            return (weight,), ifmaps
+        case "is":
+            return ifmaps, (weight,)
+        case _:
+            return (), (*ifmaps, weight)

@@ -1,0 +1,76 @@
+"""Which layers' weights stay on chip from one inference to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from accelsim.errors import LoweringError
+from accelsim.network.graph import Network, Node
+from accelsim.units import ceil_div
+
+SHARES = (0, 2, 4, 6, 7, 8)
+"""Eighths of the weight buffer that are tried for weights that stay; all of it only where all weights fit."""
+
+MOST_TILES = 1024
+"""Of a layer's weights, where they stay and each tile is rounded up."""
+
+Cost = Callable[[Node, "Pins"], int]
+"""DRAM bytes of a layer in one inference, given what is pinned. Raises LoweringError where it does not fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """Names of the layers whose weights stay, and the bytes of the buffer that others have."""
+
+    names: frozenset[str]
+    room: int
+
+
+def no_pins(capacity: int) -> Pins:
+    """All weights are loaded for each inference."""
+    return Pins(frozenset(), capacity)
+
+
+def plan_pins(network: Network, sizes: Sequence[tuple[Node, int]], capacity: int, cost: Cost) -> Pins:
+    """The layers to pin: the smallest ones, as many as make all inferences together move the fewest DRAM bytes.
+
+    Each pinned byte saves the same, once an inference, so the small ones cost no more and leave the fewest layers with
+    little room. sizes: of the layers with weights, in bytes.
+    """
+    inferences = len(network.inputs)
+    if inferences == 1:
+        return no_pins(capacity)
+    ranked = sorted(sizes, key=lambda each: each[1])
+    tried = dict.fromkeys(_filled(ranked, capacity * share // 8, capacity) for share in SHARES)
+    best, least = no_pins(capacity), float("inf")
+    layers = network.nodes[: len(network.nodes) // inferences]
+    for pins in tried:
+        if pins.room == 0 and len(pins.names) < len(ranked):
+            continue
+        try:
+            moved = inferences * sum(cost(node, pins) for node in layers) + capacity - pins.room
+        except LoweringError:
+            continue
+        if moved < least:
+            best, least = pins, moved
+    return best
+
+
+def _filled(ranked: Sequence[tuple[Node, int]], most: int, capacity: int) -> Pins:
+    """The first of the layers, as many as fit."""
+    names, size = [], 0
+    for node, own in ranked:
+        if size + own > most:
+            break
+        names.append(node.weights_name)
+        size += own
+    return Pins(frozenset(names), capacity - size)
+
+
+def stored_bytes(node: Node, default_bits: int) -> int:
+    """Bytes that a layer's weights may take on chip: each of its tiles is rounded up to bytes."""
+    bits = node.stored_weight_bits(default_bits)
+    whole_bytes = (node.bits.weight or default_bits) % 8 == 0 and node.pruning is None
+    slack = 0 if whole_bytes else min(node.weights, MOST_TILES)
+    return ceil_div(bits, 8) + slack

@@ -1,0 +1,134 @@
+"""The plan of a layer: the best of all that fit, by the objective (docs/machine.md section 5)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from accelsim.config.machine import Objective
+from accelsim.errors import LoweringError
+from accelsim.lowering.candidates import AxisTiles, Candidates, axis_tiles, blocks_of_shape, fitting, sizes_of
+from accelsim.lowering.dataflows import DataflowName
+from accelsim.lowering.estimate import Estimate, Floats, requested_bytes
+from accelsim.lowering.tiling import LayerShape, Limits, Plan, plan_for_overlap, splits_channels, vector_bytes
+from accelsim.lowering.traffic import traffic
+from accelsim.network.graph import Node
+
+MOST_PIECES = 1 << 20
+"""Of a layer; more would take minutes to simulate and mean that the buffers are too small for it."""
+
+NEARLY = 1.02
+"""Plans whose estimated clocks are this near to the least count as equally quick: fewer bytes decide."""
+
+
+MOST_ESTIMATED = 512
+"""Of plans of all sizes; for objectives other than clocks those with the fewest bytes are estimated."""
+
+MOST_COUNTED = 64
+"""Plans with the fewest bytes whose packed rows are counted where elements are not whole bytes."""
+
+
+def plan_convolution(shape: LayerShape, limits: Limits) -> Plan:
+    """Tile sizes, loop order and dataflow for a convolution on the array.
+
+    Raises LoweringError where not even the smallest tiles fit.
+    """
+    return _planned(shape, limits)[0]
+
+
+def convolution_bytes(shape: LayerShape, limits: Limits) -> float:
+    """DRAM bytes of a convolution under its plan, bursts in full, by the estimate. Raises LoweringError."""
+    return _planned(shape, limits)[1]
+
+
+@lru_cache(maxsize=1 << 13)
+def _planned(shape: LayerShape, limits: Limits) -> tuple[Plan, float]:
+    found = [best for dataflow in limits.dataflows if (best := _best(shape, limits, dataflow))]
+    if not found:
+        raise LoweringError("its smallest tile fits no half of the SRAM buffers")
+    _, pieces, plan, moved = min(found, key=lambda each: each[0])
+    if pieces > MOST_PIECES:
+        raise LoweringError(f"{pieces} pieces of tiles as small as fit, of which {MOST_PIECES} are the most")
+    return plan, moved
+
+
+def plan_vector(node: Node, shape: LayerShape, limits: Limits) -> Plan:
+    """Tile sizes for a layer on the vector unit, for the fewest bytes or for loads, work and stores to overlap.
+
+    Raises LoweringError where one output of one channel does not fit.
+    """
+    if limits.objective != "dram_bytes":
+        return plan_for_overlap(node, shape, limits)
+    blocks = blocks_of_shape(shape)
+    found: list[tuple[int, int, Plan]] = []
+    for channels in sizes_of(shape.output.channels) if splits_channels(node) else (shape.output.channels,):
+        taken, given = blocks.taken * channels, blocks.pixels * channels
+        maps, weights = vector_bytes(node, shape, limits, channels, blocks.images, taken, given)
+        fits = np.flatnonzero(maps <= limits.activation_half)
+        if len(fits) and weights <= limits.weight_half:
+            best = fits[np.lexsort((blocks.count[fits], blocks.taken_total[fits]))[0]]
+            images, rows, cols = (int(each[best]) for each in (blocks.images, blocks.rows, blocks.cols))
+            plan = Plan(images, rows, cols, 1, channels, channels)
+            found.append((int(blocks.taken_total[best]), len(found), plan))
+    return min(found)[2] if found else plan_for_overlap(node, shape, limits)
+
+
+def vector_dram_bytes(node: Node, shape: LayerShape, limits: Limits) -> float:
+    """DRAM bytes of a layer on the vector unit, halos included. Raises LoweringError."""
+    plan = plan_vector(node, shape, limits)
+    array, output, size, window = limits.array, shape.output, shape.size, shape.window
+    down = axis_tiles(window.vertical, output.height, size.height)
+    across = axis_tiles(window.horizontal, output.width, size.width)
+    pixels = _total(down, plan.rows) * _total(across, plan.cols)
+    given = output.elements * array.ofmap_bits if shape.stores else 0
+    weights = node.stored_weight_bits(array.weight_bits) / 8 if node.is_depthwise and not limits.pinned else 0.0
+    return shape.batch * (pixels * shape.loaded * array.ifmap_bits + given) / 8 + weights
+
+
+def _total(tiles: AxisTiles, size: int) -> int:
+    """Input rows, or columns, that tiles of this size read, halos counted as often."""
+    return int(tiles.totals[np.flatnonzero(tiles.sizes <= size)[0]])
+
+
+def _best(
+    shape: LayerShape, limits: Limits, dataflow: DataflowName
+) -> tuple[tuple[float, ...], int, Plan, float] | None:
+    """(what is to be small, pieces, plan, DRAM bytes) of the best plan with a dataflow."""
+    objective = limits.objective
+    plans = fitting(shape, limits, dataflow, all_sizes=objective != "cycles")
+    if not len(plans.ins):
+        return None
+    if objective == "dram_bytes":
+        least, plans = _least(shape, limits, dataflow, plans)
+    elif objective != "cycles":
+        plans = plans.at(np.argsort(requested_bytes(shape, limits, plans), kind="stable")[:MOST_ESTIMATED])
+    estimate = Estimate(shape, limits, dataflow, plans)
+    score = _score(objective, estimate)
+    near = np.flatnonzero(score <= NEARLY * score.min())
+    chosen = int(near[np.lexsort((score[near], plans.pieces[near], estimate.burst_bytes[near]))[0]])
+    found = (float(score[chosen]),) if objective != "dram_bytes" else (least, float(score[chosen]))
+    return found, int(plans.pieces[chosen]), plans.plan(chosen, dataflow), float(estimate.burst_bytes[chosen])
+
+
+def _least(shape: LayerShape, limits: Limits, dataflow: DataflowName, plans: Candidates) -> tuple[float, Candidates]:
+    """The fewest bytes, and the plans that ask for no more."""
+    asked = requested_bytes(shape, limits, plans)
+    array = limits.array
+    if array.ifmap_bits % 8 or array.ofmap_bits % 8 or array.stored_weights.part % (8 * array.stored_weights.whole):
+        plans = plans.at(np.argsort(asked, kind="stable")[:MOST_COUNTED])
+        counted = [traffic(shape, plans.plan(index, dataflow), array).bytes for index in range(len(plans.ins))]
+        asked = np.array(counted, dtype=np.float64)
+    least = asked.min()
+    return float(least), plans.at(np.flatnonzero(asked == least))
+
+
+def _score(objective: Objective, estimate: Estimate) -> Floats:
+    """What is to be small; among plans that all ask for the fewest bytes, clocks."""
+    match objective:
+        case "energy":
+            return estimate.energy_pj
+        case "edp":
+            return estimate.energy_pj * estimate.cycles
+        case _:
+            return estimate.cycles

@@ -1,0 +1,21 @@
+"""DRAM as the DMA engines see it.
+
+`model.py` is the contract. `ideal.py` is a bus and a latency. The other files are a DRAM at command granularity, each
+decision apart: `address.py` (mapping), `timing.py`, `banks.py` (what is allowed when), `scheduler.py` (FR-FCFS and page
+policy), `channel.py` (commands and refresh), `streak.py` (many row hits at once), `memory.py` (channels and senders),
+`command.py` (behind the contract), `statistics.py` (counts and energy), `trace.py` and `replay.py` (traces).
+"""
+
+from __future__ import annotations
+
+from accelsim.config.dram import CommandDevice, IdealDevice
+from accelsim.machine.dram.command import CommandDram
+from accelsim.machine.dram.ideal import IdealDram
+from accelsim.machine.dram.model import DramModel, Report, Served, Transfer
+
+__all__ = ["CommandDram", "DramModel", "IdealDram", "Report", "Served", "Transfer", "model_of"]
+
+
+def model_of(device: IdealDevice | CommandDevice, array_mhz: float) -> DramModel:
+    """The model of a device, for an array of this clock."""
+    return CommandDram(device, array_mhz) if isinstance(device, CommandDevice) else IdealDram(device, array_mhz)

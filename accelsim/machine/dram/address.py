@@ -1,0 +1,98 @@
+"""Where an address lies: channel, bank and row, by the words of `dram.address_mapping`.
+
+Words go from high to low bits. Left out, `rank` and `pseudochannel` stand above `column`, and `channel` lowest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from accelsim.config.dram import CommandDevice
+
+Numbers = npt.NDArray[np.int64]
+
+
+class Places(NamedTuple):
+    """Of each burst: channel, bank over all ranks of the channel, row, and number within the channel.
+
+    `local` counts the bursts of a channel in address order: neighbours there are neighbours in the address mapping.
+    """
+
+    channel: Numbers
+    bank: Numbers
+    row: Numbers
+    local: Numbers
+
+
+@dataclass(frozen=True, slots=True)
+class AddressMap:
+    """(word, size) of each part of an address in bursts, from high to low; addresses past the last row wrap around."""
+
+    parts: tuple[tuple[str, int], ...]
+    burst_bytes: int
+
+    @classmethod
+    def of(cls, device: CommandDevice) -> AddressMap:
+        """The mapping of a device."""
+        organisation = device.organisation
+        sizes = {
+            "row": organisation.rows,
+            "bank": organisation.banks_per_group,
+            "bankgroup": organisation.bank_groups,
+            "column": organisation.columns // organisation.burst_length,
+            "rank": organisation.ranks,
+            "pseudochannel": organisation.pseudo_channels,
+            "channel": organisation.channels,
+        }
+        words = device.address_mapping.split(":")
+        for word in ("rank", "pseudochannel"):
+            if word not in words:
+                words.insert(words.index("column"), word)
+        for word in ("bankgroup", "channel"):
+            if word not in words:
+                words.append(word)
+        return cls(tuple((word, sizes[word]) for word in words), device.burst_bytes)
+
+    def of_one_channel(self) -> AddressMap:
+        """The mapping within a channel."""
+        return replace(self, parts=tuple((word, 1 if word == "channel" else size) for word, size in self.parts))
+
+    @property
+    def size(self) -> int:
+        """Bursts in all."""
+        return prod(size for _, size in self.parts)
+
+    @property
+    def local_bursts_of_open_rows(self) -> int:
+        """Neighbouring bursts of a channel that are in one row of each of their banks."""
+        words = [word for word, _ in self.parts]
+        return prod(size for word, size in self.parts[words.index("column") :] if word != "channel")
+
+    @property
+    def banks_in_turn(self) -> int:
+        """So many banks take turns from burst to burst."""
+        words = [word for word, _ in self.parts]
+        return prod(size for word, size in self.parts[words.index("column") + 1 :] if word != "channel")
+
+    def places(self, addresses: Numbers) -> Places:
+        """Where the bursts that hold these byte addresses lie."""
+        rest = addresses // self.burst_bytes
+        found: dict[str, Numbers] = {}
+        local = np.zeros_like(rest)
+        weight = 1
+        for word, size in reversed(self.parts):
+            rest, value = np.divmod(rest, size)
+            found[word] = value
+            if word != "channel":
+                local += value * weight
+                weight *= size
+        sizes = dict(self.parts)
+        bank = found["rank"] * sizes["pseudochannel"] + found["pseudochannel"]
+        for word in ("bankgroup", "bank"):
+            bank = bank * sizes[word] + found[word]
+        return Places(found["channel"], bank, found["row"], local)

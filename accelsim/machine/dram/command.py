@@ -1,0 +1,215 @@
+"""A DRAM at command granularity behind the contract of the DMA engines."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from accelsim.config.dram import CommandDevice
+from accelsim.machine.dram.channel import Issued
+from accelsim.machine.dram.memory import Memory, Numbers, Sender
+from accelsim.machine.dram.model import Report, Served, Transfer
+from accelsim.machine.dram.scheduler import NEVER
+from accelsim.machine.dram.statistics import DramCounts
+from accelsim.machine.dram.streak import Rooms
+from accelsim.machine.dram.timing import READ, WRITE
+from accelsim.program.tensors import Descriptor
+from accelsim.units import ClockRatio, ceil_div
+
+
+@dataclass(slots=True)
+class _Begun:
+    """A transfer under way: bursts of its engine from `first` to before `end`; issued: when the last one left."""
+
+    first: int
+    end: int
+    issued: int = 0
+
+
+class Engine(Sender):
+    """A DMA engine: issues a burst each array clock, or later if it finds no room, or `window` are in flight.
+
+    A burst is in flight from its issue to the end of its data. cycle: when the next one can be issued, but for these.
+    """
+
+    def __init__(self, memory: Memory, direction: int, clocks: ClockRatio) -> None:
+        super().__init__(memory)
+        self.direction = direction
+        self.clocks = clocks
+        self.window = 1
+        self.cycle = 0
+        self.retired = 0
+        self.number_of: list[int] = []
+        self.under_way: deque[_Begun] = deque()
+        self.reports: list[Report] = []
+        period = range(min(clocks.other_clocks, 1 << 12))
+        self.step = max(clocks.from_array(clocks.within(clock) + 1) - clock for clock in period)
+        self.delay = max(clocks.from_array(clocks.to_array(clock)) - clock for clock in period)
+        timing = memory.channels[0].timing
+        self.data_after = timing.latency[direction] + timing.burst
+
+    def begin(self, addresses: Numbers, window: int, cycle: int) -> None:
+        """Send bursts from array clock `cycle` on."""
+        first = len(self.channel_of)
+        counted = [len(channel.end_of[self.direction]) for channel in self.memory.channels]
+        self.window = window
+        self.cycle = cycle
+        self.send(np.full(len(addresses), self.direction), addresses, 0)
+        if len(counted) > 1:
+            self.number_of.extend(_numbers(np.array(self.channel_of[first:]), counted))
+        self.under_way.append(_Begun(first, len(self.channel_of)))
+        if len(self.under_way) == 1:
+            self.memory.stop_at[self.direction] = len(self.channel_of)
+        self.room(0)
+
+    def ends(self, first: int, end: int) -> list[int]:
+        """When the data of some bursts ended, 0 where that is not known yet."""
+        channels = self.memory.channels
+        if len(channels) == 1:
+            return channels[0].end_of[self.direction][first:end]
+        return [
+            channels[channel].end_of[self.direction][number]
+            for channel, number in zip(self.channel_of[first:end], self.number_of[first:end], strict=True)
+        ]
+
+    def room(self, clock: int) -> None:
+        """See `Sender`."""
+        offer = max(clock, self.clocks.from_array(self.cycle), self.free[self.channel_of[self.next]])
+        before = self.next - self.window
+        if before >= 0:
+            (end,) = self.ends(before, before + 1)
+            if end + self.delay > offer:
+                offer = max(offer, self.clocks.from_array(self.clocks.to_array(end)))
+            elif not end:
+                offer = NEVER
+        self.offer = offer
+
+    def entered(self, clock: int) -> None:
+        """See `Sender`."""
+        self.free[self.channel_of[self.next]] = clock + 1
+        self.next += 1
+        self.cycle = self.clocks.within(clock) + 1
+        if self.next < len(self.channel_of):
+            self.room(0)
+            return
+        self.offer = NEVER
+        self.under_way[-1].issued = self.cycle
+        self.reports.append(Report(self.direction == WRITE, self.cycle, None))
+        self.memory.stops = True
+
+    def entries(self, rooms: Rooms, most: int) -> list[int]:
+        """See `Sender`."""
+        ends, clocks = self.memory.channels[0].end_of[self.direction], self.clocks
+        behind = self._in_step_from(rooms)
+        entering: list[int] = []
+        offer = max(clocks.from_array(self.cycle), self.free[0], self.offer if self.offer < NEVER else 0)
+        for place in range(most):
+            before = self.next + place - self.window
+            if before >= 0:
+                end = ends[before]
+                if not end and before >= rooms.number:
+                    end = rooms.clock + (before - rooms.number) * rooms.gap + self.data_after
+                offer = max(offer, clocks.from_array(clocks.to_array(end))) if end else NEVER
+            room = rooms.at(place)
+            if place >= behind and offer <= room:
+                break
+            entering.append(max(offer, room))
+            if offer == NEVER:
+                break
+            offer = clocks.from_array(clocks.within(entering[-1]) + 1)
+        return entering
+
+    def _in_step_from(self, rooms: Rooms) -> int:
+        """From which of the bursts to come on each enters when there is room, if one did; NEVER if that is not sure.
+
+        None waits for one that was served before the row of hits, and the window is so wide that none of the row is
+        waited for.
+        """
+        returns = self.data_after + self.delay
+        if self.step > rooms.gap or (self.window + rooms.number - self.next - rooms.free) * rooms.gap < returns:
+            return NEVER
+        missed = self.ends(max(0, self.next + rooms.free - self.window), rooms.number)
+        if not missed or (0 not in missed and max(missed) + self.delay <= rooms.clock):
+            return rooms.free
+        return NEVER if 0 in missed else rooms.free + ceil_div(returns, rooms.gap)
+
+    def report_ends(self) -> None:
+        """Report the transfers whose bursts have all been served; one ends no earlier than those before it."""
+        while self.under_way:
+            transfer = self.under_way[0]
+            ends = self.ends(transfer.first, transfer.end)
+            if 0 in ends:
+                self.memory.stop_at[self.direction] = max(transfer.end, self.memory.served[self.direction] + 1)
+                return
+            end = self.retired = max(self.retired, self.clocks.to_array(max(ends)))
+            self.reports.append(Report(self.direction == WRITE, None, Served(transfer.issued, end, end)))
+            self.under_way.popleft()
+            self.memory.stop_at[self.direction] = self.under_way[0].end if self.under_way else NEVER
+
+
+def _numbers(channels: Numbers, counted: list[int]) -> list[int]:
+    """The number of each burst in its channel, if there were so many in each before."""
+    numbers = np.zeros_like(channels)
+    for channel, count in enumerate(counted):
+        here = channels == channel
+        numbers[here] = np.arange(count, count + np.count_nonzero(here))
+    found: list[int] = numbers.tolist()
+    return found
+
+
+class CommandDram:
+    """The bursts of the two engines meet in the queues of the channels. See `DramModel`."""
+
+    def __init__(
+        self,
+        device: CommandDevice,
+        array_mhz: float,
+        *,
+        logs: list[list[Issued]] | None = None,
+        shortcut: bool = True,
+    ) -> None:
+        self._clocks = ClockRatio.of(array_mhz, device.clock_mhz)
+        self._memory = Memory(device, logs=logs, shortcut=shortcut)
+        self._engines = tuple(Engine(self._memory, direction, self._clocks) for direction in (READ, WRITE))
+        self._memory.senders.extend(self._engines)
+        self._burst_bytes = device.burst_bytes
+        self._burst_clocks = device.burst_clocks
+
+    @property
+    def busy_clocks(self) -> int:
+        """See `DramModel`."""
+        return max(sum(channel.accesses) for channel in self._memory.channels) * self._burst_clocks
+
+    def begin(self, transfer: Transfer, cycle: int) -> None:
+        """See `DramModel`."""
+        addresses = np.concatenate([burst_addresses(part, self._burst_bytes) for part in transfer.descriptors])
+        self._engines[transfer.write].begin(addresses, transfer.window, cycle)
+
+    def advance(self, cycle: float) -> list[Report]:
+        """See `DramModel`."""
+        memory, reports = self._memory, list[Report]()
+        until = NEVER if cycle == float("inf") else self._clocks.from_array(int(cycle)) + 1
+        while not reports and memory.clock < until and sum(memory.served) < memory.sent:
+            memory.run(until)
+            for engine in self._engines:
+                if memory.served[engine.direction] >= memory.stop_at[engine.direction]:
+                    engine.report_ends()
+                reports += engine.reports
+                engine.reports.clear()
+        return reports
+
+    def counts(self, cycle: int) -> DramCounts:
+        """See `DramModel`."""
+        return self._memory.counts(self._clocks.from_array(cycle))
+
+
+def burst_addresses(descriptor: Descriptor, burst_bytes: int) -> Numbers:
+    """The bursts that hold the rows of a descriptor, row by row."""
+    bits = 8 * burst_bytes
+    starts = descriptor.address_bits + np.arange(descriptor.rows) * descriptor.stride_bits
+    firsts = starts // bits
+    counts = (starts + descriptor.row_bits - 1) // bits - firsts + 1
+    ends = np.cumsum(counts)
+    return (np.repeat(firsts - ends + counts, counts) + np.arange(ends[-1])) * burst_bytes

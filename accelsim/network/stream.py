@@ -1,0 +1,31 @@
+"""Several inferences of one network, one after the other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from accelsim.network.graph import INPUT, Network, Node
+
+
+def stream(network: Network, inferences: int) -> Network:
+    """The network so many times over, each with an input of its own and all with the same weights."""
+    nodes: list[Node] = []
+    inputs: list[str] = []
+    for number in range(1, inferences + 1):
+        names = {name: numbered(name, number) for name in (INPUT, *(node.name for node in network.nodes))}
+        inputs.append(names[INPUT])
+        nodes += [
+            replace(
+                node,
+                name=names[node.name],
+                inputs=tuple(names[name] for name in node.inputs),
+                weights_of=node.name if number > 1 else "",
+            )
+            for node in network.nodes
+        ]
+    return replace(network, nodes=tuple(nodes), inputs=tuple(inputs))
+
+
+def numbered(name: str, number: int) -> str:
+    """What a map is called in inference `number`, counted from 1."""
+    return name if number == 1 else f"{name}@{number}"

@@ -1,0 +1,89 @@
+"""Fewer bits and fewer weights: the shapes stay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+from accelsim.config.transforms import Binarize, Prune, Quantize
+from accelsim.config.transforms import DataBits as BitsSection
+from accelsim.network.graph import INPUT, DataBits, Network, Node, Op, Pruning, WeightKind
+from accelsim.network.transforms.rewrite import TransformError, Wrong, rewrite, unknown_layers, with_weights
+from accelsim.units import times
+
+BITS = {WeightKind.BINARY: 1, WeightKind.TERNARY: 2}
+
+
+def quantized(network: Network, section: Quantize) -> Network:
+    """Bits of all layers, and of those named. A concat or shuffle without bits of its own has those of its inputs.
+
+    Raises TransformError for unknown names, and for bits of weights that a layer does not have.
+    """
+    weighted = with_weights(network)
+    wrong = unknown_layers(section.layers, [INPUT, *(node.name for node in network.nodes)], "or input")
+    wrong += _without_weights(section, {node.name for node in network.nodes if node.name not in weighted} | {INPUT})
+    if wrong:
+        raise TransformError(wrong)
+    given = section.layers.get(INPUT, BitsSection()).activation_bits or section.activation_bits
+    outputs = {INPUT: given}
+
+    def step(_: Node, node: Node) -> Sequence[Node]:
+        own = section.layers.get(node.name, BitsSection())
+        output = own.activation_bits
+        if output is None and node.op in (Op.CONCAT, Op.SHUFFLE):
+            found = {outputs[name] for name in node.inputs}
+            output = found.pop() if len(found) == 1 else None
+        outputs[node.name] = output or section.activation_bits
+        bits = DataBits(None, outputs[node.name], None)
+        if node.op is Op.CONV:
+            bits = DataBits(
+                own.weight_bits or section.weight_bits, outputs[node.name], own.psum_bits or section.psum_bits
+            )
+        return [replace(node, bits=bits)]
+
+    return replace(rewrite(network, step), input_bits=given)
+
+
+def _without_weights(section: Quantize, names: set[str]) -> list[Wrong]:
+    """Bits of weights or partial sums of layers that have none."""
+    return [
+        (("layers", name, key), "a layer with weights", repr(name))
+        for name, own in section.layers.items()
+        if name in names
+        for key in ("weight_bits", "psum_bits")
+        if getattr(own, key) is not None
+    ]
+
+
+def binarized(network: Network, section: Binarize) -> Network:
+    """Binary (Courbariaux et al., NIPS 2015, arXiv 1511.00363) or ternary (Li et al., arXiv 1605.04711) weights."""
+    kind = WeightKind(section.weights)
+    weighted = with_weights(network)
+    kept = {*weighted[:1], *weighted[-1:]} if section.keep_ends else set[str]()
+
+    def step(_: Node, node: Node) -> Sequence[Node]:
+        if node.op is not Op.CONV or node.name in kept:
+            return [node]
+        return [replace(node, weight_kind=kind, bits=replace(node.bits, weight=BITS[kind]))]
+
+    return rewrite(network, step)
+
+
+def pruned(network: Network, section: Prune) -> Network:
+    """The share of each layer's weights that is left; a layer that keeps all is stored as it was.
+
+    Raises TransformError for names of no layers with weights.
+    """
+    wrong = unknown_layers(section.layers, with_weights(network), "with weights")
+    if wrong:
+        raise TransformError(wrong)
+    index_bits = section.index_bits if section.format == "relative_index" else None
+
+    def step(_: Node, node: Node) -> Sequence[Node]:
+        density: Fraction = times(1, section.layers.get(node.name, section.density))
+        if node.op is not Op.CONV or density == 1:
+            return [node]
+        return [replace(node, pruning=Pruning(density, index_bits, section.zeros))]
+
+    return rewrite(network, step)

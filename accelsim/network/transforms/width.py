@@ -1,0 +1,48 @@
+"""Thinner and wider networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import lcm
+
+from accelsim.network.graph import Network, Node, Op, Shape
+from accelsim.network.transforms.rewrite import TransformError, rewrite, with_weights
+from accelsim.units import times
+
+
+def widened(network: Network, width: float) -> Network:
+    """All channels times `width`, rounded down to what the groups divide; the last layer with weights keeps its own.
+
+    Howard et al., arXiv 1704.04861, section 3.3, for any network. Raises TransformError where maps that are added no
+    longer fit.
+    """
+    if width == 1:
+        return network
+    unit = lcm(*(node.groups for node in network.nodes if node.groups > 1 and not _by_channel(node)))
+    last = with_weights(network)[-1:]
+
+    def scaled(channels: int) -> int:
+        return max(unit, int(times(channels, width)) // unit * unit)
+
+    def step(before: Node, node: Node) -> Sequence[Node]:
+        channels = node.sizes[0].channels
+        if before.op is Op.CONV and _by_channel(before):
+            multiplier = before.output.channels // before.groups
+            node, channels = replace(node, groups=channels), channels * multiplier
+        elif before.op in (Op.CONV, Op.SUBSAMPLE_PAD):
+            channels = before.output.channels if before.name in last else scaled(before.output.channels)
+        elif before.op is Op.CONCAT:
+            channels = sum(size.channels for size in node.sizes)
+        elif before.op in (Op.ADD, Op.SCALE) and len({size.channels for size in node.sizes}) > 1:
+            found = " and ".join(str(size.channels) for size in node.sizes)
+            expected = f"a multiplier that leaves the inputs of {node.name} equal channels"
+            raise TransformError([((), expected, f"{width:g}, which gives {found}")])
+        return [replace(node, output=Shape(before.output.height, before.output.width, channels))]
+
+    return rewrite(network, step)
+
+
+def _by_channel(node: Node) -> bool:
+    """Whether each input channel is a group of its own."""
+    return node.op is Op.CONV and node.groups == node.sizes[0].channels > 1

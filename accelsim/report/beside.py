@@ -1,0 +1,91 @@
+"""Texts beside the points of a plot, so that they hide neither each other nor the points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+from math import hypot
+from typing import NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
+
+Point = tuple[float, float]
+
+FONT_POINTS, MARKER_POINTS = 7, 3
+_DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))
+_GAPS_POINTS = (5, 11, 19, 29)
+"""Where a text may stand, the best place first: near its point, and right of it."""
+
+
+class Box(NamedTuple):
+    """A rectangle in points."""
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+    def overlap(self, other: Box) -> float:
+        """The area that both cover."""
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.top, other.top) - max(self.bottom, other.bottom)
+        return width * height if width > 0 and height > 0 else 0.0
+
+    @property
+    def area(self) -> float:
+        return (self.right - self.left) * (self.top - self.bottom)
+
+    def distance(self, x: float, y: float) -> float:
+        """From a point to the nearest one in here."""
+        return hypot(max(self.left - x, 0, x - self.right), max(self.bottom - y, 0, y - self.top))
+
+
+def write_beside(axes: Axes, labels: Sequence[tuple[Point, str]]) -> None:
+    """Write each text near its point (in data coordinates), with a line to it where it is not next to it.
+
+    The limits of the axes have to be final. Equal texts at one point are written once.
+    """
+    axes.autoscale_view()
+    font, scale = FontProperties(size=FONT_POINTS), 72 / axes.figure.dpi
+    frame = Box(*(extent * scale for extent in axes.bbox.extents))
+    wanted = list(dict.fromkeys(labels))
+    places = (axes.transData.transform([point for point, _ in wanted]) * scale).tolist()
+    taken = [_box(x, y, MARKER_POINTS, MARKER_POINTS) for x, y in places]
+    for (point, text), (x, y) in zip(wanted, places, strict=True):
+        width, height, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
+        others = [place for place in places if place != [x, y]]
+        spots = [_box(x + right, y + up, width / 2, height / 2) for right, up in _offsets(width / 2, height / 2)]
+        best = min(spots, key=lambda box: _harm(box, box.distance(x, y), taken, others, frame))
+        taken.append(best)
+        line = {"arrowstyle": "-", "linewidth": 0.4, "shrinkA": 0, "shrinkB": 0}
+        axes.annotate(
+            text,
+            point,
+            ((best.left + best.right) / 2 - x, (best.bottom + best.top) / 2 - y),
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            fontproperties=font,
+            arrowprops=line if best.distance(x, y) > 1.01 * _GAPS_POINTS[0] else None,
+        )
+
+
+def _offsets(half_width: float, half_height: float) -> Iterator[Point]:
+    """Where the middle of a text of this size may stand around its point."""
+    for gap, (right, up) in product(_GAPS_POINTS, _DIRECTIONS):
+        yield right * (half_width + gap), up * (half_height + gap)
+
+
+def _box(x: float, y: float, half_width: float, half_height: float) -> Box:
+    return Box(x - half_width, y - half_height, x + half_width, y + half_height)
+
+
+def _harm(box: Box, own: float, taken: Sequence[Box], others: Sequence[Point], frame: Box) -> tuple[float, bool]:
+    """How bad a place is: the area that is shared with what is there, or outside of the axes, up to rounding.
+
+    Then whether a point is nearer to it than the one it belongs to, at distance `own`.
+    """
+    hidden = sum(map(box.overlap, taken)) + box.area - box.overlap(frame)
+    return round(hidden, 6), any(box.distance(x, y) < own for x, y in others)

@@ -1,0 +1,131 @@
+"""Runs of several networks side by side: accuracy, and what one image costs.
+
+A column is added to `COLUMNS` and appears in `compare.csv`, `--json` and `accelsim columns`; the text shows those in
+`CELLS`, the picture those in `accelsim.report.tradeoff`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from accelsim.config.machine import Machine
+from accelsim.config.workload import NetworkFile
+from accelsim.network.graph import Network
+from accelsim.report.columns import Value
+from accelsim.report.text import table
+
+Row = Mapping[str, Value | None]
+
+
+class FinishedRun(Protocol):
+    """What is compared."""
+
+    @property
+    def workload(self) -> NetworkFile: ...
+    @property
+    def network(self) -> Network: ...
+    @property
+    def machine(self) -> Machine: ...
+    @property
+    def totals(self) -> Mapping[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the comparison; None where nothing is known."""
+
+    name: str
+    unit: str
+    meaning: str
+    value: Callable[[FinishedRun], Value | None]
+
+
+def _accuracy(name: str, unit: str, meaning: str, key: str) -> Column:
+    def value(run: FinishedRun) -> Value | None:
+        found: Value | None = getattr(run.workload.accuracy, key, None)
+        return " ".join(found.split()) if isinstance(found, str) else found
+
+    return Column(name, unit, meaning, value)
+
+
+def _per_image(name: str, unit: str, *totals: str) -> Column:
+    def value(run: FinishedRun) -> Value:
+        amount: int | float = sum(run.totals[total] for total in totals)
+        images = run.network.batch * run.totals["inferences"]
+        return amount / images if images > 1 else amount
+
+    return Column(name, unit, f"{' + '.join(totals)} of the run over its images", value)
+
+
+COLUMNS: tuple[Column, ...] = (
+    Column("network", "", "name of the network", lambda run: run.network.name),
+    Column("family", "", "family of the network, if it is one's", lambda run: getattr(run.workload, "family", None)),
+    Column("machine", "", "name of the machine", lambda run: run.machine.name),
+    Column("batch", "", "images that are run together", lambda run: run.network.batch),
+    _accuracy("top1_pct", "%", "top-1 accuracy, where it is known", "top1_pct"),
+    _accuracy("top5_pct", "%", "top-5 accuracy, where it is known", "top5_pct"),
+    _accuracy("accuracy_kind", "", "how the accuracy was measured", "kind"),
+    _accuracy("accuracy_source", "", "where the accuracy is from", "source"),
+    Column("macs_per_image", "", "multiply-accumulates for one image", lambda run: run.network.macs),
+    Column(
+        "weights", "", "weights that are not zero; no biases, no folded batch norms", lambda run: run.network.nonzeros
+    ),
+    Column(
+        "weight_bytes",
+        "bytes",
+        "the weights as stored",
+        lambda run: run.network.stored_weight_bytes(run.machine.array.weight_bits),
+    ),
+    _per_image("cycles_per_image", "array clocks", "total_cycles"),
+    _per_image("time_per_image_ms", "ms", "latency_ms"),
+    _per_image("energy_per_image_pj", "pJ", "energy_total_pj"),
+    Column(
+        "dram_energy_share", "0..1", "DRAM's share of the energy", lambda run: float(run.totals["dram_energy_share"])
+    ),
+    _per_image("dram_per_image_bytes", "bytes", "dram_read_bytes", "dram_write_bytes"),
+)
+
+
+def comparison_row(run: FinishedRun) -> dict[str, Value | None]:
+    """A run as a row of the comparison."""
+    return {column.name: column.value(run) for column in COLUMNS}
+
+
+class Cell(NamedTuple):
+    """How a column is printed, and for which of its values it is worth it."""
+
+    title: str
+    column: str
+    text: Callable[[Any], str]
+    worth: Callable[[set[Value | None]], bool] = lambda _: True
+
+
+def _differ(values: set[Value | None]) -> bool:
+    return len(values - {None}) > 1
+
+
+CELLS: tuple[Cell, ...] = (
+    Cell("network", "network", str),
+    Cell("machine", "machine", str, _differ),
+    Cell("batch", "batch", "{}".format, lambda values: values != {1}),
+    Cell("top-1 %", "top1_pct", "{:.1f}".format),
+    Cell("measured by", "accuracy_kind", str, _differ),
+    Cell("MMAC", "macs_per_image", lambda macs: f"{macs / 1e6:.2f}"),
+    Cell("M weights", "weights", lambda weights: f"{weights / 1e6:.3f}"),
+    Cell("MB", "weight_bytes", lambda size: f"{size / 1e6:.2f}"),
+    Cell("cycles", "cycles_per_image", "{:.0f}".format),
+    Cell("ms", "time_per_image_ms", "{:.3f}".format),
+    Cell("energy uJ", "energy_per_image_pj", lambda energy: f"{energy / 1e6:.1f}"),
+    Cell("of it DRAM", "dram_energy_share", "{:.1%}".format),
+    Cell("DRAM MiB", "dram_per_image_bytes", lambda moved: f"{moved / 2**20:.2f}"),
+)
+
+
+def comparison(rows: Sequence[Row]) -> str:
+    """A line for each row, a dash where nothing is known; costs are those of one image."""
+    cells = [cell for cell in CELLS if cell.worth({row[cell.column] for row in rows})]
+    lines = [["-" if row[cell.column] is None else cell.text(row[cell.column]) for cell in cells] for row in rows]
+    left = [position for position, cell in enumerate(cells) if cell.text is str]
+    return table([cell.title for cell in cells], lines, left)

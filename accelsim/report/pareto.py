@@ -1,0 +1,133 @@
+"""The points that no other beats: which they are, as a table, and as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations, cycle
+from typing import Any, NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from accelsim.report import columns, compare
+from accelsim.report.beside import write_beside
+from accelsim.report.figure import house_style, in_decades
+from accelsim.report.palette import MARKERS, SERIES
+from accelsim.report.text import table
+
+MOST_NUMBERED = 40
+"""Points of a front beyond which they have no numbers."""
+_GREY = "#999999"
+_WIDTH, _HEIGHT, _LEGEND = 4.6, 4.2, 2.2
+"""Inches: a plot, and what stands right of the last one."""
+
+
+class Objective(NamedTuple):
+    """A column, and whether more of it is better."""
+
+    column: str
+    maximize: bool = False
+
+    @property
+    def label(self) -> str:
+        """With its unit, as at an axis."""
+        unit = _UNITS.get(self.column, "")
+        return f"{self.column} ({unit})" if unit else self.column
+
+
+_UNITS = {
+    **{column.name: column.unit for column in compare.COLUMNS},
+    **{column.name: column.unit for column in columns.COLUMNS},
+    **{name: unit for name, unit, _ in columns.TOTALS},
+}
+
+
+def non_dominated(points: Sequence[Sequence[float]], objectives: Sequence[Objective]) -> list[int]:
+    """Positions of the points than which none is as good in all objectives and better in one."""
+    signs = [-1 if objective.maximize else 1 for objective in objectives]
+    costs = [tuple(sign * value for sign, value in zip(signs, point, strict=True)) for point in points]
+    best: list[int] = []
+    for position in sorted(range(len(costs)), key=costs.__getitem__):
+        # Whatever beats a point stands before it, or is beaten by one that does.
+        if not any(_beats(costs[other], costs[position]) for other in reversed(best)):
+            best.append(position)
+    return sorted(best)
+
+
+def _beats(one: Sequence[float], other: Sequence[float]) -> bool:
+    return one != other and all(mine <= yours for mine, yours in zip(one, other, strict=True))
+
+
+def front_table(rows: Sequence[Mapping[str, Any]], keys: Sequence[str], objectives: Sequence[Objective]) -> str:
+    """A line for each row; of network, machine and keys, those in which the rows differ."""
+    shown = [name for name in ("network", "machine", *keys) if len({str(row[name]) for row in rows}) > 1]
+    left = ["point", *shown]
+    wanted = [objective.column for objective in objectives if objective.column not in shown]
+    lines = [[_text(row[name]) for name in (*left, *wanted)] for row in rows]
+    return table([*left, *wanted], lines, range(1, len(left)))
+
+
+def _text(value: Any) -> str:
+    return "-" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def front_figure(rows: Sequence[Mapping[str, Any]], best: Sequence[int], objectives: Sequence[Objective]) -> Figure:
+    """Each objective against each other; the points at the positions `best` stand out, with their numbers."""
+    pairs = list(combinations(objectives, 2))
+    width = len(pairs) * _WIDTH + _LEGEND
+    with house_style():
+        figure = Figure(figsize=(width, _HEIGHT))
+        right = 1 - _LEGEND / width
+        grid = figure.add_gridspec(1, len(pairs), left=0.75 / width, right=right, top=0.9, bottom=0.12, wspace=0.25)
+        for position, (across, up) in enumerate(pairs):
+            axes = figure.add_subplot(grid[position])
+            _draw(axes, rows, best, across, up)
+        handles, labels = figure.axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="upper left", bbox_to_anchor=(right, 0.9), frameon=False, alignment="left")
+        aims = ", ".join(f"{'most' if each.maximize else 'least'} {each.column}" for each in objectives)
+        figure.suptitle(f"{len(best)} of {len(rows)} points that no other beats: {aims}")
+    return figure
+
+
+def _draw(axes: Axes, rows: Sequence[Mapping[str, Any]], best: Sequence[int], across: Objective, up: Objective) -> None:
+    for (name, members), colour, marker in zip(_series(rows).items(), cycle(SERIES), cycle(MARKERS), strict=False):
+        places = [[row[each.column] for row in members] for each in (across, up)]
+        axes.plot(
+            *places,
+            label=name or "all points",
+            linestyle="none",
+            color=colour if name else _GREY,
+            marker=marker,
+            markersize=4,
+            markeredgewidth=0,
+            alpha=0.6,
+        )
+    front = sorted((rows[position] for position in best), key=lambda row: (row[across.column], row[up.column]))
+    places = [[row[each.column] for row in front] for each in (across, up)]
+    axes.plot(
+        *places,
+        label="not beaten",
+        linestyle="none",
+        marker="o",
+        markersize=7,
+        markerfacecolor="none",
+        markeredgecolor="black",
+    )
+    axes.set_xlabel(across.label)
+    axes.set_ylabel(up.label)
+    axes.margins(0.08)
+    in_decades(axes, "x", [row[across.column] for row in rows])
+    in_decades(axes, "y", [row[up.column] for row in rows])
+    if len(front) <= MOST_NUMBERED:
+        write_beside(axes, [((row[across.column], row[up.column]), str(row["point"])) for row in front])
+
+
+def _series(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """The rows by network, or by machine, where there are as many as have colours; else together under no name."""
+    for key in ("network", "machine"):
+        found: dict[str, list[Mapping[str, Any]]] = {}
+        for row in rows:
+            found.setdefault(str(row[key]), []).append(row)
+        if 1 < len(found) <= len(SERIES):
+            return found
+    return {"": list(rows)}

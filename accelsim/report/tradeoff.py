@@ -1,0 +1,144 @@
+"""Accuracy against each cost: the trade-off between networks, in small multiples."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import cycle
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpec
+
+from accelsim.report.beside import write_beside
+from accelsim.report.compare import Row
+from accelsim.report.figure import house_style, in_decades
+from accelsim.report.palette import MARKERS, SERIES
+from accelsim.units import ceil_div
+
+MOST_NAMED = 8
+"""Points beyond which numbers stand at them, and a list says what the numbers mean."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """A horizontal axis: a column over `per`."""
+
+    label: str
+    column: str
+    per: float = 1
+
+    def of(self, row: Row) -> float:
+        return _number(row, self.column) / self.per
+
+
+COSTS = (
+    Cost("MACs per image (millions)", "macs_per_image", per=1e6),
+    Cost("weights as stored (MB)", "weight_bytes", per=1e6),
+    Cost("time per image (ms)", "time_per_image_ms"),
+    Cost("energy per image (uJ)", "energy_per_image_pj", per=1e6),
+    Cost("DRAM traffic per image (MiB)", "dram_per_image_bytes", per=2**20),
+)
+
+_WIDTH, _HEIGHT, _LINE = 11.0, 6.6, 0.16
+"""Inches: the figure without the list of names below it, and a line of that list."""
+_LEFT, _RIGHT, _LIST_COLUMNS = 0.05, 0.99, 4
+
+
+def tradeoff(rows: Sequence[Row]) -> Figure:
+    """Top-1 accuracy against each cost, for rows that all have one.
+
+    Colours and markers tell machines apart, or families where there is one machine; names or numbers the networks.
+    """
+    names = _names(rows)
+    numbers = {name: str(number) for number, name in enumerate(names, 1)} if len(rows) > MOST_NAMED else {}
+    lines = ceil_div(len(numbers), _LIST_COLUMNS)
+    height = _HEIGHT + lines * _LINE
+    with house_style():
+        figure = Figure(figsize=(_WIDTH, height))
+        top, bottom = 1 - 0.5 / height, (0.6 + lines * _LINE) / height
+        grid = figure.add_gridspec(2, 3, left=_LEFT, right=_RIGHT, top=top, bottom=bottom, wspace=0.2, hspace=0.25)
+        for position, cost in enumerate(COSTS):
+            axes = figure.add_subplot(grid[position])
+            _draw(axes, rows, cost)
+            write_beside(axes, [((cost.of(row), _top1(row)), (numbers or names)[str(row["network"])]) for row in rows])
+        _explain(figure, rows, grid)
+        _list(figure, [f"{number}  {names[name]}" for name, number in numbers.items()], lines)
+    return figure
+
+
+def _draw(axes: Axes, rows: Sequence[Row], cost: Cost) -> None:
+    """The points and their axes."""
+    for (name, members), colour, marker in zip(_series(rows).items(), cycle(SERIES), cycle(MARKERS), strict=False):
+        axes.plot(
+            [cost.of(row) for row in members],
+            [_top1(row) for row in members],
+            label=name,
+            linestyle="none",
+            color=colour,
+            marker=marker,
+            markeredgecolor="black",
+            markeredgewidth=0.5,
+        )
+    axes.set_xlabel(cost.label)
+    axes.set_ylabel("top-1 accuracy (%)")
+    axes.margins(0.08)
+    in_decades(axes, "x", [cost.of(row) for row in rows])
+
+
+def _explain(figure: Figure, rows: Sequence[Row], grid: GridSpec) -> None:
+    """In the place that no cost takes: what colours mean, and what all points share."""
+    place = grid[len(COSTS)].get_position(figure)
+    kinds, machines = _values(rows, "accuracy_kind"), _values(rows, "machine")
+    figure.legend(
+        *figure.axes[0].get_legend_handles_labels(),
+        title=f"accuracy: {_usual_kind(rows)}{', unless noted' if len(kinds) > 1 else ''}",
+        loc="upper left",
+        bbox_to_anchor=(place.x0, place.y1),
+        frameon=False,
+        alignment="left",
+    )
+    figure.suptitle(f"Accuracy against cost on {', '.join(machines)}")
+
+
+def _list(figure: Figure, texts: Sequence[str], lines: int) -> None:
+    """The texts at the foot of the figure, column by column."""
+    for position, text in enumerate(texts):
+        column, line = divmod(position, lines)
+        x, y = _LEFT + column * (_RIGHT - _LEFT) / _LIST_COLUMNS, (lines - line) * _LINE / figure.get_figheight()
+        figure.text(x, y, text, va="center", fontsize=7)
+
+
+def _series(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """The rows by machine, or by family where there is one machine; networks without a family together."""
+    key = "machine" if len(_values(rows, "machine")) > 1 else "family"
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(str(row[key] or "no family"), []).append(row)
+    return found
+
+
+def _names(rows: Sequence[Row]) -> dict[str, str]:
+    """What is written for each network: its name, and how it was measured where that is not usual."""
+    usual = _usual_kind(rows)
+    kinds = {str(row["network"]): str(row["accuracy_kind"]) for row in rows}
+    return {name: name if kind == usual else f"{name} ({kind})" for name, kind in kinds.items()}
+
+
+def _usual_kind(rows: Sequence[Row]) -> str:
+    return Counter(str(row["accuracy_kind"]) for row in rows).most_common(1)[0][0]
+
+
+def _values(rows: Sequence[Row], column: str) -> list[str]:
+    return list(dict.fromkeys(str(row[column]) for row in rows))
+
+
+def _top1(row: Row) -> float:
+    return _number(row, "top1_pct")
+
+
+def _number(row: Row, column: str) -> float:
+    value = row[column]
+    assert isinstance(value, int | float)
+    return value

@@ -1,0 +1,31 @@
+"""The record of a layer, from what it is, what it did and how long that took."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from accelsim.config.machine import Machine
+from accelsim.energy.price import price
+from accelsim.lowering.vector_work import on_vector_unit
+from accelsim.network.graph import Node
+from accelsim.records import ActionCounts, LayerRecord
+
+
+def layer_record(
+    node: Node, machine: Machine, counts: ActionCounts, measures: Mapping[str, int], stalls: Mapping[str, int]
+) -> LayerRecord:
+    """The record, priced. measures: by `MEASURES`; stalls: by `STALL_CAUSES`."""
+    return LayerRecord(
+        layer=node.name,
+        op=node.label,
+        kind=node.kind,
+        stage=node.stage,
+        weights=node.weights,
+        nonzero_weights=node.nonzeros,
+        counts=counts,
+        energy=price(counts, measures["total_cycles"], machine),
+        pes=machine.array.rows * machine.array.cols,
+        array_macs=0 if on_vector_unit(node, machine) else counts.macs,
+        **measures,
+        stalls=dict(stalls),
+    )

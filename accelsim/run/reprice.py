@@ -1,0 +1,99 @@
+"""A finished run read back from its file, and priced again: nothing is simulated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+from accelsim.config.load import load_energy_table, machine_of, workload_of
+from accelsim.config.machine import Machine
+from accelsim.config.run_file import MAX_RUN_BYTES, Layer, RunFile
+from accelsim.config.schema import validate
+from accelsim.config.strict_json import parse_json
+from accelsim.config.strict_yaml import Document, Origin, kind_of, read_bytes
+from accelsim.energy.price import repriced
+from accelsim.errors import UserError, shorten
+from accelsim.network.build import build
+from accelsim.network.graph import Network, Node
+from accelsim.records import MEASURES, ActionCounts, LayerRecord, combined
+from accelsim.run.record import layer_record
+from accelsim.run.result import FORMAT, RUN_FILE, Run, config_hash
+
+
+def reprice(run: Run, energy_table: str, asked: str = "energy table") -> Run:
+    """The run as another energy table, by path or shipped name, prices it.
+
+    asked: what mistakes call the argument. Raises UserError.
+    """
+    machine = run.machine.model_copy(update={"energy": load_energy_table(energy_table, asked)})
+    records = repriced(run.records, machine)
+    return replace(run, machine=machine, records=records, total=_total(records, run.network))
+
+
+def read_run(run: str | PathLike[str]) -> Run:
+    """A run from its folder, or its run.json. Raises UserError where that is not what `accelsim run -o` writes."""
+    path = Path(run) / RUN_FILE if _is_folder(Path(run)) else Path(run)
+    shown_as = fspath(run) if path == Path(run) else str(path)
+    document = parse_json(read_bytes(path, shown_as, MAX_RUN_BYTES), shown_as)
+    _check(document, "format", FORMAT, document.data.get("format"))
+    file = validate(RunFile, document)
+    if file.config_sha256 != config_hash(document.data["config"]):
+        raise UserError([document.mistake(("config_sha256",), "the SHA-256 of config", shorten(file.config_sha256))])
+    network_part = _part(document, "config", "network")
+    workload = workload_of(network_part)
+    network = build(workload, network_part)
+    machine = machine_of(_part(document, "config", "machine"))
+    if len(file.layers) != len(network.nodes):
+        expected = f"the {len(network.nodes)} layers of the network"
+        raise UserError([document.mistake(("layers",), expected, str(len(file.layers)))])
+    records = tuple(_records(document, network, machine))
+    total = _total(records, network)
+    _check(document, "inference_ends", machine.scheduling.inferences, len(file.inference_ends))
+    if total.overlap_cycles:
+        expected = "overlap_cycles that add up to 0"
+        raise UserError([document.mistake(("layers",), expected, str(total.overlap_cycles))])
+    return Run(workload, network, machine, records, total, tuple(file.inference_ends), file.accelsim_version)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def _records(document: Document, network: Network, machine: Machine) -> Iterator[LayerRecord]:
+    for index, node in enumerate(network.nodes):
+        yield _record(_part(document, "layers", index), node, machine)
+
+
+def _record(part: Document, node: Node, machine: Machine) -> LayerRecord:
+    """One layer of the file. Raises UserError."""
+    layer = validate(Layer, part).model_dump()
+    _check(part, "layer", node.name, layer["layer"])
+    measures = {name: layer[name] for name in MEASURES}
+    added = measures["stream_cycles"] + measures["overlap_cycles"] + sum(layer["stalls"].values())
+    _check(part, "total_cycles", added, measures["total_cycles"])
+    return layer_record(node, machine, ActionCounts(**layer["counts"]), measures, layer["stalls"])
+
+
+def _total(records: Sequence[LayerRecord], network: Network) -> LayerRecord:
+    return combined(records, network.name, sum(record.total_cycles for record in records))
+
+
+def _part(document: Document, *path: str | int) -> Document:
+    """What stands in the document at a path, as a document of its own."""
+    data: Any = document.data
+    for key in path:
+        data = data[key]
+    origin = document.origin(())
+    return Document(data, {(): Origin(origin.file, origin.line, path)})
+
+
+def _check(document: Document, key: str, expected: object, found: object) -> None:
+    """Raises UserError where a key has another value than it must have."""
+    if type(found) is not type(expected) or found != expected:
+        raise UserError([document.mistake((key,), kind_of(expected), kind_of(found))])

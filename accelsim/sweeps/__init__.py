@@ -1,0 +1,1 @@
+"""Many points - networks on varied machines - run in parallel, kept as they finish."""

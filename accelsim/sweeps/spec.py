@@ -1,0 +1,147 @@
+"""From the file or command line that describes a sweep to what is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from accelsim.config.constraint import Constraint, parse_constraint
+from accelsim.config.load import COMMAND_LINE, Kind, Override, find, is_file, is_variant, matching, value_of
+from accelsim.config.schema import validate
+from accelsim.config.strict_yaml import Document, KeyPath, Origin, dotted, read
+from accelsim.config.sweep import Sweep, broken_rules
+from accelsim.errors import Mistake, Mistakes, UserError, shorten
+
+MAX_POINTS = 1_000_000
+_FILE_KEYS = {"dram", "dram.device", "energy", "energy.table"}
+"""Keys whose values may be files."""
+
+Choice = tuple[Override, ...]
+"""Settings that go together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A sweep that has been read: names that exist, axes of choices, constraints with the places they stand at."""
+
+    networks: tuple[str, ...]
+    machines: tuple[str, ...]
+    axes: tuple[tuple[Choice, ...], ...]
+    constraints: tuple[tuple[Constraint, Mistake], ...]
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys that vary, in the order of the axes."""
+        paths = dict.fromkeys(each.path for axis in self.axes for choice in axis for each in choice)
+        return [dotted(path) for path in paths]
+
+
+def read_sweep(path: str) -> Wanted:
+    """A sweep from its file; what it names by path is relative to that. Raises UserError with all that is wrong."""
+    return _wanted(read(Path(path), path), Path(path).parent)
+
+
+def inline_sweep(
+    networks: Sequence[str], machines: Sequence[str], axes: Iterable[tuple[int, str]], where: Iterable[tuple[int, str]]
+) -> Wanted:
+    """A sweep from the command line; axes are `(position, "key=value,value")`. Raises UserError."""
+    grid: dict[str, list[Any]] = {}
+    document = Document({"networks": list(networks), "machines": list(machines), "grid": grid, "where": []})
+    document.origins[()] = Origin(COMMAND_LINE, 0)
+    for position, text in axes:
+        key, equals, values = text.partition("=")
+        path, origin = ("grid", key.strip()), Origin(COMMAND_LINE, position)
+        document.origins.setdefault(path, origin)
+        if not equals:
+            document.refuse(path, Mistake(COMMAND_LINE, position, "--vary", "KEY=VALUE,VALUE,...", shorten(text)))
+        elif path[1] in grid:
+            document.refuse(path, Mistake(COMMAND_LINE, position, path[1], "each key once", "it again"))
+        else:
+            grid[path[1]] = _values(values, document, path)
+    for position, text in where:
+        document.origins["where", len(document.data["where"])] = Origin(COMMAND_LINE, position)
+        document.data["where"].append(text)
+    return _wanted(document, Path())
+
+
+def _values(text: str, document: Document, path: KeyPath) -> list[Any]:
+    """What stands between commas that are not within brackets."""
+    parts, depth = [""], 0
+    for letter in text:
+        depth += {"[": 1, "]": -1}.get(letter, 0)
+        if letter == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    values = []
+    for part in parts:
+        try:
+            values.append(value_of(part.strip()))
+        except ValueError as error:
+            origin = document.origin(path)
+            document.refuse(path, Mistake(origin.file, origin.line, str(path[-1]), str(error), shorten(part.strip())))
+    return values
+
+
+def _wanted(document: Document, folder: Path) -> Wanted:
+    sweep = validate(Sweep, document)
+    mistakes = Mistakes()
+    mistakes.found += [document.mistake(*found) for found in broken_rules(sweep)]
+    networks = _names(sweep.networks, "networks", document, folder, mistakes)
+    machines = _names(sweep.machines, "machines", document, folder, mistakes)
+    mistakes.raise_any()
+    axes = tuple(_axes(sweep, document, folder))
+    count = prod(map(len, (networks, machines, *axes)))
+    if count > MAX_POINTS:
+        raise UserError([document.mistake((), f"at most {MAX_POINTS} combinations", str(count))])
+    constraints = [
+        (parse_constraint(text), document.mistake(("where", number), "", shorten(text)))
+        for number, text in enumerate(sweep.where)
+    ]
+    return Wanted(networks, machines, axes, tuple(constraints))
+
+
+def _names(words: Sequence[str], key: Kind, document: Document, folder: Path, mistakes: Mistakes) -> tuple[str, ...]:
+    """The names and files that the words stand for, each once."""
+    found: dict[str, None] = {}
+    for number, word in enumerate(words):
+        place = document.mistake((key, number), "", "")
+        try:
+            for name in matching(word, key, folder):
+                path = folder / name
+                if not is_file(path) and not (key == "networks" and is_variant(name)):
+                    find(name, key)
+                found[str(path) if is_file(path) else name] = None
+        except UserError as error:
+            mistakes.found += [
+                replace(mistake, file=place.file, line=place.line, key=place.key) if place.line else mistake
+                for mistake in error.mistakes
+            ]
+    return tuple(found)
+
+
+def _axes(sweep: Sweep, document: Document, folder: Path) -> Iterator[tuple[Choice, ...]]:
+    """The choices of each axis."""
+
+    def override(path: KeyPath, key: str, value: Any) -> Override:
+        origin = document.origin(path)
+        if key in _FILE_KEYS and isinstance(value, str) and is_file(folder / value):
+            value = str(folder / value)
+        return Override(tuple(key.split(".")), value, origin.file, origin.line)
+
+    for key, values in sweep.grid.items():
+        yield tuple((override(("grid", key, number), key, value),) for number, value in enumerate(values))
+    for place, group in enumerate(sweep.zipped):
+        columns = [
+            [override(("zipped", place, key, number), key, value) for number, value in enumerate(values)]
+            for key, values in group.items()
+        ]
+        yield tuple(zip(*columns, strict=True))
+    if sweep.listed:
+        yield tuple(
+            tuple(override(("listed", number, key), key, value) for key, value in point.items())
+            for number, point in enumerate(sweep.listed)
+        )

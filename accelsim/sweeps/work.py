@@ -1,0 +1,80 @@
+"""What a worker does: one point, from its resolved configuration to its results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+from accelsim.config.load import workload_of
+from accelsim.config.machine import Machine
+from accelsim.config.schema import validate
+from accelsim.config.strict_yaml import Document, Origin
+from accelsim.config.workload import NetworkFile
+from accelsim.errors import UserError
+from accelsim.network.build import build
+from accelsim.network.graph import Network
+from accelsim.report.columns import COLUMNS, TOTALS, Value
+from accelsim.report.compare import comparison_row
+from accelsim.run.simulate import run_network
+from accelsim.version import __version__
+
+OF_THE_NETWORK = ("batch", "top1_pct", "top5_pct", "accuracy_kind", "weight_bytes")
+"""Columns that `accelsim compare` has, too."""
+COLUMN_NAMES = (
+    *OF_THE_NETWORK,
+    *(column.name for column in COLUMNS if not column.of_layers_only),
+    *(name for name, _, _ in TOTALS),
+)
+
+Outcome = Literal["done", "refused", "failed"]
+"""refused: the same again whenever it is tried; failed: an accident, worth another try."""
+
+
+class Task(NamedTuple):
+    """A point to run: its identity, and network and machine as JSON."""
+
+    sha256: str
+    network: str
+    machine: str
+    version: str = __version__
+
+
+class Finished(NamedTuple):
+    """What became of a task: values by column, or the error."""
+
+    sha256: str
+    outcome: Outcome
+    error: str | None = None
+    values: Mapping[str, Value | None] = {}
+
+
+def work(task: Task) -> Finished:
+    """Run a point. Whatever goes wrong is its result, too."""
+    try:
+        if task.version != __version__:
+            raise RuntimeError(f"the worker has accelsim {__version__}, the sweep {task.version}")
+        run = run_network(*_network(task.network), _machine(task.machine))
+        row = comparison_row(run)
+        return Finished(task.sha256, "done", None, {name: row[name] for name in OF_THE_NETWORK} | run.totals)
+    except UserError as error:
+        return Finished(task.sha256, "refused", "; ".join(map(str, error.mistakes)))
+    except Exception as error:
+        return Finished(task.sha256, "failed", " ".join(f"{type(error).__name__}: {error}".split()))
+
+
+@lru_cache(maxsize=2)
+def _network(text: str) -> tuple[NetworkFile, Network]:
+    document = _document(text)
+    workload = workload_of(document)
+    return workload, build(workload, document)
+
+
+@lru_cache(maxsize=2)
+def _machine(text: str) -> Machine:
+    return validate(Machine, _document(text))
+
+
+def _document(text: str) -> Document:
+    return Document(json.loads(text), {(): Origin("sweep", 0)})

@@ -1,0 +1,146 @@
+"""Who does the points: processes of this machine, or the workers of a Dask cluster.
+
+Either takes tasks as it needs them and gives each back when it is finished, in any order.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from itertools import islice
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from accelsim.errors import Mistake, UserError
+from accelsim.sweeps.work import Finished, Task, work
+
+_CONTEXT = multiprocessing.get_context("spawn")
+"""A worker imports what it needs in half a second, on any system, and inherits nothing."""
+_CONNECT_SECONDS = 10
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def on_processes(tasks: Iterator[Task], jobs: int, *, fresh: bool = False) -> Generator[Finished, None, None]:
+    """A worker has one task at a time, so that it is known which one it had if it dies.
+
+    fresh: every task has a process of its own.
+    """
+    busy: dict[Any, _Worker] = {}
+    try:
+        for task in islice(tasks, jobs):
+            worker = _Worker()
+            busy[worker.connection] = worker
+            worker.give(task)
+        while busy:
+            for connection in wait(list(busy)):
+                worker = busy.pop(connection)
+                finished = worker.take()
+                upcoming = next(tasks, None)
+                if upcoming is None or fresh or worker.is_dead:
+                    worker.stop()
+                if upcoming is not None:
+                    worker = _Worker() if fresh or worker.is_dead else worker
+                    busy[worker.connection] = worker
+                    worker.give(upcoming)
+                yield finished
+    finally:
+        for worker in busy.values():
+            worker.stop()
+
+
+class _Worker:
+    """A process that does tasks until it is stopped, or its parent is gone."""
+
+    def __init__(self) -> None:
+        self.connection, theirs = _CONTEXT.Pipe()
+        self.process = _CONTEXT.Process(target=_serve, args=(theirs,), daemon=True)
+        with _without_interrupts():
+            self.process.start()
+        theirs.close()
+        self.is_dead = False
+
+    def give(self, task: Task) -> None:
+        self.task = task
+        with suppress(OSError):
+            self.connection.send(task)
+
+    def take(self) -> Finished:
+        """What became of its task, once it is known."""
+        try:
+            finished: Finished = self.connection.recv()
+        except (EOFError, OSError):
+            self.is_dead = True
+            self.process.join()
+            return Finished(self.task.sha256, "failed", f"its worker died: {_ending(self.process.exitcode or 0)}")
+        return finished
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self.connection.close()
+
+
+def _serve(connection: Connection) -> None:
+    with suppress(EOFError, OSError):
+        while True:
+            connection.send(work(connection.recv()))
+
+
+def _ending(exit_code: int) -> str:
+    return signal.Signals(-exit_code).name if exit_code < 0 else f"exit code {exit_code}"
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """What is started inside ignores Ctrl-C, which a terminal sends to all: it is for the parent to act."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def on_cluster(tasks: Iterator[Task], address: str) -> Generator[Finished, None, None]:
+    """By the workers of the Dask scheduler at this address. Raises UserError where there is none, or no Dask here."""
+    try:
+        from distributed import Client, as_completed
+    except ImportError:
+        expected = "Dask, installed by `pip install 'accelsim[cluster]'`"
+        raise UserError([Mistake("command-line", 0, "--scheduler", expected, "none")]) from None
+    try:
+        client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError):
+        raise UserError([Mistake("command-line", 0, "--scheduler", "a Dask scheduler", address)]) from None
+    with client:
+        wanted: dict[Any, Task] = {}
+        finished = as_completed(loop=client.loop)
+
+        def submit() -> None:
+            """As many tasks as keep all workers busy."""
+            most = 2 * max(1, sum(client.nthreads().values()))
+            for task in islice(tasks, most - len(wanted)):
+                future = client.submit(work, task, pure=False)
+                wanted[future.key] = task
+                finished.add(future)
+
+        submit()
+        for future in finished:
+            task = wanted.pop(future.key)
+            submit()
+            error = future.exception()
+            yield future.result() if error is None else _lost(task, error)
+
+
+def _lost(task: Task, error: BaseException) -> Finished:
+    return Finished(task.sha256, "failed", " ".join(f"{type(error).__name__}: {error}".split()))

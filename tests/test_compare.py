@@ -1,0 +1,393 @@
+"""Are networks compared by what their runs say, and drawn as they are tabulated?"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from itertools import combinations, product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Annotation, Text
+
+from accelsim.cli import main, progress
+from accelsim.config.load import names
+from accelsim.errors import UserError
+from accelsim.report.beside import write_beside
+from accelsim.report.compare import COLUMNS, Row
+from accelsim.report.figure import drawn
+from accelsim.report.tradeoff import COSTS, MOST_NAMED, tradeoff
+from accelsim.run.compare import compare, load_points
+from accelsim.run.simulate import run_network, simulate
+
+ROOT = Path(__file__).parent.parent
+GOOD = Path(__file__).parent / "invalid" / "good"
+NET, MACHINE = str(GOOD / "net.yaml"), str(GOOD / "machine.yaml")
+SMALL = ("shufflenet_0.25x_g1", "cmp_resnet_13")
+
+
+def said(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[str, str]:
+    """What `compare` prints, on standard output and standard error."""
+    capsys.readouterr()
+    assert main(["compare", *argv]) == 0
+    return capsys.readouterr()
+
+
+def rows_of(capsys: pytest.CaptureFixture[str], *argv: str) -> list[dict[str, Any]]:
+    parsed: dict[str, list[dict[str, Any]]] = json.loads(said(capsys, *argv, "--json")[0])
+    return parsed["rows"]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_row_is_what_a_run_of_its_own_says(batch: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """For one image; networks in the order asked for, and the machines of each."""
+    options = ("--set", f"network.batch={batch}", "--set", "array.rows=16")
+    rows = rows_of(capsys, *SMALL, "--hw", "edge", "--hw", "cloud", *options)
+    assert [(row["network"], row["machine"]) for row in rows] == [(n, hw) for n in SMALL for hw in ("edge", "cloud")]
+    for row in rows:
+        run = simulate(row["network"], row["machine"], {"network.batch": batch, "array.rows": 16})
+        totals, accuracy = run.totals, run.workload.accuracy
+        assert list(row) == [column.name for column in COLUMNS]
+        assert (row["batch"], row["macs_per_image"] * batch) == (batch, totals["macs"])
+        assert (row["weights"], row["weight_bytes"]) == (totals["weights"], totals["weights"])
+        assert row["cycles_per_image"] * batch == pytest.approx(totals["total_cycles"], rel=1e-15)
+        assert row["time_per_image_ms"] == pytest.approx(1e3 / totals["inferences_per_s"], rel=1e-12)
+        assert row["energy_per_image_pj"] == totals["energy_total_pj"] / batch
+        assert row["dram_energy_share"] == totals["dram_energy_share"]
+        assert row["dram_per_image_bytes"] == (totals["dram_read_bytes"] + totals["dram_write_bytes"]) / batch
+        assert (row["top1_pct"], row["accuracy_kind"]) == (
+            (accuracy.top1_pct, accuracy.kind) if accuracy else (None, None)
+        )
+    assert {row["network"]: row["top1_pct"] for row in rows} == dict(zip(SMALL, (None, 36.3), strict=True))
+
+
+def test_weights_are_stored_with_the_bits_of_the_machine(capsys: pytest.CaptureFixture[str]) -> None:
+    (row,) = rows_of(capsys, NET, "--hw", MACHINE, "--set", "array.weight_bits=3")
+    assert row["weight_bytes"] == row["weights"] * 3 / 8
+
+
+def test_the_table_says_the_same_in_short(capsys: pytest.CaptureFixture[str]) -> None:
+    """With the units of its header; a dash where no accuracy is known."""
+    header, *lines = said(capsys, *SMALL, "--hw", "edge")[0].splitlines()
+    titles = re.split(" {2,}", header)
+    expected = "network, top-1 %, MMAC, M weights, MB, cycles, ms, energy uJ, of it DRAM, DRAM MiB"
+    assert titles == expected.split(", ")
+    for line, row in zip(lines, rows_of(capsys, *SMALL, "--hw", "edge"), strict=True):
+        assert re.split(" {2,}", line) == [
+            row["network"],
+            "-" if row["top1_pct"] is None else f"{row['top1_pct']:.1f}",
+            f"{row['macs_per_image'] / 1e6:.2f}",
+            f"{row['weights'] / 1e6:.3f}",
+            f"{row['weight_bytes'] / 1e6:.2f}",
+            str(row["cycles_per_image"]),
+            f"{row['time_per_image_ms']:.3f}",
+            f"{row['energy_per_image_pj'] / 1e6:.1f}",
+            f"{row['dram_energy_share']:.1%}",
+            f"{row['dram_per_image_bytes'] / 2**20:.2f}",
+        ]
+
+
+def test_columns_appear_where_they_tell_something(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """The machine if there are several, the batch if it is not 1, how accuracies were measured if that differs."""
+    for kind in ("guess", "single\n  crop"):
+        text = Path(NET).read_text() + f"accuracy: {{top1_pct: 50, kind: {json.dumps(kind)}, source: me}}\n"
+        (tmp_path / f"{kind[0]}.yaml").write_text(text)
+    guess, crop = (str(tmp_path / f"{letter}.yaml") for letter in "gs")
+
+    def titles(*argv: str) -> list[str]:
+        return re.split(" {2,}", said(capsys, *argv)[0].splitlines()[0])[:5]
+
+    assert titles(guess, NET, "--hw", MACHINE) == ["network", "top-1 %", "MMAC", "M weights", "MB"]
+    assert titles(guess, NET, "--hw", MACHINE, "edge")[:3] == ["network", "machine", "top-1 %"]
+    assert titles(guess, "--hw", MACHINE, "--set", "network.batch=2")[:3] == ["network", "batch", "top-1 %"]
+    assert titles(guess, crop, NET, "--hw", MACHINE)[:3] == ["network", "top-1 %", "measured by"]
+    lines = said(capsys, guess, crop, NET, "--hw", MACHINE)[0].splitlines()[1:]
+    assert [re.split(" {2,}", line)[2] for line in lines] == ["guess", "single crop", "-"]
+
+
+def test_patterns_stand_for_names(tmp_path: Path) -> None:
+    """In the order of `accelsim list`, each once; a file of that name is a file."""
+    listed = [name for name in names("networks") if name.startswith("cmp_") and name.endswith("_13")]
+    assert listed[0] != "cmp_resnet_13" in listed
+    odd = tmp_path / "c[m]p*"
+    shutil.copy(NET, odd)
+    points = load_points(["cmp_resnet_13", "cmp_*_13", str(odd)], ["[ec][dl]*", MACHINE])
+    networks = ["cmp_resnet_13", *(name for name in listed if name != "cmp_resnet_13"), "tiny"]
+    machines = ["cloud", "edge", "tiny"]
+    assert [str(point) for point in points] == [f"{name} on {machine}" for name, machine in product(networks, machines)]
+
+
+def test_output_folder_gets_the_rows_and_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The CSV has what `--json` has, numbers in full; what has no accuracy is in the CSV alone, and that is said."""
+    argv = (*SMALL, "--hw", "edge", "-o", str(tmp_path))
+    out, err = said(capsys, *argv, "--json")
+    assert err == "a picture without shufflenet_0.25x_g1: no accuracy is known\n"
+    assert sorted(contents(tmp_path)) == ["compare.csv", "compare.png", "compare.svg"]
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "compare.csv").read_text())))
+    assert rows == [
+        {name: "" if value is None else str(value) for name, value in row.items()} for row in json.loads(out)["rows"]
+    ]
+    assert contents(tmp_path)["compare.png"].startswith(b"\x89PNG")
+    svg = (tmp_path / "compare.svg").read_text()
+    assert "cmp_resnet_13" in svg
+    assert "shufflenet_0.25x_g1" not in svg
+
+
+def test_without_any_accuracy_there_is_no_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not even that of another comparison: it is replaced with the rest, when that is asked for."""
+    said(capsys, "cmp_resnet_13", "--hw", "edge", "-o", str(tmp_path))
+    before = contents(tmp_path)
+    argv = ["compare", NET, "--hw", MACHINE, "-o", str(tmp_path)]
+    assert main(argv) == 2
+    others = "compare.csv, compare.png, compare.svg"
+    assert capsys.readouterr() == (
+        "",
+        f"command-line:0: -o: expected a folder without another run, or --force, got {tmp_path} with {others}\n",
+    )
+    assert contents(tmp_path) == before
+    assert said(capsys, *argv[1:], "--force")[1] == "no picture: no accuracy is known\n"
+    assert list(contents(tmp_path)) == ["compare.csv"]
+    said(capsys, *argv[1:])
+
+
+def test_the_same_comparison_writes_the_same_bytes(tmp_path: Path) -> None:
+    """Whatever the place, time, hash seed, locale, and the user's own matplotlib settings are."""
+    (tmp_path / "matplotlibrc").write_text("font.size: 20\naxes.facecolor: red\nsavefig.bbox: tight\n")
+    written = []
+    for number, environment in enumerate(
+        (
+            {"PYTHONHASHSEED": "1", "SOURCE_DATE_EPOCH": "0"},
+            {"PYTHONHASHSEED": "2", "TZ": "Asia/Tokyo", "LC_ALL": "C", "MATPLOTLIBRC": str(tmp_path / "matplotlibrc")},
+        )
+    ):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        line = [sys.executable, "-m", "accelsim", "compare", "cmp_resnet_13", NET, "--hw", "edge", MACHINE, "-o", "out"]
+        everything = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+        subprocess.run(line, cwd=folder, env=everything, capture_output=True, check=True)
+        written.append(contents(folder / "out"))
+    assert written[0] == written[1]
+    text = (written[0]["compare.svg"] + written[0]["compare.png"]).decode("latin-1")
+    assert not re.search(r"20\d\d-\d\d-\d\d|dc:date|Software|Matplotlib", text)
+
+
+def test_nothing_runs_in_vain(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Behind a network that does not fit its machine others are only looked at for the same mistake."""
+    text = Path(NET).read_text().replace("kernel: 3, pad: 1", "kernel: 65, pad: 32")
+    (tmp_path / "large.yaml").write_text(text)
+    ran = []
+
+    def run(*point: Any) -> Any:
+        ran.append(point[1].name)
+        return run_network(*point)
+
+    monkeypatch.setattr("accelsim.run.compare.run_network", run)
+    points = load_points([NET, str(tmp_path / "large.yaml"), "cmp_resnet_13"], [MACHINE])
+    with pytest.raises(UserError, match="room for layer a of tiny"):
+        compare(points, lambda _: None)
+    assert ran == ["tiny", "tiny"]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def shown(text: str) -> list[str]:
+    """What was to be seen on a line, one after the other."""
+    return text.split(progress.ERASE_LINE)
+
+
+def test_progress_is_for_those_who_watch(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line, gone in the end; none where nobody does."""
+    assert said(capsys, NET, "--hw", MACHINE, "edge")[1] == ""
+    monkeypatch.setenv("COLUMNS", "12")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    said(capsys, NET, "--hw", MACHINE, "edge")
+    assert shown(sys.stderr.getvalue()) == ["", "1/2 tiny on", "2/2 tiny on", ""]
+
+
+def test_ctrl_c_ends_with_130_and_a_clean_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("accelsim.run.compare.run_network", interrupt)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert main(["compare", NET, "--hw", MACHINE]) == 130
+    assert shown(sys.stderr.getvalue()) == ["", "1/1 tiny on tiny", "interrupted\n"]
+    assert capsys.readouterr().out == ""
+
+
+def some_row(network: str = "a", machine: str = "edge", top1_pct: float = 50, cost: float = 1, **more: Any) -> Row:
+    """A row whose costs all are `cost`, in the units of the picture."""
+    row = {"network": network, "family": "f", "machine": machine, "top1_pct": top1_pct, "accuracy_kind": "single crop"}
+    return {**row, **{each.column: cost * each.per for each in COSTS}, **more}
+
+
+def texts(figure: Figure) -> list[str]:
+    """Names and numbers beside the points of each plot."""
+    return [note.get_text() for axes in figure.axes for note in axes.texts]
+
+
+def listed(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.texts if text is not figure._suptitle]
+
+
+def points(axes: Axes) -> dict[str, list[tuple[float, float]]]:
+    return {
+        str(line.get_label()): list(zip(line.get_xdata(), line.get_ydata(), strict=True)) for line in axes.get_lines()
+    }
+
+
+def test_every_axis_has_a_name_and_a_unit() -> None:
+    figure = tradeoff([some_row()])
+    units = [r"\(millions\)", r"\(MB\)", r"\(ms\)", r"\(uJ\)", r"\(MiB\)"]
+    assert len(figure.axes) == len(units)
+    for axes, unit in zip(figure.axes, units, strict=True):
+        assert re.fullmatch(rf"\w.* {unit}", axes.get_xlabel())
+        assert axes.get_ylabel() == "top-1 accuracy (%)"
+
+
+def test_each_point_stands_where_its_row_says() -> None:
+    """Coloured and marked by family, or by machine where there are several."""
+    rows = [some_row("a", top1_pct=50, cost=1), some_row("b", top1_pct=60, cost=3, family=None)]
+    for axes in tradeoff(rows).axes:
+        assert points(axes) == {"f": [(1, 50)], "no family": [(3, 60)]}
+        assert len({(line.get_color(), line.get_marker()) for line in axes.get_lines()}) == 2
+    rows = [some_row("a", machine, cost=cost) for machine, cost in (("edge", 1), ("cloud", 2))]
+    for axes in tradeoff(rows).axes:
+        assert points(axes) == {"edge": [(1, 50)], "cloud": [(2, 50)]}
+
+
+@pytest.mark.parametrize(
+    ("costs", "scale"),
+    [
+        ((1, 10), "linear"),
+        ((1, 10.1), "log"),
+        ((15, 155), "log"),
+        ((0, 100), "linear"),
+        ((1, 1e5), "log"),
+        ((5, 5), "linear"),
+    ],
+)
+def test_more_than_a_decade_is_shown_in_decades(costs: tuple[float, float], scale: str) -> None:
+    """With numbers as people write them, and at least two of them."""
+    rows = [some_row(network, cost=cost) for network, cost in zip("ab", costs, strict=True)]
+    for axes in tradeoff(rows).axes:
+        assert axes.get_xscale() == scale
+        left, right = axes.get_xlim()
+        ticks = [tick for tick in axes.get_xticks() if left <= tick <= right]
+        assert len(ticks) >= 2
+        if scale == "log":
+            shown_as = axes.xaxis.get_major_formatter().format_ticks(ticks)
+            assert [float(text) for text in shown_as] == pytest.approx(ticks)
+
+
+def test_few_points_have_names_and_many_have_numbers() -> None:
+    few = [some_row(f"n{number}", top1_pct=number) for number in range(MOST_NAMED)]
+    assert texts(tradeoff(few)) == [f"n{number}" for number in range(MOST_NAMED)] * len(COSTS)
+    assert listed(tradeoff(few)) == []
+    many = [*few, some_row("last", top1_pct=90)]
+    assert texts(tradeoff(many)) == [str(number) for number in range(1, MOST_NAMED + 2)] * len(COSTS)
+    assert listed(tradeoff(many)) == [f"{n}  {row['network']}" for n, row in enumerate(many, 1)]
+
+
+def test_a_network_has_one_number_on_all_machines() -> None:
+    """It is written once where machines do not differ."""
+    rows = [some_row(f"n{n}", hw, top1_pct=10 * n, cost=c) for n in range(1, 6) for hw, c in (("a", 1), ("b", 2))]
+    rows = [{**row, "macs_per_image": 1e6} for row in rows]
+    figure = tradeoff(rows)
+    assert len(listed(figure)) == 5
+    assert texts(figure)[:5] == ["1", "2", "3", "4", "5"]
+    assert texts(figure)[5:15] == [number for number in "12345" for _ in "ab"]
+
+
+def test_another_measurement_is_noted() -> None:
+    """Whatever it is called: nothing is taken for a formula."""
+    rows = [some_row("a"), some_row("b"), some_row("c", accuracy_kind="$^$")]
+    figure = tradeoff(rows)
+    assert texts(figure)[:3] == ["a", "b", "c ($^$)"]
+    assert figure.legends[0].get_title().get_text() == "accuracy: single crop, unless noted"
+    assert b"c ($^$)" in drawn(figure, "svg")
+    assert tradeoff(rows[:2]).legends[0].get_title().get_text() == "accuracy: single crop"
+
+
+@pytest.mark.parametrize("step", [1, 2, 4])
+@pytest.mark.parametrize("count", [MOST_NAMED, 20])
+def test_texts_hide_no_other_text(count: int, step: int) -> None:
+    """Nor leave the plot, be the points as near as markers that cover each other."""
+    rows = [some_row(f"net{n}", top1_pct=50 + step * n / 4, cost=5 + n * step / 10) for n in range(count)]
+    rows += [some_row("far", top1_pct=99, cost=9.9), some_row("low", top1_pct=1, cost=1)]
+    figure = tradeoff(rows[2:] if count == MOST_NAMED else rows)
+    figure.canvas = FigureCanvasAgg(figure)
+    figure.canvas.draw()
+    for axes in figure.axes:
+        boxes = [Text.get_window_extent(note).padded(-0.5, -1) for note in axes.texts]
+        frame = axes.get_window_extent()
+        assert len(boxes) == len(axes.texts) > 5
+        assert [box for box in boxes if not (frame.containsx(box.x0) and frame.containsx(box.x1))] == []
+        assert [box for box in boxes if not (frame.containsy(box.y0) and frame.containsy(box.y1))] == []
+        assert [(one, other) for one, other in combinations(boxes, 2) if one.overlaps(other)] == []
+
+
+@pytest.mark.parametrize(
+    ("others", "side", "line"),
+    [
+        ([], (1, 0), False),
+        ([(10, 0)], (-1, 0), False),
+        ([(9, 6)], (-1, 0), False),
+        ([(10, 0), (-10, 0)], (0, 1), False),
+        ([(10, 0), (-10, 0), (0, 10), (0, -10)], (1, 1), True),
+        ([(10, 3), (-10, 3), (0, 10), (0, -10)], (1, -1), True),
+    ],
+)
+def test_a_text_stands_where_it_belongs(others: list[tuple[float, float]], side: tuple[int, int], line: bool) -> None:
+    """Beside its point; not on another, nor nearer to it if there is room elsewhere, and with a line if there is not.
+
+    Points are given in printer's points from the one in the middle, at (72, 72).
+    """
+    axes = Figure(figsize=(2, 2), dpi=72).add_axes((0, 0, 1, 1))
+    axes.set(xlim=(0, 144), ylim=(0, 144))
+    write_beside(axes, [((72 + x, 72 + y), "10") for x, y in [(0, 0), *others]])
+    note = axes.texts[0]
+    assert isinstance(note, Annotation)
+    assert tuple((offset > 1) - (offset < -1) for offset in note.xyann) == side
+    assert (note.arrow_patch is not None) == line
+
+
+GALLERY = ROOT / "plots"
+
+
+def test_the_gallery_shows_what_its_table_says() -> None:
+    """All networks of the CSV are named in the picture."""
+    with (GALLERY / "compare.csv").open(newline="", encoding="utf-8") as file:
+        known = [row["network"] for row in csv.DictReader(file) if row["top1_pct"]]
+    picture = (GALLERY / "compare.svg").read_text(encoding="utf-8")
+    assert len(known) > MOST_NAMED
+    assert [name for name in known if name not in picture] == []
+
+
+@pytest.mark.slow
+def test_the_gallery_is_up_to_date(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command of plots/README.md writes the table that is there; pictures differ with the version of matplotlib."""
+    (command,) = re.findall(r"^accelsim (compare .*)", (GALLERY / "README.md").read_text(), flags=re.MULTILINE)
+    words = [str(tmp_path) if word == "plots" else word for word in shlex.split(command)]
+    assert main(words) == 0
+    assert (tmp_path / "compare.csv").read_bytes() == (GALLERY / "compare.csv").read_bytes()

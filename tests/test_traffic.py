@@ -1,0 +1,88 @@
+"""Is the traffic of a plan what its program asks for? Random layers under random plans, good or bad."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest.mock import patch
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from accelsim.check.execute import check_program
+from accelsim.config.machine import Machine
+from accelsim.lowering import layers
+from accelsim.lowering.lower import Lowered, lower
+from accelsim.lowering.tiling import LayerShape, Limits, Plan
+from accelsim.lowering.traffic import Traffic, traffic
+from accelsim.network.graph import Network, Op
+from accelsim.program.link import link
+from accelsim.run.simulate import dma_counts
+from tests.strategies import machines, networks
+
+random_cases = settings(
+    derandomize=True,
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
+)
+
+ROOMY = {
+    "sram__activation__capacity_bytes": 1 << 16,
+    "sram__weight__capacity_bytes": 1 << 16,
+    "sram__accumulator__capacity_bytes": 1 << 16,
+    "array__depthwise_on": "array",
+    "scheduling__inferences": 1,
+    "scheduling__keep_activations": "never",
+}
+
+
+def random_plan(draw: st.DrawFn, shape: LayerShape, dataflow: str) -> Plan:
+    """Any tile sizes in any order; on OS, whose sums wait in the PEs, they are not split."""
+    groups = draw(st.integers(1, shape.groups))
+    split = groups == 1
+    outs = draw(st.integers(1, shape.group_outputs)) if split else shape.group_outputs
+    ins = draw(st.integers(1, shape.group_inputs)) if split else shape.group_inputs
+    order = draw(st.permutations(("groups", "map", "outputs", "inputs")))
+    images, height, width = shape.batch, shape.output.height, shape.output.width
+    sizes = [draw(st.integers(1, extent)) for extent in (images, height, width)]
+    return Plan(*sizes, groups, outs, shape.group_inputs if dataflow == "os" else ins, tuple(order))
+
+
+@st.composite
+def planned(draw: st.DrawFn) -> tuple[Network, Machine, Lowered, list[tuple[int, LayerShape, Limits, Plan]]]:
+    """A network lowered with random plans, and what was planned, by number of the layer."""
+    network, machine = draw(networks()), draw(machines(**ROOMY))
+    plans: list[tuple[int, LayerShape, Limits, Plan]] = []
+    numbers = iter([number for number, node in enumerate(network.nodes) if node.op is Op.CONV])
+
+    def plan(shape: LayerShape, limits: Limits) -> Plan:
+        chosen = random_plan(draw, shape, limits.array.dataflow)
+        plans.append((next(numbers), shape, limits, chosen))
+        return chosen
+
+    with patch.object(layers, "plan_convolution", plan):
+        return network, machine, lower(network, machine), plans
+
+
+@random_cases
+@given(planned())
+def test_traffic_of_a_plan_is_what_its_program_asks_for(case: Any) -> None:
+    """By operand, to the byte: halos, packed rows, layers that lie within a concat or scattered by a shuffle."""
+    _, machine, lowered, plans = case
+    moved = dma_counts(lowered.program, machine.dram.burst_bytes)
+    for number, shape, limits, plan in plans:
+        counts = moved[number]
+        asked = Traffic(counts.dram_read_ifmap_bytes, counts.dram_read_weight_bytes, counts.dram_write_ofmap_bytes)
+        said = traffic(shape, plan, limits.array)
+        if shape.scattered and limits.array.ofmap_bits % 8:
+            assert asked.ofmap_bytes <= said.ofmap_bytes
+            asked = Traffic(asked.ifmap_bytes, asked.weight_bytes, said.ofmap_bytes)
+        assert said == asked
+
+
+@random_cases
+@given(planned())
+def test_any_order_of_the_loops_computes_the_layer(case: Any) -> None:
+    """Bit for bit: sums of many pieces may wait in the accumulator at once."""
+    _, machine, lowered, _ = case
+    assert check_program(machine, lowered, link(lowered.program)) == []
