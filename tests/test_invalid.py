@@ -101,9 +101,10 @@ def test_a_file_that_is_no_text(
 
 
 def test_nesting_without_end_ends_quickly(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Some versions of libyaml have a limit of their own, and come to it first."""
     (folder / "net.yaml").write_text("layers: " + "[" * 1_000_000)
-    expected = "net.yaml:1: layers.0.0: expected at most 40 levels, got more\n"
-    assert refused(["run", "net.yaml", "machine.yaml"], capsys) == expected
+    expected = r"net\.yaml:1: (layers\.0\.0|file): expected at most 40 levels, got more\n"
+    assert re.fullmatch(expected, refused(["run", "net.yaml", "machine.yaml"], capsys))
 
 
 def test_a_file_that_can_not_be_read(

@@ -288,7 +288,7 @@ def test_a_worker_that_was_killed_is_recorded(tmp_path: Path, capsys: pytest.Cap
 
         return step
 
-    wanted = inline_sweep(["mobilenet_v1_0.25_128"], ["edge"], [(0, SLOW[-1])], [])
+    wanted = inline_sweep([SLOW[1]], [SLOW[3]], [(0, SLOW[5])], [])
     summary = run_sweep(wanted, tmp_path / "a", lambda tasks: on_processes(tasks, 2), kill_one)
     assert summary.counts == {"done": 7, "failed": 1}
     (error,) = summary.errors

@@ -164,6 +164,8 @@ def _number(text: str) -> int | float:
 def _syntax_mistake(error: yaml.YAMLError, text: str, shown_as: str) -> Mistake:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
+        if "nesting depth" in (error.problem or ""):
+            return Mistake(shown_as, mark.line + 1, "file", f"at most {MAX_DEPTH} levels", "more")
         found = "a tab" if text[mark.index : mark.index + 1] == "\t" else f"an error ({error.problem})"
         return Mistake(shown_as, min(mark.line + 1, len(text.splitlines())), "file", "YAML", found)
     control = next((number for number, line in enumerate(text.split("\n"), 1) if _CONTROL.search(line)), 1)
