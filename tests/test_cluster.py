@@ -38,7 +38,7 @@ def test_a_cluster_gives_the_same_bytes(scheduler: Path, tmp_path: Path) -> None
     address = json.loads(scheduler.read_text())["address"]
     line = ("sweep", *SLOW, "-o", str(tmp_path / "a"), "--scheduler", address)
     done = process(*line)
-    assert done.communicate(timeout=TIMEOUT_S)[0] == f"8 points: 8 done; {tmp_path / 'a' / 'results.csv'}\n"
+    assert done.communicate(timeout=TIMEOUT_S)[0] == f"16 points: 16 done; {tmp_path / 'a' / 'results.csv'}\n"
     run_here(tmp_path / "b", *SLOW)
     assert (tmp_path / "a" / "results.csv").read_bytes() == (tmp_path / "b" / "results.csv").read_bytes()
 

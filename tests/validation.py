@@ -1,0 +1,228 @@
+"""What others measured or counted, beside what accelsim says: the table of docs/validation.md.
+
+`python -m tests.validation` writes that page anew; `tests/test_validation.py` holds it to what is computed here.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from statistics import fmean, geometric_mean
+from typing import NamedTuple
+
+from accelsim.config.load import load_machine
+from accelsim.config.schema import validate
+from accelsim.config.strict_yaml import Document, Origin
+from accelsim.config.workload import Workload
+from accelsim.machine.dram.statistics import energy_pj
+from accelsim.network.build import build
+from accelsim.run.result import Run
+from accelsim.run.simulate import load_network, run_network
+from tests import test_dram
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "validation.md"
+DATA = Path(__file__).parent / "data" / "validation"
+
+ABOUT = """# Validation
+
+What others measured, simulated or counted, and what accelsim says of the same. `python -m tests.validation` writes this
+page anew; a test compares it with what is computed, so it cannot go stale.
+
+- **Exact by proof.** Fold timing equals register-level arrays, to the clock, on all cases of `tests/test_fold_timing.py`:
+  every operand moves from register to register and the real product is computed. Tile programs are executed on numbers
+  and equal a direct computation (`accelsim check`).
+- **DRAM.** Device timings and traces are those of `tests/data/dram`; nothing was fitted to them.
+- **Gemmini.** RTL clocks of 120 layers with two tilers of their own; accelsim uses its own tiler, so it is told apart
+  from both, and the ratio to the better of the two is that of whole systems. Gemmini's set-up of a DMA and the path
+  to its DRAM are assumptions of `hwconfigs/gemmini.yaml`.
+- **TPU v1.** Its MLPs are not published; these are square layers with the paper's number of layers, of weights, and its
+  batch, recalled from its Table 1. The paper's figures have host and control in them, which are not modelled.
+- **Not compared.** Eyeriss, whose row-stationary dataflow accelsim does not have.
+"""
+
+
+class Row(NamedTuple):
+    """A line of the table, as printed."""
+
+    what: str
+    source: str
+    theirs: str
+    ours: str
+    error: str
+
+
+def rows() -> Iterator[Row]:
+    """All lines, in their order."""
+    yield from counted()
+    yield from ramulator()
+    yield from dramsim3()
+    yield from gemmini()
+    yield from tpu()
+
+
+def percent(ours: float, theirs: float) -> str:
+    return f"{100 * (ours / theirs - 1):+.2f} %"
+
+
+# Counts.
+
+MOBILENET = "Howard et al., arXiv 1704.04861"
+SHUFFLENET = "Zhang et al., arXiv 1707.01083"
+RESNET = "He et al., arXiv 1512.03385"
+COUNTS = (
+    ("mobilenet_v1_1.00_224", f"{MOBILENET}, Table 4", 569e6, 4.2e6),
+    ("conv_mobilenet_1.00_224", f"{MOBILENET}, Table 4", 4866e6, 29.3e6),
+    ("mobilenet_v1_shallow_1.00_224", f"{MOBILENET}, Table 5", 307e6, 2.9e6),
+    ("shufflenet_2.0x_g3", f"{SHUFFLENET}, Table 5", 524e6, None),
+    ("shufflenet_1.5x_g3", f"{SHUFFLENET}, Table 5", 292e6, None),
+    ("shufflenet_2.0x_g3_se", f"{SHUFFLENET}, Table 5", 527e6, None),
+    ("resnet34_A", f"{RESNET}, Table 1", 3.6e9, None),
+    ("squeezenet_v1.0", "Iandola et al., arXiv 1602.07360, Table 1, without biases", None, 1248424 - 3976),
+    ("squeezenet_v1.0_pruned_6bit", "Iandola et al., Table 1, without biases", None, 421098 - 3976),
+)
+"""(network, source, MACs, weights that are left)"""
+
+
+def counted() -> Iterator[Row]:
+    for name, source, macs, weights in COUNTS:
+        network = load_network(name)[1]
+        for what, theirs, ours in (("MACs", macs, network.macs), ("weights", weights, network.nonzeros)):
+            if theirs is not None:
+                yield Row(f"{what} of `{name}`", source, f"{theirs:,.0f}", f"{ours:,}", percent(ours, theirs))
+
+
+# DRAM.
+
+
+def ramulator() -> Iterator[Row]:
+    """Clocks of traces, device by device."""
+    for device, group in groupby(sorted(test_dram.RAMULATOR, key=device_name), device_name):
+        errors = [error_of(row) for row in group]
+        yield Row(
+            f"DRAM clocks of {len(errors)} traces, {device}",
+            "Ramulator 2.1 at c5b1c3a",
+            "",
+            "",
+            f"at most {100 * max(errors):.2f} %",
+        )
+
+
+def dramsim3() -> Iterator[Row]:
+    errors = [error_of(row) for row in test_dram.HARD]
+    yield Row(
+        f"DRAM clocks, {len(errors)} traces on which two simulators agree",
+        "Ramulator 2.1; DRAMsim3 at 2981759",
+        "",
+        "",
+        f"at most {100 * max(errors):.2f} %, {100 * fmean(errors):.2f} % in the mean",
+    )
+    energies = []
+    for row in test_dram.HARD:
+        if row in test_dram.DRAMSIM3:
+            device, _, counts = test_dram.played_golden(row)
+            energies.append(abs(energy_pj(device, counts)["background"] / float(row["E_bg_pJ"]) - 1))
+    yield Row(
+        f"background energy of {len(energies)} traces, from the banks' states",
+        "DRAMsim3 at 2981759",
+        "",
+        "",
+        f"at most {100 * max(energies):.2f} %",
+    )
+
+
+def device_name(row: dict[str, str]) -> str:
+    return test_dram.golden_device(row).device
+
+
+def error_of(row: dict[str, str]) -> float:
+    return abs(test_dram.played_golden(row)[1] / int(row["cycles"]) - 1)
+
+
+# Machines.
+
+
+def run_of(layers: Sequence[dict[str, object]], size: Sequence[int], batch: int, machine: str) -> Run:
+    """Layers on an input of height, width and channels."""
+    data = {
+        "name": "validation",
+        "source": "assumed",
+        "batch": batch,
+        "input": dict(zip(("height", "width", "channels"), size, strict=True)),
+        "layers": list(layers),
+    }
+    document = Document(data, {(): Origin("validation", 0)})
+    workload = validate(Workload, document)
+    return run_network(workload, build(workload, document), load_machine(machine))
+
+
+def gemmini() -> Iterator[Row]:
+    with (DATA / "gemmini_firesim.csv").open(newline="") as file:
+        measured = list(csv.DictReader(file))
+    ours = [gemmini_cycles(row) for row in measured]
+    default = [float(row["rtl_cycles_default_tiler"]) for row in measured]
+    best = [min(float(row["rtl_cycles_dosa_mapping"]), each) for row, each in zip(measured, default, strict=True)]
+    source = "FireSim, Hong et al., MICRO 2023"
+    for what, theirs in (("its default tiler", default), ("the better of its two tilers", best)):
+        ratios = [mine / other for mine, other in zip(ours, theirs, strict=True)]
+        yield Row(
+            f"clocks of {len(ratios)} layers on Gemmini, {what}",
+            source,
+            "1",
+            f"{geometric_mean(ratios):.2f}",
+            f"rank correlation {rank_correlation(ours, theirs):.3f}",
+        )
+
+
+known_cycles: dict[tuple[int, ...], int] = {}
+
+
+def gemmini_cycles(row: dict[str, str]) -> int:
+    layer = tuple(int(row[key]) for key in ("C", "K", "N", "P", "Q", "R", "S", "stride_h", "stride_w"))
+    if layer not in known_cycles:
+        ins, outs, batch, high, wide, tall, broad, down, right = layer
+        conv = {"name": "conv", "op": "conv", "kernel": [tall, broad], "stride": [down, right], "channels": outs}
+        size = ((high - 1) * down + tall, (wide - 1) * right + broad, ins)
+        known_cycles[layer] = run_of([conv], size, batch, "gemmini").total.total_cycles
+    return known_cycles[layer]
+
+
+def rank_correlation(left: Sequence[float], right: Sequence[float]) -> float:
+    """Spearman's, ties in the order they stand."""
+    ranks = [sorted(range(len(values)), key=values.__getitem__) for values in (left, right)]
+    places = [{index: place for place, index in enumerate(order)} for order in ranks]
+    count = len(left)
+    apart = sum((places[0][index] - places[1][index]) ** 2 for index in range(count))
+    return 1 - 6 * apart / (count * (count**2 - 1))
+
+
+def tpu() -> Iterator[Row]:
+    """The two MLPs: layers, side of a square layer, batch."""
+    with (DATA / "tpu_v1_table3.csv").open(newline="") as file:
+        measured = {row["metric"]: row for row in csv.DictReader(file)}
+    for name, layers, side, batch in (("MLP0", 5, 2000, 200), ("MLP1", 4, 1118, 168)):
+        block = {"name": "fc", "op": "fc", "channels": side, "activation": "relu"}
+        run = run_of([{**block, "name": f"fc{number}"} for number in range(layers)], (1, 1, side), batch, "tpu_v1")
+        waits = run.total.stalls["dram_weight"] / run.total.total_cycles
+        for what, metric, ours in (
+            ("useful share of the MACs", "useful_MACs_in_64K_matrix_pct_peak", run.total.utilization),
+            ("share of clocks that wait for weights", "weight_stall_cycles_pct", waits),
+        ):
+            theirs = float(measured[metric][name])
+            error = f"{100 * ours - theirs:+.1f} points"
+            yield Row(
+                f"{what}, {name} on TPU v1", "Jouppi et al., ISCA 2017, Table 3", f"{theirs} %", f"{ours:.1%}", error
+            )
+
+
+def page() -> str:
+    """The text of docs/validation.md."""
+    lines = [f"| {' | '.join(row)} |" for row in (Row("what", "source", "theirs", "ours", "error"), *rows())]
+    lines.insert(1, "|---|---|---|---|---|")
+    return ABOUT + "\n" + "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
