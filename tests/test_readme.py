@@ -2,7 +2,7 @@
 
 A line of a `console` block that starts with `$ accelsim` is a command; what follows is its output, `...` standing for
 anything left out. The commands of a block run one after the other, in a folder of their own that has the shipped files.
-`pycon` blocks are doctests.
+A `yaml` block that begins with `# file: NAME` is that file for all commands of its page. `pycon` blocks are doctests.
 """
 
 from __future__ import annotations
@@ -32,14 +32,21 @@ def blocks(page: Path, language: str) -> Iterator[str]:
         yield match[1]
 
 
-def sessions() -> Iterator[list[tuple[str, str]]]:
-    """(command line, output shown) of each console block."""
+def sessions() -> Iterator[tuple[Path, list[tuple[str, str]]]]:
+    """The page and (command line, output shown) of each console block."""
     for page in PAGES:
         for block in blocks(page, "console"):
             before, *shown = re.split(rf"^{re.escape(PROMPT)}", block, flags=re.MULTILINE)
             assert not before, f"{page.name}: a console block starts with `{PROMPT}`"
             parts = [command.partition("\n") for command in shown]
-            yield [(line, output) for line, _, output in parts]
+            yield page, [(line, output) for line, _, output in parts]
+
+
+def files_shown(page: Path) -> Iterator[tuple[str, str]]:
+    """(name, content) of the files that a page shows in whole."""
+    for block in blocks(page, "yaml"):
+        if named := re.match(r"# file: ([\w.]+)\n", block):
+            yield named[1], block
 
 
 def python_blocks() -> Iterator[tuple[str, str]]:
@@ -48,10 +55,18 @@ def python_blocks() -> Iterator[tuple[str, str]]:
             yield f"{page.name}:{number}", block
 
 
-@pytest.mark.parametrize("session", [pytest.param(session, id=session[0][0]) for session in sessions()])
+@pytest.mark.parametrize(
+    ("page", "session"), [pytest.param(page, session, id=session[0][0]) for page, session in sessions()]
+)
 def test_a_command_prints_what_is_shown(
-    session: list[tuple[str, str]], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    page: Path,
+    session: list[tuple[str, str]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    for name, content in files_shown(page):
+        (tmp_path / name).write_text(content, encoding="utf-8")
     for name in ("workloads", "hwconfigs"):
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)

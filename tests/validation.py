@@ -31,9 +31,9 @@ ABOUT = """# Validation
 What others measured, simulated or counted, and what accelsim says of the same. `python -m tests.validation` writes this
 page anew; a test compares it with what is computed, so it cannot go stale.
 
-- **Exact by proof.** Fold timing equals register-level arrays, to the clock, on all cases of `tests/test_fold_timing.py`:
-  every operand moves from register to register and the real product is computed. Tile programs are executed on numbers
-  and equal a direct computation (`accelsim check`).
+- **Exact by proof.** Fold timing equals register-level arrays, to the clock, on all cases that
+  `tests/test_fold_timing.py` has: every operand moves from register to register and the real product is computed. Tile
+  programs are executed on numbers and equal a direct computation (`accelsim check`).
 - **DRAM.** Device timings and traces are those of `tests/data/dram`; nothing was fitted to them.
 - **Gemmini.** RTL clocks of 120 layers with two tilers of their own; accelsim uses its own tiler, so it is told apart
   from both, and the ratio to the better of the two is that of whole systems. Gemmini's set-up of a DMA and the path
