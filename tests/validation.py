@@ -1,6 +1,6 @@
 """What others measured or counted, beside what accelsim says: the table of docs/validation.md.
 
-`python -m tests.validation` writes that page anew; `tests/test_validation.py` holds it to what is computed here.
+`python -m tests.pages` writes that page anew, `tests/test_pages.py` holds it to what is computed here.
 """
 
 from __future__ import annotations
@@ -22,14 +22,12 @@ from accelsim.run.result import Run
 from accelsim.run.simulate import load_network, run_network
 from tests import test_dram
 
-ROOT = Path(__file__).resolve().parent.parent
-PAGE = ROOT / "docs" / "validation.md"
 DATA = Path(__file__).parent / "data" / "validation"
 
 ABOUT = """# Validation
 
-What others measured, simulated or counted, and what accelsim says of the same. `python -m tests.validation` writes this
-page anew; a test compares it with what is computed, so it cannot go stale.
+What others measured, simulated or counted, and what accelsim says of the same. `python -m tests.pages` writes this page
+anew; a test compares it with what is computed, so it cannot go stale.
 
 - **Exact by proof.** Fold timing equals register-level arrays, to the clock, on all cases that
   `tests/test_fold_timing.py` has: every operand moves from register to register and the real product is computed. Tile
@@ -222,7 +220,3 @@ def page() -> str:
     lines = [f"| {' | '.join(row)} |" for row in (Row("what", "source", "theirs", "ours", "error"), *rows())]
     lines.insert(1, "|---|---|---|---|---|")
     return ABOUT + "\n" + "\n".join(lines) + "\n"
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")

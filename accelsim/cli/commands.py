@@ -195,6 +195,14 @@ def _network_list() -> str:
     return table(("network", "MMAC", "M weights", "MB", "top-1 %", "accuracy from"), rows, left=(0, 5))
 
 
+def schema(arguments: Namespace) -> int:
+    """`accelsim schema`."""
+    from accelsim.config.json_schema import SCHEMAS
+
+    _print_json(SCHEMAS[arguments.kind]())
+    return 0
+
+
 def columns(_: Namespace) -> int:
     """`accelsim columns`."""
     from accelsim.report import compare

@@ -12,6 +12,7 @@ from accelsim.errors import Mistake, UserError, shorten, suggestion
 from accelsim.version import __version__
 
 KINDS = ("networks", "machines", "dram", "energy")
+SCHEMA_KINDS = ("network", "machine", "dram", "energy", "sweep")
 GROUPINGS = ("type", "stage", "layer")
 LARGEST = 1 << 20
 
@@ -59,6 +60,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_dram(commands_)
     _add_show(commands_)
     _add_list(commands_)
+    schema = commands_.add_parser("schema", help="print a JSON Schema for editors", allow_abbrev=False)
+    schema.add_argument("kind", choices=SCHEMA_KINDS, help="kind of file")
+    schema.set_defaults(command=commands.schema)
     columns = commands_.add_parser("columns", help="describe the result columns", allow_abbrev=False)
     columns.set_defaults(command=commands.columns)
     return parser

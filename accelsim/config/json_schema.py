@@ -1,0 +1,73 @@
+"""JSON Schemas of the files that users write, for editors that complete and check YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from accelsim.config.dram import DramDevice
+from accelsim.config.energy_table import EnergyTable
+from accelsim.config.families import FAMILIES
+from accelsim.config.machine import Machine
+from accelsim.config.sweep import Sweep
+from accelsim.config.workload import Workload
+
+Schema = dict[str, Any]
+_DIALECT = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+
+
+def network_schema() -> Schema:
+    """A network file: a list of rows, or a family and its parameters."""
+    return _schema(reduce(or_, FAMILIES.values(), Workload))
+
+
+def machine_schema() -> Schema:
+    """A machine file: the DRAM device and energy table may be names, or names with keys that differ."""
+    schema = _schema(Machine)
+    for section, name in (("dram", "device"), ("energy", "table")):
+        named = {"type": "object", "properties": {name: {"type": "string"}}, "required": [name]}
+        schema["properties"][section] = {"anyOf": [{"type": "string"}, named, schema["properties"][section]]}
+    return schema
+
+
+def dram_schema() -> Schema:
+    """A DRAM device file; the name of the device is that of the file."""
+    schema = _schema(DramDevice)
+    for device in ("IdealDevice", "CommandDevice"):
+        _leave_out(schema["$defs"][device], "device")
+    return schema
+
+
+def energy_schema() -> Schema:
+    """An energy table file; the name of the table is that of the file."""
+    schema = _schema(EnergyTable)
+    _leave_out(schema, "table")
+    return schema
+
+
+def sweep_schema() -> Schema:
+    """A sweep file."""
+    return _schema(Sweep)
+
+
+SCHEMAS: dict[str, Callable[[], Schema]] = {
+    "network": network_schema,
+    "machine": machine_schema,
+    "dram": dram_schema,
+    "energy": energy_schema,
+    "sweep": sweep_schema,
+}
+"""The schema of each kind of file."""
+
+
+def _schema(of: Any) -> Schema:
+    return {**_DIALECT, **TypeAdapter(of).json_schema()}
+
+
+def _leave_out(schema: Schema, key: str) -> None:
+    del schema["properties"][key]
+    schema["required"].remove(key)
