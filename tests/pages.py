@@ -20,7 +20,9 @@ Schema = dict[str, Any]
 _ABOUT_KEYS = """# Keys
 
 Every key that a file may have, from the schemas that files are read with. `accelsim schema KIND` prints such a schema
-as JSON Schema, for an editor that completes and checks YAML: save it beside your files, and begin them with `# yaml-language-server: $schema=machine.schema.json`.
+as JSON Schema, for an editor that completes and checks YAML: save it beside your files, and begin them with
+
+    # yaml-language-server: $schema=machine.schema.json
 
 A key below another is set with a dot between them, those of networks behind `network.`: `--set array.rows=16`.
 """

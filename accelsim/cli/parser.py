@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from accelsim.cli import commands, sweeps
+from accelsim.cli import commands, plots, sweeps
 from accelsim.errors import Mistake, UserError, shorten, suggestion
 from accelsim.version import __version__
 
@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_reprice(commands_)
     sweeps.add_sweep(commands_, _jobs)
     sweeps.add_pareto(commands_)
+    plots.add_plot(commands_)
     _add_gemm(commands_)
     _add_check(commands_)
     _add_dram(commands_)

@@ -14,7 +14,13 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 FORMATS = ("svg", "png")
 PNG_DPI = 120
-_METADATA: dict[str, dict[str, str | None]] = {"svg": {"Date": None, "Creator": "accelsim"}, "png": {"Software": None}}
+_METADATA: dict[str, dict[str, str | None]] = {
+    "svg": {"Date": None, "Creator": "accelsim"},
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None, "Creator": "accelsim", "Producer": None},
+}
+KINDS = tuple(_METADATA)
+"""What a picture can be drawn as."""
 
 
 @contextmanager
@@ -42,7 +48,7 @@ def in_decades(axes: Axes, which: Literal["x", "y"], values: Sequence[float]) ->
 
 
 def drawn(figure: Figure, kind: str) -> bytes:
-    """The figure as a file of one of `FORMATS`."""
+    """The figure as a file of one of `KINDS`."""
     out = io.BytesIO()
     with house_style():
         figure.savefig(out, format=kind, dpi=PNG_DPI, metadata=_METADATA[kind])

@@ -9,3 +9,28 @@ SERIES = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY_BLUE, BLACK, YELLOW)
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "p")
 """Shapes to go with them; one more than there are colours, so that pairs repeat late."""
+
+GREY, LIGHT_GREY = "#777777", "#d0d0d0"
+COMPONENT_COLOURS = {
+    "MAC": GREEN,
+    "register": YELLOW,
+    "vector": PURPLE,
+    "SRAM": SKY_BLUE,
+    "DRAM": VERMILLION,
+    "static": GREY,
+}
+"""The components of energy, from the bottom of a bar to its top."""
+CLOCK_COLOURS = {
+    "streaming": GREEN,
+    "MACs": GREEN,
+    "mapping": LIGHT_GREY,
+    "fill_drain": YELLOW,
+    "sram_port": SKY_BLUE,
+    "dram_ifmap": VERMILLION,
+    "dram_weight": ORANGE,
+    "store": BLUE,
+    "latency": GREY,
+    "vector": PURPLE,
+    "dependency": BLACK,
+}
+"""What becomes of clocks, and of PE x clocks."""

@@ -9,7 +9,7 @@ from itertools import cycle
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.gridspec import GridSpec
+from matplotlib.gridspec import SubplotSpec
 
 from accelsim.report.beside import write_beside
 from accelsim.report.compare import Row
@@ -41,13 +41,15 @@ COSTS = (
     Cost("DRAM traffic per image (MiB)", "dram_per_image_bytes", per=2**20),
 )
 
+_LONGEST_TITLE = 60
+"""Letters of the names of machines in the title, if it names them."""
 _WIDTH, _HEIGHT, _LINE = 11.0, 6.6, 0.16
 """Inches: the figure without the list of names below it, and a line of that list."""
 _LEFT, _RIGHT, _LIST_COLUMNS = 0.05, 0.99, 4
 
 
-def tradeoff(rows: Sequence[Row]) -> Figure:
-    """Top-1 accuracy against each cost, for rows that all have one.
+def tradeoff(rows: Sequence[Row], costs: Sequence[Cost] = COSTS) -> Figure:
+    """Top-1 accuracy against each cost, five at the most, for rows that all have one.
 
     Colours and markers tell machines apart, or families where there is one machine; names or numbers the networks.
     """
@@ -58,12 +60,14 @@ def tradeoff(rows: Sequence[Row]) -> Figure:
     with house_style():
         figure = Figure(figsize=(_WIDTH, height))
         top, bottom = 1 - 0.5 / height, (0.6 + lines * _LINE) / height
-        grid = figure.add_gridspec(2, 3, left=_LEFT, right=_RIGHT, top=top, bottom=bottom, wspace=0.2, hspace=0.25)
-        for position, cost in enumerate(COSTS):
+        grid = figure.add_gridspec(
+            2, 3 if len(costs) > 3 else 2, left=_LEFT, right=_RIGHT, top=top, bottom=bottom, wspace=0.2, hspace=0.25
+        )
+        for position, cost in enumerate(costs):
             axes = figure.add_subplot(grid[position])
             _draw(axes, rows, cost)
             write_beside(axes, [((cost.of(row), _top1(row)), (numbers or names)[str(row["network"])]) for row in rows])
-        _explain(figure, rows, grid)
+        _explain(figure, rows, grid[len(costs)])
         _list(figure, [f"{number}  {names[name]}" for name, number in numbers.items()], lines)
     return figure
 
@@ -87,9 +91,9 @@ def _draw(axes: Axes, rows: Sequence[Row], cost: Cost) -> None:
     in_decades(axes, "x", [cost.of(row) for row in rows])
 
 
-def _explain(figure: Figure, rows: Sequence[Row], grid: GridSpec) -> None:
+def _explain(figure: Figure, rows: Sequence[Row], empty: SubplotSpec) -> None:
     """In the place that no cost takes: what colours mean, and what all points share."""
-    place = grid[len(COSTS)].get_position(figure)
+    place = empty.get_position(figure)
     kinds, machines = _values(rows, "accuracy_kind"), _values(rows, "machine")
     figure.legend(
         *figure.axes[0].get_legend_handles_labels(),
@@ -99,7 +103,10 @@ def _explain(figure: Figure, rows: Sequence[Row], grid: GridSpec) -> None:
         frameon=False,
         alignment="left",
     )
-    figure.suptitle(f"Accuracy against cost on {', '.join(machines)}")
+    named = ", ".join(machines)
+    figure.suptitle(
+        f"Accuracy against cost on {named if len(named) <= _LONGEST_TITLE else f'{len(machines)} machines'}"
+    )
 
 
 def _list(figure: Figure, texts: Sequence[str], lines: int) -> None:

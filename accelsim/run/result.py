@@ -20,7 +20,12 @@ from accelsim.report.export import csv_text, json_text, save_files
 from accelsim.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas
+    from matplotlib.figure import Figure
+
+    from accelsim.report.spans import Span
 
 RUN_FILE = "run.json"
 FORMAT = 2
@@ -54,6 +59,20 @@ class Run:
         """The columns for the whole run, with its latency, throughput and power."""
         return total_values(self.total, self.network.batch, self.machine, self.inference_ends)
 
+    @property
+    def plot(self) -> RunPlots:
+        """Pictures: `run.plot.energy()` gives a matplotlib figure, and so for each kind of `accelsim plot`."""
+        return RunPlots(self)
+
+    @cached_property
+    def spans(self) -> tuple[Span, ...]:
+        """What each unit did when. The run is simulated again, which gives the same. Raises UserError."""
+        from accelsim.report.spans import spans
+        from accelsim.run.simulate import run_and_timeline
+
+        _, program, timeline = run_and_timeline(self.workload, self.network, self.machine)
+        return tuple(spans(program, timeline))
+
     @cached_property
     def config(self) -> dict[str, Any]:
         """The resolved configuration: enough to run it again."""
@@ -78,6 +97,25 @@ class Run:
         """
         files = {"layers.csv": csv_text(layer_rows(self.records)), RUN_FILE: self.to_json()}
         save_files(Path(folder), files, force=force)
+
+
+class RunPlots:
+    """The pictures of a run, by name."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def __getattr__(self, name: str) -> Callable[[], Figure]:
+        from accelsim.report.plots import RUN_PLOTS
+
+        if name not in RUN_PLOTS:
+            raise AttributeError(f"no picture {name!r}; there are {', '.join(RUN_PLOTS)}")
+        return lambda: RUN_PLOTS[name](self._run).figure
+
+    def __dir__(self) -> list[str]:
+        from accelsim.report.plots import RUN_PLOTS
+
+        return list(RUN_PLOTS)
 
 
 def as_config(part: BaseModel) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from accelsim.lowering.bound import least_dram_bytes
 from accelsim.lowering.dataflows import DATAFLOWS
 from accelsim.lowering.lower import Lowered, lower
 from accelsim.machine.dram.statistics import DramCounts
-from accelsim.machine.machine import Observer, play
+from accelsim.machine.machine import Observer, Timeline, play
 from accelsim.machine.stalls import Cause, LayerTime, layer_times
 from accelsim.network.build import build
 from accelsim.network.graph import Network
@@ -100,6 +100,13 @@ def _quickest(network: Network, machine: Machine) -> Lowered:
 
 def run_network(workload: NetworkFile, network: Network, machine: Machine, observers: Iterable[Observer] = ()) -> Run:
     """Lower, link, play, and put the records together. Raises UserError where a layer does not fit the machine."""
+    return run_and_timeline(workload, network, machine, observers)[0]
+
+
+def run_and_timeline(
+    workload: NetworkFile, network: Network, machine: Machine, observers: Iterable[Observer] = ()
+) -> tuple[Run, Program, Timeline]:
+    """The run, the program that was played, and when each of its commands was where. Raises UserError."""
     lowered = lower_or_refuse(network, machine)
     program = lowered.program
     waits = link(program)
@@ -110,7 +117,8 @@ def run_network(workload: NetworkFile, network: Network, machine: Machine, obser
         moved = with_commands(moved, timeline.dram_counts, [time.total_cycles for time in times])
     records = tuple(_records(network, machine, lowered, times, moved))
     total = combined(records, network.name, timeline.total_cycles)
-    return Run(workload, network, machine, records, total, _ends(times, len(network.nodes)))
+    run = Run(workload, network, machine, records, total, _ends(times, len(network.nodes)))
+    return run, program, timeline
 
 
 def _ends(times: Sequence[LayerTime], layers: int) -> tuple[int, ...]:

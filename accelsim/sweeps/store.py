@@ -128,6 +128,16 @@ class Store:
         query = "SELECT outcome, count(*) FROM points JOIN results USING (config_sha256) GROUP BY outcome"
         return dict(self.connection.execute(query))
 
+    def configs(self, point: int) -> tuple[str, str]:
+        """The resolved network and machine of a point, as JSON."""
+        query = (
+            "SELECT networks.json, machines.json FROM points"
+            " JOIN configs AS networks ON networks.sha256 = points.network_sha256"
+            " JOIN configs AS machines ON machines.sha256 = points.machine_sha256 WHERE point = ?"
+        )
+        network, machine = self.connection.execute(query, (point,)).fetchone()
+        return network, machine
+
     def rows(self, *, only_errors: bool = False) -> Iterator[Row]:
         """The points that have a result, in their order."""
         condition = "WHERE outcome != 'done'" if only_errors else ""

@@ -1,0 +1,98 @@
+"""Stacked bars, one a layer: energy by component, clocks by cause, array time by what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from accelsim.records import STALL_CAUSES
+from accelsim.report.columns import Value
+from accelsim.report.figure import house_style
+from accelsim.report.palette import CLOCK_COLOURS, COMPONENT_COLOURS
+from accelsim.report.plots.drawing import Drawing, RunView, title_of
+
+Parts = Mapping[str, Sequence[float]]
+
+_INCHES_A_BAR, _LEAST_WIDTH, _MOST_WIDTH, _HEIGHT = 0.14, 7.0, 24.0, 6.4
+_MOST_NAMED = 165
+"""Bars in the widest figure whose names can be read."""
+
+
+def energy(run: RunView) -> Drawing:
+    """Energy of each layer by component, and the share of each."""
+    records = run.records
+    parts = {
+        name: [getattr(record.energy, f"{name.lower()}_pj") / 1e6 for record in records] for name in COMPONENT_COLOURS
+    }
+    return _drawing(run, title_of(run, "Energy by component"), "uJ", parts, COMPONENT_COLOURS)
+
+
+def cycles(run: RunView) -> Drawing:
+    """Clocks of each layer: the array streams, or waits for what."""
+    records = run.records
+    parts = {"streaming": [(record.stream_cycles + record.overlap_cycles) / 1e3 for record in records]}
+    parts |= {cause: [record.stalls[cause] / 1e3 for record in records] for cause in STALL_CAUSES}
+    return _drawing(run, title_of(run, "Clocks and what the array waits for"), "1000 clocks", parts, CLOCK_COLOURS)
+
+
+def utilization(run: RunView) -> Drawing:
+    """PE x clocks of each layer: MACs, and what the others were lost to. Streams of other layers are left out."""
+    parts = {"MACs": [record.array_macs / 1e6 for record in run.records]}
+    causes = [cause for cause in run.total.lost if cause != "overlap"]
+    parts |= {cause: [record.lost[cause] / 1e6 for record in run.records] for cause in causes}
+    title = title_of(run, "What became of the array's time")
+    return _drawing(run, title, "million PE x clocks", parts, CLOCK_COLOURS)
+
+
+def _drawing(run: RunView, title: str, unit: str, parts: Parts, colours: Mapping[str, str]) -> Drawing:
+    return stacked(title, [record.layer for record in run.records], "layer", unit, parts, colours)
+
+
+def stacked(
+    title: str, names: Sequence[str], kind: str, unit: str, parts: Parts, colours: Mapping[str, str]
+) -> Drawing:
+    """Bars of parts above their shares, and the rows they show. kind: what a bar stands for; unit: of the parts."""
+    shown = {part: amounts for part, amounts in parts.items() if any(amounts)} or dict(list(parts.items())[:1])
+    whole = [sum(amounts) for amounts in zip(*shown.values(), strict=True)]
+    shares = {
+        part: [amount / total if total else 0.0 for amount, total in zip(amounts, whole, strict=True)]
+        for part, amounts in shown.items()
+    }
+    width = min(_MOST_WIDTH, max(_LEAST_WIDTH, 1.5 + _INCHES_A_BAR * len(names)))
+    with house_style():
+        figure = Figure(figsize=(width, _HEIGHT), layout="constrained")
+        upper, lower = figure.subplots(2, sharex=True, height_ratios=(3, 2))
+        for axes, amounts, label in ((upper, shown, unit), (lower, shares, "share of it")):
+            _bars(axes, amounts, colours)
+            axes.set_ylabel(label)
+        lower.set_ylim(0, 1)
+        lower.set_xlabel(kind)
+        _name(lower, names)
+        figure.suptitle(title)
+        figure.legend(*upper.get_legend_handles_labels(), loc="outside right upper", frameon=False)
+    rows: list[dict[str, Value | None]] = [
+        {kind: name, **{f"{part} ({unit})": amounts[place] for part, amounts in parts.items()}}
+        for place, name in enumerate(names)
+    ]
+    return Drawing(figure, rows)
+
+
+def _bars(axes: Axes, parts: Parts, colours: Mapping[str, str]) -> None:
+    count = len(next(iter(parts.values())))
+    bottom = [0.0] * count
+    for part, amounts in parts.items():
+        axes.bar(range(count), amounts, 0.85, bottom=bottom, label=part, color=colours[part], linewidth=0)
+        bottom = [low + amount for low, amount in zip(bottom, amounts, strict=True)]
+    axes.grid(visible=False, axis="x")
+    axes.set_xlim(-0.6, count - 0.4)
+
+
+def _name(axes: Axes, names: Sequence[str]) -> None:
+    """As many names at the axis as can be read."""
+    step = -(-len(names) // _MOST_NAMED)
+    places = range(0, len(names), step)
+    turned = len(names) > 6 or max(map(len, names)) > 12
+    axes.set_xticks(places, [names[place] for place in places], rotation=90 if turned else 0, fontsize=6.5)
+    axes.tick_params(axis="x", length=0)

@@ -1,0 +1,57 @@
+"""What pictures are drawn from, and what drawing one gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from matplotlib.figure import Figure
+
+from accelsim.config.machine import Machine
+from accelsim.network.graph import Network
+from accelsim.records import LayerRecord
+from accelsim.report.columns import Value
+from accelsim.report.spans import Span
+
+
+class Drawing(NamedTuple):
+    """A picture, and what it shows as rows of a table."""
+
+    figure: Figure
+    rows: list[dict[str, Value | None]]
+
+
+class RunView(Protocol):
+    """A finished run. spans: what each unit did when."""
+
+    @property
+    def network(self) -> Network: ...
+    @property
+    def machine(self) -> Machine: ...
+    @property
+    def records(self) -> Sequence[LayerRecord]: ...
+    @property
+    def total(self) -> LayerRecord: ...
+    @property
+    def spans(self) -> Sequence[Span]: ...
+
+
+class SweepPoint(NamedTuple):
+    """A point of a sweep that has results: its settings, the values by column, and its resolved configuration."""
+
+    network: str
+    machine: str
+    settings: Mapping[str, Any]
+    values: Mapping[str, Any]
+    network_config: Mapping[str, Any]
+    machine_config: Mapping[str, Any]
+
+    def name(self, without: Sequence[str] = ()) -> str:
+        """What tells the point from others: network, machine, and the settings that do not begin with one of these."""
+        kept = [f"{key}={value}" for key, value in self.settings.items() if not key.startswith(tuple(without))]
+        return " ".join((self.network, "on", self.machine, *kept))
+
+
+def title_of(run: RunView, what: str) -> str:
+    """What a picture of a run is called."""
+    return f"{what}: {run.network.name} on {run.machine.name}"
