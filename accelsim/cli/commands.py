@@ -16,15 +16,33 @@ if TYPE_CHECKING:
 
     from accelsim.network.graph import Network
     from accelsim.report.compare import Row
+    from accelsim.report.trace import Played
     from accelsim.run.result import Run
 
 
 def run(arguments: Namespace) -> int:
     """`accelsim run`."""
-    from accelsim.run.simulate import load_both, run_network
+    from accelsim.run.simulate import load_both, run_and_timeline
 
+    if arguments.trace_layers is not None and arguments.trace is None:
+        raise UserError([Mistake("command-line", 0, "--trace-layers", "--trace beside it", "none")])
     workload, network, machine = load_both(arguments.network, arguments.machine, arguments.settings)
-    return _finish(run_network(workload, network, machine), arguments)
+    result, program, timeline = run_and_timeline(workload, network, machine)
+    if arguments.trace is not None:
+        from accelsim.report.trace import Played
+
+        _save_trace(Played(program, timeline, machine), arguments)
+    return _finish(result, arguments)
+
+
+def _save_trace(played: Played, arguments: Namespace) -> None:
+    from accelsim.report.export import save_files
+    from accelsim.report.trace import chosen_layers, trace_text
+
+    chosen = arguments.trace_layers
+    layers = None if chosen is None else chosen_layers(chosen, played.program)
+    path = Path(arguments.trace)
+    save_files(path.parent, {path.name: trace_text(played, layers)}, force=arguments.force)
 
 
 def reprice(arguments: Namespace) -> int:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from accelsim.cli import commands, plots, sweeps
+from accelsim.cli import commands, plots, report, sweeps
 from accelsim.errors import Mistake, UserError, shorten, suggestion
 from accelsim.version import __version__
 
@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     sweeps.add_sweep(commands_, _jobs)
     sweeps.add_pareto(commands_)
     plots.add_plot(commands_)
+    report.add_report(commands_)
     _add_gemm(commands_)
     _add_check(commands_)
     _add_dram(commands_)
@@ -88,6 +89,10 @@ def _add_run(subparsers: Any) -> None:
     parser.add_argument("network", metavar="NETWORK", help="workload file, or name of a shipped one")
     parser.add_argument("machine", metavar="HW", help="machine file, or name of a shipped one")
     _add_output(parser)
+    parser.add_argument("--trace", metavar="FILE", help="write what each unit did when, for ui.perfetto.dev")
+    parser.add_argument(
+        "--trace-layers", metavar="NAME,FIRST..LAST", help="layers that the trace has (all); needs --trace"
+    )
     _add_settings(parser)
     parser.set_defaults(command=commands.run)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 from collections import deque
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,7 +18,7 @@ import simpy
 
 from accelsim.config.machine import Machine
 from accelsim.errors import DeadlockError
-from accelsim.machine.dram import DramModel, Report, Served, Transfer, model_of
+from accelsim.machine.dram import BusSpan, DramModel, Report, Served, Transfer, model_of
 from accelsim.machine.dram.statistics import DramCounts
 from accelsim.machine.pipeline import Pipeline
 from accelsim.program.commands import Command, Compute, Program, Unit, unit_of
@@ -49,7 +49,7 @@ class Timeline:
 
     begin: its unit took it on; stream: its first stream starts, or its transfer is handed to DRAM; stream_end: its
     last stream ends, or its last data is on the bus; free: its unit turns to the next; moments: those of each `Moment`.
-    dram_counts: what a DRAM at command granularity did.
+    dram_counts: what a DRAM at command granularity did; bus_spans: when each of its data buses moved what, asked for.
     """
 
     begin: list[int]
@@ -59,6 +59,7 @@ class Timeline:
     moments: tuple[list[int], ...]
     dram_busy_clocks: int = 0
     dram_counts: DramCounts | None = None
+    bus_spans: Callable[[], list[list[BusSpan]]] = list
 
     @classmethod
     def of_length(cls, count: int) -> Timeline:
@@ -127,6 +128,7 @@ class _Player:
         if self.program.commands:
             self._play()
         self.timeline.dram_busy_clocks = self.dram.busy_clocks
+        self.timeline.bus_spans = self.dram.bus_spans
         self.timeline.dram_counts = self.dram.counts(self.timeline.total_cycles)
         return self.timeline
 

@@ -78,12 +78,17 @@ class Run:
         """The resolved configuration: enough to run it again."""
         return {"network": as_config(self.workload), "machine": as_config(self.machine)}
 
+    @property
+    def config_sha256(self) -> str:
+        """The digest of the resolved configuration."""
+        return config_hash(self.config)
+
     def to_json(self) -> str:
         """The text of run.json: the same for the same input, whenever and wherever it runs."""
         document = {
             "format": FORMAT,
             "accelsim_version": self.version,
-            "config_sha256": config_hash(self.config),
+            "config_sha256": self.config_sha256,
             "config": self.config,
             "totals": self.totals,
             "inference_ends": list(self.inference_ends),

@@ -11,9 +11,9 @@ from __future__ import annotations
 from accelsim.config.dram import CommandDevice, IdealDevice
 from accelsim.machine.dram.command import CommandDram
 from accelsim.machine.dram.ideal import IdealDram
-from accelsim.machine.dram.model import DramModel, Report, Served, Transfer
+from accelsim.machine.dram.model import BusSpan, DramModel, Report, Served, Transfer
 
-__all__ = ["CommandDram", "DramModel", "IdealDram", "Report", "Served", "Transfer", "model_of"]
+__all__ = ["BusSpan", "CommandDram", "DramModel", "IdealDram", "Report", "Served", "Transfer", "model_of"]
 
 
 def model_of(device: IdealDevice | CommandDevice, array_mhz: float) -> DramModel:

@@ -11,6 +11,7 @@ from accelsim.config.dram import CommandDevice
 from accelsim.machine.dram import streak
 from accelsim.machine.dram.address import AddressMap, Places
 from accelsim.machine.dram.banks import Banks
+from accelsim.machine.dram.model import BusSpan, merged
 from accelsim.machine.dram.scheduler import (
     ACT,
     HIT,
@@ -71,6 +72,7 @@ class Channel:
         self.bursts_of_open_rows = address_map.local_bursts_of_open_rows
         self.turns = address_map.banks_in_turn
         self.spacing = self._spacing(address_map) if device.page_policy == "open" else (0, 0)
+        self.data_buses = organisation.pseudo_channels
         self.held_back = [
             max(0, self.turns - 1 - (timing.access_to_pre[direction] - 1) // max(1, self.spacing[direction]))
             for direction in (READ, WRITE)
@@ -79,7 +81,8 @@ class Channel:
         self.served = served
         self.accesses = [0, 0]
         self.last_direction = NONE
-        self.forwarded = self.turnarounds = self.activates = self.conflicts = self.refreshes = 0
+        self.answered: tuple[set[int], set[int]] = (set(), set())
+        self.turnarounds = self.activates = self.conflicts = self.refreshes = 0
         self.closed_for_burst = [False] * len(self.banks.open_row)
 
     def _spacing(self, address_map: AddressMap) -> tuple[int, int]:
@@ -119,7 +122,7 @@ class Channel:
         self.arrived[direction] = number + 1
         if self.queued_writes and self.local_of[direction][number] in self.queued_writes:
             self.served[direction] += 1
-            self.forwarded += 1
+            self.answered[direction].add(number)
             self.end_of[direction][number] = clock + 1
             self.end = max(self.end, clock + 1)
             self.scheduler.asked = True
@@ -323,10 +326,20 @@ class Channel:
             activates=self.activates,
             refreshes=self.refreshes,
             turnarounds=self.turnarounds,
-            forwarded=self.forwarded,
+            forwarded=sum(map(len, self.answered)),
             active_clocks=sum(banks.active_clocks) + still_open,
             rank_clocks=clocks * len(banks.open_banks),
         )
+
+    def bus_spans(self) -> list[list[BusSpan]]:
+        """When each data bus moved what: one bus, or one for each pseudo channel."""
+        buses: list[list[BusSpan]] = [[] for _ in range(self.data_buses)]
+        for direction in (READ, WRITE):
+            for number, end in enumerate(self.end_of[direction]):
+                if end and number not in self.answered[direction]:
+                    rank = self.banks.rank_of[self.scheduler.bank_of[direction][number]]
+                    buses[rank % self.data_buses].append(BusSpan(end - self.timing.burst, end, direction == WRITE))
+        return [merged(sorted(spans)) for spans in buses]
 
     # Many at once, for `streak`.
 

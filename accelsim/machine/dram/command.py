@@ -10,7 +10,7 @@ import numpy as np
 from accelsim.config.dram import CommandDevice
 from accelsim.machine.dram.channel import Issued
 from accelsim.machine.dram.memory import Memory, Numbers, Sender
-from accelsim.machine.dram.model import Report, Served, Transfer
+from accelsim.machine.dram.model import BusSpan, Report, Served, Transfer
 from accelsim.machine.dram.scheduler import NEVER
 from accelsim.machine.dram.statistics import DramCounts
 from accelsim.machine.dram.streak import Rooms
@@ -203,6 +203,10 @@ class CommandDram:
     def counts(self, cycle: int) -> DramCounts:
         """See `DramModel`."""
         return self._memory.counts(self._clocks.from_array(cycle))
+
+    def bus_spans(self) -> list[list[BusSpan]]:
+        """See `DramModel`."""
+        return self._memory.bus_spans()
 
 
 def burst_addresses(descriptor: Descriptor, burst_bytes: int) -> Numbers:

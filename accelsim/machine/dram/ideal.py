@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from accelsim.config.dram import IdealDevice
-from accelsim.machine.dram.model import Report, Served, Transfer
+from accelsim.machine.dram.model import BusSpan, Report, Served, Transfer, merged
 from accelsim.units import ClockRatio, ceil_div
 
 
@@ -24,6 +24,7 @@ class IdealDram:
         self._one_burst = self._bus_clocks(1)
         self._round_trip = self._latency + self._one_burst
         self._free = 0
+        self._spans: list[BusSpan] = []
         self.busy_clocks = 0
 
     def begin(self, transfer: Transfer, cycle: int) -> Served:
@@ -33,6 +34,7 @@ class IdealDram:
         busy = self._bus_clocks(bursts)
         self._free = begin + busy
         self.busy_clocks += busy
+        self._spans.append(BusSpan(begin, self._free, transfer.write))
         last_issue = self._clocks.from_array(cycle + self._issue(bursts - 1, window))
         sent = max(self._free, last_issue + self._one_burst)
         queued = begin if bursts <= window else self._free - self._bus_clocks(window)
@@ -45,6 +47,10 @@ class IdealDram:
 
     def counts(self, cycle: int) -> None:
         """See `DramModel`."""
+
+    def bus_spans(self) -> list[list[BusSpan]]:
+        """See `DramModel`."""
+        return [merged(self._spans)]
 
     def _bus_clocks(self, bursts: int) -> int:
         return ceil_div(bursts * self._burst_clocks, self._per_bursts)

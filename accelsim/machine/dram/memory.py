@@ -13,6 +13,7 @@ from accelsim.config.dram import CommandDevice
 from accelsim.machine.dram import streak
 from accelsim.machine.dram.address import AddressMap, Places
 from accelsim.machine.dram.channel import Channel, Issued
+from accelsim.machine.dram.model import BusSpan
 from accelsim.machine.dram.scheduler import HIT, NEVER, PRE, Choice
 from accelsim.machine.dram.statistics import DramCounts
 
@@ -151,6 +152,10 @@ class Memory:
         """What was done, in so many clocks."""
         first, *others = (channel.counts(clocks) for channel in self.channels)
         return sum(others, first)
+
+    def bus_spans(self) -> list[list[BusSpan]]:
+        """When each data bus moved what."""
+        return [spans for channel in self.channels for spans in channel.bus_spans()]
 
     def _run_one(self, until: int) -> None:
         channel, clock, senders = self.channels[0], self.clock, self.senders

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from accelsim.machine.dram.statistics import DramCounts
@@ -42,6 +42,25 @@ class Report(NamedTuple):
     served: Served | None
 
 
+class BusSpan(NamedTuple):
+    """DRAM clocks [begin, end) in which a data bus moves data."""
+
+    begin: int
+    end: int
+    write: bool
+
+
+def merged(spans: Iterable[BusSpan]) -> list[BusSpan]:
+    """Spans in order, neighbours of one direction as one."""
+    found: list[BusSpan] = []
+    for span in spans:
+        if found and found[-1].end == span.begin and found[-1].write == span.write:
+            found[-1] = found[-1]._replace(end=span.end)
+        else:
+            found.append(span)
+    return found
+
+
 class DramModel(Protocol):
     """Contract: transfers begin in the order of `cycle`, those of one engine no earlier than its last was `issued`;
     `cycle <= issued` and `cycle <= sent <= done`. The answer may only depend on what has begun so far."""
@@ -58,3 +77,6 @@ class DramModel(Protocol):
 
     def counts(self, cycle: int) -> DramCounts | None:
         """What was done until array clock `cycle`, the end of the run; None if there are no commands."""
+
+    def bus_spans(self) -> list[list[BusSpan]]:
+        """When each data bus moved what, in order; neighbours of one direction are one span."""

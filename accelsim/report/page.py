@@ -1,0 +1,140 @@
+"""One page of HTML that shows runs and sweeps: nothing is fetched, and what it shows stands in it as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any, NamedTuple, Protocol
+
+from accelsim.config.machine import Machine
+from accelsim.network.graph import Network
+from accelsim.records import STALL_CAUSES, LayerRecord
+from accelsim.report.columns import COLUMNS, TOTALS, Value, layer_rows
+from accelsim.report.palette import CLOCK_COLOURS, COMPONENT_COLOURS, SERIES
+
+BESIDE = ("total_cycles", "energy_total_pj")
+"""Columns in which layers of several runs stand side by side."""
+_TEXT = {"layer", "op", "stage", "bound_by"}
+_LISTED = (
+    "layer",
+    "op",
+    "stage",
+    "macs",
+    "weights",
+    "total_cycles",
+    "utilization",
+    "bound_by",
+    "dram_read_bytes",
+    "dram_write_bytes",
+    "dram_traffic_vs_bound",
+    "sram_read_bytes",
+    "sram_write_bytes",
+    "energy_mac_pj",
+    "energy_sram_pj",
+    "energy_dram_pj",
+    "energy_total_pj",
+)
+"""Columns of the table of layers."""
+_HEADLINE = {
+    "cycles": "total_cycles",
+    "ms": "latency_ms",
+    "inferences/s": "inferences_per_s",
+    "utilization": "utilization",
+    "energy (pJ)": "energy_total_pj",
+    "of it DRAM": "dram_energy_share",
+}
+
+
+class ShownRun(Protocol):
+    """A finished run."""
+
+    @property
+    def network(self) -> Network: ...
+    @property
+    def machine(self) -> Machine: ...
+    @property
+    def records(self) -> Sequence[LayerRecord]: ...
+    @property
+    def totals(self) -> Mapping[str, Any]: ...
+    @property
+    def config(self) -> Mapping[str, Any]: ...
+    @property
+    def config_sha256(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+
+
+class ShownSweep(NamedTuple):
+    """The results of a sweep as results.csv has them; described: how many columns tell the points apart."""
+
+    name: str
+    version: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[Value | None]]
+    described: Sequence[int]
+
+
+def page_text(runs: Sequence[ShownRun], sweeps: Sequence[ShownSweep] = ()) -> str:
+    """The page."""
+    described = {column.name: (column.unit, column.meaning) for column in COLUMNS}
+    described |= {name: (unit, meaning) for name, unit, meaning in TOTALS}
+    names = list(runs[0].totals) if runs else []
+    data = {
+        "runs": [_run(run, name) for run, name in zip(runs, _names(runs), strict=True)],
+        "sweeps": [sweep._asdict() for sweep in sweeps],
+        "totals": [_column(name, *described[name]) for name in names],
+        "columns": [{**_column(name, *described[name]), "text": name in _TEXT} for name in _LISTED],
+        "beside": BESIDE,
+        "charts": _charts(),
+        "series": SERIES,
+    }
+    template = files("accelsim.report").joinpath("page.html").read_text(encoding="utf-8")
+    return template.replace("@DATA@", _embedded(data))
+
+
+def _embedded(data: Mapping[str, Any]) -> str:
+    """JSON that can stand in a script element: nothing in it ends the element or begins a comment."""
+    return json.dumps(data, ensure_ascii=True).replace("<", "\\u003c")
+
+
+def _names(runs: Sequence[ShownRun]) -> list[str]:
+    """What each run is called; numbered where two would be called the same."""
+    plain = [f"{run.network.name} on {run.machine.name}" for run in runs]
+    return [name if plain.count(name) == 1 else f"{name} ({place})" for place, name in enumerate(plain, 1)]
+
+
+def _run(run: ShownRun, name: str) -> dict[str, Any]:
+    headline = [[title, run.totals[column]] for title, column in _HEADLINE.items()]
+    headline += [["accelsim", run.version], ["config SHA-256", run.config_sha256[:12]]]
+    rows = layer_rows(run.records)
+    for row, record in zip(rows, run.records, strict=True):
+        row["streaming_cycles"] = record.stream_cycles + record.overlap_cycles
+        row["array_macs"] = record.array_macs
+    return {"name": name, "headline": headline, "totals": run.totals, "layers": rows, "config": run.config}
+
+
+def _column(name: str, unit: str, meaning: str) -> dict[str, str]:
+    return {"name": name, "unit": unit, "meaning": meaning}
+
+
+def _charts() -> list[dict[str, Any]]:
+    """Stacked bars: the columns of their parts, and what divides them."""
+    energy = {name: f"energy_{name.lower()}_pj" for name in COMPONENT_COLOURS}
+    cycles = {"streaming": "streaming_cycles"} | {cause: f"stall_{cause}_cycles" for cause in STALL_CAUSES}
+    causes = [cause for cause in CLOCK_COLOURS if cause not in ("streaming", "MACs")]
+    lost = {"MACs": "array_macs"} | {cause: f"lost_{cause}_pe_cycles" for cause in causes}
+    charts = (
+        ("Energy by component", "uJ", 1e6, energy, COMPONENT_COLOURS),
+        ("Clocks by what the array does or waits for", "1000 clocks", 1e3, cycles, CLOCK_COLOURS),
+        ("What became of the array's time", "million PE x clocks", 1e6, lost, CLOCK_COLOURS),
+    )
+    return [
+        {
+            "title": title,
+            "unit": unit,
+            "per": per,
+            "parts": [{"name": name, "column": column, "colour": colours[name]} for name, column in parts.items()],
+        }
+        for title, unit, per, parts, colours in charts
+    ]

@@ -1,0 +1,149 @@
+"""Does the page of `accelsim report` work in a real browser, and show what the runs say?"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+
+from accelsim.cli import main
+from accelsim.report.page import page_text
+from accelsim.run.simulate import simulate
+
+GOOD = Path(__file__).parent / "invalid" / "good"
+PHONE, DESKTOP = (390, 844), (1440, 900)
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+in_browser = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER) and not os.environ.get("CI"), reason="needs Debian's chromium and chromium-driver"
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs, a sweep and their page."""
+    folder = tmp_path_factory.mktemp("report")
+    assert main(["run", "mobilenet_v1_0.25_128", "edge", "-o", str(folder / "a")]) == 0
+    assert main(["run", "mobilenet_v1_0.25_128", "edge", "--set", "array.dataflow=os", "-o", str(folder / "b")]) == 0
+    line = ["sweep", "--network", "mobilenet_v1_0.25_128", "--hw", "edge", "--vary", "array.rows=8,16"]
+    assert main([*line, "-o", str(folder / "sweep")]) == 0
+    line = ["report", *(str(folder / name) for name in ("a", "b", "sweep"))]
+    assert main([*line, "-o", str(folder / "report.html")]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def browser(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    """Chromium, showing the page from disk."""
+    assert CHROMIUM
+    assert DRIVER
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in (
+        "headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
+        "disable-component-update", "disable-sync", f"user-data-dir={tmp_path_factory.mktemp('profile')}",
+    ):  # fmt: skip
+        options.add_argument(f"--{flag}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    with webdriver.Chrome(options, Service(DRIVER)) as driver:
+        driver.set_window_size(*DESKTOP)
+        driver.get((folder / "report.html").as_uri())
+        yield driver
+
+
+def cells(browser: webdriver.Chrome, table: str, column: int) -> list[str]:
+    return [each.text for each in browser.find_elements(By.CSS_SELECTOR, f"#{table} tbody td:nth-child({column})")]
+
+
+@in_browser
+def test_it_loads_without_an_error(browser: webdriver.Chrome) -> None:
+    """Nothing on the console, nothing fetched."""
+    assert browser.get_log("browser") == []
+    assert browser.find_elements(By.CSS_SELECTOR, "h2")
+    assert browser.execute_script("return performance.getEntriesByType('resource').length") == 0
+
+
+@in_browser
+def test_it_shows_the_totals_of_the_runs(browser: webdriver.Chrome, folder: Path) -> None:
+    """All of them, in full, and the difference between the two."""
+    for number, name in enumerate(("a", "b")):
+        totals = json.loads((folder / name / "run.json").read_text())["totals"]
+        shown = browser.find_elements(By.CSS_SELECTOR, f'[data-run="{number}"]')
+        found = {each.get_attribute("data-total"): each.get_attribute("data-value") for each in shown}
+        assert {key: json.loads(value or "") for key, value in found.items()} == totals
+    first, second = (json.loads((folder / n / "run.json").read_text())["totals"]["total_cycles"] for n in "ab")
+    row = browser.find_element(By.CSS_SELECTOR, '[data-run="1"][data-total="total_cycles"]').find_element(
+        By.XPATH, ".."
+    )
+    assert f"{first:,}" in browser.find_element(By.CSS_SELECTOR, '[data-run="0"][data-total="total_cycles"]').text
+    assert row.text == f"{second:,} {100 * (second / first - 1):+.1f} %"
+
+
+@in_browser
+def test_tables_sort(browser: webdriver.Chrome) -> None:
+    """Numbers as numbers, down and then up; the layers come in their order before."""
+    header = browser.find_elements(By.CSS_SELECTOR, "#layers thead th")
+    place = [each.text for each in header].index("total_cycles") + 1
+    assert cells(browser, "layers", 1)[0] == "conv1"
+    button = header[place - 1].find_element(By.TAG_NAME, "button")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", button)
+    for sign in (-1, 1):
+        button.click()
+        values = [int(text.replace(",", "")) for text in cells(browser, "layers", place)]
+        assert values == sorted(values, key=lambda value, sign=sign: sign * value)
+    assert len(set(values)) > 5
+
+
+@in_browser
+def test_values_stand_where_the_pointer_rests(browser: webdriver.Chrome) -> None:
+    bar = browser.find_element(By.CSS_SELECTOR, "svg rect")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", bar)
+    ActionChains(browser).move_to_element(bar).perform()
+    shown = browser.find_element(By.ID, "hover").text
+    assert shown.startswith("conv1\nMAC: ")
+    assert shown.endswith(" uJ")
+
+
+@in_browser
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_it_holds_together_at_any_width(browser: webdriver.Chrome, size: tuple[int, int]) -> None:
+    """The page does not scroll sideways; what is wider scrolls within its frame."""
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size == PHONE},
+    )
+    wide, window = browser.execute_script("return [document.documentElement.scrollWidth, window.innerWidth]")
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert window == size[0]
+    assert wide <= window
+
+
+@in_browser
+def test_a_sweep_is_a_table_and_points(browser: webdriver.Chrome) -> None:
+    assert cells(browser, "sweep0", 4) == ["8", "16"]
+    assert len(browser.find_elements(By.CSS_SELECTOR, "svg circle")) == 2
+
+
+def test_names_of_strangers_are_only_text(tmp_path: Path) -> None:
+    """No text can end the element that holds the data."""
+    text = (GOOD / "net.yaml").read_text() + "description: '</script><script>alert(1)</script><!--'\n"
+    (tmp_path / "net.yaml").write_text(text)
+    run = simulate(tmp_path / "net.yaml", GOOD / "machine.yaml")
+    page = page_text([run])
+    assert page.count("<script") == 2
+    assert page.count("</script") == 2
+    assert "\\u003c/script>\\u003cscript>alert(1)" in page
+
+
+def test_the_same_runs_give_the_same_page(folder: Path) -> None:
+    line = ["report", *(str(folder / name) for name in ("a", "b", "sweep")), "-o", str(folder / "again.html")]
+    assert main(line) == 0
+    assert (folder / "again.html").read_bytes() == (folder / "report.html").read_bytes()
+    assert "http://" not in (folder / "again.html").read_text().replace("http://www.w3.org/2000/svg", "")
