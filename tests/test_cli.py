@@ -20,7 +20,7 @@ from accelsim.cli import main
 from accelsim.config import variants
 from accelsim.config.load import FOLDERS, shipped
 from accelsim.report import compare
-from accelsim.report.columns import COLUMNS, TOTALS
+from accelsim.report.columns import COLUMNS, TOTALS, WHAT_IFS, speedup_column
 
 ROOT = Path(__file__).parent.parent
 GOOD = Path(__file__).parent / "invalid" / "good"
@@ -79,7 +79,7 @@ def test_run_prints_a_line_for_each_layer_the_costliest_five_and_the_totals(
 
 def test_json_has_the_promised_names(shufflenet: dict[str, Any]) -> None:
     """In totals and layers alike; `layer` and `op` only where there is a layer."""
-    assert set(shufflenet) == {"totals", "layers"}
+    assert set(shufflenet) == {"totals", "layers", "warnings"}
     assert set(shufflenet["totals"]) >= NAMES
     assert not LAYER_NAMES & set(shufflenet["totals"])
     for row in shufflenet["layers"]:
@@ -119,7 +119,7 @@ def test_columns_describes_every_column(capsys: pytest.CaptureFixture[str], shuf
     assert header.split() == ["column", "unit", "meaning"]
     described = [line.split()[0] for line in lines]
     assert described[: len(COLUMNS)] == list(shufflenet["layers"][0])
-    compared = {column.name for column in compare.COLUMNS}
+    compared = {column.name for column in compare.COLUMNS} | {speedup_column(name) for name in WHAT_IFS}
     assert set(described) == set(shufflenet["layers"][0]) | set(shufflenet["totals"]) | compared
     assert len(described) == len(set(described))
     assert described[: len(COLUMNS) + len(TOTALS)] == [
@@ -256,7 +256,7 @@ def interrupt(*_: object, **__: object) -> None:
 def test_ctrl_c_ends_with_130_and_no_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("accelsim.run.simulate.run_network", interrupt)
+    monkeypatch.setattr("accelsim.run.simulate.run_and_timeline", interrupt)
     assert main(["run", *TINY]) == 130
     assert capsys.readouterr() == ("", "interrupted\n")
 

@@ -123,3 +123,14 @@ def test_an_existing_path_is_taken_before_a_shipped_name(in_place: Environment, 
 
 def test_in_place_too_the_main_job_gives_the_same(in_place: Environment, from_wheel: str, tmp_path: Path) -> None:
     assert in_place.accelsim(*MAIN_JOB, cwd=tmp_path) == from_wheel
+
+
+def test_a_run_comes_out_of_its_file_without_the_checkout(
+    environment: Environment, from_wheel: str, tmp_path: Path
+) -> None:
+    """The file alone, made from the checkout, with everything inlined."""
+    assert from_wheel
+    line = ("run", "mobilenet_v1_0.25_128", "edge", "--set", "dram.device=lpddr4-3200", "-o", str(tmp_path / "out"))
+    output(sys.executable, "-m", "accelsim", *line, cwd=tmp_path, PYTHONPATH=str(ROOT))
+    told = environment.accelsim("rerun", str(tmp_path / "out" / "run.json"), cwd=environment.folder)
+    assert told == "mobilenet_v1_0.25_128 on edge: the same, to the byte\n"

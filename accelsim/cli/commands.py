@@ -32,6 +32,10 @@ def run(arguments: Namespace) -> int:
         from accelsim.report.trace import Played
 
         _save_trace(Played(program, timeline, machine), arguments)
+    if arguments.what_if:
+        from accelsim.run.what_if import with_what_if
+
+        result = with_what_if(result)
     return _finish(result, arguments)
 
 
@@ -55,12 +59,13 @@ def reprice(arguments: Namespace) -> int:
 def _finish(result: Run, arguments: Namespace) -> int:
     """Save and print a run, as its arguments say."""
     from accelsim.report import text
-    from accelsim.report.columns import layer_rows
+    from accelsim.run.advice import advice
 
     if arguments.output is not None:
         result.save(arguments.output, force=arguments.force)
+    found = advice(result)
     if arguments.json:
-        _print_json({"totals": result.totals, "layers": layer_rows(result.records)})
+        _print_json({"totals": result.totals, "layers": result.rows, "warnings": [each._asdict() for each in found]})
         return 0
     if arguments.by is not None:
         print(text.shares(result.records, arguments.by))
@@ -70,6 +75,12 @@ def _finish(result: Run, arguments: Namespace) -> int:
         print(text.costliest(result.records))
     print()
     print(text.summary(result.network.name, result.machine.name, result.total, result.totals))
+    if found:
+        print("  worth a look:")
+        print("\n".join(f"    {each.text}" for each in found))
+    if result.ideal_cycles:
+        print()
+        print(text.what_if(result.rows, result.totals))
     return 0
 
 
@@ -224,10 +235,11 @@ def schema(arguments: Namespace) -> int:
 def columns(_: Namespace) -> int:
     """`accelsim columns`."""
     from accelsim.report import compare
-    from accelsim.report.columns import COLUMNS, TOTALS
+    from accelsim.report.columns import COLUMNS, TOTALS, WHAT_IFS, speedup_column
 
     rows = [[column.name, column.unit, column.meaning] for column in COLUMNS]
     rows += [[name, unit, f"{meaning} (totals only)"] for name, unit, meaning in TOTALS]
+    rows += [[speedup_column(name), "1", f"if {meaning} (with --what-if)"] for name, meaning in WHAT_IFS.items()]
     described = {row[0] for row in rows}
     rows += [
         [column.name, column.unit, f"{column.meaning} (compare only)"]

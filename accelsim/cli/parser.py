@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from accelsim.cli import commands, plots, report, sweeps
+from accelsim.cli import commands, plots, report, rerun, sweeps
 from accelsim.errors import Mistake, UserError, shorten, suggestion
 from accelsim.version import __version__
 
@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands_)
     _add_compare(commands_)
     _add_reprice(commands_)
+    rerun.add_rerun(commands_)
     sweeps.add_sweep(commands_, _jobs)
     sweeps.add_pareto(commands_)
     plots.add_plot(commands_)
@@ -89,6 +90,9 @@ def _add_run(subparsers: Any) -> None:
     parser.add_argument("network", metavar="NETWORK", help="workload file, or name of a shipped one")
     parser.add_argument("machine", metavar="HW", help="machine file, or name of a shipped one")
     _add_output(parser)
+    parser.add_argument(
+        "--what-if", action="store_true", help="also run with ideal DRAM, SRAM ports, vector unit and array overlap"
+    )
     parser.add_argument("--trace", metavar="FILE", help="write what each unit did when, for ui.perfetto.dev")
     parser.add_argument(
         "--trace-layers", metavar="NAME,FIRST..LAST", help="layers that the trace has (all); needs --trace"
@@ -114,7 +118,7 @@ def _add_reprice(subparsers: Any) -> None:
 def _add_output(parser: argparse.ArgumentParser) -> None:
     """What is printed of a run, and where it is kept."""
     parser.add_argument("--by", choices=GROUPINGS, help="shares of MACs, cycles and energy instead of the layer table")
-    parser.add_argument("--json", action="store_true", help='print {"totals": ..., "layers": [...]}')
+    parser.add_argument("--json", action="store_true", help='print {"totals": ..., "layers": [...], "warnings": [...]}')
     parser.add_argument("-o", dest="output", metavar="DIR", help="write run.json and layers.csv into DIR")
     parser.add_argument("--force", action="store_true", help="replace another run in DIR")
 

@@ -30,6 +30,7 @@ class RunFile(Section):
     config_sha256: str
     config: Config
     totals: dict[str, Any]
+    ideal_cycles: dict[str, list[Count]] = Field(default_factory=dict, description="by resource, of each layer")
     inference_ends: Annotated[list[Count], Field(min_length=1, max_length=1000)]
     layers: Annotated[list[Any], Field(min_length=1)] = Field(description="each a `Layer`")
 

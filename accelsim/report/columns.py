@@ -5,8 +5,9 @@ A column is added here and appears in `layers.csv`, `--json`, the frame and `acc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from accelsim.config.machine import Machine
@@ -173,9 +174,35 @@ TOTALS: tuple[tuple[str, str, str], ...] = (
 """(name, unit, meaning) of the values that only a whole run has."""
 
 
-def layer_rows(records: Sequence[LayerRecord]) -> list[dict[str, Value]]:
-    """A row for each layer."""
-    return [{column.name: column.value(record) for column in COLUMNS} for record in records]
+WHAT_IFS: dict[str, str] = {
+    "dram": "the DRAM moved any number of bytes in a clock, without latency",
+    "sram_ports": "the SRAM ports were as wide as asked for",
+    "vector_unit": "the vector unit had 65536 lanes",
+    "array_overlap": "the array loaded and drained behind its streams",
+}
+"""Resources that are taken as ideal by `--what-if`, and what that means."""
+
+
+def layer_rows(
+    records: Sequence[LayerRecord], ideal_cycles: Mapping[str, Sequence[int]] = MappingProxyType({})
+) -> list[dict[str, Value | None]]:
+    """A row for each layer. ideal_cycles: their clocks with a resource ideal, by `WHAT_IFS`."""
+    rows: list[dict[str, Value | None]] = []
+    for place, record in enumerate(records):
+        ideal = {name: cycles[place] for name, cycles in ideal_cycles.items()}
+        plain = {column.name: column.value(record) for column in COLUMNS}
+        rows.append({**plain, **speedups(record.total_cycles, ideal)})
+    return rows
+
+
+def speedups(cycles: int, ideal_cycles: Mapping[str, int]) -> dict[str, float | None]:
+    """How many times quicker with each resource ideal; None where nothing is left."""
+    return {speedup_column(name): cycles / ideal if ideal else None for name, ideal in ideal_cycles.items()}
+
+
+def speedup_column(resource: str) -> str:
+    """The column of a resource of `WHAT_IFS`."""
+    return f"speedup_if_ideal_{resource}"
 
 
 def total_values(total: LayerRecord, batch: int, machine: Machine, ends: Sequence[int]) -> dict[str, Any]:

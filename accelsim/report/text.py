@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from accelsim.records import ActionCounts, LayerRecord
-from accelsim.report.columns import bound_by
+from accelsim.report.columns import WHAT_IFS, Value, bound_by, speedup_column
 
 COSTLIEST = 5
 
@@ -79,6 +79,32 @@ def summary(name: str, machine: str, total: LayerRecord, totals: dict[str, float
         f" {_ratio(totals['nominal_dram_sram_energy_ratio'])} nominal",
     )
     return "\n".join(lines)
+
+
+MOST_WHAT_IF = 5
+"""Layers that the table of what-ifs has."""
+
+
+def what_if(rows: Sequence[Mapping[str, Value | None]], totals: Mapping[str, Value | None]) -> str:
+    """How much quicker the run and its longest layers were with each resource ideal."""
+    columns = [speedup_column(name) for name in WHAT_IFS]
+    longest = sorted(rows, key=lambda row: -_clocks(row))[:MOST_WHAT_IF]
+    lines = [("the whole run", totals), *((str(row["layer"]), row) for row in longest)]
+    cells = [
+        [name, str(values["total_cycles"]), *(_times(values[column]) for column in columns)] for name, values in lines
+    ]
+    header = ("speedup if ideal", "cycles", *(name.replace("_", " ") for name in WHAT_IFS))
+    return table(header, cells)
+
+
+def _clocks(row: Mapping[str, Value | None]) -> int:
+    cycles = row["total_cycles"]
+    assert isinstance(cycles, int)
+    return cycles
+
+
+def _times(value: Value | None) -> str:
+    return f"{value:.2f}x" if isinstance(value, float) else "-"
 
 
 def _ratio(value: float) -> str:

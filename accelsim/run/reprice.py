@@ -19,6 +19,7 @@ from accelsim.errors import UserError, shorten
 from accelsim.network.build import build
 from accelsim.network.graph import Network, Node
 from accelsim.records import MEASURES, ActionCounts, LayerRecord, combined
+from accelsim.report.columns import WHAT_IFS
 from accelsim.run.record import layer_record
 from accelsim.run.result import FORMAT, RUN_FILE, Run, config_hash
 
@@ -35,7 +36,7 @@ def reprice(run: Run, energy_table: str, asked: str = "energy table") -> Run:
 
 def read_run(run: str | PathLike[str]) -> Run:
     """A run from its folder, or its run.json. Raises UserError where that is not what `accelsim run -o` writes."""
-    path = Path(run) / RUN_FILE if _is_folder(Path(run)) else Path(run)
+    path = run_file(run)
     shown_as = fspath(run) if path == Path(run) else str(path)
     document = parse_json(read_bytes(path, shown_as, MAX_RUN_BYTES), shown_as)
     _check(document, "format", FORMAT, document.data.get("format"))
@@ -55,7 +56,18 @@ def read_run(run: str | PathLike[str]) -> Run:
     if total.overlap_cycles:
         expected = "overlap_cycles that add up to 0"
         raise UserError([document.mistake(("layers",), expected, str(total.overlap_cycles))])
-    return Run(workload, network, machine, records, total, tuple(file.inference_ends), file.accelsim_version)
+    for name, cycles in file.ideal_cycles.items():
+        if name not in WHAT_IFS:
+            raise UserError([document.mistake(("ideal_cycles", name), f"one of {', '.join(WHAT_IFS)}", shorten(name))])
+        _check(document, "ideal_cycles", len(network.nodes), len(cycles))
+    ideal_cycles = {name: tuple(cycles) for name, cycles in file.ideal_cycles.items()}
+    ends, version = tuple(file.inference_ends), file.accelsim_version
+    return Run(workload, network, machine, records, total, ends, version, ideal_cycles)
+
+
+def run_file(run: str | PathLike[str]) -> Path:
+    """The run.json of a run that is given as that file, or as the folder that it is in."""
+    return Path(run) / RUN_FILE if _is_folder(Path(run)) else Path(run)
 
 
 def _is_folder(path: Path) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from accelsim.config.machine import Machine
 from accelsim.config.workload import NetworkFile
 from accelsim.network.graph import Network
 from accelsim.records import COUNT_NAMES, MEASURES, LayerRecord
-from accelsim.report.columns import layer_rows, total_values
+from accelsim.report.columns import Value, layer_rows, speedups, total_values
 from accelsim.report.export import csv_text, json_text, save_files
 from accelsim.version import __version__
 
@@ -36,7 +37,8 @@ FORMAT = 2
 class Run:
     """A network run on a machine. `records` are in execution order; `total` is all of them together.
 
-    inference_ends: array clock at which each inference was done; version: the accelsim that simulated it.
+    inference_ends: array clock at which each inference was done; version: the accelsim that simulated it;
+    ideal_cycles: clocks of each layer with a resource ideal, by `WHAT_IFS`, if that was asked for.
     """
 
     workload: NetworkFile
@@ -46,18 +48,25 @@ class Run:
     total: LayerRecord
     inference_ends: tuple[int, ...]
     version: str = __version__
+    ideal_cycles: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def layers(self) -> pandas.DataFrame:
         """A row for each layer; columns as `accelsim columns` describes them."""
         import pandas as pd
 
-        return pd.DataFrame(layer_rows(self.records))
+        return pd.DataFrame(self.rows)
+
+    @property
+    def rows(self) -> list[dict[str, Value | None]]:
+        """A row for each layer, by column."""
+        return layer_rows(self.records, self.ideal_cycles)
 
     @cached_property
     def totals(self) -> dict[str, Any]:
         """The columns for the whole run, with its latency, throughput and power."""
-        return total_values(self.total, self.network.batch, self.machine, self.inference_ends)
+        values = total_values(self.total, self.network.batch, self.machine, self.inference_ends)
+        return values | speedups(self.total.total_cycles, {name: sum(each) for name, each in self.ideal_cycles.items()})
 
     @property
     def plot(self) -> RunPlots:
@@ -93,6 +102,8 @@ class Run:
             "totals": self.totals,
             "inference_ends": list(self.inference_ends),
         }
+        if self.ideal_cycles:
+            document["ideal_cycles"] = {name: list(cycles) for name, cycles in self.ideal_cycles.items()}
         return json_text(document, "layers", map(_layer, self.records))
 
     def save(self, folder: str | Path, *, force: bool = False) -> None:
@@ -100,7 +111,7 @@ class Run:
 
         Raises UserError where the folder holds another run and `force` is not set, or can't be written.
         """
-        files = {"layers.csv": csv_text(layer_rows(self.records)), RUN_FILE: self.to_json()}
+        files = {"layers.csv": csv_text(self.rows), RUN_FILE: self.to_json()}
         save_files(Path(folder), files, force=force)
 
 
