@@ -1,0 +1,184 @@
+"""The lecture's thesis as an experiment: small networks win because their weights and maps stay on chip.
+
+    .venv/bin/python plots/thesis.py
+
+Energy of one image by component, against on-chip capacity from 64 KiB to 16 MiB, for heavy and light networks on `edge`
+with the lecture's energy table. Writes thesis.svg, thesis.png and thesis.csv beside this file and prints the table that
+the README quotes. On two cores it takes about three minutes.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from accelsim.report.export import csv_text
+from accelsim.report.figure import drawn, house_style
+from accelsim.report.palette import COMPONENT_COLOURS
+from accelsim.report.plots import SweepPoint
+from accelsim.report.text import table
+from accelsim.sweeps.drawn import drawn_points
+from accelsim.sweeps.spec import read_sweep
+from accelsim.sweeps.sweep import run_sweep
+from accelsim.sweeps.workers import cores, on_processes
+
+HERE = Path(__file__).resolve().parent
+NETWORKS = (
+    "alexnet_grouped", "vgg16", "resnet34_A", "densenet161", "mobilenet_v1_1.00_224", "mobilenet_v1_0.50_224",
+    "squeezenet_v1.0", "squeezenet_v1.0_pruned_6bit", "shufflenet_1.0x_g3",
+)  # fmt: skip
+MIB = 1 << 20
+CAPACITIES = [1 << power for power in range(16, 25)]
+IMAGES = 4
+"""Images in a row: weights that fit are loaded once for all of them."""
+FPGA_BYTES = 10 * MIB
+"""The lecture: FPGAs have less than 10 MB on chip."""
+SPEC = """networks: [{networks}]
+machines: [edge]
+grid: {{scheduling.inferences: [{images}]}}
+zipped:
+  - sram.activation.capacity_bytes: {half}
+    sram.weight.capacity_bytes: {half}
+    sram.accumulator.capacity_bytes: {rest}
+"""
+
+
+class Finding(NamedTuple):
+    """What a network does: the capacity from which DRAM takes less than half of the energy, and what DRAM costs."""
+
+    network: str
+    capacity: int | None
+    share_at_least: float
+    share_at_most: float
+    penalty_at_least: float
+    penalty_at_most: float
+
+
+def capacity_of(point: SweepPoint) -> int:
+    """All on-chip SRAM, in bytes."""
+    return sum(point.machine_config["sram"][name]["capacity_bytes"] for name in ("activation", "weight", "accumulator"))
+
+
+def simulated() -> dict[str, list[SweepPoint]]:
+    """The points of each network, by capacity: three eighths for maps, as much for weights, a quarter for sums."""
+    half = [3 * size // 8 for size in CAPACITIES]
+    text = SPEC.format(networks=", ".join(NETWORKS), images=IMAGES, half=half, rest=[size // 4 for size in CAPACITIES])
+    with tempfile.TemporaryDirectory() as folder:
+        spec = Path(folder) / "thesis.yaml"
+        spec.write_text(text, encoding="utf-8")
+        run_sweep(
+            read_sweep(str(spec)), Path(folder), lambda tasks: on_processes(tasks, cores()), lambda _: lambda: None
+        )
+        points = drawn_points(Path(folder))
+    found: dict[str, list[SweepPoint]] = {name: [] for name in NETWORKS}
+    for point in sorted(points, key=capacity_of):
+        found[point.network].append(point)
+    return found
+
+
+def microjoules(point: SweepPoint, component: str) -> float:
+    """Energy of one image that a component takes."""
+    return float(point.values[f"energy_{component.lower()}_pj"] / point.values["inferences"] / 1e6)
+
+
+def finding(network: str, points: Sequence[SweepPoint]) -> Finding:
+    """See `Finding`."""
+    shares = [point.values["dram_energy_share"] for point in points]
+    capacity = next((capacity_of(point) for place, point in enumerate(points) if max(shares[place:]) < 0.5), None)
+    dear = [1 + point.values["dram_penalty_pj"] / without(point) for point in points]
+    return Finding(network, capacity, min(shares), max(shares), min(dear), max(dear))
+
+
+def without(point: SweepPoint) -> float:
+    """Energy if a DRAM byte cost what an SRAM byte does."""
+    return float(point.values["energy_total_pj"] - point.values["dram_penalty_pj"])
+
+
+def figure_of(found: dict[str, list[SweepPoint]]) -> Figure:
+    """A panel for each network."""
+    with house_style():
+        figure = Figure(figsize=(12, 9), layout="constrained")
+        for axes, (name, points) in zip(figure.subplots(3, 3).flat, found.items(), strict=True):
+            _panel(axes, name, points)
+        for axes in figure.axes[-3:]:
+            axes.set_xlabel("on-chip SRAM (KiB)")
+        for axes in figure.axes[::3]:
+            axes.set_ylabel("energy per image (uJ)")
+        figure.suptitle("Energy of an image by component, against on-chip capacity")
+        handles, labels = figure.axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside right upper", frameon=False)
+    return figure
+
+
+def _panel(axes: Axes, name: str, points: Sequence[SweepPoint]) -> None:
+    places = range(len(points))
+    bottom = [0.0] * len(points)
+    for component, colour in COMPONENT_COLOURS.items():
+        amounts = [microjoules(point, component) for point in points]
+        axes.bar(places, amounts, 0.85, bottom=bottom, label=component, color=colour, linewidth=0)
+        bottom = [low + amount for low, amount in zip(bottom, amounts, strict=True)]
+    axes.set_xticks(list(places), [f"{capacity_of(point) // 1024:,}" for point in points], rotation=45)
+    axes.grid(visible=False, axis="x")
+    at = math.log2(FPGA_BYTES / CAPACITIES[0])
+    axes.axvline(at, color="black", linestyle="--", linewidth=0.8, label="FPGA: 10 MB (the lecture)")
+    found = finding(name, points)
+    if found.capacity is not None:
+        axes.axvline(
+            CAPACITIES.index(found.capacity) - 0.5,
+            color="black",
+            linestyle=":",
+            linewidth=1,
+            label="DRAM below half from here",
+        )
+    axes.set_title(name)
+
+
+def rows(found: dict[str, list[SweepPoint]]) -> Iterator[dict[str, str | int | float | None]]:
+    """What the picture shows, and more."""
+    for name, points in found.items():
+        for point in points:
+            values = point.values
+            yield {
+                "network": name,
+                "on_chip_bytes": capacity_of(point),
+                **{f"energy_{part.lower()}_uj_per_image": microjoules(point, part) for part in COMPONENT_COLOURS},
+                "dram_mib_per_image": (values["dram_read_bytes"] + values["dram_write_bytes"]) / IMAGES / MIB,
+                "dram_energy_share": values["dram_energy_share"],
+                "energy_over_that_at_sram_price": 1 + values["dram_penalty_pj"] / without(point),
+                "interval_ms": values["interval_ms"],
+            }
+
+
+def text_of(findings: Sequence[Finding]) -> str:
+    """The findings as a table."""
+    header = ("network", "DRAM below half from", "DRAM's share", "energy over that at SRAM's price")
+    cells = [
+        [
+            each.network,
+            f"{each.capacity // 1024} KiB" if each.capacity else "more than 16 MiB",
+            f"{each.share_at_most:.0%} to {each.share_at_least:.0%}",
+            f"{each.penalty_at_most:.1f}x to {each.penalty_at_least:.1f}x",
+        ]
+        for each in findings
+    ]
+    return table(header, cells)
+
+
+def main() -> None:
+    """Simulate, draw, print."""
+    found = simulated()
+    figure = figure_of(found)
+    for kind in ("svg", "png"):
+        (HERE / f"thesis.{kind}").write_bytes(drawn(figure, kind))
+    (HERE / "thesis.csv").write_text(csv_text(list(rows(found))), encoding="utf-8")
+    print(text_of([finding(name, points) for name, points in found.items()]))
+
+
+if __name__ == "__main__":
+    main()
