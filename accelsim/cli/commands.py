@@ -120,10 +120,11 @@ def _save_comparison(rows: Sequence[Row], arguments: Namespace) -> None:
 
 def gemm(arguments: Namespace) -> int:
     """`accelsim gemm`."""
+    from accelsim import importers
     from accelsim.config.load import configured_machine
     from accelsim.run.gemm import run_gemm
 
-    machine = configured_machine(arguments.machine, arguments.settings)
+    machine = configured_machine(arguments.machine, arguments.settings, importers.read)
     found = run_gemm(arguments.m, arguments.k, arguments.n, arguments.groups, machine)
     _print_values(found, as_json=arguments.json)
     return 0
@@ -161,14 +162,15 @@ def check(arguments: Namespace) -> int:
 
 def show(arguments: Namespace) -> int:
     """`accelsim show`."""
+    from accelsim import importers
     from accelsim.config.load import configured_machine, parse_overrides
     from accelsim.config.show import kind_of_file, to_yaml
     from accelsim.run.simulate import load_network
 
-    if kind_of_file(arguments.name) == "machines":
+    if kind_of_file(arguments.name, importers.read) == "machines":
         if arguments.layers:
             raise UserError([Mistake("command-line", 0, "--layers", "a network", f"the machine {arguments.name}")])
-        print(to_yaml(configured_machine(arguments.name, arguments.settings)), end="")
+        print(to_yaml(configured_machine(arguments.name, arguments.settings, importers.read)), end="")
         return 0
     overrides = parse_overrides(arguments.settings, ("network",))
     workload, network = load_network(arguments.name, overrides)

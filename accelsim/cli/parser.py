@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from accelsim.cli import commands, plots, report, rerun, sweeps
+from accelsim.cli import commands, imports, plots, report, rerun, sweeps
 from accelsim.errors import Mistake, UserError, shorten, suggestion
 from accelsim.version import __version__
 
@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_gemm(commands_)
     _add_check(commands_)
     _add_dram(commands_)
+    imports.add_import(commands_)
     _add_show(commands_)
     _add_list(commands_)
     schema = commands_.add_parser("schema", help="print a JSON Schema for editors", allow_abbrev=False)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from accelsim import importers
 from accelsim.config.load import Kind, load_machine, matching, parse_overrides
 from accelsim.config.machine import Machine
 from accelsim.config.workload import NetworkFile
@@ -42,7 +43,7 @@ def load_points(
             loaded.append(load_network(name, overrides))
     for name in _matching(machines, "machines", mistakes):
         with mistakes:
-            built.append(load_machine(name, overrides))
+            built.append(load_machine(name, overrides, importers.read))
     mistakes.raise_any()
     return [Point(*network, machine) for network in loaded for machine in built]
 

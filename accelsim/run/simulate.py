@@ -9,6 +9,7 @@ from itertools import accumulate, pairwise
 from operator import add
 from os import PathLike, fspath
 
+from accelsim import importers
 from accelsim.config.load import Override, load_machine, load_workload, parse_overrides
 from accelsim.config.machine import Machine
 from accelsim.config.workload import NetworkFile
@@ -60,7 +61,7 @@ def load_both(
     with mistakes:
         pair = load_network(network, overrides)
     with mistakes:
-        loaded = load_machine(machine, overrides)
+        loaded = load_machine(machine, overrides, importers.read)
     mistakes.raise_any()
     return *pair, loaded
 
@@ -70,7 +71,7 @@ def load_network(network: str, overrides: Sequence[Override] = ()) -> tuple[Netw
 
     Raises UserError.
     """
-    workload, document = load_workload(network, overrides)
+    workload, document = load_workload(network, overrides, importers.read)
     return workload, build(workload, document)
 
 

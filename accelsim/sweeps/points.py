@@ -9,6 +9,7 @@ from fractions import Fraction
 from itertools import product
 from typing import Any, NamedTuple
 
+from accelsim import importers
 from accelsim.config.constraint import exactly
 from accelsim.config.load import Override, apply_overrides, load_machine
 from accelsim.config.strict_yaml import Document, Origin, dotted, kind_of
@@ -134,7 +135,7 @@ def _network_config(name: str, overrides: Sequence[Override]) -> dict[str, Any]:
 
 
 def _machine_config(name: str, overrides: Sequence[Override]) -> dict[str, Any]:
-    return as_config(load_machine(name, overrides))
+    return as_config(load_machine(name, overrides, importers.read))
 
 
 def _as_asked(name: str, overrides: Sequence[Override], load: _Load, root: tuple[str, ...]) -> dict[str, Any]:
