@@ -12,8 +12,8 @@ def add_import(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "import",
         help="another tool's file as YAML",
-        description="Print a file of another tool as a network or machine in YAML, to be reviewed and kept: a SCALE-Sim "
-        "topology (.csv) or configuration (.cfg). All commands also take such a file as it is.",
+        description="Print a file of another tool as a network or machine in YAML, to be reviewed and kept: a "
+        "SCALE-Sim topology (.csv) or configuration (.cfg). All commands also take such a file as it is.",
         allow_abbrev=False,
     )
     parser.add_argument("file", metavar="FILE", help="the other tool's file")

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from accelsim.config.strict_yaml import MAX_FILE_BYTES, Document, Origin, read_bytes
+from accelsim.config.strict_yaml import CONTROL, MAX_FILE_BYTES, Document, Origin, read_bytes
 from accelsim.config.workload import MAX_EXTENT
 from accelsim.errors import Mistake, Mistakes, UserError, shorten, suggestion
 
@@ -41,6 +41,9 @@ def read(path: Path, shown_as: str) -> Document:
         text = raw.decode("utf-8-sig")
     except UnicodeError:
         raise UserError([Mistake(shown_as, 0, "file", "UTF-8 text", "other bytes")]) from None
+    if control := CONTROL.search(text.replace("\n", " ")):
+        line = text.count("\n", 0, control.start()) + 1
+        raise UserError([Mistake(shown_as, line, "file", "text", "a control character")])
     lines = [line.rstrip("\r") for line in text.split("\n")]
     return machine(lines, shown_as) if path.suffix.lower() == ".cfg" else network(lines, path.stem, shown_as)
 
@@ -102,14 +105,10 @@ def network(lines: Sequence[str], name: str, shown_as: str) -> Document:
 
 def _rows(lines: Sequence[str], shown_as: str) -> Iterator[_Line]:
     """The rows below the headings, empty ones left out. Raises UserError."""
-    headings = _headings(lines[0], shown_as)
-    count = 0
-    for number, line in enumerate(lines[1:], 2):
-        cells = _cells(line)
-        if not cells:
-            continue
-        count += 1
-        if count > MAX_LAYERS:
+    filled = ((number, cells) for number, line in enumerate(lines, 1) if (cells := _cells(line)))
+    headings = _headings(*next(filled, (1, [])), shown_as)
+    for count, (number, cells) in enumerate(filled):
+        if count >= MAX_LAYERS:
             raise UserError([Mistake(shown_as, number, "file", f"at most {MAX_LAYERS} layers", "more")])
         optional = headings[-1] == _SPARSITY
         if not len(headings) - optional <= len(cells) <= len(headings):
@@ -126,9 +125,8 @@ def _cells(line: str) -> list[str]:
     return cells
 
 
-def _headings(line: str, shown_as: str) -> list[str]:
+def _headings(line: int, found: Sequence[str], shown_as: str) -> list[str]:
     """What the columns are called here. Raises UserError where they are no topology's."""
-    found = _cells(line)
     columns = GEMM if len(found) > 1 and found[1].upper() == "M" else CONV
     known = ["Layer name", *columns, _SPARSITY]
     for number, heading in enumerate(known):
@@ -137,12 +135,12 @@ def _headings(line: str, shown_as: str) -> list[str]:
         if not fits and not (heading == _SPARSITY and not got):
             expected = f"the headings {', '.join(known[:-1])}, and perhaps {_SPARSITY}"
             raise UserError(
-                [Mistake(shown_as, 1, f"column {number + 1}", expected, shorten(got) if got else "nothing")]
+                [Mistake(shown_as, line, f"column {number + 1}", expected, shorten(got) if got else "nothing")]
             )
     for number, got in enumerate(found[len(known) :], len(known) + 1):
         if got:
             expected = f"no column behind {_SPARSITY}"
-            raise UserError([Mistake(shown_as, 1, f"column {number}", expected, shorten(got))])
+            raise UserError([Mistake(shown_as, line, f"column {number}", expected, shorten(got))])
     return known[: len(found)]
 
 
@@ -317,14 +315,13 @@ def _values(lines: Sequence[str], shown_as: str) -> dict[str, _Value]:
             found[key] = _Value(shown_as, number, key, parts[2].strip())
         if len(mistakes) >= MOST_MISTAKES:
             break
-    else:
-        mistakes += [
-            Mistake(shown_as, 0, f"{section}.{key}", "a value", "nothing")
-            for key, section in WANTED.items()
-            if key not in found
-        ]
-    if mistakes:
-        raise UserError(mistakes)
+    missing = [
+        Mistake(shown_as, 0, f"{section}.{key}", "a value", "nothing")
+        for key, section in WANTED.items()
+        if key not in found
+    ]
+    if mistakes or missing:
+        raise UserError(mistakes or missing)
     return found
 
 

@@ -148,7 +148,7 @@ def _records(
         }
         counts = reduce(add, (lowered.counts[index] + moved[index] for index in mine))
         stalls = {cause.value: sum(times[index].stalls[cause] for index in mine) for cause in Cause}
-        yield layer_record(node, machine, counts, measures, stalls)
+        yield layer_record(node, network.batch, machine, counts, measures, stalls)
 
 
 def _bubbles(program: Program, machine: Machine) -> list[int]:
