@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import textwrap
 from argparse import Namespace
@@ -68,12 +69,10 @@ def _finish(result: Run, arguments: Namespace) -> int:
         _print_json({"totals": result.totals, "layers": result.rows, "warnings": [each._asdict() for each in found]})
         return 0
     if arguments.by is not None:
-        print(text.shares(result.records, arguments.by))
-    else:
-        print(text.layer_table(result.records))
-        print()
-        print(text.costliest(result.records))
-    print()
+        print(text.shares(result.records, arguments.by), end="\n\n")
+    elif not arguments.quiet:
+        print(text.layer_table(result.records), end="\n\n")
+        print(text.costliest(result.records), end="\n\n")
     print(text.summary(result.network.name, result.machine.name, result.total, result.totals))
     if found:
         print("  worth a look:")
@@ -115,7 +114,7 @@ def _save_comparison(rows: Sequence[Row], arguments: Namespace) -> None:
     unknown = dict.fromkeys(str(row["network"]) for row in rows if row["top1_pct"] is None)
     if unknown:
         which = f"a picture without {', '.join(unknown)}" if known else "no picture"
-        print(f"{which}: no accuracy is known", file=sys.stderr)
+        logging.getLogger(__name__).warning(f"{which}: no accuracy is known")
 
 
 def gemm(arguments: Namespace) -> int:
@@ -165,7 +164,7 @@ def show(arguments: Namespace) -> int:
     from accelsim import importers
     from accelsim.config.load import configured_machine, parse_overrides
     from accelsim.config.show import kind_of_file, to_yaml
-    from accelsim.run.simulate import load_network
+    from accelsim.run.define import load_network
 
     if kind_of_file(arguments.name, importers.read) == "machines":
         if arguments.layers:
@@ -214,7 +213,7 @@ def _network_list() -> str:
     """All networks, with what they cost and how accurate they are."""
     from accelsim.config.load import names
     from accelsim.report.text import table
-    from accelsim.run.simulate import load_network
+    from accelsim.run.define import load_network
 
     rows = []
     for name in names("networks"):

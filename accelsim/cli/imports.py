@@ -24,12 +24,13 @@ def add_import(subparsers: Any) -> None:
 
 def import_file(arguments: Namespace) -> int:
     """`accelsim import`."""
-    from accelsim.report.export import save_text
+    from accelsim.report.export import save_files
     from accelsim.run.imported import imported
 
     text = imported(arguments.file)
     if arguments.output is None:
         print(text, end="")
     else:
-        save_text(Path(arguments.output), text, force=arguments.force)
+        path = Path(arguments.output)
+        save_files(path.parent, {path.name: text}, force=arguments.force)
     return 0

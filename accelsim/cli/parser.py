@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from accelsim.cli import commands, imports, plots, report, rerun, sweeps
+from accelsim.cli.completion import complete
+from accelsim.cli.loudness import add_loudness
 from accelsim.errors import Mistake, UserError, shorten, suggestion
 from accelsim.version import __version__
 
@@ -23,13 +26,23 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UserError([_mistake(message, self)])
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """All arguments have to be known, to the command that they are given to."""
+        namespace, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return namespace, unknown
+
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """The arguments, with the function that carries them out in `command`.
 
     Raises UserError; leaves through SystemExit(0) after `--help` and `--version`.
     """
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    if "_ARGCOMPLETE" in os.environ:
+        complete(parser)
+    arguments = parser.parse_args(argv)
     for name, option in (("settings", "--set"), ("vary", "--vary"), ("where", "--where")):
         setattr(arguments, name, _placed(getattr(arguments, name, []), option, argv))
     return arguments
@@ -122,6 +135,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help='print {"totals": ..., "layers": [...], "warnings": [...]}')
     parser.add_argument("-o", dest="output", metavar="DIR", help="write run.json and layers.csv into DIR")
     parser.add_argument("--force", action="store_true", help="replace another run in DIR")
+    add_loudness(parser, "only the totals")
 
 
 def _add_compare(subparsers: Any) -> None:
@@ -152,6 +166,7 @@ def _add_compare(subparsers: Any) -> None:
         help="write compare.csv into DIR, and accuracy against each cost as a picture",
     )
     parser.add_argument("--force", action="store_true", help="replace another comparison in DIR")
+    add_loudness(parser)
     _add_settings(parser)
     parser.set_defaults(command=commands.compare)
 
@@ -253,7 +268,8 @@ def _mistake(message: str, parser: argparse.ArgumentParser) -> Mistake:
         known = re.findall(r"[^\s',]+", choice[2])
         got, expected = choice[1], f"one of {', '.join(known)}{suggestion(choice[1].strip(chr(39)), known)}"
     elif unknown := re.fullmatch(r"unrecognized arguments: (.*)", problem):
-        got, expected = repr(unknown[1]), f"the arguments of `{parser.prog} --help`"
+        near = suggestion(unknown[1].partition("=")[0], parser._option_string_actions)
+        got, expected = repr(unknown[1]), f"the arguments of `{parser.prog} --help`{near}"
     elif missing := re.fullmatch(r"the following arguments are required: (.*)", problem):
         got, expected = "nothing", missing[1]
     elif ignored := re.fullmatch(r"ignored explicit argument (.*)", problem):

@@ -62,22 +62,9 @@ def save_files(folder: Path, files: Mapping[str, str | bytes | None], *, force: 
         raise _unwritable(error) from None
 
 
-def save_text(path: Path, text: str, *, force: bool) -> None:
-    """Write a text file, whole or not at all.
-
-    Raises UserError where there is another file and `force` is not set, or it can't be written.
-    """
-    try:
-        if _differs(path, text.encode()) and not force:
-            raise UserError([Mistake("command-line", 0, "-o", "a new file, or --force", str(path))])
-        _replace(path, text.encode())
-    except OSError as error:
-        raise _unwritable(error, "a file") from None
-
-
-def _unwritable(error: OSError, what: str = "a folder") -> UserError:
+def _unwritable(error: OSError) -> UserError:
     reason = error.strerror or "an error"
-    return UserError([Mistake("command-line", 0, "-o", f"{what} that can be written", reason)])
+    return UserError([Mistake("command-line", 0, "-o", "a folder that can be written", reason)])
 
 
 def _differs(path: Path, content: bytes | None) -> bool:

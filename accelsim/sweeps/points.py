@@ -9,13 +9,12 @@ from fractions import Fraction
 from itertools import product
 from typing import Any, NamedTuple
 
-from accelsim import importers
 from accelsim.config.constraint import exactly
-from accelsim.config.load import Override, apply_overrides, load_machine
+from accelsim.config.load import Override, apply_overrides
 from accelsim.config.strict_yaml import Document, Origin, dotted, kind_of
 from accelsim.errors import Mistake, UserError
+from accelsim.run.define import load_machine, load_network
 from accelsim.run.result import as_config, canonical, sha256
-from accelsim.run.simulate import load_network
 from accelsim.sweeps.spec import Wanted
 
 _MOST_KEPT = 4096
@@ -135,7 +134,7 @@ def _network_config(name: str, overrides: Sequence[Override]) -> dict[str, Any]:
 
 
 def _machine_config(name: str, overrides: Sequence[Override]) -> dict[str, Any]:
-    return as_config(load_machine(name, overrides, importers.read))
+    return as_config(load_machine(name, overrides))
 
 
 def _as_asked(name: str, overrides: Sequence[Override], load: _Load, root: tuple[str, ...]) -> dict[str, Any]:
