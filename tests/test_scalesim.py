@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import resource
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -21,7 +20,7 @@ from accelsim.config.load import load_machine
 from accelsim.config.strict_yaml import Document, parse
 from accelsim.errors import UserError
 from accelsim.importers import read
-from accelsim.importers.scalesim import CONV, GEMM, machine, network
+from accelsim.importers.scalesim import CONV, machine, network
 from accelsim.lowering.dataflows import DATAFLOWS, ArrayShape, Gemm, array_cycles
 from accelsim.run.simulate import load_network
 
@@ -238,7 +237,6 @@ def test_hostile_files_are_refused_in_one_line_quickly_and_in_little_memory(tmp_
     assert all(len(message) < 500 and message.isprintable() for message in messages)
     kilobyte = 1 if sys.platform != "darwin" else 1024
     assert int(peak) / kilobyte < 300 * 1024
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > 0
 
 
 WORDS = ["", "1", "8", "227", "a", "b", "DP", "-1", "1:2", "0:0", "9" * 30, "1e3", "é", "\x00", "#", '"', "Sparsity"]
@@ -302,7 +300,3 @@ YAML_PIECES = st.sampled_from(
 @given(st.lists(YAML_PIECES | st.text(max_size=4), max_size=20).map("".join) | st.text(max_size=80) | st.binary())
 def test_any_yaml_is_read_or_refused(text: str | bytes) -> None:
     is_read_or_refused(parse, text, "fuzz.yaml")
-
-
-def test_the_headings_named_here_are_those_of_the_format() -> None:
-    assert (len(CONV), len(GEMM)) == (7, 3)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
 import textwrap
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from accelsim.cli.loudness import note
 from accelsim.errors import Mistake, UserError
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _save_comparison(rows: Sequence[Row], arguments: Namespace) -> None:
     unknown = dict.fromkeys(str(row["network"]) for row in rows if row["top1_pct"] is None)
     if unknown:
         which = f"a picture without {', '.join(unknown)}" if known else "no picture"
-        logging.getLogger(__name__).warning(f"{which}: no accuracy is known")
+        note(f"{which}: no accuracy is known")
 
 
 def gemm(arguments: Namespace) -> int:

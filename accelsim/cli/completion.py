@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator
-from typing import Any, get_args
+from typing import Any, get_origin
 
 NAMED = {"NETWORK": "networks", "HW": "machines", "TABLE": "energy", "DEVICE": "dram"}
 """Metavars of arguments that are names of a kind, or files."""
@@ -39,7 +39,7 @@ def _completer(action: argparse.Action) -> Completer | None:
     if metavar in NAMED:
         return lambda prefix, **_: [*_names(NAMED[metavar]), *_files(prefix)]
     if metavar in KEYED:
-        return lambda **_: [f"{key}=" for key in machine_keys()]
+        return lambda **_: [f"{key}=" for key in keys()]
     return None
 
 
@@ -55,18 +55,21 @@ def _files(prefix: str) -> list[str]:
     return list(FilesCompleter()(prefix))
 
 
-def machine_keys() -> list[str]:
-    """All keys of a machine that have no keys below them, dotted."""
+def keys() -> list[str]:
+    """Keys that can be set: those of a machine that have none below them, and those of all networks."""
     from accelsim.config.machine import Machine
+    from accelsim.config.workload import NetworkFile
 
-    return sorted(key for key in set(_below(Machine)) if "." in key)
+    of_networks = [f"network.{key}" for key in _below(NetworkFile)]
+    return sorted({key for key in (*_below(Machine), *of_networks) if "." in key})
 
 
 def _below(annotation: Any, path: str = "") -> Iterator[str]:
+    """The keys of the sections that an annotation is made of; of a mapping with free keys only its own."""
     from accelsim.config.schema import sections_in
 
     sections = sections_in(annotation)
-    if not sections or dict in {getattr(part, "__origin__", part) for part in (annotation, *get_args(annotation))}:
+    if not sections or get_origin(annotation) is dict:
         yield path
         return
     for section in sections:

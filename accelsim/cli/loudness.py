@@ -19,6 +19,13 @@ def add_loudness(parser: Any, quiet: str = "no progress, no notes on the result"
     group.add_argument("-v", "--verbose", action="store_true", help="say on standard error what is being done")
 
 
+def note(text: str) -> None:
+    """Say something about the result that is worth knowing."""
+    import logging
+
+    logging.getLogger(__name__).warning(text)
+
+
 def apply_loudness(arguments: Namespace) -> None:
     """From now on, say as much as was asked for."""
     import logging

@@ -270,6 +270,8 @@ def _mistake(message: str, parser: argparse.ArgumentParser) -> Mistake:
     elif unknown := re.fullmatch(r"unrecognized arguments: (.*)", problem):
         near = suggestion(unknown[1].partition("=")[0], parser._option_string_actions)
         got, expected = repr(unknown[1]), f"the arguments of `{parser.prog} --help`{near}"
+    elif other := re.fullmatch(r"not allowed with argument (.*)", problem):
+        got, expected = f"{other[1]} too", "one of the two"
     elif missing := re.fullmatch(r"the following arguments are required: (.*)", problem):
         got, expected = "nothing", missing[1]
     elif ignored := re.fullmatch(r"ignored explicit argument (.*)", problem):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from accelsim.cli.loudness import add_loudness
+from accelsim.cli.loudness import add_loudness, note
 from accelsim.errors import Mistake, UserError
 
 if TYPE_CHECKING:
@@ -93,7 +92,7 @@ def pareto(arguments: argparse.Namespace) -> int:
     if arguments.output is not None:
         _save_front(found, objectives, arguments)
     for reason, count in found.left_out.items():
-        logging.getLogger(__name__).warning(f"left out: {count} {reason}")
+        note(f"left out: {count} {reason}")
     print(front_table(found.rows, found.keys, objectives))
     return 0
 

@@ -38,7 +38,8 @@ def sweep(
     as `{"array.rows": [16, 32]}`. where: constraints such as `"array.rows * array.cols <= 1024"`. folder: where results
     are kept, so that the same call does only what is missing; a folder with another sweep only with `force`. jobs:
     processes; a script that asks for several must do so below `if __name__ == "__main__":`.
-    A point that fails has its `error`, others have none (NaN). Raises UserError, before anything runs, with all mistakes in what was asked for.
+    A point that fails has its `error`, others have none (NaN). Raises UserError, before anything runs, with all
+    mistakes in what was asked for.
     """
     wanted = sweep_of(
         {
