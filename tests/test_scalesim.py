@@ -6,7 +6,7 @@ import csv
 import json
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 
 import accelsim as sim
 from accelsim.cli import main
-from accelsim.config.load import load_machine
-from accelsim.config.strict_yaml import Document, parse
+from accelsim.config.load import configured_workload, load_machine, resolved_machine
+from accelsim.config.strict_yaml import parse
 from accelsim.errors import UserError
 from accelsim.importers import read
 from accelsim.importers.scalesim import CONV, machine, network
 from accelsim.lowering.dataflows import DATAFLOWS, ArrayShape, Gemm, array_cycles
+from accelsim.network.build import build
 from accelsim.run.simulate import load_network
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -241,36 +242,50 @@ def test_hostile_files_are_refused_in_one_line_quickly_and_in_little_memory(tmp_
 
 WORDS = ["", "1", "8", "227", "a", "b", "DP", "-1", "1:2", "0:0", "9" * 30, "1e3", "é", "\x00", "#", '"', "Sparsity"]
 CELLS = st.sampled_from(WORDS) | st.text(max_size=5)
-HEADINGS = st.sampled_from([CONV_HEADINGS, CONV_HEADINGS + ",Sparsity", "Layer,M,N,K", "L,M,N,K,Sparsity,"])
-ROWS = st.lists(st.lists(CELLS, max_size=10).map(",".join), max_size=4)
+SIZES = st.integers(0, 1 << 21).map(str) | st.integers(1, 9).map(str)
 
 
-def is_read_or_refused(reader: Any, *arguments: object) -> None:
+def mostly(good: str, *others: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """This text nine times out of ten."""
+    return st.integers(0, 9).flatmap(lambda roll: st.one_of(*others) if roll == 0 else st.just(good))
+
+
+def line_like(good: str) -> st.SearchStrategy[str]:
+    """A line of a topology, some of whose cells may be others."""
+    return st.tuples(*(mostly(cell, CELLS, SIZES) for cell in good.split(","))).map(",".join)
+
+
+LINES = [CONV_HEADINGS + ",Sparsity,", "a,8,8,3,3,4,8,1,1:2", "b_DP,9,7,3,3,4,2,2,"]
+TOPOLOGIES = st.tuples(*map(line_like, LINES)) | st.tuples(*map(line_like, ["Layer,M,N,K", "a,1,2,3", "a,4,5,6"]))
+
+
+def is_taken_or_refused(take: Callable[[], object]) -> None:
     """Nothing but UserError comes out, with messages of one line each."""
     try:
-        assert isinstance(reader(*arguments), Document)
+        take()
     except UserError as refusal:
         mistakes = refusal.mistakes
         assert mistakes
         assert all("\n" not in str(mistake) for mistake in mistakes)
 
 
-@settings(derandomize=True, deadline=None, max_examples=150)
-@given(headings=HEADINGS | st.text(max_size=40), rows=ROWS | st.lists(st.text(max_size=60), max_size=4))
-def test_any_topology_is_read_or_refused(headings: str, rows: list[str]) -> None:
-    is_read_or_refused(network, [headings, *rows], "fuzz", "fuzz.csv")
+@settings(derandomize=True, deadline=None, max_examples=400)
+@given(TOPOLOGIES | st.lists(st.lists(CELLS, max_size=10).map(",".join) | st.text(max_size=60), max_size=4))
+def test_any_topology_is_taken_or_refused(lines: Sequence[str]) -> None:
+    is_taken_or_refused(lambda: build(*configured_workload(network(lines, "fuzz", "fuzz.csv"))))
 
 
-def lines_of_a_configuration() -> Iterable[st.SearchStrategy[str]]:
+def configuration_like() -> Iterator[st.SearchStrategy[str]]:
+    """The lines of a .cfg, some of whose values may be others."""
     for line in CFG.format(rows=32, cols=32, dataflow="ws").splitlines():
         key = line.partition(":")[0]
-        yield st.just(line) | CELLS.map(lambda cell, key=key: f"{key}:{cell}")
+        yield mostly(line, (CELLS | SIZES).map(lambda cell, key=key: f"{key}:{cell}"), st.text(max_size=40))
 
 
-@settings(derandomize=True, deadline=None, max_examples=150)
-@given(lines=st.tuples(*lines_of_a_configuration()).map(list) | st.lists(st.text(max_size=40), max_size=9))
-def test_any_configuration_is_read_or_refused(lines: list[str]) -> None:
-    is_read_or_refused(machine, lines, "fuzz.cfg")
+@settings(derandomize=True, deadline=None, max_examples=400)
+@given(st.tuples(*configuration_like()) | st.lists(st.text(max_size=40), max_size=9))
+def test_any_configuration_is_taken_or_refused(lines: Sequence[str]) -> None:
+    is_taken_or_refused(lambda: resolved_machine(machine(lines, "fuzz.cfg"), (), Path()))
 
 
 YAML_PIECES = st.sampled_from(
@@ -296,7 +311,7 @@ YAML_PIECES = st.sampled_from(
 )
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(derandomize=True, deadline=None, max_examples=500)
 @given(st.lists(YAML_PIECES | st.text(max_size=4), max_size=20).map("".join) | st.text(max_size=80) | st.binary())
-def test_any_yaml_is_read_or_refused(text: str | bytes) -> None:
-    is_read_or_refused(parse, text, "fuzz.yaml")
+def test_any_yaml_is_taken_or_refused(text: str | bytes) -> None:
+    is_taken_or_refused(lambda: configured_workload(parse(text, "fuzz.yaml")))
