@@ -55,7 +55,7 @@ def completed(line: str, tmp_path: Path) -> list[str]:
 
 
 def test_completion_knows_commands_options_names_files_and_keys(tmp_path: Path) -> None:
-    assert completed("accelsim re", tmp_path) == ["reprice", "report"]
+    assert set(completed("accelsim rep", tmp_path)) == {"report", "reprice"}
     assert completed("accelsim run --js", tmp_path) == ["--json"]
     assert completed("accelsim run shufflenet_g", tmp_path) == ["shufflenet_g3"]
     assert completed(f"accelsim run {ROOT}/workloads/shuffl", tmp_path) == [f"{ROOT}/workloads/shufflenet_g3.yaml"]

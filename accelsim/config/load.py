@@ -15,7 +15,7 @@ from accelsim.config.accuracy import add_published
 from accelsim.config.energy_table import EnergyTable
 from accelsim.config.families import FAMILIES, broken_rules
 from accelsim.config.machine import Machine, inconsistencies
-from accelsim.config.merge import drop_what_other_units_replace, merged
+from accelsim.config.merge import drop_what_other_units_replace, merged, set_parts
 from accelsim.config.schema import Section, sections_in, validate
 from accelsim.config.strict_yaml import Document, KeyPath, Origin, dotted, kind_of, parse, read, scalar
 from accelsim.config.variants import NAMES, variant
@@ -357,9 +357,9 @@ def inline(document: Document, section: str, folder: Path) -> None:
     if not isinstance(own[key], str):
         document.refuse((section,), document.mistake((section, key), "text", kind_of(own[key])))
         return
-    is_asked_for = _is_set(document, (section, key))
+    is_asked_for = document.origin((section, key)).is_set
     if is_asked_for:
-        own = _set_parts(document, own, (section,))
+        own = set_parts(document, own, (section,))
         document.origins = {
             path: origin for path, origin in document.origins.items() if path[:1] != (section,) or origin.is_set
         }
@@ -381,21 +381,6 @@ def inline(document: Document, section: str, folder: Path) -> None:
     for key_path, mistakes in base.refused.items():
         here = (section, *key_path)
         document.refuse(here, *(replace(mistake, key=dotted(here)) for mistake in mistakes))
-
-
-def _is_set(document: Document, path: KeyPath) -> bool:
-    return document.origin(path).is_set
-
-
-def _set_parts(document: Document, data: dict[str, Any], path: KeyPath) -> dict[str, Any]:
-    """What the command line sets of the mapping at `path`, at any depth."""
-    parts: dict[str, Any] = {}
-    for key, value in data.items():
-        if _is_set(document, (*path, key)):
-            parts[key] = value
-        elif isinstance(value, dict) and (below := _set_parts(document, value, (*path, key))):
-            parts[key] = below
-    return parts
 
 
 def _is_complete(own: dict[str, Any], section: str) -> bool:
