@@ -74,7 +74,7 @@ def _finish(result: Run, arguments: Namespace) -> int:
         print(text.layer_table(result.records), end="\n\n")
         print(text.costliest(result.records), end="\n\n")
     print(text.summary(result.network.name, result.machine.name, result.total, result.totals))
-    if found:
+    if found and not arguments.quiet:
         print("  worth a look:")
         print("\n".join(f"    {each.text}" for each in found))
     if result.ideal_cycles:
