@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pty
 import re
@@ -87,36 +88,30 @@ def test_quiet_leaves_only_the_totals(capsys: pytest.CaptureFixture[str]) -> Non
     assert (err, out) == ("", everything.split("\n\n")[-1])
 
 
-def test_verbose_tells_the_steps_and_changes_no_result(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["run", *TINY]) == 0
-    plain = capsys.readouterr()
-    assert main(["run", *TINY, "--verbose"]) == 0
-    told = capsys.readouterr()
-    assert (told.out, plain.err) == (plain.out, "")
-    assert [re.sub(r"^ *\d+\.\d\d s  ", "", line) for line in told.err.splitlines()] == [
+def test_verbose_tells_the_steps_and_changes_no_result() -> None:
+    plain, told = accelsim("run", *TINY), accelsim("run", *TINY, "--verbose")
+    assert (told.returncode, told.stdout, plain.stderr) == (0, plain.stdout, "")
+    assert [re.sub(r"^ *\d+\.\d\d s  ", "", line) for line in told.stderr.splitlines()] == [
         "tiling 2 layers of tiny for tiny",
         "playing 7 tile commands",
         "pricing 1329 cycles",
     ]
-    assert main(["run", *TINY]) == 0
-    assert capsys.readouterr() == plain
 
 
-def test_verbose_shows_progress_where_there_is_no_terminal(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_verbose_shows_progress_where_there_is_no_terminal(tmp_path: Path) -> None:
     line = ["sweep", "--network", TINY[0], "--hw", TINY[1], "--vary", "array.rows=2,4", "--jobs", "1"]
-    assert main([*line, "-o", "a", "--verbose"]) == 0
-    assert [each.split("  ")[-1] for each in capsys.readouterr().err.splitlines()] == [
-        "0/2 points",
-        "1/2 points",
-        "2/2 points",
-    ]
-    assert main(["compare", TINY[0], "--hw", TINY[1], "-o", "b", "-v"]) == 0
-    said = capsys.readouterr().err
+    swept = accelsim(*line, "-o", str(tmp_path / "a"), "--verbose")
+    assert [each.split("  ")[-1] for each in swept.stderr.splitlines()] == ["0/2 points", "1/2 points", "2/2 points"]
+    said = accelsim("compare", TINY[0], "--hw", TINY[1], "-o", str(tmp_path / "b"), "-v").stderr
     assert "1/1 tiny on tiny" in said
     assert said.endswith("no picture: no accuracy is known\n")
+
+
+def test_one_command_line_leaves_no_loudness_to_the_next(capsys: pytest.CaptureFixture[str]) -> None:
+    for options, level in ((["-v"], logging.INFO), (["-q"], logging.ERROR), ([], logging.WARNING)):
+        assert main(["run", *TINY, *options]) == 0
+        assert logging.getLogger("accelsim").level == level
+        assert len(logging.getLogger("accelsim").handlers) == 1
 
 
 def test_quiet_leaves_out_notes_and_not_mistakes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -299,7 +299,7 @@ def test_mobilenet_and_shufflenet_scale_as_their_papers_say() -> None:
 
 def test_resolution_of_a_network_of_rows() -> None:
     """A square input of another size; what the file expects of its own size is not held against it."""
-    assert network("shufflenet_g3", "network.resolution=112").inputs["input"].height == 112
+    assert network("shufflenet_g3", "network.resolution=112").input.height == 112
     assert network("shufflenet_g3", "network.resolution=224").macs == network("shufflenet_g3").macs
 
 

@@ -1,4 +1,4 @@
-"""The command line. Exit codes: 0 fine, 1 a check or a sweep's point failed, 2 the user's mistake, 130 interrupted."""
+"""The command line; its exit codes are in docs/shell.md."""
 
 from __future__ import annotations
 

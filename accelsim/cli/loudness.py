@@ -1,6 +1,6 @@
 """How much is said beside the result, on standard error: `--quiet` and `--verbose`.
 
-What is worth knowing is logged below `accelsim`: warnings are notes on the result, `--quiet` leaves them out; infos are
+What is worth knowing is logged as `accelsim`: warnings are notes on the result, `--quiet` leaves them out; infos are
 steps on the way, shown by `--verbose` with the seconds since the beginning.
 """
 
@@ -23,7 +23,7 @@ def note(text: str) -> None:
     """Say something about the result that is worth knowing."""
     import logging
 
-    logging.getLogger(__name__).warning(text)
+    logging.getLogger("accelsim").warning(text)
 
 
 def apply_loudness(arguments: Namespace) -> None:
@@ -38,6 +38,6 @@ def apply_loudness(arguments: Namespace) -> None:
             print(f"{seconds}{record.getMessage()}", file=sys.stderr)
 
     logger = logging.getLogger("accelsim")
-    logger.handlers = [ToStandardError()]
+    logger.handlers, logger.disabled = [ToStandardError()], False
     quiet, verbose = getattr(arguments, "quiet", False), getattr(arguments, "verbose", False)
     logger.setLevel(logging.ERROR if quiet else logging.INFO if verbose else logging.WARNING)

@@ -58,7 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="accelsim",
         description="Cycle-level simulator of systolic-array DNN accelerators.",
-        epilog="Exit codes: 0 fine, 1 a check or a point of a sweep failed, 2 the user's mistake, 130 interrupted.",
+        epilog="Exit codes: 0 fine, 1 a check, a rerun or a point of a sweep failed, 2 the user's mistake, 130 "
+        "interrupted.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"accelsim {__version__}")

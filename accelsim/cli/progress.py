@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import TextIO
 
-LOGGER = logging.getLogger(__name__)
+LOGGER = logging.getLogger("accelsim")
 ERASE_LINE = "\r\x1b[K"
 
 

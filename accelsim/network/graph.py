@@ -220,6 +220,11 @@ class Network:
     input_bits: int | None = None
     inferences: int = 1
 
+    @property
+    def input(self) -> Shape:
+        """The first of the maps that are given."""
+        return self.inputs[INPUT]
+
     @cached_property
     def consumers(self) -> dict[str, list[Node]]:
         """The nodes that read each tensor."""

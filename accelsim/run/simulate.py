@@ -27,7 +27,7 @@ from accelsim.run.define import MachineLike, NetworkLike, load_machine, load_net
 from accelsim.run.record import layer_record
 from accelsim.run.result import Run
 
-LOGGER = logging.getLogger(__name__)
+LOGGER = logging.getLogger("accelsim")
 
 
 def simulate(
