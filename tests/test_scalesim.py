@@ -93,6 +93,12 @@ def test_a_run_of_its_files_has_its_compute_cycles(dataflow: str, tmp_path: Path
     assert run.totals["array_cycles"] == sum(run.layers["array_cycles"])
 
 
+def test_a_convolution_has_the_cycles_of_its_own_reference(tmp_path: Path) -> None:
+    """AlexNet's first layer as in SCALE-Sim's repository at 1d62b68, test/general/golden_trace_calc: no stalls."""
+    files = topology(tmp_path, "Conv1,  224, 224,    11, 11,    3,      96,     4,"), configuration(tmp_path)
+    assert sim.simulate(*files, {"array.timing": "scalesim-v3"}).totals["array_cycles"] == 112283
+
+
 def test_groups_are_layers_of_their_own(tmp_path: Path) -> None:
     """A layer with DP in its name has the cycles of its channels, one after the other."""
     files = topology(tmp_path, "Conv_DP, 16, 16, 3, 3, 8, 1, 1,"), configuration(tmp_path)
