@@ -150,9 +150,9 @@ def test_layers_are_independent(tmp_path: Path) -> None:
 
 
 def test_names_become_ours(tmp_path: Path) -> None:
-    rows = ["Test 1, 1, 2, 3", "Embedding/Pooling, 1, 2, 3", "Test_1, 1, 2, 3", "1, 1, 2, 3"]
+    rows = [f"{name}, 1, 2, 3" for name in ("Test 1", "Embedding/Pooling", "Test_1", "1", "input")]
     found = layers(tmp_path, *rows, headings="Layer Name, M, N, K,")
-    assert [node.name for node in found] == ["Test_1", "Embedding_Pooling", "Test_1_2", "1"]
+    assert [node.name for node in found] == ["Test_1", "Embedding_Pooling", "Test_1_2", "1", "input_2"]
 
 
 def test_rows_that_are_too_many_for_one_column_of_pixels(tmp_path: Path) -> None:

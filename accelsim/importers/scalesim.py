@@ -75,7 +75,7 @@ def network(lines: Sequence[str], name: str, shown_as: str) -> Document:
     layers: list[dict[str, Any]] = []
     inputs: list[dict[str, Any]] = []
     densities: dict[str, float] = {}
-    taken: dict[str, int] = {}
+    taken = {"input": 1}
     mistakes = Mistakes()
     for row in rows:
         with mistakes:
