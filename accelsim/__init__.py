@@ -4,6 +4,8 @@ import accelsim as sim
 run = sim.simulate("shufflenet_g3", "edge")
 run.layers   # a pandas frame, a row for each layer
 run.totals   # a dict
+
+All public names are here; docs/python.md shows them. What is wrong with what they are given is a `UserError`.
 """
 
 from __future__ import annotations
@@ -13,12 +15,35 @@ from typing import TYPE_CHECKING, Any
 from accelsim.version import __version__
 
 if TYPE_CHECKING:
+    from accelsim.errors import UserError
+    from accelsim.run.define import define_machine, define_network
+    from accelsim.run.reprice import read_run, reprice
     from accelsim.run.result import Run
     from accelsim.run.simulate import simulate
+    from accelsim.sweeps.frame import sweep
 
-__all__ = ["Run", "__version__", "simulate"]
+__all__ = [
+    "Run",
+    "UserError",
+    "__version__",
+    "define_machine",
+    "define_network",
+    "read_run",
+    "reprice",
+    "simulate",
+    "sweep",
+]
 
-_HOMES = {"Run": "accelsim.run.result", "simulate": "accelsim.run.simulate"}
+_HOMES = {
+    "Run": "accelsim.run.result",
+    "UserError": "accelsim.errors",
+    "define_machine": "accelsim.run.define",
+    "define_network": "accelsim.run.define",
+    "read_run": "accelsim.run.reprice",
+    "reprice": "accelsim.run.reprice",
+    "simulate": "accelsim.run.simulate",
+    "sweep": "accelsim.sweeps.frame",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -28,3 +53,8 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """What a shell completes."""
+    return __all__

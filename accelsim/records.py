@@ -128,8 +128,8 @@ class LayerRecord:
     stream_cycles: clocks in which the array streams for it, of which stretched_cycles because of SRAM ports and
     bubble_cycles between folds; overlap_cycles: streams of other layers within total_cycles minus own streams outside
     of it; stalls: idle clocks of the array within total_cycles, by cause. So total = stream + overlap + stalls.
-    pes: PEs of the array; array_macs: MACs done on it. dram_bound_bytes: the least that DRAM has to move for the layer
-    on its own.
+    pes: PEs of the array; array_macs: MACs done on it; array_clocks: its clocks if all data were on chip.
+    dram_bound_bytes: the least that DRAM has to move for the layer on its own.
     """
 
     layer: str
@@ -143,6 +143,7 @@ class LayerRecord:
     energy: Energy
     pes: int
     array_macs: int
+    array_clocks: int
     total_cycles: int
     latency_cycles: int
     stream_cycles: int
@@ -206,6 +207,7 @@ def combined(records: Sequence[LayerRecord], name: str, latency_cycles: int) -> 
         energy=total_energy(records),
         pes=records[0].pes,
         array_macs=sum(record.array_macs for record in records),
+        array_clocks=sum(record.array_clocks for record in records),
         total_cycles=sum(record.total_cycles for record in records),
         latency_cycles=latency_cycles,
         stream_cycles=sum(record.stream_cycles for record in records),

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
+
+from accelsim.version import __version__
 
 ROOT = Path(__file__).parent.parent
 MAIN_JOB = ("run", "shufflenet_g3", "edge", "--json")
@@ -102,6 +105,22 @@ def test_the_wheel_has_everything(wheel: Path) -> None:
 def test_the_main_job_gives_the_same_from_the_wheel_as_from_the_checkout(from_wheel: str, tmp_path: Path) -> None:
     """To the last digit, outside of the checkout."""
     assert from_wheel == output(sys.executable, "-m", "accelsim", *MAIN_JOB, cwd=tmp_path, PYTHONPATH=str(ROOT))
+
+
+def test_an_import_and_a_sweep_from_the_wheel(environment: Environment, from_wheel: str, tmp_path: Path) -> None:
+    """Outside of the checkout, with worker processes."""
+    assert from_wheel
+    (tmp_path / "topo.csv").write_text("Layer, M, N, K\na, 64, 32, 128\n")
+    environment.accelsim("import", "topo.csv", "-o", "net.yaml", cwd=tmp_path)
+    asked = ("--network", "net.yaml", "--hw", "edge", "--vary", "array.rows=16,32", "--jobs", "2", "-o", "out")
+    assert environment.accelsim("sweep", *asked, cwd=tmp_path).startswith("2 points: 2 done")
+
+
+def test_the_citation_is_of_this_version() -> None:
+    """And has what the format demands (CFF 1.2.0)."""
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == __version__
+    assert {"cff-version", "message", "title", "authors"} <= citation.keys()
 
 
 def test_an_edited_machine_of_an_installation_in_place_takes_effect(

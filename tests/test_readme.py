@@ -2,7 +2,8 @@
 
 A line of a `console` block that starts with `$ accelsim` is a command; what follows is its output, `...` standing for
 anything left out. The commands of a block run one after the other, in a folder of their own that has the shipped files.
-A `yaml` block that begins with `# file: NAME` is that file for all commands of its page. `pycon` blocks are doctests.
+A `yaml`, `csv` or `ini` block that begins with `# file: NAME` is that file for all commands of its page. `pycon` blocks
+are doctests.
 """
 
 from __future__ import annotations
@@ -44,9 +45,10 @@ def sessions() -> Iterator[tuple[Path, list[tuple[str, str]]]]:
 
 def files_shown(page: Path) -> Iterator[tuple[str, str]]:
     """(name, content) of the files that a page shows in whole."""
-    for block in blocks(page, "yaml"):
-        if named := re.match(r"# file: ([\w.]+)\n", block):
-            yield named[1], block
+    for language in ("yaml", "csv", "ini"):
+        for block in blocks(page, language):
+            if named := re.match(r"# file: ([\w.]+)\n", block):
+                yield named[1], block
 
 
 def python_blocks() -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The command line. Exit codes: 0 fine, 1 a check or a sweep's point failed, 2 the user's mistake, 130 interrupted."""
+"""The command line; its exit codes are in docs/shell.md."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from accelsim.cli.loudness import apply_loudness
 from accelsim.cli.parser import parse
 from accelsim.errors import Mistake, UserError
 
@@ -16,6 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; returns its exit code."""
     try:
         arguments = parse(sys.argv[1:] if argv is None else list(argv))
+        apply_loudness(arguments)
         code: int = arguments.command(arguments)
         print(end="", flush=True)
         return code

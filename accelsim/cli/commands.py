@@ -9,6 +9,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from accelsim.cli.loudness import note
 from accelsim.errors import Mistake, UserError
 
 if TYPE_CHECKING:
@@ -68,14 +69,12 @@ def _finish(result: Run, arguments: Namespace) -> int:
         _print_json({"totals": result.totals, "layers": result.rows, "warnings": [each._asdict() for each in found]})
         return 0
     if arguments.by is not None:
-        print(text.shares(result.records, arguments.by))
-    else:
-        print(text.layer_table(result.records))
-        print()
-        print(text.costliest(result.records))
-    print()
+        print(text.shares(result.records, arguments.by), end="\n\n")
+    elif not arguments.quiet:
+        print(text.layer_table(result.records), end="\n\n")
+        print(text.costliest(result.records), end="\n\n")
     print(text.summary(result.network.name, result.machine.name, result.total, result.totals))
-    if found:
+    if found and not arguments.quiet:
         print("  worth a look:")
         print("\n".join(f"    {each.text}" for each in found))
     if result.ideal_cycles:
@@ -115,15 +114,16 @@ def _save_comparison(rows: Sequence[Row], arguments: Namespace) -> None:
     unknown = dict.fromkeys(str(row["network"]) for row in rows if row["top1_pct"] is None)
     if unknown:
         which = f"a picture without {', '.join(unknown)}" if known else "no picture"
-        print(f"{which}: no accuracy is known", file=sys.stderr)
+        note(f"{which}: no accuracy is known")
 
 
 def gemm(arguments: Namespace) -> int:
     """`accelsim gemm`."""
+    from accelsim import importers
     from accelsim.config.load import configured_machine
     from accelsim.run.gemm import run_gemm
 
-    machine = configured_machine(arguments.machine, arguments.settings)
+    machine = configured_machine(arguments.machine, arguments.settings, importers.read)
     found = run_gemm(arguments.m, arguments.k, arguments.n, arguments.groups, machine)
     _print_values(found, as_json=arguments.json)
     return 0
@@ -161,14 +161,15 @@ def check(arguments: Namespace) -> int:
 
 def show(arguments: Namespace) -> int:
     """`accelsim show`."""
+    from accelsim import importers
     from accelsim.config.load import configured_machine, parse_overrides
     from accelsim.config.show import kind_of_file, to_yaml
-    from accelsim.run.simulate import load_network
+    from accelsim.run.define import load_network
 
-    if kind_of_file(arguments.name) == "machines":
+    if kind_of_file(arguments.name, importers.read) == "machines":
         if arguments.layers:
             raise UserError([Mistake("command-line", 0, "--layers", "a network", f"the machine {arguments.name}")])
-        print(to_yaml(configured_machine(arguments.name, arguments.settings)), end="")
+        print(to_yaml(configured_machine(arguments.name, arguments.settings, importers.read)), end="")
         return 0
     overrides = parse_overrides(arguments.settings, ("network",))
     workload, network = load_network(arguments.name, overrides)
@@ -212,7 +213,7 @@ def _network_list() -> str:
     """All networks, with what they cost and how accurate they are."""
     from accelsim.config.load import names
     from accelsim.report.text import table
-    from accelsim.run.simulate import load_network
+    from accelsim.run.define import load_network
 
     rows = []
     for name in names("networks"):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from accelsim.cli import commands, plots, report, rerun, sweeps
+from accelsim.cli import commands, imports, plots, report, rerun, sweeps
+from accelsim.cli.completion import complete
+from accelsim.cli.loudness import add_loudness
 from accelsim.errors import Mistake, UserError, shorten, suggestion
 from accelsim.version import __version__
 
@@ -23,13 +26,23 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UserError([_mistake(message, self)])
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """All arguments have to be known, to the command that they are given to."""
+        namespace, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return namespace, unknown
+
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """The arguments, with the function that carries them out in `command`.
 
     Raises UserError; leaves through SystemExit(0) after `--help` and `--version`.
     """
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    if "_ARGCOMPLETE" in os.environ:
+        complete(parser)
+    arguments = parser.parse_args(argv)
     for name, option in (("settings", "--set"), ("vary", "--vary"), ("where", "--where")):
         setattr(arguments, name, _placed(getattr(arguments, name, []), option, argv))
     return arguments
@@ -45,7 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="accelsim",
         description="Cycle-level simulator of systolic-array DNN accelerators.",
-        epilog="Exit codes: 0 fine, 1 a check or a point of a sweep failed, 2 the user's mistake, 130 interrupted.",
+        epilog="Exit codes: 0 fine, 1 a check, a rerun or a point of a sweep failed, 2 the user's mistake, 130 "
+        "interrupted.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"accelsim {__version__}")
@@ -61,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_gemm(commands_)
     _add_check(commands_)
     _add_dram(commands_)
+    imports.add_import(commands_)
     _add_show(commands_)
     _add_list(commands_)
     schema = commands_.add_parser("schema", help="print a JSON Schema for editors", allow_abbrev=False)
@@ -121,6 +136,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help='print {"totals": ..., "layers": [...], "warnings": [...]}')
     parser.add_argument("-o", dest="output", metavar="DIR", help="write run.json and layers.csv into DIR")
     parser.add_argument("--force", action="store_true", help="replace another run in DIR")
+    add_loudness(parser, "only the totals")
 
 
 def _add_compare(subparsers: Any) -> None:
@@ -151,6 +167,7 @@ def _add_compare(subparsers: Any) -> None:
         help="write compare.csv into DIR, and accuracy against each cost as a picture",
     )
     parser.add_argument("--force", action="store_true", help="replace another comparison in DIR")
+    add_loudness(parser)
     _add_settings(parser)
     parser.set_defaults(command=commands.compare)
 
@@ -252,7 +269,10 @@ def _mistake(message: str, parser: argparse.ArgumentParser) -> Mistake:
         known = re.findall(r"[^\s',]+", choice[2])
         got, expected = choice[1], f"one of {', '.join(known)}{suggestion(choice[1].strip(chr(39)), known)}"
     elif unknown := re.fullmatch(r"unrecognized arguments: (.*)", problem):
-        got, expected = repr(unknown[1]), f"the arguments of `{parser.prog} --help`"
+        near = suggestion(unknown[1].partition("=")[0], parser._option_string_actions)
+        got, expected = repr(unknown[1]), f"the arguments of `{parser.prog} --help`{near}"
+    elif other := re.fullmatch(r"not allowed with argument (.*)", problem):
+        got, expected = f"{other[1]} too", "one of the two"
     elif missing := re.fullmatch(r"the following arguments are required: (.*)", problem):
         got, expected = "nothing", missing[1]
     elif ignored := re.fullmatch(r"ignored explicit argument (.*)", problem):

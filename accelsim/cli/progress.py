@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
+from typing import TextIO
 
+LOGGER = logging.getLogger("accelsim")
 ERASE_LINE = "\r\x1b[K"
 
 
@@ -15,14 +19,16 @@ ERASE_LINE = "\r\x1b[K"
 def progress(total: int) -> Iterator[Callable[[object], None]]:
     """Gives a function to be called before each of `total` steps with what it does.
 
-    On a terminal that is shown on one line of standard error, which is gone in the end; elsewhere nothing is.
+    On a terminal that is shown on one line of standard error, which is gone in the end; elsewhere nothing is, unless
+    asked for by `--verbose`.
     """
-    terminal = sys.stderr if sys.stderr is not None and sys.stderr.isatty() else None
+    terminal = _terminal()
     done = 0
 
     def step(what: object) -> None:
         nonlocal done
         done += 1
+        LOGGER.info(f"{done}/{total} {what}")
         if terminal:
             line = f"{done}/{total} {what}"[: shutil.get_terminal_size().columns - 1]
             print(ERASE_LINE + line, end="", file=terminal, flush=True)
@@ -34,13 +40,20 @@ def progress(total: int) -> Iterator[Callable[[object], None]]:
             print(ERASE_LINE, end="", file=terminal, flush=True)
 
 
+def _terminal() -> TextIO | None:
+    """Where progress is drawn: on a terminal that can erase a line, and that has neither silence nor steps on it."""
+    if sys.stderr is None or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        return None
+    return sys.stderr if LOGGER.getEffectiveLevel() == logging.WARNING else None
+
+
 @contextmanager
 def gauge() -> Iterator[Callable[[int], Callable[[], None]]]:
     """Gives a function that is told how many steps there are, and gives one to be called after each.
 
     Where `progress` shows what is done, this shows how many are, how many a second, and the time that is left.
     """
-    terminal = sys.stderr if sys.stderr is not None and sys.stderr.isatty() else None
+    terminal = _terminal()
 
     def watch(total: int) -> Callable[[], None]:
         begin, done = monotonic(), -1
@@ -48,6 +61,7 @@ def gauge() -> Iterator[Callable[[int], Callable[[], None]]]:
         def step() -> None:
             nonlocal done
             done += 1
+            LOGGER.info(f"{done}/{total} points")
             if terminal:
                 print(ERASE_LINE + _measured(done, total, monotonic() - begin), end="", file=terminal, flush=True)
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from accelsim.cli.loudness import add_loudness, note
 from accelsim.errors import Mistake, UserError
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def add_sweep(subparsers: Any, jobs: Any) -> None:
     parser.add_argument("--scheduler", metavar="ADDRESS", help="use the workers of this Dask scheduler, tcp://...")
     parser.add_argument("--no-cache", dest="fresh", action="store_true",
                         help="a process for each point, so that none can reuse what another left")  # fmt: skip
+    add_loudness(parser)
     parser.set_defaults(command=sweep)
 
 
@@ -72,6 +74,7 @@ def add_pareto(subparsers: Any) -> None:
         "-o", dest="output", metavar="OUT", help="write pareto.csv into OUT, and a picture of the points"
     )
     parser.add_argument("--force", action="store_true", help="replace another front in OUT")
+    add_loudness(parser)
     parser.set_defaults(command=pareto)
 
 
@@ -89,7 +92,7 @@ def pareto(arguments: argparse.Namespace) -> int:
     if arguments.output is not None:
         _save_front(found, objectives, arguments)
     for reason, count in found.left_out.items():
-        print(f"left out: {count} {reason}", file=sys.stderr)
+        note(f"left out: {count} {reason}")
     print(front_table(found.rows, found.keys, objectives))
     return 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import glob
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from accelsim.config.accuracy import add_published
 from accelsim.config.energy_table import EnergyTable
 from accelsim.config.families import FAMILIES, broken_rules
 from accelsim.config.machine import Machine, inconsistencies
-from accelsim.config.merge import drop_what_other_units_replace, merged
+from accelsim.config.merge import drop_what_other_units_replace, merged, set_parts
 from accelsim.config.schema import Section, sections_in, validate
 from accelsim.config.strict_yaml import Document, KeyPath, Origin, dotted, kind_of, parse, read, scalar
 from accelsim.config.variants import NAMES, variant
@@ -23,6 +23,8 @@ from accelsim.config.workload import NetworkFile, Workload
 from accelsim.errors import Mistake, Mistakes, UserError, shorten, suggestion
 
 Kind = Literal["networks", "machines", "dram", "energy"]
+Reader = Callable[[Path, str], Document]
+"""From a file, and how messages call it, to its document. Raises UserError."""
 
 FOLDERS: dict[Kind, str] = {
     "networks": "workloads",
@@ -153,16 +155,20 @@ def key_path(key: str, sections: Sequence[str] = SECTIONS) -> tuple[str, ...]:
     return parts if all(parts) and parts[0] in sections and parts != ("network",) else ()
 
 
-def load_machine(name_or_path: str, overrides: Sequence[Override] = ()) -> Machine:
+def load_machine(name_or_path: str, overrides: Sequence[Override] = (), reader: Reader = read) -> Machine:
     """A machine with its DRAM device and energy table inlined and `overrides` applied.
 
     Raises UserError, with every mistake of all the files.
     """
     path, shown_as = find(name_or_path, "machines")
-    document = read(path, shown_as)
+    return resolved_machine(reader(path, shown_as), overrides, path.parent)
+
+
+def resolved_machine(document: Document, overrides: Sequence[Override], folder: Path) -> Machine:
+    """The machine of a document as written; what it names by path is relative to `folder`. Raises UserError."""
     apply_overrides(document, [override for override in overrides if override.path[0] != "network"])
     for section in _NAMED_BY:
-        inline(document, section, path.parent)
+        inline(document, section, folder)
     return machine_of(document)
 
 
@@ -183,7 +189,7 @@ def load_energy_table(name_or_path: str, asked: str) -> EnergyTable:
     return validate(EnergyTable, document)
 
 
-def configured_machine(name_or_path: str, settings: Iterable[tuple[int, str]]) -> Machine:
+def configured_machine(name_or_path: str, settings: Iterable[tuple[int, str]], reader: Reader = read) -> Machine:
     """A machine with `(position, "key=value")` settings applied; nothing but a machine can be set.
 
     Raises UserError, with the mistakes of settings and files.
@@ -191,7 +197,7 @@ def configured_machine(name_or_path: str, settings: Iterable[tuple[int, str]]) -
     mistakes = Mistakes()
     overrides = parse_overrides(settings, MACHINE_SECTIONS, mistakes)
     with mistakes:
-        machine = load_machine(name_or_path, overrides)
+        machine = load_machine(name_or_path, overrides, reader)
     mistakes.raise_any()
     return machine
 
@@ -221,13 +227,19 @@ def load_dram(name_or_path: str, settings: Iterable[tuple[int, str]]) -> dram.Id
     return device
 
 
-def load_workload(name_or_path: str, overrides: Sequence[Override] = ()) -> tuple[NetworkFile, Document]:
+def load_workload(
+    name_or_path: str, overrides: Sequence[Override] = (), reader: Reader = read
+) -> tuple[NetworkFile, Document]:
     """A network file or variant as written, `network.*` overrides applied, and the document for later messages.
 
     What the file says of the network, its accuracy and what it expects, is dropped where an override makes it another
     network. Raises UserError.
     """
-    document = _network_document(name_or_path)
+    return configured_workload(_network_document(name_or_path, reader), overrides)
+
+
+def configured_workload(document: Document, overrides: Sequence[Override] = ()) -> tuple[NetworkFile, Document]:
+    """As `load_workload`, of a document. Raises UserError."""
     ours = [override for override in overrides if override.path[0] == "network"]
     if any(override.path[1] not in ("batch", *_SAID_OF_IT) for override in ours):
         for key in _SAID_OF_IT:
@@ -257,14 +269,14 @@ def is_variant(name_or_path: str) -> bool:
     return not is_file(Path(name_or_path)) and variant(name_or_path) is not None
 
 
-def _network_document(name_or_path: str) -> Document:
+def _network_document(name_or_path: str, reader: Reader) -> Document:
     parameters = variant(name_or_path)
     if parameters is not None and is_variant(name_or_path):
         document = Document(parameters, {(): Origin(name_or_path, 0)})
         add_published(document, data_root() / FOLDERS["networks"])
         return document
     path, shown_as = find(name_or_path, "networks")
-    return read(path, shown_as)
+    return reader(path, shown_as)
 
 
 def _network_model(document: Document) -> type[NetworkFile]:
@@ -345,9 +357,9 @@ def inline(document: Document, section: str, folder: Path) -> None:
     if not isinstance(own[key], str):
         document.refuse((section,), document.mistake((section, key), "text", kind_of(own[key])))
         return
-    is_asked_for = _is_set(document, (section, key))
+    is_asked_for = document.origin((section, key)).is_set
     if is_asked_for:
-        own = _set_parts(document, own, (section,))
+        own = set_parts(document, own, (section,))
         document.origins = {
             path: origin for path, origin in document.origins.items() if path[:1] != (section,) or origin.is_set
         }
@@ -369,21 +381,6 @@ def inline(document: Document, section: str, folder: Path) -> None:
     for key_path, mistakes in base.refused.items():
         here = (section, *key_path)
         document.refuse(here, *(replace(mistake, key=dotted(here)) for mistake in mistakes))
-
-
-def _is_set(document: Document, path: KeyPath) -> bool:
-    return document.origin(path).is_set
-
-
-def _set_parts(document: Document, data: dict[str, Any], path: KeyPath) -> dict[str, Any]:
-    """What the command line sets of the mapping at `path`, at any depth."""
-    parts: dict[str, Any] = {}
-    for key, value in data.items():
-        if _is_set(document, (*path, key)):
-            parts[key] = value
-        elif isinstance(value, dict) and (below := _set_parts(document, value, (*path, key))):
-            parts[key] = below
-    return parts
 
 
 def _is_complete(own: dict[str, Any], section: str) -> bool:

@@ -27,6 +27,9 @@ class Array(Section):
     )
     clock_mhz: PositiveNumber = Field(description="clock of array, vector unit, SRAM and DMA")
     overlap: bool = Field(True, description="the next fold loads, or the last drains, behind the current one")
+    timing: Literal["systolic", "scalesim-v3"] = Field(
+        "systolic", description="how clocks of a fold are counted: as registers take them, or as SCALE-Sim 3.0.0 does"
+    )
     mac_latency: Annotated[int, Field(ge=1, le=64)] = Field(1, description="clocks of a MAC: multiplier stages + 1")
     post_latency: Count = Field(4, description="clocks of requantisation, from the array's last output to SRAM")
     weight_bits: Bits = Field(8, description="bits of a weight")
@@ -118,6 +121,10 @@ def inconsistencies(machine: Machine) -> Iterator[tuple[KeyPath, str, str]]:
     array, accumulator = machine.array, machine.sram.accumulator
     if machine.energy.dram_by == "command" and machine.dram.kind != "command":
         yield ("energy", "dram_by"), "byte, as the DRAM device has no commands", "command"
+    if array.timing == "scalesim-v3" and array.overlap:
+        yield ("array", "overlap"), "false, as the folds of timing: scalesim-v3 are serial", "true"
+    if array.timing == "scalesim-v3" and array.mac_latency != 1:
+        yield ("array", "mac_latency"), "1, as it is with timing: scalesim-v3", str(array.mac_latency)
     least = 2 * array.cols * ceil_div(array.psum_bits, 8)
     if array.dataflow != "os" and accumulator.capacity_bytes < least:
         expected = f"at least {least} (a partial sum for each column, twice)"

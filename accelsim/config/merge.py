@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from accelsim.config.strict_yaml import Document, KeyPath
+
 
 def merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     """The base with the other's keys in it; mappings are laid over one another, anything else is replaced."""
@@ -22,3 +24,14 @@ def drop_what_other_units_replace(timing: Any, own: Any) -> None:
         for key in own:
             name, _, unit = key.rpartition("_")
             timing.pop(f"{name}_{'ns' if unit == 'nck' else 'nck'}", None)
+
+
+def set_parts(document: Document, data: dict[str, Any], path: KeyPath) -> dict[str, Any]:
+    """What the command line sets of the mapping at `path`, at any depth."""
+    parts: dict[str, Any] = {}
+    for key, value in data.items():
+        if document.origin((*path, key)).is_set:
+            parts[key] = value
+        elif isinstance(value, dict) and (below := set_parts(document, value, (*path, key))):
+            parts[key] = below
+    return parts

@@ -119,6 +119,7 @@ _TYPES = {
     "bool_type": "true or false",
     "string_type": "text",
     "dict_type": "a mapping",
+    "invalid_key": "a key that is text",
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
     "list_type": "a list",

@@ -7,16 +7,16 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel
 
-from accelsim.config.load import FOLDERS, Kind, data_root, find, is_variant
+from accelsim.config.load import FOLDERS, Kind, Reader, data_root, find, is_variant
 from accelsim.config.strict_yaml import read, scalar
 
 
-def kind_of_file(name_or_path: str) -> Literal["machines", "networks"]:
+def kind_of_file(name_or_path: str, reader: Reader = read) -> Literal["machines", "networks"]:
     """Whether a file, or shipped name, is a machine or a network. Raises UserError where it is neither."""
     if is_variant(name_or_path):
         return "networks"
     path, shown_as = find(name_or_path, "machines", "networks")
-    return "networks" if {"layers", "family"} & read(path, shown_as).data.keys() else "machines"
+    return "networks" if {"layers", "family"} & reader(path, shown_as).data.keys() else "machines"
 
 
 def described(kind: Kind, name: str) -> str:
@@ -29,7 +29,12 @@ def described(kind: Kind, name: str) -> str:
 
 def to_yaml(model: BaseModel) -> str:
     """A model as YAML that loads to an equal one."""
-    return _Dumper.text(model.model_dump(mode="json", exclude_none=True, exclude_defaults=False))
+    return data_to_yaml(model.model_dump(mode="json", exclude_none=True, exclude_defaults=False))
+
+
+def data_to_yaml(data: dict[str, Any]) -> str:
+    """Plain data as YAML that reads back as the same."""
+    return _Dumper.text(data)
 
 
 class _Dumper(yaml.SafeDumper):

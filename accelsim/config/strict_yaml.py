@@ -25,7 +25,7 @@ _WHOLE = r"(0|[1-9][0-9]*(_[0-9]+)*)"
 _INTEGER = re.compile(rf"[-+]?{_WHOLE}")
 _FLOAT = re.compile(rf"[-+]?({_WHOLE}(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _MAX_DIGITS = 300
-_CONTROL = re.compile(r"[^\t\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+CONTROL = re.compile(r"[^\t\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _WORDS = {"": None, "null": None, "~": None, "true": True, "false": False}
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -168,7 +168,7 @@ def _syntax_mistake(error: yaml.YAMLError, text: str, shown_as: str) -> Mistake:
             return Mistake(shown_as, mark.line + 1, "file", f"at most {MAX_DEPTH} levels", "more")
         found = "a tab" if text[mark.index : mark.index + 1] == "\t" else f"an error ({error.problem})"
         return Mistake(shown_as, min(mark.line + 1, len(text.splitlines())), "file", "YAML", found)
-    control = next((number for number, line in enumerate(text.split("\n"), 1) if _CONTROL.search(line)), 1)
+    control = next((number for number, line in enumerate(text.split("\n"), 1) if CONTROL.search(line)), 1)
     return Mistake(shown_as, control, "file", "YAML", "a control character")
 
 

@@ -41,6 +41,16 @@ class Row(Section):
     inputs: Annotated[list[Name], Field(min_length=1, max_length=1000)] | None = None
 
 
+class InputRow(Section):
+    """Another map that is given, beside the network's input; by default the row behind it reads it."""
+
+    name: Name
+    op: Literal["input"]
+    height: Size
+    width: Size
+    channels: Size
+
+
 class Windowed(Row):
     """A row with a sliding window. Pairs are [height, width], sides [top, left, bottom, right]."""
 
@@ -218,4 +228,6 @@ class Workload(NetworkFile):
 
     resolution: Size | None = None
     input: Input
-    layers: Annotated[list[AnyRow], Field(min_length=1, max_length=10_000)]
+    layers: Annotated[
+        list[Annotated[InputRow | AnyRow, Field(discriminator="op")]], Field(min_length=1, max_length=10_000)
+    ]

@@ -16,6 +16,7 @@ import numpy as np
 from accelsim.config.machine import Machine
 from accelsim.lowering.dataflows import (
     DATAFLOWS,
+    TIMINGS,
     ArrayShape,
     Dataflow,
     DataflowName,
@@ -72,7 +73,7 @@ class ArrayMachine:
         array, sram = machine.array, machine.sram
         return cls(
             dataflow="ws" if array.dataflow == "auto" else array.dataflow,
-            shape=ArrayShape(array.rows, array.cols, array.mac_latency),
+            shape=ArrayShape(array.rows, array.cols, array.mac_latency, array.timing),
             ifmap_bits=array.activation_bits,
             ofmap_bits=array.activation_bits,
             weight_bits=array.weight_bits,
@@ -137,7 +138,7 @@ def array_work(
     reuse: which share of the ifmap elements under the kernel is read from SRAM (a line buffer reads each pixel once).
     """
     dataflow = DATAFLOWS[machine.dataflow]
-    shorter = _without_zeros(gemm, machine)
+    shorter = without_zeros(gemm, machine)
     sequence = fold_sequence(dataflow, shorter, machine.shape)
     longer = Share(gemm.k, shorter.k)
     ports = _Ports.of(machine, reuse.of(longer), machine.stored_weights.of(longer))
@@ -152,7 +153,7 @@ def array_work(
     return ArrayWork(chain, streamed, passes, weight_reads // (shorter.groups * shorter.k * shorter.n), *moved)
 
 
-def _without_zeros(gemm: Gemm, machine: ArrayMachine) -> Gemm:
+def without_zeros(gemm: Gemm, machine: ArrayMachine) -> Gemm:
     """The product with its sums as long as the array works on them, where zeros are skipped.
 
     Each column picks the operands of its own nonzero weights (as in Cambricon-S, Zhou et al., MICRO 2018), and a fold
@@ -160,6 +161,8 @@ def _without_zeros(gemm: Gemm, machine: ArrayMachine) -> Gemm:
     """
     if machine.skipped is None:
         return gemm
+    if TIMINGS[machine.shape.timing].columns_alike:
+        return replace(gemm, k=ceil_div(gemm.k * machine.skipped.part, machine.skipped.whole))
     together = gemm.n if machine.dataflow == "is" else min(gemm.n, machine.shape.cols)
     return replace(gemm, k=fullest(gemm.k, machine.skipped, together))
 

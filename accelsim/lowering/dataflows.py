@@ -1,7 +1,8 @@
 """The dataflows: how a matrix product is cut into folds (docs/machine.md sections 2, 3 and 5).
 
 A dataflow is one entry of `DATAFLOWS`. It says which of M, K, N the rows and columns of the array carry, which one
-is streamed, and what an array step moves through the SRAM ports; everything else follows.
+is streamed, and what an array step moves through the SRAM ports; everything else follows. How the clocks of a fold are
+counted is one entry of `TIMINGS`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from accelsim.units import ceil_div
 
 DataflowName = Literal["ws", "is", "os"]
 Dimension = Literal["m", "k", "n"]
+TimingName = Literal["systolic", "scalesim-v3"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class ArrayShape:
     rows: int
     cols: int
     mac_latency: int = 1
+    timing: TimingName = "systolic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,8 @@ FoldSequence = tuple[tuple[int, "FoldSequence | FoldShape"], ...]
 
 def pack_size(dataflow: Dataflow, gemm: Gemm, array: ArrayShape) -> int:
     """Groups that share a fold, block-diagonally; 1 where a group fills a fold or more of its own."""
+    if not TIMINGS[array.timing].packs_groups:
+        return 1
     rows, cols = gemm.extent(dataflow.rows), gemm.extent(dataflow.cols)
     if rows > array.rows or cols > array.cols:
         return 1
@@ -141,12 +146,45 @@ def _row_tiles(extent: int, size: int, sums_over_rows: bool) -> Iterator[tuple[i
 
 def fold_of(dataflow: Dataflow, shape: FoldShape, array: ArrayShape) -> Fold:
     """Timing of a fold whose operands come as fast as the array takes them."""
+    return TIMINGS[array.timing].fold(dataflow, shape, array)
+
+
+def _systolic(dataflow: Dataflow, shape: FoldShape, array: ArrayShape) -> Fold:
+    """What an array of registers takes: only used rows are loaded, only used columns waited for, all rows drained."""
     skew = max(shape.rows, shape.cols) - 1
     if dataflow.pinned == "psum":
         tail = 2 * array.rows + shape.cols - 2 + array.mac_latency - 1
         return Fold(load=0, stream=shape.steps, drain=array.rows, tail=tail, skew=skew)
     tail = array.mac_latency * array.rows + shape.cols - 2
     return Fold(load=shape.rows, stream=shape.steps, drain=0, tail=tail, skew=skew)
+
+
+def _scalesim_v3(dataflow: Dataflow, shape: FoldShape, array: ArrayShape) -> Fold:
+    """What SCALE-Sim 3.0.0 counts: each fold as one of the whole array, and no drain of output-stationary results."""
+    load = 0 if dataflow.pinned == "psum" else array.rows
+    skew = max(shape.rows, shape.cols) - 1
+    return Fold(load=load, stream=shape.steps, drain=0, tail=array.rows + array.cols - 2, skew=skew)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How the clocks of folds are counted.
+
+    packs_groups: small groups share a fold; columns_alike: pruned weights are zero in the same rows of all columns;
+    uncounted: clocks of each product that `array_cycles` leaves out.
+    """
+
+    fold: Callable[[Dataflow, FoldShape, ArrayShape], Fold]
+    packs_groups: bool = True
+    columns_alike: bool = False
+    uncounted: int = 0
+
+
+TIMINGS: dict[TimingName, Timing] = {
+    "systolic": Timing(_systolic),
+    "scalesim-v3": Timing(_scalesim_v3, packs_groups=False, columns_alike=True, uncounted=1),
+}
+"""SCALE-Sim reports the number of its last cycle, the first being 0, and takes groups for layers of their own."""
 
 
 def chain_of(sequence: FoldSequence, timing: Callable[[FoldShape], Fold]) -> FoldChain:
@@ -164,4 +202,5 @@ def chain_of(sequence: FoldSequence, timing: Callable[[FoldShape], Fold]) -> Fol
 def array_cycles(dataflow: Dataflow, gemm: Gemm, array: ArrayShape, *, overlap: bool) -> int:
     """Clocks from the first load to the last output, all data on chip, capacity and ports ignored."""
     chain = chain_of(fold_sequence(dataflow, gemm, array), lambda shape: fold_of(dataflow, shape, array))
-    return chain.first.load + chain.end if overlap else chain.serial_cycles
+    cycles = chain.first.load + chain.end if overlap else chain.serial_cycles
+    return cycles - gemm.groups * TIMINGS[array.timing].uncounted

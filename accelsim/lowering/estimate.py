@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.lowering.candidates import Candidates, Ints, up
-from accelsim.lowering.dataflows import DATAFLOWS, DataflowName, Dimension
+from accelsim.lowering.dataflows import DATAFLOWS, TIMINGS, DataflowName, Dimension
 from accelsim.lowering.tiling import LayerShape, Limits
 
 Floats = NDArray[np.floating[Any]]
@@ -95,7 +95,7 @@ class Estimate:
         }
         row, col, (_, steps, step_turns) = (extents[name] for name in (dataflow.rows, dataflow.cols, dataflow.streamed))
         shared = np.minimum(np.minimum(array.rows // row[0], array.cols // col[0]), plans.groups)
-        packs = np.maximum(shared, 1)
+        packs = np.maximum(shared if TIMINGS[array.timing].packs_groups else 0 * shared, 1)
         row_tiles, col_tiles = _tiles(*row, array.rows), _tiles(*col, array.cols)
         count = up(plans.groups, packs) * plans.group_turns * row_tiles * col_tiles * step_turns
         used_rows = np.minimum(array.rows, packs * row[1] / row_tiles)

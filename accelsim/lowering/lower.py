@@ -57,7 +57,7 @@ def lower(network: Network, machine: Machine) -> Lowered:
             lambda node, room, stays: planner.dram_bytes(node, room, stays, pins),
         )
         try:
-            return _lowered(network, machine, maps, residency.repeated(len(network.inputs), layers), pins)
+            return _lowered(network, machine, maps, residency.repeated(network.inferences, layers), pins)
         except MapsOutgrownError as error:
             found = [stay for stay in found if stay.name not in error.names]
 

@@ -38,7 +38,7 @@ def plan_pins(network: Network, sizes: Sequence[tuple[Node, int]], capacity: int
     Each pinned byte saves the same, once an inference, so the small ones cost no more and leave the fewest layers with
     little room. sizes: of the layers with weights, in bytes.
     """
-    inferences = len(network.inputs)
+    inferences = network.inferences
     if inferences == 1:
         return no_pins(capacity)
     ranked = sorted(sizes, key=lambda each: each[1])

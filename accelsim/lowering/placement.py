@@ -121,8 +121,7 @@ def _may_nest(network: Network, node: Node, name: str, taken: Collection[str], s
 def _lay_out(
     network: Network, bits: dict[str, int], nested: dict[str, tuple[str, Channels]], copies: dict[str, tuple[str, ...]]
 ) -> Maps:
-    shapes: dict[str, Shape] = dict.fromkeys(network.inputs, network.input)
-    shapes |= {node.name: node.output for node in network.nodes}
+    shapes: dict[str, Shape] = {**network.inputs} | {node.name: node.output for node in network.nodes}
     by_name: dict[str, Placement] = {}
     address = 0
     for name, shape in shapes.items():

@@ -40,14 +40,17 @@ def build(network_file: rows.NetworkFile, document: Document) -> Network:
         raise UserError([document.mistake(("input",), f"at most {MAX_ELEMENTS} elements", found)])
     for index, row in enumerate(workload.layers):
         try:
-            builder.add_row(row)
+            if isinstance(row, rows.InputRow):
+                builder.given(row)
+            else:
+                builder.add_row(row)
         except ShapeError as error:
             place = ("layers", index) if workload is network_file else ("family", row.name)
             mistakes.append(document.mistake((*place, *error.path), error.expected, error.got))
             builder.stand_in(row, error.output)
     if mistakes:
         raise UserError(mistakes)
-    network = Network(workload.name, workload.source, workload.batch, builder.shapes[INPUT], tuple(builder.nodes))
+    network = Network(workload.name, workload.source, workload.batch, builder.inputs, tuple(builder.nodes))
     try:
         network = transformed(network, network_file)
     except TransformError as error:
@@ -68,13 +71,14 @@ class Builder:
     """Adds nodes one after the other; `last` is the tensor a row reads when it does not say."""
 
     def __init__(self, size: Shape) -> None:
-        self.shapes: dict[str, Shape] = {INPUT: size}
+        self.inputs: dict[str, Shape] = {INPUT: size}
+        self.shapes: dict[str, Shape] = dict(self.inputs)
         self.unknown: set[str] = set()
         self.nodes: list[Node] = []
         self.last = INPUT
         self.stage: str | None = None
 
-    def stand_in(self, row: rows.AnyRow, output: Shape | None) -> None:
+    def stand_in(self, row: rows.InputRow | rows.AnyRow, output: Shape | None) -> None:
         """Let rows after a wrong one be checked too; what reads a map of unknown size is not."""
         if output is None or isinstance(row, rows.ShuffleNetUnitRow | rows.RepeatedRow):
             self.unknown.add(row.name)
@@ -115,6 +119,16 @@ class Builder:
                 shufflenet_units(self, row, inputs)
             case rows.BlockRow() | rows.PathsRow():
                 self.repeat(row, inputs)
+
+    def given(self, row: rows.InputRow) -> None:
+        """A map that is given, as the network's input is. Raises ShapeError."""
+        shape = Shape(row.height, row.width, row.channels)
+        if row.name in self.shapes:
+            raise ShapeError("name", "a name of its own", repr(row.name), shape)
+        if shape.elements > MAX_ELEMENTS:
+            raise ShapeError("height", f"maps of at most {MAX_ELEMENTS} elements", shape.elements)
+        self.inputs[row.name] = self.shapes[row.name] = shape
+        self.last = row.name
 
     def repeat(self, row: rows.BlockRow | rows.PathsRow, inputs: tuple[str, ...]) -> None:
         """Rows more than once. Raises ShapeError."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -207,16 +208,22 @@ class Node:
 class Network:
     """Nodes in execution order.
 
-    input_bits: of an element of the input map; None is whatever the machine has. inputs: a map for each inference.
+    inputs: the maps that are given, by name. input_bits: of their elements; None is whatever the machine has.
+    inferences: how many times over these nodes are the network, with inputs for each.
     """
 
     name: str
     source: str
     batch: int
-    input: Shape
+    inputs: Mapping[str, Shape]
     nodes: tuple[Node, ...]
     input_bits: int | None = None
-    inputs: tuple[str, ...] = (INPUT,)
+    inferences: int = 1
+
+    @property
+    def input(self) -> Shape:
+        """The first of the maps that are given."""
+        return self.inputs[INPUT]
 
     @cached_property
     def consumers(self) -> dict[str, list[Node]]:

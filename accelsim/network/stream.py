@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from accelsim.network.graph import INPUT, Network, Node
+from accelsim.network.graph import Network, Node, Shape
 
 
 def stream(network: Network, inferences: int) -> Network:
-    """The network so many times over, each with an input of its own and all with the same weights."""
+    """The network so many times over, each with inputs of its own and all with the same weights."""
     nodes: list[Node] = []
-    inputs: list[str] = []
+    inputs: dict[str, Shape] = {}
     for number in range(1, inferences + 1):
-        names = {name: numbered(name, number) for name in (INPUT, *(node.name for node in network.nodes))}
-        inputs.append(names[INPUT])
+        names = {name: numbered(name, number) for name in (*network.inputs, *(node.name for node in network.nodes))}
+        inputs |= {names[name]: shape for name, shape in network.inputs.items()}
         nodes += [
             replace(
                 node,
@@ -23,7 +23,7 @@ def stream(network: Network, inferences: int) -> Network:
             )
             for node in network.nodes
         ]
-    return replace(network, nodes=tuple(nodes), inputs=tuple(inputs))
+    return replace(network, nodes=tuple(nodes), inputs=inputs, inferences=inferences)
 
 
 def numbered(name: str, number: int) -> str:

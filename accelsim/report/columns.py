@@ -80,6 +80,12 @@ COLUMNS: tuple[Column, ...] = (
     _plain("total_cycles", "array clocks", "end of the layer minus the latest end before it; sums to the run"),
     _plain("latency_cycles", "array clocks", "from the layer's first command to its last; layers overlap"),
     _plain("array_busy_cycles", "array clocks", "the array streams, or loads and drains with nothing else to wait for"),
+    Column(
+        "array_cycles",
+        "array clocks",
+        "the array alone, as `accelsim gemm` has it: all data on chip, capacity and ports ignored",
+        lambda record: record.array_clocks,
+    ),
     _plain("vector_cycles", "array clocks", "the vector unit works"),
     _plain("utilization", "0..1", "MACs on the array / (PEs x total_cycles); above 1 where work lies in other layers'"),
     Column("bound_by", "", "what takes most of total_cycles: array, dram, latency, vector or dependency", bound_by),

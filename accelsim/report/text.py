@@ -30,10 +30,11 @@ LAYER_HEADER = ("layer", "op", "MMAC", "cycles", "util", "bound by", "DRAM KiB",
 
 def layer_table(records: Sequence[LayerRecord]) -> str:
     """A line for each layer."""
-    return table(LAYER_HEADER, map(_layer_cells, records))
+    return table(LAYER_HEADER, map(layer_cells, records))
 
 
-def _layer_cells(record: LayerRecord) -> list[str]:
+def layer_cells(record: LayerRecord) -> list[str]:
+    """The cells of a layer below `LAYER_HEADER`."""
     counts, energy = record.counts, record.energy
     share = energy.dram_pj / energy.total_pj if energy.total_pj else 0.0
     return [

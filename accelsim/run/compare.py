@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from accelsim.config.load import Kind, load_machine, matching, parse_overrides
+from accelsim.config.load import Kind, matching, parse_overrides
 from accelsim.config.machine import Machine
 from accelsim.config.workload import NetworkFile
 from accelsim.errors import Mistake, Mistakes, UserError
 from accelsim.network.graph import Network
 from accelsim.report.columns import Value
 from accelsim.report.compare import comparison_row
-from accelsim.run.simulate import load_network, lower_or_refuse, run_network
+from accelsim.run.define import load_machine, load_network
+from accelsim.run.simulate import lower_or_refuse, run_network
 
 
 class Point(NamedTuple):

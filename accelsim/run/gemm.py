@@ -7,7 +7,9 @@ from accelsim.config.schema import validate
 from accelsim.config.strict_yaml import Document, Origin
 from accelsim.config.workload import MAX_EXTENT, Workload
 from accelsim.errors import Mistake, UserError
-from accelsim.lowering.dataflows import DATAFLOWS, ArrayShape, Gemm, array_cycles
+from accelsim.lowering.array_alone import quickest
+from accelsim.lowering.array_work import ArrayMachine
+from accelsim.lowering.dataflows import Gemm
 from accelsim.network.build import MAX_ELEMENTS, build
 from accelsim.run.simulate import run_network
 
@@ -22,12 +24,7 @@ def run_gemm(m: int, k: int, n: int, groups: int, machine: Machine) -> dict[str,
     workload, document = _gemm_workload(m, k, n, groups)
     run = run_network(workload, build(workload, document), machine)
     array = machine.array
-    shape = ArrayShape(array.rows, array.cols, array.mac_latency)
-    choices = DATAFLOWS if array.dataflow == "auto" else (array.dataflow,)
-    product = Gemm(groups, m, k, n)
-    cycles = {name: array_cycles(DATAFLOWS[name], product, shape, overlap=array.overlap) for name in choices}
-    name = min(cycles, key=lambda each: cycles[each])
-    alone = cycles[name]
+    name, alone = quickest(Gemm(groups, m, k, n), ArrayMachine.of(machine), machine)
     return {
         **({"array_dataflow": name} if array.dataflow == "auto" else {}),
         "array_cycles": alone,

@@ -6,13 +6,19 @@ from collections.abc import Mapping
 
 from accelsim.config.machine import Machine
 from accelsim.energy.price import price
+from accelsim.lowering.array_alone import alone_on_array
 from accelsim.lowering.vector_work import on_vector_unit
 from accelsim.network.graph import Node
 from accelsim.records import ActionCounts, LayerRecord
 
 
 def layer_record(
-    node: Node, machine: Machine, counts: ActionCounts, measures: Mapping[str, int], stalls: Mapping[str, int]
+    node: Node,
+    batch: int,
+    machine: Machine,
+    counts: ActionCounts,
+    measures: Mapping[str, int],
+    stalls: Mapping[str, int],
 ) -> LayerRecord:
     """The record, priced. measures: by `MEASURES`; stalls: by `STALL_CAUSES`."""
     return LayerRecord(
@@ -26,6 +32,7 @@ def layer_record(
         energy=price(counts, measures["total_cycles"], machine),
         pes=machine.array.rows * machine.array.cols,
         array_macs=0 if on_vector_unit(node, machine) else counts.macs,
+        array_clocks=machine.scheduling.inferences * alone_on_array(node, batch, machine),
         **measures,
         stalls=dict(stalls),
     )

@@ -79,17 +79,17 @@ def _is_folder(path: Path) -> bool:
 
 def _records(document: Document, network: Network, machine: Machine) -> Iterator[LayerRecord]:
     for index, node in enumerate(network.nodes):
-        yield _record(_part(document, "layers", index), node, machine)
+        yield _record(_part(document, "layers", index), node, network.batch, machine)
 
 
-def _record(part: Document, node: Node, machine: Machine) -> LayerRecord:
+def _record(part: Document, node: Node, batch: int, machine: Machine) -> LayerRecord:
     """One layer of the file. Raises UserError."""
     layer = validate(Layer, part).model_dump()
     _check(part, "layer", node.name, layer["layer"])
     measures = {name: layer[name] for name in MEASURES}
     added = measures["stream_cycles"] + measures["overlap_cycles"] + sum(layer["stalls"].values())
     _check(part, "total_cycles", added, measures["total_cycles"])
-    return layer_record(node, machine, ActionCounts(**layer["counts"]), measures, layer["stalls"])
+    return layer_record(node, batch, machine, ActionCounts(**layer["counts"]), measures, layer["stalls"])
 
 
 def _total(records: Sequence[LayerRecord], network: Network) -> LayerRecord:

@@ -68,6 +68,12 @@ class Run:
         values = total_values(self.total, self.network.batch, self.machine, self.inference_ends)
         return values | speedups(self.total.total_cycles, {name: sum(each) for name, each in self.ideal_cycles.items()})
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from accelsim.report.notebook import run_html
+
+        return run_html(self.network.name, self.machine.name, self.records, self.total, self.totals)
+
     @property
     def plot(self) -> RunPlots:
         """Pictures: `run.plot.energy()` gives a matplotlib figure, and so for each kind of `accelsim plot`."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import reduce
 from itertools import accumulate, pairwise
 from operator import add
-from os import PathLike, fspath
 
-from accelsim.config.load import Override, load_machine, load_workload, parse_overrides
+from accelsim.config.load import parse_overrides
 from accelsim.config.machine import Machine
 from accelsim.config.workload import NetworkFile
 from accelsim.errors import LoweringError, Mistake, Mistakes, UserError
@@ -19,28 +19,30 @@ from accelsim.lowering.lower import Lowered, lower
 from accelsim.machine.dram.statistics import DramCounts
 from accelsim.machine.machine import Observer, Timeline, play
 from accelsim.machine.stalls import Cause, LayerTime, layer_times
-from accelsim.network.build import build
 from accelsim.network.graph import Network
 from accelsim.program.commands import Buffer, Compute, Program, Store, Unit
 from accelsim.program.link import link
 from accelsim.records import ActionCounts, LayerRecord, combined
+from accelsim.run.define import MachineLike, NetworkLike, load_machine, load_network
 from accelsim.run.record import layer_record
 from accelsim.run.result import Run
 
+LOGGER = logging.getLogger("accelsim")
+
 
 def simulate(
-    network: str | PathLike[str],
-    machine: str | PathLike[str],
+    network: NetworkLike,
+    machine: MachineLike,
     settings: Mapping[str, object] | None = None,
     observers: Iterable[Observer] = (),
 ) -> Run:
-    """Run a network on a machine, each a path or the name of a shipped file.
+    """Run a network on a machine, each a path, the name of a shipped file, or what `define_...` gave.
 
     settings: keys of the configuration to change, such as `{"array.rows": 16}`.
     Raises UserError for what is wrong with files or settings, or where the machine is too small for a layer.
     """
     texts = [(0, f"{key}={_yaml(value)}") for key, value in (settings or {}).items()]
-    workload, graph, built = load_both(fspath(network), fspath(machine), texts)
+    workload, graph, built = load_both(network, machine, texts)
     return run_network(workload, graph, built, observers)
 
 
@@ -49,7 +51,7 @@ def _yaml(value: object) -> str:
 
 
 def load_both(
-    network: str, machine: str, settings: Iterable[tuple[int, str]] = ()
+    network: NetworkLike, machine: MachineLike, settings: Iterable[tuple[int, str]] = ()
 ) -> tuple[NetworkFile, Network, Machine]:
     """Both files with `(position, "key=value")` settings applied, checked.
 
@@ -63,15 +65,6 @@ def load_both(
         loaded = load_machine(machine, overrides)
     mistakes.raise_any()
     return *pair, loaded
-
-
-def load_network(network: str, overrides: Sequence[Override] = ()) -> tuple[NetworkFile, Network]:
-    """A network file as written and as a graph. What it expects is checked unless layers or input were overridden.
-
-    Raises UserError.
-    """
-    workload, document = load_workload(network, overrides)
-    return workload, build(workload, document)
 
 
 def lower_or_refuse(network: Network, machine: Machine) -> Lowered:
@@ -107,11 +100,14 @@ def run_and_timeline(
     workload: NetworkFile, network: Network, machine: Machine, observers: Iterable[Observer] = ()
 ) -> tuple[Run, Program, Timeline]:
     """The run, the program that was played, and when each of its commands was where. Raises UserError."""
+    LOGGER.info(f"tiling {len(network.nodes)} layers of {network.name} for {machine.name}")
     lowered = lower_or_refuse(network, machine)
     program = lowered.program
+    LOGGER.info(f"playing {len(program.commands)} tile commands")
     waits = link(program)
     moved = dma_counts(program, machine.dram.burst_bytes)
     timeline = play(program, waits, machine, observers)
+    LOGGER.info(f"pricing {timeline.total_cycles} cycles")
     times = layer_times(program, waits, timeline)
     if timeline.dram_counts is not None:
         moved = with_commands(moved, timeline.dram_counts, [time.total_cycles for time in times])
@@ -147,7 +143,7 @@ def _records(
         }
         counts = reduce(add, (lowered.counts[index] + moved[index] for index in mine))
         stalls = {cause.value: sum(times[index].stalls[cause] for index in mine) for cause in Cause}
-        yield layer_record(node, machine, counts, measures, stalls)
+        yield layer_record(node, network.batch, machine, counts, measures, stalls)
 
 
 def _bubbles(program: Program, machine: Machine) -> list[int]:

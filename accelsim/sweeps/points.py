@@ -10,11 +10,11 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from accelsim.config.constraint import exactly
-from accelsim.config.load import Override, apply_overrides, load_machine
+from accelsim.config.load import Override, apply_overrides
 from accelsim.config.strict_yaml import Document, Origin, dotted, kind_of
 from accelsim.errors import Mistake, UserError
+from accelsim.run.define import load_machine, load_network
 from accelsim.run.result import as_config, canonical, sha256
-from accelsim.run.simulate import load_network
 from accelsim.sweeps.spec import Wanted
 
 _MOST_KEPT = 4096

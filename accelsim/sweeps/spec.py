@@ -44,6 +44,11 @@ def read_sweep(path: str) -> Wanted:
     return _wanted(read(Path(path), path), Path(path).parent)
 
 
+def sweep_of(keys: dict[str, Any]) -> Wanted:
+    """A sweep from what would stand in its file. Raises UserError with all that is wrong."""
+    return _wanted(Document(keys, {(): Origin("sweep", 0)}), Path())
+
+
 def inline_sweep(
     networks: Sequence[str], machines: Sequence[str], axes: Iterable[tuple[int, str]], where: Iterable[tuple[int, str]]
 ) -> Wanted:

@@ -26,7 +26,7 @@ def quantized(network: Network, section: Quantize) -> Network:
     if wrong:
         raise TransformError(wrong)
     given = section.layers.get(INPUT, BitsSection()).activation_bits or section.activation_bits
-    outputs = {INPUT: given}
+    outputs: dict[str, int | None] = dict.fromkeys(network.inputs, given)
 
     def step(_: Node, node: Node) -> Sequence[Node]:
         own = section.layers.get(node.name, BitsSection())

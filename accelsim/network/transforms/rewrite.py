@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from accelsim.config.strict_yaml import KeyPath
 from accelsim.errors import suggestion
-from accelsim.network.graph import INPUT, Network, Node, Op, Shape
+from accelsim.network.graph import Network, Node, Op, Shape
 
 Wrong = tuple[KeyPath, str, str]
 """(key, expected, got)"""
@@ -26,8 +26,8 @@ def rewrite(network: Network, step: Callable[[Node, Node], Sequence[Node]]) -> N
 
     step: from a node as it was, and as it reads what its inputs have become, to the new nodes.
     """
-    shapes: dict[str, Shape] = {INPUT: network.input}
-    names = {INPUT: INPUT}
+    shapes: dict[str, Shape] = dict(network.inputs)
+    names = {name: name for name in network.inputs}
     nodes: list[Node] = []
     for node in network.nodes:
         inputs = tuple(names[name] for name in node.inputs)

@@ -1,0 +1,77 @@
+"""Completion of commands, options, names and keys in bash, zsh and fish, by argcomplete.
+
+The shell asks `accelsim` itself, with `_ARGCOMPLETE` set: `eval "$(register-python-argcomplete accelsim)"`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from typing import Any, get_origin
+
+NAMED = {"NETWORK": "networks", "HW": "machines", "TABLE": "energy", "DEVICE": "dram"}
+"""Metavars of arguments that are names of a kind, or files."""
+KEYED = ("KEY=VALUE", "KEY=VALUE,...")
+
+Completer = Callable[..., list[str]]
+
+
+def complete(parser: argparse.ArgumentParser) -> None:
+    """Answer the shell and leave, if it is the shell that asks."""
+    import argcomplete
+
+    for action in _actions(parser):
+        if completer := _completer(action):
+            action.completer = completer  # type: ignore[attr-defined]
+    argcomplete.autocomplete(parser)
+
+
+def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    for action in parser._actions:
+        yield action
+        if isinstance(action, argparse._SubParsersAction):
+            for below in action.choices.values():
+                yield from _actions(below)
+
+
+def _completer(action: argparse.Action) -> Completer | None:
+    metavar = str(action.metavar)
+    if metavar in NAMED:
+        return lambda prefix, **_: [*_names(NAMED[metavar]), *_files(prefix)]
+    if metavar in KEYED:
+        return lambda **_: [f"{key}=" for key in keys()]
+    return None
+
+
+def _names(kind: str) -> list[str]:
+    from accelsim.config.load import FOLDERS, names
+
+    return next(names(each) for each in FOLDERS if each == kind)
+
+
+def _files(prefix: str) -> list[str]:
+    from argcomplete.completers import FilesCompleter
+
+    return list(FilesCompleter()(prefix))
+
+
+def keys() -> list[str]:
+    """Keys that can be set: those of a machine that have none below them, and those of all networks."""
+    from accelsim.config.machine import Machine
+    from accelsim.config.workload import NetworkFile
+
+    of_networks = [f"network.{key}" for key in _below(NetworkFile)]
+    return sorted({key for key in (*_below(Machine), *of_networks) if "." in key})
+
+
+def _below(annotation: Any, path: str = "") -> Iterator[str]:
+    """The keys of the sections that an annotation is made of; of a mapping with free keys only its own."""
+    from accelsim.config.schema import sections_in
+
+    sections = sections_in(annotation)
+    if not sections or get_origin(annotation) is dict:
+        yield path
+        return
+    for section in sections:
+        for name, field in section.model_fields.items():
+            yield from _below(field.annotation, f"{path}.{name}" if path else name)

@@ -1,0 +1,38 @@
+"""A layer on the array alone: all data on chip, SRAM capacity and ports ignored (docs/machine.md sections 2 and 3)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from accelsim.config.machine import Machine
+from accelsim.lowering.array_work import ArrayMachine, without_zeros
+from accelsim.lowering.dataflows import DATAFLOWS, DataflowName, Gemm, array_cycles
+from accelsim.lowering.vector_work import on_vector_unit
+from accelsim.network.graph import Node
+
+
+def alone_on_array(node: Node, batch: int, machine: Machine) -> int:
+    """Clocks of a layer; with `dataflow: auto` of the quickest of all. 0 where it is none of the array's."""
+    if on_vector_unit(node, machine):
+        return 0
+    bits = machine.array.activation_bits
+    pixels = batch * node.output.height * node.output.width
+    depth = node.window.elements * (node.sizes[0].channels // node.groups)
+    product = Gemm(node.groups, pixels, depth, node.output.channels // node.groups)
+    return quickest(product, ArrayMachine.of(machine).for_layer(node, machine, bits, bits), machine)[1]
+
+
+def quickest(product: Gemm, array: ArrayMachine, machine: Machine) -> tuple[DataflowName, int]:
+    """The machine's dataflow, or of `auto` the quickest, and the clocks it takes."""
+    dataflow = machine.array.dataflow
+    cycles = {
+        name: array_cycles(
+            DATAFLOWS[name],
+            without_zeros(product, replace(array, dataflow=name)),
+            array.shape,
+            overlap=machine.array.overlap,
+        )
+        for name in (DATAFLOWS if dataflow == "auto" else (dataflow,))
+    }
+    name = min(cycles, key=lambda each: cycles[each])
+    return name, cycles[name]

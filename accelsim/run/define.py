@@ -1,0 +1,78 @@
+"""Networks and machines, by name, from files of any kind, or written in Python: the same keys, checks and mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+from accelsim import importers
+from accelsim.config import load as config
+from accelsim.config.load import Override, configured_workload, resolved_machine
+from accelsim.config.machine import Machine
+from accelsim.config.strict_yaml import Document, Origin
+from accelsim.config.workload import NetworkFile
+from accelsim.network.build import build
+from accelsim.network.graph import Network
+from accelsim.run.result import as_config
+
+NetworkLike = str | PathLike[str] | NetworkFile
+MachineLike = str | PathLike[str] | Machine
+
+
+def define_network(keys: Mapping[str, Any]) -> NetworkFile:
+    """A network from what would stand in its file (docs/keys.md), for `simulate`.
+
+    Raises UserError, with all mistakes, each as `network:0: layers.2.kernel: expected ..., got ...`.
+    """
+    return build_network(_document(keys, "network"))[0]
+
+
+def define_machine(keys: Mapping[str, Any]) -> Machine:
+    """A machine from what would stand in its file (docs/keys.md), for `simulate`; `dram` and `energy` may be names.
+
+    Raises UserError, with all mistakes, each as `machine:0: array.rows: expected ..., got ...`.
+    """
+    return resolved_machine(_document(keys, "machine"), (), Path())
+
+
+def load_network(network: NetworkLike, overrides: Sequence[Override] = ()) -> tuple[NetworkFile, Network]:
+    """A network as its file says and as a graph. What it expects is checked unless layers or input were overridden.
+
+    Raises UserError.
+    """
+    if isinstance(network, NetworkFile):
+        return build_network(_document(as_config(network), "network"), overrides)
+    workload, document = config.load_workload(fspath(network), overrides, importers.read)
+    return workload, build(workload, document)
+
+
+def load_machine(machine: MachineLike, overrides: Sequence[Override] = ()) -> Machine:
+    """A machine with overrides. Raises UserError."""
+    if isinstance(machine, Machine):
+        return resolved_machine(_document(as_config(machine), "machine"), overrides, Path())
+    return config.load_machine(fspath(machine), overrides, importers.read)
+
+
+def build_network(document: Document, overrides: Sequence[Override] = ()) -> tuple[NetworkFile, Network]:
+    """The network of a document, as its file says and as a graph. Raises UserError."""
+    workload, document = configured_workload(document, overrides)
+    return workload, build(workload, document)
+
+
+def _document(keys: Mapping[str, Any], what: str) -> Document:
+    return Document(_plain(keys), {(): Origin(what, 0)})
+
+
+def _plain(value: Any) -> Any:
+    """As YAML would give it: dicts, lists and scalars."""
+    match value:
+        case Mapping():
+            return {key: _plain(part) for key, part in value.items()}
+        case list() | tuple():
+            return [_plain(part) for part in value]
+        case PathLike():
+            return fspath(value)
+        case _:
+            return value

@@ -1,0 +1,27 @@
+"""A file of another tool as one of ours."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from pathlib import Path
+
+from accelsim.config.load import configured_workload, resolved_machine
+from accelsim.config.show import data_to_yaml
+from accelsim.errors import Mistake, UserError, shorten
+from accelsim.importers import IMPORTERS, read
+from accelsim.network.build import build
+
+
+def imported(name: str) -> str:
+    """The network or machine of a file as YAML. Raises UserError where it is not a file that can be run."""
+    path = Path(name)
+    if path.suffix.lower() not in IMPORTERS:
+        expected = f"a file that ends in {' or '.join(IMPORTERS)}"
+        raise UserError([Mistake("command-line", 0, "FILE", expected, shorten(name))])
+    document = read(path, name)
+    text = data_to_yaml(deepcopy(document.data))
+    if "layers" in document.data:
+        build(*configured_workload(document))
+    else:
+        resolved_machine(document, (), path.parent)
+    return f"# Imported from {path.name}.\n{text}"
