@@ -111,8 +111,12 @@ def figure_of(found: dict[str, list[SweepPoint]]) -> Figure:
         for axes in figure.axes[::3]:
             axes.set_ylabel("energy per image (uJ)")
         figure.suptitle("Energy of an image by component, against on-chip capacity")
-        handles, labels = figure.axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside right upper", frameon=False)
+        named = {
+            label: handle
+            for axes in figure.axes
+            for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+        }
+        figure.legend(named.values(), named.keys(), loc="outside right upper", frameon=False)
     return figure
 
 
@@ -136,6 +140,7 @@ def _panel(axes: Axes, name: str, points: Sequence[SweepPoint]) -> None:
             linewidth=1,
             label="DRAM below half from here",
         )
+    axes.set_ylim(0, 1.05 * max(bottom))
     axes.set_title(name)
 
 
