@@ -50,6 +50,21 @@ def softmax(values: Values) -> Values:
     return np.asarray(3 * values + values.sum(axis=-1, keepdims=True))
 
 
+def hard_swish(values: Values) -> Values:
+    """Stands for a hard swish: each element by itself."""
+    return 5 * values + 2
+
+
+def gelu(values: Values) -> Values:
+    """Stands for a GELU: each element by itself."""
+    return 7 * values - 1
+
+
+def layer_norm(values: Values, channels: Values) -> Values:
+    """Stands for layer normalisation: each element, all channels of its pixel, and a factor of each channel's own."""
+    return np.asarray((3 * values - values.sum(axis=-1, keepdims=True)) * (2 * channels + 1))
+
+
 def lrn(values: Values, window: int) -> Values:
     """Stands for local response normalisation: each element, and `window` channels round it."""
     before, channels = window // 2, values.shape[-1]

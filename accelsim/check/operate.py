@@ -60,11 +60,15 @@ def operate(node: Node, work: Work, inputs: list[tuple[Region, Values]]) -> Valu
     first, second = values[0], values[-1]
     simple: dict[Op, Callable[[], Values]] = {
         Op.ADD: lambda: first + second,
+        Op.MUL: lambda: first * second,
         Op.SCALE: lambda: first * second,
         Op.CONCAT: lambda: first,
         Op.SHUFFLE: lambda: first,
         Op.SIGMOID: lambda: arithmetic.sigmoid(first),
+        Op.HARD_SWISH: lambda: arithmetic.hard_swish(first),
+        Op.GELU: lambda: arithmetic.gelu(first),
         Op.SOFTMAX: lambda: arithmetic.softmax(first),
+        Op.LAYER_NORM: lambda: arithmetic.layer_norm(first, np.arange(work.channels.start, work.channels.stop)),
         Op.LRN: lambda: arithmetic.lrn(first, node.channel_window),
         Op.BATCH_NORM: lambda: arithmetic.batch_norm(first, np.arange(work.channels.start, work.channels.stop)),
         Op.RELU: lambda: np.maximum(first, 0),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -59,8 +59,20 @@ def _convolve(node: Node, image: Values, weights: Values, operand_bits: int) -> 
     return total.reshape(*total.shape[:3], groups * outputs)
 
 
+_EACH_ALONE: dict[Op, Callable[[Values], Values]] = {
+    Op.SIGMOID: arithmetic.sigmoid,
+    Op.HARD_SWISH: arithmetic.hard_swish,
+    Op.GELU: arithmetic.gelu,
+    Op.SOFTMAX: arithmetic.softmax,
+    Op.RELU: lambda values: np.maximum(values, 0),
+}
+"""Operations on one map that know no layer."""
+
+
 def _operate(node: Node, inputs: list[Values]) -> Values:
     first = inputs[0]
+    if node.op in _EACH_ALONE:
+        return _EACH_ALONE[node.op](first)
     match node.op:
         case Op.MAX_POOL:
             lowest = int(np.iinfo(np.int64).min)
@@ -69,17 +81,15 @@ def _operate(node: Node, inputs: list[Values]) -> Values:
             return np.asarray(np.sum(list(_taps(node, first, fill=0)), axis=0) // node.window.elements)
         case Op.ADD:
             return first + inputs[1]
-        case Op.SCALE:
+        case Op.MUL | Op.SCALE:
             return first * inputs[1]
         case Op.CONCAT:
             return np.concatenate(inputs, axis=-1)
         case Op.SHUFFLE:
             *size, channels = first.shape
             return first.reshape(*size, node.groups, channels // node.groups).swapaxes(-1, -2).reshape(*size, channels)
-        case Op.SIGMOID:
-            return arithmetic.sigmoid(first)
-        case Op.SOFTMAX:
-            return arithmetic.softmax(first)
+        case Op.LAYER_NORM:
+            return arithmetic.layer_norm(first, np.arange(first.shape[-1]))
         case Op.LRN:
             return arithmetic.lrn(first, node.channel_window)
         case Op.BATCH_NORM:
@@ -88,7 +98,5 @@ def _operate(node: Node, inputs: list[Values]) -> Values:
             down, right = node.window.vertical.stride, node.window.horizontal.stride
             missing = node.output.channels - first.shape[-1]
             return np.pad(first[:, ::down, ::right], ((0, 0), (0, 0), (0, 0), (0, missing)))
-        case Op.RELU:
-            return np.maximum(first, 0)
-        case Op.CONV:
+        case _:
             raise ValueError("a convolution has weights")

@@ -27,7 +27,12 @@ def run(arguments: Namespace) -> int:
 
     if arguments.trace_layers is not None and arguments.trace is None:
         raise UserError([Mistake("command-line", 0, "--trace-layers", "--trace beside it", "none")])
-    workload, network, machine = load_both(arguments.network, arguments.machine, arguments.settings)
+    settings = [*arguments.settings]
+    if arguments.batch is not None:
+        settings.append((0, f"network.batch={arguments.batch}"))
+    workload, network, machine = load_both(
+        arguments.network, arguments.machine, settings, allow_unmodelled=arguments.allow_unmodelled
+    )
     result, program, timeline = run_and_timeline(workload, network, machine)
     if arguments.trace is not None:
         from accelsim.report.trace import Played
@@ -74,6 +79,8 @@ def _finish(result: Run, arguments: Namespace) -> int:
         print(text.layer_table(result.records), end="\n\n")
         print(text.costliest(result.records), end="\n\n")
     print(text.summary(result.network.name, result.machine.name, result.total, result.totals))
+    for each in result.workload.unmodelled:
+        print(f"  not modelled, and in no figure: {each}")
     if found and not arguments.quiet:
         print("  worth a look:")
         print("\n".join(f"    {each.text}" for each in found))

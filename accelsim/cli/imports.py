@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import Any
+
+from accelsim.errors import shorten
 
 
 def add_import(subparsers: Any) -> None:
@@ -13,13 +15,31 @@ def add_import(subparsers: Any) -> None:
         "import",
         help="another tool's file as YAML",
         description="Print a file of another tool as a network or machine in YAML, to be reviewed and kept: a "
-        "SCALE-Sim topology (.csv) or configuration (.cfg). All commands also take such a file as it is.",
+        "SCALE-Sim topology (.csv) or configuration (.cfg), or an ONNX model (.onnx). All commands take such a file as "
+        "it is, too.",
         allow_abbrev=False,
     )
     parser.add_argument("file", metavar="FILE", help="the other tool's file")
     parser.add_argument("-o", dest="output", metavar="YAML", help="write into this file")
+    add_model_options(parser)
     parser.add_argument("--force", action="store_true", help="replace another file")
     parser.set_defaults(command=import_file)
+
+
+def add_model_options(parser: ArgumentParser) -> None:
+    """What can be said of a model that is imported."""
+    parser.add_argument("--batch", metavar="N", type=_batch, help="images that are run together")
+    parser.add_argument(
+        "--allow-unmodelled",
+        action="store_true",
+        help="leave out operations of an ONNX model that can't be modelled, and list them",
+    )
+
+
+def _batch(text: str) -> int:
+    if not text.isdecimal() or not text.isascii() or not 1 <= int(text[:20]) <= 1 << 16:
+        raise ArgumentTypeError(f"expected a whole number from 1 to 65536, got {shorten(text)}")
+    return int(text)
 
 
 def import_file(arguments: Namespace) -> int:
@@ -27,7 +47,7 @@ def import_file(arguments: Namespace) -> int:
     from accelsim.report.export import save_files
     from accelsim.run.imported import imported
 
-    text = imported(arguments.file)
+    text = imported(arguments.file, arguments.batch, allow_unmodelled=arguments.allow_unmodelled)
     if arguments.output is None:
         print(text, end="")
     else:

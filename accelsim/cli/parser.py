@@ -104,6 +104,7 @@ def _add_run(subparsers: Any) -> None:
     )  # fmt: skip
     parser.add_argument("network", metavar="NETWORK", help="workload file, or name of a shipped one")
     parser.add_argument("machine", metavar="HW", help="machine file, or name of a shipped one")
+    imports.add_model_options(parser)
     _add_output(parser)
     parser.add_argument(
         "--what-if", action="store_true", help="also run with ideal DRAM, SRAM ports, vector unit and array overlap"

@@ -95,7 +95,9 @@ class PoolRow(Windowed):
 class SimpleRow(Row):
     """Operations without parameters of their own."""
 
-    op: Literal["gap", "add", "concat", "scale", "sigmoid", "softmax", "bn", "relu"]
+    op: Literal[
+        "gap", "add", "mul", "concat", "scale", "sigmoid", "hardswish", "gelu", "softmax", "layernorm", "bn", "relu"
+    ]  # fmt: skip
     activation: Activation = "none"
 
 
@@ -221,6 +223,9 @@ class NetworkFile(Section):
     quantize: Quantize | None = None
     binarize: Binarize | None = None
     prune: Prune | None = None
+    unmodelled: Annotated[list[Text], Field(max_length=20_000)] = Field(
+        default_factory=list, description="operations of an imported model that are left out of all figures"
+    )
 
 
 class Workload(NetworkFile):

@@ -272,7 +272,7 @@ def plan_for_overlap(node: Node, shape: LayerShape, limits: Limits) -> Plan:
 
 def splits_channels(node: Node) -> bool:
     """Whether a layer on the vector unit can work on some channels and then on others."""
-    return node.op not in (Op.SOFTMAX, Op.LRN, Op.SUBSAMPLE_PAD)
+    return node.op not in (Op.SOFTMAX, Op.LAYER_NORM, Op.LRN, Op.SUBSAMPLE_PAD)
 
 
 def _vector_fits(node: Node, shape: LayerShape, limits: Limits, channels: int) -> Fits:
@@ -292,7 +292,7 @@ def vector_bytes(
     What is on chip already and what stays there take none.
     """
     array = limits.array
-    maps = 2 if node.op is Op.ADD else 1
+    maps = 2 if node.op in (Op.ADD, Op.MUL) else 1
     factors = images * (channels if node.op is Op.SCALE else 0)
     loaded = taken * min(shape.loaded, maps * channels) // channels
     total = maps * packed_bytes(ceil_div(loaded, maps), array.ifmap_bits) + packed_bytes(factors, array.ifmap_bits)

@@ -8,6 +8,7 @@ from accelsim.units import ceil_div
 
 OPS_PER_ELEMENT = {
     Op.ADD: 1,
+    Op.MUL: 1,
     Op.SCALE: 1,
     Op.RELU: 1,
     Op.BATCH_NORM: 2,
@@ -15,11 +16,15 @@ OPS_PER_ELEMENT = {
     Op.SHUFFLE: 1,
     Op.SUBSAMPLE_PAD: 1,
     Op.SIGMOID: 4,
+    Op.HARD_SWISH: 4,
+    Op.GELU: 5,
     Op.SOFTMAX: 5,
+    Op.LAYER_NORM: 5,
 }
 """Multiply-and-add for a batch norm; a copy passes each element once. The activation functions are assumed: sigmoid
 a piecewise polynomial of second order (two multiply-adds, range check, select), softmax a maximum, that exponential
-and a sum."""
+and a sum; hard swish an add, a clamp and two multiplies; GELU such a polynomial and a multiply; layer normalisation a
+sum, a difference, its square, a factor, and a factor with an offset."""
 
 LRN_OPS_BESIDE_WINDOW = 3
 """Scale, power, multiply (assumed), beside a square-and-add for each channel of the window."""

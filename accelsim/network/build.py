@@ -270,7 +270,7 @@ class Builder:
         if op is Op.CONCAT and activation != "none":
             raise ShapeError("activation", "none: a concat is only addresses", activation)
         match op:
-            case Op.ADD:
+            case Op.ADD | Op.MUL:
                 output = _equal_sizes(sizes)
             case Op.CONCAT:
                 output = _concatenated(sizes)

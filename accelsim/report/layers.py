@@ -6,7 +6,7 @@ from accelsim.network.graph import Network, Node, Op
 from accelsim.report.columns import Value
 from accelsim.units import ceil_div
 
-LEFT_OUT = (Op.LRN, Op.SOFTMAX, Op.BATCH_NORM, Op.SIGMOID, Op.RELU)
+LEFT_OUT = (Op.LRN, Op.SOFTMAX, Op.BATCH_NORM, Op.LAYER_NORM, Op.SIGMOID, Op.RELU, Op.HARD_SWISH, Op.GELU)
 """Normalisations and activations: simulated where they can't be fused, but no rows of a paper's table."""
 
 

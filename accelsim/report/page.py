@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import Any, NamedTuple, Protocol
 
 from accelsim.config.machine import Machine
+from accelsim.config.workload import NetworkFile
 from accelsim.network.graph import Network
 from accelsim.records import STALL_CAUSES, LayerRecord
 from accelsim.report.columns import COLUMNS, TOTALS, Value, layer_rows
@@ -51,6 +52,8 @@ class ShownRun(Protocol):
 
     @property
     def network(self) -> Network: ...
+    @property
+    def workload(self) -> NetworkFile: ...
     @property
     def machine(self) -> Machine: ...
     @property
@@ -107,6 +110,7 @@ def _names(runs: Sequence[ShownRun]) -> list[str]:
 def _run(run: ShownRun, name: str) -> dict[str, Any]:
     headline = [[title, run.totals[column]] for title, column in _HEADLINE.items()]
     headline += [["accelsim", run.version], ["config SHA-256", run.config_sha256[:12]]]
+    headline += [["not modelled", each] for each in run.workload.unmodelled]
     rows = layer_rows(run.records)
     for row, record in zip(rows, run.records, strict=True):
         row["streaming_cycles"] = record.stream_cycles + record.overlap_cycles

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
@@ -37,14 +38,17 @@ def define_machine(keys: Mapping[str, Any]) -> Machine:
     return resolved_machine(_document(keys, "machine"), (), Path())
 
 
-def load_network(network: NetworkLike, overrides: Sequence[Override] = ()) -> tuple[NetworkFile, Network]:
+def load_network(
+    network: NetworkLike, overrides: Sequence[Override] = (), *, allow_unmodelled: bool = False
+) -> tuple[NetworkFile, Network]:
     """A network as its file says and as a graph. What it expects is checked unless layers or input were overridden.
 
-    Raises UserError.
+    allow_unmodelled: see `accelsim.importers.read`. Raises UserError.
     """
     if isinstance(network, NetworkFile):
         return build_network(_document(as_config(network), "network"), overrides)
-    workload, document = config.load_workload(fspath(network), overrides, importers.read)
+    reader = partial(importers.read, allow_unmodelled=allow_unmodelled)
+    workload, document = config.load_workload(fspath(network), overrides, reader)
     return workload, build(workload, document)
 
 

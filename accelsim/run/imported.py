@@ -12,13 +12,18 @@ from accelsim.importers import IMPORTERS, read
 from accelsim.network.build import build
 
 
-def imported(name: str) -> str:
-    """The network or machine of a file as YAML. Raises UserError where it is not a file that can be run."""
+def imported(name: str, batch: int | None = None, *, allow_unmodelled: bool = False) -> str:
+    """The network or machine of a file as YAML. Raises UserError where it is not a file that can be run.
+
+    batch: of the network, if not its own; allow_unmodelled: see `accelsim.importers.read`.
+    """
     path = Path(name)
     if path.suffix.lower() not in IMPORTERS:
         expected = f"a file that ends in {' or '.join(IMPORTERS)}"
         raise UserError([Mistake("command-line", 0, "FILE", expected, shorten(name))])
-    document = read(path, name)
+    document = read(path, name, allow_unmodelled=allow_unmodelled)
+    if batch is not None and "layers" in document.data:
+        document.data["batch"] = batch
     text = data_to_yaml(deepcopy(document.data))
     if "layers" in document.data:
         build(*configured_workload(document))

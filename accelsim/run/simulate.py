@@ -51,7 +51,11 @@ def _yaml(value: object) -> str:
 
 
 def load_both(
-    network: NetworkLike, machine: MachineLike, settings: Iterable[tuple[int, str]] = ()
+    network: NetworkLike,
+    machine: MachineLike,
+    settings: Iterable[tuple[int, str]] = (),
+    *,
+    allow_unmodelled: bool = False,
 ) -> tuple[NetworkFile, Network, Machine]:
     """Both files with `(position, "key=value")` settings applied, checked.
 
@@ -60,7 +64,7 @@ def load_both(
     mistakes = Mistakes()
     overrides = parse_overrides(settings, mistakes=mistakes)
     with mistakes:
-        pair = load_network(network, overrides)
+        pair = load_network(network, overrides, allow_unmodelled=allow_unmodelled)
     with mistakes:
         loaded = load_machine(machine, overrides)
     mistakes.raise_any()

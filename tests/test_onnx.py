@@ -1,0 +1,470 @@
+"""Are ONNX models the networks they stand for, and is what cannot be modelled refused, whatever the file?"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
+
+from accelsim.cli import main
+from accelsim.errors import UserError
+from accelsim.importers import onnx as importer
+from accelsim.importers.onnx import read
+from accelsim.importers.onnx_operators import OPERATORS
+from accelsim.network.graph import Network
+from accelsim.report.layers import layer_table
+from accelsim.run.define import build_network, load_network
+from accelsim.run.simulate import simulate
+
+ROOT = Path(__file__).resolve().parent.parent
+GOLDENS = sorted((Path(__file__).parent / "data" / "onnx").glob("*.onnx"))
+COLUMNS = "type in_h in_w in_c out_h out_w out_c kh kw stride pad groups macs params".split()  # noqa: SIM905
+
+Nodes = Sequence[onnx.NodeProto]
+
+
+def saved(
+    folder: Path,
+    nodes: Nodes,
+    *,
+    size: Sequence[int | str] = (1, 8, 16, 16),
+    weights: dict[str, Sequence[int]] | None = None,
+    constants: dict[str, Any] | None = None,
+    opset: int = 18,
+    outputs: Sequence[str] = ("y",),
+) -> Path:
+    """A model with an input `x`; weights have shapes and values outside of the file, constants have their values."""
+    initializers = [numpy_helper.from_array(np.asarray(value), name) for name, value in (constants or {}).items()]
+    for name, dims in (weights or {}).items():
+        tensor = TensorProto(name=name, dims=dims, data_type=TensorProto.FLOAT, data_location=TensorProto.EXTERNAL)
+        entry = tensor.external_data.add()
+        entry.key, entry.value = "location", "../../../../etc/passwd"
+        initializers.append(tensor)
+    graph = helper.make_graph(
+        list(nodes),
+        "model",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, size)],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
+        initializers,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+    path = folder / "model.onnx"
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def node(op: str, inputs: str, output: str = "y", **attributes: Any) -> onnx.NodeProto:
+    return helper.make_node(op, inputs.split(), [output], name=f"{op}_{output}", **attributes)
+
+
+def network(path: Path, **options: Any) -> Network:
+    return build_network(read(path, path.name, **options))[1]
+
+
+def rows(path: Path) -> list[tuple[str, ...]]:
+    """Op, output shape and activation of each layer."""
+    return [
+        (each.label, f"{each.output.height}x{each.output.width}x{each.output.channels}", each.activation)
+        for each in network(path).nodes
+    ]
+
+
+def refused(path: Path, **options: Any) -> list[str]:
+    with pytest.raises(UserError) as error:
+        network(path, **options)
+    return [str(each) for each in error.value.mistakes]
+
+
+def table(of: Network) -> list[list[str]]:
+    return [[str(row[column]) for column in COLUMNS] for row in layer_table(of)]
+
+
+# What is published.
+
+
+@pytest.mark.parametrize("path", GOLDENS, ids=lambda path: path.stem)
+def test_an_exported_network_is_ours_layer_by_layer(path: Path) -> None:
+    """Exported by PyTorch in two ways, weights as ConstantOfShape or as inputs; and it costs the same."""
+    ours = path.name.split(".dynamo")[0].split(".ts")[0]
+    assert table(network(path)) == table(load_network(ours)[1])
+    imported, own = simulate(path, "edge"), simulate(ours, "edge")
+    assert imported.total.total_cycles == pytest.approx(own.total.total_cycles, rel=5e-4), "all but the softmax"
+    assert imported.total.counts.macs == own.total.counts.macs
+
+
+def test_all_goldens_are_there() -> None:
+    assert len(GOLDENS) == 5
+
+
+# Operators.
+
+
+def test_convolutions_in_every_form(tmp_path: Path) -> None:
+    path = saved(
+        tmp_path,
+        [
+            node("Conv", "x a", "a1", pads=[1, 0, 2, 1], strides=[2, 1]),
+            node("Conv", "a1 b", "b1", group=4, dilations=[2, 2], kernel_shape=[3, 3], pads=[2, 2, 2, 2]),
+            node("Conv", "b1 c", "c1", group=16, auto_pad="SAME_UPPER", strides=[2, 2]),
+            node("Conv", "c1 d bias", "y", auto_pad="SAME_LOWER", kernel_shape=[4, 4]),
+        ],
+        weights={"a": (16, 8, 3, 3), "b": (16, 4, 3, 3), "c": (16, 1, 3, 3), "d": (5, 16, 4, 4), "bias": (5,)},
+    )
+    assert rows(path) == [
+        ("conv", "9x15x16", "none"),
+        ("gconv", "9x15x16", "none"),
+        ("dwconv", "5x8x16", "none"),
+        ("conv", "5x8x5", "none"),
+    ]
+    last = network(path).nodes[-1].window
+    assert (last.vertical.pad, last.vertical.pad_end) == (2, 1)
+
+
+@pytest.mark.parametrize(("op", "ours"), [("MaxPool", "maxpool"), ("AveragePool", "avgpool")])
+def test_pools_round_up_or_down_as_onnx_does(op: str, ours: str, tmp_path: Path) -> None:
+    """Shapes as ONNX's own inference has them."""
+    for size in range(5, 12):
+        for ceil in (0, 1):
+            pool = node(op, "x", kernel_shape=[3, 3], strides=[2, 2], pads=[0, 1, 0, 1], ceil_mode=ceil)
+            path = saved(tmp_path, [pool], size=(1, 4, size, size))
+            inferred = onnx.shape_inference.infer_shapes(onnx.load(path)).graph.output[0].type.tensor_type.shape
+            height, width = (each.dim_value for each in inferred.dim[2:])
+            assert rows(path) == [(ours, f"{height}x{width}x4", "none")]
+
+
+def test_activations_are_part_of_the_layer_before_where_nothing_else_reads_it(tmp_path: Path) -> None:
+    path = saved(
+        tmp_path,
+        [
+            node("Conv", "x w", "a"),
+            node("BatchNormalization", "a s s s s", "b"),
+            node("Clip", "b zero six", "c"),
+            node("Conv", "c w", "d"),
+            node("Relu", "d", "e"),
+            node("Add", "d e", "f"),
+            node("HardSwish", "f", "g"),
+            node("Relu", "g", "y"),
+        ],
+        weights={"w": (8, 8, 1, 1), "s": (8,)},
+        constants={"zero": np.float32(0), "six": np.float32(6)},
+    )
+    assert [(label, activation) for label, _, activation in rows(path)] == [
+        ("conv", "relu6"), ("conv", "none"), ("relu", "none"), ("add", "none"), ("hardswish", "none"), ("relu", "none"),
+    ]  # fmt: skip
+
+
+def test_squeeze_and_excitation(tmp_path: Path) -> None:
+    """By a mean, two products, a gate; the factors are one for each channel."""
+    path = saved(
+        tmp_path,
+        [
+            node("ReduceMean", "x axes", "m", keepdims=1),
+            node("Conv", "m a", "b"),
+            node("Relu", "b", "c"),
+            node("Conv", "c d", "e"),
+            node("Sigmoid", "e", "f"),
+            node("Mul", "x f", "y"),
+        ],
+        weights={"a": (2, 8, 1, 1), "d": (8, 2, 1, 1)},
+        constants={"axes": np.array([2, 3])},
+    )
+    assert [label for label, *_ in rows(path)] == ["gap", "conv", "conv", "sigmoid", "scale"]
+
+
+def test_a_classifier_behind_a_computed_shape(tmp_path: Path) -> None:
+    """As older exporters write it: the batch is read off the map."""
+    path = saved(
+        tmp_path,
+        [
+            node("MaxPool", "x", "p", kernel_shape=[4, 4], strides=[4, 4]),
+            node("Shape", "p", "shape"),
+            node("Gather", "shape zero", "n", axis=0),
+            node("Unsqueeze", "n axes", "n1"),
+            node("Concat", "n1 rest", "wanted", axis=0),
+            node("Reshape", "p wanted", "flat"),
+            node("Gemm", "flat w bias", "z", transB=1),
+            node("Softmax", "z", "y", axis=1),
+        ],
+        size=("N", 8, 16, 16),
+        weights={"w": (10, 128), "bias": (10,)},
+        constants={"zero": np.int64(0), "axes": np.array([0]), "rest": np.array([-1])},
+    )
+    assert rows(path) == [("maxpool", "4x4x8", "none"), ("fc", "1x1x10", "none"), ("softmax", "1x1x10", "none")]
+    assert network(path).nodes[1].weights == 1280
+
+
+def test_a_block_of_tokens(tmp_path: Path) -> None:
+    """An MLP of a transformer: normalised, two products with weights, a GELU, and what entered added."""
+    path = saved(
+        tmp_path,
+        [
+            node("LayerNormalization", "x g b", "n", axis=-1),
+            node("MatMul", "n w1", "h"),
+            node("Add", "h b1", "h1"),
+            node("Gelu", "h1", "a"),
+            node("MatMul", "a w2", "o"),
+            node("Add", "o b2", "o2"),
+            node("Add", "x o2", "y"),
+        ],
+        size=(1, 49, 32),
+        weights={"g": (32,), "b": (32,), "w1": (32, 128), "b1": (128,), "w2": (128, 32), "b2": (32,)},
+        opset=20,
+    )
+    assert [(label, size) for label, size, _ in rows(path)] == [
+        ("layernorm", "49x1x32"), ("matmul", "49x1x128"), ("gelu", "49x1x128"), ("matmul", "49x1x32"),
+        ("add", "49x1x32"),
+    ]  # fmt: skip
+    assert network(path).macs == 2 * 49 * 32 * 128
+    assert main(["check", str(path), "edge"]) == 0
+
+
+def test_quantised_weights_and_maps_have_their_bits(tmp_path: Path) -> None:
+    """QuantizeLinear and DequantizeLinear in pairs; 8 bits are what machines have."""
+    path = saved(
+        tmp_path,
+        [
+            node("DequantizeLinear", "w4 s z4", "w"),
+            node("Conv", "x w", "a"),
+            node("QuantizeLinear", "a s z16", "q"),
+            node("DequantizeLinear", "q s z16", "d"),
+            node("Conv", "d w8", "y"),
+        ],
+        weights={"w8": (8, 8, 1, 1)},
+        constants={"s": np.float32(0.1), "z16": np.int16(0)},
+        opset=21,
+    )
+    model = onnx.load(path, load_external_data=False)
+    model.graph.initializer.append(helper.make_tensor("w4", TensorProto.INT4, (8, 8, 1, 1), [1] * 64))
+    model.graph.initializer.append(helper.make_tensor("z4", TensorProto.INT4, (), [0]))
+    path.write_bytes(model.SerializeToString())
+    first, second = network(path).nodes
+    assert (first.bits.weight, first.bits.output) == (4, 16)
+    assert (second.bits.weight, second.bits.output) == (None, None)
+
+
+def test_padding_of_its_own_becomes_that_of_the_window(tmp_path: Path) -> None:
+    path = saved(
+        tmp_path,
+        [node("Pad", "x amounts", "p"), node("Conv", "p w", "y", strides=[2, 2], pads=[1, 1, 1, 1])],
+        weights={"w": (8, 8, 3, 3)},
+        constants={"amounts": np.array([0, 0, 0, 0, 0, 0, 1, 1])},
+    )
+    (only,) = network(path).nodes
+    assert (only.window.vertical.pad, only.window.vertical.pad_end, only.output.height) == (1, 2, 9 - 0)
+
+
+def test_the_batch_is_that_of_the_file_or_the_one_asked_for(tmp_path: Path) -> None:
+    path = saved(tmp_path, [node("Conv", "x w")], size=(3, 8, 4, 4), weights={"w": (8, 8, 1, 1)})
+    assert network(path).batch == 3
+    text = tmp_path / "mine.yaml"
+    assert main(["import", str(path), "--batch", "5", "-o", str(text)]) == 0
+    assert load_network(text)[1].batch == 5
+    assert main(["run", str(path), "edge", "--batch", "2", "-o", str(tmp_path / "run")]) == 0
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["config"]["network"]["batch"] == 2
+
+
+def test_what_is_imported_runs_as_the_model_does(tmp_path: Path) -> None:
+    text = tmp_path / "mine.yaml"
+    assert main(["import", str(GOLDENS[-1]), "-o", str(text)]) == 0
+    kept, direct = simulate(text, "edge"), simulate(GOLDENS[-1], "edge")
+    assert kept.records == direct.records
+
+
+# What can't be modelled.
+
+
+def test_what_can_not_be_modelled_is_refused_all_at_once(tmp_path: Path) -> None:
+    """By node and operator; what reads it is looked at all the same."""
+    path = saved(
+        tmp_path,
+        [
+            node("LeakyRelu", "x", "a"),
+            node("Conv", "a w", "b"),
+            helper.make_node("Fancy", ["b"], ["c"], name="mine", domain="ai.acme"),
+            node("MatMul", "c c", "y"),
+        ],
+        weights={"w": (8, 8, 1, 1)},
+    )
+    assert refused(path) == [
+        "model.onnx:0: Fancy 'mine': expected an operator of ONNX itself, got one of 'ai.acme'",
+        "model.onnx:0: LeakyRelu 'LeakyRelu_a': expected an operator that can be modelled (docs/onnx.md), "
+        "got LeakyRelu",
+        "model.onnx:0: MatMul 'MatMul_y': expected a map times constant weights, "
+        "got a product of two maps, or weights times a map",
+    ]
+
+
+def test_it_is_left_out_where_that_is_allowed_and_said_everywhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the run, in run.json, in the report, and beside other networks."""
+    nodes = [node("LeakyRelu", "x", "a"), node("Conv", "a w")]
+    path = saved(tmp_path, nodes, weights={"w": (8, 8, 1, 1)})
+    assert main(["run", str(path), "edge"]) == 2
+    capsys.readouterr()
+    run = str(tmp_path / "run")
+    assert main(["run", str(path), "edge", "--allow-unmodelled", "-o", run]) == 0
+    assert "  not modelled, and in no figure: LeakyRelu 'LeakyRelu_a': LeakyRelu\n" in capsys.readouterr().out
+    page = tmp_path / "page.html"
+    assert main(["report", run, "-o", str(page)]) == 0
+    assert "LeakyRelu_a" in page.read_text()
+    text = tmp_path / "mine.yaml"
+    assert main(["import", str(path), "--allow-unmodelled", "-o", str(text)]) == 0
+    assert main(["compare", str(text), "mobilenet_v1_0.25_128", "--hw", "edge"]) == 0
+    assert "not modelled" in capsys.readouterr().out
+
+
+def test_the_page_lists_the_operators() -> None:
+    text = (ROOT / "docs" / "onnx.md").read_text()
+    assert [name for name in OPERATORS if f"`{name}`" not in text] == []
+
+
+# Strangers' files.
+
+
+def hostile(folder: Path) -> dict[str, Path]:
+    """Files that do harm to readers that trust them."""
+    conv = node("Conv", "x w")
+    golden = GOLDENS[0].read_bytes()
+    found = {
+        "empty": b"",
+        "text": b"name: network\n" * 100,
+        "truncated": golden[: len(golden) // 2],
+        "claims": b"\x3a\xff\xff\xff\xff\x07" + golden[:200],
+        "zeros": bytes(1 << 20),
+    }
+    paths = {}
+    for name, raw in found.items():
+        paths[name] = folder / f"{name}.onnx"
+        paths[name].write_bytes(raw)
+
+    def model(name: str, nodes: Nodes, **more: Any) -> None:
+        inner = folder / name
+        inner.mkdir()
+        paths[name] = saved(inner, nodes, **{"weights": {"w": (8, 8, 3, 3)}, **more})
+
+    model("huge-weights", [conv], weights={"w": (1 << 40, 8, 3, 3)})
+    model("huge-input", [conv], size=(1, 8, 1 << 30, 1 << 30))
+    model("negative-pads", [node("Conv", "x w", pads=[-1, -1, -1, -1])])
+    model("no-stride", [node("Conv", "x w", strides=[0, 0])])
+    model("cycle", [node("Relu", "b", "a"), node("Relu", "a", "b"), conv])
+    model("itself", [node("Add", "y x", "y"), conv])
+    model("twice", [node("Relu", "x", "y"), node("Conv", "y w", "y")])
+    model("no-such-input", [node("Conv", "z w")])
+    model("old", [conv], opset=3)
+    model("many", [node("Relu", "x", f"a{number}") for number in range(30_000)])
+    model("kernel", [node("Conv", "x w", kernel_shape=[1 << 20, 1 << 20])])
+    model("groups", [node("Conv", "x w", group=0)])
+    model("shape", [node("Reshape", "x s")], constants={"s": np.array([1 << 62, 1 << 62])})
+    model("fill", [node("ConstantOfShape", "s", "w"), conv], weights={}, constants={"s": np.array([1 << 40] * 4)})
+    model("axis", [node("Flatten", "x", axis=1 << 40)])
+    model("permutation", [node("Transpose", "x", perm=[0, 0, 0, 0])])
+    model(
+        "endless-range",
+        [node("Range", "a b c", "r"), conv],
+        constants={k: np.int64(v) for k, v in zip("abc", (0, 1 << 40, 1), strict=True)},
+    )
+    model("tile", [node("Tile", "a b", "r"), conv], constants={"a": np.zeros(8), "b": np.array([1 << 34])})
+    return paths
+
+
+def test_hostile_models_are_refused_in_one_line_each_quickly_and_in_little_memory(tmp_path: Path) -> None:
+    """Each in under 2 s and 300 MB; all in one process, whose largest size tells."""
+    paths = hostile(tmp_path)
+    code = (
+        "import resource, sys, time\n"
+        "from accelsim.cli import main\n"
+        "main(['run', sys.argv[1], 'edge'])\n"
+        "for path in sys.argv[1:]:\n"
+        "    begin = time.perf_counter()\n"
+        "    code = main(['run', path, 'edge'])\n"
+        "    print(path, code, time.perf_counter() - begin < 2)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 300_000)\n"
+    )
+    line = [sys.executable, "-c", code, *map(str, paths.values())]
+    done = subprocess.run(line, capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.splitlines() == [*(f"{path} 2 True" for path in paths.values()), "True"]
+    for message in done.stderr.splitlines():
+        assert ": expected " in message
+        assert ", got " in message
+    assert "Traceback" not in done.stderr
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importer, "MAX_MODEL_BYTES", 1000)
+    assert refused(GOLDENS[0]) == [f"{GOLDENS[0].name}:0: file: expected at most 1000 bytes, got a larger file"]
+
+
+SEEDS = [path.read_bytes() for path in GOLDENS[:1]]
+
+
+@settings(max_examples=150)
+@given(
+    changes=st.lists(st.tuples(st.integers(0, 10_700), st.integers(0, 255)), min_size=1, max_size=12),
+    cut=st.integers(0, 10_755),
+)
+def test_any_bytes_are_read_or_refused(changes: list[tuple[int, int]], cut: int) -> None:
+    """A model with bytes changed, and perhaps cut off, is a network or a mistake."""
+    raw = bytearray(SEEDS[0])
+    for place, byte in changes:
+        raw[place % len(raw)] = byte
+    if cut % 4 == 0:
+        del raw[cut:]
+    with suppress(UserError):
+        graph_of(bytes(raw))
+
+
+def graph_of(raw: bytes) -> Network:
+    """As `network`, of bytes."""
+    folder = Path(__file__).parent
+    original = importer.read_bytes
+    importer.read_bytes = lambda *_: raw
+    try:
+        return network(folder / "fuzz.onnx")
+    finally:
+        importer.read_bytes = original
+
+
+OPERANDS = st.sampled_from(["x", "a", "b", "c", "w", "s", "none"])
+
+
+@settings(max_examples=150)
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from(sorted(OPERATORS)),
+            st.lists(OPERANDS, min_size=1, max_size=3),
+            st.sampled_from(["a", "b", "c", "y"]),
+            st.dictionaries(
+                st.sampled_from("pads strides kernel_shape group axis perm axes dilations ceil_mode size".split()),  # noqa: SIM905
+                st.one_of(st.integers(-3, 9), st.lists(st.integers(-2, 5), min_size=1, max_size=5)),
+                max_size=3,
+            ),
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_any_nodes_are_read_or_refused(
+    steps: list[tuple[str, list[str], str, dict[str, Any]]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    nodes = [helper.make_node(op, inputs, [output], **attributes) for op, inputs, output, attributes in steps]
+    path = saved(
+        tmp_path_factory.mktemp("fuzz"),
+        nodes,
+        weights={"w": (8, 8, 3, 3)},
+        constants={"s": np.array([1, 2, 4, 16, 16])},
+    )
+    with suppress(UserError):
+        network(path)
