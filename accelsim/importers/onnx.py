@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsInt, cast
 
 import numpy as np
 import onnx
@@ -297,7 +297,7 @@ def _check_signature(importing: Importing, node: onnx.NodeProto) -> None:
             raise UnmodelledError(f"input {place}", "none")
     for each in node.attribute:
         known = schema.attributes.get(each.name)
-        if known is None or known.type.value != each.type:
+        if known is None or int(cast(SupportsInt, known.type)) != each.type:
             raise UnmodelledError(f"attributes of ONNX's {node.op_type}", shorten(each.name))
     missing = [name for name, each in schema.attributes.items() if each.required]
     missing = [name for name in missing if name not in {each.name for each in node.attribute}]
