@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -91,13 +92,77 @@ def _total(tiles: AxisTiles, size: int) -> int:
     return int(tiles.totals[np.flatnonzero(tiles.sizes <= size)[0]])
 
 
+class Considered(NamedTuple):
+    """A plan that was estimated. pieces: steps of the layer; DRAM bytes are whole bursts."""
+
+    plan: Plan
+    pieces: int
+    cycles: float
+    burst_bytes: float
+    energy_pj: float
+
+
+class _Ranked(NamedTuple):
+    """Plans with a dataflow. fitted: how many there are; those of `plans` were estimated and scored, `chosen` is best.
+
+    least: the fewest bytes that one asks for, where these are the objective.
+    """
+
+    fitted: int
+    plans: Candidates
+    estimate: Estimate
+    score: Floats
+    chosen: int
+    least: float | None
+
+    def at(self, index: int, dataflow: DataflowName) -> Considered:
+        """One of them."""
+        estimate = self.estimate
+        numbers = (float(each[index]) for each in (estimate.cycles, estimate.burst_bytes, estimate.energy_pj))
+        return Considered(self.plans.plan(index, dataflow), int(self.plans.pieces[index]), *numbers)
+
+
+def considered(shape: LayerShape, limits: Limits) -> tuple[int, int, list[Considered]]:
+    """How many plans fit, how many were estimated, and the best of each dataflow and loop order: the chosen one first,
+    then by what was to be small."""
+    fitted = estimated = 0
+    found: list[tuple[tuple[float, ...], bool, Considered]] = []
+    for dataflow in limits.dataflows:
+        ranked = _ranked(shape, limits, dataflow)
+        if ranked is None:
+            continue
+        fitted, estimated = fitted + ranked.fitted, estimated + len(ranked.score)
+        least = () if ranked.least is None else (ranked.least,)
+        for order in np.unique(ranked.plans.order).tolist():
+            those = np.flatnonzero(ranked.plans.order == order)
+            index = ranked.chosen if ranked.chosen in those else int(those[np.argmin(ranked.score[those])])
+            score = (*least, float(ranked.score[index]))
+            found.append((score, index == ranked.chosen, ranked.at(index, dataflow)))
+    best = min((each for each in found if each[1]), key=lambda each: each[0])
+    found.remove(best)
+    return fitted, estimated, [each for _, _, each in (best, *sorted(found, key=lambda each: each[0]))]
+
+
 def _best(
     shape: LayerShape, limits: Limits, dataflow: DataflowName
 ) -> tuple[tuple[float, ...], int, Plan, float] | None:
     """(what is to be small, pieces, plan, DRAM bytes) of the best plan with a dataflow."""
+    ranked = _ranked(shape, limits, dataflow)
+    if ranked is None:
+        return None
+    chosen, plans = ranked.chosen, ranked.plans
+    score = (float(ranked.score[chosen]),)
+    found = score if ranked.least is None else (ranked.least, *score)
+    moved = float(ranked.estimate.burst_bytes[chosen])
+    return found, int(plans.pieces[chosen]), plans.plan(chosen, dataflow), moved
+
+
+def _ranked(shape: LayerShape, limits: Limits, dataflow: DataflowName) -> _Ranked | None:
+    """None where nothing fits."""
     objective = limits.objective
     plans = fitting(shape, limits, dataflow, all_sizes=objective != "cycles")
-    if not len(plans.ins):
+    fitted, least = len(plans.ins), None
+    if not fitted:
         return None
     if objective == "dram_bytes":
         least, plans = _least(shape, limits, dataflow, plans)
@@ -107,8 +172,7 @@ def _best(
     score = _score(objective, estimate)
     near = np.flatnonzero(score <= NEARLY * score.min())
     chosen = int(near[np.lexsort((score[near], plans.pieces[near], estimate.burst_bytes[near]))[0]])
-    found = (float(score[chosen]),) if objective != "dram_bytes" else (least, float(score[chosen]))
-    return found, int(plans.pieces[chosen]), plans.plan(chosen, dataflow), float(estimate.burst_bytes[chosen])
+    return _Ranked(fitted, plans, estimate, score, chosen, least)
 
 
 def _least(shape: LayerShape, limits: Limits, dataflow: DataflowName, plans: Candidates) -> tuple[float, Candidates]:

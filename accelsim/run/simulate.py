@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import reduce
 from itertools import accumulate, pairwise
 from operator import add
@@ -22,7 +23,7 @@ from accelsim.machine.stalls import Cause, LayerTime, layer_times
 from accelsim.network.build import build
 from accelsim.network.graph import Network
 from accelsim.program.commands import Buffer, Compute, Program, Store, Unit
-from accelsim.program.link import link
+from accelsim.program.link import Waits, link
 from accelsim.records import ActionCounts, LayerRecord, combined
 from accelsim.run.record import layer_record
 from accelsim.run.result import Run
@@ -100,13 +101,32 @@ def _quickest(network: Network, machine: Machine) -> Lowered:
 
 def run_network(workload: NetworkFile, network: Network, machine: Machine, observers: Iterable[Observer] = ()) -> Run:
     """Lower, link, play, and put the records together. Raises UserError where a layer does not fit the machine."""
-    return run_and_timeline(workload, network, machine, observers)[0]
+    return play_network(workload, network, machine, observers).run
 
 
-def run_and_timeline(
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A run and what led to it: its tile program, what each command waited for, and when it was where.
+
+    moved: what DMA did for each layer, by inference and layer as in the program.
+    """
+
+    run: Run
+    lowered: Lowered
+    waits: Sequence[Waits]
+    timeline: Timeline
+    moved: Sequence[ActionCounts]
+
+    @property
+    def program(self) -> Program:
+        """What was played."""
+        return self.lowered.program
+
+
+def play_network(
     workload: NetworkFile, network: Network, machine: Machine, observers: Iterable[Observer] = ()
-) -> tuple[Run, Program, Timeline]:
-    """The run, the program that was played, and when each of its commands was where. Raises UserError."""
+) -> Played:
+    """The run with what led to it. Raises UserError where a layer does not fit the machine."""
     lowered = lower_or_refuse(network, machine)
     program = lowered.program
     waits = link(program)
@@ -118,7 +138,7 @@ def run_and_timeline(
     records = tuple(_records(network, machine, lowered, times, moved))
     total = combined(records, network.name, timeline.total_cycles)
     run = Run(workload, network, machine, records, total, _ends(times, len(network.nodes)))
-    return run, program, timeline
+    return Played(run, lowered, waits, timeline, moved)
 
 
 def _ends(times: Sequence[LayerTime], layers: int) -> tuple[int, ...]:
@@ -132,6 +152,7 @@ def _records(
 ) -> Iterable[LayerRecord]:
     """A record for each layer of the network, all its inferences added up."""
     bubbles = _bubbles(lowered.program, machine)
+    worked = lowered.counts
     layers = len(network.nodes)
     for number, node in enumerate(network.nodes):
         mine = range(number, len(times), layers)
@@ -145,7 +166,7 @@ def _records(
             "vector_cycles": sum(times[index].occupied[Unit.VECTOR] for index in mine),
             "dram_bound_bytes": len(mine) * least_dram_bytes(node, network.batch, lowered.maps, machine),
         }
-        counts = reduce(add, (lowered.counts[index] + moved[index] for index in mine))
+        counts = reduce(add, (worked[index] + moved[index] for index in mine))
         stalls = {cause.value: sum(times[index].stalls[cause] for index in mine) for cause in Cause}
         yield layer_record(node, machine, counts, measures, stalls)
 
