@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from accelsim.cli import commands, plots, report, rerun, sweeps
+from accelsim.cli import commands, explain, plots, report, rerun, sweeps
 from accelsim.errors import Mistake, UserError, shorten, suggestion
 from accelsim.version import __version__
 
@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     sweeps.add_pareto(commands_)
     plots.add_plot(commands_)
     report.add_report(commands_)
+    explain.add_explain(commands_, _add_settings)
     _add_gemm(commands_)
     _add_check(commands_)
     _add_dram(commands_)

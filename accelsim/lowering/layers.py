@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from accelsim.config.machine import Machine
 from accelsim.errors import LoweringError
-from accelsim.lowering.array_work import ArrayWork, Share, array_work
+from accelsim.lowering.array_work import ArrayWork, array_work
 from accelsim.lowering.dataflows import Gemm
 from accelsim.lowering.pieces import (
     Block,
@@ -20,6 +20,7 @@ from accelsim.lowering.pieces import (
     input_pixels,
     input_window,
     kernel_positions,
+    line_buffer_share,
     loops,
     once_each,
     overlap,
@@ -185,7 +186,7 @@ class Lowerer:
     def _array_work(self, node: Node, work: Work, groups: int, outs: int, weight: Tile) -> ArrayWork:
         pixels = work.images.size * work.rows.size * work.cols.size
         positions = kernel_positions(node, work)
-        reuse = self._reuse(node, work, positions)
+        reuse = line_buffer_share(node, work, self.machine.sram.line_buffer, self.limits.array.dataflow)
         gemm = Gemm(groups, pixels, node.window.elements * work.reduction.size, outs)
         array = self.limits.array
         done = array_work(gemm, array, first=work.first, last=work.last, reuse=reuse)
@@ -221,12 +222,6 @@ class Lowerer:
             "adder_bits": active * array.psum_bits,
             "xnor_ops": active if signs and array.ifmap_bits == 1 else 0,
         }
-
-    def _reuse(self, node: Node, work: Work, positions: int) -> Share:
-        """What a line buffer saves; an operand that is pinned is read once anyway."""
-        if not self.machine.sram.line_buffer or self.limits.array.dataflow == "is":
-            return Share()
-        return Share(input_pixels(node, work), positions) if positions else Share()
 
     def _piece_results(self, node: Node, work: Work, plan: Plan, held: _Held) -> tuple[Tile, ...]:
         """The tiles a piece fills: its own, or those of all channels of its block."""

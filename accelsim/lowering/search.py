@@ -26,6 +26,9 @@ NEARLY = 1.02
 MOST_ESTIMATED = 512
 """Of plans of all sizes; for objectives other than clocks those with the fewest bytes are estimated."""
 
+NEXT_BEST = 3
+"""Plans of a dataflow beside the best of each loop order that are shown to those who ask for alternatives."""
+
 MOST_COUNTED = 64
 """Plans with the fewest bytes whose packed rows are counted where elements are not whole bytes."""
 
@@ -93,9 +96,13 @@ def _total(tiles: AxisTiles, size: int) -> int:
 
 
 class Considered(NamedTuple):
-    """A plan that was estimated. pieces: steps of the layer; DRAM bytes are whole bursts."""
+    """A plan that was estimated. pieces: steps of the layer; DRAM bytes are whole bursts.
+
+    score: what was to be small; with the fewest bytes as the objective these, and then clocks.
+    """
 
     plan: Plan
+    score: tuple[float, ...]
     pieces: int
     cycles: float
     burst_bytes: float
@@ -118,29 +125,35 @@ class _Ranked(NamedTuple):
     def at(self, index: int, dataflow: DataflowName) -> Considered:
         """One of them."""
         estimate = self.estimate
+        score = (*(() if self.least is None else (self.least,)), float(self.score[index]))
         numbers = (float(each[index]) for each in (estimate.cycles, estimate.burst_bytes, estimate.energy_pj))
-        return Considered(self.plans.plan(index, dataflow), int(self.plans.pieces[index]), *numbers)
+        return Considered(self.plans.plan(index, dataflow), score, int(self.plans.pieces[index]), *numbers)
+
+    def noteworthy(self) -> list[int]:
+        """The one that is chosen, the best of each loop order, and the next best of all sizes."""
+        orders = self.plans.order
+        firsts = (np.flatnonzero(orders == order) for order in np.unique(orders))
+        best = [int(those[np.argmin(self.score[those])]) for those in firsts]
+        others = [index for index in best if orders[index] != orders[self.chosen]]
+        next_best = np.argsort(self.score, kind="stable")[:NEXT_BEST].tolist()
+        return list(dict.fromkeys([self.chosen, *others, *next_best]))
 
 
 def considered(shape: LayerShape, limits: Limits) -> tuple[int, int, list[Considered]]:
-    """How many plans fit, how many were estimated, and the best of each dataflow and loop order: the chosen one first,
-    then by what was to be small."""
-    fitted = estimated = 0
-    found: list[tuple[tuple[float, ...], bool, Considered]] = []
-    for dataflow in limits.dataflows:
-        ranked = _ranked(shape, limits, dataflow)
-        if ranked is None:
-            continue
-        fitted, estimated = fitted + ranked.fitted, estimated + len(ranked.score)
-        least = () if ranked.least is None else (ranked.least,)
-        for order in np.unique(ranked.plans.order).tolist():
-            those = np.flatnonzero(ranked.plans.order == order)
-            index = ranked.chosen if ranked.chosen in those else int(those[np.argmin(ranked.score[those])])
-            score = (*least, float(ranked.score[index]))
-            found.append((score, index == ranked.chosen, ranked.at(index, dataflow)))
-    best = min((each for each in found if each[1]), key=lambda each: each[0])
-    found.remove(best)
-    return fitted, estimated, [each for _, _, each in (best, *sorted(found, key=lambda each: each[0]))]
+    """How many plans fit, how many were estimated, and the chosen one, the best of each dataflow and loop order and the
+    next best of each dataflow, after the first by what was to be small."""
+    by_dataflow = {dataflow: _ranked(shape, limits, dataflow) for dataflow in limits.dataflows}
+    rankings = {dataflow: ranked for dataflow, ranked in by_dataflow.items() if ranked is not None}
+    fitted = sum(ranked.fitted for ranked in rankings.values())
+    estimated = sum(len(ranked.score) for ranked in rankings.values())
+    bests, rest = list[Considered](), list[Considered]()
+    for dataflow, ranked in rankings.items():
+        best, *others = (ranked.at(index, dataflow) for index in ranked.noteworthy())
+        bests.append(best)
+        rest += others
+    chosen = min(bests, key=lambda each: each.score)
+    rest += [each for each in bests if each is not chosen]
+    return fitted, estimated, [chosen, *sorted(rest, key=lambda each: each.score)]
 
 
 def _best(

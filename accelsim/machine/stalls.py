@@ -134,9 +134,7 @@ def segments(program: Program, waits: Sequence[Waits], timeline: Timeline) -> li
     return sorted(_Causes(program, waits, timeline).segments(), key=lambda segment: segment.low)
 
 
-def shared_out(
-    windows: Sequence[tuple[int, int]], segments: Iterable[Segment]
-) -> Iterator[tuple[int, Segment]]:
+def shared_out(windows: Sequence[tuple[int, int]], segments: Iterable[Segment]) -> Iterator[tuple[int, Segment]]:
     """(number of a window, the part of a segment that lies in it), for segments in order and windows without gaps."""
     number = 0
     for segment in segments:

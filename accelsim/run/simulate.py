@@ -23,6 +23,7 @@ from accelsim.machine.stalls import Cause, LayerTime, layer_times
 from accelsim.network.build import build
 from accelsim.network.graph import Network
 from accelsim.program.commands import Buffer, Compute, Program, Store, Unit
+from accelsim.program.folds import FoldChain
 from accelsim.program.link import Waits, link
 from accelsim.records import ActionCounts, LayerRecord, combined
 from accelsim.run.record import layer_record
@@ -176,12 +177,16 @@ def _bubbles(program: Program, machine: Machine) -> list[int]:
     bubbles = [0] * len(program.layers)
     for command in program.commands:
         if isinstance(command, Compute) and command.chain is not None:
-            chain = command.chain
-            span = chain.span + chain.last.stream
-            if not machine.array.overlap:
-                span = chain.serial_cycles - chain.first.load - chain.last.tail
-            bubbles[command.layer] += span - chain.stream_cycles
+            bubbles[command.layer] += bubble_cycles(command.chain, overlap=machine.array.overlap)
     return bubbles
+
+
+def bubble_cycles(chain: FoldChain, *, overlap: bool) -> int:
+    """Clocks between the streams of a chain's folds."""
+    span = chain.span + chain.last.stream
+    if not overlap:
+        span = chain.serial_cycles - chain.first.load - chain.last.tail
+    return span - chain.stream_cycles
 
 
 def dma_counts(program: Program, burst_bytes: int) -> list[ActionCounts]:
@@ -204,26 +209,33 @@ def with_commands(moved: Sequence[ActionCounts], done: DramCounts, cycles: Seque
     It knows that of the whole run only: accesses and rows are shared out by the bursts of a layer, refreshes and the
     clocks of the ranks by its array clocks, so that layers add up to the run.
     """
-    loads = [each.dram_read_burst_bytes for each in moved]
-    stores = [each.dram_write_burst_bytes for each in moved]
-    both = [each.dram_burst_bytes for each in moved]
-    shares = {
-        "dram_read_commands": _shared(done.reads, loads),
-        "dram_write_commands": _shared(done.writes, stores),
-        "dram_activates": _shared(done.activates, both),
-        "dram_turnarounds": _shared(done.turnarounds, both),
-        "dram_row_hits": _shared(done.row_hits, both),
-        "dram_row_misses": _shared(done.row_misses, both),
-        "dram_row_conflicts": _shared(done.row_conflicts, both),
-        "dram_refreshes": _shared(done.refreshes, cycles),
-        "dram_active_clocks": _shared(done.active_clocks, cycles),
-        "dram_rank_clocks": _shared(done.rank_clocks, cycles),
-    }
+    shares = {name: _shared(*each) for name, each in to_share(moved, done, cycles).items()}
     names, columns = list(shares), list(shares.values())
     return [
         counts + ActionCounts(**dict(zip(names, row, strict=True)))
         for counts, row in zip(moved, zip(*columns, strict=True), strict=True)
     ]
+
+
+def to_share(
+    moved: Sequence[ActionCounts], done: DramCounts, cycles: Sequence[int]
+) -> dict[str, tuple[int, Sequence[int]]]:
+    """What the DRAM did in the whole run, and by what it is shared out among the layers."""
+    loads = [each.dram_read_burst_bytes for each in moved]
+    stores = [each.dram_write_burst_bytes for each in moved]
+    both = [each.dram_burst_bytes for each in moved]
+    return {
+        "dram_read_commands": (done.reads, loads),
+        "dram_write_commands": (done.writes, stores),
+        "dram_activates": (done.activates, both),
+        "dram_turnarounds": (done.turnarounds, both),
+        "dram_row_hits": (done.row_hits, both),
+        "dram_row_misses": (done.row_misses, both),
+        "dram_row_conflicts": (done.row_conflicts, both),
+        "dram_refreshes": (done.refreshes, cycles),
+        "dram_active_clocks": (done.active_clocks, cycles),
+        "dram_rank_clocks": (done.rank_clocks, cycles),
+    }
 
 
 def _shared(total: int, weights: Sequence[int]) -> list[int]:

@@ -1,0 +1,50 @@
+"""`accelsim explain` and `accelsim diff`: their arguments, and what they do."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from accelsim.errors import Mistake, UserError
+
+
+def add_explain(subparsers: Any, add_settings: Any) -> None:
+    """The arguments of `explain`."""
+    parser = subparsers.add_parser(
+        "explain",
+        help="a layer's number as a sum of terms",
+        description="Take any cycle, byte or picojoule of a layer apart, down to folds, tiles, waits and rows of the "
+        "energy table. Without a COLUMN: its plan and what the tiler rejected, its clocks, DRAM bytes and energy.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "network", metavar="NETWORK|RUN", help="workload file, name of a shipped one, or a finished run"
+    )
+    parser.add_argument(
+        "machine", metavar="HW", nargs="?", help="machine file, or name of a shipped one; none for a RUN"
+    )
+    parser.add_argument("--layer", metavar=("NAME", "COLUMN"), nargs="+", required=True,
+                        help="name of the layer, and columns of `accelsim columns`")  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print the terms as JSON")
+    add_settings(parser)
+    parser.set_defaults(command=explain)
+
+
+def explain(arguments: argparse.Namespace) -> int:
+    """`accelsim explain`."""
+    from accelsim.explain import explain as explaining
+
+    layer, *columns = arguments.layer
+    explaining.check_columns(columns)
+    if arguments.machine is not None:
+        evidence = explaining.evidence_of(arguments.network, arguments.machine, layer, arguments.settings)
+    elif arguments.settings:
+        raise UserError([Mistake("command-line", 0, "--set", "no such option for a finished run", "it")])
+    else:
+        evidence = explaining.evidence_of_run(arguments.network, layer)
+    if arguments.json:
+        print(json.dumps(explaining.explanation_dict(evidence, columns), indent=1))
+    else:
+        print(explaining.explanation(evidence, columns))
+    return 0
