@@ -232,7 +232,7 @@ def test_a_stall_is_told_by_what_was_waited_for() -> None:
     played = played_on("shufflenet_g3", "edge")
     for cause in STALL_CAUSES:
         found = sum(sum(each.high - each.low for each in Evidence(played, number).clocks if each.cause == cause)
-                    for number in range(0, 20))  # fmt: skip
+                    for number in range(20))  # fmt: skip
         assert found == sum(record.stalls[cause] for record in played.run.records[:20])
     text = explanation(Evidence(played, 0), ["stall_dram_ifmap_cycles"])
     assert "DRAM: load of input  (in 17 waits)" in text

@@ -18,12 +18,8 @@ def add_explain(subparsers: Any, add_settings: Any) -> None:
         "energy table. Without a COLUMN: its plan and what the tiler rejected, its clocks, DRAM bytes and energy.",
         allow_abbrev=False,
     )
-    parser.add_argument(
-        "network", metavar="NETWORK|RUN", help="workload file, name of a shipped one, or a finished run"
-    )
-    parser.add_argument(
-        "machine", metavar="HW", nargs="?", help="machine file, or name of a shipped one; none for a RUN"
-    )
+    parser.add_argument("network", metavar="NETWORK|RUN", help="workload file, name of a shipped one, or finished run")
+    parser.add_argument("machine", metavar="HW", nargs="?", help="machine file, or name of a shipped one; not with RUN")
     parser.add_argument("--layer", metavar=("NAME", "COLUMN"), nargs="+", required=True,
                         help="name of the layer, and columns of `accelsim columns`")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print the terms as JSON")
@@ -40,7 +36,7 @@ def explain(arguments: argparse.Namespace) -> int:
     if arguments.machine is not None:
         evidence = explaining.evidence_of(arguments.network, arguments.machine, layer, arguments.settings)
     elif arguments.settings:
-        raise UserError([Mistake("command-line", 0, "--set", "no such option for a finished run", "it")])
+        raise UserError([Mistake("command-line", 0, "--set", "no such option for finished run", "it")])
     else:
         evidence = explaining.evidence_of_run(arguments.network, layer)
     if arguments.json:

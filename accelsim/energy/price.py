@@ -23,7 +23,7 @@ class Part(NamedTuple):
 
     energy_pj: float
     action: str
-    count: int
+    times: int
     each_pj: float
     source: str
     of: int = 1

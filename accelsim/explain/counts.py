@@ -12,6 +12,7 @@ from accelsim.explain.evidence import Evidence
 from accelsim.explain.terms import Term, alike, total
 from accelsim.lowering.pieces import kernel_positions
 from accelsim.lowering.traffic import OF_MAP, OF_WEIGHTS, loads, tile_counts
+from accelsim.lowering.vector_work import on_vector_unit
 from accelsim.program.commands import Buffer, Compute, Tile, Unit
 from accelsim.program.tensors import Region, Tensor
 from accelsim.records import ActionCounts
@@ -34,11 +35,7 @@ def loaded_bytes(evidence: Evidence, operand: str) -> Term:
 
 def _turns(evidence: Evidence, operand: str) -> str:
     """How often the plan has each tile of an operand loaded."""
-    if (
-        evidence.plan is None
-        or evidence.asked is None
-        or not any(each.unit is Unit.ARRAY for each, _ in evidence.pieces)
-    ):
+    if evidence.plan is None or evidence.asked is None or on_vector_unit(evidence.node, evidence.machine):
         return ""
     turns = tile_counts(evidence.asked[0], evidence.plan)
     outer_to_inner = ", ".join(f"{loop} {turns[loop]}" for loop in evidence.plan.order)
@@ -53,14 +50,11 @@ def _loaded(tensor: Tensor, tiles: Sequence[Tile], note: str) -> Term:
     distinct = sum(requested.values())
     once = distinct if tensor.tile is not None else packed_bytes(_covered(list(requested)), tensor.bits)
     again = sum((times[region] - 1) * amount for region, amount in requested.items())
-    often = set(times.values())
-    more = (
-        ((times_more, "more times"), (distinct, "bytes")) if len(often) == 1 and (times_more := often.pop() - 1) else ()
-    )
+    more = again // distinct if len(set(times.values())) == 1 else 0
     parts = (
         Term("what is needed of it, once", once, note=f"in {len(requested)} tiles"),
         Term("halos and rounding of rows: what neighbouring tiles both load", distinct - once),
-        Term("the same tiles again", again, factors=more),
+        Term("the same tiles again", again, factors=((more, "more times"), (distinct, "bytes")) if more else ()),
     )
     return total(f"{tensor.name}", parts, note)
 
@@ -93,6 +87,11 @@ def stored_bytes(evidence: Evidence) -> Term:
 def read_bytes(evidence: Evidence) -> Term:
     """Bytes that loads ask for."""
     return total("dram_read_bytes", (loaded_bytes(evidence, "ifmap"), loaded_bytes(evidence, "weight")))
+
+
+def write_bytes(evidence: Evidence) -> Term:
+    """Bytes that stores ask for, of all operands; there is one."""
+    return total("dram_write_bytes", (stored_bytes(evidence),))
 
 
 def burst_bytes(evidence: Evidence, *, write: bool) -> Term:

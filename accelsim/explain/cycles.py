@@ -101,9 +101,7 @@ def _rows(evidence: Evidence) -> str:
         return ""
     counts = evidence.record.counts
     hits, misses, conflicts = counts.dram_row_hits, counts.dram_row_misses, counts.dram_row_conflicts
-    return (
-        f"of the layer's bursts, by share of the run: {hits} row hits, {misses} row misses, {conflicts} row conflicts"
-    )
+    return f"its bursts, by share of the run: {hits} row hits, {misses} row misses, {conflicts} row conflicts"
 
 
 def _on_the_path(evidence: Evidence, segment: Segment) -> str:
@@ -125,10 +123,9 @@ def latency_cycles(evidence: Evidence) -> Term:
     for layer in evidence.layers:
         mine = [index for index, command in evidence.commands if command.layer == layer]
         if mine:
-            parts.append(Term("its last command is done at clock", max(timeline.done[index] for index in mine)))
-            parts.append(
-                Term("less the clock at which its first begins", -min(timeline.begin[index] for index in mine))
-            )
+            first, last = min(timeline.begin[index] for index in mine), max(timeline.done[index] for index in mine)
+            parts.append(Term("its last command is done at clock", last))
+            parts.append(Term("less the clock at which its first begins", -first))
     return total("latency_cycles", parts)
 
 

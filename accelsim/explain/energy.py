@@ -25,7 +25,7 @@ def component(evidence: Evidence, name: str) -> Term:
 
 def _priced(part: Part) -> Term:
     divided = f" / {part.of}" if part.of > 1 else ""
-    note = f"{part.count} x {part.each_pj:.6g} pJ{divided}; source: {part.source}"
+    note = f"{part.times} x {part.each_pj:.6g} pJ{divided}; source: {part.source}"
     return Term(part.action, part.energy_pj, note=note)
 
 

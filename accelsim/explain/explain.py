@@ -58,8 +58,7 @@ def explanation(evidence: Evidence, columns: Sequence[str]) -> str:
     parts = [f"{evidence.node.name} ({evidence.node.label}) of {run.network.name} on {run.machine.name}"]
     if not columns:
         parts.append(plan_text(evidence))
-    for column in columns or SUMMARY:
-        parts.append(explained(column, UNIT[column], EXPLAINED[column](evidence)))
+    parts += [explained(column, UNIT[column], EXPLAINED[column](evidence)) for column in columns or SUMMARY]
     return "\n\n".join(parts)
 
 

@@ -29,8 +29,8 @@ def plan_text(evidence: Evidence) -> str:
         lines.append(f"  dataflow: {limits.dataflows[0]} throughout, with which the whole program is quickest")
     fitted, estimated, found = considered(shape, limits)
     lines.append(
-        f"  objective {limits.objective}: {fitted} plans fit, {estimated} were estimated; the best of each dataflow and "
-        "loop order and the next best, by estimate:"
+        f"  objective {limits.objective}: {fitted} plans fit, {estimated} were estimated; "
+        "the best of each dataflow and loop order and the next best, by estimate:"
     )
     rows = [_cells(each, found[0], limits.objective) for each in found]
     return "\n".join([*lines, *(f"  {line}" for line in table(HEADER, rows, left=(0, 1, 10)).splitlines())])
@@ -59,9 +59,9 @@ def _chosen(shape: LayerShape, plan: Plan, *, on_vector: bool) -> str:
     if on_vector:
         return f"plan: pieces of {sizes} outputs (images x rows x cols), {plan.out_channels} channels"
     return (
-        f"plan: {plan.dataflow}, pieces of {sizes} outputs (images x rows x cols), {plan.groups} of {shape.groups} groups, "
-        f"of a group {plan.out_channels} of {shape.group_outputs} output and {plan.in_channels} of {shape.group_inputs} "
-        "input channels"
+        f"plan: {plan.dataflow}, pieces of {sizes} outputs (images x rows x cols), "
+        f"{plan.groups} of {shape.groups} groups, of a group {plan.out_channels} of {shape.group_outputs} output and "
+        f"{plan.in_channels} of {shape.group_inputs} input channels"
     )
 
 
