@@ -1,9 +1,10 @@
-"""`accelsim explain` and `accelsim diff`: their arguments, and what they do."""
+"""`accelsim explain`: its arguments, and what it does."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 from typing import Any
 
 from accelsim.errors import Mistake, UserError
@@ -32,15 +33,27 @@ def explain(arguments: argparse.Namespace) -> int:
     from accelsim.explain import explain as explaining
 
     layer, *columns = arguments.layer
-    explaining.check_columns(columns)
     if arguments.machine is not None:
-        evidence = explaining.evidence_of(arguments.network, arguments.machine, layer, arguments.settings)
-    elif arguments.settings:
-        raise UserError([Mistake("command-line", 0, "--set", "no such option for finished run", "it")])
+        evidence = explaining.evidence_of(arguments.network, arguments.machine, layer, columns, arguments.settings)
     else:
-        evidence = explaining.evidence_of_run(arguments.network, layer)
+        _refuse_what_a_run_has_not(arguments)
+        evidence = explaining.evidence_of_run(arguments.network, layer, columns)
     if arguments.json:
         print(json.dumps(explaining.explanation_dict(evidence, columns), indent=1))
     else:
         print(explaining.explanation(evidence, columns))
     return 0
+
+
+def _refuse_what_a_run_has_not(arguments: argparse.Namespace) -> None:
+    """Raises UserError where what stands alone is no finished run, or has settings."""
+    path = Path(arguments.network)
+    mistakes = []
+    if not (path.suffix == ".json" or path.is_dir()):
+        expected = "HW, or a finished run in the place of NETWORK"
+        mistakes.append(Mistake("command-line", 0, "arguments", expected, repr(arguments.network)))
+    elif arguments.settings:
+        got = ", ".join(text for _, text in arguments.settings)
+        mistakes.append(Mistake("command-line", 0, "--set", "nothing, as a finished run has its settings", got))
+    if mistakes:
+        raise UserError(mistakes)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from accelsim.cli import commands, explain, plots, report, rerun, sweeps
+from accelsim.cli import commands, diff, explain, plots, report, rerun, sweeps
 from accelsim.errors import Mistake, UserError, shorten, suggestion
 from accelsim.version import __version__
 
@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     plots.add_plot(commands_)
     report.add_report(commands_)
     explain.add_explain(commands_, _add_settings)
+    diff.add_diff(commands_)
     _add_gemm(commands_)
     _add_check(commands_)
     _add_dram(commands_)

@@ -14,17 +14,35 @@ from accelsim.run.reprice import read_run
 from accelsim.run.simulate import load_both, play_network
 
 
-def evidence_of(network: str, machine: str, layer: str, settings: Iterable[tuple[int, str]] = ()) -> Evidence:
-    """Simulate a network on a machine and look at one layer. Raises UserError."""
-    workload, graph, built = load_both(network, machine, settings)
-    number = _number_of(layer, [node.name for node in graph.nodes])
+def evidence_of(
+    network: str, machine: str, layer: str, columns: Iterable[str] = (), settings: Iterable[tuple[int, str]] = ()
+) -> Evidence:
+    """Simulate a network on a machine and look at one layer.
+
+    Raises UserError, also where a column can't be explained.
+    """
+    mistakes = Mistakes()
+    with mistakes:
+        _check_columns(columns)
+    with mistakes:
+        workload, graph, built = load_both(network, machine, settings)
+        number = _number_of(layer, [node.name for node in graph.nodes])
+    mistakes.raise_any()
     return Evidence(play_network(workload, graph, built), number)
 
 
-def evidence_of_run(finished: str, layer: str) -> Evidence:
-    """Simulate a finished run again, which has to give the same, and look at one layer. Raises UserError."""
-    run = read_run(finished)
-    number = _number_of(layer, [node.name for node in run.network.nodes])
+def evidence_of_run(finished: str, layer: str, columns: Iterable[str] = ()) -> Evidence:
+    """Simulate a finished run again, which has to give the same, and look at one layer.
+
+    Raises UserError, also where a column can't be explained.
+    """
+    mistakes = Mistakes()
+    with mistakes:
+        _check_columns(columns)
+    with mistakes:
+        run = read_run(finished)
+        number = _number_of(layer, [node.name for node in run.network.nodes])
+    mistakes.raise_any()
     played = play_network(run.workload, run.network, run.machine)
     for before, again in zip(run.records, played.run.records, strict=True):
         if before != again:
@@ -41,15 +59,15 @@ def _number_of(layer: str, names: Sequence[str]) -> int:
     return names.index(layer)
 
 
-def check_columns(columns: Iterable[str]) -> None:
+def _check_columns(columns: Iterable[str]) -> None:
     """Raises UserError where a column is none that can be explained."""
-    mistakes = Mistakes()
-    for column in columns:
-        if column not in EXPLAINED:
-            expected = f"a column of clocks, bytes, actions or energy{suggestion(column, EXPLAINED)}"
-            with mistakes:
-                raise UserError([Mistake("command-line", 0, "--layer", expected, repr(column))])
-    mistakes.raise_any()
+    unknown = [column for column in columns if column not in EXPLAINED]
+    if unknown:
+        expected = "a column of clocks, bytes, actions or energy"
+        raise UserError(
+            Mistake("command-line", 0, "--layer", expected + suggestion(column, EXPLAINED), repr(column))
+            for column in unknown
+        )
 
 
 def explanation(evidence: Evidence, columns: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from math import fsum
 from typing import Any
 
 Number = int | float
+Exact = int | float | Fraction
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +58,7 @@ def alike(amounts: Iterable[tuple[str, int, str]], things: str, unit: str) -> li
     ]
 
 
-def printed_units(
-    value: Number, parts: Sequence[Number], digits: int, whole: int | None = None
-) -> tuple[int, list[int]]:
+def printed_units(value: Exact, parts: Sequence[Exact], digits: int, whole: int | None = None) -> tuple[int, list[int]]:
     """A sum and its parts in units of the last digit printed, so that what is printed adds up.
 
     Parts are rounded down, and those that lose most rounded up instead, as many as the sum needs. whole: the sum as it
@@ -74,3 +73,11 @@ def printed_units(
     for turn in range(abs(left) if parts else 0):
         low[by_loss[turn % len(parts)]] += 1 if left > 0 else -1
     return units, low
+
+
+def number_text(units: int, digits: int) -> str:
+    """So many units of the last of `digits` behind the point."""
+    if not digits:
+        return str(units)
+    whole, rest = divmod(abs(units), 10**digits)
+    return f"{'-' if units < 0 else ''}{whole}.{rest:0{digits}d}"

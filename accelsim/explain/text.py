@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from accelsim.explain.terms import Term, printed_units
+from accelsim.explain.terms import Term, number_text, printed_units
 from accelsim.report.text import table
 
 PJ_DIGITS = 4
@@ -15,7 +15,7 @@ def explained(column: str, unit: str, term: Term) -> str:
     """A line for each term, parts below what they add up to and further in; what is printed adds up."""
     digits = PJ_DIGITS if unit == "pJ" else 0
     units, _ = printed_units(term.value, (), digits)
-    head = f"{column}: {_number(units, digits)} {unit}".rstrip()
+    head = f"{column}: {number_text(units, digits)} {unit}".rstrip()
     rows = list(_rows(term, units, digits, 1))
     lines = [head + (f"  ({term.note})" if term.note else "")]
     return "\n".join([*lines, *table(("", ""), rows, left=(1,)).splitlines()[1:]])
@@ -26,12 +26,5 @@ def _rows(term: Term, units: int, digits: int, depth: int) -> Iterator[tuple[str
     for part, share in zip(term.parts, shares, strict=True):
         factors = " x ".join(f"{value} {what}" for value, what in part.factors)
         said = "; ".join(text for text in (factors, part.note) if text)
-        yield _number(share, digits), "  " * depth + part.words + (f"  ({said})" if said else "")
+        yield number_text(share, digits), "  " * depth + part.words + (f"  ({said})" if said else "")
         yield from _rows(part, share, digits, depth + 1)
-
-
-def _number(units: int, digits: int) -> str:
-    if not digits:
-        return str(units)
-    whole, rest = divmod(abs(units), 10**digits)
-    return f"{'-' if units < 0 else ''}{whole}.{rest:0{digits}d}"
