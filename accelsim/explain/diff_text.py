@@ -36,18 +36,17 @@ class Row(NamedTuple):
 
 
 def rows_of(waterfall: Waterfall, changes: Mapping[str, Change]) -> list[Row]:
-    """Each change, rounded so that the rows add up to the total; the row of the total last."""
-    total, found = waterfall.total, list(changes.values())
-
-    def rounded(amount: Callable[[Change], Fraction]) -> list[int]:
-        return printed_units(amount(total), list(map(amount, found)), waterfall.digits)[1]
-
-    befores, afters = rounded(lambda each: each.before), rounded(lambda each: each.after)
-    counts, prices = rounded(lambda each: each.by_count), rounded(lambda each: each.by_price)
+    """Each change, rounded so that rows add up to the total and effects to the change; the row of the total last."""
+    digits, total, found = waterfall.digits, waterfall.total, list(changes.values())
+    before, befores = printed_units(total.before, [each.before for each in found], digits)
+    after, _ = printed_units(total.after, (), digits)
+    _, differences = printed_units(total.change, [each.change for each in found], digits, after - before)
     rows = []
-    for name, low, high, count, price in zip(changes, befores, afters, counts, prices, strict=True):
-        effects = (count, price, high - low - count - price) if waterfall.has_prices else ()
-        rows.append(Row(name, low, high, effects))
+    for name, each, low, change in zip(changes, found, befores, differences, strict=True):
+        effects: Sequence[int] = ()
+        if waterfall.has_prices:
+            _, effects = printed_units(each.change, [each.by_count, each.by_price, each.both], digits, change)
+        rows.append(Row(name, low, low + change, tuple(effects)))
     return [*rows, _added("in all", rows)]
 
 

@@ -12,7 +12,7 @@ from accelsim.lowering.vector_work import on_vector_unit
 from accelsim.report.text import table
 
 HEADER = ("dataflow", "loops, outermost first", "images x rows x cols", "groups", "out", "in", "pieces", "clocks",
-          "burst KiB", "energy uJ", "")  # fmt: skip
+          "burst bytes", "varying uJ", "")  # fmt: skip
 
 
 def plan_text(evidence: Evidence) -> str:
@@ -86,7 +86,7 @@ def _cells(each: Considered, chosen: Considered, objective: str) -> list[str]:
         str(plan.in_channels),
         str(each.pieces),
         f"{each.cycles:.0f}",
-        f"{each.burst_bytes / 1024:.1f}",
+        f"{each.burst_bytes:.0f}",
         f"{each.energy_pj / 1e6:.2f}",
         _verdict(each, chosen, objective),
     ]

@@ -61,17 +61,18 @@ def alike(amounts: Iterable[tuple[str, int, str]], things: str, unit: str) -> li
 def printed_units(value: Exact, parts: Sequence[Exact], digits: int, whole: int | None = None) -> tuple[int, list[int]]:
     """A sum and its parts in units of the last digit printed, so that what is printed adds up.
 
-    Parts are rounded down, and those that lose most rounded up instead, as many as the sum needs. whole: the sum as it
-    is printed already.
+    Parts are rounded down, and those that lose most rounded up instead, as many as the sum needs; none stays none.
+    whole: the sum as it is printed already.
     """
     scale = 10**digits
     exact = [Fraction(part) * scale for part in parts]
     units = round(Fraction(value) * scale) if whole is None else whole
     low = [each.__floor__() for each in exact]
     by_loss = sorted(range(len(parts)), key=lambda place: (low[place] - exact[place], place))
+    by_loss = [place for place in by_loss if exact[place]] or by_loss
     left = units - sum(low)
     for turn in range(abs(left) if parts else 0):
-        low[by_loss[turn % len(parts)]] += 1 if left > 0 else -1
+        low[by_loss[turn % len(by_loss)]] += 1 if left > 0 else -1
     return units, low
 
 
