@@ -77,10 +77,10 @@ class Run:
     def spans(self) -> tuple[Span, ...]:
         """What each unit did when. The run is simulated again, which gives the same. Raises UserError."""
         from accelsim.report.spans import spans
-        from accelsim.run.simulate import play_network
+        from accelsim.run.simulate import run_and_timeline
 
-        played = play_network(self.workload, self.network, self.machine)
-        return tuple(spans(played.program, played.timeline))
+        _, program, timeline = run_and_timeline(self.workload, self.network, self.machine)
+        return tuple(spans(program, timeline))
 
     @cached_property
     def config(self) -> dict[str, Any]:

@@ -105,6 +105,14 @@ def run_network(workload: NetworkFile, network: Network, machine: Machine, obser
     return play_network(workload, network, machine, observers).run
 
 
+def run_and_timeline(
+    workload: NetworkFile, network: Network, machine: Machine, observers: Iterable[Observer] = ()
+) -> tuple[Run, Program, Timeline]:
+    """The run, the program that was played, and when each of its commands was where. Raises UserError."""
+    played = play_network(workload, network, machine, observers)
+    return played.run, played.program, played.timeline
+
+
 @dataclass(frozen=True, slots=True)
 class Played:
     """A run and what led to it: its tile program, what each command waited for, and when it was where.
