@@ -86,6 +86,9 @@ def check(found: Difference) -> None:
         for name, each in waterfall.by_layer.items():
             assert sum(part.change for part in waterfall.causes_of(name).values()) == each.change
         assert_printed(waterfall)
+    for run, place in ((found.a, "before"), (found.b, "after")):
+        for record in run.records:
+            assert getattr(found.waterfalls[0].by_layer[record.layer], place) == record.total_cycles
 
 
 def assert_printed(waterfall: Waterfall) -> None:

@@ -69,6 +69,8 @@ def check(played: Played) -> None:
             term = explain(evidence)
             assert term.value == VALUE[column](record), f"{record.layer} {column}"
             assert list(faults(term)) == []
+            waits = any(leaf.words.startswith("columns whose nonzero") for leaf in leaves(term))
+            assert not waits or record.nonzero_weights < record.weights, "PEs are without work for no reason"
             assert all(leaf.value >= 0 or leaf.words.startswith(TAKEN_OFF) for leaf in leaves(term)), (column, term)
             if isinstance(term.value, int):
                 assert sum(int(leaf.value) for leaf in leaves(term)) == term.value

@@ -46,7 +46,9 @@ def _by_cause(waterfall: Waterfall) -> Panel:
             name = row.name if effect == "by count" else f"{row.name} {effect}"
             bars += [Bar(name, units / 10**waterfall.digits, colours[row.name], effect)] if units else []
     before, after = (number_text(units, waterfall.digits) for units in (total.before, total.after))
-    return Panel(f"{waterfall.measure}: {before} in A, {after} in B", _label(waterfall), "cause", bars)
+    return Panel(
+        f"{waterfall.measure} ({waterfall.unit}): {before} in A, {after} in B", _label(waterfall), "cause", bars
+    )
 
 
 def _by_layer(found: Difference, waterfall: Waterfall) -> Panel:
