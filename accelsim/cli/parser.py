@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from accelsim.cli import commands, imports, plots, report, rerun, sweeps
+from accelsim.cli import commands, diff, explain, imports, plots, report, rerun, sweeps
 from accelsim.cli.completion import complete
 from accelsim.cli.loudness import add_loudness
 from accelsim.errors import Mistake, UserError, shorten, suggestion
@@ -72,6 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     sweeps.add_pareto(commands_)
     plots.add_plot(commands_)
     report.add_report(commands_)
+    explain.add_explain(commands_, _add_settings)
+    diff.add_diff(commands_)
     _add_gemm(commands_)
     _add_check(commands_)
     _add_dram(commands_)

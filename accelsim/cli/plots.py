@@ -33,13 +33,10 @@ def add_plot(subparsers: Any) -> None:
 def plot(arguments: argparse.Namespace) -> int:
     """`accelsim plot`."""
     from accelsim.report.export import csv_text, save_files
-    from accelsim.report.figure import KINDS, drawn
+    from accelsim.report.figure import drawn
 
     output = Path(arguments.output)
-    kind = output.suffix.removeprefix(".")
-    if kind not in KINDS:
-        expected = f"a file that ends in {', '.join(f'.{each}' for each in KINDS)}"
-        raise UserError([Mistake("command-line", 0, "-o", expected, repr(output.name))])
+    kind = picture_kind(arguments.output)
     drawing = _drawing(Path(arguments.path), arguments.kind)
     files: dict[str, str | bytes | None] = {
         output.with_suffix(".csv").name: csv_text(drawing.rows),
@@ -47,6 +44,17 @@ def plot(arguments: argparse.Namespace) -> int:
     }
     save_files(output.parent, files, force=arguments.force)
     return 0
+
+
+def picture_kind(output: str) -> str:
+    """What a file is to be drawn as, by its name. Raises UserError."""
+    from accelsim.report.figure import KINDS
+
+    kind = Path(output).suffix.removeprefix(".")
+    if kind not in KINDS:
+        expected = f"a file that ends in {', '.join(f'.{each}' for each in KINDS)}"
+        raise UserError([Mistake("command-line", 0, "-o", expected, repr(Path(output).name))])
+    return kind
 
 
 def _drawing(path: Path, kind: str) -> Drawing:

@@ -138,10 +138,7 @@ def array_work(
     reuse: which share of the ifmap elements under the kernel is read from SRAM (a line buffer reads each pixel once).
     """
     dataflow = DATAFLOWS[machine.dataflow]
-    shorter = without_zeros(gemm, machine)
-    sequence = fold_sequence(dataflow, shorter, machine.shape)
-    longer = Share(gemm.k, shorter.k)
-    ports = _Ports.of(machine, reuse.of(longer), machine.stored_weights.of(longer))
+    shorter, sequence, ports = _as_folds(gemm, machine, reuse)
     chain = chain_of(sequence, lambda shape: _stretched(dataflow, _piece(shape, first, last), machine.shape, ports))
     totals = [0] * 8
     for times, shape in _folds(sequence):
@@ -151,6 +148,32 @@ def array_work(
     passes = 1 if packed or dataflow.cols == "m" else ceil_div(gemm.n, machine.shape.cols)
     streamed, weight_reads, *moved = totals
     return ArrayWork(chain, streamed, passes, weight_reads // (shorter.groups * shorter.k * shorter.n), *moved)
+
+
+class FoldRow(NamedTuple):
+    """Equal folds: how many, what each maps, its timing, and the clocks of its stream if no port limited it."""
+
+    times: int
+    shape: FoldShape
+    fold: Fold
+    unstretched_cycles: int
+
+
+def fold_rows(gemm: Gemm, machine: ArrayMachine, *, first: bool, last: bool, reuse: Share) -> Iterator[FoldRow]:
+    """The folds of a piece, for `array_work`'s arguments."""
+    dataflow = DATAFLOWS[machine.dataflow]
+    _, sequence, ports = _as_folds(gemm, machine, reuse)
+    for times, shape in _folds(sequence):
+        piece = _piece(shape, first, last)
+        yield FoldRow(times, piece, _stretched(dataflow, piece, machine.shape, ports), piece.steps)
+
+
+def _as_folds(gemm: Gemm, machine: ArrayMachine, reuse: Share) -> tuple[Gemm, FoldSequence, _Ports]:
+    """The product without its zeros, its folds, and what passes the ports for each element of them."""
+    shorter = without_zeros(gemm, machine)
+    longer = Share(gemm.k, shorter.k)
+    ports = _Ports.of(machine, reuse.of(longer), machine.stored_weights.of(longer))
+    return shorter, fold_sequence(DATAFLOWS[machine.dataflow], shorter, machine.shape), ports
 
 
 def without_zeros(gemm: Gemm, machine: ArrayMachine) -> Gemm:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from accelsim.config.machine import Machine
 from accelsim.errors import LoweringError
-from accelsim.lowering.array_work import ArrayWork, Share, array_work
+from accelsim.lowering.array_work import ArrayWork, array_work
 from accelsim.lowering.dataflows import Gemm
 from accelsim.lowering.pieces import (
     Block,
@@ -20,6 +20,7 @@ from accelsim.lowering.pieces import (
     input_pixels,
     input_window,
     kernel_positions,
+    line_buffer_share,
     loops,
     once_each,
     overlap,
@@ -42,6 +43,7 @@ from accelsim.units import packed_bytes
 class Lowerer:
     """Turns one layer after the other into commands; remembers what it placed and the counts of actions.
 
+    counts: of each layer, those of each of its commands; asked: what the plan of each layer was chosen for.
     tensors: weights by the name of their layer; kept, kept_by: tiles that stay, by the tensor they lie in and by layer;
     kept_channels: which channels of a tensor stay; pinned: tiles of weights that stay.
     """
@@ -55,7 +57,8 @@ class Lowerer:
     base: Limits = field(init=False)
     limits: Limits = field(init=False)
     tensors: dict[str, Tensor] = field(default_factory=dict)
-    counts: list[ActionCounts] = field(default_factory=list)
+    counts: list[list[ActionCounts]] = field(default_factory=list)
+    asked: list[tuple[LayerShape, Limits] | None] = field(default_factory=list)
     stretched: list[int] = field(default_factory=list)
     plans: list[Plan | None] = field(default_factory=list)
     kept: dict[Tensor, list[Tile]] = field(default_factory=dict)
@@ -68,7 +71,8 @@ class Lowerer:
 
     def layer(self, index: int, node: Node) -> list[Compute]:
         """The commands of a node, in order. Raises LoweringError."""
-        self.counts.append(ActionCounts())
+        self.counts.append([])
+        self.asked.append(None)
         self.stretched.append(0)
         self.plans.append(None)
         low, high = self.residency.rooms[index]
@@ -124,7 +128,16 @@ class Lowerer:
             yield from self._convolution(index, node)
 
     def _count(self, **amounts: int) -> None:
-        self.counts[-1] = self.counts[-1] + ActionCounts(**amounts)
+        """Of the command that is being made."""
+        self.counts[-1].append(ActionCounts(**amounts))
+
+    def _planned(self, node: Node) -> Plan:
+        """The plan of the layer, kept with what it was chosen for."""
+        shape = self._shape(node)
+        on_vector = on_vector_unit(node, self.machine)
+        plan = plan_vector(node, shape, self.limits) if on_vector else plan_convolution(shape, self.limits)
+        self.plans[-1], self.asked[-1] = plan, (shape, self.limits)
+        return plan
 
     def _weight_tensor(self, node: Node, tile: tuple[int, int, int]) -> Tensor:
         if node.weights_name in self.tensors:
@@ -139,8 +152,7 @@ class Lowerer:
         return tensor
 
     def _convolution(self, index: int, node: Node) -> Iterator[Compute]:
-        plan = plan_convolution(self._shape(node), self.limits)
-        self.plans[-1] = plan
+        plan = self._planned(node)
         self.limits = replace(self.limits, array=replace(self.limits.array, dataflow=plan.dataflow))
         weights = self._weight_tensor(node, (plan.groups, plan.out_channels, plan.in_channels))
         source = self.maps.by_name[node.inputs[0]]
@@ -174,13 +186,13 @@ class Lowerer:
     def _array_work(self, node: Node, work: Work, groups: int, outs: int, weight: Tile) -> ArrayWork:
         pixels = work.images.size * work.rows.size * work.cols.size
         positions = kernel_positions(node, work)
-        reuse = self._reuse(node, work, positions)
+        reuse = line_buffer_share(node, work, self.machine.sram.line_buffer, self.limits.array.dataflow)
         gemm = Gemm(groups, pixels, node.window.elements * work.reduction.size, outs)
         array = self.limits.array
         done = array_work(gemm, array, first=work.first, last=work.last, reuse=reuse)
         self.stretched[-1] += done.chain.stream_cycles - done.unstretched_cycles
-        self._count_macs(node, pixels, positions, weight)
         self._count(
+            **self._macs(node, pixels, positions, weight),
             register_bytes=packed_bytes(done.activation_hops, array.ifmap_bits)
             + packed_bytes(done.weight_hops, array.weight_bits)
             + packed_bytes(done.psum_hops, array.psum_bits),
@@ -195,7 +207,7 @@ class Lowerer:
         )
         return done
 
-    def _count_macs(self, node: Node, pixels: int, positions: int, weight: Tile) -> None:
+    def _macs(self, node: Node, pixels: int, positions: int, weight: Tile) -> dict[str, int]:
         """MACs that are done, and those that take energy: the others meet a zero of the padding or a pruned weight."""
         taps, array = node.window.elements, self.limits.array
         weights = elements(weight.region)
@@ -203,19 +215,13 @@ class Lowerer:
         zeros = node.pruning.zeros if node.pruning else "nothing"
         active = positions * (weights if zeros == "nothing" else nonzeros) // taps
         signs = node.weight_kind is not WeightKind.INTEGER
-        self._count(
-            macs=pixels * (nonzeros if zeros == "skip" else weights),
-            active_macs=active,
-            multiplier_bit_products=0 if signs else active * array.weight_bits * array.ifmap_bits,
-            adder_bits=active * array.psum_bits,
-            xnor_ops=active if signs and array.ifmap_bits == 1 else 0,
-        )
-
-    def _reuse(self, node: Node, work: Work, positions: int) -> Share:
-        """What a line buffer saves; an operand that is pinned is read once anyway."""
-        if not self.machine.sram.line_buffer or self.limits.array.dataflow == "is":
-            return Share()
-        return Share(input_pixels(node, work), positions) if positions else Share()
+        return {
+            "macs": pixels * (nonzeros if zeros == "skip" else weights),
+            "active_macs": active,
+            "multiplier_bit_products": 0 if signs else active * array.weight_bits * array.ifmap_bits,
+            "adder_bits": active * array.psum_bits,
+            "xnor_ops": active if signs and array.ifmap_bits == 1 else 0,
+        }
 
     def _piece_results(self, node: Node, work: Work, plan: Plan, held: _Held) -> tuple[Tile, ...]:
         """The tiles a piece fills: its own, or those of all channels of its block."""
@@ -279,8 +285,7 @@ class Lowerer:
         return (*new, *(tile for tile in kept if overlap(tile.region, region)))
 
     def _vector(self, index: int, node: Node) -> Iterator[Compute]:
-        plan = plan_vector(node, self._shape(node), self.limits)
-        self.plans[-1] = plan
+        plan = self._planned(node)
         weights = self._weight_tensor(node, (plan.out_channels, 1, 1)) if node.is_depthwise else None
         held = _Held()
         for channels in cuts(node.output.channels, plan.out_channels):
@@ -305,8 +310,7 @@ class Lowerer:
 
     def _copy(self, index: int, node: Node, position: int) -> Iterator[Compute]:
         """A concat's or shuffle's input, moved to where it belongs. Channels of the work are those of the input."""
-        plan = plan_vector(node, self._shape(node), self.limits)
-        self.plans[-1] = plan
+        plan = self._planned(node)
         goes_to = copied_channels(node, position)
         place = self.maps.by_name[node.inputs[position]]
         for channels in cuts(node.sizes[position].channels, plan.out_channels):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 
 from accelsim.config.machine import Machine
 from accelsim.lowering.layers import Lowerer
@@ -10,7 +12,7 @@ from accelsim.lowering.pinning import Pins, no_pins, plan_pins, stored_bytes
 from accelsim.lowering.placement import Maps, place_maps
 from accelsim.lowering.residency import MapsOutgrownError, Residency, candidates, nothing_stays, plan_residency
 from accelsim.lowering.schedule import Places, schedule
-from accelsim.lowering.tiling import Plan
+from accelsim.lowering.tiling import LayerShape, Limits, Plan
 from accelsim.network.graph import Network
 from accelsim.network.stream import stream
 from accelsim.program.commands import Buffer, Program
@@ -21,17 +23,23 @@ from accelsim.records import ActionCounts
 class Lowered:
     """A program, and what is known of each layer before it runs.
 
-    network: with all its inferences; counts: actions of array, vector unit and SRAM ports (DMA's come with the
-    program); stretched_cycles: clocks by which SRAM ports lengthen the streams; plans: the tile sizes chosen, None for
-    layers that are only addresses.
+    network: with all its inferences; command_counts: actions of array, vector unit and SRAM ports for each Compute of
+    each layer (DMA's come with the program); stretched_cycles: clocks by which SRAM ports lengthen the streams; plans:
+    the tile sizes chosen, asked: what for; None for layers that are only addresses.
     """
 
     network: Network
     program: Program
     maps: Maps
-    counts: tuple[ActionCounts, ...]
+    command_counts: tuple[tuple[ActionCounts, ...], ...]
     stretched_cycles: tuple[int, ...]
     plans: tuple[Plan | None, ...]
+    asked: tuple[tuple[LayerShape, Limits] | None, ...]
+
+    @property
+    def counts(self) -> tuple[ActionCounts, ...]:
+        """Those of each layer."""
+        return tuple(reduce(add, each, ActionCounts()) for each in self.command_counts)
 
 
 def lower(network: Network, machine: Machine) -> Lowered:
@@ -86,4 +94,12 @@ def _lowered(network: Network, machine: Machine, maps: Maps, residency: Residenc
     given = (*(maps.by_name[name].tensor for name in network.inputs), *lowerer.tensors.values())
     places = Places(lowerer.addresses(), residency.rooms, (0, pins.room))
     program = schedule(tuple(node.name for node in network.nodes), computes, given, capacities, places)
-    return Lowered(network, program, maps, tuple(lowerer.counts), tuple(lowerer.stretched), tuple(lowerer.plans))
+    return Lowered(
+        network,
+        program,
+        maps,
+        tuple(map(tuple, lowerer.counts)),
+        tuple(lowerer.stretched),
+        tuple(lowerer.plans),
+        tuple(lowerer.asked),
+    )

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from itertools import product
 from typing import Any
 
+from accelsim.lowering.array_work import Share
+from accelsim.lowering.dataflows import DataflowName
 from accelsim.lowering.tiling import Loop, Plan
 from accelsim.network.graph import Axis, Node
 from accelsim.program.commands import Tile, Work
@@ -69,6 +71,14 @@ def kernel_positions(node: Node, work: Work) -> int:
     size = node.sizes[0]
     vertical = reads(node.window.vertical, work.rows, size.height)
     return work.images.size * vertical * reads(node.window.horizontal, work.cols, size.width)
+
+
+def line_buffer_share(node: Node, work: Work, has_one: bool, dataflow: DataflowName) -> Share:
+    """Which share of the ifmap elements under the kernel passes the port; one that is pinned is read once anyway."""
+    positions = kernel_positions(node, work)
+    if not has_one or dataflow == "is" or not positions:
+        return Share()
+    return Share(input_pixels(node, work), positions)
 
 
 def overlap(tile: Region, region: Region) -> bool:

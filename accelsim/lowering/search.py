@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,6 +25,9 @@ NEARLY = 1.02
 
 MOST_ESTIMATED = 512
 """Of plans of all sizes; for objectives other than clocks those with the fewest bytes are estimated."""
+
+NEXT_BEST = 3
+"""Plans of a dataflow beside the best of each loop order that are shown to those who ask for alternatives."""
 
 MOST_COUNTED = 64
 """Plans with the fewest bytes whose packed rows are counted where elements are not whole bytes."""
@@ -91,13 +95,87 @@ def _total(tiles: AxisTiles, size: int) -> int:
     return int(tiles.totals[np.flatnonzero(tiles.sizes <= size)[0]])
 
 
+class Considered(NamedTuple):
+    """A plan that was estimated. pieces: steps of the layer; DRAM bytes are whole bursts.
+
+    score: what was to be small; with the fewest bytes as the objective these, and then clocks.
+    """
+
+    plan: Plan
+    score: tuple[float, ...]
+    pieces: int
+    cycles: float
+    burst_bytes: float
+    energy_pj: float
+
+
+class _Ranked(NamedTuple):
+    """Plans with a dataflow. fitted: how many there are; those of `plans` were estimated and scored, `chosen` is best.
+
+    least: the fewest bytes that one asks for, where these are the objective.
+    """
+
+    fitted: int
+    plans: Candidates
+    estimate: Estimate
+    score: Floats
+    chosen: int
+    least: float | None
+
+    def at(self, index: int, dataflow: DataflowName) -> Considered:
+        """One of them."""
+        estimate = self.estimate
+        score = (*(() if self.least is None else (self.least,)), float(self.score[index]))
+        numbers = (float(each[index]) for each in (estimate.cycles, estimate.burst_bytes, estimate.energy_pj))
+        return Considered(self.plans.plan(index, dataflow), score, int(self.plans.pieces[index]), *numbers)
+
+    def noteworthy(self) -> list[int]:
+        """The one that is chosen, the best of each loop order, and the next best of all sizes."""
+        orders = self.plans.order
+        firsts = (np.flatnonzero(orders == order) for order in np.unique(orders))
+        best = [int(those[np.argmin(self.score[those])]) for those in firsts]
+        others = [index for index in best if orders[index] != orders[self.chosen]]
+        next_best = np.argsort(self.score, kind="stable")[:NEXT_BEST].tolist()
+        return list(dict.fromkeys([self.chosen, *others, *next_best]))
+
+
+def considered(shape: LayerShape, limits: Limits) -> tuple[int, int, list[Considered]]:
+    """How many plans fit, how many were estimated, and the chosen one, the best of each dataflow and loop order and the
+    next best of each dataflow, after the first by what was to be small."""
+    by_dataflow = {dataflow: _ranked(shape, limits, dataflow) for dataflow in limits.dataflows}
+    rankings = {dataflow: ranked for dataflow, ranked in by_dataflow.items() if ranked is not None}
+    fitted = sum(ranked.fitted for ranked in rankings.values())
+    estimated = sum(len(ranked.score) for ranked in rankings.values())
+    bests, rest = list[Considered](), list[Considered]()
+    for dataflow, ranked in rankings.items():
+        best, *others = (ranked.at(index, dataflow) for index in ranked.noteworthy())
+        bests.append(best)
+        rest += others
+    chosen = min(bests, key=lambda each: each.score)
+    rest += [each for each in bests if each is not chosen]
+    return fitted, estimated, [chosen, *sorted(rest, key=lambda each: each.score)]
+
+
 def _best(
     shape: LayerShape, limits: Limits, dataflow: DataflowName
 ) -> tuple[tuple[float, ...], int, Plan, float] | None:
     """(what is to be small, pieces, plan, DRAM bytes) of the best plan with a dataflow."""
+    ranked = _ranked(shape, limits, dataflow)
+    if ranked is None:
+        return None
+    chosen, plans = ranked.chosen, ranked.plans
+    score = (float(ranked.score[chosen]),)
+    found = score if ranked.least is None else (ranked.least, *score)
+    moved = float(ranked.estimate.burst_bytes[chosen])
+    return found, int(plans.pieces[chosen]), plans.plan(chosen, dataflow), moved
+
+
+def _ranked(shape: LayerShape, limits: Limits, dataflow: DataflowName) -> _Ranked | None:
+    """None where nothing fits."""
     objective = limits.objective
     plans = fitting(shape, limits, dataflow, all_sizes=objective != "cycles")
-    if not len(plans.ins):
+    fitted, least = len(plans.ins), None
+    if not fitted:
         return None
     if objective == "dram_bytes":
         least, plans = _least(shape, limits, dataflow, plans)
@@ -107,8 +185,7 @@ def _best(
     score = _score(objective, estimate)
     near = np.flatnonzero(score <= NEARLY * score.min())
     chosen = int(near[np.lexsort((score[near], plans.pieces[near], estimate.burst_bytes[near]))[0]])
-    found = (float(score[chosen]),) if objective != "dram_bytes" else (least, float(score[chosen]))
-    return found, int(plans.pieces[chosen]), plans.plan(chosen, dataflow), float(estimate.burst_bytes[chosen])
+    return _Ranked(fitted, plans, estimate, score, chosen, least)
 
 
 def _least(shape: LayerShape, limits: Limits, dataflow: DataflowName, plans: Candidates) -> tuple[float, Candidates]:

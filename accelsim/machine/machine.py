@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -59,7 +59,7 @@ class Timeline:
     moments: tuple[list[int], ...]
     dram_busy_clocks: int = 0
     dram_counts: DramCounts | None = None
-    bus_spans: Callable[[], list[list[BusSpan]]] = list
+    bus_spans: Callable[[], list[list[BusSpan]]] = field(default=list, compare=False)
 
     @classmethod
     def of_length(cls, count: int) -> Timeline:

@@ -6,8 +6,8 @@ transfer it waited for, what that transfer waited for, and so on until the end o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from accelsim.machine.machine import Timeline
@@ -50,61 +50,103 @@ class LayerTime:
     occupied: dict[Unit, int] = field(default_factory=lambda: dict.fromkeys(Unit, 0))
 
 
+class Phase(StrEnum):
+    """What a command was doing on the path to a stream."""
+
+    STREAM = "streams"
+    LOAD = "pinned values shifted in"
+    TAIL = "drain and tail"
+    DESCRIPTORS = "descriptors, its turn, the way to DRAM"
+    BUS = "DRAM"
+    WAY_BACK = "the way back from DRAM"
+    REQUANTISATION = "requantisation"
+    VECTOR = "vector unit"
+    NONE = "nothing of these"
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Clocks [low, high) in which the array streams for a layer, or idles for a cause."""
+    """Clocks [low, high) in which the array streams for a layer (no cause), or idles for a cause.
+
+    phase, command: what went on, and in which command; -1 in none.
+    """
 
     low: int
     high: int
     cause: Cause | None
+    phase: Phase
+    command: int
+
+
+Step = tuple[int, Cause, Phase, int]
+"""On a path, backwards: (begin, cause, phase, command)."""
 
 
 def layer_times(program: Program, waits: Sequence[Waits], timeline: Timeline) -> list[LayerTime]:
     """The time of each layer and its causes, without remainder."""
     layers = [LayerTime() for _ in program.layers]
     begins: dict[int, int] = {}
-    ends: dict[int, int] = {}
+    ends = layer_ends(program, timeline)
     for index, command in enumerate(program.commands):
         layer = command.layer
         begins[layer] = min(begins.get(layer, timeline.begin[index]), timeline.begin[index])
-        ends[layer] = max(ends.get(layer, 0), timeline.done[index])
         unit = unit_of(command)
         busy = timeline.stream_end[index] - timeline.stream[index]
         layers[layer].occupied[unit] += busy
         if unit is Unit.ARRAY:
             layers[layer].stream_cycles += busy
-    windows = list(_windows(len(layers), ends))
+    windows = layer_windows(len(layers), ends)
     for (low, high), layer_time in zip(windows, layers, strict=True):
         layer_time.total_cycles = high - low
     for number, end in ends.items():
         layers[number].latency_cycles = end - begins[number]
-    _share_out(windows, layers, _Causes(program, waits, timeline).segments())
+    for number, segment in shared_out(windows, segments(program, waits, timeline)):
+        clocks = segment.high - segment.low
+        if segment.cause is None:
+            layers[number].overlap_cycles += clocks
+        else:
+            layers[number].stalls[segment.cause] += clocks
     for layer_time in layers:
         layer_time.overlap_cycles -= layer_time.stream_cycles
     return layers
 
 
-def _windows(count: int, ends: dict[int, int]) -> Iterator[tuple[int, int]]:
-    latest = 0
+def layer_ends(program: Program, timeline: Timeline) -> dict[int, int]:
+    """When all of a layer was done, for layers that have commands."""
+    ends: dict[int, int] = {}
+    for index, command in enumerate(program.commands):
+        ends[command.layer] = max(ends.get(command.layer, 0), timeline.done[index])
+    return ends
+
+
+def layer_windows(count: int, ends: Mapping[int, int]) -> list[tuple[int, int]]:
+    """Clocks [latest end before a layer, its own end) of each layer; they make up the run."""
+    latest, windows = 0, []
     for number in range(count):
         end = max(latest, ends.get(number, 0))
-        yield latest, end
+        windows.append((latest, end))
         latest = end
+    return windows
 
 
-def _share_out(windows: Sequence[tuple[int, int]], layers: Sequence[LayerTime], segments: Iterable[Segment]) -> None:
-    """Add the part of each segment that lies in a layer's window to it; streams go to `overlap_cycles`."""
+def segments(program: Program, waits: Sequence[Waits], timeline: Timeline) -> list[Segment]:
+    """The whole run, from 0 to its end, as streams and idle clocks."""
+    return sorted(_Causes(program, waits, timeline).segments(), key=lambda segment: segment.low)
+
+
+def shared_out(windows: Sequence[tuple[int, int]], segments: Iterable[Segment]) -> Iterator[tuple[int, Segment]]:
+    """(number of a window, the part of a segment that lies in it), for segments in order and windows without gaps."""
     number = 0
-    for segment in sorted(segments, key=lambda segment: segment.low):
+    for segment in segments:
         while windows[number][1] <= segment.low:
             number += 1
         reached, low = number, segment.low
         while low < segment.high:
             high = min(segment.high, windows[reached][1])
-            if segment.cause is None:
-                layers[reached].overlap_cycles += high - low
-            else:
-                layers[reached].stalls[segment.cause] += high - low
+            if high - low == segment.high - segment.low:
+                yield reached, segment
+            elif low < high:
+                yield reached, replace(segment, low=low, high=high)
             low, reached = high, reached + 1
 
 
@@ -129,7 +171,7 @@ class _Causes:
                 start = self.timeline.stream[index]
                 yield from self._gap(end, start, index)
                 end = self.timeline.stream_end[index]
-                yield Segment(start, end, None)
+                yield Segment(start, end, None, Phase.STREAM, index)
         total = self.timeline.total_cycles
         final = max(range(len(self.commands)), key=self.timeline.done.__getitem__, default=0)
         if end < total:
@@ -140,33 +182,33 @@ class _Causes:
         if low < high:
             yield from self._clipped(low, high, self._before_stream(index))
 
-    def _clipped(self, low: int, high: int, path: Iterator[tuple[int, Cause]]) -> Iterator[Segment]:
-        """[low, high) by the causes of a path given backwards as (begin of the cause, cause)."""
-        for begin, cause in path:
+    def _clipped(self, low: int, high: int, path: Iterator[Step]) -> Iterator[Segment]:
+        """[low, high) by the causes of a path given backwards."""
+        for begin, cause, phase, index in path:
             begin = max(low, begin)
             if begin < high:
-                yield Segment(begin, high, cause)
+                yield Segment(begin, high, cause, phase, index)
                 high = begin
             if high <= low:
                 return
-        yield Segment(low, high, Cause.DEPENDENCY)
+        yield Segment(low, high, Cause.DEPENDENCY, Phase.NONE, -1)
 
-    def _before_stream(self, index: int) -> Iterator[tuple[int, Cause]]:
+    def _before_stream(self, index: int) -> Iterator[Step]:
         command = self.commands[index]
         assert isinstance(command, Compute)
         assert command.chain is not None
         start, begin = self.timeline.stream[index], self.timeline.begin[index]
         binding = self._binding(self.waits[index].stream)
         if command.chain.first.load and begin + command.chain.first.load == start:
-            yield begin, Cause.FILL_DRAIN
+            yield begin, Cause.FILL_DRAIN, Phase.LOAD, index
             binding = self._binding(self.waits[index].begin)
             if binding is not None and self._time(binding) == begin:
                 yield from self._path(binding)
         elif binding is not None and self._time(binding) == start:
             yield from self._path(binding)
-        yield 0, Cause.FILL_DRAIN
+        yield 0, Cause.FILL_DRAIN, Phase.TAIL, index
 
-    def _path(self, wait: Wait) -> Iterator[tuple[int, Cause]]:
+    def _path(self, wait: Wait) -> Iterator[Step]:
         """What led to a moment, backwards."""
         index, moment = wait
         while True:
@@ -184,20 +226,20 @@ class _Causes:
             else:
                 return
 
-    def _phases(self, index: int, command: Command, moment: Moment) -> Iterator[tuple[int, Cause]]:
+    def _phases(self, index: int, command: Command, moment: Moment) -> Iterator[Step]:
         """The phases of one command, backwards from the moment that was waited for."""
         timeline = self.timeline
         match command:
             case Load() | Store():
                 if moment is Moment.DONE:
-                    yield timeline.stream_end[index], Cause.LATENCY
-                yield timeline.stream[index], _bus_cause(command)
-                yield timeline.begin[index], Cause.LATENCY
+                    yield timeline.stream_end[index], Cause.LATENCY, Phase.WAY_BACK, index
+                yield timeline.stream[index], _bus_cause(command), Phase.BUS, index
+                yield timeline.begin[index], Cause.LATENCY, Phase.DESCRIPTORS, index
             case Compute(unit=Unit.VECTOR):
-                yield timeline.begin[index], Cause.VECTOR
+                yield timeline.begin[index], Cause.VECTOR, Phase.VECTOR, index
             case Compute(post_cycles=post):
-                yield timeline.done[index] - post, Cause.LATENCY
-                yield timeline.begin[index], Cause.FILL_DRAIN
+                yield timeline.done[index] - post, Cause.LATENCY, Phase.REQUANTISATION, index
+                yield timeline.begin[index], Cause.FILL_DRAIN, Phase.TAIL, index
 
     def _binding(self, waits: Sequence[Wait]) -> Wait | None:
         """The wait that ended last."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import reduce
 from itertools import accumulate, pairwise
 from operator import add
@@ -21,7 +22,8 @@ from accelsim.machine.machine import Observer, Timeline, play
 from accelsim.machine.stalls import Cause, LayerTime, layer_times
 from accelsim.network.graph import Network
 from accelsim.program.commands import Buffer, Compute, Program, Store, Unit
-from accelsim.program.link import link
+from accelsim.program.folds import FoldChain
+from accelsim.program.link import Waits, link
 from accelsim.records import ActionCounts, LayerRecord, combined
 from accelsim.run.define import MachineLike, NetworkLike, load_machine, load_network
 from accelsim.run.record import layer_record
@@ -97,13 +99,40 @@ def _quickest(network: Network, machine: Machine) -> Lowered:
 
 def run_network(workload: NetworkFile, network: Network, machine: Machine, observers: Iterable[Observer] = ()) -> Run:
     """Lower, link, play, and put the records together. Raises UserError where a layer does not fit the machine."""
-    return run_and_timeline(workload, network, machine, observers)[0]
+    return play_network(workload, network, machine, observers).run
 
 
 def run_and_timeline(
     workload: NetworkFile, network: Network, machine: Machine, observers: Iterable[Observer] = ()
 ) -> tuple[Run, Program, Timeline]:
     """The run, the program that was played, and when each of its commands was where. Raises UserError."""
+    played = play_network(workload, network, machine, observers)
+    return played.run, played.program, played.timeline
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A run and what led to it: its tile program, what each command waited for, and when it was where.
+
+    moved: what DMA did for each layer, by inference and layer as in the program.
+    """
+
+    run: Run
+    lowered: Lowered
+    waits: Sequence[Waits]
+    timeline: Timeline
+    moved: Sequence[ActionCounts]
+
+    @property
+    def program(self) -> Program:
+        """What was played."""
+        return self.lowered.program
+
+
+def play_network(
+    workload: NetworkFile, network: Network, machine: Machine, observers: Iterable[Observer] = ()
+) -> Played:
+    """The run with what led to it. Raises UserError where a layer does not fit the machine."""
     LOGGER.info(f"tiling {len(network.nodes)} layers of {network.name} for {machine.name}")
     lowered = lower_or_refuse(network, machine)
     program = lowered.program
@@ -118,7 +147,7 @@ def run_and_timeline(
     records = tuple(_records(network, machine, lowered, times, moved))
     total = combined(records, network.name, timeline.total_cycles)
     run = Run(workload, network, machine, records, total, _ends(times, len(network.nodes)))
-    return run, program, timeline
+    return Played(run, lowered, waits, timeline, moved)
 
 
 def _ends(times: Sequence[LayerTime], layers: int) -> tuple[int, ...]:
@@ -132,6 +161,7 @@ def _records(
 ) -> Iterable[LayerRecord]:
     """A record for each layer of the network, all its inferences added up."""
     bubbles = _bubbles(lowered.program, machine)
+    worked = lowered.counts
     layers = len(network.nodes)
     for number, node in enumerate(network.nodes):
         mine = range(number, len(times), layers)
@@ -145,7 +175,7 @@ def _records(
             "vector_cycles": sum(times[index].occupied[Unit.VECTOR] for index in mine),
             "dram_bound_bytes": len(mine) * least_dram_bytes(node, network.batch, lowered.maps, machine),
         }
-        counts = reduce(add, (lowered.counts[index] + moved[index] for index in mine))
+        counts = reduce(add, (worked[index] + moved[index] for index in mine))
         stalls = {cause.value: sum(times[index].stalls[cause] for index in mine) for cause in Cause}
         yield layer_record(node, network.batch, machine, counts, measures, stalls)
 
@@ -155,12 +185,16 @@ def _bubbles(program: Program, machine: Machine) -> list[int]:
     bubbles = [0] * len(program.layers)
     for command in program.commands:
         if isinstance(command, Compute) and command.chain is not None:
-            chain = command.chain
-            span = chain.span + chain.last.stream
-            if not machine.array.overlap:
-                span = chain.serial_cycles - chain.first.load - chain.last.tail
-            bubbles[command.layer] += span - chain.stream_cycles
+            bubbles[command.layer] += bubble_cycles(command.chain, overlap=machine.array.overlap)
     return bubbles
+
+
+def bubble_cycles(chain: FoldChain, *, overlap: bool) -> int:
+    """Clocks between the streams of a chain's folds."""
+    span = chain.span + chain.last.stream
+    if not overlap:
+        span = chain.serial_cycles - chain.first.load - chain.last.tail
+    return span - chain.stream_cycles
 
 
 def dma_counts(program: Program, burst_bytes: int) -> list[ActionCounts]:
@@ -183,26 +217,33 @@ def with_commands(moved: Sequence[ActionCounts], done: DramCounts, cycles: Seque
     It knows that of the whole run only: accesses and rows are shared out by the bursts of a layer, refreshes and the
     clocks of the ranks by its array clocks, so that layers add up to the run.
     """
-    loads = [each.dram_read_burst_bytes for each in moved]
-    stores = [each.dram_write_burst_bytes for each in moved]
-    both = [each.dram_burst_bytes for each in moved]
-    shares = {
-        "dram_read_commands": _shared(done.reads, loads),
-        "dram_write_commands": _shared(done.writes, stores),
-        "dram_activates": _shared(done.activates, both),
-        "dram_turnarounds": _shared(done.turnarounds, both),
-        "dram_row_hits": _shared(done.row_hits, both),
-        "dram_row_misses": _shared(done.row_misses, both),
-        "dram_row_conflicts": _shared(done.row_conflicts, both),
-        "dram_refreshes": _shared(done.refreshes, cycles),
-        "dram_active_clocks": _shared(done.active_clocks, cycles),
-        "dram_rank_clocks": _shared(done.rank_clocks, cycles),
-    }
+    shares = {name: _shared(*each) for name, each in to_share(moved, done, cycles).items()}
     names, columns = list(shares), list(shares.values())
     return [
         counts + ActionCounts(**dict(zip(names, row, strict=True)))
         for counts, row in zip(moved, zip(*columns, strict=True), strict=True)
     ]
+
+
+def to_share(
+    moved: Sequence[ActionCounts], done: DramCounts, cycles: Sequence[int]
+) -> dict[str, tuple[int, Sequence[int]]]:
+    """What the DRAM did in the whole run, and by what it is shared out among the layers."""
+    loads = [each.dram_read_burst_bytes for each in moved]
+    stores = [each.dram_write_burst_bytes for each in moved]
+    both = [each.dram_burst_bytes for each in moved]
+    return {
+        "dram_read_commands": (done.reads, loads),
+        "dram_write_commands": (done.writes, stores),
+        "dram_activates": (done.activates, both),
+        "dram_turnarounds": (done.turnarounds, both),
+        "dram_row_hits": (done.row_hits, both),
+        "dram_row_misses": (done.row_misses, both),
+        "dram_row_conflicts": (done.row_conflicts, both),
+        "dram_refreshes": (done.refreshes, cycles),
+        "dram_active_clocks": (done.active_clocks, cycles),
+        "dram_rank_clocks": (done.rank_clocks, cycles),
+    }
 
 
 def _shared(total: int, weights: Sequence[int]) -> list[int]:

@@ -1,0 +1,59 @@
+"""`accelsim explain`: its arguments, and what it does."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from accelsim.errors import Mistake, UserError
+
+
+def add_explain(subparsers: Any, add_settings: Any) -> None:
+    """The arguments of `explain`."""
+    parser = subparsers.add_parser(
+        "explain",
+        help="a layer's number as a sum of terms",
+        description="Take any cycle, byte or picojoule of a layer apart, down to folds, tiles, waits and rows of the "
+        "energy table. Without a COLUMN: its plan and what the tiler rejected, its clocks, DRAM bytes and energy.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("network", metavar="NETWORK|RUN", help="workload file, name of a shipped one, or finished run")
+    parser.add_argument("machine", metavar="HW", nargs="?", help="machine file, or name of a shipped one; not with RUN")
+    parser.add_argument("--layer", metavar=("NAME", "COLUMN"), nargs="+", required=True,
+                        help="name of the layer, and columns of `accelsim columns`")  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print the terms as JSON")
+    add_settings(parser)
+    parser.set_defaults(command=explain)
+
+
+def explain(arguments: argparse.Namespace) -> int:
+    """`accelsim explain`."""
+    from accelsim.explain import explain as explaining
+
+    layer, *columns = arguments.layer
+    if arguments.machine is not None:
+        evidence = explaining.evidence_of(arguments.network, arguments.machine, layer, columns, arguments.settings)
+    else:
+        _refuse_what_a_run_has_not(arguments)
+        evidence = explaining.evidence_of_run(arguments.network, layer, columns)
+    if arguments.json:
+        print(json.dumps(explaining.explanation_dict(evidence, columns), indent=1))
+    else:
+        print(explaining.explanation(evidence, columns))
+    return 0
+
+
+def _refuse_what_a_run_has_not(arguments: argparse.Namespace) -> None:
+    """Raises UserError where what stands alone is no finished run, or has settings."""
+    path = Path(arguments.network)
+    mistakes = []
+    if not (path.suffix == ".json" or path.is_dir()):
+        expected = "HW, or a finished run in the place of NETWORK"
+        mistakes.append(Mistake("command-line", 0, "arguments", expected, repr(arguments.network)))
+    elif arguments.settings:
+        got = ", ".join(text for _, text in arguments.settings)
+        mistakes.append(Mistake("command-line", 0, "--set", "nothing, as a finished run has its settings", got))
+    if mistakes:
+        raise UserError(mistakes)

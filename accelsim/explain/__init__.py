@@ -1,0 +1,1 @@
+"""Numbers of a run taken apart: why one is what it is, and why two differ."""

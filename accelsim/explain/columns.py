@@ -1,0 +1,55 @@
+"""Which columns can be taken apart, and by what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from accelsim.explain import counts, cycles, energy
+from accelsim.explain.evidence import Evidence
+from accelsim.explain.terms import Term
+from accelsim.records import COUNT_NAMES, STALL_CAUSES
+from accelsim.report.columns import COLUMNS
+
+LOST = ("mapping", "sram_port", "overlap", *STALL_CAUSES)
+UNIT = {column.name: column.unit for column in COLUMNS}
+SUMMARY = ("total_cycles", "dram_read_bytes", "dram_write_bytes", "energy_total_pj")
+"""What is explained where no column is asked for."""
+
+
+def _counted(name: str) -> Callable[[Evidence], Term]:
+    match name:
+        case "dram_read_ifmap_bytes" | "dram_read_weight_bytes":
+            return partial(counts.loaded_bytes, operand=name.split("_")[2])
+        case "dram_write_ofmap_bytes":
+            return counts.stored_bytes
+        case "dram_read_burst_bytes" | "dram_write_burst_bytes":
+            return partial(counts.burst_bytes, write="write" in name)
+        case "dma_descriptors":
+            return counts.descriptors
+        case _ if name.startswith("dram_"):
+            return partial(counts.shared, name=name)
+        case _ if name.startswith("sram_"):
+            return partial(counts.of_operand, name=name)
+        case _:
+            return partial(counts.of_pieces, name=name)
+
+
+EXPLAINED: dict[str, Callable[[Evidence], Term]] = {
+    "total_cycles": cycles.total_cycles,
+    "latency_cycles": cycles.latency_cycles,
+    "array_busy_cycles": cycles.array_busy_cycles,
+    "vector_cycles": cycles.vector_unit_cycles,
+    **{f"stall_{cause}_cycles": partial(cycles.stall_cycles, cause=cause) for cause in STALL_CAUSES},
+    "overlap_cycles": cycles.overlap_cycles,
+    **{f"lost_{cause}_pe_cycles": partial(cycles.lost_pe_cycles, cause=cause) for cause in LOST},
+    "dram_read_bytes": counts.read_bytes,
+    "dram_write_bytes": counts.write_bytes,
+    "sram_read_bytes": partial(counts.of_sram, direction="read"),
+    "sram_write_bytes": partial(counts.of_sram, direction="write"),
+    **{name: _counted(name) for name in COUNT_NAMES},
+    **{f"energy_{name}_pj": partial(energy.component, name=name) for name in energy.COMPONENTS},
+    "energy_total_pj": energy.all_energy,
+    "dram_penalty_pj": energy.penalty,
+}
+"""By column: all clocks, bytes, other actions and energies."""

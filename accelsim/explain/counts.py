@@ -1,0 +1,214 @@
+"""The bytes and other actions of a layer in terms (docs/machine.md sections 5 to 7)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import product
+
+import numpy as np
+
+from accelsim.explain.evidence import Evidence
+from accelsim.explain.terms import Term, alike, total
+from accelsim.lowering.pieces import kernel_positions
+from accelsim.lowering.traffic import OF_MAP, OF_WEIGHTS, loads, tile_counts
+from accelsim.lowering.vector_work import on_vector_unit
+from accelsim.program.commands import Buffer, Compute, Tile, Unit
+from accelsim.program.tensors import Region, Tensor
+from accelsim.records import ActionCounts
+from accelsim.run.simulate import to_share
+from accelsim.units import packed_bytes
+
+LOADED = {"ifmap": "feature maps loaded", "weight": "weights loaded"}
+
+
+def loaded_bytes(evidence: Evidence, operand: str) -> Term:
+    """Bytes that loads of an operand ask for: what is needed once, halos, and what is loaded again."""
+    buffer = Buffer.WEIGHT if operand == "weight" else Buffer.ACTIVATION
+    by_tensor: dict[Tensor, list[Tile]] = {}
+    for tile in evidence.loads:
+        if tile.buffer is buffer:
+            by_tensor.setdefault(tile.tensor, []).append(tile)
+    note = _turns(evidence, operand) if by_tensor else ""
+    return total(LOADED[operand], (_loaded(tensor, tiles, note) for tensor, tiles in by_tensor.items()))
+
+
+def _turns(evidence: Evidence, operand: str) -> str:
+    """How often the plan has each tile of an operand loaded."""
+    if evidence.plan is None or evidence.asked is None or on_vector_unit(evidence.node, evidence.machine):
+        return ""
+    turns = tile_counts(evidence.asked[0], evidence.plan)
+    outer_to_inner = ", ".join(f"{loop} {turns[loop]}" for loop in evidence.plan.order)
+    times = loads(evidence.plan.order, turns, OF_WEIGHTS if operand == "weight" else OF_MAP)
+    often = "once" if times == 1 else f"{times} times"
+    return f"loops, outermost first: {outer_to_inner}; so the plan loads each tile {often}"
+
+
+def _loaded(tensor: Tensor, tiles: Sequence[Tile], note: str) -> Term:
+    requested = {tile.region: requested_bytes(tile) for tile in tiles}
+    times = Counter(tile.region for tile in tiles)
+    distinct = sum(requested.values())
+    once = distinct if tensor.tile is not None else packed_bytes(_covered(list(requested)), tensor.bits)
+    again = sum((times[region] - 1) * amount for region, amount in requested.items())
+    more = again // distinct if len(set(times.values())) == 1 else 0
+    parts = (
+        Term("what is needed of it, once", once, note=f"in {len(requested)} tiles"),
+        Term("halos and rounding of rows: what neighbouring tiles both load", distinct - once),
+        Term("the same tiles again", again, factors=((more, "more times"), (distinct, "bytes")) if more else ()),
+    )
+    return total(f"{tensor.name}", parts, note)
+
+
+def _covered(regions: Sequence[Region]) -> int:
+    """Elements that regions have together, each counted once."""
+    *dims, channels = zip(*regions, strict=True)
+    edges = [np.unique([edge for part in parts for edge in (part.start, part.stop)]) for parts in dims]
+    width = max(part.stop for part in channels)
+    grid = np.zeros((*(len(each) - 1 for each in edges), width), dtype=np.bool_)
+    for *parts, last in regions:
+        spans = (np.searchsorted(each, part[:2]) for each, part in zip(edges, parts, strict=True))
+        grid[(*(slice(*span) for span in spans), slice(*last))] = True
+    sizes = [np.diff(each) for each in edges]
+    volumes = sizes[0][:, None, None] * sizes[1][None, :, None] * sizes[2][None, None, :]
+    return int((grid.sum(axis=3) * volumes).sum())
+
+
+def requested_bytes(tile: Tile) -> int:
+    """Bytes that a transfer of a tile asks for."""
+    return sum(part.requested_bytes for part in tile.descriptors)
+
+
+def stored_bytes(evidence: Evidence) -> Term:
+    """Bytes that stores ask for: each result once."""
+    by_tensor = ((f"{tile.tensor.name}", requested_bytes(tile), "") for tile in evidence.stores)
+    return total("results stored", alike(by_tensor, "tiles", "bytes"))
+
+
+def read_bytes(evidence: Evidence) -> Term:
+    """Bytes that loads ask for."""
+    return total("dram_read_bytes", (loaded_bytes(evidence, "ifmap"), loaded_bytes(evidence, "weight")))
+
+
+def write_bytes(evidence: Evidence) -> Term:
+    """Bytes that stores ask for, of all operands; there is one."""
+    return total("dram_write_bytes", (stored_bytes(evidence),))
+
+
+def burst_bytes(evidence: Evidence, *, write: bool) -> Term:
+    """What is asked for, and the rest of the bursts that it is in."""
+    size = evidence.machine.dram.burst_bytes
+    tiles = evidence.stores if write else evidence.loads
+    bursts = sum(part.bursts(size) for tile in tiles for part in tile.descriptors)
+    asked = [stored_bytes(evidence)] if write else [loaded_bytes(evidence, name) for name in LOADED]
+    rest = bursts * size - sum(int(each.value) for each in asked)
+    words = f"the rest of {bursts} bursts of {size} bytes, of which rows of descriptors fill a part"
+    return total(f"dram_{'write' if write else 'read'}_burst_bytes", (*asked, Term(words, rest)))
+
+
+def descriptors(evidence: Evidence) -> Term:
+    """Descriptors of all transfers."""
+    made = [("loads", len(tile.descriptors), "") for tile in evidence.loads]
+    made += [("stores", len(tile.descriptors), "") for tile in evidence.stores]
+    return total("dma_descriptors", alike(made, "transfers", "descriptors"))
+
+
+WORDS = {
+    "macs": "multiply-accumulates",
+    "active_macs": "multiply-accumulates that take energy",
+    "register_bytes": "moves from PE to PE",
+    "vector_ops": "operations of the vector unit",
+    "sram_read_ifmap_bytes": "maps read by array or vector unit",
+    "sram_read_weight_bytes": "weights read by array or vector unit",
+    "sram_read_psum_bytes": "partial sums read back",
+    "sram_write_psum_bytes": "partial sums written",
+    "sram_write_ofmap_bytes": "results written by array or vector unit",
+}
+
+
+def of_pieces(evidence: Evidence, name: str) -> Term:
+    """Pieces times what each of them takes of an action."""
+    unit = "bytes" if name.endswith("bytes") else "each"
+    amounts = [
+        (WORDS.get(name, name), getattr(counts, name), _derived(evidence, compute, counts, name))
+        for compute, counts in evidence.pieces
+    ]
+    return total(name, alike(amounts, "pieces", unit))
+
+
+def _derived(evidence: Evidence, compute: Compute, counts: ActionCounts, name: str) -> str:
+    """How a piece on the array comes to its amount, derived again from its matrix product."""
+    if compute.unit is not Unit.ARRAY or not getattr(counts, name):
+        return ""
+    (gemm, array, reuse), done = evidence.product(compute), evidence.array_work(compute)
+    match name:
+        case "sram_read_ifmap_bytes":
+            under = gemm.groups * compute.work.reduction.size * kernel_positions(evidence.node, compute.work)
+            part = f" x {reuse.part}/{reuse.whole} by the line buffer" if reuse.part != reuse.whole else ""
+            bits, text = done.ifmap_passes * under * reuse.part // reuse.whole, f"{done.ifmap_passes} column tiles x "
+            text += f"{under} elements under the kernel{part} x {array.ifmap_bits} bits"
+            return _agreed(packed_bytes(bits, array.ifmap_bits), counts.sram_read_ifmap_bytes, text)
+        case "sram_read_psum_bytes" | "sram_write_psum_bytes":
+            sums = done.psum_reads if "read" in name else done.psum_writes
+            text = f"{sums} sums of {array.psum_bits} bits"
+            return _agreed(packed_bytes(sums, array.psum_bits), getattr(counts, name), text)
+        case "sram_write_ofmap_bytes":
+            text = f"{done.outputs} results of {array.ofmap_bits} bits"
+            return _agreed(packed_bytes(done.outputs, array.ofmap_bits), counts.sram_write_ofmap_bytes, text)
+        case "sram_read_weight_bytes":
+            tile = counts.sram_read_weight_bytes // done.weight_passes
+            return f"{done.weight_passes} passes over a tile of {tile} bytes"
+        case "register_bytes":
+            hops = {"map": (done.activation_hops, array.ifmap_bits), "weight": (done.weight_hops, array.weight_bits)}
+            hops["sum"] = (done.psum_hops, array.psum_bits)
+            moved = sum(packed_bytes(*each) for each in hops.values())
+            text = ", ".join(f"{count} moves of {what}s of {bits} bits" for what, (count, bits) in hops.items())
+            return _agreed(moved, counts.register_bytes, text)
+        case _:
+            return ""
+
+
+def _agreed(derived: int, counted: int, text: str) -> str:
+    """What is said of a number, which has to say the same."""
+    assert derived == counted, f"{text} are {derived}, and {counted} were counted"
+    return text
+
+
+def of_sram(evidence: Evidence, direction: str) -> Term:
+    """Bytes read from, or written to, all buffers."""
+    names = ("ifmap", "weight", "psum", "ofmap")
+    parts = (of_operand(evidence, f"sram_{direction}_{name}_bytes") for name in names)
+    return total(f"sram_{direction}_bytes", parts)
+
+
+def of_operand(evidence: Evidence, name: str) -> Term:
+    """SRAM bytes of one operand, by array and vector unit or, on their way from and to DRAM, by DMA."""
+    match name:
+        case "sram_write_ifmap_bytes" | "sram_write_weight_bytes":
+            parts = (loaded_bytes(evidence, name.split("_")[2]),)
+        case "sram_read_ofmap_bytes":
+            parts = (stored_bytes(evidence),)
+        case _:
+            return of_pieces(evidence, name)
+    return Term(name, parts[0].value, parts if parts[0].value else ())
+
+
+def shared(evidence: Evidence, name: str) -> Term:
+    """The layer's share of what a DRAM at command granularity did in the whole run."""
+    played = evidence.played
+    done = played.timeline.dram_counts
+    if done is None:
+        return Term(name, 0)
+    cycles = [high - low for low, high in evidence.windows]
+    amount, weights = to_share(played.moved, done, cycles)[name]
+    whole = sum(weights) or 1
+    reached = np.cumsum([0, *weights]).tolist()
+    return total(name, _shares(evidence, amount, reached, whole, name))
+
+
+def _shares(evidence: Evidence, amount: int, reached: Sequence[int], whole: int, name: str) -> Iterator[Term]:
+    by = "clocks" if name in ("dram_refreshes", "dram_active_clocks", "dram_rank_clocks") else "burst bytes"
+    for layer, end in product(evidence.layers, (1, 0)):
+        share = amount * reached[layer + end] // whole
+        words = "its end" if end else "less that before it"
+        note = f"{amount} in the run x {reached[layer + end]} of {whole} {by}, rounded down"
+        yield Term(f"share of the run until {words}" if end else words, share if end else -share, note=note)

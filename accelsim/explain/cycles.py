@@ -1,0 +1,188 @@
+"""The clocks of a layer in terms (docs/machine.md sections 2, 4 and 8)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from accelsim.explain.evidence import Evidence
+from accelsim.explain.terms import Term, alike, total
+from accelsim.machine.stalls import Phase, Segment
+from accelsim.program.commands import Compute, Load, Unit
+from accelsim.records import STALL_CAUSES
+from accelsim.run.simulate import bubble_cycles
+from accelsim.units import ceil_div
+
+STALL_WORDS = {
+    "fill_drain": "the array's own loads, drains and tails",
+    "dram_ifmap": "array idle: feature maps on the DRAM bus",
+    "dram_weight": "array idle: weights on the DRAM bus",
+    "store": "array idle: results on the DRAM bus",
+    "latency": "array idle: descriptors, the way to DRAM and back, requantisation",
+    "vector": "array idle: the vector unit works",
+    "dependency": "array idle: anything else that had to come first",
+}
+
+
+def total_cycles(evidence: Evidence) -> Term:
+    """Own streams, overlap, and idle clocks by cause."""
+    spans = ", ".join("{} to {}".format(*evidence.windows[layer]) for layer in evidence.layers)
+    stalls = (stall_cycles(evidence, cause) for cause in STALL_CAUSES)
+    return total(
+        "total_cycles",
+        (stream_cycles(evidence), overlap_cycles(evidence), *stalls),
+        f"clocks {spans}: from the latest end of the layers before it to its own end",
+    )
+
+
+def stream_cycles(evidence: Evidence) -> Term:
+    """Folds times clocks, what SRAM ports add, and what is between folds."""
+    return total("streams of its folds", (*_folds(evidence), *_bubbles(evidence)))
+
+
+def _folds(evidence: Evidence) -> Iterator[Term]:
+    plain: Counter[tuple[int, int, int]] = Counter()
+    longer: Counter[tuple[int, int, int, int]] = Counter()
+    for times, shape, fold, steps in evidence.folds():
+        plain[shape.rows, shape.cols, steps] += times
+        if fold.stream > steps:
+            longer[shape.rows, shape.cols, steps, fold.stream] += times
+    for (rows, cols, steps), times in plain.items():
+        yield Term(f"folds of {rows} x {cols} PEs", times * steps, factors=((times, "folds"), (steps, "clocks")))
+    for (rows, cols, steps, stream), times in longer.items():
+        words = f"SRAM ports: folds of {rows} x {cols} PEs take {stream} clocks for {steps}"
+        yield Term(words, times * (stream - steps), factors=((times, "folds"), (stream - steps, "clocks")))
+
+
+def _bubbles(evidence: Evidence) -> list[Term]:
+    overlaps = evidence.machine.array.overlap
+    words = "between folds: loads or drains longer than the streams they hide behind"
+    words = words if overlaps else "between folds: loads and tails, as folds do not overlap"
+    between = (
+        (words, bubble_cycles(compute.chain, overlap=overlaps), "")
+        for compute, _ in evidence.pieces
+        if compute.chain is not None
+    )
+    return alike(between, "pieces", "clocks")
+
+
+def overlap_cycles(evidence: Evidence) -> Term:
+    """Streams of other layers within its clocks, less its own within those of others."""
+    program = evidence.played.program
+    within: Counter[str] = Counter()
+    outside: Counter[str] = Counter()
+    for segment in evidence.clocks:
+        layer = program.commands[segment.command].layer
+        if segment.cause is None and layer not in evidence.layers:
+            within[program.layers[layer]] += segment.high - segment.low
+    for number, segment in evidence.streams_elsewhere:
+        outside[program.layers[number]] -= segment.high - segment.low
+    parts = [Term(f"streams of {layer} within its clocks", clocks) for layer, clocks in within.items()]
+    parts += [Term(f"its own streams within the clocks of {layer}", clocks) for layer, clocks in outside.items()]
+    return total("overlap with other layers", parts)
+
+
+def stall_cycles(evidence: Evidence, cause: str) -> Term:
+    """Idle clocks of the array with one cause, by what was on the path."""
+    waits: dict[str, list[int]] = {}
+    for segment in evidence.clocks:
+        if segment.cause == cause:
+            waits.setdefault(_on_the_path(evidence, segment), []).append(segment.high - segment.low)
+    parts = (
+        Term(words, sum(clocks), note=f"in {len(clocks)} waits" if len(clocks) > 1 else "")
+        for words, clocks in waits.items()
+    )
+    return total(STALL_WORDS[cause], parts, _rows(evidence) if cause in ("dram_ifmap", "dram_weight", "store") else "")
+
+
+def _rows(evidence: Evidence) -> str:
+    """What became of the rows of a DRAM at command granularity."""
+    if evidence.played.timeline.dram_counts is None:
+        return ""
+    counts = evidence.record.counts
+    hits, misses, conflicts = counts.dram_row_hits, counts.dram_row_misses, counts.dram_row_conflicts
+    return f"its bursts, by share of the run: {hits} row hits, {misses} row misses, {conflicts} row conflicts"
+
+
+def _on_the_path(evidence: Evidence, segment: Segment) -> str:
+    """What the array waited for: what went on, of which command, of which layer."""
+    if segment.command < 0:
+        return str(Phase.NONE)
+    program = evidence.played.program
+    command = program.commands[segment.command]
+    layer = "" if command.layer in evidence.layers else f" for {program.layers[command.layer]}"
+    if isinstance(command, Compute):
+        return f"{segment.phase}{layer}"
+    verb = "load" if isinstance(command, Load) else "store"
+    return f"{segment.phase}: {verb} of {command.tile.tensor.name}{layer}"
+
+
+def latency_cycles(evidence: Evidence) -> Term:
+    """From the first command to the last, inference by inference."""
+    timeline, parts = evidence.played.timeline, []
+    for layer in evidence.layers:
+        mine = [index for index, command in evidence.commands if command.layer == layer]
+        if mine:
+            first, last = min(timeline.begin[index] for index in mine), max(timeline.done[index] for index in mine)
+            parts.append(Term("its last command is done at clock", last))
+            parts.append(Term("less the clock at which its first begins", -first))
+    return total("latency_cycles", parts)
+
+
+def array_busy_cycles(evidence: Evidence) -> Term:
+    """Streams, and what fills and drains the array."""
+    return total("array_busy_cycles", (stream_cycles(evidence), stall_cycles(evidence, "fill_drain")))
+
+
+def vector_unit_cycles(evidence: Evidence) -> Term:
+    """Pieces times clocks."""
+    machine = evidence.machine
+    lanes, port = machine.vector.lanes, machine.sram.activation.port_bytes_per_cycle
+    amounts = []
+    for compute, counts in evidence.pieces:
+        if compute.unit is Unit.VECTOR:
+            read, written = counts.sram_read_ifmap_bytes, counts.sram_write_ofmap_bytes
+            clocks = {
+                f"{counts.vector_ops} operations / {lanes} lanes": ceil_div(counts.vector_ops, lanes),
+                f"{read} bytes read / {port}": ceil_div(read, port),
+                f"{written} bytes written / {port}": ceil_div(written, port),
+            }
+            note = f"the longest of {', '.join(f'{words} = {count}' for words, count in clocks.items())}"
+            amounts.append(("pieces on the vector unit", compute.vector_cycles, note))
+    return total("vector_cycles", alike(amounts, "pieces", "clocks"))
+
+
+def lost_pe_cycles(evidence: Evidence, cause: str) -> Term:
+    """PEs times the clocks lost to a cause; PEs that folds leave idle for `mapping`."""
+    name = f"lost_{cause}_pe_cycles"
+    match cause:
+        case "mapping":
+            return total(name, _idle_pes(evidence))
+        case "overlap":
+            clocks = [overlap_cycles(evidence)]
+        case "sram_port":
+            clocks = [term for term in _folds(evidence) if term.words.startswith("SRAM ports")]
+        case "fill_drain":
+            clocks = [*_bubbles(evidence), stall_cycles(evidence, "fill_drain")]
+        case _:
+            clocks = [stall_cycles(evidence, cause)]
+    pes = evidence.record.pes
+    return total(
+        name,
+        (Term(term.words, pes * int(term.value), factors=((pes, "PEs"), (term.value, "clocks"))) for term in clocks),
+    )
+
+
+def _idle_pes(evidence: Evidence) -> Iterator[Term]:
+    pes, record = evidence.record.pes, evidence.record
+    idle: Counter[tuple[int, int, int, int]] = Counter()
+    for times, shape, _, steps in evidence.folds():
+        idle[shape.rows, shape.cols, shape.packed, steps] += times
+    at_work = 0
+    for (rows, cols, packed, steps), times in idle.items():
+        busy = rows * cols // packed
+        at_work += times * steps * busy
+        words = f"folds of {rows} x {cols} PEs" + (f", {packed} groups block-diagonally" if packed > 1 else "")
+        factors = ((times, "folds"), (steps, "clocks"), (pes - busy, "PEs without work"))
+        yield Term(words, times * steps * (pes - busy), factors=factors)
+    yield Term("columns whose nonzero weights are fewer than the fullest's", at_work - record.array_macs)

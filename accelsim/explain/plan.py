@@ -1,0 +1,132 @@
+"""The plan of a layer, and those that were not chosen, with their estimates (docs/machine.md section 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from accelsim.explain.evidence import Evidence
+from accelsim.lowering.search import NEARLY, Considered, considered
+from accelsim.lowering.tiling import LayerShape, Plan
+from accelsim.lowering.vector_work import on_vector_unit
+from accelsim.report.text import table
+
+HEADER = ("dataflow", "loops, outermost first", "images x rows x cols", "groups", "out", "in", "pieces", "clocks",
+          "burst bytes", "varying uJ", "")  # fmt: skip
+
+
+def plan_text(evidence: Evidence) -> str:
+    """What was chosen, for what, and what was not."""
+    if evidence.plan is None or evidence.asked is None:
+        return "plan: none, the layer is only addresses"
+    shape, limits = evidence.asked
+    lines = [_chosen(shape, evidence.plan, on_vector=on_vector_unit(evidence.node, evidence.machine))]
+    lines += _places(shape)
+    if on_vector_unit(evidence.node, evidence.machine):
+        rule = "the tiles that move the fewest bytes" if limits.objective == "dram_bytes" else "the largest tiles"
+        return "\n".join([*lines, f"  on the vector unit: {rule} that fit twice, no alternatives are estimated"])
+    if evidence.machine.array.dataflow == "auto" and len(limits.dataflows) == 1:
+        lines.append(f"  dataflow: {limits.dataflows[0]} throughout, with which the whole program is quickest")
+    fitted, estimated, found = considered(shape, limits)
+    lines.append(
+        f"  objective {limits.objective}: {fitted} plans fit, {estimated} were estimated; "
+        "the best of each dataflow and loop order and the next best, by estimate:"
+    )
+    rows = [_cells(each, found[0], limits.objective) for each in found]
+    return "\n".join([*lines, *(f"  {line}" for line in table(HEADER, rows, left=(0, 1, 10)).splitlines())])
+
+
+def plan_dict(evidence: Evidence) -> dict[str, Any] | None:
+    """The same for JSON."""
+    if evidence.plan is None or evidence.asked is None:
+        return None
+    shape, limits = evidence.asked
+    if on_vector_unit(evidence.node, evidence.machine):
+        return {"objective": limits.objective, "chosen": _plan_dict(evidence.plan)}
+    fitted, estimated, found = considered(shape, limits)
+    chosen, *rejected = map(_considered_dict, found)
+    return {
+        "objective": limits.objective,
+        "fitted": fitted,
+        "estimated": estimated,
+        "chosen": chosen,
+        "rejected": rejected,
+    }
+
+
+def _chosen(shape: LayerShape, plan: Plan, *, on_vector: bool) -> str:
+    sizes = f"{plan.images} x {plan.rows} x {plan.cols} of {shape.batch} x {shape.output.height} x {shape.output.width}"
+    if on_vector:
+        return f"plan: pieces of {sizes} outputs (images x rows x cols), {plan.out_channels} channels"
+    return (
+        f"plan: {plan.dataflow}, pieces of {sizes} outputs (images x rows x cols), "
+        f"{plan.groups} of {shape.groups} groups, of a group {plan.out_channels} of {shape.group_outputs} output and "
+        f"{plan.in_channels} of {shape.group_inputs} input channels"
+    )
+
+
+def _places(shape: LayerShape) -> Iterator[str]:
+    """Which maps pass through DRAM."""
+    if not shape.loaded:
+        yield "  its input is on chip"
+    elif shape.loaded < shape.size.channels:
+        yield f"  {shape.loaded} of {shape.size.channels} input channels come from DRAM, the others are on chip"
+    if not shape.stores:
+        yield "  its result stays on chip"
+
+
+def _cells(each: Considered, chosen: Considered, objective: str) -> list[str]:
+    plan = each.plan
+    return [
+        plan.dataflow,
+        ", ".join(plan.order),
+        f"{plan.images} x {plan.rows} x {plan.cols}",
+        str(plan.groups),
+        str(plan.out_channels),
+        str(plan.in_channels),
+        str(each.pieces),
+        f"{each.cycles:.0f}",
+        f"{each.burst_bytes:.0f}",
+        f"{each.energy_pj / 1e6:.2f}",
+        _verdict(each, chosen, objective),
+    ]
+
+
+def _verdict(each: Considered, chosen: Considered, objective: str) -> str:
+    """Why a plan was chosen or not."""
+    if each is chosen:
+        return "chosen"
+    if objective == "dram_bytes" and each.score[0] > chosen.score[0]:
+        return f"asks for {each.score[0] / chosen.score[0] - 1:.1%} more bytes"
+    score, least = each.score[-1], chosen.score[-1]
+    if score > NEARLY * least:
+        return f"{score / least - 1:.1%} more {_SCORED.get(objective, 'clocks')}"
+    if each.burst_bytes > chosen.burst_bytes:
+        return "as good, moves more"
+    return "as good, more pieces" if each.pieces > chosen.pieces else "as good"
+
+
+_SCORED = {"energy": "energy", "edp": "energy x clocks"}
+
+
+def _considered_dict(each: Considered) -> dict[str, Any]:
+    return {
+        **_plan_dict(each.plan),
+        "pieces": each.pieces,
+        "estimated_cycles": each.cycles,
+        "estimated_burst_bytes": each.burst_bytes,
+        "estimated_energy_pj": each.energy_pj,
+    }
+
+
+def _plan_dict(plan: Plan) -> dict[str, Any]:
+    return {
+        "dataflow": plan.dataflow,
+        "order": list(plan.order),
+        "images": plan.images,
+        "rows": plan.rows,
+        "cols": plan.cols,
+        "groups": plan.groups,
+        "out_channels": plan.out_channels,
+        "in_channels": plan.in_channels,
+    }
