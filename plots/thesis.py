@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -47,6 +47,9 @@ zipped:
     sram.weight.capacity_bytes: {half}
     sram.accumulator.capacity_bytes: {rest}
 """
+
+
+Row = dict[str, str | int | float | None]
 
 
 class Finding(NamedTuple):
@@ -87,17 +90,37 @@ def microjoules(point: SweepPoint, component: str) -> float:
     return float(point.values[f"energy_{component.lower()}_pj"] / point.values["inferences"] / 1e6)
 
 
-def finding(network: str, points: Sequence[SweepPoint]) -> Finding:
-    """See `Finding`."""
-    shares = [point.values["dram_energy_share"] for point in points]
-    capacity = next((capacity_of(point) for place, point in enumerate(points) if max(shares[place:]) < 0.5), None)
-    dear = [1 + point.values["dram_penalty_pj"] / without(point) for point in points]
-    return Finding(network, capacity, min(shares), max(shares), min(dear), max(dear))
+def rows(found: Mapping[str, Sequence[SweepPoint]]) -> list[Row]:
+    """What the picture shows, and more."""
+    return [row_of(name, point) for name, points in found.items() for point in points]
 
 
-def without(point: SweepPoint) -> float:
-    """Energy if a DRAM byte cost what an SRAM byte does."""
-    return float(point.values["energy_total_pj"] - point.values["dram_penalty_pj"])
+def row_of(name: str, point: SweepPoint) -> Row:
+    """A line of thesis.csv."""
+    values = point.values
+    without = values["energy_total_pj"] - values["dram_penalty_pj"]
+    return {
+        "network": name,
+        "on_chip_bytes": capacity_of(point),
+        **{f"energy_{part.lower()}_uj_per_image": microjoules(point, part) for part in COMPONENT_COLOURS},
+        "dram_mib_per_image": (values["dram_read_bytes"] + values["dram_write_bytes"]) / IMAGES / MIB,
+        "dram_energy_share": values["dram_energy_share"],
+        "energy_over_that_at_sram_price": values["energy_total_pj"] / without,
+        "interval_ms": values["interval_ms"],
+    }
+
+
+def findings(lines: Sequence[Mapping[str, Any]]) -> list[Finding]:
+    """What each network does, from the lines of thesis.csv."""
+    names = dict.fromkeys(str(line["network"]) for line in lines)
+    return [_finding(name, [line for line in lines if line["network"] == name]) for name in names]
+
+
+def _finding(network: str, lines: Sequence[Mapping[str, Any]]) -> Finding:
+    shares = [float(line["dram_energy_share"]) for line in lines]
+    dear = [float(line["energy_over_that_at_sram_price"]) for line in lines]
+    light = [int(line["on_chip_bytes"]) for place, line in enumerate(lines) if max(shares[place:]) < 0.5]
+    return Finding(network, min(light, default=None), min(shares), max(shares), min(dear), max(dear))
 
 
 def figure_of(found: dict[str, list[SweepPoint]]) -> Figure:
@@ -131,7 +154,7 @@ def _panel(axes: Axes, name: str, points: Sequence[SweepPoint]) -> None:
     axes.grid(visible=False, axis="x")
     at = math.log2(FPGA_BYTES / CAPACITIES[0])
     axes.axvline(at, color="black", linestyle="--", linewidth=0.8, label="FPGA: 10 MB (the lecture)")
-    found = finding(name, points)
+    (found,) = findings([row_of(name, point) for point in points])
     if found.capacity is not None:
         axes.axvline(
             CAPACITIES.index(found.capacity) - 0.5,
@@ -142,22 +165,6 @@ def _panel(axes: Axes, name: str, points: Sequence[SweepPoint]) -> None:
         )
     axes.set_ylim(0, 1.05 * max(bottom))
     axes.set_title(name)
-
-
-def rows(found: dict[str, list[SweepPoint]]) -> Iterator[dict[str, str | int | float | None]]:
-    """What the picture shows, and more."""
-    for name, points in found.items():
-        for point in points:
-            values = point.values
-            yield {
-                "network": name,
-                "on_chip_bytes": capacity_of(point),
-                **{f"energy_{part.lower()}_uj_per_image": microjoules(point, part) for part in COMPONENT_COLOURS},
-                "dram_mib_per_image": (values["dram_read_bytes"] + values["dram_write_bytes"]) / IMAGES / MIB,
-                "dram_energy_share": values["dram_energy_share"],
-                "energy_over_that_at_sram_price": 1 + values["dram_penalty_pj"] / without(point),
-                "interval_ms": values["interval_ms"],
-            }
 
 
 def text_of(findings: Sequence[Finding]) -> str:
@@ -181,8 +188,9 @@ def main() -> None:
     figure = figure_of(found)
     for kind in ("svg", "png"):
         (HERE / f"thesis.{kind}").write_bytes(drawn(figure, kind))
-    (HERE / "thesis.csv").write_text(csv_text(list(rows(found))), encoding="utf-8")
-    print(text_of([finding(name, points) for name, points in found.items()]))
+    lines = rows(found)
+    (HERE / "thesis.csv").write_text(csv_text(lines), encoding="utf-8")
+    print(text_of(findings(lines)))
 
 
 if __name__ == "__main__":

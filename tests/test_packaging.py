@@ -116,6 +116,34 @@ def test_an_import_and_a_sweep_from_the_wheel(environment: Environment, from_whe
     assert environment.accelsim("sweep", *asked, cwd=tmp_path).startswith("2 points: 2 done")
 
 
+def test_a_run_comes_out_of_its_file_without_the_checkout(
+    environment: Environment, from_wheel: str, tmp_path: Path
+) -> None:
+    """The file alone, made from the checkout, with everything inlined."""
+    assert from_wheel
+    line = ("run", "mobilenet_v1_0.25_128", "edge", "--set", "dram.device=lpddr4-3200", "-o", str(tmp_path / "out"))
+    output(sys.executable, "-m", "accelsim", *line, cwd=tmp_path, PYTHONPATH=str(ROOT))
+    told = environment.accelsim("rerun", str(tmp_path / "out" / "run.json"), cwd=environment.folder)
+    assert told == "mobilenet_v1_0.25_128 on edge: the same, to the byte\n"
+
+
+def test_an_onnx_model_from_the_wheel_with_its_extra(
+    environment: Environment, from_wheel: str, wheel: Path, tmp_path: Path
+) -> None:
+    """Without the extra one line says what is missing."""
+    assert from_wheel
+    model = ROOT / "tests" / "data" / "onnx" / "mobilenet_v1_1.00_224.ts.cos.onnx"
+    shutil.copy(model, tmp_path / "model.onnx")
+    line = (environment.scripts / "accelsim", "import", "model.onnx")
+    before = subprocess.run(line, cwd=tmp_path, env=OUTSIDE, capture_output=True, text=True, check=False)
+    assert (before.returncode, before.stdout) == (2, "")
+    expected = "command-line:0: FILE: expected onnx, installed by `pip install 'accelsim[onnx]'`, got none\n"
+    assert before.stderr == expected
+    environment.install(f"{wheel}[onnx]")
+    environment.accelsim("import", "model.onnx", "-o", "mine.yaml", cwd=tmp_path)
+    assert "568.74 M MACs" in environment.accelsim("run", "mine.yaml", "edge", cwd=tmp_path)
+
+
 def test_the_citation_is_of_this_version() -> None:
     """And has what the format demands (CFF 1.2.0)."""
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
@@ -142,14 +170,3 @@ def test_an_existing_path_is_taken_before_a_shipped_name(in_place: Environment, 
 
 def test_in_place_too_the_main_job_gives_the_same(in_place: Environment, from_wheel: str, tmp_path: Path) -> None:
     assert in_place.accelsim(*MAIN_JOB, cwd=tmp_path) == from_wheel
-
-
-def test_a_run_comes_out_of_its_file_without_the_checkout(
-    environment: Environment, from_wheel: str, tmp_path: Path
-) -> None:
-    """The file alone, made from the checkout, with everything inlined."""
-    assert from_wheel
-    line = ("run", "mobilenet_v1_0.25_128", "edge", "--set", "dram.device=lpddr4-3200", "-o", str(tmp_path / "out"))
-    output(sys.executable, "-m", "accelsim", *line, cwd=tmp_path, PYTHONPATH=str(ROOT))
-    told = environment.accelsim("rerun", str(tmp_path / "out" / "run.json"), cwd=environment.folder)
-    assert told == "mobilenet_v1_0.25_128 on edge: the same, to the byte\n"

@@ -1,0 +1,67 @@
+"""Does the README say what `plots/thesis.py` prints, and is its CSV what the model computes now?"""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from accelsim.run.simulate import simulate
+
+ROOT = Path(__file__).resolve().parent.parent
+CHECKED = (
+    ("shufflenet_1.0x_g3", 1 << 19),
+    ("squeezenet_v1.0_pruned_6bit", 1 << 22),
+    ("mobilenet_v1_0.50_224", 1 << 21),
+)
+
+
+@pytest.fixture(scope="module")
+def thesis() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("thesis", ROOT / "plots" / "thesis.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def lines() -> list[dict[str, str]]:
+    with (ROOT / "plots" / "thesis.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_all_points_are_there(thesis: ModuleType, lines: list[dict[str, str]]) -> None:
+    assert [(line["network"], int(line["on_chip_bytes"])) for line in lines] == [
+        (name, size) for name in thesis.NETWORKS for size in thesis.CAPACITIES
+    ]
+
+
+def test_the_readme_has_the_table_that_is_printed(thesis: ModuleType, lines: list[dict[str, str]]) -> None:
+    assert thesis.text_of(thesis.findings(lines)) in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("name", "size"), CHECKED)
+def test_the_points_are_what_is_computed(name: str, size: int, thesis: ModuleType, lines: list[dict[str, str]]) -> None:
+    """Some of them, as a run of its own; if not: `python plots/thesis.py` draws it anew."""
+    (line,) = (each for each in lines if each["network"] == name and int(each["on_chip_bytes"]) == size)
+    shares = {"activation": 3 * size // 8, "weight": 3 * size // 8, "accumulator": size // 4}
+    settings: dict[str, object] = {f"sram.{buffer}.capacity_bytes": part for buffer, part in shares.items()}
+    run = simulate(name, "edge", {**settings, "scheduling.inferences": thesis.IMAGES})
+    assert float(line["dram_energy_share"]) == run.totals["dram_energy_share"]
+    assert float(line["energy_dram_uj_per_image"]) == run.total.energy.dram_pj / thesis.IMAGES / 1e6
+    assert float(line["interval_ms"]) == run.totals["interval_ms"]
+
+
+def test_the_findings_are_those_the_readme_draws(thesis: ModuleType, lines: list[dict[str, str]]) -> None:
+    """Light networks, ResNet and DenseNet fit an FPGA; AlexNet and VGG do not."""
+    within = {
+        each.network
+        for each in thesis.findings(lines)
+        if each.capacity is not None and each.capacity < thesis.FPGA_BYTES
+    }
+    assert set(thesis.NETWORKS) - within == {"alexnet_grouped", "vgg16"}
