@@ -39,6 +39,7 @@ EXPLAINED: dict[str, Callable[[Evidence], Term]] = {
     "total_cycles": cycles.total_cycles,
     "latency_cycles": cycles.latency_cycles,
     "array_busy_cycles": cycles.array_busy_cycles,
+    "array_cycles": cycles.array_cycles,
     "vector_cycles": cycles.vector_unit_cycles,
     **{f"stall_{cause}_cycles": partial(cycles.stall_cycles, cause=cause) for cause in STALL_CAUSES},
     "overlap_cycles": cycles.overlap_cycles,

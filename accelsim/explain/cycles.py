@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from accelsim.explain.evidence import Evidence
 from accelsim.explain.terms import Term, alike, total
+from accelsim.lowering.array_alone import folds_alone
 from accelsim.machine.stalls import Phase, Segment
 from accelsim.program.commands import Compute, Load, Unit
 from accelsim.records import STALL_CAUSES
@@ -33,6 +34,23 @@ def total_cycles(evidence: Evidence) -> Term:
         (stream_cycles(evidence), overlap_cycles(evidence), *stalls),
         f"clocks {spans}: from the latest end of the layers before it to its own end",
     )
+
+
+def array_cycles(evidence: Evidence) -> Term:
+    """The folds of the array alone, and what their streams do not hide."""
+    run = evidence.played.run
+    folds = folds_alone(evidence.node, run.network.batch, run.machine)
+    streams = [
+        Term(
+            f"folds of {shape.rows} x {shape.cols} PEs",
+            times * shape.steps,
+            factors=((times, "folds"), (shape.steps, "clocks")),
+        )
+        for times, shape in folds
+    ]
+    rest = evidence.record.array_clocks - sum(times * shape.steps for times, shape in folds)
+    words = "the first load, the last outputs' way out, and loads and drains that no stream hides"
+    return total("array_cycles", (*streams, Term(words, rest)))
 
 
 def stream_cycles(evidence: Evidence) -> Term:

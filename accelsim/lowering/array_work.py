@@ -138,10 +138,10 @@ def array_work(
     reuse: which share of the ifmap elements under the kernel is read from SRAM (a line buffer reads each pixel once).
     """
     dataflow = DATAFLOWS[machine.dataflow]
-    shorter, sequence, ports = _as_folds(gemm, machine, reuse)
+    shorter, sequence, ports = _asflattened(gemm, machine, reuse)
     chain = chain_of(sequence, lambda shape: _stretched(dataflow, _piece(shape, first, last), machine.shape, ports))
     totals = [0] * 8
-    for times, shape in _folds(sequence):
+    for times, shape in flattened(sequence):
         for position, amount in enumerate(_moves(dataflow, _piece(shape, first, last), machine.shape)):
             totals[position] += times * amount
     packed = pack_size(dataflow, shorter, machine.shape) > 1
@@ -162,13 +162,13 @@ class FoldRow(NamedTuple):
 def fold_rows(gemm: Gemm, machine: ArrayMachine, *, first: bool, last: bool, reuse: Share) -> Iterator[FoldRow]:
     """The folds of a piece, for `array_work`'s arguments."""
     dataflow = DATAFLOWS[machine.dataflow]
-    _, sequence, ports = _as_folds(gemm, machine, reuse)
-    for times, shape in _folds(sequence):
+    _, sequence, ports = _asflattened(gemm, machine, reuse)
+    for times, shape in flattened(sequence):
         piece = _piece(shape, first, last)
         yield FoldRow(times, piece, _stretched(dataflow, piece, machine.shape, ports), piece.steps)
 
 
-def _as_folds(gemm: Gemm, machine: ArrayMachine, reuse: Share) -> tuple[Gemm, FoldSequence, _Ports]:
+def _asflattened(gemm: Gemm, machine: ArrayMachine, reuse: Share) -> tuple[Gemm, FoldSequence, _Ports]:
     """The product without its zeros, its folds, and what passes the ports for each element of them."""
     shorter = without_zeros(gemm, machine)
     longer = Share(gemm.k, shorter.k)
@@ -211,12 +211,13 @@ def _piece(shape: FoldShape, first: bool, last: bool) -> FoldShape:
     return FoldShape(shape.rows, shape.cols, shape.steps, shape.packed, shape.first_k and first, shape.last_k and last)
 
 
-def _folds(sequence: FoldSequence, times: int = 1) -> Iterator[tuple[int, FoldShape]]:
+def flattened(sequence: FoldSequence, times: int = 1) -> Iterator[tuple[int, FoldShape]]:
+    """(how many, what each maps) of the folds of a sequence."""
     for count, part in sequence:
         if isinstance(part, FoldShape):
             yield times * count, part
         else:
-            yield from _folds(part, times * count)
+            yield from flattened(part, times * count)
 
 
 @dataclass(frozen=True, slots=True)

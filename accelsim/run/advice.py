@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from accelsim.config.dram import CommandDevice
 from accelsim.errors import LoweringError
-from accelsim.lowering.dataflows import DATAFLOWS, ArrayShape, DataflowName, Gemm, array_cycles
+from accelsim.lowering.array_alone import alone_on_array
+from accelsim.lowering.dataflows import DATAFLOWS, DataflowName
 from accelsim.lowering.placement import Maps, place_maps
 from accelsim.lowering.search import convolution_bytes
 from accelsim.lowering.tiling import LayerShape, Limits
@@ -66,11 +67,6 @@ class _Looked:
         return place_maps(self.run.network, self.machine.array.activation_bits, scatter=self.machine.dma.scatter)
 
     @property
-    def shape(self) -> ArrayShape:
-        array = self.machine.array
-        return ArrayShape(array.rows, array.cols, array.mac_latency)
-
-    @property
     def dataflows(self) -> Iterable[DataflowName]:
         """Those that the machine chooses from."""
         chosen = self.machine.array.dataflow
@@ -78,10 +74,8 @@ class _Looked:
 
     def alone(self, node: Node, dataflow: DataflowName, batch: int) -> int:
         """Clocks of a layer's folds, all data on chip."""
-        pixels = batch * node.output.height * node.output.width
-        sums = node.weights // node.output.channels
-        gemm = Gemm(node.groups, pixels, sums, node.output.channels // node.groups)
-        return array_cycles(DATAFLOWS[dataflow], gemm, self.shape, overlap=self.machine.array.overlap)
+        array = self.machine.array.model_copy(update={"dataflow": dataflow})
+        return alone_on_array(node, batch, self.machine.model_copy(update={"array": array}))
 
 
 def _depthwise(looked: _Looked) -> Iterator[Advice]:
