@@ -48,9 +48,8 @@ def energy_of_points(points: Sequence[SweepPoint]) -> Drawing:
     machines = {point.machine for point in points}
     plain = len(machines) == 1 and not any(point.settings for point in points)
     names = [point.network if plain else f"{point.network} ({point.values['point']})" for point in points]
-    title = f"Energy by component{f' on {machines.pop()}' if plain else ', points by number'}"
-    kind = "network" if plain else "point of results.csv"
-    return stacked(title, names, kind, Measure("energy", "uJ per inference"), parts, COMPONENT_COLOURS)
+    title = f"Energy by component{f' on {machines.pop()}' if plain else ', points by number in results.csv'}"
+    return stacked(title, names, "point", Measure("energy", "uJ per inference"), parts, COMPONENT_COLOURS)
 
 
 def array_size(points: Sequence[SweepPoint]) -> Drawing:
@@ -139,10 +138,8 @@ def _lines(
 ) -> Drawing:
     """A panel for each vertical axis. Raises UserError where the points have one place across."""
     if len({across.of(point) for point in points}) == 1:
-        expected = f"a sweep that varies {', '.join(varied)}"
-        raise UserError(
-            [Mistake("command-line", 0, "--kind", expected, f"one with {across.of(points[0]):g} {across.label}")]
-        )
+        expected, got = f"a sweep that varies {across.label}", f"{across.of(points[0]):g} at every point"
+        raise UserError([Mistake("command-line", 0, "--kind", expected, got)])
     series: dict[str, list[SweepPoint]] = {}
     for point in sorted(points, key=across.of):
         series.setdefault(point.name(without=varied), []).append(point)
