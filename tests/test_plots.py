@@ -2,36 +2,69 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
+from typing import Any, Literal
 
+import numpy as np
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.collections import PathCollection, PolyCollection
-from matplotlib.figure import Figure
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
+from matplotlib.patches import Patch
+from matplotlib.transforms import Bbox
 
 from accelsim.cli import main
+from accelsim.errors import UserError
 from accelsim.records import STALL_CAUSES
-from accelsim.report.figure import KINDS
-from accelsim.report.palette import CLOCK_COLOURS, COMPONENT_COLOURS
+from accelsim.report.export import csv_text
+from accelsim.report.figure import named
+from accelsim.report.palette import COMPONENT_COLOURS
 from accelsim.report.plots import RUN_PLOTS, SWEEP_PLOTS, Drawing, SweepPoint
 from accelsim.run.result import Run
 from accelsim.run.simulate import simulate
 from accelsim.sweeps.drawn import drawn_points
 
 GOOD = Path(__file__).parent / "invalid" / "good"
+ROOT = Path(__file__).parents[1]
 ONE_LAYER = "study_conv_standard"
-MANY_LAYERS = "densenet121"
+MANY_LAYERS = """name: tall
+source: made up
+input: {height: 16, width: 16, channels: 32}
+layers:
+""" + "".join(
+    f"""
+  - {{name: stage{number // 13}_block{number % 13}_dw, op: dwconv, kernel: 3, pad: 1}}
+  - {{name: stage{number // 13}_block{number % 13}_pw, op: conv, kernel: 1, channels: {32 + 32 * (number % 3)}}}"""
+    for number in range(65)
+)
 SWEEP = (
-    "sweep", "--network", "mobilenet_v1_0.25_128", "--network", "shufflenet_0.25x_g3", "--network", ONE_LAYER,
+    "sweep", "--network", "shufflenet_0.25x_g3", "--network", ONE_LAYER,
     "--hw", "edge", "--vary", "array.rows=16,32", "--vary", "sram.activation.capacity_bytes=65536,262144",
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=[ONE_LAYER, MANY_LAYERS])
-def run(request: pytest.FixtureRequest) -> Run:
-    return simulate(request.param, "edge")
+@pytest.fixture(scope="module")
+def tall(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run of 130 layers."""
+    path = tmp_path_factory.mktemp("network") / "tall.yaml"
+    path.write_text(MANY_LAYERS)
+    return simulate(path, "edge")
+
+
+@pytest.fixture(scope="module", params=["one layer", "130 layers"])
+def run(request: pytest.FixtureRequest, tall: Run) -> Run:
+    return tall if request.param == "130 layers" else simulate(ONE_LAYER, "edge")
+
+
+@pytest.fixture(scope="module")
+def pictures(run: Run) -> dict[str, Drawing]:
+    """All kinds, drawn once."""
+    return {kind: draw(run) for kind, draw in RUN_PLOTS.items()}
 
 
 @pytest.fixture(scope="module")
@@ -47,40 +80,57 @@ def points(folder: Path) -> Sequence[SweepPoint]:
     return drawn_points(folder)
 
 
+WITHOUT_UNIT = ("layer", "point", "unit", "share of ", "DRAM's share of ", "array utilization", "PEs of the array")
+"""Labels of what has no unit: names, ratios, and the number of PEs."""
+
+
 def check(drawing: Drawing) -> None:
-    """It can be drawn, has rows, and every axis has a label and something on it."""
+    """It has rows; every axis a label with its unit and something on it; no text covers another, no legend the data."""
     assert drawing.rows
-    for axes in drawing.figure.axes:
-        assert axes.get_ylabel() or shares_labels(axes, drawing.figure)
-        assert axes.get_xlabel() or shares_labels(axes, drawing.figure)
-        assert axes.patches or axes.lines or drawn_collections(axes)
+    figure = drawing.figure
+    assert figure.get_suptitle() or figure.axes[0].get_title()
+    for axes in figure.axes:
+        for label in (label_of(axes, "x"), label_of(axes, "y")):
+            assert label.endswith(")") or label.startswith(WITHOUT_UNIT), label
+        assert axes.patches or axes.lines or axes.collections
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    for axes in figure.axes:
+        for which in (axes.xaxis, axes.yaxis):
+            assert_apart([text.get_window_extent() for text in which.get_ticklabels() if text.get_text()], which)
+    for legend in figure.legends:
+        place = legend.get_window_extent()
+        assert not any(place.overlaps(axes.get_window_extent()) for axes in figure.axes)
+        assert figure.bbox.padded(1).fully_contains(place.x0, place.y0), "a legend longer than its figure"
+        assert figure.bbox.padded(1).fully_contains(place.x1, place.y1)
 
 
-def shares_labels(axes: Axes, figure: Figure) -> bool:
-    """Whether its scales stand at a neighbour's axes, or at its ticks."""
-    shared = axes.get_shared_x_axes().get_siblings(axes) + axes.get_shared_y_axes().get_siblings(axes)
-    return len(shared) > 2 or len(figure.axes) == 1
+def label_of(axes: Axes, which: Literal["x", "y"]) -> str:
+    """Its own, or that of the neighbour with which it shares the scale."""
+    shared = axes.get_shared_x_axes() if which == "x" else axes.get_shared_y_axes()
+    labels = [getattr(each, f"get_{which}label")() for each in (axes, *shared.get_siblings(axes))]
+    return next(label for label in labels if label)
 
 
-def drawn_collections(axes: Axes) -> list[PathCollection | PolyCollection]:
-    return [each for each in axes.collections if isinstance(each, PathCollection | PolyCollection)]
+def assert_apart(places: Sequence[Bbox], axis: Axis) -> None:
+    """Neighbouring texts at an axis do not cover one another, but for the slack around letters."""
+    for one, other in pairwise(sorted(places, key=lambda place: (place.x0, place.y0))):
+        across = min(one.x1, other.x1) - max(one.x0, other.x0)
+        up = min(one.y1, other.y1) - max(one.y0, other.y0)
+        assert across < 1.5 or up < 1.5, f"labels of {axis} cover one another"
 
 
 @pytest.mark.parametrize("kind", RUN_PLOTS)
 @pytest.mark.filterwarnings("error")
-def test_a_run_is_drawn_whatever_its_size(kind: str, run: Run, tmp_path: Path) -> None:
-    drawing = RUN_PLOTS[kind](run)
-    check(drawing)
-    drawing.figure.savefig(tmp_path / "picture.png")
-    assert (tmp_path / "picture.png").stat().st_size > 5000
+def test_a_run_is_drawn_whatever_its_size(kind: str, pictures: dict[str, Drawing]) -> None:
+    check(pictures[kind])
 
 
 @pytest.mark.parametrize("kind", SWEEP_PLOTS)
 @pytest.mark.filterwarnings("error")
-def test_a_sweep_is_drawn(kind: str, points: Sequence[SweepPoint], tmp_path: Path) -> None:
+def test_a_sweep_is_drawn(kind: str, points: Sequence[SweepPoint]) -> None:
     drawing = SWEEP_PLOTS[kind](points)
     check(drawing)
-    drawing.figure.savefig(tmp_path / "picture.png")
     expected = [point for point in points if kind != "accuracy" or point.values["top1_pct"] is not None]
     assert len(drawing.rows) == len(expected)
 
@@ -91,8 +141,8 @@ def heights(axes: Axes) -> list[float]:
     return [sum(container[place].get_height() for container in axes.containers) for place in range(bars)]
 
 
-def test_bars_add_up_to_the_records(run: Run) -> None:
-    energy, cycles, pes = (RUN_PLOTS[kind](run).figure.axes[0] for kind in ("energy", "cycles", "utilization"))
+def test_bars_add_up_to_the_records(run: Run, pictures: dict[str, Drawing]) -> None:
+    energy, cycles, pes = (pictures[kind].figure.axes[0] for kind in ("energy", "cycles", "utilization"))
     records = run.records
     assert heights(energy) == pytest.approx([record.energy.total_pj / 1e6 for record in records])
     assert heights(cycles) == pytest.approx([record.total_cycles / 1e3 for record in records])
@@ -100,15 +150,37 @@ def test_bars_add_up_to_the_records(run: Run) -> None:
     assert heights(pes) == pytest.approx(within)
 
 
-def test_rows_are_those_of_the_records(run: Run) -> None:
-    rows = RUN_PLOTS["cycles"](run).rows
+def test_the_legend_says_what_the_network_comes_to(run: Run, pictures: dict[str, Drawing]) -> None:
+    legend = pictures["energy"].figure.legends[0]
+    said = dict(text.get_text().rsplit("  ", 1)[0].split("  ") for text in legend.get_texts())
+    for name, amount in said.items():
+        assert float(amount) == pytest.approx(getattr(run.total.energy, f"{name.lower()}_pj") / 1e6, rel=1e-3)
+    assert sum(map(float, said.values())) == pytest.approx(run.total.energy.total_pj / 1e6, rel=1e-3)
+
+
+def test_bars_have_the_colours_of_their_components(pictures: dict[str, Drawing], points: Sequence[SweepPoint]) -> None:
+    for drawing in (pictures["energy"], SWEEP_PLOTS["energy"](points)):
+        for axes in drawing.figure.axes:
+            for container in axes.containers:
+                assert to_hex(container.patches[0].get_facecolor()) == COMPONENT_COLOURS[container.get_label()]
+
+
+def test_the_names_of_all_layers_are_there(run: Run, pictures: dict[str, Drawing]) -> None:
+    """`check` sees to it that they can be read."""
+    axes = pictures["energy"].figure.axes
+    assert [text.get_text() for text in axes[1].get_xticklabels()] == [record.layer for record in run.records]
+    assert axes[0].get_ylim()[1] > max(heights(axes[0]))
+
+
+def test_rows_are_those_of_the_records(run: Run, pictures: dict[str, Drawing]) -> None:
+    rows = pictures["cycles"].rows
     assert [row["layer"] for row in rows] == [record.layer for record in run.records]
     for row, record in zip(rows, run.records, strict=True):
         for cause in STALL_CAUSES:
             assert row[f"{cause} (1000 clocks)"] == record.stalls[cause] / 1e3
 
 
-def test_a_timeline_has_all_that_units_did(run: Run) -> None:
+def test_a_timeline_has_all_that_units_did(run: Run, pictures: dict[str, Drawing]) -> None:
     """Spans of a unit do not overlap, and add up to the records."""
     busy: dict[str, int] = {}
     reached: dict[str, int] = {}
@@ -119,52 +191,132 @@ def test_a_timeline_has_all_that_units_did(run: Run) -> None:
     assert busy.get("array", 0) == run.total.stream_cycles
     assert busy.get("vector", 0) == run.total.vector_cycles
     assert max(reached.values()) <= run.total.total_cycles
+    drawing = pictures["timeline"]
+    (axes,) = drawing.figure.axes
+    shown = sum(
+        path.vertices[:, 0].max() - path.vertices[:, 0].min() for each in axes.collections for path in each.get_paths()
+    )
+    assert shown == pytest.approx(sum(busy.values()) / 1e3)
+    assert sum(row["end_cycle"] - row["begin_cycle"] for row in drawing.rows) == sum(busy.values())
 
 
-def test_a_layer_stands_where_the_roofline_says(run: Run) -> None:
-    rows = {row["layer"]: row for row in RUN_PLOTS["roofline"](run).rows}
+def test_a_timeline_refuses_a_run_that_is_not_simulated_so() -> None:
+    """As a run.json of another accelsim may be."""
+    run = simulate(str(GOOD / "net.yaml"), str(GOOD / "machine.yaml"))
+    first = replace(run.records[0], latency_cycles=run.records[0].latency_cycles + 1)
+    other = replace(run, records=(first, *run.records[1:]), version="0.0.9")
+    with pytest.raises(UserError, match=r"^run\.json:0: layers: expected the .*, got other .* accelsim 0\.0\.9$"):
+        RUN_PLOTS["timeline"](other)
+
+
+def test_a_layer_stands_where_the_roofline_says(run: Run, pictures: dict[str, Drawing]) -> None:
+    """By its own streams and waits: nothing passes the roof of the array."""
+    drawing = pictures["roofline"]
+    rows = {row["layer"]: row for row in drawing.rows}
     for record in run.records:
-        if record.counts.macs and record.total_cycles and record.counts.dram_burst_bytes:
+        own_cycles = record.stream_cycles + sum(record.stalls.values())
+        if record.counts.macs and own_cycles and record.counts.dram_burst_bytes:
             row = rows[record.layer]
-            assert row["macs_per_clock"] == record.counts.macs / record.total_cycles
+            assert row["macs_per_clock"] == record.counts.macs / own_cycles
+            assert row["macs_per_clock"] <= run.total.pes
             assert row["macs_per_dram_byte"] == record.counts.macs / record.counts.dram_burst_bytes
+    for axes, memory in zip(drawing.figure.axes, ("dram", "sram"), strict=True):
+        shown = sorted(point for line in axes.lines[1:] for point in zip(*line.get_data(), strict=True))
+        expected = [(row[f"macs_per_{memory}_byte"], row["macs_per_clock"]) for row in rows.values()]
+        assert shown == sorted(point for point in expected if point[0])
+
+
+def test_roofs_are_those_of_the_machine() -> None:
+    """By hand: 12.8 bytes of DRAM, and 2 x (32 + 32 + 32 x 4) of SRAM, a clock; 32 x 32 MACs."""
+    run = simulate(ONE_LAYER, "edge")
+    roofs = [axes.lines[0].get_data() for axes in RUN_PLOTS["roofline"](run).figure.axes]
+    for (xs, ys), bytes_a_clock in zip(roofs, (12.8, 384.0), strict=True):
+        assert max(ys) == 1024
+        assert ys[0] / xs[0] == pytest.approx(bytes_a_clock)
+        assert xs[1] * bytes_a_clock == pytest.approx(1024)
 
 
 def test_lines_join_points_that_differ_in_nothing_else(points: Sequence[SweepPoint]) -> None:
     drawing = SWEEP_PLOTS["array-size"](points)
-    assert len(drawing.figure.axes[0].lines) == 3 * 2
+    assert len(drawing.figure.axes[0].lines) == 2 * 2
     assert {row["PEs of the array"] for row in drawing.rows} == {16 * 32, 32 * 32}
     drawing = SWEEP_PLOTS["buffer-size"](points)
     assert {row["on-chip SRAM (KiB)"] for row in drawing.rows} == {320.0, 512.0}
+    energies = sorted(point.values["energy_per_inference_pj"] / 1e6 for point in points)
+    assert sorted(y for line in drawing.figure.axes[0].lines for y in line.get_ydata()) == pytest.approx(energies)
 
 
-def test_a_component_has_one_colour_and_no_two_share_it() -> None:
-    assert len(set(COMPONENT_COLOURS.values())) == len(COMPONENT_COLOURS)
-    apart = {colour: name for name, colour in CLOCK_COLOURS.items() if name not in ("MACs", "streaming")}
-    assert len(apart) == len(CLOCK_COLOURS) - 2
+def test_equal_sizes_of_other_shapes_are_not_joined(points: Sequence[SweepPoint]) -> None:
+    drawing = SWEEP_PLOTS["array-size"]([points[0], points[0], points[-1]])
+    styles = [line.get_linestyle() for line in drawing.figure.axes[0].lines]
+    assert sorted(styles) == ["-", "None"]
 
 
-@pytest.mark.parametrize("suffix", KINDS)
-def test_the_command_draws_a_file_and_its_rows(suffix: str, tmp_path: Path) -> None:
-    """The same each time, to the byte."""
-    assert main(["run", str(GOOD / "net.yaml"), str(GOOD / "machine.yaml"), "-o", str(tmp_path / "run")]) == 0
-    for name in ("a", "b"):
-        line = ["plot", str(tmp_path / "run"), "--kind", "energy", "-o", str(tmp_path / f"{name}.{suffix}")]
-        assert main(line) == 0
-    assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
-    with (tmp_path / "a.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["layer", *(f"{name} (uJ)" for name in COMPONENT_COLOURS)]
+@pytest.mark.parametrize(("kind", "what"), [("array-size", "PEs of the array"), ("buffer-size", "on-chip SRAM")])
+def test_a_sweep_that_varies_no_size_has_no_picture_of_it(kind: str, what: str, points: Sequence[SweepPoint]) -> None:
+    with pytest.raises(UserError, match=rf"--kind: expected a sweep that varies {what}.* at every point$"):
+        SWEEP_PLOTS[kind](points[:1])
 
 
-def test_the_command_draws_a_sweep(folder: Path, tmp_path: Path) -> None:
-    assert main(["plot", str(folder), "--kind", "accuracy", "-o", str(tmp_path / "a.svg")]) == 0
-    assert "top-1 accuracy" in (tmp_path / "a.svg").read_text()
+def test_a_sweep_of_networks_without_accuracy_has_no_picture_of_it(points: Sequence[SweepPoint]) -> None:
+    unknown = [point for point in points if point.values["top1_pct"] is None]
+    with pytest.raises(UserError, match=r"--kind: expected a sweep of networks whose accuracy is known"):
+        SWEEP_PLOTS["accuracy"](unknown)
 
 
-def test_pictures_are_methods_of_a_run() -> None:
-    run = simulate(str(GOOD / "net.yaml"), str(GOOD / "machine.yaml"))
-    assert dir(run.plot) == sorted(RUN_PLOTS)
-    assert isinstance(run.plot.energy(), Figure)
-    with pytest.raises(AttributeError, match="no picture 'heat'"):
-        run.plot.heat()
+def test_accuracy_stands_where_the_sweep_says(points: Sequence[SweepPoint]) -> None:
+    known = [point.values for point in points if point.values["top1_pct"] is not None]
+    axes = SWEEP_PLOTS["accuracy"](points).figure.axes
+    for panel, of in zip(axes, (cost_of_time, cost_of_energy, cost_of_dram), strict=True):
+        shown = sorted(point for line in panel.lines for point in zip(*line.get_data(), strict=True))
+        expected = sorted((of(values), values["top1_pct"]) for values in known)
+        assert np.array(shown) == pytest.approx(np.array(expected))
+
+
+def cost_of_time(values: Mapping[str, Any]) -> float:
+    return float(values["latency_ms"])
+
+
+def cost_of_energy(values: Mapping[str, Any]) -> float:
+    return float(values["energy_total_pj"] / 1e6)
+
+
+def cost_of_dram(values: Mapping[str, Any]) -> float:
+    return float((values["dram_read_bytes"] + values["dram_write_bytes"]) / 2**20)
+
+
+def test_a_long_legend_says_what_it_leaves_out() -> None:
+    handles = [Patch() for _ in range(9)]
+    assert named(handles, list("abcdefghi"), 9)[1] == list("abcdefghi")
+    assert named(handles, list("abcdefghi"), 8)[1] == [*"abcdefg", "and 2 more: see the CSV"]
+
+
+def test_every_picture_is_documented_and_in_the_gallery(capsys: pytest.CaptureFixture[str]) -> None:
+    """And the pages name none that there is not."""
+    page = (ROOT / "docs" / "plots.md").read_text()
+    documented = re.findall(r"^\| `([a-z-]+)` \| a (run|sweep) \|", page, re.MULTILINE)
+    registered = [(kind, what) for what, kinds in (("run", RUN_PLOTS), ("sweep", SWEEP_PLOTS)) for kind in kinds]
+    assert documented == registered
+    with pytest.raises(SystemExit):
+        main(["plot", "--help"])
+    said = " ".join(capsys.readouterr().out.split()).replace("array- size", "array-size")
+    for kinds, what in ((RUN_PLOTS, "finished run"), (SWEEP_PLOTS, "sweep")):
+        assert f"{what} ({', '.join(kinds)})" in said
+    drawn_by = (ROOT / "plots" / "draw.py").read_text()
+    for kind, what in registered:
+        assert (f'"{kind}"' if what == "run" else f"--kind {kind}") in drawn_by
+
+
+@pytest.mark.slow
+def test_the_gallery_is_of_this_simulator() -> None:
+    """Its rows are those that the command draws now."""
+    run = simulate("shufflenet_1.0x_g3", "edge")
+    for kind, draw in RUN_PLOTS.items():
+        assert csv_text(draw(run).rows) == (ROOT / "plots" / f"{kind}.csv").read_text(), kind
+
+
+def test_the_gallery_shows_all_its_pictures_and_has_their_rows() -> None:
+    page = (ROOT / "plots" / "README.md").read_text()
+    for path in (ROOT / "plots").glob("*.svg"):
+        assert path.with_suffix(".csv").is_file()
+        assert f"]({path.name})" in page

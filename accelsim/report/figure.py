@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from typing import Literal
 
 import matplotlib
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 FORMATS = ("svg", "png")
@@ -45,6 +47,15 @@ def in_decades(axes: Axes, which: Literal["x", "y"], values: Sequence[float]) ->
         axis.set_major_locator(LogLocator(subs=(1, 2, 5) if most < 1000 * least else (1,)))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_minor_locator(NullLocator())
+
+
+def named(handles: Sequence[Artist], names: Sequence[str], most: int) -> tuple[list[Artist], list[str]]:
+    """Handles and names of a legend: the first ones, and in words how many more there are."""
+    if len(names) <= most:
+        return list(handles), list(names)
+    kept = most - 1
+    blank = Line2D([], [], linestyle="none")
+    return [*handles[:kept], blank], [*names[:kept], f"and {len(names) - kept} more: see the CSV"]
 
 
 def drawn(figure: Figure, kind: str) -> bytes:

@@ -7,7 +7,7 @@ PURPLE, SKY_BLUE, BLACK, YELLOW = "#cc79a7", "#56b4e9", "#000000", "#f0e442"
 SERIES = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY_BLUE, BLACK, YELLOW)
 """Okabe and Ito, Color Universal Design (2008), in the order in which series take them."""
 
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "p")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "*")
 """Shapes to go with them; one more than there are colours, so that pairs repeat late."""
 
 GREY, LIGHT_GREY = "#777777", "#d0d0d0"

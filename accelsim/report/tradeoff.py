@@ -13,7 +13,7 @@ from matplotlib.gridspec import SubplotSpec
 
 from accelsim.report.beside import write_beside
 from accelsim.report.compare import Row
-from accelsim.report.figure import house_style, in_decades
+from accelsim.report.figure import house_style, in_decades, named
 from accelsim.report.palette import MARKERS, SERIES
 from accelsim.units import ceil_div
 
@@ -43,6 +43,8 @@ COSTS = (
 
 _LONGEST_TITLE = 60
 """Letters of the names of machines in the title, if it names them."""
+_MOST_SERIES = 17
+"""Lines that the legend has room for."""
 _WIDTH, _HEIGHT, _LINE = 11.0, 6.6, 0.16
 """Inches: the figure without the list of names below it, and a line of that list."""
 _LEFT, _RIGHT, _LIST_COLUMNS = 0.05, 0.99, 4
@@ -96,16 +98,16 @@ def _explain(figure: Figure, rows: Sequence[Row], empty: SubplotSpec) -> None:
     place = empty.get_position(figure)
     kinds, machines = _values(rows, "accuracy_kind"), _values(rows, "machine")
     figure.legend(
-        *figure.axes[0].get_legend_handles_labels(),
+        *named(*figure.axes[0].get_legend_handles_labels(), _MOST_SERIES),
         title=f"accuracy: {_usual_kind(rows)}{', unless noted' if len(kinds) > 1 else ''}",
         loc="upper left",
         bbox_to_anchor=(place.x0, place.y1),
         frameon=False,
         alignment="left",
     )
-    named = ", ".join(machines)
+    words = ", ".join(machines)
     figure.suptitle(
-        f"Accuracy against cost on {named if len(named) <= _LONGEST_TITLE else f'{len(machines)} machines'}"
+        f"Accuracy against cost on {words if len(words) <= _LONGEST_TITLE else f'{len(machines)} machines'}"
     )
 
 

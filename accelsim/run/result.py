@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from accelsim.config.machine import Machine
 from accelsim.config.workload import NetworkFile
+from accelsim.errors import Mistake, UserError
 from accelsim.network.graph import Network
 from accelsim.records import COUNT_NAMES, MEASURES, LayerRecord
 from accelsim.report.columns import Value, layer_rows, speedups, total_values
@@ -81,11 +82,18 @@ class Run:
 
     @cached_property
     def spans(self) -> tuple[Span, ...]:
-        """What each unit did when. The run is simulated again, which gives the same. Raises UserError."""
+        """What each unit did when. The run is simulated again for it.
+
+        Raises UserError where that does not give the records of this run, as with those of another accelsim.
+        """
         from accelsim.report.spans import spans
         from accelsim.run.simulate import run_and_timeline
 
-        _, program, timeline = run_and_timeline(self.workload, self.network, self.machine)
+        again, program, timeline = run_and_timeline(self.workload, self.network, self.machine)
+        if [_layer(record) for record in again.records] != [_layer(record) for record in self.records]:
+            expected = f"the {self.total.total_cycles} clocks and the counts that accelsim {__version__} simulates"
+            got = f"other ones, {again.total.total_cycles} clocks now, in a run of accelsim {self.version}"
+            raise UserError([Mistake(RUN_FILE, 0, "layers", expected, got)])
         return tuple(spans(program, timeline))
 
     @cached_property

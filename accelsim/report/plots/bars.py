@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import fsum
+from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,9 +17,22 @@ from accelsim.report.plots.drawing import Drawing, RunView, title_of
 
 Parts = Mapping[str, Sequence[float]]
 
+
+class Measure(NamedTuple):
+    """What bars measure, and in which unit."""
+
+    name: str
+    unit: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.unit})"
+
+
 _INCHES_A_BAR, _LEAST_WIDTH, _MOST_WIDTH, _HEIGHT = 0.14, 7.0, 24.0, 6.4
 _MOST_NAMED = 165
 """Bars in the widest figure whose names can be read."""
+_LEAST_BARS = 5
+"""As many have room, so that a single one is no wall."""
 
 
 def energy(run: RunView) -> Drawing:
@@ -26,7 +41,7 @@ def energy(run: RunView) -> Drawing:
     parts = {
         name: [getattr(record.energy, f"{name.lower()}_pj") / 1e6 for record in records] for name in COMPONENT_COLOURS
     }
-    return _drawing(run, title_of(run, "Energy by component"), "uJ", parts, COMPONENT_COLOURS)
+    return _drawing(run, title_of(run, "Energy by component"), Measure("energy", "uJ"), parts, COMPONENT_COLOURS)
 
 
 def cycles(run: RunView) -> Drawing:
@@ -34,7 +49,8 @@ def cycles(run: RunView) -> Drawing:
     records = run.records
     parts = {"streaming": [(record.stream_cycles + record.overlap_cycles) / 1e3 for record in records]}
     parts |= {cause: [record.stalls[cause] / 1e3 for record in records] for cause in STALL_CAUSES}
-    return _drawing(run, title_of(run, "Clocks and what the array waits for"), "1000 clocks", parts, CLOCK_COLOURS)
+    title = title_of(run, "Clocks and what the array waits for")
+    return _drawing(run, title, Measure("time", "1000 clocks"), parts, CLOCK_COLOURS)
 
 
 def utilization(run: RunView) -> Drawing:
@@ -43,17 +59,26 @@ def utilization(run: RunView) -> Drawing:
     causes = [cause for cause in run.total.lost if cause != "overlap"]
     parts |= {cause: [record.lost[cause] / 1e6 for record in run.records] for cause in causes}
     title = title_of(run, "What became of the array's time")
-    return _drawing(run, title, "million PE x clocks", parts, CLOCK_COLOURS)
+    return _drawing(run, title, Measure("array time", "million PE x clocks"), parts, CLOCK_COLOURS)
 
 
-def _drawing(run: RunView, title: str, unit: str, parts: Parts, colours: Mapping[str, str]) -> Drawing:
-    return stacked(title, [record.layer for record in run.records], "layer", unit, parts, colours)
+def _drawing(run: RunView, title: str, measure: Measure, parts: Parts, colours: Mapping[str, str]) -> Drawing:
+    """A bar for each layer; the legend has what the whole network comes to."""
+    drawing = stacked(title, [record.layer for record in run.records], "layer", measure, parts, colours)
+    sums = {part: fsum(amounts) for part, amounts in parts.items()}
+    total = fsum(sums.values())
+    legend = drawing.figure.legends[0]
+    for text in legend.get_texts():
+        amount = sums[text.get_text()]
+        text.set_text(f"{text.get_text()}  {amount:.4g}  {amount / total if total else 0:.1%}")
+    legend.set_title(f"{measure.unit} in all, share")
+    return drawing
 
 
 def stacked(
-    title: str, names: Sequence[str], kind: str, unit: str, parts: Parts, colours: Mapping[str, str]
+    title: str, names: Sequence[str], kind: str, measure: Measure, parts: Parts, colours: Mapping[str, str]
 ) -> Drawing:
-    """Bars of parts above their shares, and the rows they show. kind: what a bar stands for; unit: of the parts."""
+    """Bars of parts above their shares, and the rows they show. kind: what a bar stands for."""
     shown = {part: amounts for part, amounts in parts.items() if any(amounts)} or dict(list(parts.items())[:1])
     whole = [sum(amounts) for amounts in zip(*shown.values(), strict=True)]
     shares = {
@@ -64,16 +89,17 @@ def stacked(
     with house_style():
         figure = Figure(figsize=(width, _HEIGHT), layout="constrained")
         upper, lower = figure.subplots(2, sharex=True, height_ratios=(3, 2))
-        for axes, amounts, label in ((upper, shown, unit), (lower, shares, "share of it")):
+        for axes, amounts, label in ((upper, shown, str(measure)), (lower, shares, f"share of the {measure.name}")):
             _bars(axes, amounts, colours)
             axes.set_ylabel(label)
+        upper.set_ylim(0, 1.05 * max(whole) or 1)
         lower.set_ylim(0, 1)
         lower.set_xlabel(kind)
         _name(lower, names)
         figure.suptitle(title)
-        figure.legend(*upper.get_legend_handles_labels(), loc="outside right upper", frameon=False)
+        figure.legend(*upper.get_legend_handles_labels(), loc="outside right upper", frameon=False, alignment="left")
     rows: list[dict[str, Value | None]] = [
-        {kind: name, **{f"{part} ({unit})": amounts[place] for part, amounts in parts.items()}}
+        {kind: name, **{f"{part} ({measure.unit})": amounts[place] for part, amounts in parts.items()}}
         for place, name in enumerate(names)
     ]
     return Drawing(figure, rows)
@@ -86,7 +112,8 @@ def _bars(axes: Axes, parts: Parts, colours: Mapping[str, str]) -> None:
         axes.bar(range(count), amounts, 0.85, bottom=bottom, label=part, color=colours[part], linewidth=0)
         bottom = [low + amount for low, amount in zip(bottom, amounts, strict=True)]
     axes.grid(visible=False, axis="x")
-    axes.set_xlim(-0.6, count - 0.4)
+    room = max(0.6, (_LEAST_BARS - count) / 2)
+    axes.set_xlim(-room, count - 1 + room)
 
 
 def _name(axes: Axes, names: Sequence[str]) -> None:

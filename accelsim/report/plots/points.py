@@ -13,14 +13,14 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from accelsim.errors import Mistake, UserError
 from accelsim.report.columns import Value
 from accelsim.report.compare import Row
-from accelsim.report.figure import house_style
+from accelsim.report.figure import house_style, named
 from accelsim.report.palette import COMPONENT_COLOURS, MARKERS, SERIES
-from accelsim.report.plots.bars import stacked
+from accelsim.report.plots.bars import Measure, stacked
 from accelsim.report.plots.drawing import Drawing, SweepPoint
 from accelsim.report.tradeoff import Cost, tradeoff
 
 KIB, MIB = 1 << 10, 1 << 20
-_LONGEST = 45
+_LONGEST = 75
 """Letters of a machine and its settings beyond which it is called by a number."""
 _MOST_LISTED = 30
 """Lines that the legend names."""
@@ -48,8 +48,8 @@ def energy_of_points(points: Sequence[SweepPoint]) -> Drawing:
     machines = {point.machine for point in points}
     plain = len(machines) == 1 and not any(point.settings for point in points)
     names = [point.network if plain else f"{point.network} ({point.values['point']})" for point in points]
-    title = f"Energy by component{f' on {machines.pop()}' if plain else ', points by number'}"
-    return stacked(title, names, "point", "uJ per inference", parts, COMPONENT_COLOURS)
+    title = f"Energy by component{f' on {machines.pop()}' if plain else ', points by number in results.csv'}"
+    return stacked(title, names, "point", Measure("energy", "uJ per inference"), parts, COMPONENT_COLOURS)
 
 
 def array_size(points: Sequence[SweepPoint]) -> Drawing:
@@ -136,7 +136,10 @@ def _at(point: SweepPoint, key: str) -> Any:
 def _lines(
     title: str, points: Sequence[SweepPoint], across: Scale, up: Sequence[Scale], varied: Sequence[str]
 ) -> Drawing:
-    """A panel for each vertical axis."""
+    """A panel for each vertical axis. Raises UserError where the points have one place across."""
+    if len({across.of(point) for point in points}) == 1:
+        expected, got = f"a sweep that varies {across.label}", f"{across.of(points[0]):g} at every point"
+        raise UserError([Mistake("command-line", 0, "--kind", expected, got)])
     series: dict[str, list[SweepPoint]] = {}
     for point in sorted(points, key=across.of):
         series.setdefault(point.name(without=varied), []).append(point)
@@ -146,7 +149,7 @@ def _lines(
             _panel(axes, series, across, scale)
         figure.suptitle(title)
         handles, labels = figure.axes[0].get_legend_handles_labels()
-        figure.legend(handles[:_MOST_LISTED], labels[:_MOST_LISTED], loc="outside right upper", frameon=False)
+        figure.legend(*named(handles, labels, _MOST_LISTED), loc="outside right upper", frameon=False)
     rows: list[dict[str, Value | None]] = [
         {"line": name, across.label: across.of(point), **{scale.label: scale.of(point) for scale in up}}
         for name, members in series.items()
@@ -158,14 +161,16 @@ def _lines(
 def _panel(axes: Axes, series: Mapping[str, Sequence[SweepPoint]], across: Scale, up: Scale) -> None:
     styles = zip(cycle(SERIES), cycle(MARKERS), strict=False)
     for (name, members), (colour, marker) in zip(series.items(), styles, strict=False):
+        places = [across.of(point) for point in members]
         axes.plot(
-            [across.of(point) for point in members],
+            places,
             [up.of(point) for point in members],
             label=name,
             color=colour,
             marker=marker,
             markersize=4,
             linewidth=1.2,
+            linestyle="-" if len(set(places)) == len(places) else "none",
         )
     values = sorted({across.of(point) for members in series.values() for point in members})
     axes.set_xscale("log", base=2)

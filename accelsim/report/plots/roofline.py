@@ -18,8 +18,11 @@ from accelsim.units import ceil_div
 
 
 def roofline(run: RunView) -> Drawing:
-    """Layers with MACs: MACs a clock against MACs for each byte of DRAM, and of SRAM."""
-    layers = [record for record in run.records if record.counts.macs and record.total_cycles]
+    """Layers with MACs: MACs a clock against MACs for each byte of DRAM, and of SRAM.
+
+    The clocks are those of the layer's own streams and waits, so that none passes the roof of the array.
+    """
+    layers = [record for record in run.records if record.counts.macs and _own_cycles(record)]
     panels = (
         ("DRAM", dram_bytes_a_clock(run.machine), lambda record: record.counts.dram_burst_bytes),
         (
@@ -37,7 +40,7 @@ def roofline(run: RunView) -> Drawing:
             _panel(axes, layers, memory, bytes_a_clock, moved, run.total.pes)
             for row, record in zip(rows, layers, strict=True):
                 row[f"macs_per_{memory.lower()}_byte"] = _intensity(record, moved)
-        figure.axes[0].set_ylabel("MACs a clock")
+        figure.axes[0].set_ylabel("speed (MACs a clock)")
         figure.suptitle(title_of(run, "Roofline"))
         handles, labels = figure.axes[1].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside right upper", frameon=False)
@@ -91,12 +94,17 @@ def _panel(
         )
     in_decades(axes, "x", [low, high])
     in_decades(axes, "y", [low * bytes_a_clock, peak, *map(_speed, layers)])
-    axes.set_xlabel(f"MACs for each byte of {memory}")
+    axes.set_xlabel(f"intensity (MACs for each byte of {memory})")
     axes.set_title(f"{memory}: {bytes_a_clock:.4g} bytes a clock; array: {peak} MACs a clock", fontsize=8)
 
 
+def _own_cycles(record: LayerRecord) -> int:
+    """Without the clocks in which other layers stream, and with those in which it streams while others wait."""
+    return record.total_cycles - record.overlap_cycles
+
+
 def _speed(record: LayerRecord) -> float:
-    return record.counts.macs / record.total_cycles
+    return record.counts.macs / _own_cycles(record)
 
 
 def _intensity(record: LayerRecord, moved: Callable[[LayerRecord], int]) -> float | None:

@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 
 from accelsim.program.commands import Unit
 from accelsim.report.columns import Value
-from accelsim.report.figure import house_style
+from accelsim.report.figure import house_style, named
 from accelsim.report.palette import SERIES
 from accelsim.report.plots.drawing import Drawing, RunView, title_of
 from accelsim.report.spans import Span
@@ -40,10 +40,12 @@ def timeline(run: RunView) -> Drawing:
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
         axes.set_xlim(0, max(run.total.total_cycles, 1) / 1e3)
-        axes.set_xlabel("1000 array clocks")
+        axes.set_xlabel("time (1000 array clocks)")
+        axes.set_ylabel("unit")
         axes.set_title(title_of(run, "Who works when"))
-        handles = [Patch(color=colour, label=stage) for stage, colour in list(colours.items())[:_MOST_LISTED]]
-        figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=6.5, title="stage")
+        handles = [Patch(color=colour) for colour in colours.values()]
+        legend = named(handles, list(colours), _MOST_LISTED)
+        figure.legend(*legend, loc="outside right upper", frameon=False, fontsize=6.5, title="stage")
     rows: list[dict[str, Value | None]] = [
         {"unit": str(piece.unit), "layer": piece.layer, "begin_cycle": piece.begin, "end_cycle": piece.end}
         for piece in pieces
