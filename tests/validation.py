@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from statistics import fmean, geometric_mean
@@ -16,11 +16,12 @@ from accelsim.config.load import load_machine
 from accelsim.config.schema import validate
 from accelsim.config.strict_yaml import Document, Origin
 from accelsim.config.workload import Workload
+from accelsim.lowering.dataflows import DATAFLOWS, ArrayShape, Gemm, TimingName, array_cycles
 from accelsim.machine.dram.statistics import energy_pj
 from accelsim.network.build import build
 from accelsim.run.result import Run
 from accelsim.run.simulate import load_network, run_network
-from tests import test_dram
+from tests import test_dram, test_scalesim
 
 DATA = Path(__file__).parent / "data" / "validation"
 
@@ -57,6 +58,7 @@ def rows() -> Iterator[Row]:
     yield from counted()
     yield from ramulator()
     yield from dramsim3()
+    yield from scalesim()
     yield from gemmini()
     yield from tpu()
 
@@ -140,6 +142,25 @@ def error_of(row: dict[str, str]) -> float:
 
 
 # Machines.
+
+
+def scalesim() -> Iterator[Row]:
+    """Clocks of the array alone, counted as SCALE-Sim does and as registers do."""
+    for words, timing in (("as SCALE-Sim counts", "scalesim-v3"), ("to the register", "systolic")):
+        errors = [abs(clocks_alone(row, timing) / int(row["compute_cycles"]) - 1) for row in test_scalesim.GOLDENS]
+        yield Row(
+            f"compute_cycles of {len(errors)} layers, {words}",
+            "SCALE-Sim 3.0.0",
+            "",
+            "",
+            f"at most {100 * max(errors):.2f} %, {100 * fmean(errors):.2f} % in the mean",
+        )
+
+
+def clocks_alone(row: Mapping[str, str], timing: TimingName) -> int:
+    m, k, n, array_rows, array_cols = (int(row[name]) for name in ("M", "K", "N", "rows", "cols"))
+    (dataflow,) = (each for name, each in DATAFLOWS.items() if name == row["dataflow"])
+    return array_cycles(dataflow, Gemm(1, m, k, n), ArrayShape(array_rows, array_cols, timing=timing), overlap=False)
 
 
 def run_of(layers: Sequence[dict[str, object]], size: Sequence[int], batch: int, machine: str) -> Run:
