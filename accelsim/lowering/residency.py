@@ -147,7 +147,11 @@ def _laid_out(stays: dict[str, Stay], layers: int, capacity: int) -> Residency |
         if low is None:
             return None
         placed.append((stay, low))
-    rooms = tuple(_room(layer, placed, capacity) for layer in range(layers))
+    taken: list[list[tuple[int, int]]] = [[] for _ in range(layers)]
+    for stay, low in sorted(placed, key=lambda each: each[1]):
+        for layer in stay.layers:
+            taken[layer].append((low, low + stay.size))
+    rooms = tuple(_room(each, capacity) for each in taken)
     return Residency(stays, {stay.name: low for stay, low in placed}, rooms)
 
 
@@ -165,9 +169,8 @@ def _highest(stay: Stay, placed: Sequence[tuple[Stay, int]], capacity: int) -> i
     return high - stay.size if high >= stay.size else None
 
 
-def _room(layer: int, placed: Sequence[tuple[Stay, int]], capacity: int) -> tuple[int, int]:
-    """The largest free piece of the buffer while a layer runs."""
-    taken = sorted((low, low + stay.size) for stay, low in placed if stay.first <= layer <= stay.last)
+def _room(taken: Sequence[tuple[int, int]], capacity: int) -> tuple[int, int]:
+    """The largest free piece of the buffer beside these places, which are in order."""
     pieces, low = [], 0
     for start, end in (*taken, (capacity, capacity)):
         pieces.append((low, start))
