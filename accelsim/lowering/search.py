@@ -9,10 +9,27 @@ import numpy as np
 
 from accelsim.config.machine import Objective
 from accelsim.errors import LoweringError
-from accelsim.lowering.candidates import AxisTiles, Candidates, axis_tiles, blocks_of_shape, fitting, sizes_of
+from accelsim.lowering.candidates import (
+    AxisTiles,
+    Candidates,
+    axis_tiles,
+    blocks_of_shape,
+    fitting,
+    in_bands,
+    sizes_of,
+    up,
+)
 from accelsim.lowering.dataflows import DataflowName
 from accelsim.lowering.estimate import Estimate, Floats, requested_bytes
-from accelsim.lowering.tiling import LayerShape, Limits, Plan, plan_for_overlap, splits_channels, vector_bytes
+from accelsim.lowering.tiling import (
+    LayerShape,
+    Limits,
+    Plan,
+    layer_weight_bytes,
+    plan_for_overlap,
+    splits_channels,
+    vector_bytes,
+)
 from accelsim.lowering.traffic import traffic
 from accelsim.network.graph import Node
 
@@ -55,6 +72,34 @@ def _planned(shape: LayerShape, limits: Limits) -> tuple[Plan, float]:
     if pieces > MOST_PIECES:
         raise LoweringError(f"{pieces} pieces of tiles as small as fit, of which {MOST_PIECES} are the most")
     return plan, moved
+
+
+class Band(NamedTuple):
+    """A plan in bands of whole rows: its tiles of maps, twice each, and of weights in bytes, and its DRAM bytes."""
+
+    plan: Plan
+    map_bytes: int
+    weight_bytes: int
+    dram_bytes: float
+    cycles: float
+
+
+@lru_cache(maxsize=1 << 12)
+def bands(shape: LayerShape, limits: Limits) -> dict[int, Band]:
+    """The quickest plan with bands of so many rows and all channels, by rows; weights are loaded once."""
+    array, found = limits.array, dict[int, Band]()
+    for dataflow in limits.dataflows:
+        plans = in_bands(shape, limits, dataflow)
+        estimate = Estimate(shape, limits, dataflow, plans)
+        loaded = up(plans.blocks.taken * shape.loaded_inputs * array.ifmap_bits, 8)
+        stored = up(plans.blocks.pixels * (shape.output.channels * shape.stores) * array.ofmap_bits, 8)
+        weights = layer_weight_bytes(shape, limits)
+        for index, rows in enumerate(plans.blocks.rows.tolist()):
+            cycles = float(estimate.cycles[index])
+            if rows not in found or cycles < found[rows].cycles:
+                maps, moved = 2 * int(loaded[index] + stored[index]), float(estimate.burst_bytes[index])
+                found[rows] = Band(plans.plan(index, dataflow), maps, weights, moved, cycles)
+    return found
 
 
 def plan_vector(node: Node, shape: LayerShape, limits: Limits) -> Plan:

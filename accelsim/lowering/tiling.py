@@ -229,6 +229,11 @@ def _weight_bytes(shape: LayerShape, limits: Limits, groups: int, outs: int, ins
     return packed_bytes(ceil_div(groups * outs * ins * shape.taps * bits, weights), 1)
 
 
+def layer_weight_bytes(shape: LayerShape, limits: Limits) -> int:
+    """Bytes of all weights in one tile."""
+    return _weight_bytes(shape, limits, shape.groups, shape.group_outputs, shape.group_inputs)
+
+
 def largest_map_tile(shape: LayerShape, fits: Fits) -> tuple[int, int, int] | None:
     """Whole images if one fits, else whole rows, else a part of a row; None where not one output fits."""
     height, width = shape.output.height, shape.output.width
