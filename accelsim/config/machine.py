@@ -90,7 +90,8 @@ class Scheduling(Section):
         default="auto", description="whether maps may stay on chip from one layer to the next"
     )
     fusion: Literal["auto", "never"] = Field(
-        default="auto", description="whether layers take turns, the map between them on chip in bands, where maps may stay"
+        default="auto",
+        description="whether layers take turns, the map between them on chip in bands, where maps may stay",
     )
 
 

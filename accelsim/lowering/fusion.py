@@ -51,7 +51,9 @@ def plan_fusion(
             if fusion:
                 alone = (residency.rooms[layer] for layer in fusion.layers)
                 nodes = network.nodes[fusion.first : fusion.last + 1]
-                before = sum(cost(each, high - low, residency.names) for each, (low, high) in zip(nodes, alone))
+                before = sum(
+                    cost(each, high - low, residency.names) for each, (low, high) in zip(nodes, alone, strict=True)
+                )
                 found.append((before - fusion.dram_bytes, fusion))
     taken: set[int] = set()
     for saved, fusion in sorted(found, key=lambda each: (-each[0], each[1].first)):

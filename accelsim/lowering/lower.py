@@ -72,8 +72,8 @@ def lower(network: Network, machine: Machine) -> Lowered:
 
 
 def _residency(network: Network, machine: Machine, planner: Lowerer, found: Sequence[Stay], pins: Pins) -> Residency:
-    """What stays, and what is fused beside it: large maps that stay leave no room to fuse others, so that several limits
-    to their size are tried, and what moves the fewest DRAM bytes by the estimate is taken."""
+    """What stays, and what is fused beside it: large maps that stay leave no room to fuse others, so that several
+    limits to their size are tried, and what moves the fewest DRAM bytes by the estimate is taken."""
     capacity, layers = machine.sram.activation.capacity_bytes, len(planner.residency.rooms)
     nodes = network.nodes[:layers]
 

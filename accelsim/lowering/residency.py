@@ -119,7 +119,9 @@ class Residency:
                 name, shift = numbered(stay.name, number), (number - 1) * layers
                 stays[name] = Stay(name, stay.first + shift, stay.last + shift, stay.size)
                 addresses[name] = self.addresses[stay.name]
-        several = (each.numbered(number, layers) for number in range(1, inferences + 1) for each in self.fusions.values())
+        several = (
+            each.numbered(number, layers) for number in range(1, inferences + 1) for each in self.fusions.values()
+        )
         return Residency(stays, addresses, self.rooms * inferences, {each.name: each for each in several})
 
 
