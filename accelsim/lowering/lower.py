@@ -31,7 +31,8 @@ class Lowered:
 
     network: with all its inferences; command_counts: actions of array, vector unit and SRAM ports for each Compute of
     each layer (DMA's come with the program); stretched_cycles: clocks by which SRAM ports lengthen the streams; plans:
-    the tile sizes chosen, asked: what for; None for layers that are only addresses.
+    the tile sizes chosen, asked: what for; None for layers that are only addresses. fused: names of the layers that
+    take turns with others.
     """
 
     network: Network
@@ -41,6 +42,7 @@ class Lowered:
     stretched_cycles: tuple[int, ...]
     plans: tuple[Plan | None, ...]
     asked: tuple[tuple[LayerShape, Limits] | None, ...]
+    fused: frozenset[str]
 
     @property
     def counts(self) -> tuple[ActionCounts, ...]:
@@ -134,6 +136,7 @@ def _lowered(network: Network, machine: Machine, maps: Maps, residency: Residenc
         tuple(lowerer.stretched),
         tuple(lowerer.plans),
         tuple(lowerer.asked),
+        frozenset(lowerer.fused_plans),
     )
 
 
