@@ -21,7 +21,7 @@ from accelsim.units import ceil_div
 BandsOf = Callable[[Node, int, frozenset[str]], Mapping[int, Band]]
 """The plans of a layer in bands, by rows of a band, with so much room for its tiles and these maps on chip."""
 Cost = Callable[[Node, int, frozenset[str]], int]
-"""DRAM bytes of a layer by itself."""
+"""DRAM bytes that a layer by itself asks for."""
 
 
 @dataclass(frozen=True, slots=True)

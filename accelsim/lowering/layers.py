@@ -100,9 +100,10 @@ class Lowerer:
             pinned=node.weights_name in pins.names,
         )
 
-    def dram_bytes(self, node: Node, room: int, stays: frozenset[str], pins: Pins) -> int:
+    def dram_bytes(self, node: Node, room: int, stays: frozenset[str], pins: Pins, *, bursts: bool = True) -> int:
         """DRAM bytes of a layer with so much room for its tiles, if these maps and weights stay.
 
+        bursts: in full, by the estimate; else what is asked for, exact where elements are whole bytes.
         Raises LoweringError.
         """
         if node.op in (Op.CONCAT, Op.SHUFFLE) and not self.maps.copies[node.name]:
@@ -112,7 +113,7 @@ class Lowerer:
         try:
             if on_vector_unit(node, self.machine):
                 return round(vector_dram_bytes(node, shape, limits))
-            return round(convolution_bytes(shape, limits))
+            return round(convolution_bytes(shape, limits, bursts=bursts))
         except LoweringError as error:
             raise LoweringError(f"{node.name}: {error}") from None
 

@@ -75,12 +75,15 @@ def lower(network: Network, machine: Machine) -> Lowered:
 
 def _residency(network: Network, machine: Machine, planner: Lowerer, found: Sequence[Stay], pins: Pins) -> Residency:
     """What stays, and what is fused beside it: large maps that stay leave no room to fuse others, so that several
-    limits to their size are tried, and what moves the fewest DRAM bytes by the estimate is taken."""
+    limits to their size are tried, and what asks for the fewest DRAM bytes is taken."""
     capacity, layers = machine.sram.activation.capacity_bytes, len(planner.residency.rooms)
     nodes = network.nodes[:layers]
 
     def cost(node: Node, room: int, stays: frozenset[str]) -> int:
         return planner.dram_bytes(node, room, stays, pins)
+
+    def asked(node: Node, room: int, stays: frozenset[str]) -> int:
+        return planner.dram_bytes(node, room, stays, pins, bursts=False)
 
     def planned(most: int) -> Residency:
         stays = [stay for stay in found if stay.size <= most]
@@ -94,13 +97,13 @@ def _residency(network: Network, machine: Machine, planner: Lowerer, found: Sequ
             residency,
             memories,
             lambda node, room, stays: planner.bands(node, room, stays, pins),
-            cost,
+            asked,
             lambda node: not on_vector_unit(node, machine),
         )
 
     alone = planned(0)
     choices = [planned(capacity), *(planned(capacity // part) for part in PARTS if alone.fusions), alone]
-    return min(choices, key=lambda each: each.dram_bytes(nodes, cost))
+    return min(choices, key=lambda each: each.dram_bytes(nodes, asked))
 
 
 def _pins(network: Network, machine: Machine, planner: Lowerer, layers: int) -> Pins:

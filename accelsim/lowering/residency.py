@@ -51,7 +51,7 @@ class Fusion:
     """A map that is on chip in bands only, while its layer `first` and its readers up to `last` take turns.
 
     low: address of the ring of so many slots; room: piece of the activation buffer for tiles meanwhile; plans: of the
-    layers, by name; dram_bytes: what they move, by the estimate.
+    layers, by name; dram_bytes: what they ask for.
     """
 
     name: str
@@ -93,7 +93,7 @@ class Residency:
         return frozenset(self.stays)
 
     def dram_bytes(self, nodes: Sequence[Node], cost: Cost) -> int:
-        """What all layers move, by the estimate. Raises LoweringError."""
+        """What all layers move, by what each costs. Raises LoweringError."""
         together = {layer for fusion in self.fusions.values() for layer in fusion.layers}
         alone = ((nodes[layer], room) for layer, room in enumerate(self.rooms) if layer not in together)
         moved = sum(cost(node, high - low, self.names) for node, (low, high) in alone)

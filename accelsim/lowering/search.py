@@ -58,24 +58,28 @@ def plan_convolution(shape: LayerShape, limits: Limits) -> Plan:
     return _planned(shape, limits)[0]
 
 
-def convolution_bytes(shape: LayerShape, limits: Limits) -> float:
-    """DRAM bytes of a convolution under its plan, bursts in full, by the estimate. Raises LoweringError."""
-    return _planned(shape, limits)[1]
+def convolution_bytes(shape: LayerShape, limits: Limits, *, bursts: bool = True) -> float:
+    """DRAM bytes of a convolution under its plan: bursts in full, by the estimate, or what is asked for.
+
+    Raises LoweringError.
+    """
+    return _planned(shape, limits)[1 if bursts else 2]
 
 
 @lru_cache(maxsize=1 << 13)
-def _planned(shape: LayerShape, limits: Limits) -> tuple[Plan, float]:
+def _planned(shape: LayerShape, limits: Limits) -> tuple[Plan, float, float]:
     found = [best for dataflow in limits.dataflows if (best := _best(shape, limits, dataflow))]
     if not found:
         raise LoweringError("its smallest tile fits no half of the SRAM buffers")
-    _, pieces, plan, moved = min(found, key=lambda each: each[0])
+    _, pieces, plan, *moved = min(found, key=lambda each: each[0])
     if pieces > MOST_PIECES:
         raise LoweringError(f"{pieces} pieces of tiles as small as fit, of which {MOST_PIECES} are the most")
-    return plan, moved
+    return plan, *moved
 
 
 class Band(NamedTuple):
-    """A plan in bands of whole rows: its tiles of maps, twice each, and of weights in bytes, and its DRAM bytes."""
+    """A plan in bands of whole rows: its tiles of maps, twice each, and of weights in bytes, and the DRAM bytes it asks
+    for."""
 
     plan: Plan
     map_bytes: int
@@ -90,14 +94,14 @@ def bands(shape: LayerShape, limits: Limits) -> dict[int, Band]:
     array, found = limits.array, dict[int, Band]()
     for dataflow in limits.dataflows:
         plans = in_bands(shape, limits, dataflow)
-        estimate = Estimate(shape, limits, dataflow, plans)
+        estimate, asked = Estimate(shape, limits, dataflow, plans), requested_bytes(shape, limits, plans)
         loaded = up(plans.blocks.taken * shape.loaded_inputs * array.ifmap_bits, 8)
         stored = up(plans.blocks.pixels * (shape.output.channels * shape.stores) * array.ofmap_bits, 8)
         weights = layer_weight_bytes(shape, limits)
         for index, rows in enumerate(plans.blocks.rows.tolist()):
             cycles = float(estimate.cycles[index])
             if rows not in found or cycles < found[rows].cycles:
-                maps, moved = 2 * int(loaded[index] + stored[index]), float(estimate.burst_bytes[index])
+                maps, moved = 2 * int(loaded[index] + stored[index]), float(asked[index])
                 found[rows] = Band(plans.plan(index, dataflow), maps, weights, moved, cycles)
     return found
 
@@ -203,16 +207,17 @@ def considered(shape: LayerShape, limits: Limits) -> tuple[int, int, list[Consid
 
 def _best(
     shape: LayerShape, limits: Limits, dataflow: DataflowName
-) -> tuple[tuple[float, ...], int, Plan, float] | None:
-    """(what is to be small, pieces, plan, DRAM bytes) of the best plan with a dataflow."""
+) -> tuple[tuple[float, ...], int, Plan, float, float] | None:
+    """(what is to be small, pieces, plan, DRAM bytes in bursts, DRAM bytes asked for) of the best with a dataflow."""
     ranked = _ranked(shape, limits, dataflow)
     if ranked is None:
         return None
     chosen, plans = ranked.chosen, ranked.plans
     score = (float(ranked.score[chosen]),)
     found = score if ranked.least is None else (ranked.least, *score)
-    moved = float(ranked.estimate.burst_bytes[chosen])
-    return found, int(plans.pieces[chosen]), plans.plan(chosen, dataflow), moved
+    bursts = float(ranked.estimate.burst_bytes[chosen])
+    asked = float(requested_bytes(shape, limits, plans.at(np.array([chosen])))[0])
+    return found, int(plans.pieces[chosen]), plans.plan(chosen, dataflow), bursts, asked
 
 
 def _ranked(shape: LayerShape, limits: Limits, dataflow: DataflowName) -> _Ranked | None:
