@@ -63,7 +63,8 @@ def convolution_bytes(shape: LayerShape, limits: Limits, *, bursts: bool = True)
 
     Raises LoweringError.
     """
-    return _planned(shape, limits)[1 if bursts else 2]
+    _, moved, asked = _planned(shape, limits)
+    return moved if bursts else asked
 
 
 @lru_cache(maxsize=1 << 13)
@@ -71,10 +72,10 @@ def _planned(shape: LayerShape, limits: Limits) -> tuple[Plan, float, float]:
     found = [best for dataflow in limits.dataflows if (best := _best(shape, limits, dataflow))]
     if not found:
         raise LoweringError("its smallest tile fits no half of the SRAM buffers")
-    _, pieces, plan, *moved = min(found, key=lambda each: each[0])
+    _, pieces, plan, moved, asked = min(found, key=lambda each: each[0])
     if pieces > MOST_PIECES:
         raise LoweringError(f"{pieces} pieces of tiles as small as fit, of which {MOST_PIECES} are the most")
-    return plan, *moved
+    return plan, moved, asked
 
 
 class Band(NamedTuple):
