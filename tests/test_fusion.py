@@ -82,9 +82,10 @@ def test_squeeze_and_both_expands_take_turns() -> None:
         convolution("three", 3, inputs=["squeeze"]),
         {"name": "cat", "op": "concat", "inputs": ["one", "three"]},
     ]
-    lowered = lowered_with(rows, (2 + 2 + 2 + 4) * ROW)
+    sizes = {"sram__activation__capacity_bytes": (2 + 2 + 2 + 4) * ROW, "sram__weight__capacity_bytes": LARGE}
+    lowered = lower(network_of(rows, (16, 8, 64)), machine_of(**sizes))
     assert order(lowered)[:6] == ["squeeze"] * 3 + ["one", "three", "squeeze"]
-    assert dram_bytes(lowered) == MAP + 11 * WEIGHTS + 2 * MAP
+    assert dram_bytes(lowered) == 2 * MAP + 11 * WEIGHTS + 4 * MAP
 
 
 def test_a_map_with_a_reader_elsewhere_is_not_fused() -> None:
