@@ -5,8 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 from accelsim.config.machine import Machine
-from accelsim.lowering.array_work import ArrayMachine, flattened, without_zeros
-from accelsim.lowering.dataflows import DATAFLOWS, DataflowName, FoldShape, Gemm, array_cycles, fold_sequence
+from accelsim.lowering.array_work import ArrayMachine, without_zeros
+from accelsim.lowering.dataflows import (
+    DATAFLOWS,
+    ArrayShape,
+    Dataflow,
+    DataflowName,
+    FoldSequence,
+    Gemm,
+    array_cycles,
+    fold_sequence,
+)
 from accelsim.lowering.vector_work import on_vector_unit
 from accelsim.network.graph import Node
 
@@ -18,14 +27,12 @@ def alone_on_array(node: Node, batch: int, machine: Machine) -> int:
     return quickest(*_of_layer(node, batch, machine), machine)[1]
 
 
-def folds_alone(node: Node, batch: int, machine: Machine) -> list[tuple[int, FoldShape]]:
-    """(how many, what each maps) of the folds that `alone_on_array` counts."""
-    if on_vector_unit(node, machine):
-        return []
+def folds_alone(node: Node, batch: int, machine: Machine) -> tuple[Dataflow, ArrayShape, FoldSequence]:
+    """The dataflow, and the folds that `alone_on_array` counts for a layer on the array."""
     product, array = _of_layer(node, batch, machine)
     name = quickest(product, array, machine)[0]
     shorter = without_zeros(product, replace(array, dataflow=name))
-    return list(flattened(fold_sequence(DATAFLOWS[name], shorter, array.shape)))
+    return DATAFLOWS[name], array.shape, fold_sequence(DATAFLOWS[name], shorter, array.shape)
 
 
 def _of_layer(node: Node, batch: int, machine: Machine) -> tuple[Gemm, ArrayMachine]:
