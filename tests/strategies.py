@@ -114,6 +114,34 @@ def networks(draw: st.DrawFn) -> Network:
 
 
 @st.composite
+def attentions(draw: st.DrawFn) -> Network:
+    """Attention over the pixels of a map or between two, in heads, parts of it in a concat; half of them shrunk."""
+    size = (draw(st.integers(1, 5)), draw(st.integers(1, 4)), draw(st.integers(1, 6)))
+    heads = draw(st.integers(1, 4))
+    depth, values = heads * draw(st.integers(1, 5)), heads * draw(st.integers(1, 5))
+    rows: list[dict[str, Any]] = [{"name": "x", "op": "matmul", "channels": draw(st.integers(1, 6))}]
+    source = "x"
+    if draw(st.booleans()):
+        rows.append({"name": "pool", "op": "maxpool", "kernel": 1, "stride": [draw(st.integers(1, 2)), 1]})
+        source = draw(st.sampled_from(["pool", "input"]))
+    rows += [
+        {"name": "q", "op": "matmul", "inputs": ["x"], "channels": depth},
+        {"name": "k", "op": "matmul", "inputs": [source], "channels": depth},
+        {"name": "v", "op": "matmul", "inputs": [source], "channels": values},
+    ]
+    if draw(st.booleans()):
+        rows.append({"name": "kv", "op": "concat", "inputs": ["k", "v"]})
+    rows += [
+        {"name": "scores", "op": "product", "inputs": ["q", "k"], "groups": heads, "transposed": True},
+        {"name": "shares", "op": "softmax", "inputs": ["scores"], "groups": heads},
+        {"name": "heads", "op": "product", "inputs": ["shares", "v"], "groups": heads},
+        {"name": "out", "op": "matmul", "inputs": ["heads"], "channels": draw(st.integers(1, 6))},
+    ]
+    keys = draw(_data_transforms([row["name"] for row in rows])) if draw(st.booleans()) else {}
+    return network_of(rows, size, batch=draw(st.sampled_from([1, 1, 2, 3])), **keys)
+
+
+@st.composite
 def _data_transforms(draw: st.DrawFn, names: list[str]) -> Any:
     """Quantized, binarized and pruned in any combination; a map may have bits of its own."""
     bits = st.sampled_from([None, 1, 2, 3, 4, 6, 8, 16])
@@ -143,6 +171,8 @@ def _row(draw: st.DrawFn, name: str, shapes: dict[str, tuple[int, int, int]]) ->
     factors = sorted(other for other, shape in shapes.items() if shape == (1, 1, channels))
     kinds = ["conv", "conv", "conv", "dwconv", "fc", "matmul", "maxpool", "avgpool", "gap", "add", "concat", "shuffle"]
     kinds += ["sigmoid", "softmax", "lrn", "bn", "relu"] + (["scale", "scale"] if factors else [])
+    products = _products(shapes, source)
+    kinds += ["product", "product"] if products else []
     op = draw(st.sampled_from(kinds))
     row: dict[str, Any] = {"name": name, "op": op, "inputs": [source]}
     shape = (height, width, channels)
@@ -163,13 +193,32 @@ def _row(draw: st.DrawFn, name: str, shapes: dict[str, tuple[int, int, int]]) ->
         others = draw(st.lists(st.sampled_from(flat), min_size=1, max_size=2))
         row["inputs"] = [source, *others]
         shape = (height, width, sum(shapes[other][2] for other in row["inputs"]))
-    elif op == "shuffle":
+    elif op in ("shuffle", "softmax"):
         row["groups"] = draw(st.sampled_from(_divisors(channels)))
+    elif op == "product":
+        keys, out = draw(st.sampled_from(products))
+        row |= {**keys, "activation": draw(st.sampled_from(["none", "relu"]))}
+        shape = (height, width, out)
     elif op == "scale":
         row["inputs"] = [source, draw(st.sampled_from(factors))]
     elif op == "lrn":
         row["size"] = draw(st.integers(1, 5))
     return row, shape
+
+
+def _products(shapes: dict[str, tuple[int, int, int]], left: str) -> list[tuple[dict[str, Any], int]]:
+    """Rows of all products that a map can be the left one of, and their channels."""
+    channels = shapes[left][2]
+    found: list[tuple[dict[str, Any], int]] = []
+    for right, (height, width, others) in sorted(shapes.items()):
+        tokens = height * width
+        for groups in _divisors(channels):
+            inputs = {"inputs": [left, right], "groups": groups}
+            if others == channels and groups * tokens <= 100:
+                found.append(({**inputs, "transposed": True}, groups * tokens))
+            if channels == groups * tokens and others % groups == 0:
+                found.append((inputs, others))
+    return found
 
 
 @st.composite

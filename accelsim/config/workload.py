@@ -96,8 +96,28 @@ class SimpleRow(Row):
     """Operations without parameters of their own."""
 
     op: Literal[
-        "gap", "add", "mul", "concat", "scale", "sigmoid", "hardswish", "gelu", "softmax", "layernorm", "bn", "relu"
+        "gap", "add", "mul", "concat", "scale", "sigmoid", "hardswish", "gelu", "layernorm", "bn", "relu"
     ]  # fmt: skip
+    activation: Activation = "none"
+
+
+class SoftmaxRow(Row):
+    """Softmax over the channels of each pixel, those of each group by themselves."""
+
+    op: Literal["softmax"]
+    groups: Size = 1
+
+
+class ProductRow(Row):
+    """Matrix product of two maps in each group of channels (the heads of attention), pixels in row order being tokens.
+
+    The left map is M tokens of `groups` x K channels. The right one is K tokens of `groups` x N channels or, where
+    `transposed`, N tokens of `groups` x K; the result is M tokens of `groups` x N channels.
+    """
+
+    op: Literal["product"]
+    groups: Size = 1
+    transposed: bool = False
     activation: Activation = "none"
 
 
@@ -170,6 +190,8 @@ AnyRow = Annotated[
     | DenseRow
     | PoolRow
     | SimpleRow
+    | SoftmaxRow
+    | ProductRow
     | LrnRow
     | ShuffleRow
     | SubsampleRow

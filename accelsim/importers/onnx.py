@@ -56,6 +56,9 @@ class Value:
     constants; map_dims: (height, width, channels) of that row's map, in which the tensor lies in another shape where a
     Reshape or Transpose left the order of elements as it is in memory; constant: the values, where they are few and
     known; bits: of an element, where a QuantizeLinear says so. shuffled: groups of channels that a Transpose exchanged.
+    by_token: whether the elements are in the order (tokens, features), and not (channels, pixels). heads: those that
+    the features are split into, outside of the tokens: (batch, heads, tokens, features), or with the last two exchanged
+    where it is turned; batch and heads may be one dimension.
     """
 
     dims: tuple[int, ...]
@@ -65,6 +68,9 @@ class Value:
     bits: int | None = None
     shuffled: int | None = None
     padded: tuple[int, int, int, int] | None = None
+    by_token: bool = False
+    heads: int | None = None
+    turned: bool = False
 
     @property
     def is_map(self) -> bool:
@@ -74,7 +80,14 @@ class Value:
     @property
     def is_image(self) -> bool:
         """Whether it is (batch, channels, height, width) of its map as it is."""
-        return self.map_dims is not None and self.dims[1:] == (self.map_dims[2], *self.map_dims[:2])
+        if self.map_dims is None or (self.by_token and self.pixels > 1) or self.heads is not None:
+            return False
+        return self.dims[1:] == (self.map_dims[2], *self.map_dims[:2])
+
+    @property
+    def pixels(self) -> int:
+        """Of its map: the tokens."""
+        return prod(self.map_dims[:2]) if self.map_dims is not None else 0
 
     @property
     def is_vector(self) -> bool:
@@ -84,7 +97,9 @@ class Value:
     @property
     def is_tokens(self) -> bool:
         """Whether it is (batch, tokens, features), the pixels of its map being the tokens."""
-        return self.map_dims is not None and self.dims[1:] == (prod(self.map_dims[:2]), self.map_dims[2])
+        if self.map_dims is None or not (self.by_token or self.pixels == 1) or self.heads is not None:
+            return False
+        return self.dims[1:] == (self.pixels, self.map_dims[2])
 
 
 @dataclass(slots=True)
@@ -210,7 +225,7 @@ def _started(graph: onnx.GraphProto, opset: int, shown_as: str) -> Importing:
         if each.name in weights and each.name not in names:
             importing.values[each.name] = Value(_declared(each))
     whole = (importing.batch, *dims[1:])
-    importing.values[given[0].name] = Value(whole, "input", _map_dims(dims[1:]))
+    importing.values[given[0].name] = Value(whole, "input", _map_dims(dims[1:]), by_token=len(dims) == 3)
     for node in graph.node:
         for name in node.input:
             importing.readers[name] = importing.readers.get(name, 0) + 1

@@ -13,11 +13,12 @@ import onnx
 from onnx import helper
 
 from accelsim.importers.onnx import MAX_KNOWN, Importing, UnmodelledError, Value, tensor_value
+from accelsim.importers.onnx_heads import heads_of, heads_reshaped, heads_transposed, multiplied
 
 Operator = Callable[[Importing, onnx.NodeProto], list[Value]]
 OPERATORS: dict[str, Operator] = {}
 """By the name that ONNX gives them."""
-_FUSES = {"conv", "dwconv", "fc", "matmul", "add"}
+_FUSES = {"conv", "dwconv", "fc", "matmul", "product", "add"}
 """Rows that an activation can be part of."""
 
 
@@ -74,6 +75,11 @@ def constants(node: onnx.NodeProto, values: Sequence[Value]) -> list[np.ndarray[
     if any(each is None for each in found):
         raise UnmodelledError("known constants", f"{node.op_type} of unknown ones")
     return [each for each in found if each is not None]
+
+
+def seen_as(made: Value, source: Value) -> Value:
+    """A new map of a map's size, in that one's shape."""
+    return replace(made, dims=source.dims, by_token=source.by_token, heads=source.heads, turned=source.turned)
 
 
 def viewed(value: Value, dims: Sequence[int]) -> Value:
@@ -247,10 +253,12 @@ def gemm(importing: Importing, node: onnx.NodeProto) -> list[Value]:
 
 @operator("MatMul")
 def matmul(importing: Importing, node: onnx.NodeProto) -> list[Value]:
-    """A product of a map with constant weights, for each image or each token."""
+    """A product of a map with constant weights, for each image or each token, or of two maps, for each head."""
     source, weights = inputs_of(importing, node)[:2]
-    if weights.is_map or not source.is_map:
-        raise UnmodelledError("a map times constant weights", "a product of two maps, or weights times a map")
+    if source.is_map and weights.is_map:
+        return [multiplied(importing, name_of(node), source, weights)]
+    if not source.is_map:
+        raise UnmodelledError("a map times constant weights, or times a map", "weights times a map")
     return [_dense(importing, node, source, weights, weights.dims[::-1])]
 
 
@@ -265,7 +273,7 @@ def _dense(importing: Importing, node: onnx.NodeProto, source: Value, weights: V
     elif source.is_tokens and not source.shuffled:
         height, width, _ = source.map_dims
         made = importing.add(name_of(node), "matmul", [source], (height, width, dims[0]), channels=dims[0])
-        made = viewed(made, (importing.batch, height * width, dims[0]))
+        made = replace(made, dims=(importing.batch, height * width, dims[0]), by_token=True)
     else:
         raise UnmodelledError("a map of (batch, features) or (batch, tokens, features)", list(source.dims))
     _note_bits(importing, made, weight_bits=weights.bits)
@@ -360,7 +368,7 @@ def _activated(importing: Importing, node: onnx.NodeProto, source: Value, kind: 
                     part["activation"] = kind
             return source
     made = importing.add(name_of(node), "relu", [source], _whole(source))
-    return replace(made, dims=source.dims)
+    return seen_as(made, source)
 
 
 def _takes_relu(importing: Importing, row: dict[str, Any]) -> bool:
@@ -396,7 +404,7 @@ def _elementwise(op: str) -> Operator:
     def function(importing: Importing, node: onnx.NodeProto) -> list[Value]:
         source = inputs_of(importing, node)[0]
         made = importing.add(name_of(node), op, [source], _whole(source))
-        return [replace(made, dims=source.dims)]
+        return [seen_as(made, source)]
 
     return function
 
@@ -412,7 +420,7 @@ def swish(importing: Importing, node: onnx.NodeProto) -> list[Value]:
     source = inputs_of(importing, node)[0]
     gate = importing.add(f"{name_of(node)}_sigmoid", "sigmoid", [source], _whole(source))
     made = importing.add(name_of(node), "mul", [source, gate], _whole(source))
-    return [replace(made, dims=source.dims)]
+    return [seen_as(made, source)]
 
 
 @operator("Softmax", "LayerNormalization")
@@ -423,11 +431,19 @@ def over_channels(importing: Importing, node: onnx.NodeProto) -> list[Value]:
     default = 1 if node.op_type == "Softmax" and importing.opset < 13 else -1
     axis = attributes(node).get("axis", default)
     channels = {2: 1, 3: 2, 4: 1}.get(rank)
+    heads = heads_of(source) if node.op_type == "Softmax" else None
+    if heads is not None and heads.groups > 1 and not heads.turned:
+        if axis % rank != rank - 1:
+            raise UnmodelledError("the axis of the last dimension", f"axis {axis} of {rank} dimensions")
+        return [seen_as(importing.add(name_of(node), "softmax", [source], size, groups=heads.groups), source)]
+    if source.heads is not None and (source.heads > 1 or source.turned):
+        raise UnmodelledError("a normalisation of all features of a token", f"one of {source.heads} heads")
+    channels = rank - 1 if source.by_token else channels
     if not -rank <= axis < rank or axis % rank != channels:
         raise UnmodelledError("the axis of the channels", f"axis {axis} of {rank} dimensions")
     op = "softmax" if node.op_type == "Softmax" else "layernorm"
     made = importing.add(name_of(node), op, [source], size)
-    return [replace(made, dims=source.dims)]
+    return [seen_as(made, source)]
 
 
 @operator("LRN")
@@ -447,7 +463,7 @@ def batch_norm(importing: Importing, node: onnx.NodeProto) -> list[Value]:
     if plain and importing.readers.get(node.input[0], 0) == 1:
         return [source]
     made = importing.add(name_of(node), "bn", [source], _whole(source))
-    return [replace(made, dims=source.dims)]
+    return [seen_as(made, source)]
 
 
 @operator("Add", "Sub", "Sum")
@@ -480,19 +496,25 @@ def multiply(importing: Importing, node: onnx.NodeProto) -> list[Value]:
 
 def _two_maps(importing: Importing, node: onnx.NodeProto, op: str, maps: Sequence[Value]) -> Value:
     sizes = [_whole(each) for each in maps]
-    if maps[0].dims != maps[1].dims or sizes[0] != sizes[1]:
+    if seen_as(maps[0], maps[1]) != maps[0] or sizes[0] != sizes[1]:
         raise UnmodelledError("two maps of one size", " and ".join(str(list(each.dims)) for each in maps))
-    return replace(importing.add(name_of(node), op, list(maps), sizes[0]), dims=maps[0].dims)
+    return seen_as(importing.add(name_of(node), op, list(maps), sizes[0]), maps[0])
 
 
 def _with_constant(importing: Importing, node: onnx.NodeProto, source: Value) -> Value:
-    """A bias or a factor: nothing beside the layer before it, or as an unfolded batch norm."""
+    """A bias or a factor: nothing beside the layer before it, or as an unfolded batch norm.
+
+    Beside a product of maps only one factor for all is nothing.
+    """
     row = importing.rows.get(source.row or "")
     plain = row is not None and row["op"] in ("conv", "dwconv", "fc", "matmul") and "activation" not in row
     place = next(name for name in node.input if importing.value(name).is_map)
+    numbers = [importing.value(name) for name in node.input if not importing.value(name).is_map]
+    factor = node.op_type in ("Mul", "Div") and all(prod(each.dims) == 1 for each in numbers)
+    plain = plain or (row is not None and row["op"] == "product" and "activation" not in row and factor)
     if plain and importing.readers.get(place, 0) == 1:
         return source
-    return replace(importing.add(name_of(node), "bn", [source], _whole(source)), dims=source.dims)
+    return seen_as(importing.add(name_of(node), "bn", [source], _whole(source)), source)
 
 
 # Where things lie.
@@ -553,6 +575,8 @@ def reshape(importing: Importing, node: onnx.NodeProto) -> list[Value]:
     if prod(dims) != prod(source.dims):
         raise UnmodelledError(f"a shape of {prod(source.dims)} elements", list(dims))
     _forget_reader(importing, node)
+    if source.heads is not None:
+        return [heads_reshaped(source, tuple(dims))]
     if source.shuffled is None:
         return [viewed(source, dims)]
     assert source.map_dims is not None
@@ -603,10 +627,13 @@ def _completed(wanted: list[int], old: list[int], *, keep_zeros: bool) -> list[i
 
 @operator("Transpose")
 def transpose(importing: Importing, node: onnx.NodeProto) -> list[Value]:
-    """The middle of a channel shuffle, or what changes nothing in memory."""
+    """The middle of a channel shuffle, heads of features, or what changes nothing in memory."""
     source = inputs_of(importing, node)[0]
     order = _permutation(attributes(node).get("perm"), len(source.dims))
     _forget_reader(importing, node)
+    heads = heads_transposed(source, order)
+    if heads is not None:
+        return [heads]
     moved = [place for place in order if source.dims[place] != 1]
     if all(before < after for before, after in pairwise(moved)):
         return [viewed(source, [source.dims[place] for place in order])]
@@ -620,8 +647,8 @@ def transpose(importing: Importing, node: onnx.NodeProto) -> list[Value]:
         return [replace(source, dims=(batch, channels // groups, groups, height, width), shuffled=groups)]
     if split and rest == [groups, channels // groups, height * width] and order == [0, 2, 1, 3]:
         return [replace(source, dims=(batch, channels // groups, groups, height * width), shuffled=groups)]
-    if rest == [channels, height * width] and order == [0, 2, 1]:
-        return [viewed(source, (batch, height * width, channels))]
+    if rest == [channels, height * width] and order == [0, 2, 1] and not source.by_token:
+        return [replace(source, dims=(batch, height * width, channels), by_token=True)]
     raise UnmodelledError("a transpose that shuffles channels, or makes tokens of pixels", order)
 
 

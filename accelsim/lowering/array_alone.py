@@ -17,11 +17,14 @@ from accelsim.lowering.dataflows import (
     fold_sequence,
 )
 from accelsim.lowering.vector_work import on_vector_unit
-from accelsim.network.graph import Node
+from accelsim.network.graph import Node, Op
 
 
 def alone_on_array(node: Node, batch: int, machine: Machine) -> int:
-    """Clocks of a layer; with `dataflow: auto` of the quickest of all. 0 where it is none of the array's."""
+    """Clocks of a layer; with `dataflow: auto` of the quickest of all. 0 where it is none of the array's.
+
+    Images share weights; in a product of two maps each image is a product of its own.
+    """
     if on_vector_unit(node, machine):
         return 0
     return quickest(*_of_layer(node, batch, machine), machine)[1]
@@ -38,9 +41,10 @@ def folds_alone(node: Node, batch: int, machine: Machine) -> tuple[Dataflow, Arr
 def _of_layer(node: Node, batch: int, machine: Machine) -> tuple[Gemm, ArrayMachine]:
     """The product of a layer, and the array as the layer finds it."""
     bits = machine.array.activation_bits
-    pixels = batch * node.output.height * node.output.width
+    apart = batch if node.op is Op.PRODUCT else 1
+    pixels = batch // apart * node.output.height * node.output.width
     depth = node.window.elements * (node.sizes[0].channels // node.groups)
-    product = Gemm(node.groups, pixels, depth, node.output.channels // node.groups)
+    product = Gemm(apart * node.groups, pixels, depth, node.output.channels // node.groups)
     return product, ArrayMachine.of(machine).for_layer(node, machine, bits, bits)
 
 

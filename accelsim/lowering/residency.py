@@ -125,7 +125,8 @@ def candidates(network: Network, maps: Maps, layers: int) -> Iterator[Stay]:
 
 
 def readers_of(network: Network, maps: Maps, name: str) -> list[str]:
-    """The layers that read a map, through concats and shuffles that are only addresses; none if it is an output."""
+    """The layers that read a map, through concats and shuffles that are only addresses; none if it is an output, or the
+    right map of a product, which is read from DRAM as weights are."""
     consumers = network.consumers[name]
     found: list[str] = []
     for node in consumers:
@@ -134,6 +135,8 @@ def readers_of(network: Network, maps: Maps, name: str) -> list[str]:
             if not further:
                 return []
             found += further
+        elif node.op is Op.PRODUCT and node.inputs[1] == name:
+            return []
         else:
             found.append(node.name)
     return found
@@ -155,10 +158,10 @@ def _highest(stay: Stay, placed: Sequence[tuple[Stay, int]], capacity: int) -> i
     """The highest free address for a map among those that stay at the same time."""
     high = capacity
     others = sorted(
-        ((low, low + other.size) for other, low in placed if other.first <= stay.last and stay.first <= other.last),
+        ((low + other.size, low) for other, low in placed if other.first <= stay.last and stay.first <= other.last),
         reverse=True,
     )
-    for low, end in others:
+    for end, low in others:
         if high - end >= stay.size:
             return high - stay.size
         high = min(high, low)

@@ -15,9 +15,14 @@ INPUT = "input"
 
 
 class Op(StrEnum):
-    """Operations. What runs on the PE array is `CONV`; fully connected layers are convolutions over the whole map."""
+    """Operations.
+
+    What runs on the PE array is `CONV`, fully connected layers being convolutions over the whole map, and `PRODUCT`, a
+    matrix product of two maps.
+    """
 
     CONV = "conv"
+    PRODUCT = "product"
     MAX_POOL = "maxpool"
     AVG_POOL = "avgpool"
     GLOBAL_POOL = "gap"
@@ -148,7 +153,8 @@ class Node:
     """One operation.
 
     inputs: names of the nodes it reads (`input` is the network's); sizes: their shapes; label: what the layer is
-    called in tables (`conv`, `gconv`, `dwconv`, `fc`, `maxpool`, ...); channel_window: channels an LRN looks at.
+    called in tables (`conv`, `gconv`, `dwconv`, `fc`, `maxpool`, ...); channel_window: channels an LRN looks at;
+    groups: of a softmax, ranges of channels that are normalised by themselves; transposed: of a product, its right map.
     """
 
     name: str
@@ -162,6 +168,7 @@ class Node:
     groups: int = 1
     activation: str = "none"
     channel_window: int = 1
+    transposed: bool = False
     bits: DataBits = DataBits()
     weight_kind: WeightKind = WeightKind.INTEGER
     pruning: Pruning | None = None
@@ -192,6 +199,8 @@ class Node:
     @property
     def macs(self) -> int:
         """Multiply-accumulates for one image, zeros of padding and pruned weights included."""
+        if self.op is Op.PRODUCT:
+            return self.output.elements * (self.sizes[0].channels // self.groups)
         return self.weights * self.output.height * self.output.width
 
     @property

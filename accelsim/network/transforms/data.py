@@ -40,6 +40,8 @@ def quantized(network: Network, section: Quantize) -> Network:
             bits = DataBits(
                 own.weight_bits or section.weight_bits, outputs[node.name], own.psum_bits or section.psum_bits
             )
+        elif node.op is Op.PRODUCT:
+            bits = replace(bits, psum=section.psum_bits)
         return [replace(node, bits=bits)]
 
     return replace(rewrite(network, step), input_bits=given)
