@@ -5,7 +5,7 @@ model (which is never opened), a `ConstantOfShape` and an input of the graph all
 Small constants, such as the shape that a Reshape asks for, are computed. What cannot be modelled is refused, all of it
 at once and by the names of node and operator, or left out and listed where that is allowed.
 
-An operator is a function here, under its name in `accelsim.importers.onnx_operators`.
+An operator is a function here, under its name in `accelsim.importers.operators`.
 """
 
 from __future__ import annotations
@@ -277,7 +277,7 @@ def integer_bits(data_type: int) -> int | None:
 
 def _take(importing: Importing, node: onnx.NodeProto) -> None:
     """Model one node. Raises UnmodelledError."""
-    from accelsim.importers.onnx_operators import OPERATORS, folded
+    from accelsim.importers.operators import OPERATORS, folded
 
     if node.domain not in ("", "ai.onnx"):
         raise UnmodelledError("an operator of ONNX itself", f"one of {shorten(node.domain)}")
