@@ -83,16 +83,20 @@ class AddressMap:
         """Where the bursts that hold these byte addresses lie."""
         rest = addresses // self.burst_bytes
         found: dict[str, Numbers] = {}
-        local = np.zeros_like(rest)
+        nothing = local = np.zeros_like(rest)
         weight = 1
         for word, size in reversed(self.parts):
+            if size == 1:
+                found[word] = nothing
+                continue
             rest, value = np.divmod(rest, size)
             found[word] = value
             if word != "channel":
-                local += value * weight
+                local = local + value * weight
                 weight *= size
         sizes = dict(self.parts)
-        bank = found["rank"] * sizes["pseudochannel"] + found["pseudochannel"]
-        for word in ("bankgroup", "bank"):
-            bank = bank * sizes[word] + found[word]
+        bank = found["rank"]
+        for word in ("pseudochannel", "bankgroup", "bank"):
+            if sizes[word] > 1:
+                bank = bank * sizes[word] + found[word]
         return Places(found["channel"], bank, found["row"], local)
