@@ -403,6 +403,18 @@ def test_a_waiting_write_answers_a_read_and_swallows_another_write() -> None:
     assert memory.counts(memory.end).reads == 8
 
 
+def test_neighbouring_bursts_may_lie_in_different_rows() -> None:
+    """Then each takes a row cycle of its bank, or its share of the activates."""
+    device = device_of("ddr4-2400-x8", "address_mapping=column:bank:bankgroup:row", NO_REFRESH)
+    bursts = stream(400, 64)
+    memory, log = memory_after(device, bursts)
+    assert memory.counts(memory.end).row_hits == 0
+    assert log == memory_after(device, bursts, shortcut=False)[1]
+    assert cycles(device, stream(400, 64)) - cycles(device, stream(200, 64)) == 200 * 56
+    mixed = device_of("gddr6", "address_mapping=column:row:bank:bankgroup")
+    assert violations(memory_after(mixed, bursts)[1], sheet_of(mixed)) == []
+
+
 def test_addresses_beyond_the_last_row_wrap_around() -> None:
     device = device_of("ddr4-2400-x8")
     size = 1 << 33

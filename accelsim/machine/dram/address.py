@@ -75,8 +75,10 @@ class AddressMap:
 
     @property
     def banks_in_turn(self) -> int:
-        """So many banks take turns from burst to burst."""
+        """So many banks take turns from burst to burst; 0: rows do as well."""
         words = [word for word, _ in self.parts]
+        if words.index("row") > words.index("column"):
+            return 0
         return prod(size for word, size in self.parts[words.index("column") + 1 :] if word != "channel")
 
     def places(self, addresses: Numbers) -> Places:
