@@ -423,15 +423,19 @@ def test_addresses_beyond_the_last_row_wrap_around() -> None:
 
 # The shortcut.
 
+ODD_MAPPINGS = ("row:rank:bank:column:bankgroup", "bank:row:bankgroup:column", "column:row:bank:bankgroup")
+
 
 @st.composite
 def anything(draw: st.DrawFn) -> tuple[CommandDevice, list[Burst]]:
     name = draw(st.sampled_from(COMMAND_DEVICES))
-    mapping = draw(st.sampled_from(sorted(MAPPINGS.values())))
+    mapping = draw(st.sampled_from([*sorted(MAPPINGS.values()), *ODD_MAPPINGS]))
     policy = draw(st.sampled_from(["open", "open", "open", "closed"]))
     entries = draw(st.sampled_from([32, 32, 8, 1]))
-    pages, queues = f"page_policy={policy}", f"scheduler.queue_entries={entries}"
-    device = device_of(name, f"address_mapping={mapping}", pages, queues)
+    ranks = 1 if name == "hbm2" else draw(st.sampled_from([1, 1, 2, 4]))
+    parts = (f"scheduler.queue_entries={entries}", f"organisation.ranks={ranks}")
+    refresh = draw(st.sampled_from([(), ("timing.t_refi_nck=3001",)]))
+    device = device_of(name, f"address_mapping={mapping}", f"page_policy={policy}", *parts, *refresh)
     random_ = random.Random(draw(st.integers(0, 1 << 30)))
     kinds = draw(st.lists(st.sampled_from(["R", "W", "RW", "rows"]), min_size=1, max_size=6))
     bursts: list[Burst] = []
