@@ -27,18 +27,18 @@ def alone_on_array(node: Node, batch: int, machine: Machine) -> int:
     """
     if on_vector_unit(node, machine):
         return 0
-    return quickest(*_of_layer(node, batch, machine), machine)[1]
+    return quickest(*layer_product(node, batch, machine), machine)[1]
 
 
 def folds_alone(node: Node, batch: int, machine: Machine) -> tuple[Dataflow, ArrayShape, FoldSequence]:
     """The dataflow, and the folds that `alone_on_array` counts for a layer on the array."""
-    product, array = _of_layer(node, batch, machine)
+    product, array = layer_product(node, batch, machine)
     name = quickest(product, array, machine)[0]
     shorter = without_zeros(product, replace(array, dataflow=name))
     return DATAFLOWS[name], array.shape, fold_sequence(DATAFLOWS[name], shorter, array.shape)
 
 
-def _of_layer(node: Node, batch: int, machine: Machine) -> tuple[Gemm, ArrayMachine]:
+def layer_product(node: Node, batch: int, machine: Machine) -> tuple[Gemm, ArrayMachine]:
     """The product of a layer, and the array as the layer finds it."""
     bits = machine.array.activation_bits
     apart = batch if node.op is Op.PRODUCT else 1
