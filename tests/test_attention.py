@@ -137,6 +137,21 @@ def test_a_width_that_maps_no_longer_fit_is_refused() -> None:
     assert error.value.wrong[0][1:] == ("a multiplier that leaves the left map of y 24 channels", "0.5, which gives 48")
 
 
+def test_a_slice_keeps_its_share_of_a_thinner_map() -> None:
+    """Or is refused where that is no whole number of channels."""
+    rows = [
+        {"name": "a", "op": "matmul", "channels": 12},
+        {"name": "s", "op": "slice", "first": 4, "channels": 6},
+        {"name": "b", "op": "matmul", "channels": 4},
+    ]
+    network = network_of(rows, (TOKENS, 1, 24))
+    thinner = widened(network, 0.5).nodes[1]
+    assert (thinner.first_channel, thinner.output.channels) == (2, 3)
+    with pytest.raises(TransformError) as error:
+        widened(network, 0.25)
+    assert error.value.wrong[0][1] == "a multiplier that leaves s whole channels"
+
+
 @pytest.mark.parametrize(
     ("row", "expected"),
     [

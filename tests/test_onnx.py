@@ -319,6 +319,105 @@ def test_an_encoder_block(form: dict[str, Any], batch: int, tmp_path: Path) -> N
     assert main(["check", str(path), "edge"]) == 0
 
 
+def test_queries_keys_and_values_of_one_product(tmp_path: Path) -> None:
+    """As one map of which each is a part: by Gather or Split of a dimension of three, by Split or Slice of features."""
+    tail = [
+        node("Transpose", "k", "kt", perm=[0, 1, 3, 2]),
+        node("MatMul", "q kt", "scores"),
+        node("Softmax", "scores", "shares", axis=-1),
+        node("MatMul", "shares v", "heads"),
+        node("Transpose", "heads", "joined", perm=[0, 2, 1, 3]),
+        node("Reshape", "joined whole", "y"),
+    ]
+    apart = [node("Reshape", "m five", "m5"), node("Transpose", "m5", "parts", perm=[2, 0, 3, 1, 4])]
+    heads = [
+        made
+        for each in "qkv"
+        for made in (
+            node("Reshape", f"{each}1 four", f"{each}4"),
+            node("Transpose", f"{each}4", each, perm=[0, 2, 1, 3]),
+        )
+    ]
+    gathered = [node("Gather", f"parts n{place}", each, axis=0) for place, each in enumerate("qkv")]
+    cut = [node("Slice", f"m from{place} to{place} last", f"{each}1") for place, each in enumerate("qkv")]
+    squeezed = [node("Squeeze", f"{each}1 first", each) for each in "qkv"]
+    forms = {
+        "gather": [*apart, *gathered],
+        "split": [*apart, helper.make_node("Split", ["parts"], ["q1", "k1", "v1"], axis=0, num_outputs=3), *squeezed],
+        "features": [helper.make_node("Split", ["m", "sizes"], ["q1", "k1", "v1"], axis=-1), *heads],
+        "slice": [*cut, *heads],
+    }
+    numbers: dict[str, Any] = {f"n{place}": np.int64(place) for place in range(3)}
+    numbers |= {f"from{place}": np.array([32 * place]) for place in range(3)}
+    numbers |= {f"to{place}": np.array([32 * place + 32 if place < 2 else 1 << 62]) for place in range(3)}
+    numbers |= {"five": np.array([0, 0, 3, 4, 8]), "four": np.array([0, 0, 4, 8]), "whole": np.array([0, 0, 32])}
+    numbers |= {"first": np.array([0]), "last": np.array([-1]), "sizes": np.array([32, 32, 32])}
+    for name, nodes in forms.items():
+        path = saved(
+            tmp_path,
+            [node("MatMul", "x w", "m"), *nodes, *tail],
+            size=(2, 49, 32),
+            weights={"w": (32, 96)},
+            constants=numbers,
+        )
+        found = network(path)
+        assert [(each.label, each.first_channel, each.output.channels) for each in found.nodes] == [
+            ("matmul", 0, 96), ("slice", 0, 32), ("slice", 32, 32), ("slice", 64, 32),
+            ("product", 0, 196), ("softmax", 0, 196), ("product", 0, 32),
+        ], name  # fmt: skip
+        queries, keys, values = (each.name for each in found.nodes[1:4])
+        assert [each.inputs for each in found.nodes if each.label == "product"] == [
+            (queries, keys), (found.nodes[5].name, values),
+        ], name  # fmt: skip
+        assert main(["check", str(path), "edge"]) == 0
+
+
+def test_half_of_the_channels_go_round(tmp_path: Path) -> None:
+    """ShuffleNet v2's unit: half of the map goes through, half beside; nothing is copied but what a concat has to."""
+    path = saved(
+        tmp_path,
+        [
+            helper.make_node("Split", ["x"], ["a", "b"], axis=1, num_outputs=2, name="halves"),
+            node("Conv", "b w", "c"),
+            node("Concat", "a c", "d", axis=1),
+            node("Reshape", "d five", "e"),
+            node("Transpose", "e", "f", perm=[0, 2, 1, 3, 4]),
+            node("Reshape", "f four", "y"),
+        ],
+        weights={"w": (4, 4, 1, 1)},
+        constants={"five": np.array([0, 2, 4, 16, 16]), "four": np.array([0, 8, 16, 16])},
+    )
+    assert [label for label, *_ in rows(path)] == ["slice", "slice", "conv", "concat", "shuffle"]
+    assert main(["check", str(path), "edge"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("nodes", "expected"),
+    [
+        ([node("Slice", "x one two one")], "a part of the channels or features of a map, got axis 1 of [1, 49, 32]"),
+        ([node("Slice", "x one two last two")], "a part of one axis, in steps of 1"),
+        ([node("Split", "x sizes", axis=2)], "1 parts of 32, got [3, 4]"),
+        ([node("Gather", "x zero", axis=2)], "one of the parts of the features of a map, got 1 along axis 2"),
+        (
+            [
+                node("Reshape", "x five", "f"),
+                node("Transpose", "f", "t", perm=[2, 0, 3, 1, 4]),
+                node("Relu", "t"),
+            ],
+            "a map that is not shuffled, padded or in parts",
+        ),
+    ],
+    ids=["tokens", "steps", "sizes", "gather", "parts"],
+)
+def test_parts_that_are_no_channels_are_refused(nodes: Nodes, expected: str, tmp_path: Path) -> None:
+    constants = {
+        "one": np.array([1]), "two": np.array([2]), "last": np.array([-1]), "sizes": np.array([3, 4]),
+        "zero": np.int64(0), "five": np.array([0, 0, 2, 4, 4]),
+    }  # fmt: skip
+    path = saved(tmp_path, nodes, size=(1, 49, 32), constants=constants)
+    assert any(expected in message for message in refused(path)), refused(path)
+
+
 def test_attention_over_the_pixels_of_an_image_in_one_head(tmp_path: Path) -> None:
     """Pixels become tokens, as many as they have features, and the order of the elements tells them apart."""
     path = saved(

@@ -102,6 +102,8 @@ def _operate(node: Node, inputs: list[Values]) -> Values:
         case Op.SHUFFLE:
             *size, channels = first.shape
             return first.reshape(*size, node.groups, channels // node.groups).swapaxes(-1, -2).reshape(*size, channels)
+        case Op.SLICE:
+            return first[..., node.first_channel : node.first_channel + node.output.channels]
         case Op.SOFTMAX:
             return arithmetic.softmax(first, node.groups)
         case Op.LAYER_NORM:

@@ -135,6 +135,14 @@ class ShuffleRow(Row):
     groups: Size
 
 
+class SliceRow(Row):
+    """Some channels of a map, where they lie: nothing is moved."""
+
+    op: Literal["slice"]
+    first: Annotated[int, Field(ge=0, le=MAX_EXTENT)] = Field(0, description="channel that becomes number 0")
+    channels: Size
+
+
 class SubsampleRow(Row):
     """Every `stride`-th pixel, with zeros in the channels that the input does not have (ResNet's option A)."""
 
@@ -194,6 +202,7 @@ AnyRow = Annotated[
     | ProductRow
     | LrnRow
     | ShuffleRow
+    | SliceRow
     | SubsampleRow
     | ShuffleNetUnitRow
     | BlockRow

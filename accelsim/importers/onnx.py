@@ -58,7 +58,8 @@ class Value:
     known; bits: of an element, where a QuantizeLinear says so. shuffled: groups of channels that a Transpose exchanged.
     by_token: whether the elements are in the order (tokens, features), and not (channels, pixels). heads: those that
     the features are split into, outside of the tokens: (batch, heads, tokens, features), or with the last two exchanged
-    where it is turned; batch and heads may be one dimension.
+    where it is turned; batch and heads may be one dimension. parts: that the features have outside of the batch, as
+    queries, keys and values of one product.
     """
 
     dims: tuple[int, ...]
@@ -71,6 +72,7 @@ class Value:
     by_token: bool = False
     heads: int | None = None
     turned: bool = False
+    parts: int | None = None
 
     @property
     def is_map(self) -> bool:

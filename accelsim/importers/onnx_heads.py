@@ -18,7 +18,7 @@ class Heads(NamedTuple):
 
 def heads_of(value: Value) -> Heads | None:
     """The heads of a tensor whose last two dimensions are tokens and the features of a head, in either order."""
-    if value.map_dims is None or value.shuffled or value.padded:
+    if value.map_dims is None or value.shuffled or value.padded or value.parts:
         return None
     if value.heads is not None:
         return Heads(value.heads, value.turned)
@@ -30,12 +30,17 @@ def heads_transposed(value: Value, order: list[int]) -> Value | None:
     """A tensor split into heads, joined again, or with tokens and features exchanged; None where it is neither."""
     if value.map_dims is None or value.shuffled or value.padded or not (value.by_token or value.pixels == 1):
         return None
+    if value.parts:
+        raise UnmodelledError("a part of the features, before it is transposed", order)
     dims = tuple(value.dims[place] for place in order)
     heads = heads_of(value)
     if heads is None:
         split = len(order) == 4 and value.dims[1] == value.pixels and prod(value.dims[2:]) == value.map_dims[2]
         if split and order in ([0, 2, 1, 3], [0, 2, 3, 1]):
             return replace(value, dims=dims, by_token=True, heads=value.dims[2], turned=order[2] == 3)
+        split = len(order) == 5 and value.dims[1] == value.pixels and prod(value.dims[2:]) == value.map_dims[2]
+        if split and order == [2, 0, 3, 1, 4]:
+            return replace(value, dims=dims, by_token=True, heads=value.dims[3], parts=value.dims[2])
         return None
     rank = len(order)
     if order == [*range(rank - 2), rank - 1, rank - 2]:
@@ -50,6 +55,8 @@ def heads_reshaped(value: Value, dims: tuple[int, ...]) -> Value:
 
     Raises UnmodelledError.
     """
+    if value.parts:
+        raise UnmodelledError("a part of the features, before it has another shape", list(dims))
     if dims[-2:] == value.dims[-2:]:
         return replace(value, dims=dims)
     if value.heads == 1 or value.pixels == 1:

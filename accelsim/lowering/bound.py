@@ -6,13 +6,13 @@ from math import isqrt
 
 from accelsim.config.machine import Machine
 from accelsim.lowering.placement import Maps
-from accelsim.network.graph import Node, Op
+from accelsim.network.graph import ADDRESSES, Node, Op
 from accelsim.units import ceil_div, packed_bytes
 
 
 def least_dram_bytes(node: Node, batch: int, maps: Maps, machine: Machine) -> int:
     """The larger of what has to pass once and what a chip of this capacity has to move again; 0 for mere addresses."""
-    if node.op in (Op.CONCAT, Op.SHUFFLE):
+    if node.op in ADDRESSES:
         return 0
     once = _compulsory_bytes(node, batch, maps, machine)
     if node.op is Op.CONV or (node.op is Op.PRODUCT and node.inputs[0] != node.inputs[1]):

@@ -33,7 +33,7 @@ from accelsim.lowering.residency import MapsOutgrownError, Residency
 from accelsim.lowering.search import convolution_bytes, plan_convolution, plan_vector, vector_dram_bytes
 from accelsim.lowering.tiling import LayerShape, Limits, Plan
 from accelsim.lowering.vector_work import on_vector_unit, ops_per_element, vector_cycles
-from accelsim.network.graph import Node, Op, WeightKind
+from accelsim.network.graph import ADDRESSES, Node, Op, WeightKind
 from accelsim.program.commands import Buffer, Compute, Tile, Unit, Work
 from accelsim.program.tensors import Range, Region, Tensor, elements, share_of_tile
 from accelsim.records import ActionCounts
@@ -111,7 +111,7 @@ class Lowerer:
 
         Raises LoweringError.
         """
-        if node.op in (Op.CONCAT, Op.SHUFFLE) and not self.maps.copies[node.name]:
+        if node.op in ADDRESSES and not self.maps.copies[node.name]:
             return 0
         limits = self._limits(node, room, pins)
         shape = self._shape(node, stays)
@@ -130,7 +130,7 @@ class Lowerer:
         return self.maps.by_name[name].tensor.bits
 
     def _commands(self, index: int, node: Node) -> Iterator[Compute]:
-        if node.op in (Op.CONCAT, Op.SHUFFLE):
+        if node.op in ADDRESSES:
             for position, name in enumerate(node.inputs):
                 if name in self.maps.copies[node.name]:
                     yield from self._copy(index, node, position)

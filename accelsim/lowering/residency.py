@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from accelsim.errors import LoweringError
 from accelsim.lowering.placement import Maps
-from accelsim.network.graph import Network, Node, Op
+from accelsim.network.graph import ADDRESSES, Network, Node, Op
 from accelsim.network.stream import numbered
 from accelsim.units import packed_bytes
 
@@ -113,7 +113,7 @@ def candidates(network: Network, maps: Maps, layers: int) -> Iterator[Stay]:
     """All maps that one of the first layers computes and later ones read, none of which is the network's output."""
     numbers = {node.name: number for number, node in enumerate(network.nodes)}
     for number, node in enumerate(network.nodes[:layers]):
-        if node.op in (Op.CONCAT, Op.SHUFFLE):
+        if node.op in ADDRESSES:
             continue
         readers = readers_of(network, maps, node.name)
         if readers:
@@ -125,12 +125,12 @@ def candidates(network: Network, maps: Maps, layers: int) -> Iterator[Stay]:
 
 
 def readers_of(network: Network, maps: Maps, name: str) -> list[str]:
-    """The layers that read a map, through concats and shuffles that are only addresses; none if it is an output, or the
+    """The layers that read a map, through layers that are only addresses; none if it is an output, or the
     right map of a product, which is read from DRAM as weights are."""
     consumers = network.consumers[name]
     found: list[str] = []
     for node in consumers:
-        if node.op in (Op.CONCAT, Op.SHUFFLE) and name not in maps.copies[node.name]:
+        if node.op in ADDRESSES and name not in maps.copies[node.name]:
             further = readers_of(network, maps, node.name)
             if not further:
                 return []

@@ -105,8 +105,8 @@ class Builder:
                 self.add(Op.LRN, row.name, inputs, self.only(inputs), channel_window=row.size)
             case rows.ShuffleRow() | rows.SoftmaxRow() | rows.ProductRow():
                 self.grouped(row, inputs)
-            case rows.SubsampleRow():
-                self.subsample(row.name, inputs, row.channels, row.stride)
+            case rows.SubsampleRow() | rows.SliceRow():
+                self.part(row, inputs)
             case rows.ShuffleNetUnitRow():
                 shufflenet_units(self, row, inputs)
             case rows.BlockRow() | rows.PathsRow():
@@ -191,6 +191,7 @@ class Builder:
         activation: str = "none",
         channel_window: int = 1,
         transposed: bool = False,
+        first_channel: int = 0,
     ) -> str:
         """Add a node and return the name of its tensor. Raises ShapeError."""
         if name in self.shapes:
@@ -203,7 +204,7 @@ class Builder:
         stage = self.stage or name.split("_")[0]
         node = Node(
             name, op, label or op.value, stage, inputs, sizes, output, window or Window(), groups, activation,
-            channel_window, transposed,
+            channel_window, transposed, first_channel,
         )  # fmt: skip
         self.nodes.append(node)
         self.shapes[name] = output
@@ -263,14 +264,23 @@ class Builder:
             groups=row.groups, activation=row.activation, transposed=row.transposed,
         )  # fmt: skip
 
-    def subsample(self, name: str, inputs: tuple[str, ...], channels: int, stride: int) -> str:
-        """Every `stride`-th pixel, and zeros in the channels that the input does not have. Raises ShapeError."""
+    def part(self, row: rows.SubsampleRow | rows.SliceRow, inputs: tuple[str, ...]) -> str:
+        """Some channels, or every `stride`-th pixel with zeros in the channels that the input does not have.
+
+        Raises ShapeError.
+        """
         size = self.only(inputs)
-        if channels < size.channels:
-            raise ShapeError("channels", f"at least the {size.channels} of the input", channels)
-        step = Axis(stride=stride)
-        output = Shape(*outputs(size, Window(step, step)), channels)
-        return self.add(Op.SUBSAMPLE_PAD, name, inputs, output, window=Window(step, step))
+        if isinstance(row, rows.SliceRow):
+            output = Shape(size.height, size.width, row.channels)
+            if row.first + row.channels > size.channels:
+                expected = f"at most {size.channels}, those of the input, from the first one on"
+                raise ShapeError("channels", expected, row.first + row.channels, output)
+            return self.add(Op.SLICE, row.name, inputs, output, first_channel=row.first)
+        if row.channels < size.channels:
+            raise ShapeError("channels", f"at least the {size.channels} of the input", row.channels)
+        step = Axis(stride=row.stride)
+        output = Shape(*outputs(size, Window(step, step)), row.channels)
+        return self.add(Op.SUBSAMPLE_PAD, row.name, inputs, output, window=Window(step, step))
 
     def simple(self, name: str, inputs: tuple[str, ...], op: Op, activation: str = "none") -> str:
         """An operation without parameters. Raises ShapeError."""

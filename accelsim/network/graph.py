@@ -30,6 +30,7 @@ class Op(StrEnum):
     MUL = "mul"
     CONCAT = "concat"
     SHUFFLE = "shuffle"
+    SLICE = "slice"
     SCALE = "scale"
     SIGMOID = "sigmoid"
     HARD_SWISH = "hardswish"
@@ -40,6 +41,10 @@ class Op(StrEnum):
     RELU = "relu"
     SUBSAMPLE_PAD = "subsample_pad"
     BATCH_NORM = "bn"
+
+
+ADDRESSES = frozenset({Op.CONCAT, Op.SHUFFLE, Op.SLICE})
+"""Operations that change nothing but where elements lie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +159,8 @@ class Node:
 
     inputs: names of the nodes it reads (`input` is the network's); sizes: their shapes; label: what the layer is
     called in tables (`conv`, `gconv`, `dwconv`, `fc`, `maxpool`, ...); channel_window: channels an LRN looks at;
-    groups: of a softmax, ranges of channels that are normalised by themselves; transposed: of a product, its right map.
+    groups: of a softmax, ranges of channels that are normalised by themselves; transposed: of a product, its right map;
+    first_channel: of its input that a slice has.
     """
 
     name: str
@@ -169,6 +175,7 @@ class Node:
     activation: str = "none"
     channel_window: int = 1
     transposed: bool = False
+    first_channel: int = 0
     bits: DataBits = DataBits()
     weight_kind: WeightKind = WeightKind.INTEGER
     pruning: Pruning | None = None

@@ -5,8 +5,8 @@ An operator is a function in one of the modules here, registered under the name 
 
 from __future__ import annotations
 
-from accelsim.importers.operators import addresses, elementwise, layers
+from accelsim.importers.operators import addresses, elementwise, layers, parts
 from accelsim.importers.operators.constants import folded
 from accelsim.importers.operators.node import OPERATORS
 
-__all__ = ["OPERATORS", "addresses", "elementwise", "folded", "layers"]
+__all__ = ["OPERATORS", "addresses", "elementwise", "folded", "layers", "parts"]

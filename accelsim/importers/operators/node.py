@@ -81,8 +81,8 @@ def viewed(value: Value, dims: Sequence[int]) -> Value:
 
 def whole(value: Value) -> tuple[int, int, int]:
     """The size of the map that a tensor is, in whatever shape. Raises UnmodelledError."""
-    if value.map_dims is None or value.shuffled or value.padded:
-        raise UnmodelledError("a map that is not shuffled or padded", list(value.dims))
+    if value.map_dims is None or value.shuffled or value.padded or value.parts:
+        raise UnmodelledError("a map that is not shuffled, padded or in parts", list(value.dims))
     return value.map_dims
 
 
