@@ -131,6 +131,29 @@ def test_convolutions_in_every_form(tmp_path: Path) -> None:
     assert (last.vertical.pad, last.vertical.pad_end) == (2, 1)
 
 
+def test_a_signal_is_an_image_one_pixel_wide(tmp_path: Path) -> None:
+    """Convolutions and pools over (batch, channels, steps), as in speech and sensors."""
+    path = saved(
+        tmp_path,
+        [
+            node("Conv", "x a", "b", kernel_shape=[5], strides=[2], pads=[2, 2]),
+            node("Relu", "b", "c"),
+            node("MaxPool", "c", "d", kernel_shape=[2], strides=[2]),
+            node("Conv", "d e", "f", group=16, dilations=[2], auto_pad="SAME_UPPER"),
+            node("Flatten", "f", "g"),
+            node("Gemm", "g w", "y", transB=1),
+        ],
+        size=(1, 3, 64),
+        weights={"a": (16, 3, 5), "e": (16, 1, 3), "w": (4, 256)},
+    )
+    assert rows(path) == [
+        ("conv", "32x1x16", "relu"), ("maxpool", "16x1x16", "none"), ("dwconv", "16x1x16", "none"),
+        ("fc", "1x1x4", "none"),
+    ]  # fmt: skip
+    assert network(path).macs == 32 * 16 * 15 + 16 * 16 * 3 + 1024
+    assert main(["check", str(path), "edge"]) == 0
+
+
 @pytest.mark.parametrize(("op", "ours"), [("MaxPool", "maxpool"), ("AveragePool", "avgpool")])
 def test_pools_round_up_or_down_as_onnx_does(op: str, ours: str, tmp_path: Path) -> None:
     """Shapes as ONNX's own inference has them."""

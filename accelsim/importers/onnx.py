@@ -218,7 +218,7 @@ def _started(graph: onnx.GraphProto, opset: int, shown_as: str) -> Importing:
         raise UserError([Mistake(shown_as, 0, "graph", "one input beside the weights", got)])
     dims = _declared(given[0])
     if not dims or not 2 <= len(dims) <= 4 or any(each <= 0 for each in dims[1:]):
-        expected = "an input of (batch, channels, height, width) or (batch, features), known but for the batch"
+        expected = "an input of (batch, channels, height, width), or of fewer dimensions, known but for the batch"
         raise UserError([Mistake(shown_as, 0, shorten(given[0].name), expected, str(list(dims)))])
     importing = Importing(max(1, dims[0]), opset)
     for tensor in graph.initializer:
@@ -227,7 +227,11 @@ def _started(graph: onnx.GraphProto, opset: int, shown_as: str) -> Importing:
         if each.name in weights and each.name not in names:
             importing.values[each.name] = Value(_declared(each))
     whole = (importing.batch, *dims[1:])
-    importing.values[given[0].name] = Value(whole, "input", _map_dims(dims[1:]), by_token=len(dims) == 3)
+    signal = len(dims) == 3 and any(
+        node.op_type in ("Conv", "MaxPool", "AveragePool") and given[0].name in node.input[:1] for node in graph.node
+    )
+    size = (dims[2], 1, dims[1]) if signal else _map_dims(dims[1:])
+    importing.values[given[0].name] = Value(whole, "input", size, by_token=len(dims) == 3 and not signal)
     for node in graph.node:
         for name in node.input:
             importing.readers[name] = importing.readers.get(name, 0) + 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,18 +25,24 @@ from accelsim.importers.operators.node import (
 
 @operator("Conv")
 def conv(importing: Importing, node: onnx.NodeProto) -> list[Value]:
-    """Any convolution over images: grouped, depthwise, dilated, padded on each side, SAME_UPPER and SAME_LOWER."""
+    """Any convolution over images or signals: grouped, depthwise, dilated, padded on each side or SAME.
+
+    A signal (batch, channels, steps) is an image one pixel wide.
+    """
     source, weights = inputs_of(importing, node)[:2]
+    found = attributes(node)
+    signal = len(weights.dims) == 3
+    if signal:
+        source, weights, found = _as_image(source), replace(weights, dims=(*weights.dims, 1)), _planar(found)
     pads = source.padded or (0, 0, 0, 0)
     height, width, channels = image(replace(source, padded=None))
     if weights.is_map or len(weights.dims) != 4:
-        raise UnmodelledError("constant weights of four dimensions", list(weights.dims))
-    found = attributes(node)
+        raise UnmodelledError("constant weights of four dimensions, or three", list(weights.dims))
     groups = found.get("group", 1)
     outputs, inputs, *kernel = weights.dims
     if list(found.get("kernel_shape", kernel)) != kernel or inputs * groups != channels or groups < 1:
         raise UnmodelledError(f"weights that fit {channels} channels", f"{list(weights.dims)} in {groups} groups")
-    window = _window(node, kernel, (height, width), pads)
+    window = _window(found, kernel, (height, width), pads)
     size = (*_extents((height, width), window), outputs)
     more: dict[str, Any] = {**_written(window), "channels": outputs}
     kind = "conv"
@@ -47,7 +53,24 @@ def conv(importing: Importing, node: onnx.NodeProto) -> list[Value]:
         more["groups"] = groups
     made = importing.add(name_of(node), kind, [source], size, **more)
     note_bits(importing, made, weight_bits=weights.bits)
-    return [made]
+    return [viewed(made, made.dims[:3]) if signal else made]
+
+
+def _as_image(source: Value) -> Value:
+    """A signal as an image one pixel wide. Raises UnmodelledError."""
+    size = source.map_dims
+    if size is None or source.padded or size[1] != 1 or source.dims[1:] != (size[2], size[0]):
+        raise UnmodelledError("a map of (batch, channels, steps)", list(source.dims))
+    return viewed(source, (*source.dims, 1))
+
+
+def _planar(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes of a window over steps as those of one over rows."""
+    lists = {key: value for key, value in found.items() if isinstance(value, list)}
+    added = {key: [*value, 1] for key, value in lists.items() if key != "pads"}
+    if len(lists.get("pads", ())) == 2:
+        added["pads"] = [lists["pads"][0], 0, lists["pads"][1], 0]
+    return {**found, **added}
 
 
 class _Window(dict[str, list[int]]):
@@ -55,10 +78,9 @@ class _Window(dict[str, list[int]]):
 
 
 def _window(
-    node: onnx.NodeProto, kernel: Sequence[int], size: tuple[int, int], before: tuple[int, int, int, int]
+    found: Mapping[str, Any], kernel: Sequence[int], size: tuple[int, int], before: tuple[int, int, int, int]
 ) -> _Window:
-    """The window of a convolution or pool, explicit padding included. Raises UnmodelledError."""
-    found = attributes(node)
+    """The window of a convolution or pool from its attributes, padding by a Pad included. Raises UnmodelledError."""
     kernel = ints(kernel, 2, 1, "kernel_shape")
     stride, dilation = ints(found.get("strides"), 2, 1, "strides"), ints(found.get("dilations"), 2, 1, "dilations")
     if 0 in (*kernel, *stride, *dilation):
@@ -151,22 +173,25 @@ def _dense(importing: Importing, node: onnx.NodeProto, source: Value, weights: V
 @operator("MaxPool", "AveragePool")
 def pool(importing: Importing, node: onnx.NodeProto) -> list[Value]:
     """A pool; one whose window is the whole map is a global one."""
-    source = inputs_of(importing, node)[0]
+    source, found = inputs_of(importing, node)[0], attributes(node)
+    signal = len(found.get("kernel_shape", ())) == 1
+    if signal:
+        source, found = _as_image(source), _planar(found)
     pads = source.padded or (0, 0, 0, 0)
     height, width, channels = image(replace(source, padded=None))
-    found = attributes(node)
-    window = _window(node, found.get("kernel_shape", []), (height, width), pads)
+    window = _window(found, found.get("kernel_shape", []), (height, width), pads)
     average = node.op_type == "AveragePool"
     if average and window["kernel"] == [height, width] and not any(window["pad"]):
-        return [importing.add(name_of(node), "gap", [source], (1, 1, channels))]
+        made = importing.add(name_of(node), "gap", [source], (1, 1, channels))
+        return [viewed(made, made.dims[:3]) if signal else made]
     if any(window["pad"][axis] >= window["kernel"][axis % 2] * window["dilation"][axis % 2] for axis in range(4)):
         raise UnmodelledError("padding smaller than the kernel", window["pad"])
     ceil = bool(found.get("ceil_mode"))
     size = (*_extents((height, width), window, ceil=ceil), channels)
     more = {"ceil": True} if ceil and size[:2] != _extents((height, width), window) else {}
-    return [
-        importing.add(name_of(node), "avgpool" if average else "maxpool", [source], size, **_written(window), **more)
-    ]
+    kind = "avgpool" if average else "maxpool"
+    made = importing.add(name_of(node), kind, [source], size, **_written(window), **more)
+    return [viewed(made, made.dims[:3]) if signal else made]
 
 
 @operator("GlobalAveragePool")
