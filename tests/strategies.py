@@ -80,6 +80,7 @@ def machines(draw: st.DrawFn, **fixed: Any) -> Machine:
         "scheduling__arbitration": draw(st.sampled_from(["arrival", "program_order"])),
         "scheduling__inferences": draw(st.sampled_from([1, 1, 1, 2, 3])),
         "scheduling__keep_activations": draw(st.sampled_from(["auto", "auto", "never"])),
+        "scheduling__fusion": draw(st.sampled_from(["auto", "auto", "never"])),
     }
     return machine_of(**{**choices, **fixed})
 

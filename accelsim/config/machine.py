@@ -89,6 +89,10 @@ class Scheduling(Section):
     keep_activations: Literal["auto", "never"] = Field(
         default="auto", description="whether maps may stay on chip from one layer to the next"
     )
+    fusion: Literal["auto", "never"] = Field(
+        default="auto",
+        description="whether layers take turns, the map between them on chip in bands, where maps may stay",
+    )
 
 
 def _source_key(key: str) -> str:

@@ -55,6 +55,11 @@ class Evidence:
         """What the plan was chosen for."""
         return self.played.lowered.asked[self.number]
 
+    @property
+    def fused(self) -> bool:
+        """Whether it takes turns with another layer."""
+        return self.node.name in self.played.lowered.fused
+
     @cached_property
     def commands(self) -> list[tuple[int, Command]]:
         """Its commands with their indices."""

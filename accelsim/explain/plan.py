@@ -25,6 +25,10 @@ def plan_text(evidence: Evidence) -> str:
     if on_vector_unit(evidence.node, evidence.machine):
         rule = "the tiles that move the fewest bytes" if limits.objective == "dram_bytes" else "the largest tiles"
         return "\n".join([*lines, f"  on the vector unit: {rule} that fit twice, no alternatives are estimated"])
+    if evidence.fused:
+        return "\n".join(
+            [*lines, "  fused: bands of whole rows, as high as fit, take turns with those of its neighbour"]
+        )
     if evidence.machine.array.dataflow == "auto" and len(limits.dataflows) == 1:
         lines.append(f"  dataflow: {limits.dataflows[0]} throughout, with which the whole program is quickest")
     fitted, estimated, found = considered(shape, limits)
@@ -41,7 +45,7 @@ def plan_dict(evidence: Evidence) -> dict[str, Any] | None:
     if evidence.plan is None or evidence.asked is None:
         return None
     shape, limits = evidence.asked
-    if on_vector_unit(evidence.node, evidence.machine):
+    if on_vector_unit(evidence.node, evidence.machine) or evidence.fused:
         return {"objective": limits.objective, "chosen": _plan_dict(evidence.plan)}
     fitted, estimated, found = considered(shape, limits)
     chosen, *rejected = map(_considered_dict, found)

@@ -188,6 +188,20 @@ def fitting(shape: LayerShape, limits: Limits, dataflow: DataflowName, *, all_si
     found = [space.whole(order) for order in (0, 2, 4)]
     found += [space.split(order) for order in range(len(ORDERS)) if order in (0, 2) or dataflow != "os"]
     block, channel, ins, order = (np.concatenate(each) for each in zip(*found, strict=True))
+    return _candidates(space, (block, channel, ins, order))
+
+
+def in_bands(shape: LayerShape, limits: Limits, dataflow: DataflowName) -> Candidates:
+    """Those of them whose pieces are whole rows of an image, several of it, with all channels."""
+    space = _Space(shape, limits, dataflow, all_sizes=True)
+    plans = _candidates(space, space.whole(0))
+    blocks, output = plans.blocks, shape.output
+    whole = (plans.group_turns * plans.out_turns == 1) & (blocks.images == 1)
+    return plans.at(np.flatnonzero(whole & (blocks.cols == output.width) & (blocks.rows < output.height)))
+
+
+def _candidates(space: _Space, found: Found) -> Candidates:
+    shape, (block, channel, ins, order) = space.shape, found
     groups, outs = space.groups[channel], space.outs[channel]
     return Candidates(
         space.blocks.at(block),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from math import prod
 
 import numpy as np
@@ -29,8 +30,8 @@ from accelsim.lowering.pieces import (
 )
 from accelsim.lowering.pinning import Pins
 from accelsim.lowering.placement import Channels, Maps, Placement, aligned, copied_channels, progressions
-from accelsim.lowering.residency import MapsOutgrownError, Residency
-from accelsim.lowering.search import convolution_bytes, plan_convolution, plan_vector, vector_dram_bytes
+from accelsim.lowering.residency import Fusion, MapsOutgrownError, Residency
+from accelsim.lowering.search import Band, bands, convolution_bytes, plan_convolution, plan_vector, vector_dram_bytes
 from accelsim.lowering.tiling import LayerShape, Limits, Plan
 from accelsim.lowering.vector_work import on_vector_unit, ops_per_element, vector_cycles
 from accelsim.network.graph import ADDRESSES, Node, Op, WeightKind
@@ -50,7 +51,8 @@ class Lowerer:
 
     counts: of each layer, those of each of its commands; asked: what the plan of each layer was chosen for.
     tensors: weights by the name of their layer; kept, kept_by: tiles that stay, by the tensor they lie in and by layer;
-    kept_channels: which channels of a tensor stay; pinned: tiles of weights that stay.
+    kept_channels: which channels of a tensor stay; pinned: tiles of weights that stay; fused_plans, fused_weights: of
+    layers that are fused, by name.
     """
 
     machine: Machine
@@ -70,9 +72,13 @@ class Lowerer:
     kept_by: dict[str, list[Tile]] = field(default_factory=dict)
     pinned: dict[tuple[str, Region], Tile] = field(default_factory=dict)
     kept_channels: dict[Tensor, NDArray[np.bool_]] = field(default_factory=dict)
+    fused_plans: dict[str, Plan] = field(init=False)
+    fused_weights: dict[str, Tile] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.base = self.limits = Limits.of(self.machine)
+        fusions = self.residency.fusions.values()
+        self.fused_plans = {name: plan for fusion in fusions for name, plan in fusion.plans.items()}
 
     def layer(self, index: int, node: Node) -> list[Compute]:
         """The commands of a node, in order. Raises LoweringError."""
@@ -106,9 +112,10 @@ class Lowerer:
             pinned=node.weights_name in pins.names,
         )
 
-    def dram_bytes(self, node: Node, room: int, stays: frozenset[str], pins: Pins) -> int:
+    def dram_bytes(self, node: Node, room: int, stays: frozenset[str], pins: Pins, *, bursts: bool = True) -> int:
         """DRAM bytes of a layer with so much room for its tiles, if these maps and weights stay.
 
+        bursts: in full, by the estimate; else what is asked for, exact where elements are whole bytes.
         Raises LoweringError.
         """
         if node.op in ADDRESSES and not self.maps.copies[node.name]:
@@ -118,9 +125,13 @@ class Lowerer:
         try:
             if on_vector_unit(node, self.machine):
                 return round(vector_dram_bytes(node, shape, limits))
-            return round(shape.times * convolution_bytes(shape, limits))
+            return round(shape.times * convolution_bytes(shape, limits, bursts=bursts))
         except LoweringError as error:
             raise LoweringError(f"{node.name}: {error}") from None
+
+    def bands(self, node: Node, room: int, stays: frozenset[str], pins: Pins) -> dict[int, Band]:
+        """The plans of a layer on the array in bands, with so much room for its tiles and these maps on chip."""
+        return bands(self._shape(node, stays), self._limits(node, room, pins))
 
     def _shape(self, node: Node, stays: frozenset[str] | None = None) -> LayerShape:
         """What the choice of a layer's plan depends on, if these maps stay; by default those that do."""
@@ -146,8 +157,10 @@ class Lowerer:
     def _planned(self, node: Node) -> Plan:
         """The plan of the layer, kept with what it was chosen for."""
         shape = self._shape(node)
-        on_vector = on_vector_unit(node, self.machine)
-        plan = plan_vector(node, shape, self.limits) if on_vector else plan_convolution(shape, self.limits)
+        plan = self.fused_plans.get(node.name)
+        if plan is None:
+            on_vector = on_vector_unit(node, self.machine)
+            plan = plan_vector(node, shape, self.limits) if on_vector else plan_convolution(shape, self.limits)
         self.plans[-1], self.asked[-1] = plan, (shape, self.limits)
         return plan
 
@@ -201,7 +214,10 @@ class Lowerer:
     def _weight_tile(self, node: Node, held: Held, tensor: Tensor, region: Region) -> Tile:
         """The tile of the weights: one for all inferences where they stay."""
         if node.weights_name not in self.pins.names:
-            return held.weight_tile(tensor, region)
+            tile = held.weight_tile(tensor, region)
+            if node.name in self.fused_plans:
+                self.fused_weights[node.name] = tile
+            return tile
         return self.pinned.setdefault((tensor.name, region), Tile(tensor, region, Buffer.WEIGHT))
 
     def _array_work(self, node: Node, work: Work, weights: tuple[Tile, ...]) -> ArrayWork:
@@ -280,18 +296,20 @@ class Lowerer:
         found: dict[Tile, int] = {}
         outgrown = set()
         for name, tiles in self.kept_by.items():
-            low = address = self.residency.addresses[name]
-            for tile in tiles:
-                found[tile] = address
-                address += tile.bytes
+            fusion = self.residency.fusions.get(name)
+            if fusion is not None:
+                found.update(_in_ring(fusion, tiles))
+                continue
+            low = self.residency.addresses[name]
+            address = _one_after_the_other(tiles, low, found)
             if address > low + self.residency.stays[name].size:
                 outgrown.add(name)
         if outgrown:
             raise MapsOutgrownError(outgrown)
-        address = self.pins.room
-        for tile in self.pinned.values():
-            found[tile] = address
-            address += tile.bytes
+        _one_after_the_other(self.pinned.values(), self.pins.room, found)
+        for fusion in self.residency.fusions.values():
+            own = [self.fused_weights[name] for name in fusion.plans if name in self.fused_weights]
+            _one_after_the_other(own, self.pins.room - sum(tile.bytes for tile in own), found)
         return found
 
     def tiles_of(self, place: Placement, region: Region) -> tuple[Tile, ...]:
@@ -364,6 +382,23 @@ class Lowerer:
         )
         cycles = vector_cycles(self.machine, operations, read_bytes, written_bytes)
         return Compute(index, Unit.VECTOR, work, (), streamed, results, vector_cycles=cycles)
+
+
+def _one_after_the_other(tiles: Iterable[Tile], address: int, found: dict[Tile, int]) -> int:
+    """Put tiles next to each other; the address behind the last."""
+    for tile in tiles:
+        found[tile] = address
+        address += tile.bytes
+    return address
+
+
+def _in_ring(fusion: Fusion, tiles: Sequence[Tile]) -> Iterator[tuple[Tile, int]]:
+    """Addresses of the bands of a map, in the order in which they are computed, round the slots of its ring."""
+    in_order = groupby(tiles, key=lambda tile: tile.region[:2])
+    for number, (_, band) in enumerate(in_order):
+        places: dict[Tile, int] = {}
+        _one_after_the_other(band, fusion.low + number % fusion.slots * fusion.slot_bytes, places)
+        yield from places.items()
 
 
 def _operand_positions(node: Node, work: Work) -> Iterator[tuple[int, str]]:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
 
 from accelsim.config.machine import Machine
+from accelsim.lowering.fusion import Memories, in_turns, plan_fusion
 from accelsim.lowering.layers import Lowerer
 from accelsim.lowering.pinning import Pins, no_pins, plan_pins, stored_bytes
 from accelsim.lowering.placement import Maps, place_maps
-from accelsim.lowering.residency import MapsOutgrownError, Residency, candidates, nothing_stays, plan_residency
+from accelsim.lowering.residency import MapsOutgrownError, Residency, Stay, candidates, nothing_stays, plan_residency
 from accelsim.lowering.schedule import Places, schedule
 from accelsim.lowering.tiling import LayerShape, Limits, Plan
-from accelsim.network.graph import Network
+from accelsim.lowering.vector_work import on_vector_unit
+from accelsim.network.graph import Network, Node, Op
 from accelsim.network.stream import stream
-from accelsim.program.commands import Buffer, Program
+from accelsim.program.commands import Buffer, Compute, Program
 from accelsim.records import ActionCounts
+
+PARTS = (2, 4, 8)
+"""Parts of the activation buffer that a map that stays whole may have, beside all of it and nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +31,8 @@ class Lowered:
 
     network: with all its inferences; command_counts: actions of array, vector unit and SRAM ports for each Compute of
     each layer (DMA's come with the program); stretched_cycles: clocks by which SRAM ports lengthen the streams; plans:
-    the tile sizes chosen, asked: what for; None for layers that are only addresses.
+    the tile sizes chosen, asked: what for; None for layers that are only addresses. fused: names of the layers that
+    take turns with others.
     """
 
     network: Network
@@ -35,6 +42,7 @@ class Lowered:
     stretched_cycles: tuple[int, ...]
     plans: tuple[Plan | None, ...]
     asked: tuple[tuple[LayerShape, Limits] | None, ...]
+    fused: frozenset[str]
 
     @property
     def counts(self) -> tuple[ActionCounts, ...]:
@@ -58,16 +66,44 @@ def lower(network: Network, machine: Machine) -> Lowered:
     pins = _pins(network, machine, planner, layers)
     found = list(candidates(network, maps, layers)) if machine.scheduling.keep_activations == "auto" else []
     while True:
-        residency = plan_residency(
-            network.nodes[:layers],
-            found,
-            capacity,
-            lambda node, room, stays: planner.dram_bytes(node, room, stays, pins),
-        )
+        residency = _residency(network, machine, planner, found, pins)
         try:
             return _lowered(network, machine, maps, residency.repeated(network.inferences, layers), pins)
         except MapsOutgrownError as error:
             found = [stay for stay in found if stay.name not in error.names]
+
+
+def _residency(network: Network, machine: Machine, planner: Lowerer, found: Sequence[Stay], pins: Pins) -> Residency:
+    """What stays, and what is fused beside it: large maps that stay leave no room to fuse others, so that several
+    limits to their size are tried, and what asks for the fewest DRAM bytes is taken."""
+    capacity, layers = machine.sram.activation.capacity_bytes, len(planner.residency.rooms)
+    nodes = network.nodes[:layers]
+
+    def cost(node: Node, room: int, stays: frozenset[str]) -> int:
+        return planner.dram_bytes(node, room, stays, pins)
+
+    def asked(node: Node, room: int, stays: frozenset[str]) -> int:
+        return planner.dram_bytes(node, room, stays, pins, bursts=False)
+
+    def planned(most: int) -> Residency:
+        stays = [stay for stay in found if stay.size <= most]
+        residency = plan_residency(nodes, stays, capacity, cost)
+        if machine.scheduling.fusion == "never" or not found:
+            return residency
+        memories = Memories(capacity, pins.room)
+        return plan_fusion(
+            network,
+            planner.maps,
+            residency,
+            memories,
+            lambda node, room, stays: planner.bands(node, room, stays, pins),
+            asked,
+            lambda node: node.op is Op.CONV and not on_vector_unit(node, machine),
+        )
+
+    alone = planned(0)
+    choices = [planned(capacity), *(planned(capacity // part) for part in PARTS if alone.fusions), alone]
+    return min(choices, key=lambda each: each.dram_bytes(nodes, asked))
 
 
 def _pins(network: Network, machine: Machine, planner: Lowerer, layers: int) -> Pins:
@@ -86,7 +122,8 @@ def _pins(network: Network, machine: Machine, planner: Lowerer, layers: int) -> 
 def _lowered(network: Network, machine: Machine, maps: Maps, residency: Residency, pins: Pins) -> Lowered:
     """The program with these maps and weights on chip. Raises MapsOutgrownError."""
     lowerer = Lowerer(machine, network.batch, maps, maps.next_address, residency, pins)
-    computes = [command for index, node in enumerate(network.nodes) for command in lowerer.layer(index, node)]
+    by_layer = [lowerer.layer(index, node) for index, node in enumerate(network.nodes)]
+    computes = list(_in_order(by_layer, residency))
     capacities = {
         Buffer.ACTIVATION: machine.sram.activation.capacity_bytes,
         Buffer.WEIGHT: machine.sram.weight.capacity_bytes,
@@ -102,4 +139,19 @@ def _lowered(network: Network, machine: Machine, maps: Maps, residency: Residenc
         tuple(lowerer.stretched),
         tuple(lowerer.plans),
         tuple(lowerer.asked),
+        frozenset(lowerer.fused_plans),
     )
+
+
+def _in_order(by_layer: Sequence[Sequence[Compute]], residency: Residency) -> Iterator[Compute]:
+    """Layer after layer, but for those that are fused."""
+    fusions = {fusion.first: fusion for fusion in residency.fusions.values()}
+    layer = 0
+    while layer < len(by_layer):
+        fusion = fusions.get(layer)
+        if fusion is None:
+            yield from by_layer[layer]
+            layer += 1
+        else:
+            yield from in_turns(by_layer[layer], [each for each in by_layer[layer + 1 : fusion.last + 1] if each])
+            layer = fusion.last + 1

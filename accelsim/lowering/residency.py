@@ -8,10 +8,12 @@ the fewest layers first, of them the smaller, and each only if the DRAM bytes of
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from accelsim.errors import LoweringError
 from accelsim.lowering.placement import Maps
+from accelsim.lowering.tiling import Plan
 from accelsim.network.graph import ADDRESSES, Network, Node, Op
 from accelsim.network.stream import numbered
 from accelsim.units import packed_bytes
@@ -45,16 +47,68 @@ class Stay:
 
 
 @dataclass(frozen=True, slots=True)
+class Fusion:
+    """A map that is on chip in bands only, while its layer `first` and its readers up to `last` take turns.
+
+    low: address of the ring of so many slots; room: piece of the activation buffer for tiles meanwhile; plans: of the
+    layers, by name; dram_bytes: what they ask for.
+    """
+
+    name: str
+    first: int
+    last: int
+    low: int
+    room: tuple[int, int]
+    slots: int
+    slot_bytes: int
+    plans: dict[str, Plan]
+    dram_bytes: int
+
+    @property
+    def layers(self) -> range:
+        return range(self.first, self.last + 1)
+
+    def numbered(self, number: int, layers: int) -> Fusion:
+        """The same in one of several inferences of so many layers."""
+        shift = (number - 1) * layers
+        plans = {numbered(name, number): plan for name, plan in self.plans.items()}
+        name = numbered(self.name, number)
+        return replace(self, name=name, first=self.first + shift, last=self.last + shift, plans=plans)
+
+
+@dataclass(frozen=True, slots=True)
 class Residency:
-    """The maps that stay, and for each layer the largest piece of the activation buffer that is left: [low, high)."""
+    """The maps that stay, and for each layer the largest piece of the activation buffer that is left: [low, high).
+
+    fusions: by the map that stays in bands; it is among those that stay too.
+    """
 
     stays: dict[str, Stay]
     addresses: dict[str, int]
     rooms: tuple[tuple[int, int], ...]
+    fusions: dict[str, Fusion] = field(default_factory=dict)
 
     @property
     def names(self) -> frozenset[str]:
         return frozenset(self.stays)
+
+    def dram_bytes(self, nodes: Sequence[Node], cost: Cost) -> int:
+        """What all layers move, by what each costs. Raises LoweringError."""
+        together = {layer for fusion in self.fusions.values() for layer in fusion.layers}
+        alone = ((nodes[layer], room) for layer, room in enumerate(self.rooms) if layer not in together)
+        moved = sum(cost(node, high - low, self.names) for node, (low, high) in alone)
+        return moved + sum(fusion.dram_bytes for fusion in self.fusions.values())
+
+    def fused(self, fusion: Fusion) -> Residency:
+        """The same with these layers fused."""
+        stay = Stay(fusion.name, fusion.first, fusion.last, fusion.slots * fusion.slot_bytes)
+        rooms = (*self.rooms[: fusion.first], *(fusion.room for _ in fusion.layers), *self.rooms[fusion.last + 1 :])
+        return Residency(
+            {**self.stays, fusion.name: stay},
+            {**self.addresses, fusion.name: fusion.low},
+            rooms,
+            {**self.fusions, fusion.name: fusion},
+        )
 
     def repeated(self, inferences: int, layers: int) -> Residency:
         """The same for each of so many inferences of so many layers."""
@@ -65,7 +119,10 @@ class Residency:
                 name, shift = numbered(stay.name, number), (number - 1) * layers
                 stays[name] = Stay(name, stay.first + shift, stay.last + shift, stay.size)
                 addresses[name] = self.addresses[stay.name]
-        return Residency(stays, addresses, self.rooms * inferences)
+        several = (
+            each.numbered(number, layers) for number in range(1, inferences + 1) for each in self.fusions.values()
+        )
+        return Residency(stays, addresses, self.rooms * inferences, {each.name: each for each in several})
 
 
 def nothing_stays(layers: int, capacity: int) -> Residency:
@@ -150,7 +207,11 @@ def _laid_out(stays: dict[str, Stay], layers: int, capacity: int) -> Residency |
         if low is None:
             return None
         placed.append((stay, low))
-    rooms = tuple(_room(layer, placed, capacity) for layer in range(layers))
+    taken: list[list[tuple[int, int]]] = [[] for _ in range(layers)]
+    for stay, low in sorted(placed, key=lambda each: each[1]):
+        for layer in stay.layers:
+            taken[layer].append((low, low + stay.size))
+    rooms = tuple(_room(each, capacity) for each in taken)
     return Residency(stays, {stay.name: low for stay, low in placed}, rooms)
 
 
@@ -168,11 +229,30 @@ def _highest(stay: Stay, placed: Sequence[tuple[Stay, int]], capacity: int) -> i
     return high - stay.size if high >= stay.size else None
 
 
-def _room(layer: int, placed: Sequence[tuple[Stay, int]], capacity: int) -> tuple[int, int]:
-    """The largest free piece of the buffer while a layer runs."""
-    taken = sorted((low, low + stay.size) for stay, low in placed if stay.first <= layer <= stay.last)
+def _room(taken: Sequence[tuple[int, int]], capacity: int) -> tuple[int, int]:
+    """The largest free piece of the buffer beside these places, which are in order."""
+    return max(_free(taken, capacity), key=lambda piece: piece[1] - piece[0])
+
+
+def _free(taken: Sequence[tuple[int, int]], capacity: int) -> list[tuple[int, int]]:
+    """The pieces of the buffer beside these places, which are in order."""
     pieces, low = [], 0
     for start, end in (*taken, (capacity, capacity)):
         pieces.append((low, start))
         low = max(low, end)
-    return max(pieces, key=lambda piece: piece[1] - piece[0])
+    return pieces
+
+
+def free_pieces(residency: Residency, capacity: int, layers: range) -> list[tuple[int, int]] | None:
+    """The pieces of the buffer that no map takes that stays during any of these layers.
+
+    None where two of those share a place one after the other: layers that take turns would need both at once.
+    """
+    taken = sorted(
+        (residency.addresses[name], residency.addresses[name] + stay.size)
+        for name, stay in residency.stays.items()
+        if stay.first < layers.stop and layers.start <= stay.last
+    )
+    if any(before[1] > after[0] for before, after in pairwise(taken)):
+        return None
+    return _free(taken, capacity)

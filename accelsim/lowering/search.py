@@ -9,10 +9,27 @@ import numpy as np
 
 from accelsim.config.machine import Objective
 from accelsim.errors import LoweringError
-from accelsim.lowering.candidates import AxisTiles, Candidates, axis_tiles, blocks_of_shape, fitting, sizes_of
+from accelsim.lowering.candidates import (
+    AxisTiles,
+    Candidates,
+    axis_tiles,
+    blocks_of_shape,
+    fitting,
+    in_bands,
+    sizes_of,
+    up,
+)
 from accelsim.lowering.dataflows import DataflowName
 from accelsim.lowering.estimate import Estimate, Floats, requested_bytes
-from accelsim.lowering.tiling import LayerShape, Limits, Plan, plan_for_overlap, splits_channels, vector_bytes
+from accelsim.lowering.tiling import (
+    LayerShape,
+    Limits,
+    Plan,
+    layer_weight_bytes,
+    plan_for_overlap,
+    splits_channels,
+    vector_bytes,
+)
 from accelsim.lowering.traffic import traffic
 from accelsim.network.graph import Node
 
@@ -41,20 +58,53 @@ def plan_convolution(shape: LayerShape, limits: Limits) -> Plan:
     return _planned(shape, limits)[0]
 
 
-def convolution_bytes(shape: LayerShape, limits: Limits) -> float:
-    """DRAM bytes of a convolution under its plan, bursts in full, by the estimate. Raises LoweringError."""
-    return _planned(shape, limits)[1]
+def convolution_bytes(shape: LayerShape, limits: Limits, *, bursts: bool = True) -> float:
+    """DRAM bytes of a convolution under its plan: bursts in full, by the estimate, or what is asked for.
+
+    Raises LoweringError.
+    """
+    _, moved, asked = _planned(shape, limits)
+    return moved if bursts else asked
 
 
 @lru_cache(maxsize=1 << 13)
-def _planned(shape: LayerShape, limits: Limits) -> tuple[Plan, float]:
+def _planned(shape: LayerShape, limits: Limits) -> tuple[Plan, float, float]:
     found = [best for dataflow in limits.dataflows if (best := _best(shape, limits, dataflow))]
     if not found:
         raise LoweringError("its smallest tile fits no half of the SRAM buffers")
-    _, pieces, plan, moved = min(found, key=lambda each: each[0])
+    _, pieces, plan, moved, asked = min(found, key=lambda each: each[0])
     if pieces > MOST_PIECES:
         raise LoweringError(f"{pieces} pieces of tiles as small as fit, of which {MOST_PIECES} are the most")
-    return plan, moved
+    return plan, moved, asked
+
+
+class Band(NamedTuple):
+    """A plan in bands of whole rows: its tiles of maps, twice each, and of weights in bytes, and the DRAM bytes it asks
+    for."""
+
+    plan: Plan
+    map_bytes: int
+    weight_bytes: int
+    dram_bytes: float
+    cycles: float
+
+
+@lru_cache(maxsize=1 << 12)
+def bands(shape: LayerShape, limits: Limits) -> dict[int, Band]:
+    """The quickest plan with bands of so many rows and all channels, by rows; weights are loaded once."""
+    array, found = limits.array, dict[int, Band]()
+    for dataflow in limits.dataflows:
+        plans = in_bands(shape, limits, dataflow)
+        estimate, asked = Estimate(shape, limits, dataflow, plans), requested_bytes(shape, limits, plans)
+        loaded = up(plans.blocks.taken * shape.loaded_inputs * array.ifmap_bits, 8)
+        stored = up(plans.blocks.pixels * (shape.output.channels * shape.stores) * array.ofmap_bits, 8)
+        weights = layer_weight_bytes(shape, limits)
+        for index, rows in enumerate(plans.blocks.rows.tolist()):
+            cycles = float(estimate.cycles[index])
+            if rows not in found or cycles < found[rows].cycles:
+                maps, moved = 2 * int(loaded[index] + stored[index]), float(asked[index])
+                found[rows] = Band(plans.plan(index, dataflow), maps, weights, moved, cycles)
+    return found
 
 
 def plan_vector(node: Node, shape: LayerShape, limits: Limits) -> Plan:
@@ -158,16 +208,17 @@ def considered(shape: LayerShape, limits: Limits) -> tuple[int, int, list[Consid
 
 def _best(
     shape: LayerShape, limits: Limits, dataflow: DataflowName
-) -> tuple[tuple[float, ...], int, Plan, float] | None:
-    """(what is to be small, pieces, plan, DRAM bytes) of the best plan with a dataflow."""
+) -> tuple[tuple[float, ...], int, Plan, float, float] | None:
+    """(what is to be small, pieces, plan, DRAM bytes in bursts, DRAM bytes asked for) of the best with a dataflow."""
     ranked = _ranked(shape, limits, dataflow)
     if ranked is None:
         return None
     chosen, plans = ranked.chosen, ranked.plans
     score = (float(ranked.score[chosen]),)
     found = score if ranked.least is None else (ranked.least, *score)
-    moved = float(ranked.estimate.burst_bytes[chosen])
-    return found, int(plans.pieces[chosen]), plans.plan(chosen, dataflow), moved
+    bursts = float(ranked.estimate.burst_bytes[chosen])
+    asked = float(requested_bytes(shape, limits, plans.at(np.array([chosen])))[0])
+    return found, int(plans.pieces[chosen]), plans.plan(chosen, dataflow), bursts, asked
 
 
 def _ranked(shape: LayerShape, limits: Limits, dataflow: DataflowName) -> _Ranked | None:

@@ -128,8 +128,11 @@ class LayerShape:
 def _loaded_channels(maps: Maps, stays: frozenset[str], name: str) -> int:
     """Channels of a map that do not stay: those of none of the maps that lie in its place and do."""
     place = maps.by_name[name]
-    on_chip = [maps.by_name[other].channels for other in stays if maps.by_name[other].tensor is place.tensor]
-    return len(place.channels) - sum(int(np.isin(place.channels, channels).sum()) for channels in on_chip)
+    loaded = np.ones(place.tensor.dims[3], dtype=np.bool_)
+    for other in stays:
+        if maps.by_name[other].tensor is place.tensor:
+            loaded[maps.by_name[other].channels] = False
+    return int(np.count_nonzero(loaded[place.channels]))
 
 
 class Prices(NamedTuple):
@@ -232,6 +235,11 @@ def _weight_bytes(shape: LayerShape, limits: Limits, groups: int, outs: int, ins
         return 0
     bits, weights = limits.array.stored_weights
     return packed_bytes(ceil_div(groups * outs * ins * shape.taps * bits, weights), 1)
+
+
+def layer_weight_bytes(shape: LayerShape, limits: Limits) -> int:
+    """Bytes of all weights in one tile."""
+    return _weight_bytes(shape, limits, shape.groups, shape.group_outputs, shape.group_inputs)
 
 
 def largest_map_tile(shape: LayerShape, fits: Fits) -> tuple[int, int, int] | None:

@@ -1,0 +1,162 @@
+"""Layers that take turns band by band, so that the map between them is never whole, on chip or off.
+
+A layer and all its readers are fused where these follow it at once, all on the array. Each works on bands of whole rows
+with all channels; its weights stay for as long as the fused layers run. The bands of the map between lie in a ring of
+slots: each until its last reader is through with it, halo rows included, so nothing is computed or loaded twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from accelsim.lowering.placement import Maps
+from accelsim.lowering.residency import Fusion, Residency, free_pieces, readers_of
+from accelsim.lowering.search import Band
+from accelsim.network.graph import ADDRESSES, Network, Node
+from accelsim.program.commands import Compute
+from accelsim.units import ceil_div
+
+BandsOf = Callable[[Node, int, frozenset[str]], Mapping[int, Band]]
+"""The plans of a layer in bands, by rows of a band, with so much room for its tiles and these maps on chip."""
+Cost = Callable[[Node, int, frozenset[str]], int]
+"""DRAM bytes that a layer by itself asks for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memories:
+    """Bytes of the buffers: of all maps, and of the weights that do not stay."""
+
+    activation: int
+    weight: int
+
+
+def plan_fusion(
+    network: Network,
+    maps: Maps,
+    residency: Residency,
+    memories: Memories,
+    bands: BandsOf,
+    cost: Cost,
+    on_array: Callable[[Node], bool],
+) -> Residency:
+    """What stays, and the layers to fuse beside it: those that save most DRAM bytes first, each layer at most once."""
+    layers = len(residency.rooms)
+    found: list[tuple[int, Fusion]] = []
+    for number, node in enumerate(network.nodes[:layers]):
+        if node.name not in residency.stays and on_array(node):
+            readers = _fusable_readers(network, maps, number, on_array)
+            fusion = readers and _fused(network, maps, residency, memories, bands, (node, *readers))
+            if fusion:
+                alone = (residency.rooms[layer] for layer in fusion.layers)
+                nodes = network.nodes[fusion.first : fusion.last + 1]
+                before = sum(
+                    cost(each, high - low, residency.names) for each, (low, high) in zip(nodes, alone, strict=True)
+                )
+                found.append((before - fusion.dram_bytes, fusion))
+    taken: set[int] = set()
+    for saved, fusion in sorted(found, key=lambda each: (-each[0], each[1].first)):
+        if saved > 0 and taken.isdisjoint(fusion.layers):
+            taken.update(fusion.layers)
+            residency = residency.fused(fusion)
+    return residency
+
+
+def _fusable_readers(
+    network: Network, maps: Maps, number: int, on_array: Callable[[Node], bool]
+) -> tuple[Node, ...] | None:
+    """The readers of a layer's map, if they are alike and nothing but addresses stands between."""
+    node = network.nodes[number]
+    names = set(readers_of(network, maps, node.name))
+    readers: list[Node] = []
+    for other in network.nodes[number + 1 :]:
+        if len(readers) == len(names):
+            break
+        if other.name in names:
+            readers.append(other)
+        elif other.op not in ADDRESSES or maps.copies[other.name]:
+            return None
+    alike = len({reader.output.height for reader in readers}) == 1 and all(map(on_array, readers))
+    whole_bytes = maps.by_name[node.name].tensor.bits % 8 == 0
+    return tuple(readers) if alike and whole_bytes and len(readers) == len(names) else None
+
+
+def _fused(
+    network: Network, maps: Maps, residency: Residency, memories: Memories, bands: BandsOf, nodes: Sequence[Node]
+) -> Fusion | None:
+    """A layer and its readers in the highest bands that fit; None where none do."""
+    numbers = {node.name: number for number, node in enumerate(network.nodes)}
+    node, *readers = nodes
+    first, last = numbers[node.name], numbers[readers[-1].name]
+    pieces = free_pieces(residency, memories.activation, range(first, last + 1))
+    if pieces is None:
+        return None
+    names = residency.names | {node.name}
+    largest = max(high - low for low, high in pieces)
+    choices = [bands(each, largest, names) for each in nodes]
+    for rows in sorted(choices[1], reverse=True):
+        turns = ceil_div(readers[0].output.height, rows)
+        sizes = (ceil_div(node.output.height, turns), *(rows for _ in readers))
+        chosen = [band.get(size) for band, size in zip(choices, sizes, strict=True)]
+        if turns == 1 or any(band is None for band in chosen):
+            continue
+        own = [band for band in chosen if band is not None]
+        slot = sizes[0] * node.output.width * node.output.channels * maps.by_name[node.name].tensor.bits // 8
+        slots = _slots(node, readers, sizes, network.batch)
+        placed = _placed(pieces, slots * slot, sum(band.map_bytes for band in own))
+        if placed and sum(band.weight_bytes for band in own) <= memories.weight:
+            plans = {each.name: band.plan for each, band in zip(nodes, own, strict=True)}
+            moved = round(sum(band.dram_bytes for band in own))
+            return Fusion(node.name, first, last, placed[0], placed[1], slots, slot, plans, moved)
+    return None
+
+
+def _placed(pieces: Sequence[tuple[int, int]], ring: int, tiles: int) -> tuple[int, tuple[int, int]] | None:
+    """Address of the ring, at the top of the smallest piece that holds it, and the largest piece left for tiles."""
+    for low, high in sorted(pieces, key=lambda piece: piece[1] - piece[0]):
+        if high - low >= ring:
+            rest = [(low, high - ring), *(piece for piece in pieces if piece != (low, high))]
+            room = max(rest, key=lambda piece: piece[1] - piece[0])
+            return (high - ring, room) if room[1] - room[0] >= tiles else None
+    return None
+
+
+def _slots(node: Node, readers: Sequence[Node], rows: Sequence[int], batch: int) -> int:
+    """Bands of the map that have to be on chip at once: those of a turn of the readers and those of the next."""
+    own = ceil_div(node.output.height, rows[0])
+    needed = [
+        (image * own + first, image * own + last)
+        for image in range(batch)
+        for first, last in _needed(node, readers, rows)
+    ]
+    ahead = (after[1] - before[0] + 1 for before, after in pairwise(needed))
+    return max(*ahead, *(last - first + 1 for first, last in needed))
+
+
+def _needed(node: Node, readers: Sequence[Node], rows: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """The first and last band of the map that each turn of the readers reads."""
+    height = readers[0].output.height
+    for start in range(0, height, rows[1]):
+        windows = [
+            reader.window.vertical.taken(start, min(start + rows[1], height), node.output.height) for reader in readers
+        ]
+        yield min(low for low, _ in windows) // rows[0], (max(high for _, high in windows) - 1) // rows[0]
+
+
+def in_turns(producer: Sequence[Compute], readers: Sequence[Sequence[Compute]]) -> Iterator[Compute]:
+    """The computes of a layer and its readers, band by band: those of a turn's map stand before the turn before, so
+    that the array has work while they leave it."""
+    made = {tile: number for number, compute in enumerate(producer) for tile in compute.results}
+    turns = list(zip(*readers, strict=True))
+    wanted = [
+        max((made.get(tile, -1) for compute in turn for tile in (*compute.stationary, *compute.streamed)), default=-1)
+        for turn in turns
+    ]
+    reached = 0
+    for number, turn in enumerate(turns):
+        until = max(reached, *(each + 1 for each in wanted[number : number + 2]))
+        yield from producer[reached:until]
+        yield from turn
+        reached = until
+    yield from producer[reached:]
