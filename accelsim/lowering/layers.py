@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
-from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,16 +16,17 @@ from accelsim.lowering.held import Held
 from accelsim.lowering.pieces import (
     blocks,
     cuts,
-    input_pixels,
     input_window,
     kernel_positions,
     line_buffer_share,
     loops,
     once_each,
+    operand_positions,
     overlap,
     product_of,
     right_regions,
     roles,
+    vector_reads,
 )
 from accelsim.lowering.pinning import Pins
 from accelsim.lowering.placement import Channels, Maps, Placement, aligned, copied_channels, progressions
@@ -367,8 +367,8 @@ class Lowerer:
         operations = outputs * ops_per_element(node)
         once = self.machine.sram.line_buffer
         read = sum(
-            _vector_reads(node, position, work, once=once) * self._bits(name)
-            for position, name in _operand_positions(node, work)
+            vector_reads(node, position, work, once=once) * self._bits(name)
+            for position, name in operand_positions(node, work)
         )
         read_bytes, written_bytes = packed_bytes(read, 1), packed_bytes(outputs, self._bits(node.name))
         weight_bytes = sum(tile.bytes for tile in streamed if tile.buffer is Buffer.WEIGHT)
@@ -399,21 +399,3 @@ def _in_ring(fusion: Fusion, tiles: Sequence[Tile]) -> Iterator[tuple[Tile, int]
         places: dict[Tile, int] = {}
         _one_after_the_other(band, fusion.low + number % fusion.slots * fusion.slot_bytes, places)
         yield from places.items()
-
-
-def _operand_positions(node: Node, work: Work) -> Iterator[tuple[int, str]]:
-    """The inputs that a piece on the vector unit reads, each map once; of a copy, the one that is copied."""
-    if node.op in (Op.CONCAT, Op.SHUFFLE):
-        yield work.reduction.start, node.inputs[work.reduction.start]
-        return
-    yield from ((node.inputs.index(name), name) for name in dict.fromkeys(node.inputs))
-
-
-def _vector_reads(node: Node, position: int, work: Work, *, once: bool) -> int:
-    """Elements read of an input: once for each window over it, padding left out; once only with a line buffer."""
-    if node.op in (Op.MAX_POOL, Op.AVG_POOL, Op.CONV):
-        return (input_pixels if once else kernel_positions)(node, work) * work.channels.size
-    if node.op is Op.SCALE and position == 1:
-        return work.images.size * work.channels.size
-    channels = node.sizes[0].channels if node.op is Op.SUBSAMPLE_PAD else work.channels.size
-    return prod(part.size for part in input_window(node, (work.images, work.rows, work.cols))) * channels

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import product
+from math import prod
 from typing import Any
 
 from accelsim.lowering.array_work import Share
@@ -150,3 +151,21 @@ def roles(
             return ifmaps, weights
         case _:
             return (), (*ifmaps, *weights)
+
+
+def operand_positions(node: Node, work: Work) -> Iterator[tuple[int, str]]:
+    """The inputs that a piece on the vector unit reads, each map once; of a copy, the one that is copied."""
+    if node.op in (Op.CONCAT, Op.SHUFFLE):
+        yield work.reduction.start, node.inputs[work.reduction.start]
+        return
+    yield from ((node.inputs.index(name), name) for name in dict.fromkeys(node.inputs))
+
+
+def vector_reads(node: Node, position: int, work: Work, *, once: bool) -> int:
+    """Elements read of an input: once for each window over it, padding left out; once only with a line buffer."""
+    if node.op in (Op.MAX_POOL, Op.AVG_POOL, Op.CONV):
+        return (input_pixels if once else kernel_positions)(node, work) * work.channels.size
+    if node.op is Op.SCALE and position == 1:
+        return work.images.size * work.channels.size
+    channels = node.sizes[0].channels if node.op is Op.SUBSAMPLE_PAD else work.channels.size
+    return prod(part.size for part in input_window(node, (work.images, work.rows, work.cols))) * channels
