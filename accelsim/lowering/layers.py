@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +29,7 @@ from accelsim.lowering.pieces import (
 )
 from accelsim.lowering.pinning import Pins
 from accelsim.lowering.placement import Channels, Maps, Placement, aligned, copied_channels, progressions
-from accelsim.lowering.residency import Fusion, MapsOutgrownError, Residency
+from accelsim.lowering.residency import MapsOutgrownError, Residency, in_ring, one_after_the_other
 from accelsim.lowering.search import Band, bands, convolution_bytes, plan_convolution, plan_vector, vector_dram_bytes
 from accelsim.lowering.tiling import LayerShape, Limits, Plan
 from accelsim.lowering.vector_work import on_vector_unit, ops_per_element, vector_cycles
@@ -298,18 +297,18 @@ class Lowerer:
         for name, tiles in self.kept_by.items():
             fusion = self.residency.fusions.get(name)
             if fusion is not None:
-                found.update(_in_ring(fusion, tiles))
+                found.update(in_ring(fusion, tiles))
                 continue
             low = self.residency.addresses[name]
-            address = _one_after_the_other(tiles, low, found)
+            address = one_after_the_other(tiles, low, found)
             if address > low + self.residency.stays[name].size:
                 outgrown.add(name)
         if outgrown:
             raise MapsOutgrownError(outgrown)
-        _one_after_the_other(self.pinned.values(), self.pins.room, found)
+        one_after_the_other(self.pinned.values(), self.pins.room, found)
         for fusion in self.residency.fusions.values():
             own = [self.fused_weights[name] for name in fusion.plans if name in self.fused_weights]
-            _one_after_the_other(own, self.pins.room - sum(tile.bytes for tile in own), found)
+            one_after_the_other(own, self.pins.room - sum(tile.bytes for tile in own), found)
         return found
 
     def tiles_of(self, place: Placement, region: Region) -> tuple[Tile, ...]:
@@ -382,20 +381,3 @@ class Lowerer:
         )
         cycles = vector_cycles(self.machine, operations, read_bytes, written_bytes)
         return Compute(index, Unit.VECTOR, work, (), streamed, results, vector_cycles=cycles)
-
-
-def _one_after_the_other(tiles: Iterable[Tile], address: int, found: dict[Tile, int]) -> int:
-    """Put tiles next to each other; the address behind the last."""
-    for tile in tiles:
-        found[tile] = address
-        address += tile.bytes
-    return address
-
-
-def _in_ring(fusion: Fusion, tiles: Sequence[Tile]) -> Iterator[tuple[Tile, int]]:
-    """Addresses of the bands of a map, in the order in which they are computed, round the slots of its ring."""
-    in_order = groupby(tiles, key=lambda tile: tile.region[:2])
-    for number, (_, band) in enumerate(in_order):
-        places: dict[Tile, int] = {}
-        _one_after_the_other(band, fusion.low + number % fusion.slots * fusion.slot_bytes, places)
-        yield from places.items()
