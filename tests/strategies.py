@@ -110,7 +110,43 @@ def networks(draw: st.DrawFn) -> Network:
         row, shape = draw(_row(f"l{number}", shapes))
         rows.append(row)
         shapes[row["name"]] = shape
-    keys = draw(_data_transforms(sorted(shapes))) if draw(st.booleans()) else {}
+    written = {row["name"] for row in rows if row["op"] != "slice"} | {"input"}
+    keys = draw(_data_transforms(sorted(written))) if draw(st.booleans()) else {}
+    return network_of(rows, size, batch=draw(st.sampled_from([1, 1, 2, 3])), **keys)
+
+
+@st.composite
+def attentions(draw: st.DrawFn) -> Network:
+    """Attention over the pixels of a map or between two, in heads, parts of it in a concat; half of them shrunk."""
+    size = (draw(st.integers(1, 5)), draw(st.integers(1, 4)), draw(st.integers(1, 6)))
+    heads = draw(st.integers(1, 4))
+    depth, values = heads * draw(st.integers(1, 5)), heads * draw(st.integers(1, 5))
+    rows: list[dict[str, Any]] = [{"name": "x", "op": "matmul", "channels": draw(st.integers(1, 6))}]
+    source = "x"
+    if draw(st.booleans()):
+        rows.append({"name": "pool", "op": "maxpool", "kernel": 1, "stride": [draw(st.integers(1, 2)), 1]})
+        source = draw(st.sampled_from(["pool", "input"]))
+    rows += [
+        {"name": "q", "op": "matmul", "inputs": ["x"], "channels": depth},
+        {"name": "k", "op": "matmul", "inputs": [source], "channels": depth},
+        {"name": "v", "op": "matmul", "inputs": [source], "channels": values},
+    ]
+    if draw(st.booleans()):
+        rows[-3:] = [
+            {"name": "qkv", "op": "matmul", "inputs": ["x"], "channels": 2 * depth + values},
+            {"name": "q", "op": "slice", "inputs": ["qkv"], "channels": depth},
+            {"name": "k", "op": "slice", "inputs": ["qkv"], "first": depth, "channels": depth},
+            {"name": "v", "op": "slice", "inputs": ["qkv"], "first": 2 * depth, "channels": values},
+        ]
+    if draw(st.booleans()):
+        rows.append({"name": "kv", "op": "concat", "inputs": ["k", "v"]})
+    rows += [
+        {"name": "scores", "op": "product", "inputs": ["q", "k"], "groups": heads, "transposed": True},
+        {"name": "shares", "op": "softmax", "inputs": ["scores"], "groups": heads},
+        {"name": "heads", "op": "product", "inputs": ["shares", "v"], "groups": heads},
+        {"name": "out", "op": "matmul", "inputs": ["heads"], "channels": draw(st.integers(1, 6))},
+    ]
+    keys = draw(_data_transforms([row["name"] for row in rows if row["op"] != "slice"])) if draw(st.booleans()) else {}
     return network_of(rows, size, batch=draw(st.sampled_from([1, 1, 2, 3])), **keys)
 
 
@@ -143,7 +179,9 @@ def _row(draw: st.DrawFn, name: str, shapes: dict[str, tuple[int, int, int]]) ->
     flat = sorted(other for other, shape in shapes.items() if shape[:2] == (height, width))
     factors = sorted(other for other, shape in shapes.items() if shape == (1, 1, channels))
     kinds = ["conv", "conv", "conv", "dwconv", "fc", "matmul", "maxpool", "avgpool", "gap", "add", "concat", "shuffle"]
-    kinds += ["sigmoid", "softmax", "lrn", "bn", "relu"] + (["scale", "scale"] if factors else [])
+    kinds += ["slice", "sigmoid", "softmax", "lrn", "bn", "relu"] + (["scale", "scale"] if factors else [])
+    products = _products(shapes, source)
+    kinds += ["product", "product"] if products else []
     op = draw(st.sampled_from(kinds))
     row: dict[str, Any] = {"name": name, "op": op, "inputs": [source]}
     shape = (height, width, channels)
@@ -164,13 +202,40 @@ def _row(draw: st.DrawFn, name: str, shapes: dict[str, tuple[int, int, int]]) ->
         others = draw(st.lists(st.sampled_from(flat), min_size=1, max_size=2))
         row["inputs"] = [source, *others]
         shape = (height, width, sum(shapes[other][2] for other in row["inputs"]))
-    elif op == "shuffle":
+    elif op in ("shuffle", "softmax"):
         row["groups"] = draw(st.sampled_from(_divisors(channels)))
+    elif op in ("product", "slice"):
+        keys, out = draw(st.sampled_from(products) if op == "product" else _slices(channels))
+        row |= keys
+        shape = (height, width, out)
     elif op == "scale":
         row["inputs"] = [source, draw(st.sampled_from(factors))]
     elif op == "lrn":
         row["size"] = draw(st.integers(1, 5))
     return row, shape
+
+
+@st.composite
+def _slices(draw: st.DrawFn, channels: int) -> Any:
+    """Keys of a slice, and its channels."""
+    first = draw(st.integers(0, channels - 1))
+    keys = {"first": first, "channels": draw(st.integers(1, channels - first))}
+    return keys, keys["channels"]
+
+
+def _products(shapes: dict[str, tuple[int, int, int]], left: str) -> list[tuple[dict[str, Any], int]]:
+    """Rows of all products that a map can be the left one of, and their channels."""
+    channels = shapes[left][2]
+    found: list[tuple[dict[str, Any], int]] = []
+    for right, (height, width, others) in sorted(shapes.items()):
+        tokens = height * width
+        for groups in _divisors(channels):
+            inputs = {"inputs": [left, right], "groups": groups}
+            if others == channels and groups * tokens <= 100:
+                found.append(({**inputs, "transposed": True}, groups * tokens))
+            if channels == groups * tokens and others % groups == 0:
+                found.append((inputs, others))
+    return found
 
 
 @st.composite

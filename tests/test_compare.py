@@ -22,10 +22,11 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 
 from accelsim.cli import main, progress
-from accelsim.config.load import names
+from accelsim.config.load import names, shipped
+from accelsim.energy.ranking import Flip
 from accelsim.errors import UserError
 from accelsim.report.beside import write_beside
-from accelsim.report.compare import COLUMNS, Row
+from accelsim.report.compare import COLUMNS, Row, flipped
 from accelsim.report.figure import drawn
 from accelsim.report.tradeoff import COSTS, MOST_NAMED, tradeoff
 from accelsim.run.compare import compare, load_points
@@ -201,6 +202,47 @@ def test_nothing_runs_in_vain(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     with pytest.raises(UserError, match="room for layer a of tiny"):
         compare(points, lambda _: None)
     assert ran == ["tiny", "tiny"]
+
+
+FLIPPING = ("mobilenet_v1_0.75_192", "shufflenet_1.0x_g3")
+
+
+def test_networks_whose_order_by_energy_depends_on_the_table_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """As runs by each of the tables say; the words name the tables with which the order is another."""
+    options = ("--hw", "edge", "--set", "network.batch=2")
+    found = json.loads(said(capsys, *FLIPPING, *options, "--json")[0])["energy_order_flips"]
+    by_table = {
+        table: [
+            simulate(name, "edge", {"network.batch": 2, "energy.table": table}).totals["energy_total_pj"]
+            for name in FLIPPING
+        ]
+        for table in shipped("energy")
+    }
+    less, more = FLIPPING
+    others = [table for table, (one, other) in by_table.items() if one > other]
+    assert by_table["lecture_100x"][0] < by_table["lecture_100x"][1]
+    assert others
+    assert found == [
+        {"machine": "edge", "first": less, "second": more, "table": "lecture_100x", "other_table": table}
+        for table in others
+    ]
+    *_, last = said(capsys, *FLIPPING, *options)[0].splitlines()
+    assert last == f"{less} takes less energy than {more} by lecture_100x, more by {', '.join(others)}"
+
+
+def test_an_order_that_all_tables_share_takes_no_words(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("shufflenet_0.25x_g1", "mobilenet_v1_1.00_224", "--hw", "edge")
+    assert json.loads(said(capsys, *options, "--json")[0])["energy_order_flips"] == []
+    assert len(said(capsys, *options)[0].splitlines()) == 3
+
+
+def test_many_flips_are_named_in_part() -> None:
+    """By machine, where there are several."""
+    found = [Flip(f"n{number}", "m", "t", "u") for number in range(12)]
+    lines = flipped({"edge": found, "cloud": []})
+    assert len(lines) == 11
+    assert lines[0] == "n0 takes less energy than m on edge by t, more by u"
+    assert lines[-1] == "so it is with 2 more pairs"
 
 
 class Terminal(io.StringIO):

@@ -403,6 +403,18 @@ def test_a_waiting_write_answers_a_read_and_swallows_another_write() -> None:
     assert memory.counts(memory.end).reads == 8
 
 
+def test_neighbouring_bursts_may_lie_in_different_rows() -> None:
+    """Then each takes a row cycle of its bank, or its share of the activates."""
+    device = device_of("ddr4-2400-x8", "address_mapping=column:bank:bankgroup:row", NO_REFRESH)
+    bursts = stream(400, 64)
+    memory, log = memory_after(device, bursts)
+    assert memory.counts(memory.end).row_hits == 0
+    assert log == memory_after(device, bursts, shortcut=False)[1]
+    assert cycles(device, stream(400, 64)) - cycles(device, stream(200, 64)) == 200 * 56
+    mixed = device_of("gddr6", "address_mapping=column:row:bank:bankgroup")
+    assert violations(memory_after(mixed, bursts)[1], sheet_of(mixed)) == []
+
+
 def test_addresses_beyond_the_last_row_wrap_around() -> None:
     device = device_of("ddr4-2400-x8")
     size = 1 << 33
@@ -411,15 +423,19 @@ def test_addresses_beyond_the_last_row_wrap_around() -> None:
 
 # The shortcut.
 
+ODD_MAPPINGS = ("row:rank:bank:column:bankgroup", "bank:row:bankgroup:column", "column:row:bank:bankgroup")
+
 
 @st.composite
 def anything(draw: st.DrawFn) -> tuple[CommandDevice, list[Burst]]:
     name = draw(st.sampled_from(COMMAND_DEVICES))
-    mapping = draw(st.sampled_from(sorted(MAPPINGS.values())))
+    mapping = draw(st.sampled_from([*sorted(MAPPINGS.values()), *ODD_MAPPINGS]))
     policy = draw(st.sampled_from(["open", "open", "open", "closed"]))
     entries = draw(st.sampled_from([32, 32, 8, 1]))
-    pages, queues = f"page_policy={policy}", f"scheduler.queue_entries={entries}"
-    device = device_of(name, f"address_mapping={mapping}", pages, queues)
+    ranks = 1 if name == "hbm2" else draw(st.sampled_from([1, 1, 2, 4]))
+    parts = (f"scheduler.queue_entries={entries}", f"organisation.ranks={ranks}")
+    refresh = draw(st.sampled_from([(), ("timing.t_refi_nck=3001",)]))
+    device = device_of(name, f"address_mapping={mapping}", f"page_policy={policy}", *parts, *refresh)
     random_ = random.Random(draw(st.integers(0, 1 << 30)))
     kinds = draw(st.lists(st.sampled_from(["R", "W", "RW", "rows"]), min_size=1, max_size=6))
     bursts: list[Burst] = []

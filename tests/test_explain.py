@@ -107,9 +107,18 @@ def test_terms_add_up_on_the_main_network(machine: str) -> None:
     check(played_on("shufflenet_g3", machine))
 
 
-@pytest.mark.parametrize("setting", ["array.dataflow=auto", "dram=lpddr4-3200", "scheduling.objective=dram_bytes"])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "array.dataflow=auto",
+        "array.overlap=false scheduling.inferences=2",
+        "array.timing=scalesim-v3 array.overlap=false",
+        "dram=lpddr4-3200",
+        "scheduling.objective=dram_bytes",
+    ],
+)
 def test_terms_add_up_whatever_chooses_and_whatever_moves(setting: str) -> None:
-    workload, graph, machine = load_both("study_inception_reduced", "edge", [(1, setting)])
+    workload, graph, machine = load_both("study_inception_reduced", "edge", list(enumerate(setting.split(), 1)))
     check(play_network(workload, graph, machine))
 
 

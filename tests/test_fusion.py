@@ -29,9 +29,11 @@ def convolution(name: str, kernel: int = 1, **keys: Any) -> dict[str, Any]:
     return {"name": name, "op": "conv", "kernel": kernel, "channels": 64, "pad": kernel // 2, **keys}
 
 
-def lowered_with(rows: list[dict[str, Any]], maps: int, weights: int = LARGE, fusion: str = "auto") -> Lowered:
+def lowered_with(
+    rows: list[dict[str, Any]], maps: int, weights: int = LARGE, fusion: str = "auto", height: int = 8
+) -> Lowered:
     sizes = {"sram__activation__capacity_bytes": maps, "sram__weight__capacity_bytes": weights}
-    return lower(network_of(rows, (8, 8, 64)), machine_of(**sizes, scheduling__fusion=fusion))
+    return lower(network_of(rows, (height, 8, 64)), machine_of(**sizes, scheduling__fusion=fusion))
 
 
 def dram_bytes(lowered: Lowered) -> int:
@@ -75,15 +77,14 @@ def test_bands_take_turns_one_ahead_and_the_map_between_takes_two_slots() -> Non
 
 
 def test_squeeze_and_both_expands_take_turns() -> None:
-    """Both readers of a map, behind one another, and the concat of theirs is only addresses."""
+    """Both readers of a map that does not fit whole, behind one another; the concat of theirs is only addresses."""
     rows = [
         convolution("squeeze"),
         convolution("one", inputs=["squeeze"]),
         convolution("three", 3, inputs=["squeeze"]),
         {"name": "cat", "op": "concat", "inputs": ["one", "three"]},
     ]
-    sizes = {"sram__activation__capacity_bytes": (2 + 2 + 2 + 4) * ROW, "sram__weight__capacity_bytes": LARGE}
-    lowered = lower(network_of(rows, (16, 8, 64)), machine_of(**sizes))
+    lowered = lowered_with(rows, (2 + 2 + 2 + 4) * ROW, height=16)
     assert order(lowered)[:6] == ["squeeze"] * 3 + ["one", "three", "squeeze"]
     assert dram_bytes(lowered) == 2 * MAP + 11 * WEIGHTS + 4 * MAP
 

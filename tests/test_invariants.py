@@ -19,7 +19,7 @@ from accelsim.lowering.vector_work import on_vector_unit
 from accelsim.machine.machine import Timeline, play
 from accelsim.machine.stalls import layer_times
 from accelsim.network.graph import Network, Node, Op
-from accelsim.program.commands import Buffer, Compute, Load, Program, Store, Tile, Unit, unit_of
+from accelsim.program.commands import Compute, Load, Program, Store, Tile, Unit, unit_of
 from accelsim.program.link import link
 from accelsim.program.tensors import Region, Tensor, elements
 from accelsim.run.simulate import load_network, run_network
@@ -73,7 +73,10 @@ def test_tiles_in_use_and_in_flight_fit_their_buffers(network: Network, machine:
             plan = lowered.plans[layer]
             assert plan is not None
             array = replace(array, dataflow=plan.dataflow)
-            assert _most_sums(computes, array) * array.psum_bits <= machine.sram.accumulator.capacity_bytes * 4
+            assert (
+                _most_sums(network.nodes[layer], computes, array) * array.psum_bits
+                <= machine.sram.accumulator.capacity_bytes * 4
+            )
 
 
 def _tiles(command: Compute) -> tuple[Tile, ...]:
@@ -87,7 +90,7 @@ def _everywhere(computes: list[Compute]) -> set[Tile]:
     return loaded | (results if all(set(command.results) in (set(), results) for command in computes) else set())
 
 
-def _most_sums(computes: list[Compute], array: ArrayMachine) -> int:
+def _most_sums(node: Node, computes: list[Compute], array: ArrayMachine) -> int:
     """The most partial sums that wait at once."""
     waiting: dict[tuple[object, ...], int] = {}
     most = 0
@@ -96,17 +99,18 @@ def _most_sums(computes: list[Compute], array: ArrayMachine) -> int:
         key = (work.images, work.rows, work.cols, work.channels)
         if not (work.first and work.last) and array.dataflow != "os":
             waiting[key] = work.images.size * work.rows.size * work.cols.size * work.channels.size
-        most = max(most, sum(waiting.values()), _fold_sums(command, array))
+        most = max(most, sum(waiting.values()), _fold_sums(node, command, array))
         if work.last:
             waiting.pop(key, None)
     return most
 
 
-def _fold_sums(command: Compute, array: ArrayMachine) -> int:
+def _fold_sums(node: Node, command: Compute, array: ArrayMachine) -> int:
     """Partial sums of one fold; those of OS are in the PEs."""
     work = command.work
-    (weights,) = (tile for tile in (*command.stationary, *command.streamed) if tile.buffer is Buffer.WEIGHT)
-    groups, outputs, inputs, taps = (part.size for part in weights.region)
+    depth = node.output.channels // node.groups
+    groups = (work.channels.stop - 1) // depth - work.channels.start // depth + 1
+    outputs, inputs, taps = work.channels.size // groups, work.reduction.size, node.window.elements
     pixels = work.images.size * work.rows.size * work.cols.size
     if array.dataflow == "os":
         assert command.chain is not None
@@ -147,7 +151,7 @@ def test_bytes_are_conserved(network: Network, machine: Machine) -> None:
 def _macs_done(node: Node, machine: Machine) -> int:
     """All of an image, but for the zeros that the array skips."""
     skips = node.pruning is not None and node.pruning.zeros == "skip" and not on_vector_unit(node, machine)
-    return (node.nonzeros if skips else node.weights) * node.output.height * node.output.width
+    return node.nonzeros * node.output.height * node.output.width if skips else node.macs
 
 
 @random_cases

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from accelsim.check.execute import check_network
 from accelsim.errors import LoweringError
 from accelsim.lowering.array_work import ArrayMachine, Share, array_work
 from accelsim.lowering.dataflows import ArrayShape, DataflowName, Gemm
@@ -277,6 +278,36 @@ def test_a_concat_is_an_address_for_each_input_that_lies_nowhere_else() -> None:
         {"name": "y", "op": "concat", "inputs": ["x", "a", "input"]},
     ]
     assert copies_of(network_of(rows, (4, 4, 2)), scatter=True) == {"x": ("a",), "y": ("input",)}
+
+
+def test_a_map_within_a_shuffled_concat_is_copied_if_another_layer_reads_it() -> None:
+    """Its channels would lie apart; the one beside it, which only the concat reads, is written where it belongs."""
+    two = [{"name": name, "op": "matmul", "inputs": ["input"], "channels": 4} for name in "ab"]
+    joined = [{"name": "c", "op": "concat", "inputs": ["a", "b"]}, {"name": "s", "op": "shuffle", "groups": 2}]
+    network = network_of([*two, *joined, {"name": "d", "op": "matmul", "inputs": ["a"], "channels": 4}], (4, 4, 3))
+    assert place_maps(network, 8, scatter=True).copies == {"s": (), "c": ("a",)}
+    assert check_network(network, machine_of()) == []
+
+
+def test_a_slice_lies_within_its_input_and_moves_nothing() -> None:
+    """Its readers load its channels, and of no others; a concat of slices copies them."""
+    rows: list[dict[str, Any]] = [
+        {"name": "a", "op": "matmul", "channels": 8},
+        {"name": "s", "op": "slice", "first": 3, "channels": 4},
+        {"name": "t", "op": "slice", "first": 1, "channels": 2},
+        {"name": "b", "op": "matmul", "channels": 4},
+        {"name": "c", "op": "concat", "inputs": ["s", "b"]},
+    ]
+    network = network_of(rows, (4, 4, 3), quantize={"layers": {"a": {"activation_bits": 4}}})
+    maps = place_maps(network, 8, scatter=True)
+    assert maps.by_name["t"].tensor is maps.by_name["a"].tensor
+    assert maps.by_name["t"].channels.tolist() == [4, 5]
+    assert maps.copies == {"s": (), "t": (), "c": ("s",)}
+    for keep in ("auto", "never"):
+        machine = machine_of(scheduling__keep_activations=keep)
+        assert check_network(network, machine) == []
+        lowered = lower(network, machine)
+        assert not [command for command in lowered.program.commands if command.layer in (1, 2)]
 
 
 def test_a_shuffle_whose_stored_tile_holds_all_channels_costs_nothing() -> None:

@@ -21,7 +21,7 @@ from accelsim.cli import main
 from accelsim.errors import UserError
 from accelsim.importers import onnx as importer
 from accelsim.importers.onnx import read
-from accelsim.importers.onnx_operators import OPERATORS
+from accelsim.importers.operators import OPERATORS
 from accelsim.network.graph import Network
 from accelsim.report.layers import layer_table
 from accelsim.run.define import build_network, load_network
@@ -131,6 +131,29 @@ def test_convolutions_in_every_form(tmp_path: Path) -> None:
     assert (last.vertical.pad, last.vertical.pad_end) == (2, 1)
 
 
+def test_a_signal_is_an_image_one_pixel_wide(tmp_path: Path) -> None:
+    """Convolutions and pools over (batch, channels, steps), as in speech and sensors."""
+    path = saved(
+        tmp_path,
+        [
+            node("Conv", "x a", "b", kernel_shape=[5], strides=[2], pads=[2, 2]),
+            node("Relu", "b", "c"),
+            node("MaxPool", "c", "d", kernel_shape=[2], strides=[2]),
+            node("Conv", "d e", "f", group=16, dilations=[2], auto_pad="SAME_UPPER"),
+            node("Flatten", "f", "g"),
+            node("Gemm", "g w", "y", transB=1),
+        ],
+        size=(1, 3, 64),
+        weights={"a": (16, 3, 5), "e": (16, 1, 3), "w": (4, 256)},
+    )
+    assert rows(path) == [
+        ("conv", "32x1x16", "relu"), ("maxpool", "16x1x16", "none"), ("dwconv", "16x1x16", "none"),
+        ("fc", "1x1x4", "none"),
+    ]  # fmt: skip
+    assert network(path).macs == 32 * 16 * 15 + 16 * 16 * 3 + 1024
+    assert main(["check", str(path), "edge"]) == 0
+
+
 @pytest.mark.parametrize(("op", "ours"), [("MaxPool", "maxpool"), ("AveragePool", "avgpool")])
 def test_pools_round_up_or_down_as_onnx_does(op: str, ours: str, tmp_path: Path) -> None:
     """Shapes as ONNX's own inference has them."""
@@ -229,6 +252,256 @@ def test_a_block_of_tokens(tmp_path: Path) -> None:
     assert main(["check", str(path), "edge"]) == 0
 
 
+def attention(*, scaled: str = "scores", merged: bool = False) -> list[onnx.NodeProto]:
+    """Self-attention in 4 heads of 8 features over 49 tokens, from `n` to `o`; scaled: what a constant divides."""
+    nodes = []
+    turned = [0, 2, 1, 3] if merged else [0, 2, 3, 1]
+    for each in "qkv":
+        nodes += [
+            node("MatMul", f"n w{each}", f"{each}1"),
+            node("Add", f"{each}1 b{each}", f"{each}2"),
+            node("Reshape", f"{each}2 apart", f"{each}3"),
+            node("Transpose", f"{each}3", f"{each}4", perm=turned if each == "k" else [0, 2, 1, 3]),
+        ]
+        if merged:
+            nodes.append(node("Reshape", f"{each}4 merged", f"{each}5"))
+    q, k, v = ("q5", "k6", "v5") if merged else ("q4", "k4", "v4")
+    if merged:
+        nodes.append(node("Transpose", "k5", "k6", perm=[0, 2, 1]))
+    if scaled == "query":
+        nodes.append(node("Mul", f"{q} root", "scaled"))
+        q = "scaled"
+    nodes.append(node("MatMul", f"{q} {k}", "scores"))
+    if scaled == "scores":
+        nodes.append(node("Div", "scores root", "divided"))
+    nodes += [
+        node("Softmax", "divided" if scaled == "scores" else "scores", "shares", axis=-1),
+        node("MatMul", f"shares {v}", "heads"),
+    ]
+    last = "heads"
+    if merged:
+        nodes.append(node("Reshape", "heads unmerged", "heads4"))
+        last = "heads4"
+    return [
+        *nodes,
+        node("Transpose", last, "joined", perm=[0, 2, 1, 3]),
+        node("Reshape", "joined whole", "together"),
+        node("MatMul", "together wo", "o1"),
+        node("Add", "o1 bo", "o"),
+    ]
+
+
+SHAPES = {
+    "apart": np.array([0, 0, 4, 8]), "merged": np.array([-1, 49, 8]), "unmerged": np.array([-1, 4, 49, 8]),
+    "whole": np.array([0, 0, 32]), "root": np.float32(8**0.5),
+}  # fmt: skip
+PROJECTIONS = {f"w{each}": (32, 32) for each in "qkvo"} | {f"b{each}": (32,) for each in "qkvo"}
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize(
+    "form", [{}, {"scaled": "query"}, {"scaled": "nothing"}, {"merged": True}], ids=["", "query", "plain", "merged"]
+)
+def test_an_encoder_block(form: dict[str, Any], batch: int, tmp_path: Path) -> None:
+    """Attention and MLP of a transformer as exporters write them: scaled where it costs nothing, heads beside the batch
+    or one dimension with it. Each head multiplies 49 x 8 by 8 x 49, and 49 x 49 by 49 x 8."""
+    path = saved(
+        tmp_path,
+        [
+            node("LayerNormalization", "x g b", "n", axis=-1),
+            *attention(**form),
+            node("Add", "x o", "r"),
+            node("LayerNormalization", "r g b", "n2", axis=-1),
+            node("MatMul", "n2 w1", "h"),
+            node("Add", "h b1", "h1"),
+            node("Gelu", "h1", "a"),
+            node("MatMul", "a w2", "m"),
+            node("Add", "m b", "m2"),
+            node("Add", "r m2", "y"),
+        ],
+        size=(batch, 49, 32),
+        weights={**PROJECTIONS, "g": (32,), "b": (32,), "w1": (32, 128), "b1": (128,), "w2": (128, 32)},
+        constants=SHAPES,
+        opset=20,
+    )
+    found = network(path)
+    assert [(each.label, each.output.channels, each.groups) for each in found.nodes] == [
+        ("layernorm", 32, 1),
+        *[("matmul", 32, 1)] * 3,
+        ("product", 4 * 49, 4), ("softmax", 4 * 49, 4), ("product", 32, 4),
+        ("matmul", 32, 1), ("add", 32, 1), ("layernorm", 32, 1),
+        ("matmul", 128, 1), ("gelu", 128, 1), ("matmul", 32, 1), ("add", 32, 1),
+    ]  # fmt: skip
+    assert found.macs == 4 * 49 * 32 * 32 + 2 * 4 * 49 * 49 * 8 + 2 * 49 * 32 * 128
+    assert found.weights == 4 * 32 * 32 + 2 * 32 * 128
+    assert [each.transposed for each in found.nodes if each.label == "product"] == [True, False]
+    scores, shares = (
+        next(each for each in found.nodes if each.name == f"MatMul_{name}") for name in ("scores", "heads")
+    )
+    assert [name[-2:] for name in (*scores.inputs, shares.inputs[1])] == ["q1", "k1", "v1"]
+    assert main(["check", str(path), "edge"]) == 0
+
+
+def test_queries_keys_and_values_of_one_product(tmp_path: Path) -> None:
+    """As one map of which each is a part: by Gather or Split of a dimension of three, by Split or Slice of features."""
+    tail = [
+        node("Transpose", "k", "kt", perm=[0, 1, 3, 2]),
+        node("MatMul", "q kt", "scores"),
+        node("Softmax", "scores", "shares", axis=-1),
+        node("MatMul", "shares v", "heads"),
+        node("Transpose", "heads", "joined", perm=[0, 2, 1, 3]),
+        node("Reshape", "joined whole", "y"),
+    ]
+    apart = [node("Reshape", "m five", "m5"), node("Transpose", "m5", "parts", perm=[2, 0, 3, 1, 4])]
+    heads = [
+        made
+        for each in "qkv"
+        for made in (
+            node("Reshape", f"{each}1 four", f"{each}4"),
+            node("Transpose", f"{each}4", each, perm=[0, 2, 1, 3]),
+        )
+    ]
+    gathered = [node("Gather", f"parts n{place}", each, axis=0) for place, each in enumerate("qkv")]
+    cut = [node("Slice", f"m from{place} to{place} last", f"{each}1") for place, each in enumerate("qkv")]
+    squeezed = [node("Squeeze", f"{each}1 first", each) for each in "qkv"]
+    forms = {
+        "gather": [*apart, *gathered],
+        "split": [*apart, helper.make_node("Split", ["parts"], ["q1", "k1", "v1"], axis=0, num_outputs=3), *squeezed],
+        "features": [helper.make_node("Split", ["m", "sizes"], ["q1", "k1", "v1"], axis=-1), *heads],
+        "slice": [*cut, *heads],
+    }
+    numbers: dict[str, Any] = {f"n{place}": np.int64(place) for place in range(3)}
+    numbers |= {f"from{place}": np.array([32 * place]) for place in range(3)}
+    numbers |= {f"to{place}": np.array([32 * place + 32 if place < 2 else 1 << 62]) for place in range(3)}
+    numbers |= {"five": np.array([0, 0, 3, 4, 8]), "four": np.array([0, 0, 4, 8]), "whole": np.array([0, 0, 32])}
+    numbers |= {"first": np.array([0]), "last": np.array([-1]), "sizes": np.array([32, 32, 32])}
+    for name, nodes in forms.items():
+        path = saved(
+            tmp_path,
+            [node("MatMul", "x w", "m"), *nodes, *tail],
+            size=(2, 49, 32),
+            weights={"w": (32, 96)},
+            constants=numbers,
+        )
+        found = network(path)
+        assert [(each.label, each.first_channel, each.output.channels) for each in found.nodes] == [
+            ("matmul", 0, 96), ("slice", 0, 32), ("slice", 32, 32), ("slice", 64, 32),
+            ("product", 0, 196), ("softmax", 0, 196), ("product", 0, 32),
+        ], name  # fmt: skip
+        queries, keys, values = (each.name for each in found.nodes[1:4])
+        assert [each.inputs for each in found.nodes if each.label == "product"] == [
+            (queries, keys), (found.nodes[5].name, values),
+        ], name  # fmt: skip
+        assert main(["check", str(path), "edge"]) == 0
+
+
+def test_half_of_the_channels_go_round(tmp_path: Path) -> None:
+    """ShuffleNet v2's unit: half of the map goes through, half beside; nothing is copied but what a concat has to."""
+    path = saved(
+        tmp_path,
+        [
+            helper.make_node("Split", ["x"], ["a", "b"], axis=1, num_outputs=2, name="halves"),
+            node("Conv", "b w", "c"),
+            node("Concat", "a c", "d", axis=1),
+            node("Reshape", "d five", "e"),
+            node("Transpose", "e", "f", perm=[0, 2, 1, 3, 4]),
+            node("Reshape", "f four", "y"),
+        ],
+        weights={"w": (4, 4, 1, 1)},
+        constants={"five": np.array([0, 2, 4, 16, 16]), "four": np.array([0, 8, 16, 16])},
+    )
+    assert [label for label, *_ in rows(path)] == ["slice", "slice", "conv", "concat", "shuffle"]
+    assert main(["check", str(path), "edge"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("nodes", "expected"),
+    [
+        ([node("Slice", "x one two one")], "a part of the channels or features of a map, got axis 1 of [1, 49, 32]"),
+        ([node("Slice", "x one two last two")], "a part of one axis, in steps of 1"),
+        ([node("Split", "x sizes", axis=2)], "1 parts of 32, got [3, 4]"),
+        ([node("Gather", "x zero", axis=2)], "one of the parts of the features of a map, got 1 along axis 2"),
+        (
+            [
+                node("Reshape", "x five", "f"),
+                node("Transpose", "f", "t", perm=[2, 0, 3, 1, 4]),
+                node("Relu", "t"),
+            ],
+            "a map that is not shuffled, padded or in parts",
+        ),
+    ],
+    ids=["tokens", "steps", "sizes", "gather", "parts"],
+)
+def test_parts_that_are_no_channels_are_refused(nodes: Nodes, expected: str, tmp_path: Path) -> None:
+    constants = {
+        "one": np.array([1]), "two": np.array([2]), "last": np.array([-1]), "sizes": np.array([3, 4]),
+        "zero": np.int64(0), "five": np.array([0, 0, 2, 4, 4]),
+    }  # fmt: skip
+    path = saved(tmp_path, nodes, size=(1, 49, 32), constants=constants)
+    assert any(expected in message for message in refused(path)), refused(path)
+
+
+def test_attention_over_the_pixels_of_an_image_in_one_head(tmp_path: Path) -> None:
+    """Pixels become tokens, as many as they have features, and the order of the elements tells them apart."""
+    path = saved(
+        tmp_path,
+        [
+            node("Conv", "x w", "c"),
+            node("Reshape", "c flat", "p"),
+            node("Transpose", "p", "t", perm=[0, 2, 1]),
+            node("Transpose", "t", "k", perm=[0, 2, 1]),
+            node("MatMul", "t k", "scores"),
+            node("Softmax", "scores", "shares", axis=2),
+            node("MatMul", "shares t", "a"),
+            node("Transpose", "a", "back", perm=[0, 2, 1]),
+            node("Reshape", "back image", "i"),
+            node("Conv", "i w", "y"),
+        ],
+        size=(1, 16, 4, 4),
+        weights={"w": (16, 16, 1, 1)},
+        constants={"flat": np.array([0, 16, 16]), "image": np.array([0, 16, 4, 4])},
+    )
+    found = network(path)
+    assert [each.label for each in found.nodes] == ["conv", "product", "softmax", "product", "conv"]
+    assert [each.transposed for each in found.nodes if each.label == "product"] == [True, False]
+    assert found.macs == 4 * 16**3
+    assert main(["check", str(path), "edge"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("nodes", "expected"),
+    [
+        ([node("MatMul", "x x")], "maps that fit each other, got [1, 49, 32] by [1, 49, 32]"),
+        (
+            [node("Transpose", "x", "t", perm=[0, 2, 1]), node("MatMul", "t x")],
+            "two maps of as many heads, tokens by features on the left, got features by tokens on the left",
+        ),
+        (
+            [
+                node("Reshape", "x apart", "a"),
+                node("Transpose", "a", "h", perm=[0, 2, 1, 3]),
+                node("Softmax", "h", "s", axis=2),
+                node("Reshape", "h whole"),
+            ],
+            "a shape that leaves tokens and the features of each head, got [1, 49, 32]",
+        ),
+        (
+            [
+                node("Reshape", "x apart", "a"),
+                node("Transpose", "a", "h", perm=[0, 2, 1, 3]),
+                node("LayerNormalization", "h g b", axis=-1),
+            ],
+            "a normalisation of all features of a token, got one of 4 heads",
+        ),
+    ],
+    ids=["unequal", "turned", "mixed", "norm"],
+)
+def test_what_is_no_attention_is_refused(nodes: Nodes, expected: str, tmp_path: Path) -> None:
+    constants = {"apart": np.array([0, 0, 4, 8]), "whole": np.array([0, -1, 32])}
+    path = saved(tmp_path, nodes, size=(1, 49, 32), constants=constants, weights={"g": (8,), "b": (8,)}, opset=17)
+    assert any(expected in message for message in refused(path)), refused(path)
+
+
 def test_quantised_weights_and_maps_have_their_bits(tmp_path: Path) -> None:
     """QuantizeLinear and DequantizeLinear in pairs; 8 bits are what machines have."""
     path = saved(
@@ -300,8 +573,8 @@ def test_what_can_not_be_modelled_is_refused_all_at_once(tmp_path: Path) -> None
         "model.onnx:0: Fancy 'mine': expected an operator of ONNX itself, got one of 'ai.acme'",
         "model.onnx:0: LeakyRelu 'LeakyRelu_a': expected an operator that can be modelled (docs/onnx.md), "
         "got LeakyRelu",
-        "model.onnx:0: MatMul 'MatMul_y': expected a map times constant weights, "
-        "got a product of two maps, or weights times a map",
+        "model.onnx:0: MatMul 'MatMul_y': expected products of maps of (batch, heads, tokens, features), "
+        "got [1, 8, 16, 16] by [1, 8, 16, 16]",
     ]
 
 

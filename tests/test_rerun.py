@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from accelsim.cli import main
 from accelsim.report.columns import WHAT_IFS, speedup_column
 from accelsim.run.reprice import read_run
 from accelsim.run.result import Run
-from accelsim.run.simulate import load_both, run_network, simulate
+from accelsim.run.simulate import simulate
 from accelsim.run.what_if import IDEAL, with_what_if
 
 GOOD = Path(__file__).parent / "invalid" / "good"
@@ -107,6 +109,28 @@ def test_another_version_alone_is_no_difference(tmp_path: Path, capsys: pytest.C
     assert capsys.readouterr().out == expected
 
 
+def test_other_bytes_are_not_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file whose lines were ended otherwise has the same results, and not the same bytes."""
+    path = saved(tmp_path / "a", NET, MACHINE)
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    capsys.readouterr()
+    assert main(["rerun", str(path)]) == 0
+    assert capsys.readouterr().out == "tiny on tiny: the same results, though the file has other bytes\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes have no name")
+def test_a_file_that_can_be_read_once_is_enough(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw = saved(tmp_path / "a", NET, MACHINE).read_bytes()
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = Thread(target=pipe.write_bytes, args=(raw,))
+    writer.start()
+    capsys.readouterr()
+    assert main(["rerun", str(pipe)]) == 0
+    writer.join()
+    assert capsys.readouterr().out == "tiny on tiny: the same, to the byte\n"
+
+
 def test_a_file_that_names_no_resource_we_know_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = saved(tmp_path / "a", NET, MACHINE, "--what-if")
     other = doctored(path, lambda document: document["ideal_cycles"].update(luck=[1, 2]))
@@ -152,11 +176,21 @@ def test_every_family_is_as_quick_as_its_rerun(name: str, machine: str) -> None:
 
 
 def test_a_dram_at_command_granularity_becomes_ideal_too() -> None:
-    workload, network, machine = load_both("shufflenet_0.25x_g3", "edge", [(0, "dram.device=lpddr4-3200")])
-    run = with_what_if(run_network(workload, network, machine))
-    ideal = sum(run.ideal_cycles["dram"])
-    assert ideal < run.total.total_cycles
-    assert run_network(workload, network, IDEAL["dram"](machine)).total.total_cycles == ideal
+    """As another device does, with bursts of the same length."""
+    commands = {"dram.device": "lpddr4-3200", "energy.dram_by": "command"}
+    run = with_what_if(simulate("shufflenet_0.25x_g3", "edge", commands))
+    device = {"dram.device": "ideal_lpddr4", "dram.burst_bytes": run.machine.dram.burst_bytes}
+    again = simulate("shufflenet_0.25x_g3", "edge", {**device, **AS_SET["dram"], **same_clock(run, "dram")})
+    assert run.ideal_cycles["dram"] == tuple(record.total_cycles for record in again.records)
+    assert again.total.total_cycles < run.total.total_cycles
+
+
+def test_folds_as_scalesim_counts_them_overlap_as_those_of_registers_do() -> None:
+    """That timing is refused together with overlap."""
+    serial: dict[str, object] = {"array.timing": "scalesim-v3", "array.overlap": False}
+    run = with_what_if(simulate("mobilenet_v1_0.25_128", "edge", serial))
+    again = simulate("mobilenet_v1_0.25_128", "edge", {"array.timing": "systolic", "array.overlap": True})
+    assert run.ideal_cycles["array_overlap"] == tuple(record.total_cycles for record in again.records)
 
 
 def test_a_resource_that_is_ideal_already_changes_nothing() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import strategies as st
 
 from accelsim.check.execute import check_program
 from accelsim.config.machine import Machine
@@ -195,3 +197,21 @@ def test_later_inferences_take_no_longer_and_add_up() -> None:
     assert totals["dram_read_weight_bytes"] == once["weights"]
     assert totals["energy_per_inference_pj"] == pytest.approx(totals["energy_total_pj"] / 4)
     assert totals["energy_per_inference_pj"] < once["energy_per_inference_pj"]
+
+
+@settings(derandomize=True, deadline=None, max_examples=100)
+@example([(3, 1, 8), (0, 1, 2), (1, 1, 2), (2, 2, 2)])
+@given(st.lists(st.tuples(st.integers(0, 7), st.integers(1, 6), st.integers(1, 9)), min_size=2, max_size=8))
+def test_maps_that_stay_at_the_same_time_have_places_of_their_own(drawn: list[tuple[int, int, int]]) -> None:
+    """Whatever stays before and behind them; and the room of a layer is free of those that stay meanwhile."""
+    nodes = network_of([{"name": f"l{number}", "op": "relu"} for number in range(14)], (1, 1, 1)).nodes
+    found = [Stay(f"m{number}", first, first + length, size) for number, (first, length, size) in enumerate(drawn)]
+    chosen = plan_residency(nodes, found, 24, lambda _, __, stays: 100 - len(stays))
+    places = [(stay, chosen.addresses[stay.name]) for stay in chosen.stays.values()]
+    for (one, low), (other, start) in combinations(places, 2):
+        if one.first <= other.last and other.first <= one.last:
+            assert low + one.size <= start or start + other.size <= low
+    for stay, low in places:
+        assert 0 <= low <= 24 - stay.size
+        for bottom, top in chosen.rooms[stay.first : stay.last + 1]:
+            assert top <= low or low + stay.size <= bottom

@@ -17,7 +17,7 @@ from accelsim.lowering.traffic import Traffic, traffic
 from accelsim.network.graph import Network, Op
 from accelsim.program.link import link
 from accelsim.run.simulate import dma_counts
-from tests.strategies import machines, networks
+from tests.strategies import attentions, machines, networks
 
 random_cases = settings(
     derandomize=True,
@@ -25,6 +25,8 @@ random_cases = settings(
     max_examples=60,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
+
+ON_ARRAY = (Op.CONV, Op.PRODUCT)
 
 ROOMY = {
     "sram__activation__capacity_bytes": 1 << 16,
@@ -51,9 +53,9 @@ def random_plan(draw: st.DrawFn, shape: LayerShape, dataflow: str) -> Plan:
 @st.composite
 def planned(draw: st.DrawFn) -> tuple[Network, Machine, Lowered, list[tuple[int, LayerShape, Limits, Plan]]]:
     """A network lowered with random plans, and what was planned, by number of the layer."""
-    network, machine = draw(networks()), draw(machines(**ROOMY))
+    network, machine = draw(st.one_of(networks(), networks(), attentions())), draw(machines(**ROOMY))
     plans: list[tuple[int, LayerShape, Limits, Plan]] = []
-    numbers = iter([number for number, node in enumerate(network.nodes) if node.op is Op.CONV])
+    numbers = iter([number for number, node in enumerate(network.nodes) if node.op in ON_ARRAY])
 
     def plan(shape: LayerShape, limits: Limits) -> Plan:
         chosen = random_plan(draw, shape, limits.array.dataflow)
@@ -68,7 +70,7 @@ def planned(draw: st.DrawFn) -> tuple[Network, Machine, Lowered, list[tuple[int,
 @given(planned())
 def test_traffic_of_a_plan_is_what_its_program_asks_for(case: Any) -> None:
     """By operand, to the byte: halos, packed rows, layers that lie within a concat or scattered by a shuffle."""
-    _, machine, lowered, plans = case
+    network, machine, lowered, plans = case
     moved = dma_counts(lowered.program, machine.dram.burst_bytes)
     for number, shape, limits, plan in plans:
         counts = moved[number]
@@ -77,6 +79,9 @@ def test_traffic_of_a_plan_is_what_its_program_asks_for(case: Any) -> None:
         if shape.scattered and limits.array.ofmap_bits % 8:
             assert asked.ofmap_bytes <= said.ofmap_bytes
             asked = Traffic(asked.ifmap_bytes, asked.weight_bytes, said.ofmap_bytes)
+        if network.nodes[number].op is Op.PRODUCT and limits.array.weight_bits % 8:
+            assert asked.weight_bytes >= said.weight_bytes
+            asked = Traffic(asked.ifmap_bytes, said.weight_bytes, asked.ofmap_bytes)
         assert said == asked
 
 

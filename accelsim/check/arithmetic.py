@@ -45,9 +45,10 @@ def sigmoid(values: Values) -> Values:
     return 3 * values + 1
 
 
-def softmax(values: Values) -> Values:
-    """Stands for a softmax: each element, and all channels of its pixel."""
-    return np.asarray(3 * values + values.sum(axis=-1, keepdims=True))
+def softmax(values: Values, groups: int) -> Values:
+    """Stands for a softmax: each element, and all channels of its group and pixel."""
+    grouped = values.reshape(*values.shape[:-1], groups, -1)
+    return np.asarray(3 * grouped + grouped.sum(axis=-1, keepdims=True)).reshape(values.shape)
 
 
 def hard_swish(values: Values) -> Values:

@@ -147,7 +147,7 @@ class Executor:
         tiles = [*command.stationary, *command.streamed]
         operands = {tile: self._values(index, tile) for tile in tiles}
         node = self.network.nodes[command.layer]
-        if node.op is Op.CONV:
+        if node.op in (Op.CONV, Op.PRODUCT):
             values = self._sum(index, command, node, operands)
             if values is None:
                 return
@@ -168,18 +168,21 @@ class Executor:
         return self.weights[tensor.name.removesuffix(".weights")][_slices(tile.region)]
 
     def _sum(self, index: int, command: Compute, node: Node, operands: dict[Tile, Values]) -> Values | None:
-        """Partial sums of a convolution; the values once the sum is whole."""
-        ((tile, weights),) = ((tile, data) for tile, data in operands.items() if tile.buffer is Buffer.WEIGHT)
+        """Partial sums of a convolution or product; the values once the sum is whole."""
         work = command.work
+        left, right = ({tile: data for tile, data in operands.items() if tile.buffer is each} for each in Buffer)
+        tile, weights = next(iter(right.items()))
+        if node.op is Op.PRODUCT:
+            weights = self._right(index, command, node, right)
         groups, outputs, inputs, _ = weights.shape
         each = node.sizes[0].channels // node.groups
-        channels = Range(
-            tile.region[0].start * each + tile.region[2].start, (tile.region[0].stop - 1) * each + tile.region[2].stop
-        )
-        region, image = self._input(index, command, 0, node, operands, channels)
+        first = work.channels.start // (node.output.channels // node.groups)
+        channels = Range(first * each + work.reduction.start, (first + groups - 1) * each + work.reduction.stop)
+        region, image = self._input(index, command, 0, node, left, channels)
         pixels = work.images.size * work.rows.size * work.cols.size
         self.macs[command.layer] += pixels * weights.size
-        operand_bits = self.map_bits[node.inputs[0]] + self.weight_bits
+        operand_bits = self.map_bits[node.inputs[0]]
+        operand_bits += self.weight_bits if node.op is Op.CONV else self.map_bits[node.inputs[1]]
         total: Values = np.zeros((groups, pixels, outputs), dtype=np.int64)
         for number, tap in enumerate(taps(node.window, work, region, image, fill=0, size=node.sizes[0])):
             moved = tap.reshape(pixels, groups, inputs).transpose(1, 0, 2)
@@ -194,6 +197,23 @@ class Executor:
         self._expect(index, tile, key not in self.sums, "begins a sum a second time:")
         self.sums[key] = values
         return None
+
+    def _right(self, index: int, command: Compute, node: Node, operands: dict[Tile, Values]) -> Values:
+        """What a piece of a product reads of its right map, as weights: (groups, outputs, inputs, 1)."""
+        work, size = command.work, node.sizes[1]
+        depth = node.output.channels // node.groups
+        groups = range(work.channels.start // depth, (work.channels.stop - 1) // depth + 1)
+        outs = Range(work.channels.start - groups[0] * depth, work.channels.stop - groups[-1] * depth)
+        tokens, each = (outs, work.reduction) if node.transposed else (work.reduction, outs)
+        own = size.channels // node.groups
+        channels = Range(groups[0] * own + each.start, groups[-1] * own + each.stop)
+        (images, rows, cols), image = self._input(index, command, 1, node, operands, channels)
+        row, col = np.divmod(np.arange(tokens.start, tokens.stop), size.width)
+        found = image[work.images.start - images.start, row - rows.start, col - cols.start]
+        if np.any(found == ABSENT):
+            raise CheckError(f"{node.name}: compute {index} needs of its right map what is not in its tiles")
+        heads = found.reshape(tokens.size, len(groups), each.size)
+        return np.asarray(heads.transpose((1, 0, 2) if node.transposed else (1, 2, 0))[..., np.newaxis])
 
     def _inputs(
         self, index: int, command: Compute, node: Node, operands: dict[Tile, Values]

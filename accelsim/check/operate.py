@@ -67,7 +67,7 @@ def operate(node: Node, work: Work, inputs: list[tuple[Region, Values]]) -> Valu
         Op.SIGMOID: lambda: arithmetic.sigmoid(first),
         Op.HARD_SWISH: lambda: arithmetic.hard_swish(first),
         Op.GELU: lambda: arithmetic.gelu(first),
-        Op.SOFTMAX: lambda: arithmetic.softmax(first),
+        Op.SOFTMAX: lambda: arithmetic.softmax(first, node.groups),
         Op.LAYER_NORM: lambda: arithmetic.layer_norm(first, np.arange(work.channels.start, work.channels.stop)),
         Op.LRN: lambda: arithmetic.lrn(first, node.channel_window),
         Op.BATCH_NORM: lambda: arithmetic.batch_norm(first, np.arange(work.channels.start, work.channels.stop)),

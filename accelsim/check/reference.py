@@ -29,6 +29,8 @@ def compute_directly(
         inputs = [maps[name] for name in node.inputs]
         if node.op is Op.CONV:
             values = _convolve(node, inputs[0], weights[node.weights_name], map_bits[node.inputs[0]] + weight_bits)
+        elif node.op is Op.PRODUCT:
+            values = _multiply(node, inputs, sum(map_bits[name] for name in node.inputs))
         else:
             values = _operate(node, inputs)
         maps[node.name] = arithmetic.wrap(arithmetic.activate(values, node.activation), map_bits[node.name])
@@ -59,11 +61,23 @@ def _convolve(node: Node, image: Values, weights: Values, operand_bits: int) -> 
     return total.reshape(*total.shape[:3], groups * outputs)
 
 
+def _multiply(node: Node, inputs: list[Values], operand_bits: int) -> Values:
+    """The product of two maps, head by head."""
+    left, right = inputs
+    images, height, width, _ = left.shape
+
+    def heads(image: Values) -> Values:
+        return image.reshape(images, -1, node.groups, image.shape[-1] // node.groups).swapaxes(1, 2)
+
+    second = heads(right)
+    product = arithmetic.matmul(heads(left), second.swapaxes(2, 3) if node.transposed else second, operand_bits)
+    return product.swapaxes(1, 2).reshape(images, height, width, node.output.channels)
+
+
 _EACH_ALONE: dict[Op, Callable[[Values], Values]] = {
     Op.SIGMOID: arithmetic.sigmoid,
     Op.HARD_SWISH: arithmetic.hard_swish,
     Op.GELU: arithmetic.gelu,
-    Op.SOFTMAX: arithmetic.softmax,
     Op.RELU: lambda values: np.maximum(values, 0),
 }
 """Operations on one map that know no layer."""
@@ -88,6 +102,10 @@ def _operate(node: Node, inputs: list[Values]) -> Values:
         case Op.SHUFFLE:
             *size, channels = first.shape
             return first.reshape(*size, node.groups, channels // node.groups).swapaxes(-1, -2).reshape(*size, channels)
+        case Op.SLICE:
+            return first[..., node.first_channel : node.first_channel + node.output.channels]
+        case Op.SOFTMAX:
+            return arithmetic.softmax(first, node.groups)
         case Op.LAYER_NORM:
             return arithmetic.layer_norm(first, np.arange(first.shape[-1]))
         case Op.LRN:
@@ -99,4 +117,4 @@ def _operate(node: Node, inputs: list[Values]) -> Values:
             missing = node.output.channels - first.shape[-1]
             return np.pad(first[:, ::down, ::right], ((0, 0), (0, 0), (0, 0), (0, missing)))
         case _:
-            raise ValueError("a convolution has weights")
+            raise ValueError("what the array computes has two operands")

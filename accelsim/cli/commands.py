@@ -93,18 +93,19 @@ def _finish(result: Run, arguments: Namespace) -> int:
 def compare(arguments: Namespace) -> int:
     """`accelsim compare`."""
     from accelsim.cli.progress import progress
-    from accelsim.report.compare import comparison
+    from accelsim.report.compare import comparison, flipped
     from accelsim.run import compare
 
     points = compare.load_points(arguments.networks, arguments.machines, arguments.settings)
     with progress(len(points)) as before:
-        rows = compare.compare(points, before)
+        rows, flips = compare.compare(points, before)
     if arguments.output is not None:
         _save_comparison(rows, arguments)
     if arguments.json:
-        _print_json({"rows": rows})
+        found = [{"machine": machine, **flip._asdict()} for machine, each in flips.items() for flip in each]
+        _print_json({"rows": rows, "energy_order_flips": found})
     else:
-        print(comparison(rows))
+        print("\n".join([comparison(rows), *flipped(flips)]))
     return 0
 
 

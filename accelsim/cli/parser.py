@@ -162,7 +162,7 @@ def _add_compare(subparsers: Any) -> None:
         required=True,
         help="machine file, name of a shipped one, or pattern; may be repeated",
     )
-    parser.add_argument("--json", action="store_true", help='print {"rows": [...]}')
+    parser.add_argument("--json", action="store_true", help='print {"rows": [...], "energy_order_flips": [...]}')
     parser.add_argument(
         "-o",
         dest="output",

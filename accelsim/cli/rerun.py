@@ -47,7 +47,8 @@ def _told(found: Rerun) -> list[str]:
         return [f"{name}: the same, to the byte"]
     versions = f"simulated by accelsim {found.kept.version}, now by {found.now.version}"
     if not found.differences:
-        return [f"{name}: the same results, {versions}"]
+        again = found.kept.version == found.now.version
+        return [f"{name}: the same results, {'though the file has other bytes' if again else versions}"]
     lines = [f"{name}: {len(found.differences)} values differ, {versions}"]
     rows = [[each.where, each.value, json.dumps(each.then), json.dumps(each.now)] for each in found.differences]
     lines.append(table(("where", "value", "then", "now"), rows[:MOST_SHOWN], left=(0, 1)))

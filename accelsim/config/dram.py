@@ -258,3 +258,5 @@ def broken_rules(device: IdealDevice | CommandDevice) -> Iterator[tuple[KeyPath,
             yield ("timing", key), "a whole number of clocks", str(value)
     if not device.clocks("t_refi") > device.clocks("t_rfc"):
         yield ("timing",), "t_refi above t_rfc", "clocks for nothing but refresh"
+    if min(device.clocks("t_rcd"), device.clocks("t_rcd_wr")) <= device.clocks("t_aad"):
+        yield ("timing",), "t_rcd and t_rcd_wr above t_aad", "a row accessed before it is open"

@@ -96,8 +96,28 @@ class SimpleRow(Row):
     """Operations without parameters of their own."""
 
     op: Literal[
-        "gap", "add", "mul", "concat", "scale", "sigmoid", "hardswish", "gelu", "softmax", "layernorm", "bn", "relu"
+        "gap", "add", "mul", "concat", "scale", "sigmoid", "hardswish", "gelu", "layernorm", "bn", "relu"
     ]  # fmt: skip
+    activation: Activation = "none"
+
+
+class SoftmaxRow(Row):
+    """Softmax over the channels of each pixel, those of each group by themselves."""
+
+    op: Literal["softmax"]
+    groups: Size = 1
+
+
+class ProductRow(Row):
+    """Matrix product of two maps in each group of channels (the heads of attention), pixels in row order being tokens.
+
+    The left map is M tokens of `groups` x K channels. The right one is K tokens of `groups` x N channels or, where
+    `transposed`, N tokens of `groups` x K; the result is M tokens of `groups` x N channels.
+    """
+
+    op: Literal["product"]
+    groups: Size = 1
+    transposed: bool = False
     activation: Activation = "none"
 
 
@@ -113,6 +133,14 @@ class ShuffleRow(Row):
 
     op: Literal["shuffle"]
     groups: Size
+
+
+class SliceRow(Row):
+    """Some channels of a map, where they lie: nothing is moved."""
+
+    op: Literal["slice"]
+    first: Annotated[int, Field(ge=0, le=MAX_EXTENT)] = Field(0, description="channel that becomes number 0")
+    channels: Size
 
 
 class SubsampleRow(Row):
@@ -170,8 +198,11 @@ AnyRow = Annotated[
     | DenseRow
     | PoolRow
     | SimpleRow
+    | SoftmaxRow
+    | ProductRow
     | LrnRow
     | ShuffleRow
+    | SliceRow
     | SubsampleRow
     | ShuffleNetUnitRow
     | BlockRow

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from accelsim.explain.evidence import Evidence
 from accelsim.explain.terms import Term, alike, total
 from accelsim.lowering.array_alone import folds_alone
+from accelsim.lowering.array_work import flattened
+from accelsim.lowering.dataflows import TIMINGS, FoldShape, chain_of, fold_of
+from accelsim.lowering.vector_work import on_vector_unit
 from accelsim.machine.stalls import Phase, Segment
 from accelsim.program.commands import Compute, Load, Unit
 from accelsim.records import STALL_CAUSES
@@ -36,40 +39,29 @@ def total_cycles(evidence: Evidence) -> Term:
     )
 
 
-def array_cycles(evidence: Evidence) -> Term:
-    """The folds of the array alone, and what their streams do not hide."""
-    run = evidence.played.run
-    folds = folds_alone(evidence.node, run.network.batch, run.machine)
-    streams = [
-        Term(
-            f"folds of {shape.rows} x {shape.cols} PEs",
-            times * shape.steps,
-            factors=((times, "folds"), (shape.steps, "clocks")),
-        )
-        for times, shape in folds
-    ]
-    rest = evidence.record.array_clocks - sum(times * shape.steps for times, shape in folds)
-    words = "the first load, the last outputs' way out, and loads and drains that no stream hides"
-    return total("array_cycles", (*streams, Term(words, rest)))
-
-
 def stream_cycles(evidence: Evidence) -> Term:
     """Folds times clocks, what SRAM ports add, and what is between folds."""
     return total("streams of its folds", (*_folds(evidence), *_bubbles(evidence)))
 
 
 def _folds(evidence: Evidence) -> Iterator[Term]:
-    plain: Counter[tuple[int, int, int]] = Counter()
+    yield from _streams((times, shape) for times, shape, _, _ in evidence.folds())
     longer: Counter[tuple[int, int, int, int]] = Counter()
     for times, shape, fold, steps in evidence.folds():
-        plain[shape.rows, shape.cols, steps] += times
         if fold.stream > steps:
             longer[shape.rows, shape.cols, steps, fold.stream] += times
-    for (rows, cols, steps), times in plain.items():
-        yield Term(f"folds of {rows} x {cols} PEs", times * steps, factors=((times, "folds"), (steps, "clocks")))
     for (rows, cols, steps, stream), times in longer.items():
         words = f"SRAM ports: folds of {rows} x {cols} PEs take {stream} clocks for {steps}"
         yield Term(words, times * (stream - steps), factors=((times, "folds"), (stream - steps, "clocks")))
+
+
+def _streams(folds: Iterable[tuple[int, FoldShape]]) -> Iterator[Term]:
+    """Folds times clocks, SRAM ports ignored."""
+    found: Counter[tuple[int, int, int]] = Counter()
+    for times, shape in folds:
+        found[shape.rows, shape.cols, shape.steps] += times
+    for (rows, cols, steps), times in found.items():
+        yield Term(f"folds of {rows} x {cols} PEs", times * steps, factors=((times, "folds"), (steps, "clocks")))
 
 
 def _bubbles(evidence: Evidence) -> list[Term]:
@@ -150,6 +142,27 @@ def latency_cycles(evidence: Evidence) -> Term:
 def array_busy_cycles(evidence: Evidence) -> Term:
     """Streams, and what fills and drains the array."""
     return total("array_busy_cycles", (stream_cycles(evidence), stall_cycles(evidence, "fill_drain")))
+
+
+def array_cycles(evidence: Evidence) -> Term:
+    """First load, streams, what is between them, and the way out; or all folds one after the other."""
+    node, machine = evidence.node, evidence.machine
+    if on_vector_unit(node, machine):
+        return Term("array_cycles", 0)
+    dataflow, array, sequence = folds_alone(node, evidence.played.run.network.batch, machine)
+    chain = chain_of(sequence, lambda shape: fold_of(dataflow, shape, array))
+    between = bubble_cycles(chain, overlap=machine.array.overlap)
+    last = chain.end - chain.stream_cycles - between if machine.array.overlap else chain.last.tail
+    clocks = [
+        Term("the first load", chain.first.load),
+        *_streams(flattened(sequence)),
+        Term("between folds: loads, drains or tails that do not hide behind streams", between),
+        Term("until the last output is out of the array", last),
+        Term("less the clocks that SCALE-Sim does not count", -node.groups * TIMINGS[array.timing].uncounted),
+    ]
+    images = len(evidence.layers)
+    note = f"{dataflow.name}, all data on chip" + (f"; {images} inferences, each the same" if images > 1 else "")
+    return total("array_cycles", clocks * images, note)
 
 
 def vector_unit_cycles(evidence: Evidence) -> Term:

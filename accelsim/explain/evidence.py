@@ -9,11 +9,11 @@ from functools import cached_property
 from accelsim.config.machine import Machine
 from accelsim.lowering.array_work import ArrayMachine, ArrayWork, FoldRow, Share, array_work, fold_rows
 from accelsim.lowering.dataflows import Gemm
-from accelsim.lowering.pieces import line_buffer_share
+from accelsim.lowering.pieces import line_buffer_share, product_of
 from accelsim.lowering.tiling import LayerShape, Limits, Plan
 from accelsim.machine.stalls import Segment, layer_ends, layer_windows, segments, shared_out
 from accelsim.network.graph import Node
-from accelsim.program.commands import Buffer, Command, Compute, Load, Store, Tile, Unit
+from accelsim.program.commands import Command, Compute, Load, Store, Tile, Unit
 from accelsim.records import ActionCounts, LayerRecord
 from accelsim.run.simulate import Played
 
@@ -128,8 +128,5 @@ class Evidence:
         assert self.plan is not None
         assert self.asked is not None
         work, dataflow = compute.work, self.plan.dataflow
-        (weights,) = (tile for tile in (*compute.stationary, *compute.streamed) if tile.buffer is Buffer.WEIGHT)
-        groups, outputs, inputs, taps = (part.size for part in weights.region)
-        gemm = Gemm(groups, work.images.size * work.rows.size * work.cols.size, taps * inputs, outputs)
         reuse = line_buffer_share(self.node, work, self.machine.sram.line_buffer, dataflow)
-        return gemm, replace(self.asked[1].array, dataflow=dataflow), reuse
+        return product_of(self.node, work), replace(self.asked[1].array, dataflow=dataflow), reuse

@@ -60,10 +60,11 @@ def plan_dict(evidence: Evidence) -> dict[str, Any] | None:
 
 def _chosen(shape: LayerShape, plan: Plan, *, on_vector: bool) -> str:
     sizes = f"{plan.images} x {plan.rows} x {plan.cols} of {shape.batch} x {shape.output.height} x {shape.output.width}"
+    each = f"for each of {shape.times} images " if shape.times > 1 else ""
     if on_vector:
         return f"plan: pieces of {sizes} outputs (images x rows x cols), {plan.out_channels} channels"
     return (
-        f"plan: {plan.dataflow}, pieces of {sizes} outputs (images x rows x cols), "
+        f"plan: {each}{plan.dataflow}, pieces of {sizes} outputs (images x rows x cols), "
         f"{plan.groups} of {shape.groups} groups, of a group {plan.out_channels} of {shape.group_outputs} output and "
         f"{plan.in_channels} of {shape.group_inputs} input channels"
     )

@@ -5,7 +5,7 @@ model (which is never opened), a `ConstantOfShape` and an input of the graph all
 Small constants, such as the shape that a Reshape asks for, are computed. What cannot be modelled is refused, all of it
 at once and by the names of node and operator, or left out and listed where that is allowed.
 
-An operator is a function here, under its name in `accelsim.importers.onnx_operators`.
+An operator is a function here, under its name in `accelsim.importers.operators`.
 """
 
 from __future__ import annotations
@@ -56,6 +56,10 @@ class Value:
     constants; map_dims: (height, width, channels) of that row's map, in which the tensor lies in another shape where a
     Reshape or Transpose left the order of elements as it is in memory; constant: the values, where they are few and
     known; bits: of an element, where a QuantizeLinear says so. shuffled: groups of channels that a Transpose exchanged.
+    by_token: whether the elements are in the order (tokens, features), and not (channels, pixels). heads: those that
+    the features are split into, outside of the tokens: (batch, heads, tokens, features), or with the last two exchanged
+    where it is turned; batch and heads may be one dimension. parts: that the features have outside of the batch, as
+    queries, keys and values of one product.
     """
 
     dims: tuple[int, ...]
@@ -65,6 +69,10 @@ class Value:
     bits: int | None = None
     shuffled: int | None = None
     padded: tuple[int, int, int, int] | None = None
+    by_token: bool = False
+    heads: int | None = None
+    turned: bool = False
+    parts: int | None = None
 
     @property
     def is_map(self) -> bool:
@@ -74,7 +82,14 @@ class Value:
     @property
     def is_image(self) -> bool:
         """Whether it is (batch, channels, height, width) of its map as it is."""
-        return self.map_dims is not None and self.dims[1:] == (self.map_dims[2], *self.map_dims[:2])
+        if self.map_dims is None or (self.by_token and self.pixels > 1) or self.heads is not None:
+            return False
+        return self.dims[1:] == (self.map_dims[2], *self.map_dims[:2])
+
+    @property
+    def pixels(self) -> int:
+        """Of its map: the tokens."""
+        return prod(self.map_dims[:2]) if self.map_dims is not None else 0
 
     @property
     def is_vector(self) -> bool:
@@ -84,7 +99,9 @@ class Value:
     @property
     def is_tokens(self) -> bool:
         """Whether it is (batch, tokens, features), the pixels of its map being the tokens."""
-        return self.map_dims is not None and self.dims[1:] == (prod(self.map_dims[:2]), self.map_dims[2])
+        if self.map_dims is None or not (self.by_token or self.pixels == 1) or self.heads is not None:
+            return False
+        return self.dims[1:] == (self.pixels, self.map_dims[2])
 
 
 @dataclass(slots=True)
@@ -201,7 +218,7 @@ def _started(graph: onnx.GraphProto, opset: int, shown_as: str) -> Importing:
         raise UserError([Mistake(shown_as, 0, "graph", "one input beside the weights", got)])
     dims = _declared(given[0])
     if not dims or not 2 <= len(dims) <= 4 or any(each <= 0 for each in dims[1:]):
-        expected = "an input of (batch, channels, height, width) or (batch, features), known but for the batch"
+        expected = "an input of (batch, channels, height, width), or of fewer dimensions, known but for the batch"
         raise UserError([Mistake(shown_as, 0, shorten(given[0].name), expected, str(list(dims)))])
     importing = Importing(max(1, dims[0]), opset)
     for tensor in graph.initializer:
@@ -210,7 +227,11 @@ def _started(graph: onnx.GraphProto, opset: int, shown_as: str) -> Importing:
         if each.name in weights and each.name not in names:
             importing.values[each.name] = Value(_declared(each))
     whole = (importing.batch, *dims[1:])
-    importing.values[given[0].name] = Value(whole, "input", _map_dims(dims[1:]))
+    signal = len(dims) == 3 and any(
+        node.op_type in ("Conv", "MaxPool", "AveragePool") and given[0].name in node.input[:1] for node in graph.node
+    )
+    size = (dims[2], 1, dims[1]) if signal else _map_dims(dims[1:])
+    importing.values[given[0].name] = Value(whole, "input", size, by_token=len(dims) == 3 and not signal)
     for node in graph.node:
         for name in node.input:
             importing.readers[name] = importing.readers.get(name, 0) + 1
@@ -262,7 +283,7 @@ def integer_bits(data_type: int) -> int | None:
 
 def _take(importing: Importing, node: onnx.NodeProto) -> None:
     """Model one node. Raises UnmodelledError."""
-    from accelsim.importers.onnx_operators import OPERATORS, folded
+    from accelsim.importers.operators import OPERATORS, folded
 
     if node.domain not in ("", "ai.onnx"):
         raise UnmodelledError("an operator of ONNX itself", f"one of {shorten(node.domain)}")

@@ -5,35 +5,46 @@ from __future__ import annotations
 from dataclasses import replace
 
 from accelsim.config.machine import Machine
-from accelsim.lowering.array_work import ArrayMachine, flattened, without_zeros
-from accelsim.lowering.dataflows import DATAFLOWS, DataflowName, FoldShape, Gemm, array_cycles, fold_sequence
+from accelsim.lowering.array_work import ArrayMachine, without_zeros
+from accelsim.lowering.dataflows import (
+    DATAFLOWS,
+    ArrayShape,
+    Dataflow,
+    DataflowName,
+    FoldSequence,
+    Gemm,
+    array_cycles,
+    fold_sequence,
+)
 from accelsim.lowering.vector_work import on_vector_unit
-from accelsim.network.graph import Node
+from accelsim.network.graph import Node, Op
 
 
 def alone_on_array(node: Node, batch: int, machine: Machine) -> int:
-    """Clocks of a layer; with `dataflow: auto` of the quickest of all. 0 where it is none of the array's."""
+    """Clocks of a layer; with `dataflow: auto` of the quickest of all. 0 where it is none of the array's.
+
+    Images share weights; in a product of two maps each image is a product of its own.
+    """
     if on_vector_unit(node, machine):
         return 0
-    return quickest(*_of_layer(node, batch, machine), machine)[1]
+    return quickest(*layer_product(node, batch, machine), machine)[1]
 
 
-def folds_alone(node: Node, batch: int, machine: Machine) -> list[tuple[int, FoldShape]]:
-    """(how many, what each maps) of the folds that `alone_on_array` counts."""
-    if on_vector_unit(node, machine):
-        return []
-    product, array = _of_layer(node, batch, machine)
+def folds_alone(node: Node, batch: int, machine: Machine) -> tuple[Dataflow, ArrayShape, FoldSequence]:
+    """The dataflow, and the folds that `alone_on_array` counts for a layer on the array."""
+    product, array = layer_product(node, batch, machine)
     name = quickest(product, array, machine)[0]
     shorter = without_zeros(product, replace(array, dataflow=name))
-    return list(flattened(fold_sequence(DATAFLOWS[name], shorter, array.shape)))
+    return DATAFLOWS[name], array.shape, fold_sequence(DATAFLOWS[name], shorter, array.shape)
 
 
-def _of_layer(node: Node, batch: int, machine: Machine) -> tuple[Gemm, ArrayMachine]:
+def layer_product(node: Node, batch: int, machine: Machine) -> tuple[Gemm, ArrayMachine]:
     """The product of a layer, and the array as the layer finds it."""
     bits = machine.array.activation_bits
-    pixels = batch * node.output.height * node.output.width
+    apart = batch if node.op is Op.PRODUCT else 1
+    pixels = batch // apart * node.output.height * node.output.width
     depth = node.window.elements * (node.sizes[0].channels // node.groups)
-    product = Gemm(node.groups, pixels, depth, node.output.channels // node.groups)
+    product = Gemm(apart * node.groups, pixels, depth, node.output.channels // node.groups)
     return product, ArrayMachine.of(machine).for_layer(node, machine, bits, bits)
 
 

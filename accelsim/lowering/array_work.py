@@ -138,7 +138,7 @@ def array_work(
     reuse: which share of the ifmap elements under the kernel is read from SRAM (a line buffer reads each pixel once).
     """
     dataflow = DATAFLOWS[machine.dataflow]
-    shorter, sequence, ports = _asflattened(gemm, machine, reuse)
+    shorter, sequence, ports = _as_folds(gemm, machine, reuse)
     chain = chain_of(sequence, lambda shape: _stretched(dataflow, _piece(shape, first, last), machine.shape, ports))
     totals = [0] * 8
     for times, shape in flattened(sequence):
@@ -162,13 +162,13 @@ class FoldRow(NamedTuple):
 def fold_rows(gemm: Gemm, machine: ArrayMachine, *, first: bool, last: bool, reuse: Share) -> Iterator[FoldRow]:
     """The folds of a piece, for `array_work`'s arguments."""
     dataflow = DATAFLOWS[machine.dataflow]
-    _, sequence, ports = _asflattened(gemm, machine, reuse)
+    _, sequence, ports = _as_folds(gemm, machine, reuse)
     for times, shape in flattened(sequence):
         piece = _piece(shape, first, last)
         yield FoldRow(times, piece, _stretched(dataflow, piece, machine.shape, ports), piece.steps)
 
 
-def _asflattened(gemm: Gemm, machine: ArrayMachine, reuse: Share) -> tuple[Gemm, FoldSequence, _Ports]:
+def _as_folds(gemm: Gemm, machine: ArrayMachine, reuse: Share) -> tuple[Gemm, FoldSequence, _Ports]:
     """The product without its zeros, its folds, and what passes the ports for each element of them."""
     shorter = without_zeros(gemm, machine)
     longer = Share(gemm.k, shorter.k)

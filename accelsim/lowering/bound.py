@@ -6,22 +6,27 @@ from math import isqrt
 
 from accelsim.config.machine import Machine
 from accelsim.lowering.placement import Maps
-from accelsim.network.graph import Node, Op
+from accelsim.network.graph import ADDRESSES, Node, Op
 from accelsim.units import ceil_div, packed_bytes
 
 
 def least_dram_bytes(node: Node, batch: int, maps: Maps, machine: Machine) -> int:
     """The larger of what has to pass once and what a chip of this capacity has to move again; 0 for mere addresses."""
-    if node.op in (Op.CONCAT, Op.SHUFFLE):
+    if node.op in ADDRESSES:
         return 0
     once = _compulsory_bytes(node, batch, maps, machine)
-    return max(once, _pebble_bytes(node, batch, maps, machine)) if node.op is Op.CONV else once
+    if node.op is Op.CONV or (node.op is Op.PRODUCT and node.inputs[0] != node.inputs[1]):
+        return max(once, _pebble_bytes(node, batch, maps, machine))
+    return once
 
 
 def _compulsory_bytes(node: Node, batch: int, maps: Maps, machine: Machine) -> int:
     """Inputs that are read, weights as stored, outputs; each once."""
     total = packed_bytes(batch * node.output.elements, maps.by_name[node.name].tensor.bits)
     for name, size in dict(zip(node.inputs, node.sizes, strict=True)).items():
+        if node.op is Op.PRODUCT:
+            total += packed_bytes(batch * size.elements, maps.by_name[name].tensor.bits)
+            continue
         high = node.window.vertical.touched(0, node.output.height, size.height)
         pixels = high * node.window.horizontal.touched(0, node.output.width, size.width)
         total += packed_bytes(batch * pixels * size.channels, maps.by_name[name].tensor.bits)
@@ -37,10 +42,11 @@ def _pebble_bytes(node: Node, batch: int, maps: Maps, machine: Machine) -> int:
     vertical, horizontal = node.window.vertical, node.window.horizontal
     size = node.sizes[0]
     positions = vertical.reads(0, node.output.height, size.height) * horizontal.reads(0, node.output.width, size.width)
-    macs = batch * positions * (node.nonzeros // node.window.elements)
+    macs = batch * (node.macs if node.op is Op.PRODUCT else positions * (node.nonzeros // node.window.elements))
     meets = ceil_div(vertical.kernel, vertical.stride) * ceil_div(horizontal.kernel, horizontal.stride)
     widths = maps.by_name[node.inputs[0]].tensor.bits * maps.by_name[node.name].tensor.bits
-    widths *= node.bits.weight or machine.array.weight_bits
+    right = maps.by_name[node.inputs[1]].tensor.bits if node.op is Op.PRODUCT else node.bits.weight
+    widths *= right or machine.array.weight_bits
     capacity = _capacity_bits(machine)
     return max(0, isqrt(4 * macs * macs * widths // (meets * capacity)) - 2 * capacity) // 8
 

@@ -248,7 +248,7 @@ class _Space:
         self.outs = np.concatenate((np.full_like(groups, shape.group_outputs), outs))
         self.group_turns = up(shape.groups, self.groups)
         self.out_turns = up(shape.group_outputs, self.outs)
-        self.count, self.pixels = self.blocks.count[:, None], self.blocks.pixels[:, None]
+        self.count, self.pixels = shape.times * self.blocks.count[:, None], self.blocks.pixels[:, None]
         self.taken = self.blocks.taken[:, None]
 
     def whole(self, order: int) -> Found:
@@ -257,7 +257,7 @@ class _Space:
         ins = shape.group_inputs
         map_bytes = up(self.taken * np.minimum(self.groups * ins, shape.loaded_inputs) * array.ifmap_bits, 8)
         map_places = np.where(self.count * self.group_turns == 1, 1, 2)
-        weight_places = np.where(self.group_turns * self.out_turns == 1, 1, 2)
+        weight_places = np.where(shape.times * self.group_turns * self.out_turns == 1, 1, 2)
         fits = map_places * map_bytes + self._results(order) <= limits.activation_bytes
         fits &= weight_places * self._weights(ins) <= limits.weight_bytes
         fits &= self.pixels <= self._fold_pixels()

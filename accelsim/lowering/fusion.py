@@ -14,7 +14,7 @@ from itertools import pairwise
 from accelsim.lowering.placement import Maps
 from accelsim.lowering.residency import Fusion, Residency, free_pieces, readers_of
 from accelsim.lowering.search import Band
-from accelsim.network.graph import Network, Node, Op
+from accelsim.network.graph import ADDRESSES, Network, Node
 from accelsim.program.commands import Compute
 from accelsim.units import ceil_div
 
@@ -75,7 +75,7 @@ def _fusable_readers(
             break
         if other.name in names:
             readers.append(other)
-        elif other.op not in (Op.CONCAT, Op.SHUFFLE) or maps.copies[other.name]:
+        elif other.op not in ADDRESSES or maps.copies[other.name]:
             return None
     alike = len({reader.output.height for reader in readers}) == 1 and all(map(on_array, readers))
     whole_bytes = maps.by_name[node.name].tensor.bits % 8 == 0

@@ -2,42 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from itertools import groupby
-from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.config.machine import Machine
 from accelsim.errors import LoweringError
-from accelsim.lowering.array_work import ArrayWork, array_work
-from accelsim.lowering.dataflows import Gemm
+from accelsim.lowering.array_work import ArrayWork, Share, array_work
+from accelsim.lowering.held import Held
 from accelsim.lowering.pieces import (
-    Block,
     blocks,
     cuts,
-    input_pixels,
     input_window,
     kernel_positions,
     line_buffer_share,
     loops,
     once_each,
+    operand_positions,
     overlap,
+    product_of,
+    right_regions,
     roles,
+    vector_reads,
 )
 from accelsim.lowering.pinning import Pins
 from accelsim.lowering.placement import Channels, Maps, Placement, aligned, copied_channels, progressions
-from accelsim.lowering.residency import Fusion, MapsOutgrownError, Residency
+from accelsim.lowering.residency import MapsOutgrownError, Residency, in_ring, one_after_the_other
 from accelsim.lowering.search import Band, bands, convolution_bytes, plan_convolution, plan_vector, vector_dram_bytes
 from accelsim.lowering.tiling import LayerShape, Limits, Plan
 from accelsim.lowering.vector_work import on_vector_unit, ops_per_element, vector_cycles
-from accelsim.network.graph import Node, Op, WeightKind
+from accelsim.network.graph import ADDRESSES, Node, Op, WeightKind
 from accelsim.program.commands import Buffer, Compute, Tile, Unit, Work
 from accelsim.program.tensors import Range, Region, Tensor, elements, share_of_tile
 from accelsim.records import ActionCounts
 from accelsim.units import packed_bytes
+
+PARTIAL_ROWS = 4
+"""Bytes that two parts of a product's right map may take beyond their elements: each may begin and end within a row,
+and then comes as three tiles that are rounded up."""
 
 
 @dataclass(slots=True)
@@ -90,13 +94,20 @@ class Lowerer:
 
     def _limits(self, node: Node, room: int, pins: Pins) -> Limits:
         """The machine's limits, with the widths of the layer's data and the bytes that its tiles have."""
+        weight_bytes = min(pins.room, self.base.weight_bytes)
         ifmap, ofmap = max(self._bits(name) for name in node.inputs), self._bits(node.name)
-        array = self.base.array.for_layer(node, self.machine, ifmap, ofmap)
+        if node.op is Op.PRODUCT:
+            ifmap, right = (self._bits(name) for name in node.inputs)
+            array = self.base.array.for_layer(node, self.machine, ifmap, ofmap)
+            array = replace(array, weight_bits=right, stored_weights=Share(right, 1))
+            weight_bytes -= PARTIAL_ROWS if right % 8 else 0
+        else:
+            array = self.base.array.for_layer(node, self.machine, ifmap, ofmap)
         return replace(
             self.base,
             array=array,
             activation_bytes=room,
-            weight_bytes=min(pins.room, self.base.weight_bytes),
+            weight_bytes=weight_bytes,
             pinned=node.weights_name in pins.names,
         )
 
@@ -106,14 +117,14 @@ class Lowerer:
         bursts: in full, by the estimate; else what is asked for, exact where elements are whole bytes.
         Raises LoweringError.
         """
-        if node.op in (Op.CONCAT, Op.SHUFFLE) and not self.maps.copies[node.name]:
+        if node.op in ADDRESSES and not self.maps.copies[node.name]:
             return 0
         limits = self._limits(node, room, pins)
         shape = self._shape(node, stays)
         try:
             if on_vector_unit(node, self.machine):
                 return round(vector_dram_bytes(node, shape, limits))
-            return round(convolution_bytes(shape, limits, bursts=bursts))
+            return round(shape.times * convolution_bytes(shape, limits, bursts=bursts))
         except LoweringError as error:
             raise LoweringError(f"{node.name}: {error}") from None
 
@@ -129,7 +140,7 @@ class Lowerer:
         return self.maps.by_name[name].tensor.bits
 
     def _commands(self, index: int, node: Node) -> Iterator[Compute]:
-        if node.op in (Op.CONCAT, Op.SHUFFLE):
+        if node.op in ADDRESSES:
             for position, name in enumerate(node.inputs):
                 if name in self.maps.copies[node.name]:
                     yield from self._copy(index, node, position)
@@ -167,30 +178,39 @@ class Lowerer:
     def _convolution(self, index: int, node: Node) -> Iterator[Compute]:
         plan = self._planned(node)
         self.limits = replace(self.limits, array=replace(self.limits.array, dataflow=plan.dataflow))
-        weights = self._weight_tensor(node, (plan.groups, plan.out_channels, plan.in_channels))
+        weights = None
+        if node.op is Op.CONV:
+            weights = self._weight_tensor(node, (plan.groups, plan.out_channels, plan.in_channels))
+        group_inputs, group_outputs = node.sizes[0].channels // node.groups, node.output.channels // node.groups
         source = self.maps.by_name[node.inputs[0]]
-        held = _Held()
+        held = Held()
         for block, groups, outs, ins in loops(node, self.batch, plan):
-            group_inputs, group_outputs = weights.dims[2], weights.dims[1]
             inputs = Range(groups.start * group_inputs + ins.start, (groups.stop - 1) * group_inputs + ins.stop)
             outputs = Range(groups.start * group_outputs + outs.start, (groups.stop - 1) * group_outputs + outs.stop)
-            ifmaps = held.map_tiles(self, source, (*input_window(node, block), source.reads(*inputs[:2])), block)
-            weight = self._weight_tile(node, held, weights, (groups, outs, ins, Range(0, weights.dims[3])))
+            ifmaps = held.map_tiles(
+                self.tiles_of, source, (*input_window(node, block), source.reads(*inputs[:2])), block
+            )
+            if weights is not None:
+                tile = self._weight_tile(node, held, weights, (groups, outs, ins, Range(0, weights.dims[3])))
+                right: tuple[Tile, ...] = (tile,)
+            else:
+                place = self.maps.by_name[node.inputs[1]]
+                right = held.right_tiles(place, tuple(right_regions(node, block[0], groups, outs, ins)))
             first, last = ins.start == 0, ins.stop == group_inputs
             work = Work(*block, outputs, ins, first, last)
             results = self._piece_results(node, work, plan, held) if last else ()
-            done = self._array_work(node, work, groups.size, outs.size, weight)
+            done = self._array_work(node, work, right)
             yield Compute(
                 index,
                 Unit.ARRAY,
                 work,
-                *roles(plan.dataflow, ifmaps, weight),
+                *roles(plan.dataflow, ifmaps, right),
                 results,
                 chain=done.chain,
                 post_cycles=self.machine.array.post_latency if last else 0,
             )
 
-    def _weight_tile(self, node: Node, held: _Held, tensor: Tensor, region: Region) -> Tile:
+    def _weight_tile(self, node: Node, held: Held, tensor: Tensor, region: Region) -> Tile:
         """The tile of the weights: one for all inferences where they stay."""
         if node.weights_name not in self.pins.names:
             tile = held.weight_tile(tensor, region)
@@ -199,35 +219,36 @@ class Lowerer:
             return tile
         return self.pinned.setdefault((tensor.name, region), Tile(tensor, region, Buffer.WEIGHT))
 
-    def _array_work(self, node: Node, work: Work, groups: int, outs: int, weight: Tile) -> ArrayWork:
+    def _array_work(self, node: Node, work: Work, weights: tuple[Tile, ...]) -> ArrayWork:
         pixels = work.images.size * work.rows.size * work.cols.size
         positions = kernel_positions(node, work)
         reuse = line_buffer_share(node, work, self.machine.sram.line_buffer, self.limits.array.dataflow)
-        gemm = Gemm(groups, pixels, node.window.elements * work.reduction.size, outs)
+        gemm = product_of(node, work)
         array = self.limits.array
         done = array_work(gemm, array, first=work.first, last=work.last, reuse=reuse)
         self.stretched[-1] += done.chain.stream_cycles - done.unstretched_cycles
         self._count(
-            **self._macs(node, pixels, positions, weight),
+            **self._macs(node, pixels, positions, weights),
             register_bytes=packed_bytes(done.activation_hops, array.ifmap_bits)
             + packed_bytes(done.weight_hops, array.weight_bits)
             + packed_bytes(done.psum_hops, array.psum_bits),
             sram_read_ifmap_bytes=packed_bytes(
-                done.ifmap_passes * groups * work.reduction.size * positions * reuse.part // reuse.whole,
+                done.ifmap_passes * gemm.groups * work.reduction.size * positions * reuse.part // reuse.whole,
                 array.ifmap_bits,
             ),
-            sram_read_weight_bytes=done.weight_passes * weight.bytes,
+            sram_read_weight_bytes=done.weight_passes * sum(tile.bytes for tile in weights),
             sram_read_psum_bytes=packed_bytes(done.psum_reads, array.psum_bits),
             sram_write_psum_bytes=packed_bytes(done.psum_writes, array.psum_bits),
             sram_write_ofmap_bytes=packed_bytes(done.outputs, array.ofmap_bits),
         )
         return done
 
-    def _macs(self, node: Node, pixels: int, positions: int, weight: Tile) -> dict[str, int]:
+    def _macs(self, node: Node, pixels: int, positions: int, tiles: tuple[Tile, ...]) -> dict[str, int]:
         """MACs that are done, and those that take energy: the others meet a zero of the padding or a pruned weight."""
         taps, array = node.window.elements, self.limits.array
-        weights = elements(weight.region)
-        nonzeros = share_of_tile(weight.tensor, weight.region, node.nonzeros)
+        weights = nonzeros = sum(elements(tile.region) for tile in tiles)
+        if node.op is Op.CONV:
+            nonzeros = sum(share_of_tile(tile.tensor, tile.region, node.nonzeros) for tile in tiles)
         zeros = node.pruning.zeros if node.pruning else "nothing"
         active = positions * (weights if zeros == "nothing" else nonzeros) // taps
         signs = node.weight_kind is not WeightKind.INTEGER
@@ -239,7 +260,7 @@ class Lowerer:
             "xnor_ops": active if signs and array.ifmap_bits == 1 else 0,
         }
 
-    def _piece_results(self, node: Node, work: Work, plan: Plan, held: _Held) -> tuple[Tile, ...]:
+    def _piece_results(self, node: Node, work: Work, plan: Plan, held: Held) -> tuple[Tile, ...]:
         """The tiles a piece fills: its own, or those of all channels of its block."""
         if not plan.gathers:
             return self._results(node, work)
@@ -276,18 +297,18 @@ class Lowerer:
         for name, tiles in self.kept_by.items():
             fusion = self.residency.fusions.get(name)
             if fusion is not None:
-                found.update(_in_ring(fusion, tiles))
+                found.update(in_ring(fusion, tiles))
                 continue
             low = self.residency.addresses[name]
-            address = _one_after_the_other(tiles, low, found)
+            address = one_after_the_other(tiles, low, found)
             if address > low + self.residency.stays[name].size:
                 outgrown.add(name)
         if outgrown:
             raise MapsOutgrownError(outgrown)
-        _one_after_the_other(self.pinned.values(), self.pins.room, found)
+        one_after_the_other(self.pinned.values(), self.pins.room, found)
         for fusion in self.residency.fusions.values():
             own = [self.fused_weights[name] for name in fusion.plans if name in self.fused_weights]
-            _one_after_the_other(own, self.pins.room - sum(tile.bytes for tile in own), found)
+            one_after_the_other(own, self.pins.room - sum(tile.bytes for tile in own), found)
         return found
 
     def tiles_of(self, place: Placement, region: Region) -> tuple[Tile, ...]:
@@ -305,7 +326,7 @@ class Lowerer:
     def _vector(self, index: int, node: Node) -> Iterator[Compute]:
         plan = self._planned(node)
         weights = self._weight_tensor(node, (plan.out_channels, 1, 1)) if node.is_depthwise else None
-        held = _Held()
+        held = Held()
         for channels in cuts(node.output.channels, plan.out_channels):
             for block in blocks(node, self.batch, plan):
                 work = Work(*block, channels, Range(0, 1))
@@ -315,13 +336,13 @@ class Lowerer:
                     streamed = (*streamed, self._weight_tile(node, held, weights, whole))
                 yield self._vector_compute(index, node, work, streamed, self._results(node, work))
 
-    def _operands(self, node: Node, work: Work, held: _Held) -> Iterator[Tile]:
+    def _operands(self, node: Node, work: Work, held: Held) -> Iterator[Tile]:
         for position, name in enumerate(node.inputs):
             place = self.maps.by_name[name]
             wanted = work.channels if node.op is not Op.SUBSAMPLE_PAD else Range(0, node.sizes[0].channels)
             channels = place.reads(*wanted[:2])
             if node.op is Op.SCALE and position == 1:
-                yield from held.factor_tiles(self, place, (work.images, Range(0, 1), Range(0, 1), channels))
+                yield from held.factor_tiles(self.tiles_of, place, (work.images, Range(0, 1), Range(0, 1), channels))
             else:
                 window = input_window(node, (work.images, work.rows, work.cols))
                 yield from self.tiles_of(place, (*window, channels))
@@ -345,8 +366,8 @@ class Lowerer:
         operations = outputs * ops_per_element(node)
         once = self.machine.sram.line_buffer
         read = sum(
-            _vector_reads(node, position, work, once=once) * self._bits(name)
-            for position, name in _operand_positions(node, work)
+            vector_reads(node, position, work, once=once) * self._bits(name)
+            for position, name in operand_positions(node, work)
         )
         read_bytes, written_bytes = packed_bytes(read, 1), packed_bytes(outputs, self._bits(node.name))
         weight_bytes = sum(tile.bytes for tile in streamed if tile.buffer is Buffer.WEIGHT)
@@ -360,70 +381,3 @@ class Lowerer:
         )
         cycles = vector_cycles(self.machine, operations, read_bytes, written_bytes)
         return Compute(index, Unit.VECTOR, work, (), streamed, results, vector_cycles=cycles)
-
-
-def _one_after_the_other(tiles: Iterable[Tile], address: int, found: dict[Tile, int]) -> int:
-    """Put tiles next to each other; the address behind the last."""
-    for tile in tiles:
-        found[tile] = address
-        address += tile.bytes
-    return address
-
-
-def _in_ring(fusion: Fusion, tiles: Sequence[Tile]) -> Iterator[tuple[Tile, int]]:
-    """Addresses of the bands of a map, in the order in which they are computed, round the slots of its ring."""
-    in_order = groupby(tiles, key=lambda tile: tile.region[:2])
-    for number, (_, band) in enumerate(in_order):
-        places: dict[Tile, int] = {}
-        _one_after_the_other(band, fusion.low + number % fusion.slots * fusion.slot_bytes, places)
-        yield from places.items()
-
-
-def _operand_positions(node: Node, work: Work) -> Iterator[tuple[int, str]]:
-    """The inputs that a piece on the vector unit reads, each map once; of a copy, the one that is copied."""
-    if node.op in (Op.CONCAT, Op.SHUFFLE):
-        yield work.reduction.start, node.inputs[work.reduction.start]
-        return
-    yield from ((node.inputs.index(name), name) for name in dict.fromkeys(node.inputs))
-
-
-def _vector_reads(node: Node, position: int, work: Work, *, once: bool) -> int:
-    """Elements read of an input: once for each window over it, padding left out; once only with a line buffer."""
-    if node.op in (Op.MAX_POOL, Op.AVG_POOL, Op.CONV):
-        return (input_pixels if once else kernel_positions)(node, work) * work.channels.size
-    if node.op is Op.SCALE and position == 1:
-        return work.images.size * work.channels.size
-    channels = node.sizes[0].channels if node.op is Op.SUBSAMPLE_PAD else work.channels.size
-    return prod(part.size for part in input_window(node, (work.images, work.rows, work.cols))) * channels
-
-
-@dataclass(slots=True)
-class _Held:
-    """Tiles that the piece before left in SRAM, to be used again if the next piece wants the same."""
-
-    region: Region | None = None
-    map_block: Block | None = None
-    maps: tuple[Tile, ...] = ()
-    weights: Tile | None = None
-    factor_region: Region | None = None
-    factors: tuple[Tile, ...] = ()
-    results: tuple[Tile, ...] = ()
-    results_block: Block | None = None
-
-    def map_tiles(self, lowerer: Lowerer, place: Placement, region: Region, block: Block) -> tuple[Tile, ...]:
-        """The tiles of the part of the input map for a block of the output."""
-        if self.region != region or self.map_block != block:
-            self.region, self.map_block, self.maps = region, block, lowerer.tiles_of(place, region)
-        return self.maps
-
-    def weight_tile(self, tensor: Tensor, region: Region) -> Tile:
-        """The tile of the weights."""
-        if self.weights is None or self.weights.region != region:
-            self.weights = Tile(tensor, region, Buffer.WEIGHT)
-        return self.weights
-
-    def factor_tiles(self, lowerer: Lowerer, place: Placement, region: Region) -> tuple[Tile, ...]:
-        """The factors of a scale layer."""
-        if self.factor_region != region:
-            self.factor_region, self.factors = region, lowerer.tiles_of(place, region)
-        return self.factors

@@ -16,7 +16,7 @@ from accelsim.lowering.residency import MapsOutgrownError, Residency, Stay, cand
 from accelsim.lowering.schedule import Places, schedule
 from accelsim.lowering.tiling import LayerShape, Limits, Plan
 from accelsim.lowering.vector_work import on_vector_unit
-from accelsim.network.graph import Network, Node
+from accelsim.network.graph import Network, Node, Op
 from accelsim.network.stream import stream
 from accelsim.program.commands import Buffer, Compute, Program
 from accelsim.records import ActionCounts
@@ -98,7 +98,7 @@ def _residency(network: Network, machine: Machine, planner: Lowerer, found: Sequ
             memories,
             lambda node, room, stays: planner.bands(node, room, stays, pins),
             asked,
-            lambda node: not on_vector_unit(node, machine),
+            lambda node: node.op is Op.CONV and not on_vector_unit(node, machine),
         )
 
     alone = planned(0)

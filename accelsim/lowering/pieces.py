@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import product
+from math import prod
 from typing import Any
 
 from accelsim.lowering.array_work import Share
-from accelsim.lowering.dataflows import DataflowName
+from accelsim.lowering.dataflows import DataflowName, Gemm
 from accelsim.lowering.tiling import Loop, Plan
-from accelsim.network.graph import Axis, Node
+from accelsim.network.graph import Axis, Node, Op
 from accelsim.program.commands import Tile, Work
 from accelsim.program.tensors import Range, Region
 from accelsim.units import ceil_div
@@ -32,7 +33,17 @@ def blocks(node: Node, batch: int, plan: Plan) -> Iterator[Block]:
 
 
 def loops(node: Node, batch: int, plan: Plan) -> Iterator[tuple[Block, Range, Range, Range]]:
-    """(block, groups, output channels, input channels) of each piece, in the plan's loop order."""
+    """(block, groups, output channels, input channels) of each piece, in the plan's loop order.
+
+    A product of two maps has other operands for each image: images are the outermost loop.
+    """
+    for images in cuts(batch, 1 if node.op is Op.PRODUCT else batch):
+        for (part, rows, cols), groups, outs, ins in _turns(node, images.size, plan):
+            block = (Range(images.start + part.start, images.start + part.stop), rows, cols)
+            yield block, groups, outs, ins
+
+
+def _turns(node: Node, batch: int, plan: Plan) -> Iterator[tuple[Block, Range, Range, Range]]:
     turns: dict[Loop, list[Any]] = {
         "map": list(blocks(node, batch, plan)),
         "groups": list(cuts(node.groups, plan.groups)),
@@ -53,6 +64,39 @@ def input_window(node: Node, block: Block) -> Block:
         Range(*vertical.taken(rows.start, rows.stop, node.sizes[0].height)),
         Range(*horizontal.taken(cols.start, cols.stop, node.sizes[0].width)),
     )
+
+
+def product_of(node: Node, work: Work) -> Gemm:
+    """The matrix product of a piece on the array: of whole groups, or of a part of one."""
+    depth = node.output.channels // node.groups
+    groups = (work.channels.stop - 1) // depth - work.channels.start // depth + 1
+    pixels = work.images.size * work.rows.size * work.cols.size
+    return Gemm(groups, pixels, node.window.elements * work.reduction.size, work.channels.size // groups)
+
+
+def right_regions(node: Node, images: Range, groups: Range, outs: Range, ins: Range) -> Iterator[Region]:
+    """What a piece of a product reads of its right map, as few rectangles of pixels, the channels being the map's."""
+    size = node.sizes[1]
+    tokens, each = (outs, ins) if node.transposed else (ins, outs)
+    depth = size.channels // node.groups
+    channels = Range(groups.start * depth + each.start, (groups.stop - 1) * depth + each.stop)
+    for rows, cols in rectangles(tokens, size.width):
+        yield images, rows, cols, channels
+
+
+def rectangles(tokens: Range, width: int) -> Iterator[tuple[Range, Range]]:
+    """Pixels in row order as (rows, columns) of a map of this width: a part of a row, whole rows, a part of a row."""
+    (first, begin), (last, end) = divmod(tokens.start, width), divmod(tokens.stop, width)
+    if first == last:
+        yield Range(first, first + 1), Range(begin, end)
+        return
+    if begin:
+        yield Range(first, first + 1), Range(begin, width)
+        first += 1
+    if first < last:
+        yield Range(first, last), Range(0, width)
+    if end:
+        yield Range(last, last + 1), Range(0, end)
 
 
 def input_pixels(node: Node, work: Work) -> int:
@@ -96,12 +140,32 @@ def once_each(tiles: Iterable[Tile]) -> tuple[Tile, ...]:
     return tuple({(tile.tensor, tile.region): tile for tile in tiles}.values())
 
 
-def roles(dataflow: str, ifmaps: tuple[Tile, ...], weight: Tile) -> tuple[tuple[Tile, ...], tuple[Tile, ...]]:
+def roles(
+    dataflow: str, ifmaps: tuple[Tile, ...], weights: tuple[Tile, ...]
+) -> tuple[tuple[Tile, ...], tuple[Tile, ...]]:
     """(stationary, streamed) operands."""
     match dataflow:
         case "ws":
-            return (weight,), ifmaps
+            return weights, ifmaps
         case "is":
-            return ifmaps, (weight,)
+            return ifmaps, weights
         case _:
-            return (), (*ifmaps, weight)
+            return (), (*ifmaps, *weights)
+
+
+def operand_positions(node: Node, work: Work) -> Iterator[tuple[int, str]]:
+    """The inputs that a piece on the vector unit reads, each map once; of a copy, the one that is copied."""
+    if node.op in (Op.CONCAT, Op.SHUFFLE):
+        yield work.reduction.start, node.inputs[work.reduction.start]
+        return
+    yield from ((node.inputs.index(name), name) for name in dict.fromkeys(node.inputs))
+
+
+def vector_reads(node: Node, position: int, work: Work, *, once: bool) -> int:
+    """Elements read of an input: once for each window over it, padding left out; once only with a line buffer."""
+    if node.op in (Op.MAX_POOL, Op.AVG_POOL, Op.CONV):
+        return (input_pixels if once else kernel_positions)(node, work) * work.channels.size
+    if node.op is Op.SCALE and position == 1:
+        return work.images.size * work.channels.size
+    channels = node.sizes[0].channels if node.op is Op.SUBSAMPLE_PAD else work.channels.size
+    return prod(part.size for part in input_window(node, (work.images, work.rows, work.cols))) * channels

@@ -1,7 +1,7 @@
 """Where feature maps lie in DRAM (docs/machine.md section 4).
 
 Concat and channel shuffle are addresses: their inputs' producers write straight to where the result lies, unless
-something stands against it; then the layer is an explicit copy.
+something stands against it; then the layer is an explicit copy. A slice always lies within its input.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.network.graph import Network, Node, Op, Shape
+from accelsim.network.graph import ADDRESSES, Network, Node, Op, Shape
 from accelsim.program.tensors import ALIGNMENT_BYTES, Range, Tensor
 from accelsim.units import ceil_div
 
@@ -82,14 +82,18 @@ def place_maps(network: Network, default_bits: int, *, scatter: bool) -> Maps:
     bits = map_bits(network, default_bits)
     nested: dict[str, tuple[str, Channels]] = {}
     copies: dict[str, tuple[str, ...]] = {}
+    slices = {node.name: node for node in network.nodes if node.op is Op.SLICE}
+    fixed = {*network.inputs, *slices}
     for node in reversed(network.nodes):
-        if node.op in (Op.CONCAT, Op.SHUFFLE):
+        if node.op is Op.SLICE:
+            copies[node.name] = ()
+        elif node.op in ADDRESSES:
             parts = _parts(node)
             same = [name for name in parts if bits[name] == bits[node.name]]
-            free = {name for name in same if _may_nest(network, node, name, nested, scatter)}
+            free = {name for name in same if _may_nest(network, node, name, nested, fixed, scatter)}
             nested.update({name: (node.name, parts[name]) for name in parts if name in free})
             copies[node.name] = tuple(name for name in node.inputs if name not in free)
-    return _lay_out(network, bits, nested, copies)
+    return _lay_out(network, bits, nested, slices, copies)
 
 
 def _parts(node: Node) -> dict[str, Channels]:
@@ -111,21 +115,45 @@ def copied_channels(node: Node, position: int) -> Channels:
     return np.arange(offset, offset + node.sizes[position].channels)
 
 
-def _may_nest(network: Network, node: Node, name: str, taken: Collection[str], scatter: bool) -> bool:
-    """Whether input `name` of a concat or shuffle can be written where `node` wants it."""
-    if name in network.inputs or name in taken or node.inputs.count(name) > 1:
+def _may_nest(
+    network: Network,
+    node: Node,
+    name: str,
+    nested: dict[str, tuple[str, Channels]],
+    fixed: Collection[str],
+    scatter: bool,
+) -> bool:
+    """Whether input `name` of a concat or shuffle can be written where `node` wants it.
+
+    Channels that would lie apart are for one reader, the shuffle. fixed: maps that have their place.
+    """
+    if name in fixed or name in nested or node.inputs.count(name) > 1:
         return False
-    return node.op is Op.CONCAT or (scatter and len(network.consumers[name]) == 1)
+    together = node.op is Op.CONCAT and not _lies_apart(node.name, nested)
+    return together or ((scatter or node.op is Op.CONCAT) and len(network.consumers[name]) == 1)
+
+
+def _lies_apart(name: str, nested: dict[str, tuple[str, Channels]]) -> bool:
+    """Whether neighbouring channels of a map do not lie beside each other."""
+    while name in nested:
+        name, channels = nested[name]
+        if np.any(np.diff(channels) != 1):
+            return True
+    return False
 
 
 def _lay_out(
-    network: Network, bits: dict[str, int], nested: dict[str, tuple[str, Channels]], copies: dict[str, tuple[str, ...]]
+    network: Network,
+    bits: dict[str, int],
+    nested: dict[str, tuple[str, Channels]],
+    slices: dict[str, Node],
+    copies: dict[str, tuple[str, ...]],
 ) -> Maps:
     shapes: dict[str, Shape] = {**network.inputs} | {node.name: node.output for node in network.nodes}
     by_name: dict[str, Placement] = {}
     address = 0
     for name, shape in shapes.items():
-        if name in nested:
+        if name in nested or name in slices:
             continue
         dims = (network.batch, shape.height, shape.width, shape.channels)
         tensor = Tensor(name, dims, bits[name], address)
@@ -135,6 +163,10 @@ def _lay_out(
         if name in nested:
             outer, channels = nested[name]
             by_name[name] = Placement(by_name[outer].tensor, by_name[outer].channels[channels])
+    for name, node in slices.items():
+        place = by_name[node.inputs[0]]
+        part = slice(node.first_channel, node.first_channel + node.output.channels)
+        by_name[name] = Placement(place.tensor, place.channels[part])
     return Maps(by_name, copies, address)
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from accelsim.errors import LoweringError
 from accelsim.lowering.placement import Maps
 from accelsim.lowering.tiling import Plan
-from accelsim.network.graph import Network, Node, Op
+from accelsim.network.graph import ADDRESSES, Network, Node, Op
 from accelsim.network.stream import numbered
+from accelsim.program.commands import Tile
 from accelsim.units import packed_bytes
 
 Cost = Callable[[Node, int, frozenset[str]], int]
@@ -170,7 +171,7 @@ def candidates(network: Network, maps: Maps, layers: int) -> Iterator[Stay]:
     """All maps that one of the first layers computes and later ones read, none of which is the network's output."""
     numbers = {node.name: number for number, node in enumerate(network.nodes)}
     for number, node in enumerate(network.nodes[:layers]):
-        if node.op in (Op.CONCAT, Op.SHUFFLE):
+        if node.op in ADDRESSES:
             continue
         readers = readers_of(network, maps, node.name)
         if readers:
@@ -182,15 +183,18 @@ def candidates(network: Network, maps: Maps, layers: int) -> Iterator[Stay]:
 
 
 def readers_of(network: Network, maps: Maps, name: str) -> list[str]:
-    """The layers that read a map, through concats and shuffles that are only addresses; none if it is an output."""
+    """The layers that read a map, through layers that are only addresses; none if it is an output, or the
+    right map of a product, which is read from DRAM as weights are."""
     consumers = network.consumers[name]
     found: list[str] = []
     for node in consumers:
-        if node.op in (Op.CONCAT, Op.SHUFFLE) and name not in maps.copies[node.name]:
+        if node.op in ADDRESSES and name not in maps.copies[node.name]:
             further = readers_of(network, maps, node.name)
             if not further:
                 return []
             found += further
+        elif node.op is Op.PRODUCT and node.inputs[1] == name:
+            return []
         else:
             found.append(node.name)
     return found
@@ -216,10 +220,10 @@ def _highest(stay: Stay, placed: Sequence[tuple[Stay, int]], capacity: int) -> i
     """The highest free address for a map among those that stay at the same time."""
     high = capacity
     others = sorted(
-        ((low, low + other.size) for other, low in placed if other.first <= stay.last and stay.first <= other.last),
+        ((low + other.size, low) for other, low in placed if other.first <= stay.last and stay.first <= other.last),
         reverse=True,
     )
-    for low, end in others:
+    for end, low in others:
         if high - end >= stay.size:
             return high - stay.size
         high = min(high, low)
@@ -253,3 +257,20 @@ def free_pieces(residency: Residency, capacity: int, layers: range) -> list[tupl
     if any(before[1] > after[0] for before, after in pairwise(taken)):
         return None
     return _free(taken, capacity)
+
+
+def one_after_the_other(tiles: Iterable[Tile], address: int, found: dict[Tile, int]) -> int:
+    """Put tiles next to each other; the address behind the last."""
+    for tile in tiles:
+        found[tile] = address
+        address += tile.bytes
+    return address
+
+
+def in_ring(fusion: Fusion, tiles: Sequence[Tile]) -> Iterator[tuple[Tile, int]]:
+    """Addresses of the bands of a map, in the order in which they are computed, round the slots of its ring."""
+    in_order = groupby(tiles, key=lambda tile: tile.region[:2])
+    for number, (_, band) in enumerate(in_order):
+        places: dict[Tile, int] = {}
+        one_after_the_other(band, fusion.low + number % fusion.slots * fusion.slot_bytes, places)
+        yield from places.items()

@@ -209,16 +209,16 @@ def _reads(compute: Compute) -> tuple[Tile, ...]:
 def _spaces(computes: Sequence[Compute]) -> dict[Tile, int]:
     """Bytes reserved for each tile: those of the largest one of its layer and tensor, so that tiles of unequal size
     take turns in the same places and leave no gaps. What comes in several ranges of channels has its own."""
-    largest: dict[tuple[int, Tensor, bool], int] = {}
-    keys: dict[Tile, tuple[int, Tensor, bool]] = {}
+    largest: dict[tuple[int, Tensor, Buffer, bool], int] = {}
+    keys: dict[Tile, tuple[int, Tensor, Buffer, bool]] = {}
     for compute in computes:
         alone = compute.results if len(compute.results) == 1 else ()
         loaded = [tile for tile in _reads(compute) if not tile.stays]
-        tensors = [tile.tensor for tile in loaded]
-        single = [tile for tile in loaded if tensors.count(tile.tensor) == 1]
+        places = [(tile.tensor, tile.buffer) for tile in loaded]
+        single = [tile for tile in loaded if places.count((tile.tensor, tile.buffer)) == 1]
         for tiles, result in ((single, False), (alone, True)):
             for tile in tiles:
-                key = keys[tile] = compute.layer, tile.tensor, result
+                key = keys[tile] = compute.layer, tile.tensor, tile.buffer, result
                 largest[key] = max(largest.get(key, 0), tile.bytes)
     return {tile: largest[keys[tile]] if tile in keys else tile.bytes for step in computes for tile in _all(step)}
 

@@ -63,6 +63,7 @@ class LayerShape:
     source_channels, target_channels: of the tensors that input and output lie in, more than their own where these are
     parts of a concat. scattered: whether neighbouring output channels are stored apart (a channel shuffle follows).
     loaded: channels of all inputs that come from DRAM, the others being on chip; stores: whether the results go there.
+    times: how often the plan is carried out, each time on other operands (a product of maps, image by image).
     """
 
     batch: int
@@ -75,13 +76,19 @@ class LayerShape:
     scattered: bool
     loaded: int
     stores: bool
+    times: int = 1
 
     @classmethod
     def of(cls, node: Node, batch: int, maps: Maps, stays: frozenset[str] = frozenset()) -> LayerShape:
-        """The shape of a node's first input and output, placed so in DRAM, of which some maps stay on chip."""
+        """The shape of a node's first input and output, placed so in DRAM, of which some maps stay on chip.
+
+        A product of two maps is planned for one image, its right map in the place of weights.
+        """
+        product = node.op is Op.PRODUCT
+        read = node.inputs[:1] if product else dict.fromkeys(node.inputs)
         source, target = maps.by_name[node.inputs[0]], maps.by_name[node.name]
         return cls(
-            batch,
+            1 if product else batch,
             node.sizes[0],
             node.output,
             node.window,
@@ -89,8 +96,9 @@ class LayerShape:
             source.tensor.dims[3],
             target.tensor.dims[3],
             bool(np.any(np.diff(target.channels) != 1)),
-            sum(_loaded_channels(maps, stays, name) for name in dict.fromkeys(node.inputs)),
+            sum(_loaded_channels(maps, stays, name) for name in read),
             node.name not in stays,
+            batch if product else 1,
         )
 
     @property

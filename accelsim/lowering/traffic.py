@@ -37,15 +37,16 @@ class Traffic:
 
 
 def traffic(shape: LayerShape, plan: Plan, array: ArrayMachine) -> Traffic:
-    """The bytes of a convolution on the array, halos and the rounding of packed rows included.
+    """The bytes of a layer on the array, halos and the rounding of packed rows included.
 
-    Exact but for maps of sub-byte elements that a shuffle scatters: there each element counts as a row of its own.
+    Exact but for maps of sub-byte elements that a shuffle scatters, where each element counts as a row of its own, and
+    for such right maps of a product, whose rows count as packed.
     """
     counts = tile_counts(shape, plan)
     return Traffic(
-        _ifmap_bytes(shape, plan, array.ifmap_bits) * loads(plan.order, counts, OF_MAP),
-        _weight_bytes(shape, plan, array) * loads(plan.order, counts, OF_WEIGHTS),
-        _ofmap_bytes(shape, plan, array.ofmap_bits),
+        shape.times * _ifmap_bytes(shape, plan, array.ifmap_bits) * loads(plan.order, counts, OF_MAP),
+        shape.times * _weight_bytes(shape, plan, array) * loads(plan.order, counts, OF_WEIGHTS),
+        shape.times * _ofmap_bytes(shape, plan, array.ofmap_bits),
     )
 
 

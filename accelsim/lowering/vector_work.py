@@ -31,8 +31,9 @@ LRN_OPS_BESIDE_WINDOW = 3
 
 
 def on_vector_unit(node: Node, machine: Machine) -> bool:
-    """Whether a layer runs on the vector unit: all that are no convolutions, and depthwise ones if so configured."""
-    return node.op is not Op.CONV or (node.is_depthwise and machine.array.depthwise_on == "vector")
+    """Whether a layer runs on the vector unit: all but convolutions and products of maps, and depthwise ones if so
+    configured."""
+    return node.op not in (Op.CONV, Op.PRODUCT) or (node.is_depthwise and machine.array.depthwise_on == "vector")
 
 
 def ops_per_element(node: Node) -> int:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from accelsim.config import workload as rows
-from accelsim.config.strict_yaml import Document, KeyPath
+from accelsim.config.strict_yaml import Document
 from accelsim.errors import Mistake, UserError, suggestion
 from accelsim.network.families import expand
 from accelsim.network.graph import INPUT, Axis, Network, Node, Op, Shape, Window
+from accelsim.network.shapes import ShapeError, concatenated, equal_sizes, multiplied, outputs, scaled
 from accelsim.network.transforms import TransformError, transformed
 
 MAX_NODES = 100_000
@@ -14,15 +15,6 @@ MAX_ELEMENTS = 1 << 36
 
 SE_REDUCTION = 16
 """Hu et al., CVPR 2018, section 6.4; the ShuffleNet paper names no other."""
-
-
-class ShapeError(Exception):
-    """A layer that does not fit its inputs: (key, expected, got), and what it would have given where that is clear."""
-
-    def __init__(self, key: str, expected: str, got: object, output: Shape | None = None) -> None:
-        super().__init__(key, expected, got)
-        self.path: KeyPath = (key,)
-        self.expected, self.got, self.output = expected, str(got), output
 
 
 def build(network_file: rows.NetworkFile, document: Document) -> Network:
@@ -111,10 +103,10 @@ class Builder:
                 self.simple(row.name, inputs, Op(row.op), row.activation)
             case rows.LrnRow():
                 self.add(Op.LRN, row.name, inputs, self.only(inputs), channel_window=row.size)
-            case rows.ShuffleRow():
-                self.shuffle(row.name, inputs, row.groups)
-            case rows.SubsampleRow():
-                self.subsample(row.name, inputs, row.channels, row.stride)
+            case rows.ShuffleRow() | rows.SoftmaxRow() | rows.ProductRow():
+                self.grouped(row, inputs)
+            case rows.SubsampleRow() | rows.SliceRow():
+                self.part(row, inputs)
             case rows.ShuffleNetUnitRow():
                 shufflenet_units(self, row, inputs)
             case rows.BlockRow() | rows.PathsRow():
@@ -198,6 +190,8 @@ class Builder:
         groups: int = 1,
         activation: str = "none",
         channel_window: int = 1,
+        transposed: bool = False,
+        first_channel: int = 0,
     ) -> str:
         """Add a node and return the name of its tensor. Raises ShapeError."""
         if name in self.shapes:
@@ -210,7 +204,7 @@ class Builder:
         stage = self.stage or name.split("_")[0]
         node = Node(
             name, op, label or op.value, stage, inputs, sizes, output, window or Window(), groups, activation,
-            channel_window,
+            channel_window, transposed, first_channel,
         )  # fmt: skip
         self.nodes.append(node)
         self.shapes[name] = output
@@ -229,7 +223,7 @@ class Builder:
     ) -> str:
         """A convolution. Raises ShapeError."""
         size = self.only(inputs)
-        output = Shape(*_outputs(size, window), channels)
+        output = Shape(*outputs(size, window), channels)
         if size.channels % groups or channels % groups:
             raise ShapeError("groups", f"a divisor of {size.channels} and {channels} channels", groups, output)
         depthwise = groups > 1 and groups == size.channels == channels
@@ -245,7 +239,7 @@ class Builder:
     def pool(self, name: str, inputs: tuple[str, ...], op: Op, window: Window, *, ceil: bool = False) -> str:
         """A pooling. Raises ShapeError."""
         size = self.only(inputs)
-        output = Shape(*_outputs(size, window, ceil=ceil), size.channels)
+        output = Shape(*outputs(size, window, ceil=ceil), size.channels)
         return self.add(op, name, inputs, output, window=window)
 
     def shuffle(self, name: str, inputs: tuple[str, ...], groups: int) -> str:
@@ -255,14 +249,38 @@ class Builder:
             raise ShapeError("groups", f"a divisor of {size.channels} channels", groups, size)
         return self.add(Op.SHUFFLE, name, inputs, size, groups=groups)
 
-    def subsample(self, name: str, inputs: tuple[str, ...], channels: int, stride: int) -> str:
-        """Every `stride`-th pixel, and zeros in the channels that the input does not have. Raises ShapeError."""
+    def grouped(self, row: rows.ShuffleRow | rows.SoftmaxRow | rows.ProductRow, inputs: tuple[str, ...]) -> str:
+        """A shuffle, softmax or product of maps, by groups of channels. Raises ShapeError."""
+        if isinstance(row, rows.ShuffleRow):
+            return self.shuffle(row.name, inputs, row.groups)
+        if isinstance(row, rows.SoftmaxRow):
+            size = self.only(inputs)
+            if size.channels % row.groups:
+                raise ShapeError("groups", f"a divisor of {size.channels} channels", row.groups, size)
+            return self.add(Op.SOFTMAX, row.name, inputs, size, groups=row.groups)
+        output = multiplied([self.shapes[source] for source in inputs], row.groups, transposed=row.transposed)
+        return self.add(
+            Op.PRODUCT, row.name, inputs, output,
+            groups=row.groups, activation=row.activation, transposed=row.transposed,
+        )  # fmt: skip
+
+    def part(self, row: rows.SubsampleRow | rows.SliceRow, inputs: tuple[str, ...]) -> str:
+        """Some channels, or every `stride`-th pixel with zeros in the channels that the input does not have.
+
+        Raises ShapeError.
+        """
         size = self.only(inputs)
-        if channels < size.channels:
-            raise ShapeError("channels", f"at least the {size.channels} of the input", channels)
-        step = Axis(stride=stride)
-        output = Shape(*_outputs(size, Window(step, step)), channels)
-        return self.add(Op.SUBSAMPLE_PAD, name, inputs, output, window=Window(step, step))
+        if isinstance(row, rows.SliceRow):
+            output = Shape(size.height, size.width, row.channels)
+            if row.first + row.channels > size.channels:
+                expected = f"at most {size.channels}, those of the input, from the first one on"
+                raise ShapeError("channels", expected, row.first + row.channels, output)
+            return self.add(Op.SLICE, row.name, inputs, output, first_channel=row.first)
+        if row.channels < size.channels:
+            raise ShapeError("channels", f"at least the {size.channels} of the input", row.channels)
+        step = Axis(stride=row.stride)
+        output = Shape(*outputs(size, Window(step, step)), row.channels)
+        return self.add(Op.SUBSAMPLE_PAD, row.name, inputs, output, window=Window(step, step))
 
     def simple(self, name: str, inputs: tuple[str, ...], op: Op, activation: str = "none") -> str:
         """An operation without parameters. Raises ShapeError."""
@@ -271,11 +289,11 @@ class Builder:
             raise ShapeError("activation", "none: a concat is only addresses", activation)
         match op:
             case Op.ADD | Op.MUL:
-                output = _equal_sizes(sizes)
+                output = equal_sizes(sizes)
             case Op.CONCAT:
-                output = _concatenated(sizes)
+                output = concatenated(sizes)
             case Op.SCALE:
-                output = _scaled(sizes)
+                output = scaled(sizes)
             case Op.GLOBAL_POOL:
                 output = Shape(1, 1, self.only(inputs).channels)
             case _:
@@ -284,28 +302,6 @@ class Builder:
         if op is Op.GLOBAL_POOL:
             window = Window(Axis(kernel=sizes[0].height), Axis(kernel=sizes[0].width))
         return self.add(op, name, inputs, output, window=window, activation=activation)
-
-
-def _equal_sizes(sizes: list[Shape]) -> Shape:
-    if len(sizes) != 2 or sizes[0] != sizes[1]:
-        raise ShapeError("inputs", "two maps of equal size", " and ".join(map(_text, sizes)))
-    return sizes[0]
-
-
-def _concatenated(sizes: list[Shape]) -> Shape:
-    if len(sizes) < 2 or len({(size.height, size.width) for size in sizes}) > 1:
-        raise ShapeError("inputs", "maps of equal height and width", " and ".join(map(_text, sizes)))
-    return Shape(sizes[0].height, sizes[0].width, sum(size.channels for size in sizes))
-
-
-def _scaled(sizes: list[Shape]) -> Shape:
-    if len(sizes) != 2 or sizes[1] != Shape(1, 1, sizes[0].channels):
-        raise ShapeError("inputs", "a map and one factor for each channel", " and ".join(map(_text, sizes)))
-    return sizes[0]
-
-
-def _text(size: Shape) -> str:
-    return f"{size.height}x{size.width}x{size.channels}"
 
 
 def _window(row: rows.Windowed) -> Window:
@@ -319,20 +315,6 @@ def _window(row: rows.Windowed) -> Window:
 
 def _pair(value: int | list[int]) -> tuple[int, int]:
     return (value[0], value[1]) if isinstance(value, list) else (value, value)
-
-
-def _outputs(size: Shape, window: Window, *, ceil: bool = False) -> tuple[int, int]:
-    """Height and width of what a window gives. Raises ShapeError."""
-    extents = []
-    for axis, extent in ((window.vertical, size.height), (window.horizontal, size.width)):
-        room = extent + axis.pad + axis.pad_end - (axis.kernel - 1) * axis.dilation - 1
-        if room < 0:
-            raise ShapeError("kernel", f"a window within the padded map ({_text(size)})", axis.kernel)
-        steps = -(-room // axis.stride) if ceil else room // axis.stride
-        if ceil and steps * axis.stride >= extent + axis.pad:
-            steps -= 1
-        extents.append(steps + 1)
-    return extents[0], extents[1]
 
 
 def shufflenet_units(builder: Builder, row: rows.ShuffleNetUnitRow, inputs: tuple[str, ...]) -> None:

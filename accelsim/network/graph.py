@@ -15,9 +15,14 @@ INPUT = "input"
 
 
 class Op(StrEnum):
-    """Operations. What runs on the PE array is `CONV`; fully connected layers are convolutions over the whole map."""
+    """Operations.
+
+    What runs on the PE array is `CONV`, fully connected layers being convolutions over the whole map, and `PRODUCT`, a
+    matrix product of two maps.
+    """
 
     CONV = "conv"
+    PRODUCT = "product"
     MAX_POOL = "maxpool"
     AVG_POOL = "avgpool"
     GLOBAL_POOL = "gap"
@@ -25,6 +30,7 @@ class Op(StrEnum):
     MUL = "mul"
     CONCAT = "concat"
     SHUFFLE = "shuffle"
+    SLICE = "slice"
     SCALE = "scale"
     SIGMOID = "sigmoid"
     HARD_SWISH = "hardswish"
@@ -35,6 +41,10 @@ class Op(StrEnum):
     RELU = "relu"
     SUBSAMPLE_PAD = "subsample_pad"
     BATCH_NORM = "bn"
+
+
+ADDRESSES = frozenset({Op.CONCAT, Op.SHUFFLE, Op.SLICE})
+"""Operations that change nothing but where elements lie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +158,9 @@ class Node:
     """One operation.
 
     inputs: names of the nodes it reads (`input` is the network's); sizes: their shapes; label: what the layer is
-    called in tables (`conv`, `gconv`, `dwconv`, `fc`, `maxpool`, ...); channel_window: channels an LRN looks at.
+    called in tables (`conv`, `gconv`, `dwconv`, `fc`, `maxpool`, ...); channel_window: channels an LRN looks at;
+    groups: of a softmax, ranges of channels that are normalised by themselves; transposed: of a product, its right map;
+    first_channel: of its input that a slice has.
     """
 
     name: str
@@ -162,6 +174,8 @@ class Node:
     groups: int = 1
     activation: str = "none"
     channel_window: int = 1
+    transposed: bool = False
+    first_channel: int = 0
     bits: DataBits = DataBits()
     weight_kind: WeightKind = WeightKind.INTEGER
     pruning: Pruning | None = None
@@ -192,6 +206,8 @@ class Node:
     @property
     def macs(self) -> int:
         """Multiply-accumulates for one image, zeros of padding and pruned weights included."""
+        if self.op is Op.PRODUCT:
+            return self.output.elements * (self.sizes[0].channels // self.groups)
         return self.weights * self.output.height * self.output.width
 
     @property

@@ -12,9 +12,13 @@ from typing import Any, NamedTuple, Protocol
 
 from accelsim.config.machine import Machine
 from accelsim.config.workload import NetworkFile
+from accelsim.energy.ranking import Flip
 from accelsim.network.graph import Network
 from accelsim.report.columns import Value
 from accelsim.report.text import table
+
+MOST_FLIPS = 10
+"""Pairs of networks that are named where their order by energy depends on the table."""
 
 Row = Mapping[str, Value | None]
 
@@ -131,3 +135,19 @@ def comparison(rows: Sequence[Row]) -> str:
     lines = [["-" if row[cell.column] is None else cell.text(row[cell.column]) for cell in cells] for row in rows]
     left = [position for position, cell in enumerate(cells) if cell.text is str]
     return table([cell.title for cell in cells], lines, left)
+
+
+def flipped(flips: Mapping[str, Sequence[Flip]]) -> list[str]:
+    """A line for each pair of networks whose order by energy depends on the energy table, by machine."""
+    lines = []
+    for machine, found in flips.items():
+        others: dict[tuple[str, str, str], list[str]] = {}
+        for flip in found:
+            others.setdefault((flip.first, flip.second, flip.table), []).append(flip.other_table)
+        where = f" on {machine}" if len(flips) > 1 else ""
+        lines += [
+            f"{first} takes less energy than {second}{where} by {table}, more by {', '.join(tables)}"
+            for (first, second, table), tables in others.items()
+        ]
+    more = len(lines) - MOST_FLIPS
+    return lines if more <= 0 else [*lines[:MOST_FLIPS], f"so it is with {more} more pairs"]

@@ -6,14 +6,15 @@ is left out, so a rerun with the setting can come out better or worse.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
 
 from accelsim.config.dram import CommandDevice
 from accelsim.errors import LoweringError
-from accelsim.lowering.array_alone import alone_on_array
+from accelsim.lowering.array_alone import layer_product
+from accelsim.lowering.array_work import array_work
 from accelsim.lowering.dataflows import DATAFLOWS, DataflowName
 from accelsim.lowering.placement import Maps, place_maps
 from accelsim.lowering.search import convolution_bytes
@@ -32,6 +33,8 @@ AGAIN = 1.25
 """Times the least bytes that a layer can move, from which on larger buffers may be worth it."""
 BATCH = 8
 """Times the batch that is tried where weights are waited for."""
+CLEARLY = 0.8
+"""Times the clocks of now, below which another dataflow or batch is named."""
 MOST_IDLE = 3
 """Layers that are named one by one."""
 
@@ -66,16 +69,40 @@ class _Looked:
     def maps(self) -> Maps:
         return place_maps(self.run.network, self.machine.array.activation_bits, scatter=self.machine.dma.scatter)
 
-    @property
-    def dataflows(self) -> Iterable[DataflowName]:
-        """Those that the machine chooses from."""
-        chosen = self.machine.array.dataflow
-        return DATAFLOWS if chosen == "auto" else (chosen,)
+    @cached_property
+    def loaded_per_clock(self) -> float:
+        """Bytes that the DMA engine loads at most in an array clock: bus, one burst a clock, bursts in flight."""
+        limits = Limits.of(self.machine)
+        in_flight = limits.window_bursts / limits.round_trip_cycles
+        return min(limits.bytes_per_cycle, limits.burst_bytes * min(1.0, in_flight))
 
-    def alone(self, node: Node, dataflow: DataflowName, batch: int) -> int:
-        """Clocks of a layer's folds, all data on chip."""
-        array = self.machine.array.model_copy(update={"dataflow": dataflow})
-        return alone_on_array(node, batch, self.machine.model_copy(update={"array": array}))
+    def limits(self, node: Node) -> Limits:
+        """What the tiles of a layer are held to if it is alone on chip."""
+        bits = (self.maps.by_name[name].tensor.bits for name in (node.inputs[0], node.name))
+        limits = Limits.of(self.machine)
+        return replace(limits, array=limits.array.for_layer(node, self.machine, *bits))
+
+    def bytes_moved(self, node: Node, batch: int) -> float:
+        """DRAM bytes of a layer, its input being on chip already where half of the buffer holds it."""
+        source, limits = node.inputs[0], self.limits(node)
+        size = packed_bytes(batch * node.sizes[0].elements, self.maps.by_name[source].tensor.bits)
+        may_stay = self.machine.scheduling.keep_activations == "auto" and size <= limits.activation_half
+        stays = frozenset({source}) if may_stay else frozenset[str]()
+        return convolution_bytes(LayerShape.of(node, batch, self.maps, stays), limits)
+
+    def on_chip(self, node: Node, batch: int) -> dict[DataflowName, int]:
+        """Clocks of a layer's folds with each dataflow, as the SRAM ports let them, all data on chip."""
+        product, array = layer_product(node, batch, self.machine)
+        chains = {name: array_work(product, replace(array, dataflow=name)).chain for name in DATAFLOWS}
+        overlap = self.machine.array.overlap
+        return {
+            name: chain.first.load + chain.end if overlap else chain.serial_cycles for name, chain in chains.items()
+        }
+
+    def on_chip_now(self, node: Node, batch: int) -> int:
+        """Those with the machine's dataflow."""
+        clocks, chosen = self.on_chip(node, batch), self.machine.array.dataflow
+        return min(clocks.values()) if chosen == "auto" else clocks[chosen]
 
 
 def _depthwise(looked: _Looked) -> Iterator[Advice]:
@@ -97,7 +124,8 @@ def _depthwise(looked: _Looked) -> Iterator[Advice]:
     )
     share = sum(record.array_macs for _, record in mine) / (looked.run.total.pes * taken)
     of_all = taken / looked.cycles
-    what = f"{_layers(len(mine), 'depthwise layer')} use {share:.1%} of the array for {of_all:.1%} of the clocks"
+    use = _counted(len(mine), "depthwise layer", "use")
+    what = f"{use} {share:.1%} of the array for {of_all:.1%} of the clocks"
     if instead < taken:
         helps = f"array.depthwise_on=vector would take about {instead} clocks instead of {taken}"
     else:
@@ -107,8 +135,8 @@ def _depthwise(looked: _Looked) -> Iterator[Advice]:
     yield Advice("depthwise", tuple(node.name for node, _ in mine), f"{what}; {helps}")
 
 
-def _layers(count: int, what: str) -> str:
-    return f"{count} {what}{'s' if count > 1 else ''}"
+def _counted(count: int, what: str, does: str) -> str:
+    return f"{count} {what}s {does}" if count > 1 else f"{count} {what} {does}s"
 
 
 def _idle(looked: _Looked) -> Iterator[Advice]:
@@ -126,35 +154,49 @@ def _idle(looked: _Looked) -> Iterator[Advice]:
 
 def _helps(looked: _Looked, node: Node, record: LayerRecord) -> str:
     """What would help a layer on the array."""
-    stalls, machine, run = record.stalls, looked.machine, looked.run
-    each = record.total_cycles / len(run.inference_ends) / run.network.batch
+    stalls = record.stalls
     dram = stalls["dram_ifmap"] + stalls["dram_weight"] + stalls["store"]
-    if stalls["dram_weight"] > record.total_cycles / 4:
-        batch = BATCH * run.network.batch
-        bits = batch * (node.sizes[0].elements + node.output.elements) * machine.array.activation_bits
-        bits += node.stored_weight_bits(machine.array.weight_bits)
-        alone = min(looked.alone(node, name, batch) for name in looked.dataflows)
-        image = max(bits / 8 / Limits.of(machine).bytes_per_cycle, alone) / batch
-        return f"network.batch={batch} shares its weights: about {image:.0f} clocks an image instead of {each:.0f}"
+    once = node.weights > 0 and node.output.height * node.output.width == 1  # no weight is used twice in an image
+    if once and stalls["dram_weight"] > record.total_cycles / 4:
+        return _batch_helps(looked, node, record)
     if dram > record.total_cycles / 2:
         return (
             f"it waits for DRAM in {dram} of its {record.total_cycles} clocks: larger buffers or a wider bus would help"
         )
-    clocks = {name: looked.alone(node, name, run.network.batch) for name in DATAFLOWS}
-    best, now = min(clocks, key=clocks.__getitem__), min(clocks[name] for name in looked.dataflows)
-    if clocks[best] < 0.8 * now:
-        return f"array.dataflow={best} would stream for about {clocks[best]} clocks instead of {now}"
-    return "no dataflow would stream for less: its shape fits an array of this size badly"
+    batch = looked.run.network.batch
+    loading = node.stored_weight_bits(looked.machine.array.weight_bits) / 8 / looked.loaded_per_clock
+    now = looked.on_chip_now(node, batch)
+    clocks = {name: max(each, round(loading)) for name, each in looked.on_chip(node, batch).items()}
+    best = min(clocks, key=clocks.__getitem__)
+    if clocks[best] < CLEARLY * now:
+        return f"array.dataflow={best} would take about {clocks[best]} clocks an inference instead of {now}"
+    if once and looked.on_chip_now(node, BATCH * batch) < CLEARLY * BATCH * now:
+        return _batch_helps(looked, node, record)
+    if record.stretched_cycles > record.total_cycles / 2:
+        return f"SRAM ports hold it up in {record.stretched_cycles} of its {record.total_cycles} clocks"
+    return "no dataflow or batch would do much better: its shape fits an array of this size badly"
+
+
+def _batch_helps(looked: _Looked, node: Node, record: LayerRecord) -> str:
+    """What a larger batch would take: its loads or the array, whichever is longer."""
+    run = looked.run
+    each = record.total_cycles / len(run.inference_ends) / run.network.batch
+    batch = BATCH * run.network.batch
+    try:
+        moving = looked.bytes_moved(node, batch) / looked.loaded_per_clock
+    except LoweringError:
+        return "its weights are used once an image, and a larger batch does not fit"
+    image = max(moving, looked.on_chip_now(node, batch)) / batch
+    return f"network.batch={batch} shares its weights: about {image:.0f} clocks an image instead of {each:.0f}"
 
 
 def _buffers(looked: _Looked) -> Iterator[Advice]:
     """Layers that load the same again, as tiles in use and in flight have to be small."""
     found: list[tuple[float, str]] = []
-    limits = Limits.of(looked.machine)
     for node, record in looked.on_array():
         if record.dram_traffic_vs_bound < AGAIN or node.pruning is not None:
             continue
-        saved = _saved_by_twice(node, looked, limits)
+        saved = _saved_by_twice(node, looked)
         if 0 < saved <= record.counts.dram_burst_bytes:
             found.append((saved, node.name))
     saved = sum(each for each, _ in found)
@@ -162,16 +204,15 @@ def _buffers(looked: _Looked) -> Iterator[Advice]:
     if saved < LOW * moved:
         return
     names = tuple(name for _, name in sorted(found, reverse=True))
-    what = f"{_layers(len(found), 'layer')} load the same again as two tiles have to fit, {names[0]} most of all"
+    again = _counted(len(found), "layer", "load")
+    what = f"{again} the same again as two tiles have to fit, {names[0]} most of all"
     helps = f"buffers of twice the size would move about {saved / 2**20:.2f} MiB less, of {moved / 2**20:.2f}"
     yield Advice("buffers", names, f"{what}; {helps}")
 
 
-def _saved_by_twice(node: Node, looked: _Looked, limits: Limits) -> float:
+def _saved_by_twice(node: Node, looked: _Looked) -> float:
     """DRAM bytes of a layer on its own, in all inferences, that buffers of twice the size would save."""
-    machine = looked.machine
-    ifmap, ofmap = (looked.maps.by_name[name].tensor.bits for name in (node.inputs[0], node.name))
-    now = replace(limits, array=limits.array.for_layer(node, machine, ifmap, ofmap))
+    now = looked.limits(node)
     twice = replace(
         now,
         activation_bytes=2 * now.activation_bytes,

@@ -6,14 +6,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from accelsim.config.load import Kind, matching, parse_overrides
+from accelsim.config.energy_table import EnergyTable
+from accelsim.config.load import Kind, load_energy_table, matching, parse_overrides, shipped
 from accelsim.config.machine import Machine
 from accelsim.config.workload import NetworkFile
+from accelsim.energy.ranking import Flip, energies, flips
 from accelsim.errors import Mistake, Mistakes, UserError
 from accelsim.network.graph import Network
 from accelsim.report.columns import Value
 from accelsim.report.compare import comparison_row
 from accelsim.run.define import load_machine, load_network
+from accelsim.run.result import Run
 from accelsim.run.simulate import lower_or_refuse, run_network
 
 
@@ -26,6 +29,13 @@ class Point(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.network.name} on {self.machine.name}"
+
+
+class Comparison(NamedTuple):
+    """A row for each point; by machine, the pairs of networks whose order by energy depends on the energy table."""
+
+    rows: list[dict[str, Value | None]]
+    flips: dict[str, list[Flip]]
 
 
 def load_points(
@@ -57,12 +67,12 @@ def _matching(words: Iterable[str], kind: Kind, mistakes: Mistakes) -> Iterable[
     return found
 
 
-def compare(points: Sequence[Point], before: Callable[[Point], None]) -> list[dict[str, Value | None]]:
-    """Run the points; a row for each. `before` is called with each before it runs.
+def compare(points: Sequence[Point], before: Callable[[Point], None]) -> Comparison:
+    """Run the points. `before` is called with each before it runs.
 
     Raises UserError where layers do not fit a machine: all those, and what comes after the first is not run any more.
     """
-    rows = []
+    runs: list[Run] = []
     mistakes: list[Mistake] = []
     for point in points:
         before(point)
@@ -70,10 +80,31 @@ def compare(points: Sequence[Point], before: Callable[[Point], None]) -> list[di
             if mistakes:
                 lower_or_refuse(point.network, point.machine)
             else:
-                rows.append(comparison_row(run_network(*point)))
+                runs.append(run_network(*point))
         except UserError as error:
             layer_of = f" of {point.network.name}"
             mistakes += [replace(mistake, expected=mistake.expected + layer_of) for mistake in error.mistakes]
     if mistakes:
         raise UserError(mistakes)
-    return rows
+    return Comparison([comparison_row(run) for run in runs], _flips(runs))
+
+
+def _flips(runs: Sequence[Run]) -> dict[str, list[Flip]]:
+    """By machine, the pairs of networks that its own energy table and a shipped one put in different orders."""
+    by_machine: dict[str, list[Run]] = {}
+    for run in runs:
+        by_machine.setdefault(run.machine.name, []).append(run)
+    several = {name: alike for name, alike in by_machine.items() if len(alike) > 1}
+    shipped_tables = [load_energy_table(name, "") for name in shipped("energy")] if several else []
+    return {name: list(flips(_per_image_pj(alike, shipped_tables))) for name, alike in several.items()}
+
+
+def _per_image_pj(runs: Sequence[Run], tables: Sequence[EnergyTable]) -> dict[str, dict[str, float]]:
+    """Energy of an image by names of table and network; first by the machine's own table."""
+    own = runs[0].machine.energy
+    by_table = energies(
+        {run.network.name: (run.records, run.machine) for run in runs},
+        [own, *(table for table in tables if table.table != own.table)],
+    )
+    images = {run.network.name: run.network.batch * run.machine.scheduling.inferences for run in runs}
+    return {table: {name: found[name] / images[name] for name in found} for table, found in by_table.items()}

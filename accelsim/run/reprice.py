@@ -36,9 +36,22 @@ def reprice(run: Run, energy_table: str, asked: str = "energy table") -> Run:
 
 def read_run(run: str | PathLike[str]) -> Run:
     """A run from its folder, or its run.json. Raises UserError where that is not what `accelsim run -o` writes."""
-    path = run_file(run)
+    return run_of(*run_bytes(run))
+
+
+def run_bytes(run: str | PathLike[str]) -> tuple[bytes, str]:
+    """What the run.json has in it of a run given as that file, or as its folder; and how messages call the file.
+
+    Raises UserError.
+    """
+    path = Path(run) / RUN_FILE if _is_folder(Path(run)) else Path(run)
     shown_as = fspath(run) if path == Path(run) else str(path)
-    document = parse_json(read_bytes(path, shown_as, MAX_RUN_BYTES), shown_as)
+    return read_bytes(path, shown_as, MAX_RUN_BYTES), shown_as
+
+
+def run_of(raw: bytes, shown_as: str) -> Run:
+    """The run that a run.json tells. Raises UserError."""
+    document = parse_json(raw, shown_as)
     _check(document, "format", FORMAT, document.data.get("format"))
     file = validate(RunFile, document)
     if file.config_sha256 != config_hash(document.data["config"]):
@@ -63,11 +76,6 @@ def read_run(run: str | PathLike[str]) -> Run:
     ideal_cycles = {name: tuple(cycles) for name, cycles in file.ideal_cycles.items()}
     ends, version = tuple(file.inference_ends), file.accelsim_version
     return Run(workload, network, machine, records, total, ends, version, ideal_cycles)
-
-
-def run_file(run: str | PathLike[str]) -> Path:
-    """The run.json of a run that is given as that file, or as the folder that it is in."""
-    return Path(run) / RUN_FILE if _is_folder(Path(run)) else Path(run)
 
 
 def _is_folder(path: Path) -> bool:

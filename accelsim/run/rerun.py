@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from accelsim.run.reprice import read_run, run_file
+from accelsim.run.reprice import run_bytes, run_of
 from accelsim.run.result import Run
 from accelsim.run.simulate import run_network
 from accelsim.run.what_if import with_what_if
@@ -32,11 +32,12 @@ class Rerun(NamedTuple):
 
 def rerun(path: str) -> Rerun:
     """Simulate what a folder of `accelsim run -o`, or its run.json, has in it. Raises UserError."""
-    kept = read_run(path)
+    before, shown_as = run_bytes(path)
+    kept = run_of(before, shown_as)
     now = run_network(kept.workload, kept.network, kept.machine)
     if kept.ideal_cycles:
         now = with_what_if(now)
-    before, after = run_file(path).read_text(encoding="utf-8"), now.to_json()
+    after = now.to_json().encode()
     differences = () if before == after else tuple(_differences(json.loads(before), json.loads(after)))
     return Rerun(kept, now, before == after, differences)
 

@@ -1,7 +1,7 @@
 """What a run would take if one resource never limited it: the whole run again on a machine with that resource ideal.
 
-Each is what `accelsim run` prints with the settings that docs/machine.md section 8 lists: plans, program and all are
-made anew for that machine.
+Each is what `accelsim run` prints with the settings that docs/whatif.md lists: plans, program and all are made anew for
+that machine.
 """
 
 from __future__ import annotations
@@ -49,8 +49,9 @@ def _vector_unit(machine: Machine) -> Machine:
 
 
 def _array_overlap(machine: Machine) -> Machine:
-    """Loads and drains behind streams."""
-    return machine.model_copy(update={"array": machine.array.model_copy(update={"overlap": True})})
+    """Loads and drains behind streams, which only the systolic timing of folds has."""
+    overlapping = machine.array.model_copy(update={"overlap": True, "timing": "systolic"})
+    return machine.model_copy(update={"array": overlapping})
 
 
 IDEAL: Mapping[str, Callable[[Machine], Machine]] = {

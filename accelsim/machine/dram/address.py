@@ -75,24 +75,30 @@ class AddressMap:
 
     @property
     def banks_in_turn(self) -> int:
-        """So many banks take turns from burst to burst."""
+        """So many banks take turns from burst to burst; 0: rows do as well."""
         words = [word for word, _ in self.parts]
+        if words.index("row") > words.index("column"):
+            return 0
         return prod(size for word, size in self.parts[words.index("column") + 1 :] if word != "channel")
 
     def places(self, addresses: Numbers) -> Places:
         """Where the bursts that hold these byte addresses lie."""
         rest = addresses // self.burst_bytes
         found: dict[str, Numbers] = {}
-        local = np.zeros_like(rest)
+        nothing = local = np.zeros_like(rest)
         weight = 1
         for word, size in reversed(self.parts):
+            if size == 1:
+                found[word] = nothing
+                continue
             rest, value = np.divmod(rest, size)
             found[word] = value
             if word != "channel":
-                local += value * weight
+                local = local + value * weight
                 weight *= size
         sizes = dict(self.parts)
-        bank = found["rank"] * sizes["pseudochannel"] + found["pseudochannel"]
-        for word in ("bankgroup", "bank"):
-            bank = bank * sizes[word] + found[word]
+        bank = found["rank"]
+        for word in ("pseudochannel", "bankgroup", "bank"):
+            if sizes[word] > 1:
+                bank = bank * sizes[word] + found[word]
         return Places(found["channel"], bank, found["row"], local)

@@ -71,7 +71,7 @@ class Channel:
         self.queued_writes: set[int] = set()
         self.bursts_of_open_rows = address_map.local_bursts_of_open_rows
         self.turns = address_map.banks_in_turn
-        self.spacing = self._spacing(address_map) if device.page_policy == "open" else (0, 0)
+        self.spacing = self._spacing(address_map) if device.page_policy == "open" and self.turns else (0, 0)
         self.data_buses = organisation.pseudo_channels
         self.held_back = [
             max(0, self.turns - 1 - (timing.access_to_pre[direction] - 1) // max(1, self.spacing[direction]))

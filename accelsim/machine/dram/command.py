@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 
@@ -49,6 +50,7 @@ class Engine(Sender):
         self.delay = max(clocks.from_array(clocks.to_array(clock)) - clock for clock in period)
         timing = memory.channels[0].timing
         self.data_after = timing.latency[direction] + timing.burst
+        self.ends_of_one = memory.channels[0].end_of[direction] if len(memory.channels) == 1 else None
 
     def begin(self, addresses: Numbers, window: int, cycle: int) -> None:
         """Send bursts from array clock `cycle` on."""
@@ -56,19 +58,29 @@ class Engine(Sender):
         counted = [len(channel.end_of[self.direction]) for channel in self.memory.channels]
         self.window = window
         self.cycle = cycle
-        self.send(np.full(len(addresses), self.direction), addresses, 0)
         if len(counted) > 1:
+            self.send(np.full(len(addresses), self.direction), addresses, 0)
             self.number_of.extend(_numbers(np.array(self.channel_of[first:]), counted))
+        else:
+            self._send_to_the_only_channel(addresses)
         self.under_way.append(_Begun(first, len(self.channel_of)))
         if len(self.under_way) == 1:
             self.memory.stop_at[self.direction] = len(self.channel_of)
         self.room(0)
 
+    def _send_to_the_only_channel(self, addresses: Numbers) -> None:
+        """What `send` does, for bursts of one direction."""
+        self.memory.expect_alike(self.direction, addresses)
+        count = len(addresses)
+        self.channel_of.extend(repeat(0, count))
+        self.direction_of.extend(repeat(self.direction, count))
+        self.alike_until.extend(repeat(len(self.channel_of), count))
+
     def ends(self, first: int, end: int) -> list[int]:
         """When the data of some bursts ended, 0 where that is not known yet."""
+        if self.ends_of_one is not None:
+            return self.ends_of_one[first:end]
         channels = self.memory.channels
-        if len(channels) == 1:
-            return channels[0].end_of[self.direction][first:end]
         return [
             channels[channel].end_of[self.direction][number]
             for channel, number in zip(self.channel_of[first:end], self.number_of[first:end], strict=True)
@@ -76,12 +88,18 @@ class Engine(Sender):
 
     def room(self, clock: int) -> None:
         """See `Sender`."""
-        offer = max(clock, self.clocks.from_array(self.cycle), self.free[self.channel_of[self.next]])
-        before = self.next - self.window
+        clocks, place = self.clocks, self.next
+        offer = -(-self.cycle * clocks.other_clocks // clocks.array_clocks)
+        if clock > offer:
+            offer = clock
+        free = self.free[self.channel_of[place]]
+        if free > offer:
+            offer = free
+        before = place - self.window
         if before >= 0:
-            (end,) = self.ends(before, before + 1)
+            end = self.ends(before, before + 1)[0] if self.ends_of_one is None else self.ends_of_one[before]
             if end + self.delay > offer:
-                offer = max(offer, self.clocks.from_array(self.clocks.to_array(end)))
+                offer = max(offer, clocks.from_array(clocks.to_array(end)))
             elif not end:
                 offer = NEVER
         self.offer = offer
@@ -90,7 +108,7 @@ class Engine(Sender):
         """See `Sender`."""
         self.free[self.channel_of[self.next]] = clock + 1
         self.next += 1
-        self.cycle = self.clocks.within(clock) + 1
+        self.cycle = clock * self.clocks.array_clocks // self.clocks.other_clocks + 1
         if self.next < len(self.channel_of):
             self.room(0)
             return
@@ -212,6 +230,9 @@ class CommandDram:
 def burst_addresses(descriptor: Descriptor, burst_bytes: int) -> Numbers:
     """The bursts that hold the rows of a descriptor, row by row."""
     bits = 8 * burst_bytes
+    if descriptor.rows == 1:
+        first, end = descriptor.address_bits // bits, ceil_div(descriptor.address_bits + descriptor.row_bits, bits)
+        return np.arange(first * burst_bytes, end * burst_bytes, burst_bytes)
     starts = descriptor.address_bits + np.arange(descriptor.rows) * descriptor.stride_bits
     firsts = starts // bits
     counts = (starts + descriptor.row_bits - 1) // bits - firsts + 1

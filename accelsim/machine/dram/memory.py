@@ -41,8 +41,8 @@ class Sender:
 
     def send(self, directions: Numbers, addresses: Numbers, clock: int) -> None:
         """Have bursts sent to these byte addresses, in this order and not before `clock`."""
-        channels = self.memory.expect(directions, addresses)
         first = len(self.channel_of)
+        channels = self.memory.expect(directions, addresses)
         self.channel_of.extend(channels.tolist())
         self.direction_of.extend(directions.tolist())
         breaks = np.flatnonzero((np.diff(channels) != 0) | (np.diff(directions) != 0)) + 1
@@ -131,6 +131,12 @@ class Memory:
                 channel.expect(direction, Places(*(part[here] for part in places)), ages[here].tolist())
         return places.channel
 
+    def expect_alike(self, direction: int, addresses: Numbers) -> None:
+        """Write down bursts of one direction that will be sent to the only channel."""
+        ages = range(self.sent, self.sent + len(addresses))
+        self.sent += len(addresses)
+        self.channels[0].expect(direction, self.address_map.places(addresses), ages)
+
     def run(self, until: int) -> None:
         """Play what happens before clock `until`, but not beyond the last burst, `stop_at` or `stops`."""
         self.stops = False
@@ -161,7 +167,10 @@ class Memory:
         channel, clock, senders = self.channels[0], self.clock, self.senders
         patience = 0 if self._shortcut else NEVER
         while clock < until and not self._is_over():
-            offer = senders[0].offer if len(senders) == 1 else min(map(_offer, senders))
+            offer = senders[0].offer
+            for sender in senders:
+                if sender.offer < offer:
+                    offer = sender.offer
             if offer < clock:
                 offer = self._enter(clock)
                 if self._is_over():

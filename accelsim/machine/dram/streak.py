@@ -8,6 +8,7 @@ access to a row just opened, a refresh, or a burst that comes and asks its bank 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -49,10 +50,14 @@ def run_ends(local: npt.NDArray[np.int64], bursts_of_open_rows: int, turns: int,
     """
     if not len(local):
         return []
-    steps = np.diff(local)
-    goes_on = (steps > 0) & (steps % turns == 1 % turns) & (np.diff(local // bursts_of_open_rows) == 0)
-    ends = np.append(np.flatnonzero(~goes_on) + 1, len(local))
-    found: list[int] = (np.repeat(ends, np.diff(ends, prepend=0)) + first).tolist()
+    steps, rows = local[1:] - local[:-1], local // bursts_of_open_rows
+    breaks = (steps <= 0) | (rows[1:] != rows[:-1])
+    if turns > 1:
+        breaks |= steps % turns != 1
+    ends: list[int] = [*(np.flatnonzero(breaks) + 1).tolist(), len(local)]
+    found: list[int] = []
+    for end in ends:
+        found.extend(repeat(first + end, end - len(found)))
     return found
 
 

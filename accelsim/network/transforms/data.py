@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from accelsim.config.transforms import Binarize, Prune, Quantize
 from accelsim.config.transforms import DataBits as BitsSection
-from accelsim.network.graph import INPUT, DataBits, Network, Node, Op, Pruning, WeightKind
+from accelsim.network.graph import ADDRESSES, INPUT, DataBits, Network, Node, Op, Pruning, WeightKind
 from accelsim.network.transforms.rewrite import TransformError, Wrong, rewrite, unknown_layers, with_weights
 from accelsim.units import times
 
@@ -23,6 +23,16 @@ def quantized(network: Network, section: Quantize) -> Network:
     weighted = with_weights(network)
     wrong = unknown_layers(section.layers, [INPUT, *(node.name for node in network.nodes)], "or input")
     wrong += _without_weights(section, {node.name for node in network.nodes if node.name not in weighted} | {INPUT})
+    slices = {node.name for node in network.nodes if node.op is Op.SLICE}
+    wrong += [
+        (
+            ("layers", name, "activation_bits"),
+            "a layer that writes a map, which a slice does not",
+            repr(name),
+        )
+        for name, own in section.layers.items()
+        if name in slices and own.activation_bits is not None
+    ]
     if wrong:
         raise TransformError(wrong)
     given = section.layers.get(INPUT, BitsSection()).activation_bits or section.activation_bits
@@ -31,15 +41,19 @@ def quantized(network: Network, section: Quantize) -> Network:
     def step(_: Node, node: Node) -> Sequence[Node]:
         own = section.layers.get(node.name, BitsSection())
         output = own.activation_bits
-        if output is None and node.op in (Op.CONCAT, Op.SHUFFLE):
+        if output is None and node.op in ADDRESSES:
             found = {outputs[name] for name in node.inputs}
             output = found.pop() if len(found) == 1 else None
         outputs[node.name] = output or section.activation_bits
+        if node.op is Op.SLICE:
+            outputs[node.name] = outputs[node.inputs[0]]
         bits = DataBits(None, outputs[node.name], None)
         if node.op is Op.CONV:
             bits = DataBits(
                 own.weight_bits or section.weight_bits, outputs[node.name], own.psum_bits or section.psum_bits
             )
+        elif node.op is Op.PRODUCT:
+            bits = replace(bits, psum=section.psum_bits)
         return [replace(node, bits=bits)]
 
     return replace(rewrite(network, step), input_bits=given)

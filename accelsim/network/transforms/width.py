@@ -34,6 +34,10 @@ def widened(network: Network, width: float) -> Network:
             channels = before.output.channels if before.name in last else scaled(before.output.channels)
         elif before.op is Op.CONCAT:
             channels = sum(size.channels for size in node.sizes)
+        elif before.op is Op.SLICE:
+            node, channels = _sliced(before, node, width)
+        elif before.op is Op.PRODUCT:
+            channels = _multiplied(node, width)
         elif before.op in (Op.ADD, Op.SCALE) and len({size.channels for size in node.sizes}) > 1:
             found = " and ".join(str(size.channels) for size in node.sizes)
             expected = f"a multiplier that leaves the inputs of {node.name} equal channels"
@@ -41,6 +45,27 @@ def widened(network: Network, width: float) -> Network:
         return [replace(node, output=Shape(before.output.height, before.output.width, channels))]
 
     return rewrite(network, step)
+
+
+def _sliced(before: Node, node: Node, width: float) -> tuple[Node, int]:
+    """A slice of the same share of its input, and its channels. Raises TransformError where that is no whole number."""
+    was, now = before.sizes[0].channels, node.sizes[0].channels
+    first, channels = before.first_channel * now, before.output.channels * now
+    if first % was or channels % was:
+        expected = f"a multiplier that leaves {node.name} whole channels"
+        raise TransformError([((), expected, f"{width:g}, which gives {channels / was:g} from {first / was:g} on")])
+    return replace(node, first_channel=first // was), channels // was
+
+
+def _multiplied(node: Node, width: float) -> int:
+    """Channels of a product of maps. Raises TransformError where one of them no longer fits the other."""
+    left, right = node.sizes
+    tokens = right.height * right.width
+    wanted = right.channels if node.transposed else node.groups * tokens
+    if left.channels != wanted:
+        expected = f"a multiplier that leaves the left map of {node.name} {wanted} channels"
+        raise TransformError([((), expected, f"{width:g}, which gives {left.channels}")])
+    return node.groups * tokens if node.transposed else right.channels
 
 
 def _by_channel(node: Node) -> bool:

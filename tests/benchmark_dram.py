@@ -1,0 +1,87 @@
+"""How fast DRAM devices are simulated to the command.
+
+    python tests/benchmark_dram.py [DEVICE ...]
+
+Millions of bursts a second for a stream, a mixed and a random trace, and the simulation phase (link and play) of
+MobileNet v1 on `edge` with an ideal and a command-level LPDDR4. CPU time of one process: the best of five, the worst in
+brackets. Next to each figure stands how many steps of a bare Python loop one burst takes, which holds on any machine.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from time import process_time
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from accelsim.config.dram import CommandDevice
+from accelsim.config.load import load_dram
+from accelsim.lowering.lower import lower
+from accelsim.machine.dram.replay import play_trace
+from accelsim.machine.machine import play
+from accelsim.program.link import link
+from accelsim.run.simulate import load_both
+
+DEVICES = ("ddr4-2400-x8", "lpddr4-3200", "lpddr4-3200-x32", "hbm2")
+BURSTS = 200_000
+REPEAT = 5
+RUN = 64
+"""Bursts of the mixed trace before it turns from reads to writes or back."""
+
+
+def seconds(work: Callable[[], object]) -> tuple[float, float]:
+    """CPU time at best and at worst."""
+    taken = []
+    for _ in range(REPEAT):
+        begin = process_time()
+        work()
+        taken.append(process_time() - begin)
+    return min(taken), max(taken)
+
+
+def bare_loop() -> int:
+    """A million steps that add and look up."""
+    table, total = list(range(64)), 0
+    for step in range(1_000_000):
+        total = (total + table[step & 63]) & 1023
+    return total
+
+
+def traces(burst_bytes: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """(1 for each write, byte addresses) by name."""
+    random_ = np.random.default_rng(1)
+    places = np.arange(BURSTS)
+    writes = places // RUN % 2
+    reads = np.zeros(BURSTS, dtype=np.int64)
+    mixed = places // (2 * RUN) * RUN + places % RUN + writes * (1 << 22)
+    return {
+        "stream": (reads, places * burst_bytes),
+        "mixed": (writes, mixed * burst_bytes),
+        "random": (reads, random_.integers(0, 1 << 24, BURSTS) * burst_bytes),
+    }
+
+
+def main() -> None:
+    """Print all figures."""
+    step = seconds(bare_loop)[0] / 1e6
+    print(f"a step of the bare loop: {step * 1e9:.0f} ns")
+    for name in sys.argv[1:] or DEVICES:
+        device = load_dram(name, [])
+        assert isinstance(device, CommandDevice)
+        for kind, trace in traces(device.burst_bytes).items():
+            best, worst = seconds(lambda device=device, trace=trace: play_trace(device, *trace))
+            speed = f"{BURSTS / best / 1e6:.2f} M bursts/s [{BURSTS / worst / 1e6:.2f}]"
+            print(f"{name:16} {kind:7} {speed}, {best / BURSTS / step:.0f} steps each")
+    for name in ("ideal_lpddr4", "lpddr4-3200-x32", "lpddr4-3200"):
+        _, network, machine = load_both("mobilenet_v1_1.00_224", "edge", [(0, f"dram.device={name}")])
+        program = lower(network, machine).program
+        best, worst = seconds(lambda program=program, machine=machine: play(program, link(program), machine))
+        print(f"MobileNet v1 on edge, {name}: link and play {best:.3f} s [{worst:.3f}]")
+
+
+if __name__ == "__main__":
+    main()
