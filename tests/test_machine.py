@@ -94,7 +94,7 @@ def test_a_two_layer_program_takes_less_than_its_layers_alone() -> None:
     """Loads run ahead across layers: the second layer's weights come while the first computes."""
     first = {"name": "a", "op": "conv", "kernel": 3, "pad": 1, "channels": 32}
     second = {"name": "b", "op": "conv", "kernel": 3, "pad": 1, "channels": 32}
-    machine = machine_of()
+    machine = machine_of(scheduling__fusion="never")
     both = total_cycles(network_of([first, second], (32, 32, 32)), machine)
     alone = sum(total_cycles(network_of([row], (32, 32, 32)), machine) for row in (first, second))
     assert both < alone - 500

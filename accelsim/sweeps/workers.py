@@ -20,7 +20,7 @@ from accelsim.sweeps.work import Finished, Task, work
 
 _CONTEXT = multiprocessing.get_context("spawn")
 """A worker imports what it needs in half a second, on any system, and inherits nothing."""
-_CONNECT_SECONDS = 10
+_CONNECT_SECONDS = 5
 
 
 def cores() -> int:
