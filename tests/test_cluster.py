@@ -33,6 +33,7 @@ def scheduler(tmp_path: Path) -> Iterator[Path]:
         yield file
 
 
+@pytest.mark.slow
 def test_a_cluster_gives_the_same_bytes(scheduler: Path, tmp_path: Path) -> None:
     until(lambda: scheduler.exists() and scheduler.stat().st_size > 0)
     address = json.loads(scheduler.read_text())["address"]

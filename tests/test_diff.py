@@ -109,7 +109,8 @@ def test_parts_add_up_to_the_difference(found: Difference) -> None:
     check(found)
 
 
-@settings(random_cases, max_examples=10)
+@pytest.mark.slow
+@settings(random_cases, max_examples=30)
 @given(networks(), any_machines(), networks(), any_machines())
 def test_parts_add_up_whatever_ran(one: Network, machine: Machine, other: Network, another: Machine) -> None:
     workload, _ = load_network("shufflenet_g3")

@@ -107,6 +107,7 @@ def test_terms_add_up_on_the_main_network(machine: str) -> None:
     check(played_on("shufflenet_g3", machine))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "setting",
     [

@@ -131,6 +131,7 @@ def test_a_run_shows_itself_in_a_notebook() -> None:
 NOTEBOOK = ROOT / "docs" / "example.ipynb"
 
 
+@pytest.mark.slow
 def test_the_example_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From top to bottom, and shows a run, a picture and a frame."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
