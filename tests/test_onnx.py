@@ -187,6 +187,28 @@ def test_activations_are_part_of_the_layer_before_where_nothing_else_reads_it(tm
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("op", "own_row"), [("Relu", False), ("Clip", True)])
+def test_a_relu_behind_a_concat_belongs_to_its_parts_but_one_that_clips_does_not(
+    op: str, own_row: bool, tmp_path: Path
+) -> None:
+    """A pooled map that has no negative values may have some above 6."""
+    path = saved(
+        tmp_path,
+        [
+            node("Relu", "x", "a"),
+            node("MaxPool", "a", "b", kernel_shape=[1, 1]),
+            node("Conv", "a w", "c"),
+            node("Concat", "b c", "d", axis=1),
+            node(op, "d" if op == "Relu" else "d zero six"),
+        ],
+        weights={"w": (8, 8, 1, 1)},
+        constants={"zero": np.float32(0), "six": np.float32(6)},
+    )
+    labels = [label for label, *_ in rows(path)]
+    assert labels == ["relu", "maxpool", "conv", "concat", *(["relu"] if own_row else [])]
+    assert [activation for label, _, activation in rows(path) if label == "conv"] == ["none" if own_row else "relu"]
+
+
 def test_squeeze_and_excitation(tmp_path: Path) -> None:
     """By a mean, two products, a gate; the factors are one for each channel."""
     path = saved(

@@ -53,7 +53,7 @@ def _activated(importing: Importing, node: onnx.NodeProto, source: Value, kind: 
     if row is not None and fuses and importing.readers.get(node.input[0], 0) == 1:
         row["activation"] = kind
         return source
-    if row is not None and row["op"] == "concat" and importing.readers.get(node.input[0], 0) == 1:
+    if kind == "relu" and row is not None and row["op"] == "concat" and importing.readers.get(node.input[0], 0) == 1:
         parts = [importing.rows[name] for name in row["inputs"] if name in importing.rows]
         if len(parts) == len(row["inputs"]) and all(_takes_relu(importing, part) for part in parts):
             for part in parts:
