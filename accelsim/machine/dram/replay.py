@@ -7,6 +7,7 @@ import math
 from dataclasses import fields
 
 from accelsim.config.dram import CommandDevice
+from accelsim.machine.dram import compiled
 from accelsim.machine.dram.memory import Memory, Numbers, Sender
 from accelsim.machine.dram.statistics import energy_pj
 
@@ -29,7 +30,15 @@ def play_trace(device: CommandDevice, directions: Numbers, addresses: Numbers) -
     }
 
 
-def _played(device: CommandDevice, directions: Numbers, addresses: Numbers) -> Memory:
+def _played(device: CommandDevice, directions: Numbers, addresses: Numbers) -> Memory | compiled.CompiledMemory:
+    if not compiled.IS_COMPILED:
+        return _played_plainly(device, directions, addresses)
+    memory = compiled.CompiledMemory(device)
+    memory.play(directions, addresses)
+    return memory
+
+
+def _played_plainly(device: CommandDevice, directions: Numbers, addresses: Numbers) -> Memory:
     """No garbage is cyclic here: without the collector it takes a tenth less time."""
     memory = Memory(device)
     sender = Sender(memory)
