@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from accelsim.config.load import load_dram, load_machine, shipped
+from accelsim.config.load import load_dram, load_machine, parse_overrides, shipped
 from accelsim.config.machine import Machine
 from accelsim.config.schema import validate
 from accelsim.config.strict_yaml import Document, Origin
@@ -15,11 +15,11 @@ from accelsim.network.build import build
 from accelsim.network.graph import Network
 
 COMMAND_DEVICES = [name for name in shipped("dram") if not name.startswith("ideal_")]
-BASE = load_machine("edge").model_dump(mode="json")
+BASE = load_machine("edge", parse_overrides([(0, "dram.device=ideal_lpddr4")])).model_dump(mode="json")
 
 
 def machine_of(**changes: Any) -> Machine:
-    """`edge` with keys such as `array__rows` changed."""
+    """`edge` with an ideal DRAM, and keys such as `array__rows` changed."""
     data = {key: dict(value) if isinstance(value, dict) else value for key, value in BASE.items()}
     data["sram"] = {key: dict(value) if isinstance(value, dict) else value for key, value in data["sram"].items()}
     data["sources"] = {}

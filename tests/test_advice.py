@@ -90,8 +90,9 @@ def test_a_machine_that_fits_gets_no_advice() -> None:
     assert advice(simulate("study_conv_standard", "edge", room)) == []
 
 
-TALL: dict[str, object] = {"array.rows": 1024, "array.cols": 4, "dram.bytes_per_clock": 1000}
-WIDE: dict[str, object] = {"array.rows": 256, "array.cols": 256, "dram.bytes_per_clock": 1000}
+FAST_DRAM: dict[str, object] = {"dram.device": "ideal_lpddr4", "dram.bytes_per_clock": 1000}
+TALL = {**FAST_DRAM, "array.rows": 1024, "array.cols": 4}
+WIDE = {**FAST_DRAM, "array.rows": 256, "array.cols": 256}
 
 
 def test_another_dataflow_takes_what_was_estimated() -> None:

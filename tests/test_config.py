@@ -338,7 +338,7 @@ def machine_with(*texts: str) -> Machine:
         ("sram.accumulator.port_bytes_per_cycle=64", 64),
         ("sram.accumulator.port_bytes_per_cycle=null", None),
         ("scheduling.arbitration=program_order", "program_order"),
-        ("dram.latency_clocks=0", 0),
+        ("dram.organisation.ranks=2", 2),
         ("energy.dram_byte.energy_pj=2.5", 2.5),
         ("energy.dram_byte.source=a=b", "a=b"),
     ],

@@ -247,4 +247,4 @@ def test_a_stall_is_told_by_what_was_waited_for() -> None:
                     for number in range(20))  # fmt: skip
         assert found == sum(record.stalls[cause] for record in played.run.records[:20])
     text = explanation(Evidence(played, 0), ["stall_dram_ifmap_cycles"])
-    assert "DRAM: load of input  (in 17 waits)" in text
+    assert "DRAM: load of input  (in 18 waits)" in text

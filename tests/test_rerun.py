@@ -31,7 +31,7 @@ AS_SET: dict[str, dict[str, object]] = {
     "vector_unit": {"vector.lanes": 65536},
     "array_overlap": {"array.overlap": True},
 }
-"""Each ideal resource as `--set` has it, for a machine whose DRAM is of `kind: ideal`."""
+"""Each ideal resource as `--set` has it; see `another_dram`."""
 FAMILIES = (
     "alexnet_grouped", "vgg13", "resnet18", "resnext50_32x4d", "densenet121", "googlenet", "mobilenet_v1_0.25_128",
     "squeezenet_v1.0", "shufflenet_1.0x_g3", "cmp_xceptionlike_38",
@@ -147,7 +147,7 @@ def checked(name: str, machine: str, **settings: object) -> Run:
     base = {key.replace("__", "."): value for key, value in settings.items()}
     run = with_what_if(simulate(name, machine, base))
     for resource, more in AS_SET.items():
-        again = simulate(name, machine, {**base, **more, **same_clock(run, resource)})
+        again = simulate(name, machine, {**base, **another_dram(run, resource), **more})
         assert run.ideal_cycles[resource] == tuple(record.total_cycles for record in again.records), resource
         column = speedup_column(resource)
         assert run.totals[column] == run.total.total_cycles / again.total.total_cycles
@@ -157,8 +157,14 @@ def checked(name: str, machine: str, **settings: object) -> Run:
     return run
 
 
-def same_clock(run: Run, resource: str) -> dict[str, object]:
-    return {"dram.clock_mhz": run.machine.array.clock_mhz} if resource == "dram" else {}
+def another_dram(run: Run, resource: str) -> dict[str, object]:
+    """Settings of an ideal DRAM that go before those of `AS_SET`."""
+    if resource != "dram":
+        return {}
+    settings: dict[str, object] = {"dram.clock_mhz": run.machine.array.clock_mhz}
+    if run.machine.dram.kind == "command":
+        settings |= {"dram.device": "ideal_lpddr4", "dram.burst_bytes": run.machine.dram.burst_bytes}
+    return settings
 
 
 def test_a_what_if_is_a_rerun() -> None:
@@ -179,8 +185,7 @@ def test_a_dram_at_command_granularity_becomes_ideal_too() -> None:
     """As another device does, with bursts of the same length."""
     commands = {"dram.device": "lpddr4-3200", "energy.dram_by": "command"}
     run = with_what_if(simulate("shufflenet_0.25x_g3", "edge", commands))
-    device = {"dram.device": "ideal_lpddr4", "dram.burst_bytes": run.machine.dram.burst_bytes}
-    again = simulate("shufflenet_0.25x_g3", "edge", {**device, **AS_SET["dram"], **same_clock(run, "dram")})
+    again = simulate("shufflenet_0.25x_g3", "edge", {**another_dram(run, "dram"), **AS_SET["dram"]})
     assert run.ideal_cycles["dram"] == tuple(record.total_cycles for record in again.records)
     assert again.total.total_cycles < run.total.total_cycles
 
