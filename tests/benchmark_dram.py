@@ -1,9 +1,9 @@
 """How fast DRAM devices are simulated to the command.
 
-    python tests/benchmark_dram.py [DEVICE ...]
+    python tests/benchmark_dram.py [--plain] [DEVICE ...]
 
 Millions of bursts a second for a stream, a mixed and a random trace, and the simulation phase (link and play) of
-MobileNet v1 on `edge` with an ideal and a command-level LPDDR4. CPU time of one process: the best of five, the worst in
+MobileNet v1 on `edge` with an ideal and a command-level LPDDR4, by the compiled kernel or in plain Python. CPU time of one process: the best of five, the worst in
 brackets. Next to each figure stands how many steps of a bare Python loop one burst takes, which holds on any machine.
 """
 
@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from accelsim.config.dram import CommandDevice
 from accelsim.config.load import load_dram
 from accelsim.lowering.lower import lower
+from accelsim.machine.dram import compiled
 from accelsim.machine.dram.replay import play_trace
 from accelsim.machine.machine import play
 from accelsim.program.link import link
@@ -67,9 +68,14 @@ def traces(burst_bytes: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 def main() -> None:
     """Print all figures."""
+    names = sys.argv[1:]
+    if "--plain" in names:
+        names.remove("--plain")
+        compiled.IS_COMPILED = False
     step = seconds(bare_loop)[0] / 1e6
+    print("compiled" if compiled.IS_COMPILED else "plain Python")
     print(f"a step of the bare loop: {step * 1e9:.0f} ns")
-    for name in sys.argv[1:] or DEVICES:
+    for name in names or DEVICES:
         device = load_dram(name, [])
         assert isinstance(device, CommandDevice)
         for kind, trace in traces(device.burst_bytes).items():

@@ -1,4 +1,4 @@
-"""Devices, traces and transfers that tests play, and how they play them: plainly, without the shortcut, or compiled."""
+"""Devices, traces and transfers that tests play, and how they play them: in plain Python or compiled."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from hypothesis import strategies as st
 
-from accelsim.config.dram import CommandDevice
+from accelsim.config.dram import TIMINGS, CommandDevice
 from accelsim.config.load import load_dram
 from accelsim.machine.dram import CommandDram, CompiledDram, DramModel, Report, Transfer
 from accelsim.machine.dram.address import Numbers
@@ -24,7 +24,7 @@ from accelsim.machine.dram.channel import Issued
 from accelsim.machine.dram.compiled import CompiledMemory
 from accelsim.machine.dram.memory import Memory, Sender
 from accelsim.program.tensors import Descriptor
-from tests.reference.dram_rules import Command
+from tests.reference.dram_rules import Command, Sheet
 from tests.strategies import COMMAND_DEVICES
 
 DATA = Path(__file__).parent / "data" / "dram"
@@ -44,18 +44,32 @@ def device_of(name: str, *settings_: str) -> CommandDevice:
     return device
 
 
+def sheet_of(device: CommandDevice, **more: int) -> Sheet:
+    """The data sheet of a device, with some timings so much longer."""
+    organisation = device.organisation
+    times = {name: device.clocks(name) + more.get(name, 0) for name in TIMINGS}
+    return Sheet(
+        times=times,
+        burst=organisation.burst_length // organisation.transfers_per_clock,
+        groups=organisation.bank_groups,
+        banks_per_group=organisation.banks_per_group,
+        separate_data_buses=organisation.pseudo_channels > 1,
+        separate_row_bus=device.command_bus.separate_row_bus,
+        act_clocks=device.command_bus.act_clocks,
+        access_clocks=device.command_bus.access_clocks,
+    )
+
+
 def _as_arrays(bursts: Iterable[Burst]) -> tuple[Numbers, Numbers]:
     directions, addresses = zip(*bursts, strict=True)
     writes = np.array([direction == "W" for direction in directions], dtype=np.int64)
     return writes, np.array(addresses, dtype=np.int64)
 
 
-def memory_after(
-    device: CommandDevice, bursts: Iterable[Burst], *, shortcut: bool = True
-) -> tuple[Memory, list[Command]]:
+def memory_after(device: CommandDevice, bursts: Iterable[Burst]) -> tuple[Memory, list[Command]]:
     """A memory that has played bursts in plain Python, and its commands, channel after channel."""
     logs: list[list[Issued]] = [[] for _ in range(device.organisation.channels)]
-    memory = Memory(device, logs=logs, shortcut=shortcut)
+    memory = Memory(device, logs=logs)
     sender = Sender(memory)
     memory.senders.append(sender)
     sender.send(*_as_arrays(bursts), 0)
@@ -137,11 +151,11 @@ Plans = tuple[list[Plan], list[Plan]]
 
 
 def driven(
-    device: CommandDevice, array_mhz: float, window: int, plans: Plans, *, shortcut: bool = True
+    device: CommandDevice, array_mhz: float, window: int, plans: Plans
 ) -> tuple[list[Report], list[Command], CommandDram]:
     """What a DRAM in plain Python reports to two engines that read and write, its commands, and the DRAM."""
     logs: list[list[Issued]] = [[] for _ in range(device.organisation.channels)]
-    dram = CommandDram(device, array_mhz, logs=logs, shortcut=shortcut)
+    dram = CommandDram(device, array_mhz, logs=logs)
     reports = _drive(dram, device, window, plans)
     return reports, [Command(*issued) for log in logs for issued in log], dram
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from accelsim.cli import main
@@ -34,7 +34,7 @@ from tests.dram_cases import (
     MAPPINGS,
     Burst,
     Plan,
-    anything,
+    compiled_after,
     cycles,
     device_of,
     driven,
@@ -42,32 +42,16 @@ from tests.dram_cases import (
     golden_device,
     goldens,
     memory_after,
-    random_engines,
+    sheet_of,
 )
-from tests.reference.dram_rules import Sheet, violations
+from tests.reference.dram_rules import violations
 from tests.strategies import COMMAND_DEVICES, machine_of
-
-
-def sheet_of(device: CommandDevice, **more: int) -> Sheet:
-    """The data sheet of a device, with some timings so much longer."""
-    organisation = device.organisation
-    times = {name: device.clocks(name) + more.get(name, 0) for name in TIMINGS}
-    return Sheet(
-        times=times,
-        burst=organisation.burst_length // organisation.transfers_per_clock,
-        groups=organisation.bank_groups,
-        banks_per_group=organisation.banks_per_group,
-        separate_data_buses=organisation.pseudo_channels > 1,
-        separate_row_bus=device.command_bus.separate_row_bus,
-        act_clocks=device.command_bus.act_clocks,
-        access_clocks=device.command_bus.access_clocks,
-    )
 
 
 @cache
 def played(name: str, mapping: str, trace: str) -> tuple[int, DramCounts]:
     device = device_of(name, f"address_mapping={mapping}")
-    memory, _ = memory_after(device, golden_bursts(trace, device.burst_bytes))
+    memory, _ = compiled_after(device, golden_bursts(trace, device.burst_bytes))
     return memory.end, memory.counts(memory.end)
 
 
@@ -350,9 +334,8 @@ def test_neighbouring_bursts_may_lie_in_different_rows() -> None:
     """Then each takes a row cycle of its bank, or its share of the activates."""
     device = device_of("ddr4-2400-x8", "address_mapping=column:bank:bankgroup:row", NO_REFRESH)
     bursts = stream(400, 64)
-    memory, log = memory_after(device, bursts)
+    memory, _ = memory_after(device, bursts)
     assert memory.counts(memory.end).row_hits == 0
-    assert log == memory_after(device, bursts, shortcut=False)[1]
     assert cycles(device, stream(400, 64)) - cycles(device, stream(200, 64)) == 200 * 56
     mixed = device_of("gddr6", "address_mapping=column:row:bank:bankgroup")
     assert violations(memory_after(mixed, bursts)[1], sheet_of(mixed)) == []
@@ -364,55 +347,7 @@ def test_addresses_beyond_the_last_row_wrap_around() -> None:
     assert memory_after(device, [("R", 64)])[1] == memory_after(device, [("R", size + 64)])[1]
 
 
-# The shortcut.
-
-
-@settings(deadline=None, derandomize=True, max_examples=60)
-@given(anything())
-def test_the_shortcut_leaves_the_commands_as_they_are(case: tuple[CommandDevice, list[Burst]]) -> None:
-    device, bursts = case
-    fast, fast_log = memory_after(device, bursts)
-    slow, slow_log = memory_after(device, bursts, shortcut=False)
-    assert fast_log == slow_log
-    assert (fast.end, fast.counts(fast.end)) == (slow.end, slow.counts(slow.end))
-    assert violations(fast_log, sheet_of(device)) == []
-
-
-def test_the_shortcut_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On streams, for most of the bursts."""
-    from accelsim.machine.dram import channel
-
-    many: list[int] = []
-    access_many = channel.Channel.access_many
-
-    def counted(self: channel.Channel, direction: int, numbers: range, clock: int, gap: int) -> None:
-        many.append(len(numbers))
-        access_many(self, direction, numbers, clock, gap)
-
-    monkeypatch.setattr(channel.Channel, "access_many", counted)
-    for name in COMMAND_DEVICES:
-        if name not in ("hbm2", "ddr4-2400-x16"):
-            many.clear()
-            cycles(device_of(name), golden_bursts("seq_rd_1M", device_of(name).burst_bytes))
-            assert sum(many) > 0.7 * (1 << 20) / device_of(name).burst_bytes, name
-
-
 # The DMA engines.
-
-
-@settings(deadline=None, derandomize=True, max_examples=40)
-@given(st.integers(0, 1 << 30))
-def test_the_shortcut_leaves_engines_their_commands(seed: int) -> None:
-    device, array_mhz, window, plans = random_engines(seed)
-    fast, fast_log, _ = driven(device, array_mhz, window, plans)
-    slow, slow_log, dram = driven(device, array_mhz, window, plans, shortcut=False)
-    assert fast_log == slow_log
-    assert fast == slow
-    if device.organisation.channels == 1:
-        assert violations(slow_log, sheet_of(device)) == []
-    asked = [sum(part.bursts(device.burst_bytes) for each in plan for part in each.parts) for plan in plans]
-    counts = dram.counts(10**9)
-    assert counts.reads + counts.writes + counts.forwarded == sum(asked)
 
 
 def test_a_window_of_one_burst_makes_each_wait_for_the_one_before() -> None:

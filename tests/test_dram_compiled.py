@@ -23,7 +23,9 @@ from tests.dram_cases import (
     goldens,
     memory_after,
     random_engines,
+    sheet_of,
 )
+from tests.reference.dram_rules import violations
 
 
 def without_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,6 +46,7 @@ def test_traces_take_the_same_commands(case: tuple[CommandDevice, list[Burst]]) 
     assert kernel_log == log
     assert (kernel.end, kernel.counts(kernel.end)) == (plain.end, plain.counts(plain.end))
     assert kernel.bus_spans() == plain.bus_spans()
+    assert violations(log, sheet_of(device)) == []
 
 
 @settings(deadline=None, derandomize=True, max_examples=60)
@@ -55,6 +58,10 @@ def test_engines_are_told_the_same(seed: int) -> None:
     assert kernel_log == log
     assert kernel_reports == reports
     assert kernel.counts(10**9) == plain.counts(10**9)
+    asked = [sum(part.bursts(device.burst_bytes) for each in plan for part in each.parts) for plan in plans]
+    assert sum(asked) == sum(getattr(plain.counts(10**9), name) for name in ("reads", "writes", "forwarded"))
+    if device.organisation.channels == 1:
+        assert violations(log, sheet_of(device)) == []
     assert (kernel.bus_spans(), kernel.busy_clocks) == (plain.bus_spans(), plain.busy_clocks)
 
 

@@ -2,8 +2,8 @@
 
 `model.py` is the contract. `ideal.py` is a bus and a latency. The other files are a DRAM at command granularity, each
 decision apart: `address.py` (mapping), `timing.py`, `banks.py` (what is allowed when), `scheduler.py` (FR-FCFS and page
-policy), `channel.py` (commands and refresh), `streak.py` (many row hits at once), `memory.py` (channels and senders),
-`command.py` (behind the contract), `statistics.py` (counts and energy), `trace.py` and `replay.py` (traces).
+policy), `channel.py` (commands and refresh), `memory.py` (channels and senders), `command.py` (behind the contract),
+`statistics.py` (counts and energy), `trace.py` and `replay.py` (traces).
 `compiled/` is those once more, compiled: it is taken where it is there, and gives the same commands.
 """
 

@@ -5,7 +5,7 @@ Words go from high to low bits. Left out, `rank` and `pseudochannel` stand above
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 from typing import NamedTuple
 
@@ -58,28 +58,10 @@ class AddressMap:
                 words.append(word)
         return cls(tuple((word, sizes[word]) for word in words), device.burst_bytes)
 
-    def of_one_channel(self) -> AddressMap:
-        """The mapping within a channel."""
-        return replace(self, parts=tuple((word, 1 if word == "channel" else size) for word, size in self.parts))
-
     @property
     def size(self) -> int:
         """Bursts in all."""
         return prod(size for _, size in self.parts)
-
-    @property
-    def local_bursts_of_open_rows(self) -> int:
-        """Neighbouring bursts of a channel that are in one row of each of their banks."""
-        words = [word for word, _ in self.parts]
-        return prod(size for word, size in self.parts[words.index("column") :] if word != "channel")
-
-    @property
-    def banks_in_turn(self) -> int:
-        """So many banks take turns from burst to burst; 0: rows do as well."""
-        words = [word for word, _ in self.parts]
-        if words.index("row") > words.index("column"):
-            return 0
-        return prod(size for word, size in self.parts[words.index("column") + 1 :] if word != "channel")
 
     def places(self, addresses: Numbers) -> Places:
         """Where the bursts that hold these byte addresses lie."""

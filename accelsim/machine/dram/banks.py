@@ -60,10 +60,6 @@ class Banks:
         size = len(self.open_row) // len(self.act_rank)
         return range(rank * size, (rank + 1) * size)
 
-    def act_ready(self, bank: int) -> int:
-        """The first clock at which a bank may be activated."""
-        return max(self.act_bank[bank], self.act_group[self.group_of[bank]], self.act_rank[self.rank_of[bank]])
-
     def activate(self, bank: int, row: int, clock: int) -> None:
         """ACT: open `row`."""
         rank = self.rank_of[bank]

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-import numpy as np
-
 from accelsim.config.dram import CommandDevice
-from accelsim.machine.dram import streak
-from accelsim.machine.dram.address import AddressMap, Places
+from accelsim.machine.dram.address import Places
 from accelsim.machine.dram.banks import Banks
 from accelsim.machine.dram.model import BusSpan, merged
 from accelsim.machine.dram.scheduler import (
@@ -48,7 +45,7 @@ class Channel:
 
     def __init__(self, device: CommandDevice, served: list[int], log: list[Issued] | None = None) -> None:
         timing = self.timing = Timing.of(device)
-        organisation, address_map = device.organisation, AddressMap.of(device)
+        organisation = device.organisation
         ranks = organisation.ranks * organisation.pseudo_channels
         self.banks = Banks(timing, ranks, organisation.bank_groups, organisation.banks_per_group)
         self.scheduler = FrFcfs(self.banks, Policy.of(device))
@@ -67,16 +64,8 @@ class Channel:
         self.arrived = [0, 0]
         self.local_of: tuple[list[int], list[int]] = ([], [])
         self.end_of: tuple[list[int], list[int]] = ([], [])
-        self.run_end: tuple[list[int], list[int]] = ([], [])
         self.queued_writes: set[int] = set()
-        self.bursts_of_open_rows = address_map.local_bursts_of_open_rows
-        self.turns = address_map.banks_in_turn
-        self.spacing = self._spacing(address_map) if device.page_policy == "open" and self.turns else (0, 0)
         self.data_buses = organisation.pseudo_channels
-        self.held_back = [
-            max(0, self.turns - 1 - (timing.access_to_pre[direction] - 1) // max(1, self.spacing[direction]))
-            for direction in (READ, WRITE)
-        ]
         self.end = 0
         self.served = served
         self.accesses = [0, 0]
@@ -85,36 +74,16 @@ class Channel:
         self.turnarounds = self.activates = self.conflicts = self.refreshes = 0
         self.closed_for_burst = [False] * len(self.banks.open_row)
 
-    def _spacing(self, address_map: AddressMap) -> tuple[int, int]:
-        """Clocks between the hits of a run, for RD and WR."""
-        alone = address_map.of_one_channel()
-        banks = alone.places(np.arange(self.turns) * alone.burst_bytes).bank.tolist()
-        groups = [self.banks.group_of[bank] for bank in banks]
-        ranks = [self.banks.rank_of[bank] for bank in banks]
-        return (
-            streak.spacing(self.timing, READ, groups, ranks),
-            streak.spacing(self.timing, WRITE, groups, ranks),
-        )
-
     # Bursts.
 
     def expect(self, direction: int, places: Places, ages: Iterable[int]) -> None:
         """Write down bursts that will arrive later, in this order."""
-        scheduler, first = self.scheduler, len(self.local_of[direction])
+        scheduler = self.scheduler
         scheduler.bank_of[direction].extend(places.bank.tolist())
         scheduler.row_of[direction].extend(places.row.tolist())
         scheduler.age_of[direction].extend(ages)
         self.local_of[direction].extend(places.local.tolist())
         self.end_of[direction].extend([0] * len(places.local))
-        self.run_end[direction].extend(streak.run_ends(places.local, self.bursts_of_open_rows, self.turns, first))
-
-    def access_ready(self, direction: int, bank: int) -> int:
-        """When the rank of a bank can be accessed, whatever its bank and bank group."""
-        return self.banks.access_rank[direction][self.banks.rank_of[bank]]
-
-    def has_room(self, direction: int) -> bool:
-        """Whether the queue takes a burst."""
-        return self.scheduler.size[direction] < self.scheduler.entries
 
     def arrive(self, direction: int, clock: int) -> None:
         """The next burst of a direction comes at this clock; a write that waits answers for another of its address."""
@@ -340,58 +309,3 @@ class Channel:
                     rank = self.banks.rank_of[self.scheduler.bank_of[direction][number]]
                     buses[rank % self.data_buses].append(BusSpan(end - self.timing.burst, end, direction == WRITE))
         return [merged(sorted(spans)) for spans in buses]
-
-    # Many at once, for `streak`.
-
-    def can_arrive_in_turn(self, direction: int, count: int) -> int:
-        """So many of the next `count` bursts can arrive one after another and change nothing in what banks ask for."""
-        scheduler, first = self.scheduler, self.arrived[direction]
-        count = min(count, self.run_end[direction][first] - first)
-        rows, waiting = scheduler.row_of[direction], scheduler.waiting[direction]
-        for number in range(first, first + min(count, self.turns)):
-            bank = scheduler.bank_of[direction][number]
-            open_row = self.banks.open_row[bank]
-            waits = waiting[bank] and rows[waiting[bank][0]] != open_row
-            if open_row != rows[number] and not waits:
-                return 0
-        if not self.queued_writes.isdisjoint(self.local_of[direction][first : first + count]):
-            return 0
-        return count
-
-    def arrive_many(self, direction: int, count: int) -> set[int]:
-        """The next bursts arrive, each as soon as one was served; returns their banks."""
-        scheduler, first = self.scheduler, self.arrived[direction]
-        end = self.arrived[direction] = first + count
-        banks = scheduler.bank_of[direction][first : first + min(count, self.turns)]
-        for place, bank in enumerate(banks):
-            scheduler.waiting[direction][bank].extend(range(first + place, end, self.turns))
-        if direction == WRITE:
-            self.queued_writes.update(self.local_of[WRITE][first:end])
-        return set(banks)
-
-    def access_many(self, direction: int, numbers: range, clock: int, gap: int) -> None:
-        """Serve bursts `gap` clocks apart, the first at `clock`."""
-        scheduler, timing = self.scheduler, self.timing
-        bank_of, count = scheduler.bank_of[direction], len(numbers)
-        if direction == WRITE:
-            self.queued_writes.difference_update(self.local_of[WRITE][numbers.start : numbers.stop])
-        if direction != self.last_direction:
-            self._turned(direction)
-        for place in range(max(0, count - self.turns), count):
-            self.banks.access(direction, bank_of[numbers[place]], clock + place * gap)
-        self.served[direction] += count
-        self.accesses[direction] += count
-        after = timing.latency[direction] + timing.burst
-        last = clock + (count - 1) * gap
-        self.end_of[direction][numbers.start : numbers.stop] = range(clock + after, last + after + 1, gap)
-        self.end = max(self.end, last + after)
-        if timing.data_clock_runs_on:
-            self.data_clock_until = last + after + timing.data_clock_runs_on
-        if self.log is not None:
-            word, rows = ("RD", "WR")[direction], scheduler.row_of[direction]
-            self.log.extend(
-                Issued(clock + place * gap, word, bank_of[number], rows[number]) for place, number in enumerate(numbers)
-            )
-        self.access_free = last + timing.access_slots
-        if not timing.separate_row_bus:
-            self.row_free = self.access_free

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from itertools import repeat
 
 import numpy as np
 
@@ -14,7 +13,6 @@ from accelsim.machine.dram.memory import Memory, Numbers, Sender
 from accelsim.machine.dram.model import BusSpan, Report, Served, Transfer
 from accelsim.machine.dram.scheduler import NEVER
 from accelsim.machine.dram.statistics import DramCounts
-from accelsim.machine.dram.streak import Rooms
 from accelsim.machine.dram.timing import READ, WRITE
 from accelsim.program.tensors import Descriptor
 from accelsim.units import ClockRatio, ceil_div
@@ -45,12 +43,7 @@ class Engine(Sender):
         self.number_of: list[int] = []
         self.under_way: deque[_Begun] = deque()
         self.reports: list[Report] = []
-        period = range(min(clocks.other_clocks, 1 << 12))
-        self.step = max(clocks.from_array(clocks.within(clock) + 1) - clock for clock in period)
-        self.delay = max(clocks.from_array(clocks.to_array(clock)) - clock for clock in period)
-        timing = memory.channels[0].timing
-        self.data_after = timing.latency[direction] + timing.burst
-        self.ends_of_one = memory.channels[0].end_of[direction] if len(memory.channels) == 1 else None
+        self.longest_delay = clocks.other_clocks // clocks.array_clocks + 1
 
     def begin(self, addresses: Numbers, window: int, cycle: int) -> None:
         """Send bursts from array clock `cycle` on."""
@@ -58,31 +51,18 @@ class Engine(Sender):
         counted = [len(channel.end_of[self.direction]) for channel in self.memory.channels]
         self.window = window
         self.cycle = cycle
-        if len(counted) > 1:
-            self.send(np.full(len(addresses), self.direction), addresses, 0)
-            self.number_of.extend(_numbers(np.array(self.channel_of[first:]), counted))
-        else:
-            self._send_to_the_only_channel(addresses)
+        self.send(np.full(len(addresses), self.direction), addresses, 0)
+        self.number_of.extend(_numbers(np.array(self.channel_of[first:]), counted))
         self.under_way.append(_Begun(first, len(self.channel_of)))
         if len(self.under_way) == 1:
             self.memory.stop_at[self.direction] = len(self.channel_of)
         self.room(0)
 
-    def _send_to_the_only_channel(self, addresses: Numbers) -> None:
-        """What `send` does, for bursts of one direction."""
-        self.memory.expect_alike(self.direction, addresses)
-        count = len(addresses)
-        self.channel_of.extend(repeat(0, count))
-        self.direction_of.extend(repeat(self.direction, count))
-        self.alike_until.extend(repeat(len(self.channel_of), count))
-
     def ends(self, first: int, end: int) -> list[int]:
         """When the data of some bursts ended, 0 where that is not known yet."""
-        if self.ends_of_one is not None:
-            return self.ends_of_one[first:end]
-        channels = self.memory.channels
+        ends = [channel.end_of[self.direction] for channel in self.memory.channels]
         return [
-            channels[channel].end_of[self.direction][number]
+            ends[channel][number]
             for channel, number in zip(self.channel_of[first:end], self.number_of[first:end], strict=True)
         ]
 
@@ -97,11 +77,11 @@ class Engine(Sender):
             offer = free
         before = place - self.window
         if before >= 0:
-            end = self.ends(before, before + 1)[0] if self.ends_of_one is None else self.ends_of_one[before]
-            if end + self.delay > offer:
-                offer = max(offer, clocks.from_array(clocks.to_array(end)))
-            elif not end:
+            end = self.memory.channels[self.channel_of[before]].end_of[self.direction][self.number_of[before]]
+            if not end:
                 offer = NEVER
+            elif end + self.longest_delay > offer:
+                offer = max(offer, clocks.from_array(clocks.to_array(end)))
         self.offer = offer
 
     def entered(self, clock: int) -> None:
@@ -116,42 +96,6 @@ class Engine(Sender):
         self.under_way[-1].issued = self.cycle
         self.reports.append(Report(self.direction == WRITE, self.cycle, None))
         self.memory.stops = True
-
-    def entries(self, rooms: Rooms, most: int) -> list[int]:
-        """See `Sender`."""
-        ends, clocks = self.memory.channels[0].end_of[self.direction], self.clocks
-        behind = self._in_step_from(rooms)
-        entering: list[int] = []
-        offer = max(clocks.from_array(self.cycle), self.free[0], self.offer if self.offer < NEVER else 0)
-        for place in range(most):
-            before = self.next + place - self.window
-            if before >= 0:
-                end = ends[before]
-                if not end and before >= rooms.number:
-                    end = rooms.clock + (before - rooms.number) * rooms.gap + self.data_after
-                offer = max(offer, clocks.from_array(clocks.to_array(end))) if end else NEVER
-            room = rooms.at(place)
-            if place >= behind and offer <= room:
-                break
-            entering.append(max(offer, room))
-            if offer == NEVER:
-                break
-            offer = clocks.from_array(clocks.within(entering[-1]) + 1)
-        return entering
-
-    def _in_step_from(self, rooms: Rooms) -> int:
-        """From which of the bursts to come on each enters when there is room, if one did; NEVER if that is not sure.
-
-        None waits for one that was served before the row of hits, and the window is so wide that none of the row is
-        waited for.
-        """
-        returns = self.data_after + self.delay
-        if self.step > rooms.gap or (self.window + rooms.number - self.next - rooms.free) * rooms.gap < returns:
-            return NEVER
-        missed = self.ends(max(0, self.next + rooms.free - self.window), rooms.number)
-        if not missed or (0 not in missed and max(missed) + self.delay <= rooms.clock):
-            return rooms.free
-        return NEVER if 0 in missed else rooms.free + ceil_div(returns, rooms.gap)
 
     def report_ends(self) -> None:
         """Report the transfers whose bursts have all been served; one ends no earlier than those before it."""
@@ -186,10 +130,9 @@ class CommandDram:
         array_mhz: float,
         *,
         logs: list[list[Issued]] | None = None,
-        shortcut: bool = True,
     ) -> None:
         self._clocks = ClockRatio.of(array_mhz, device.clock_mhz)
-        self._memory = Memory(device, logs=logs, shortcut=shortcut)
+        self._memory = Memory(device, logs=logs)
         self._engines = tuple(Engine(self._memory, direction, self._clocks) for direction in (READ, WRITE))
         self._memory.senders.extend(self._engines)
         self._burst_bytes = device.burst_bytes

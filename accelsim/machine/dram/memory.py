@@ -10,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from accelsim.config.dram import CommandDevice
-from accelsim.machine.dram import streak
 from accelsim.machine.dram.address import AddressMap, Places
 from accelsim.machine.dram.channel import Channel, Issued
 from accelsim.machine.dram.model import BusSpan
-from accelsim.machine.dram.scheduler import HIT, NEVER, PRE, Choice
+from accelsim.machine.dram.scheduler import NEVER, PRE
 from accelsim.machine.dram.statistics import DramCounts
 
 Numbers = npt.NDArray[np.int64]
@@ -34,7 +33,6 @@ class Sender:
         self.memory = memory
         self.channel_of: list[int] = []
         self.direction_of: list[int] = []
-        self.alike_until: list[int] = []
         self.next = 0
         self.offer = NEVER
         self.free = [0] * len(memory.channels)
@@ -45,9 +43,6 @@ class Sender:
         channels = self.memory.expect(directions, addresses)
         self.channel_of.extend(channels.tolist())
         self.direction_of.extend(directions.tolist())
-        breaks = np.flatnonzero((np.diff(channels) != 0) | (np.diff(directions) != 0)) + 1
-        ends = np.append(breaks, len(channels))
-        self.alike_until.extend((np.repeat(ends, np.diff(ends, prepend=0)) + first).tolist())
         if self.next == first and len(channels):
             self.offer = max(clock, self.free[self.channel_of[first]])
 
@@ -72,31 +67,6 @@ class Sender:
         place = self.next
         return self.offer < NEVER and self.channel_of[place] == channel and self.direction_of[place] == direction
 
-    def comes_next_to(self, direction: int) -> bool:
-        """Whether the next burst goes to this queue of the only channel, now or when it has room."""
-        return self.next < len(self.channel_of) and self.direction_of[self.next] == direction
-
-    def entries(self, rooms: streak.Rooms, most: int) -> list[int]:
-        """Clocks at which the next bursts, at most so many, enter a queue in which there is room at these clocks.
-
-        The list ends where each later one enters as soon as there is room.
-        """
-        clocks: list[int] = []
-        offer = max(self.offer if self.offer < NEVER else 0, self.free[0])
-        for place in range(most):
-            room = rooms.at(place)
-            if room >= offer and place >= rooms.free:
-                break
-            offer = max(offer, room)
-            clocks.append(offer)
-            offer += 1
-        return clocks
-
-    def entered_in_turn(self, count: int, clock: int) -> None:
-        """So many bursts have entered their queue, the last one at `clock`."""
-        self.next += count - 1
-        self.entered(clock)
-
 
 class Memory:
     """A DRAM of one or more channels; its clocks are those of the commands.
@@ -104,7 +74,7 @@ class Memory:
     served: bursts served of each direction; stop_at: play no further once so many are; stops: no further than now.
     """
 
-    def __init__(self, device: CommandDevice, *, logs: list[list[Issued]] | None = None, shortcut: bool = True) -> None:
+    def __init__(self, device: CommandDevice, *, logs: list[list[Issued]] | None = None) -> None:
         self.device = device
         self.address_map = AddressMap.of(device)
         self.served = [0, 0]
@@ -118,7 +88,6 @@ class Memory:
         self.stops = False
         self.clock = 1
         self._wakes = [1] * len(self.channels)
-        self._shortcut = shortcut
 
     def expect(self, directions: Numbers, addresses: Numbers) -> Numbers:
         """Write down bursts that will be sent; returns their channels."""
@@ -130,12 +99,6 @@ class Memory:
                 here = (places.channel == number) & (directions == direction)
                 channel.expect(direction, Places(*(part[here] for part in places)), ages[here].tolist())
         return places.channel
-
-    def expect_alike(self, direction: int, addresses: Numbers) -> None:
-        """Write down bursts of one direction that will be sent to the only channel."""
-        ages = range(self.sent, self.sent + len(addresses))
-        self.sent += len(addresses)
-        self.channels[0].expect(direction, self.address_map.places(addresses), ages)
 
     def run(self, until: int) -> None:
         """Play what happens before clock `until`, but not beyond the last burst, `stop_at` or `stops`."""
@@ -165,7 +128,6 @@ class Memory:
 
     def _run_one(self, until: int) -> None:
         channel, clock, senders = self.channels[0], self.clock, self.senders
-        patience = 0 if self._shortcut else NEVER
         while clock < until and not self._is_over():
             offer = senders[0].offer
             for sender in senders:
@@ -183,12 +145,6 @@ class Memory:
                 clock += 1
                 continue
             stop = until if until < channel.refresh_at else channel.refresh_at
-            if choice[2] == HIT and time < stop and not patience:
-                after = self._streak(channel, choice, stop)
-                patience = 0 if after else streak.PATIENCE
-                if after:
-                    clock = after
-                    continue
             if time > offer or time >= stop:
                 clock = min(time, stop)
                 seen = self._enter_unnoticed(channel, clock)
@@ -197,7 +153,6 @@ class Memory:
                     continue
             clock = channel.issue(choice)
             if choice[2] != PRE:
-                patience -= patience > 0
                 self._make_room(time)
         self.clock = clock
 
@@ -277,19 +232,3 @@ class Memory:
                 waited_for = self.channels[sender.channel_of[sender.next]].scheduler
                 if waited_for.size[sender.direction_of[sender.next]] < waited_for.entries:
                     sender.room(clock)
-
-    def _streak(self, channel: Channel, choice: Choice, stop: int) -> int:
-        """Serve many hits at once; returns the next clock to decide on, 0 if there are none to be served so."""
-        direction, coming = channel.scheduler.direction, None
-        if channel.run_end[direction][choice[1]] - choice[1] < streak.SHORTEST:
-            return 0
-        for sender in self.senders:
-            if not sender.comes_next_to(direction):
-                stop = min(stop, sender.offer + 1)
-            elif coming is None:
-                coming = sender
-            else:
-                return 0
-        if not streak.may_begin(channel, choice, stop):
-            return 0
-        return streak.serve(channel, choice, stop, self.stop_at[direction] - self.served[direction], coming)

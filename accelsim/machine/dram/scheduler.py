@@ -164,22 +164,6 @@ class FrFcfs:
             self._ask_pre(bank, self.waiting[self.direction][bank][0])
         return self.opened_for[bank][1:]
 
-    def served_in_a_row(self, banks: set[int]) -> None:
-        """Many hits of some banks were served, and others arrived there."""
-        self.next_hit = self.next_opened = self.next_pre = UNKNOWN
-        for bank in banks:
-            if self.banks.open_row[bank] != CLOSED:
-                if self.hit[bank] >= 0:
-                    self.hit_banks.remove(bank)
-                    self.hit[bank] = NONE
-                if bank in self.pre_banks:
-                    self.pre_banks.remove(bank)
-                self._ask_open(bank, self.waiting[self.direction][bank])
-
-    def first_waiting(self, direction: int) -> int:
-        """The number of the oldest burst of a queue."""
-        return min((queue[0] for queue in self.waiting[direction] if queue), default=NEVER)
-
     def turn_is_due(self) -> bool:
         """Whether it is the other queue's turn."""
         reads, writes = self.size

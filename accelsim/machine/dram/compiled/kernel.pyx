@@ -1,8 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""All channels of a DRAM and who sends bursts to them: `memory.py` and the engines of `command.py`, compiled.
-
-The commands are those of the plain modules, without their shortcut for rows of hits.
-"""
+"""All channels of a DRAM and who sends bursts to them: `memory.py` and the engines of `command.py`, compiled."""
 
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdlib cimport calloc, free, realloc
