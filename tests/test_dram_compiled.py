@@ -89,7 +89,8 @@ def test_a_run_is_the_same_to_the_byte_without_it(
     words = ["run", "shufflenet_g3", "edge", "--set", f"dram.device={name}", "-o"]
     assert main([*words, str(tmp_path / "compiled")]) == 0
     without_kernel(monkeypatch)
-    assert main([*words, str(tmp_path / "plain")]) == 0
+    assert main([*words, str(tmp_path / "plain"), "--verbose"]) == 0
+    assert "playing DRAM commands in plain Python" in capsys.readouterr().err
     written = sorted((tmp_path / "compiled").iterdir())
     assert [path.name for path in written] == sorted(path.name for path in (tmp_path / "plain").iterdir())
     for path in written:

@@ -9,6 +9,8 @@ policy), `channel.py` (commands and refresh), `memory.py` (channels and senders)
 
 from __future__ import annotations
 
+import logging
+
 from accelsim.config.dram import CommandDevice, IdealDevice
 from accelsim.machine.dram.command import CommandDram
 from accelsim.machine.dram.compiled import CompiledDram, can_be_compiled
@@ -27,9 +29,14 @@ __all__ = [
     "model_of",
 ]
 
+LOGGER = logging.getLogger(__name__)
+
 
 def model_of(device: IdealDevice | CommandDevice, array_mhz: float) -> DramModel:
     """The model of a device, for an array of this clock."""
     if isinstance(device, IdealDevice):
         return IdealDram(device, array_mhz)
-    return CompiledDram(device, array_mhz) if can_be_compiled(device, array_mhz) else CommandDram(device, array_mhz)
+    if can_be_compiled(device, array_mhz):
+        return CompiledDram(device, array_mhz)
+    LOGGER.info("playing DRAM commands in plain Python, without the compiled kernel")
+    return CommandDram(device, array_mhz)
