@@ -49,7 +49,7 @@ def test_a_map_that_just_fits_stays_and_one_byte_less_sends_it_out() -> None:
         return sum(name not in stays for name in (node.name, *node.inputs))
 
     for capacity, stays in ((MAP, {"a"}), (MAP - 1, set())):
-        planned = plan_residency(network.nodes, candidates(network, maps, 2), capacity, cost)
+        (planned,) = plan_residency(network.nodes, candidates(network, maps, 2), capacity, [capacity], cost)
         assert planned.names == stays
     assert planned.rooms == ((0, MAP - 1),) * 2
 
@@ -206,7 +206,13 @@ def test_maps_that_stay_at_the_same_time_have_places_of_their_own(drawn: list[tu
     """Whatever stays before and behind them; and the room of a layer is free of those that stay meanwhile."""
     nodes = network_of([{"name": f"l{number}", "op": "relu"} for number in range(14)], (1, 1, 1)).nodes
     found = [Stay(f"m{number}", first, first + length, size) for number, (first, length, size) in enumerate(drawn)]
-    chosen = plan_residency(nodes, found, 24, lambda _, __, stays: 100 - len(stays))
+
+    def cost(node: Node, room: int, stays: frozenset[str]) -> int:
+        return 100 - len(stays)
+
+    limits = (24, 6, 5, 3)
+    plans = plan_residency(nodes, found, 24, limits, cost)
+    chosen = plans[0]
     places = [(stay, chosen.addresses[stay.name]) for stay in chosen.stays.values()]
     for (one, low), (other, start) in combinations(places, 2):
         if one.first <= other.last and other.first <= one.last:
@@ -215,3 +221,5 @@ def test_maps_that_stay_at_the_same_time_have_places_of_their_own(drawn: list[tu
         assert 0 <= low <= 24 - stay.size
         for bottom, top in chosen.rooms[stay.first : stay.last + 1]:
             assert top <= low or low + stay.size <= bottom
+    for limit, plan in zip(limits, plans, strict=True):
+        assert [plan] == plan_residency(nodes, [stay for stay in found if stay.size <= limit], 24, [24], cost)

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from accelsim.check.execute import check_program
 from accelsim.config.machine import Machine
-from accelsim.lowering import layers
 from accelsim.lowering.lower import Lowered, lower
+from accelsim.lowering.pinning import Pins
+from accelsim.lowering.planner import LayerCost, Planner
 from accelsim.lowering.tiling import LayerShape, Limits, Plan
 from accelsim.lowering.traffic import Traffic, traffic
-from accelsim.network.graph import Network, Op
+from accelsim.network.graph import Network, Node, Op
 from accelsim.program.link import link
 from accelsim.run.simulate import dma_counts
 from tests.strategies import attentions, machines, networks
@@ -25,8 +26,6 @@ random_cases = settings(
     max_examples=60,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
-
-ON_ARRAY = (Op.CONV, Op.PRODUCT)
 
 ROOMY = {
     "sram__activation__capacity_bytes": 1 << 16,
@@ -55,14 +54,15 @@ def planned(draw: st.DrawFn) -> tuple[Network, Machine, Lowered, list[tuple[int,
     """A network lowered with random plans, and what was planned, by number of the layer."""
     network, machine = draw(st.one_of(networks(), networks(), attentions())), draw(machines(**ROOMY))
     plans: list[tuple[int, LayerShape, Limits, Plan]] = []
-    numbers = iter([number for number, node in enumerate(network.nodes) if node.op in ON_ARRAY])
+    numbers = {node.name: number for number, node in enumerate(network.nodes)}
 
-    def plan(shape: LayerShape, limits: Limits) -> Plan:
+    def cost(self: Planner, node: Node, room: int, stays: frozenset[str], pins: Pins) -> LayerCost:
+        shape, limits = self.shape(node, stays), self.limits(node, room, pins)
         chosen = random_plan(draw, shape, limits.array.dataflow)
-        plans.append((next(numbers), shape, limits, chosen))
-        return chosen
+        plans.append((numbers[node.name], shape, limits, chosen))
+        return LayerCost(0, room, 0, 0, chosen)
 
-    with patch.object(layers, "plan_convolution", plan):
+    with patch.object(Planner, "cost", cost):
         return network, machine, lower(network, machine), plans
 
 

@@ -6,6 +6,7 @@ smallest fits best and moves no more. Input channels are cut into as few tiles a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import NamedTuple
@@ -121,9 +122,9 @@ def blocks_of(batch: int, vertical: AxisKey, horizontal: AxisKey) -> Blocks:
     )
 
 
-def blocks_of_shape(shape: LayerShape) -> Blocks:
-    """All pieces that the map of a layer can be cut into."""
-    return blocks_of(
+def block_keys(shape: LayerShape) -> tuple[int, AxisKey, AxisKey]:
+    """What the pieces that the map of a layer can be cut into depend on."""
+    return (
         shape.batch,
         (shape.window.vertical, shape.output.height, shape.size.height),
         (shape.window.horizontal, shape.output.width, shape.size.width),
@@ -184,20 +185,22 @@ def fitting(shape: LayerShape, limits: Limits, dataflow: DataflowName, *, all_si
 
     all_sizes: else columns are cut into few tiles only, and channels as the columns of the array fit.
     """
-    space = _Space(shape, limits, dataflow, all_sizes)
-    found = [space.whole(order) for order in (0, 2, 4)]
-    found += [space.split(order) for order in range(len(ORDERS)) if order in (0, 2) or dataflow != "os"]
+    blocks = (blocks_of if all_sizes else _usual)(*block_keys(shape))
+    columns = 1 if all_sizes else limits.array.shape.cols
+    space = _Space(shape, limits, dataflow, blocks, *_channel_tiles(shape.groups, shape.group_outputs, columns))
+    orders = [order for order in range(len(ORDERS)) if order in (0, 2) or dataflow != "os"]
+    found = [*space.whole((0, 2, 4)), *space.split(orders, all_sizes=all_sizes)]
     block, channel, ins, order = (np.concatenate(each) for each in zip(*found, strict=True))
     return _candidates(space, (block, channel, ins, order))
 
 
 def in_bands(shape: LayerShape, limits: Limits, dataflow: DataflowName) -> Candidates:
     """Those of them whose pieces are whole rows of an image, several of it, with all channels."""
-    space = _Space(shape, limits, dataflow, all_sizes=True)
-    plans = _candidates(space, space.whole(0))
-    blocks, output = plans.blocks, shape.output
-    whole = (plans.group_turns * plans.out_turns == 1) & (blocks.images == 1)
-    return plans.at(np.flatnonzero(whole & (blocks.cols == output.width) & (blocks.rows < output.height)))
+    blocks, output = blocks_of(*block_keys(shape)), shape.output
+    banded = (blocks.images == 1) & (blocks.cols == output.width) & (blocks.rows < output.height)
+    channels = np.array([shape.groups]), np.array([shape.group_outputs])
+    space = _Space(shape, limits, dataflow, blocks.at(np.flatnonzero(banded)), *channels)
+    return _candidates(space, space.whole((0,))[0])
 
 
 def _candidates(space: _Space, found: Found) -> Candidates:
@@ -215,19 +218,52 @@ def _candidates(space: _Space, found: Found) -> Candidates:
     )
 
 
+def _gathers(order: int) -> bool:
+    return ORDERS[order][0] == "map"
+
+
 Found = tuple[Ints, Ints, Ints, Ints]
 """Numbers of blocks and of channel tiles, input channels, and order of plans."""
 
 
-def _usual(blocks: Blocks, width: int) -> Ints:
+@lru_cache(maxsize=1 << 10)
+def _usual(batch: int, vertical: AxisKey, horizontal: AxisKey) -> Blocks:
     """Blocks of whole rows or halves, quarters and eighths, and single rows however cut."""
+    blocks, width = blocks_of(batch, vertical, horizontal), horizontal[1]
     pieces = up(width, blocks.cols)
-    return np.flatnonzero((blocks.rows == 1) | np.isin(pieces, (1, 2, 4, 8)))
+    return blocks.at(np.flatnonzero((blocks.rows == 1) | np.isin(pieces, (1, 2, 4, 8))))
 
 
-def _multiples(sizes: Ints, unit: int) -> Ints:
-    """Sizes rounded up to so many columns of the array, and one; each once, largest first."""
-    return np.unique(np.minimum(np.append(up(sizes, unit) * unit, 1), sizes[0]))[::-1]
+@lru_cache(maxsize=1 << 10)
+def _channel_tiles(groups: int, group_outputs: int, unit: int) -> tuple[Ints, Ints]:
+    """Tiles of whole groups, and of output channels of one group; in multiples of so many, and one, each once."""
+    several, outs = np.array(sizes_of(groups)[:-1], np.int64), np.array(sizes_of(group_outputs))
+    if unit > 1:
+        outs = np.unique(np.minimum(np.append(up(outs, unit) * unit, 1), outs[0]))[::-1]
+    whole = np.full_like(several, group_outputs)
+    return np.concatenate((several, np.ones_like(outs))), np.concatenate((whole, outs))
+
+
+def _result_bytes(shape: LayerShape, limits: Limits, pixels: Ints, turns: Ints, channels: Ints | int) -> Ints:
+    """Bytes that the results of a piece need, if there are so many of them."""
+    if not shape.stores:
+        return 0 * pixels * channels
+    bits = limits.array.ofmap_bits
+    bits = ceil_div(bits, 8) * 8 if shape.scattered else bits
+    return np.where(turns == 1, 1, 2) * up(pixels * channels * bits, 8)
+
+
+def activation_bytes(shape: LayerShape, limits: Limits, plans: Candidates) -> Ints:
+    """Bytes of the activation buffer that each of these plans needs."""
+    blocks, whole = plans.blocks, plans.in_turns == 1
+    count = shape.times * blocks.count
+    channels = np.where(whole, np.minimum(plans.groups * plans.ins, shape.loaded_inputs), plans.ins)
+    loaded = up(blocks.taken * (channels * (shape.loaded_inputs > 0)) * limits.array.ifmap_bits, 8)
+    places = np.where(whole & (count * plans.group_turns == 1), 1, 2)
+    turns = count * np.where(plans.gathers, 1, plans.group_turns * plans.out_turns)
+    stored = np.where(plans.gathers, shape.output.channels, plans.groups * plans.outs)
+    result: Ints = places * loaded + _result_bytes(shape, limits, blocks.pixels, turns, stored)
+    return result
 
 
 class _Space:
@@ -236,60 +272,72 @@ class _Space:
     A tile that changes within the layer needs its place twice, in use and in flight; one that stays needs it once.
     """
 
-    def __init__(self, shape: LayerShape, limits: Limits, dataflow: DataflowName, all_sizes: bool) -> None:
+    def __init__(
+        self, shape: LayerShape, limits: Limits, dataflow: DataflowName, blocks: Blocks, groups: Ints, outs: Ints
+    ) -> None:
         self.shape, self.limits, self.dataflow = shape, limits, dataflow
-        self.blocks = blocks_of_shape(shape)
-        self.all_sizes = all_sizes
-        groups, outs = np.array(sizes_of(shape.groups)[:-1], np.int64), np.array(sizes_of(shape.group_outputs))
-        if not all_sizes:
-            self.blocks = self.blocks.at(_usual(self.blocks, shape.output.width))
-            outs = _multiples(outs, limits.array.shape.cols)
-        self.groups = np.concatenate((groups, np.ones_like(outs)))
-        self.outs = np.concatenate((np.full_like(groups, shape.group_outputs), outs))
+        self.blocks, self.groups, self.outs = blocks, groups, outs
         self.group_turns = up(shape.groups, self.groups)
         self.out_turns = up(shape.group_outputs, self.outs)
         self.count, self.pixels = shape.times * self.blocks.count[:, None], self.blocks.pixels[:, None]
         self.taken = self.blocks.taken[:, None]
+        gathered = _result_bytes(shape, limits, self.pixels, self.count, shape.output.channels)
+        turns = self.count * self.group_turns * self.out_turns
+        self.results = {
+            True: np.broadcast_to(gathered, self._shape),
+            False: _result_bytes(shape, limits, self.pixels, turns, self.groups * self.outs),
+        }
 
-    def whole(self, order: int) -> Found:
-        """With all input channels of a group in one tile."""
+    def whole(self, orders: Sequence[int]) -> list[Found]:
+        """With all input channels of a group in one tile, in each of these orders."""
         shape, limits, array = self.shape, self.limits, self.limits.array
         ins = shape.group_inputs
         map_bytes = up(self.taken * np.minimum(self.groups * ins, shape.loaded_inputs) * array.ifmap_bits, 8)
-        map_places = np.where(self.count * self.group_turns == 1, 1, 2)
+        map_bytes = map_bytes * np.where(self.count * self.group_turns == 1, 1, 2)
         weight_places = np.where(shape.times * self.group_turns * self.out_turns == 1, 1, 2)
-        fits = map_places * map_bytes + self._results(order) <= limits.activation_bytes
-        fits &= weight_places * self._weights(ins) <= limits.weight_bytes
-        fits &= self.pixels <= self._fold_pixels()
-        block, channel = np.nonzero(fits)
-        return block, channel, np.full_like(block, ins), np.full_like(block, order)
+        fits = (weight_places * self._weights(ins) <= limits.weight_bytes) & (self.pixels <= self._fold_pixels())
+        found = []
+        for order in orders:
+            results = self.results[_gathers(order)]
+            block, channel = np.nonzero(fits & (map_bytes + results <= limits.activation_bytes))
+            found.append((block, channel, np.full_like(block, ins), np.full_like(block, order)))
+        return found
 
-    def split(self, order: int) -> Found:
-        """With as many input channels of one group as fit, and not all."""
+    def split(self, orders: Sequence[int], *, all_sizes: bool) -> list[Found]:
+        """With as many input channels of one group as fit, and not all, in each of these orders."""
+        most = {gathers: self._most_inputs(gathers) for gathers in (True, False)}
+        alone, found = self.groups == 1, list[Found]()
+        for order in orders:
+            ins = most[_gathers(order)]
+            block, channel = np.nonzero(alone & (ins > 0) & (ins < self.shape.group_inputs) & self._sums_fit(order))
+            cuts = self._cuts(ins[block, channel], all_sizes)
+            several = len(cuts)
+            found.append(
+                (
+                    np.concatenate((block,) * several),
+                    np.concatenate((channel,) * several),
+                    np.concatenate(cuts),
+                    np.full(several * len(block), order),
+                )
+            )
+        return found
+
+    def _most_inputs(self, gathers: bool) -> Ints:
+        """Input channels of a group that fit twice beside the results."""
         shape, limits, array = self.shape, self.limits, self.limits.array
         bits, weights = array.stored_weights
-        map_room = (limits.activation_bytes - self._results(order)) // 2
+        map_room = (limits.activation_bytes - self.results[gathers]) // 2
         weight_room = limits.weight_bytes // 2
-        on_chip = np.full_like(self.taken * self.outs, shape.group_inputs)
+        on_chip = np.full_like(map_room, shape.group_inputs)
         ins = np.minimum(
             map_room * 8 // (self.taken * array.ifmap_bits) if shape.loaded_inputs else on_chip,
             on_chip if limits.pinned else weight_room * 8 * weights // (self.outs * shape.taps * bits),
         )
-        ins = np.where(self._results(order) <= limits.activation_bytes, ins, 0)
-        fits = (self.groups == 1) & (ins > 0) & (ins < shape.group_inputs) & self._sums_fit(order)
-        block, channel = np.nonzero(fits)
-        cuts = self._cuts(ins[fits])
-        several = len(cuts)
-        return (
-            np.tile(block, several),
-            np.tile(channel, several),
-            np.concatenate(cuts),
-            np.full(several * len(block), order),
-        )
+        return np.where(map_room >= 0, ins, 0)
 
-    def _cuts(self, most: Ints) -> tuple[Ints, ...]:
+    def _cuts(self, most: Ints, all_sizes: bool) -> tuple[Ints, ...]:
         """As few tiles as there must be, or twice as many, of equal size, or full rows of the array if these fit."""
-        if self.all_sizes:
+        if all_sizes:
             return (up(self.shape.group_inputs, up(self.shape.group_inputs, most)),)
         rows, sizes = self.limits.array.shape.rows, []
         turns = up(self.shape.group_inputs, most)
@@ -304,18 +352,6 @@ class _Space:
             return np.zeros_like(self.outs)
         bits, weights = self.limits.array.stored_weights
         return up(up(self.groups * self.outs * ins * self.shape.taps * bits, weights), 8)
-
-    def _results(self, order: int) -> Ints:
-        """Bytes that the results of a piece need."""
-        shape, bits = self.shape, self.limits.array.ofmap_bits
-        if not shape.stores:
-            return np.zeros_like(self.pixels * self.outs)
-        if shape.scattered:
-            bits = ceil_div(bits, 8) * 8
-        if ORDERS[order][0] == "map":
-            return np.where(self.count == 1, 1, 2) * up(self.pixels * shape.output.channels * bits, 8)
-        places = np.where(self.count * self.group_turns * self.out_turns == 1, 1, 2)
-        return places * up(self.pixels * self.groups * self.outs * bits, 8)
 
     def _fold_pixels(self) -> Ints:
         """How many pixels a piece may have for the sums of a fold to fit half of the accumulator."""

@@ -50,6 +50,7 @@ class Estimate:
         self.shape, self.limits, self.plans = shape, limits, plans
         self.dataflow = DATAFLOWS[dataflow]
         self._transfers()
+        self.burst_bytes = self._burst_bytes()
         self.folds = self._folds()
         self.cycles = self._cycles()
 
@@ -127,8 +128,7 @@ class Estimate:
         out = steps * cols * np.maximum(result, psum if split else 0.0)
         return load, np.maximum(np.maximum(steps, steps * rows * streamed), out), zero
 
-    @property
-    def burst_bytes(self) -> Floats:
+    def _burst_bytes(self) -> Floats:
         """DRAM bytes, bursts in full."""
         bursts = self.map_loads * self.map_bursts + self.weight_loads * self.weight_bursts
         total: Floats = (bursts + self.stores * self.store_bursts) * self.limits.burst_bytes

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from accelsim.config.machine import Machine
 from accelsim.errors import LoweringError
-from accelsim.lowering.array_work import ArrayWork, Share, array_work
+from accelsim.lowering.array_work import ArrayWork, array_work
 from accelsim.lowering.held import Held
 from accelsim.lowering.pieces import (
     blocks,
@@ -29,8 +29,9 @@ from accelsim.lowering.pieces import (
 )
 from accelsim.lowering.pinning import Pins
 from accelsim.lowering.placement import Channels, Maps, Placement, aligned, copied_channels, progressions
+from accelsim.lowering.planner import Planner
 from accelsim.lowering.residency import MapsOutgrownError, Residency, in_ring, one_after_the_other
-from accelsim.lowering.search import Band, bands, convolution_bytes, plan_convolution, plan_vector, vector_dram_bytes
+from accelsim.lowering.search import plan_vector
 from accelsim.lowering.tiling import LayerShape, Limits, Plan
 from accelsim.lowering.vector_work import on_vector_unit, ops_per_element, vector_cycles
 from accelsim.network.graph import ADDRESSES, Node, Op, WeightKind
@@ -38,10 +39,6 @@ from accelsim.program.commands import Buffer, Compute, Tile, Unit, Work
 from accelsim.program.tensors import Range, Region, Tensor, elements, share_of_tile
 from accelsim.records import ActionCounts
 from accelsim.units import packed_bytes
-
-PARTIAL_ROWS = 4
-"""Bytes that two parts of a product's right map may take beyond their elements: each may begin and end within a row,
-and then comes as three tiles that are rounded up."""
 
 
 @dataclass(slots=True)
@@ -54,13 +51,13 @@ class Lowerer:
     layers that are fused, by name.
     """
 
-    machine: Machine
-    batch: int
-    maps: Maps
+    planner: Planner
     next_address: int
     residency: Residency
     pins: Pins
-    base: Limits = field(init=False)
+    machine: Machine = field(init=False)
+    batch: int = field(init=False)
+    maps: Maps = field(init=False)
     limits: Limits = field(init=False)
     tensors: dict[str, Tensor] = field(default_factory=dict)
     counts: list[list[ActionCounts]] = field(default_factory=list)
@@ -75,7 +72,8 @@ class Lowerer:
     fused_weights: dict[str, Tile] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.base = self.limits = Limits.of(self.machine)
+        planner = self.planner
+        self.machine, self.batch, self.maps, self.limits = planner.machine, planner.batch, planner.maps, planner.base
         fusions = self.residency.fusions.values()
         self.fused_plans = {name: plan for fusion in fusions for name, plan in fusion.plans.items()}
 
@@ -86,58 +84,11 @@ class Lowerer:
         self.stretched.append(0)
         self.plans.append(None)
         low, high = self.residency.rooms[index]
-        self.limits = self._limits(node, high - low, self.pins)
+        self.limits = self.planner.limits(node, high - low, self.pins)
         try:
             return list(self._commands(index, node))
         except LoweringError as error:
             raise LoweringError(f"{node.name}: {error}") from None
-
-    def _limits(self, node: Node, room: int, pins: Pins) -> Limits:
-        """The machine's limits, with the widths of the layer's data and the bytes that its tiles have."""
-        weight_bytes = min(pins.room, self.base.weight_bytes)
-        ifmap, ofmap = max(self._bits(name) for name in node.inputs), self._bits(node.name)
-        if node.op is Op.PRODUCT:
-            ifmap, right = (self._bits(name) for name in node.inputs)
-            array = self.base.array.for_layer(node, self.machine, ifmap, ofmap)
-            array = replace(array, weight_bits=right, stored_weights=Share(right, 1))
-            weight_bytes -= PARTIAL_ROWS if right % 8 else 0
-        else:
-            array = self.base.array.for_layer(node, self.machine, ifmap, ofmap)
-        return replace(
-            self.base,
-            array=array,
-            activation_bytes=room,
-            weight_bytes=weight_bytes,
-            pinned=node.weights_name in pins.names,
-        )
-
-    def dram_bytes(self, node: Node, room: int, stays: frozenset[str], pins: Pins, *, bursts: bool = True) -> int:
-        """DRAM bytes of a layer with so much room for its tiles, if these maps and weights stay.
-
-        bursts: in full, by the estimate; else what is asked for, exact where elements are whole bytes.
-        Raises LoweringError.
-        """
-        if node.op in ADDRESSES and not self.maps.copies[node.name]:
-            return 0
-        limits = self._limits(node, room, pins)
-        shape = self._shape(node, stays)
-        try:
-            if on_vector_unit(node, self.machine):
-                return round(vector_dram_bytes(node, shape, limits))
-            return round(shape.times * convolution_bytes(shape, limits, bursts=bursts))
-        except LoweringError as error:
-            raise LoweringError(f"{node.name}: {error}") from None
-
-    def bands(self, node: Node, room: int, stays: frozenset[str], pins: Pins) -> dict[int, Band]:
-        """The plans of a layer on the array in bands, with so much room for its tiles and these maps on chip."""
-        return bands(self._shape(node, stays), self._limits(node, room, pins))
-
-    def _shape(self, node: Node, stays: frozenset[str] | None = None) -> LayerShape:
-        """What the choice of a layer's plan depends on, if these maps stay; by default those that do."""
-        return LayerShape.of(node, self.batch, self.maps, self.residency.names if stays is None else stays)
-
-    def _bits(self, name: str) -> int:
-        return self.maps.by_name[name].tensor.bits
 
     def _commands(self, index: int, node: Node) -> Iterator[Compute]:
         if node.op in ADDRESSES:
@@ -155,12 +106,14 @@ class Lowerer:
 
     def _planned(self, node: Node) -> Plan:
         """The plan of the layer, kept with what it was chosen for."""
-        shape = self._shape(node)
         plan = self.fused_plans.get(node.name)
-        if plan is None:
-            on_vector = on_vector_unit(node, self.machine)
-            plan = plan_vector(node, shape, self.limits) if on_vector else plan_convolution(shape, self.limits)
-        self.plans[-1], self.asked[-1] = plan, (shape, self.limits)
+        if plan is None and on_vector_unit(node, self.machine):
+            plan = plan_vector(node, self.planner.shape(node, self.residency.names), self.limits).plan
+        elif plan is None:
+            cost = self.planner.cost(node, self.limits.activation_bytes, self.residency.names, self.pins)
+            plan, self.limits = cost.plan, replace(self.limits, activation_bytes=cost.most)
+        assert plan is not None
+        self.plans[-1], self.asked[-1] = plan, (self.planner.shape(node, self.residency.names), self.limits)
         return plan
 
     def _weight_tensor(self, node: Node, tile: tuple[int, int, int]) -> Tensor:
@@ -366,10 +319,10 @@ class Lowerer:
         operations = outputs * ops_per_element(node)
         once = self.machine.sram.line_buffer
         read = sum(
-            vector_reads(node, position, work, once=once) * self._bits(name)
+            vector_reads(node, position, work, once=once) * self.planner.bits(name)
             for position, name in operand_positions(node, work)
         )
-        read_bytes, written_bytes = packed_bytes(read, 1), packed_bytes(outputs, self._bits(node.name))
+        read_bytes, written_bytes = packed_bytes(read, 1), packed_bytes(outputs, self.planner.bits(node.name))
         weight_bytes = sum(tile.bytes for tile in streamed if tile.buffer is Buffer.WEIGHT)
         depthwise = node.op is Op.CONV
         self._count(

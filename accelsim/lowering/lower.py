@@ -10,8 +10,9 @@ from operator import add
 from accelsim.config.machine import Machine
 from accelsim.lowering.fusion import Memories, in_turns, plan_fusion
 from accelsim.lowering.layers import Lowerer
-from accelsim.lowering.pinning import Pins, no_pins, plan_pins, stored_bytes
+from accelsim.lowering.pinning import Pins, plan_pins, stored_bytes
 from accelsim.lowering.placement import Maps, place_maps
+from accelsim.lowering.planner import Planner
 from accelsim.lowering.residency import MapsOutgrownError, Residency, Stay, candidates, nothing_stays, plan_residency
 from accelsim.lowering.schedule import Places, schedule
 from accelsim.lowering.tiling import LayerShape, Limits, Plan
@@ -58,75 +59,73 @@ def lower(network: Network, machine: Machine) -> Lowered:
     layers = len(network.nodes)
     network = stream(network, machine.scheduling.inferences)
     maps = place_maps(network, machine.array.activation_bits, scatter=machine.dma.scatter)
-    capacity = machine.sram.activation.capacity_bytes
-    nothing = nothing_stays(layers, capacity)
-    planner = Lowerer(
-        machine, network.batch, maps, maps.next_address, nothing, no_pins(machine.sram.weight.capacity_bytes)
-    )
-    pins = _pins(network, machine, planner, layers)
+    planner = Planner(machine, network.batch, maps)
+    pins = _pins(network, layers, planner)
     found = list(candidates(network, maps, layers)) if machine.scheduling.keep_activations == "auto" else []
     while True:
-        residency = _residency(network, machine, planner, found, pins)
+        residency = _residency(network, layers, planner, found, pins)
         try:
-            return _lowered(network, machine, maps, residency.repeated(network.inferences, layers), pins)
+            return _lowered(network, planner, residency.repeated(network.inferences, layers), pins)
         except MapsOutgrownError as error:
             found = [stay for stay in found if stay.name not in error.names]
 
 
-def _residency(network: Network, machine: Machine, planner: Lowerer, found: Sequence[Stay], pins: Pins) -> Residency:
+def _residency(network: Network, layers: int, planner: Planner, found: Sequence[Stay], pins: Pins) -> Residency:
     """What stays, and what is fused beside it: large maps that stay leave no room to fuse others, so that several
     limits to their size are tried, and what asks for the fewest DRAM bytes is taken."""
-    capacity, layers = machine.sram.activation.capacity_bytes, len(planner.residency.rooms)
-    nodes = network.nodes[:layers]
+    machine, nodes = planner.machine, network.nodes[:layers]
+    capacity = machine.sram.activation.capacity_bytes
 
-    def cost(node: Node, room: int, stays: frozenset[str]) -> int:
-        return planner.dram_bytes(node, room, stays, pins)
+    def moved(node: Node, room: int, stays: frozenset[str]) -> int:
+        return planner.cost(node, room, stays, pins).burst_bytes
 
     def asked(node: Node, room: int, stays: frozenset[str]) -> int:
-        return planner.dram_bytes(node, room, stays, pins, bursts=False)
+        return planner.cost(node, room, stays, pins).asked_bytes
 
-    def planned(most: int) -> Residency:
-        stays = [stay for stay in found if stay.size <= most]
-        residency = plan_residency(nodes, stays, capacity, cost)
-        if machine.scheduling.fusion == "never" or not found:
-            return residency
-        memories = Memories(capacity, pins.room)
+    def fused(residency: Residency) -> Residency:
         return plan_fusion(
             network,
             planner.maps,
             residency,
-            memories,
+            Memories(capacity, pins.room),
             lambda node, room, stays: planner.bands(node, room, stays, pins),
             asked,
             lambda node: node.op is Op.CONV and not on_vector_unit(node, machine),
         )
 
-    alone = planned(0)
-    choices = [planned(capacity), *(planned(capacity // part) for part in PARTS if alone.fusions), alone]
+    nothing = nothing_stays(layers, capacity)
+    if not found:
+        return nothing
+    fusing = machine.scheduling.fusion == "auto"
+    alone = fused(nothing) if fusing else nothing
+    limits = (capacity, *(capacity // part for part in PARTS if alone.fusions))
+    plans = {id(each): each for each in plan_residency(nodes, found, capacity, limits, moved)}.values()
+    choices = [*(map(fused, plans) if fusing else plans), alone]
     return min(choices, key=lambda each: each.dram_bytes(nodes, asked))
 
 
-def _pins(network: Network, machine: Machine, planner: Lowerer, layers: int) -> Pins:
+def _pins(network: Network, layers: int, planner: Planner) -> Pins:
     """The weights that stay, as if no map did."""
-    bits = machine.array.weight_bits
+    sram, bits = planner.machine.sram, planner.machine.array.weight_bits
     sizes = [(node, stored_bytes(node, bits)) for node in network.nodes[:layers] if node.weights]
-    room = machine.sram.activation.capacity_bytes
+    room = sram.activation.capacity_bytes
     return plan_pins(
         network,
         sizes,
-        machine.sram.weight.capacity_bytes,
-        lambda node, pins: planner.dram_bytes(node, room, frozenset(), pins),
+        sram.weight.capacity_bytes,
+        lambda node, pins: planner.cost(node, room, frozenset(), pins).burst_bytes,
     )
 
 
-def _lowered(network: Network, machine: Machine, maps: Maps, residency: Residency, pins: Pins) -> Lowered:
+def _lowered(network: Network, planner: Planner, residency: Residency, pins: Pins) -> Lowered:
     """The program with these maps and weights on chip. Raises MapsOutgrownError."""
-    lowerer = Lowerer(machine, network.batch, maps, maps.next_address, residency, pins)
+    maps, sram = planner.maps, planner.machine.sram
+    lowerer = Lowerer(planner, maps.next_address, residency, pins)
     by_layer = [lowerer.layer(index, node) for index, node in enumerate(network.nodes)]
     computes = list(_in_order(by_layer, residency))
     capacities = {
-        Buffer.ACTIVATION: machine.sram.activation.capacity_bytes,
-        Buffer.WEIGHT: machine.sram.weight.capacity_bytes,
+        Buffer.ACTIVATION: sram.activation.capacity_bytes,
+        Buffer.WEIGHT: sram.weight.capacity_bytes,
     }
     given = (*(maps.by_name[name].tensor for name in network.inputs), *lowerer.tensors.values())
     places = Places(lowerer.addresses(), residency.rooms, (0, pins.room))

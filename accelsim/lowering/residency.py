@@ -7,6 +7,7 @@ the fewest layers first, of them the smaller, and each only if the DRAM bytes of
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise
@@ -97,7 +98,8 @@ class Residency:
         """What all layers move, by what each costs. Raises LoweringError."""
         together = {layer for fusion in self.fusions.values() for layer in fusion.layers}
         alone = ((nodes[layer], room) for layer, room in enumerate(self.rooms) if layer not in together)
-        moved = sum(cost(node, high - low, self.names) for node, (low, high) in alone)
+        names = self.names
+        moved = sum(cost(node, high - low, names) for node, (low, high) in alone)
         return moved + sum(fusion.dram_bytes for fusion in self.fusions.values())
 
     def fused(self, fusion: Fusion) -> Residency:
@@ -131,23 +133,46 @@ def nothing_stays(layers: int, capacity: int) -> Residency:
     return Residency({}, {}, ((0, capacity),) * layers)
 
 
-def plan_residency(nodes: Sequence[Node], found: Iterable[Stay], capacity: int, cost: Cost) -> Residency:
-    """Those of the candidates that stay in an activation buffer of so many bytes."""
-    chosen: dict[str, Stay] = {}
-    best = nothing_stays(len(nodes), capacity)
-    costs = [cost(node, capacity, frozenset()) for node in nodes]
+Place = tuple[int, int, int, int]
+"""Of a map: [low, high) of the buffer, the first and last layer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """The maps that stay so far, the largest first, their places, and of each layer its room and what it costs."""
+
+    stays: tuple[Stay, ...]
+    places: tuple[Place, ...]
+    rooms: tuple[tuple[int, int], ...]
+    costs: tuple[int, ...]
+
+    def residency(self) -> Residency:
+        """The same by name."""
+        pairs = list(zip(self.stays, self.places, strict=True))
+        return Residency(
+            {stay.name: stay for stay, _ in pairs}, {stay.name: low for stay, (low, *_) in pairs}, self.rooms
+        )
+
+
+def plan_residency(
+    nodes: Sequence[Node], found: Iterable[Stay], capacity: int, limits: Sequence[int], cost: Cost
+) -> list[Residency]:
+    """Those of the candidates that stay in an activation buffer of so many bytes, for each limit to their size.
+
+    Limits that went the same way so far go it together, and have the same plan if they never part.
+    """
+    costs = tuple(cost(node, capacity, frozenset()) for node in nodes)
+    start = _Chosen((), (), nothing_stays(len(nodes), capacity).rooms, costs)
+    chosen = dict.fromkeys(limits, start)
     for stay in sorted(found, key=_worth):
-        if stay.size > capacity:
-            continue
-        tried = _laid_out({**chosen, stay.name: stay}, len(nodes), capacity)
-        if tried is None:
-            continue
-        after = _costs(nodes, tried, stay, cost)
-        if after is not None and sum(after.values()) < sum(costs[layer] for layer in after):
-            chosen[stay.name], best = stay, tried
-            for layer, amount in after.items():
-                costs[layer] = amount
-    return best
+        tried: dict[int, _Chosen] = {}
+        for limit, before in chosen.items():
+            if stay.size <= min(limit, capacity):
+                if id(before) not in tried:
+                    tried[id(before)] = _with(before, stay, nodes, capacity, cost)
+                chosen[limit] = tried[id(before)]
+    plans = {id(each): each.residency() for each in chosen.values()}
+    return [plans[id(chosen[limit])] for limit in limits]
 
 
 def _worth(stay: Stay) -> tuple[int, int]:
@@ -155,16 +180,76 @@ def _worth(stay: Stay) -> tuple[int, int]:
     return len(stay.layers), stay.size
 
 
-def _costs(nodes: Sequence[Node], residency: Residency, stay: Stay, cost: Cost) -> dict[int, int] | None:
-    """DRAM bytes of the layers that a map's staying concerns; None where one no longer fits."""
-    found = {}
-    for layer in stay.layers:
-        low, high = residency.rooms[layer]
-        try:
-            found[layer] = cost(nodes[layer], high - low, residency.names)
-        except LoweringError:
+def _with(before: _Chosen, stay: Stay, nodes: Sequence[Node], capacity: int, cost: Cost) -> _Chosen:
+    """One more map, if it finds a place and all layers then move fewer bytes; else the same."""
+    position = bisect_right(before.stays, _rank(stay), key=_rank)
+    stays = (*before.stays[:position], stay, *before.stays[position:])
+    found = _placed(stays, position, before.places, capacity)
+    if found is None:
+        return before
+    places, layers = found
+    rooms = (*before.rooms[: layers.start], *_rooms(places, layers, capacity), *before.rooms[layers.stop :])
+    names, costs = frozenset(each.name for each in stays), list(before.costs)
+    for layer in layers:
+        low, high = rooms[layer]
+        if (low, high) != before.rooms[layer] or stay.first <= layer <= stay.last:
+            try:
+                costs[layer] = cost(nodes[layer], high - low, names)
+            except LoweringError:
+                return before
+    return _Chosen(stays, tuple(places), rooms, tuple(costs)) if sum(costs) < sum(before.costs) else before
+
+
+def _rank(stay: Stay) -> tuple[int, int]:
+    """The largest are placed first."""
+    return -stay.size, stay.first
+
+
+def _placed(
+    stays: Sequence[Stay], position: int, before: Sequence[Place], capacity: int
+) -> tuple[list[Place], range] | None:
+    """Places of the maps, of which that at a position is new, and the layers for which some differ; None where one
+    finds none.
+
+    Maps have theirs at the top of what larger ones leave while they stay. So larger ones keep it, and of the smaller
+    those that are there at the same time, or at that of one that moves, look for it anew.
+    """
+    places = list(before[:position])
+    first, last = stays[position].first, stays[position].last
+    for number, stay in enumerate(stays[position:], start=position):
+        old = before[number - 1] if number > position else None
+        if old is not None and (stay.first > last or first > stay.last):
+            places.append(old)
+            continue
+        low = _highest(stay, places, capacity)
+        if low is None:
             return None
-    return found
+        if old is None or low != old[0]:
+            first, last = min(first, stay.first), max(last, stay.last)
+        places.append((low, low + stay.size, stay.first, stay.last))
+    return places, range(first, last + 1)
+
+
+def _highest(stay: Stay, places: Iterable[Place], capacity: int) -> int | None:
+    """The highest free address for a map beside those that stay at the same time."""
+    start, stop, top = stay.first, stay.last, capacity
+    others = [(high, low) for low, high, first, last in places if first <= stop and start <= last]
+    for high, low in sorted(others, reverse=True):
+        if top - high >= stay.size:
+            break
+        top = min(top, low)
+    return top - stay.size if top >= stay.size else None
+
+
+def _rooms(places: Iterable[Place], layers: range, capacity: int) -> list[tuple[int, int]]:
+    """The largest piece of the buffer that is left to each of these layers."""
+    best, reached = [(0, 0) for _ in layers], [0 for _ in layers]
+    for low, high, first, last in (*sorted(places), (capacity, capacity, layers.start, layers.stop - 1)):
+        for layer in range(max(first, layers.start) - layers.start, min(last + 1, layers.stop) - layers.start):
+            if low - reached[layer] > best[layer][1] - best[layer][0]:
+                best[layer] = reached[layer], low
+            reached[layer] = high
+    return best
 
 
 def candidates(network: Network, maps: Maps, layers: int) -> Iterator[Stay]:
@@ -198,41 +283,6 @@ def readers_of(network: Network, maps: Maps, name: str) -> list[str]:
         else:
             found.append(node.name)
     return found
-
-
-def _laid_out(stays: dict[str, Stay], layers: int, capacity: int) -> Residency | None:
-    """Give each map its address, the largest first, at the top of what is free for as long as it stays."""
-    placed: list[tuple[Stay, int]] = []
-    for stay in sorted(stays.values(), key=lambda stay: (-stay.size, stay.first)):
-        low = _highest(stay, placed, capacity)
-        if low is None:
-            return None
-        placed.append((stay, low))
-    taken: list[list[tuple[int, int]]] = [[] for _ in range(layers)]
-    for stay, low in sorted(placed, key=lambda each: each[1]):
-        for layer in stay.layers:
-            taken[layer].append((low, low + stay.size))
-    rooms = tuple(_room(each, capacity) for each in taken)
-    return Residency(stays, {stay.name: low for stay, low in placed}, rooms)
-
-
-def _highest(stay: Stay, placed: Sequence[tuple[Stay, int]], capacity: int) -> int | None:
-    """The highest free address for a map among those that stay at the same time."""
-    high = capacity
-    others = sorted(
-        ((low + other.size, low) for other, low in placed if other.first <= stay.last and stay.first <= other.last),
-        reverse=True,
-    )
-    for end, low in others:
-        if high - end >= stay.size:
-            return high - stay.size
-        high = min(high, low)
-    return high - stay.size if high >= stay.size else None
-
-
-def _room(taken: Sequence[tuple[int, int]], capacity: int) -> tuple[int, int]:
-    """The largest free piece of the buffer beside these places, which are in order."""
-    return max(_free(taken, capacity), key=lambda piece: piece[1] - piece[0])
 
 
 def _free(taken: Sequence[tuple[int, int]], capacity: int) -> list[tuple[int, int]]:

@@ -12,8 +12,10 @@ from accelsim.errors import LoweringError
 from accelsim.lowering.candidates import (
     AxisTiles,
     Candidates,
+    activation_bytes,
     axis_tiles,
-    blocks_of_shape,
+    block_keys,
+    blocks_of,
     fitting,
     in_bands,
     sizes_of,
@@ -26,6 +28,7 @@ from accelsim.lowering.tiling import (
     Limits,
     Plan,
     layer_weight_bytes,
+    piece_bytes,
     plan_for_overlap,
     splits_channels,
     vector_bytes,
@@ -50,32 +53,35 @@ MOST_COUNTED = 64
 """Plans with the fewest bytes whose packed rows are counted where elements are not whole bytes."""
 
 
+class Planned(NamedTuple):
+    """The plan of a layer. activation_bytes: that it needs; with as many or more, up to those it was
+    chosen with, it is the best there is. burst_bytes: bursts in full, by the estimate; asked_bytes: exact where
+    elements are whole bytes."""
+
+    plan: Plan
+    activation_bytes: int
+    burst_bytes: float
+    asked_bytes: float
+
+
 def plan_convolution(shape: LayerShape, limits: Limits) -> Plan:
     """Tile sizes, loop order and dataflow for a convolution on the array.
 
     Raises LoweringError where not even the smallest tiles fit.
     """
-    return _planned(shape, limits)[0]
-
-
-def convolution_bytes(shape: LayerShape, limits: Limits, *, bursts: bool = True) -> float:
-    """DRAM bytes of a convolution under its plan: bursts in full, by the estimate, or what is asked for.
-
-    Raises LoweringError.
-    """
-    _, moved, asked = _planned(shape, limits)
-    return moved if bursts else asked
+    return planned(shape, limits).plan
 
 
 @lru_cache(maxsize=1 << 13)
-def _planned(shape: LayerShape, limits: Limits) -> tuple[Plan, float, float]:
+def planned(shape: LayerShape, limits: Limits) -> Planned:
+    """The same with what it takes."""
     found = [best for dataflow in limits.dataflows if (best := _best(shape, limits, dataflow))]
     if not found:
         raise LoweringError("its smallest tile fits no half of the SRAM buffers")
-    _, pieces, plan, moved, asked = min(found, key=lambda each: each[0])
+    _, pieces, chosen = min(found, key=lambda each: each[0])
     if pieces > MOST_PIECES:
         raise LoweringError(f"{pieces} pieces of tiles as small as fit, of which {MOST_PIECES} are the most")
-    return plan, moved, asked
+    return chosen
 
 
 class Band(NamedTuple):
@@ -107,15 +113,29 @@ def bands(shape: LayerShape, limits: Limits) -> dict[int, Band]:
     return found
 
 
-def plan_vector(node: Node, shape: LayerShape, limits: Limits) -> Plan:
+def plan_vector(node: Node, shape: LayerShape, limits: Limits) -> Planned:
     """Tile sizes for a layer on the vector unit, for the fewest bytes or for loads, work and stores to overlap.
 
     Raises LoweringError where one output of one channel does not fit.
     """
-    if limits.objective != "dram_bytes":
-        return plan_for_overlap(node, shape, limits)
-    blocks = blocks_of_shape(shape)
-    found: list[tuple[int, int, Plan]] = []
+    fewest = _fewest_vector_bytes(node, shape, limits) if limits.objective == "dram_bytes" else None
+    plan, least = fewest or plan_for_overlap(node, shape, limits)
+    moved = vector_dram_bytes(node, shape, limits, plan.rows, plan.cols)
+    return Planned(plan, least, moved, moved)
+
+
+def least_vector_room(node: Node, shape: LayerShape, limits: Limits) -> int | None:
+    """The activation buffer from which on a layer on the vector unit moves the same; None if its tiles share halos."""
+    down, across = (axis_tiles(*key) for key in block_keys(shape)[1:])
+    if len(set(down.totals.tolist())) + len(set(across.totals.tolist())) > 2:
+        return None
+    return 2 * piece_bytes(node, shape, limits, 1 if splits_channels(node) else shape.output.channels, (1, 1, 1))[0]
+
+
+def _fewest_vector_bytes(node: Node, shape: LayerShape, limits: Limits) -> tuple[Plan, int] | None:
+    """And the least activation buffer for which they are chosen."""
+    blocks = blocks_of(*block_keys(shape))
+    found: list[tuple[int, int, Plan, int]] = []
     for channels in sizes_of(shape.output.channels) if splits_channels(node) else (shape.output.channels,):
         taken, given = blocks.taken * channels, blocks.pixels * channels
         maps, weights = vector_bytes(node, shape, limits, channels, blocks.images, taken, given)
@@ -124,17 +144,23 @@ def plan_vector(node: Node, shape: LayerShape, limits: Limits) -> Plan:
             best = fits[np.lexsort((blocks.count[fits], blocks.taken_total[fits]))[0]]
             images, rows, cols = (int(each[best]) for each in (blocks.images, blocks.rows, blocks.cols))
             plan = Plan(images, rows, cols, 1, channels, channels)
-            found.append((int(blocks.taken_total[best]), len(found), plan))
-    return min(found)[2] if found else plan_for_overlap(node, shape, limits)
+            found.append(
+                (
+                    int(blocks.taken_total[best]),
+                    len(found),
+                    plan,
+                    2 * int(np.broadcast_to(maps, blocks.images.shape)[best]),
+                )
+            )
+    return min(found)[2:] if found else None
 
 
-def vector_dram_bytes(node: Node, shape: LayerShape, limits: Limits) -> float:
-    """DRAM bytes of a layer on the vector unit, halos included. Raises LoweringError."""
-    plan = plan_vector(node, shape, limits)
+def vector_dram_bytes(node: Node, shape: LayerShape, limits: Limits, rows: int, cols: int) -> float:
+    """DRAM bytes of a layer on the vector unit in pieces of so many rows and columns, halos included."""
     array, output, size, window = limits.array, shape.output, shape.size, shape.window
     down = axis_tiles(window.vertical, output.height, size.height)
     across = axis_tiles(window.horizontal, output.width, size.width)
-    pixels = _total(down, plan.rows) * _total(across, plan.cols)
+    pixels = _total(down, rows) * _total(across, cols)
     given = output.elements * array.ofmap_bits if shape.stores else 0
     weights = node.stored_weight_bits(array.weight_bits) / 8 if node.is_depthwise and not limits.pinned else 0.0
     return shape.batch * (pixels * shape.loaded * array.ifmap_bits + given) / 8 + weights
@@ -206,19 +232,22 @@ def considered(shape: LayerShape, limits: Limits) -> tuple[int, int, list[Consid
     return fitted, estimated, [chosen, *sorted(rest, key=lambda each: each.score)]
 
 
-def _best(
-    shape: LayerShape, limits: Limits, dataflow: DataflowName
-) -> tuple[tuple[float, ...], int, Plan, float, float] | None:
-    """(what is to be small, pieces, plan, DRAM bytes in bursts, DRAM bytes asked for) of the best with a dataflow."""
+def _best(shape: LayerShape, limits: Limits, dataflow: DataflowName) -> tuple[tuple[float, ...], int, Planned] | None:
+    """(what is to be small, pieces, plan) of the best with a dataflow."""
     ranked = _ranked(shape, limits, dataflow)
     if ranked is None:
         return None
     chosen, plans = ranked.chosen, ranked.plans
     score = (float(ranked.score[chosen]),)
     found = score if ranked.least is None else (ranked.least, *score)
-    bursts = float(ranked.estimate.burst_bytes[chosen])
-    asked = float(requested_bytes(shape, limits, plans.at(np.array([chosen])))[0])
-    return found, int(plans.pieces[chosen]), plans.plan(chosen, dataflow), bursts, asked
+    only = plans.at(np.array([chosen]))
+    best = Planned(
+        plans.plan(chosen, dataflow),
+        int(activation_bytes(shape, limits, only)[0]),
+        float(ranked.estimate.burst_bytes[chosen]),
+        float(requested_bytes(shape, limits, only)[0]),
+    )
+    return found, int(plans.pieces[chosen]), best
 
 
 def _ranked(shape: LayerShape, limits: Limits, dataflow: DataflowName) -> _Ranked | None:

@@ -6,7 +6,7 @@ The tiles of the vector unit are here too: the largest of which two fit, and at 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, Literal, NamedTuple
 
@@ -85,7 +85,6 @@ class LayerShape:
         A product of two maps is planned for one image, its right map in the place of weights.
         """
         product = node.op is Op.PRODUCT
-        read = node.inputs[:1] if product else dict.fromkeys(node.inputs)
         source, target = maps.by_name[node.inputs[0]], maps.by_name[node.name]
         return cls(
             1 if product else batch,
@@ -96,10 +95,14 @@ class LayerShape:
             source.tensor.dims[3],
             target.tensor.dims[3],
             bool(np.any(np.diff(target.channels) != 1)),
-            sum(_loaded_channels(maps, stays, name) for name in read),
+            _loaded(node, maps, stays),
             node.name not in stays,
             batch if product else 1,
         )
+
+    def with_stays(self, node: Node, maps: Maps, stays: frozenset[str]) -> LayerShape:
+        """That of the same node if other maps stay."""
+        return replace(self, loaded=_loaded(node, maps, stays), stores=node.name not in stays)
 
     @property
     def loaded_inputs(self) -> int:
@@ -123,6 +126,12 @@ class LayerShape:
     @property
     def group_outputs(self) -> int:
         return self.output.channels // self.groups
+
+
+def _loaded(node: Node, maps: Maps, stays: frozenset[str]) -> int:
+    """Channels that a layer on its inputs loads, but for the right map of a product."""
+    read = node.inputs[:1] if node.op is Op.PRODUCT else dict.fromkeys(node.inputs)
+    return sum(_loaded_channels(maps, stays, name) for name in read)
 
 
 def _loaded_channels(maps: Maps, stays: frozenset[str], name: str) -> int:
@@ -271,16 +280,17 @@ def _taken(shape: LayerShape, rows: int, cols: int) -> int:
     return high * wide
 
 
-def plan_for_overlap(node: Node, shape: LayerShape, limits: Limits) -> Plan:
+def plan_for_overlap(node: Node, shape: LayerShape, limits: Limits) -> tuple[Plan, int]:
     """Tile sizes for a layer on the vector unit: whole channels where a single output fits, else part of them.
 
-    Raises LoweringError where one output of one channel does not fit.
+    And the least activation buffer for which they are chosen. Raises LoweringError where one output of one channel does
+    not fit.
     """
     channels = shape.output.channels
     while True:
         largest = largest_map_tile(shape, _vector_fits(node, shape, limits, channels))
         if largest is not None:
-            return _pipelined(largest, channels)
+            return _pipelined(largest, channels), 2 * piece_bytes(node, shape, limits, channels, largest)[0]
         if channels == 1 or not splits_channels(node):
             raise LoweringError("its smallest tile fits no half of the activation buffer")
         channels = ceil_div(channels, 2)
@@ -293,11 +303,19 @@ def splits_channels(node: Node) -> bool:
 
 def _vector_fits(node: Node, shape: LayerShape, limits: Limits, channels: int) -> Fits:
     def fits(images: int, rows: int, cols: int) -> bool:
-        taken = images * _taken(shape, rows, cols) * channels
-        maps, weights = vector_bytes(node, shape, limits, channels, images, taken, images * rows * cols * channels)
+        maps, weights = piece_bytes(node, shape, limits, channels, (images, rows, cols))
         return maps <= limits.activation_half and weights <= limits.weight_half
 
     return fits
+
+
+def piece_bytes(
+    node: Node, shape: LayerShape, limits: Limits, channels: int, sizes: tuple[int, int, int]
+) -> tuple[int, int]:
+    """Bytes of maps and weights of so many images, rows and columns on the vector unit."""
+    images, rows, cols = sizes
+    taken = images * _taken(shape, rows, cols) * channels
+    return vector_bytes(node, shape, limits, channels, images, taken, images * rows * cols * channels)
 
 
 def vector_bytes(

@@ -17,7 +17,7 @@ from accelsim.lowering.array_alone import layer_product
 from accelsim.lowering.array_work import array_work
 from accelsim.lowering.dataflows import DATAFLOWS, DataflowName
 from accelsim.lowering.placement import Maps, place_maps
-from accelsim.lowering.search import convolution_bytes
+from accelsim.lowering.search import planned
 from accelsim.lowering.tiling import LayerShape, Limits
 from accelsim.lowering.vector_work import on_vector_unit, ops_per_element, vector_cycles
 from accelsim.network.graph import Node
@@ -88,7 +88,7 @@ class _Looked:
         size = packed_bytes(batch * node.sizes[0].elements, self.maps.by_name[source].tensor.bits)
         may_stay = self.machine.scheduling.keep_activations == "auto" and size <= limits.activation_half
         stays = frozenset({source}) if may_stay else frozenset[str]()
-        return convolution_bytes(LayerShape.of(node, batch, self.maps, stays), limits)
+        return planned(LayerShape.of(node, batch, self.maps, stays), limits).burst_bytes
 
     def on_chip(self, node: Node, batch: int) -> dict[DataflowName, int]:
         """Clocks of a layer's folds with each dataflow, as the SRAM ports let them, all data on chip."""
@@ -221,7 +221,7 @@ def _saved_by_twice(node: Node, looked: _Looked) -> float:
     )
     shape = LayerShape.of(node, looked.run.network.batch, looked.maps)
     try:
-        return len(looked.run.inference_ends) * (convolution_bytes(shape, now) - convolution_bytes(shape, twice))
+        return len(looked.run.inference_ends) * (planned(shape, now).burst_bytes - planned(shape, twice).burst_bytes)
     except LoweringError:
         return 0.0
 
