@@ -18,8 +18,8 @@ from accelsim.network.graph import ADDRESSES, Network, Node
 from accelsim.program.commands import Compute
 from accelsim.units import ceil_div
 
-BandsOf = Callable[[Node, int, frozenset[str]], Mapping[int, Band]]
-"""The plans of a layer in bands, by rows of a band, with so much room for its tiles and these maps on chip."""
+BandsOf = Callable[[Node, frozenset[str]], Mapping[int, Band]]
+"""The plans of a layer in bands, by rows of a band, with these maps on chip."""
 Cost = Callable[[Node, int, frozenset[str]], int]
 """DRAM bytes that a layer by itself asks for."""
 
@@ -38,6 +38,7 @@ def plan_fusion(
     residency: Residency,
     memories: Memories,
     bands: BandsOf,
+    weight_bytes: Callable[[Node], int],
     cost: Cost,
     on_array: Callable[[Node], bool],
 ) -> Residency:
@@ -47,7 +48,9 @@ def plan_fusion(
     for number, node in enumerate(network.nodes[:layers]):
         if node.name not in residency.stays and on_array(node):
             readers = _fusable_readers(network, maps, number, on_array)
-            fusion = readers and _fused(network, maps, residency, memories, bands, (node, *readers))
+            if readers is None or sum(map(weight_bytes, (node, *readers))) > memories.weight:
+                continue
+            fusion = _fused(network, maps, residency, memories, bands, (node, *readers))
             if fusion:
                 alone = (residency.rooms[layer] for layer in fusion.layers)
                 nodes = network.nodes[fusion.first : fusion.last + 1]
@@ -93,8 +96,7 @@ def _fused(
     if pieces is None:
         return None
     names = residency.names | {node.name}
-    largest = max(high - low for low, high in pieces)
-    choices = [bands(each, largest, names) for each in nodes]
+    choices = [bands(each, names) for each in nodes]
     for rows in sorted(choices[1], reverse=True):
         turns = ceil_div(readers[0].output.height, rows)
         sizes = (ceil_div(node.output.height, turns), *(rows for _ in readers))
@@ -105,7 +107,7 @@ def _fused(
         slot = sizes[0] * node.output.width * node.output.channels * maps.by_name[node.name].tensor.bits // 8
         slots = _slots(node, readers, sizes, network.batch)
         placed = _placed(pieces, slots * slot, sum(band.map_bytes for band in own))
-        if placed and sum(band.weight_bytes for band in own) <= memories.weight:
+        if placed:
             plans = {each.name: band.plan for each, band in zip(nodes, own, strict=True)}
             moved = round(sum(band.dram_bytes for band in own))
             return Fusion(node.name, first, last, placed[0], placed[1], slots, slot, plans, moved)

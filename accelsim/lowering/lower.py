@@ -88,7 +88,8 @@ def _residency(network: Network, layers: int, planner: Planner, found: Sequence[
             planner.maps,
             residency,
             Memories(capacity, pins.room),
-            lambda node, room, stays: planner.bands(node, room, stays, pins),
+            lambda node, stays: planner.bands(node, stays, pins),
+            lambda node: planner.weight_bytes(node, pins),
             asked,
             lambda node: node.op is Op.CONV and not on_vector_unit(node, machine),
         )
@@ -100,7 +101,7 @@ def _residency(network: Network, layers: int, planner: Planner, found: Sequence[
     alone = fused(nothing) if fusing else nothing
     limits = (capacity, *(capacity // part for part in PARTS if alone.fusions))
     plans = {id(each): each for each in plan_residency(nodes, found, capacity, limits, moved)}.values()
-    choices = [*(map(fused, plans) if fusing else plans), alone]
+    choices = [*(fused(each) if fusing else each for each in plans), alone]
     return min(choices, key=lambda each: each.dram_bytes(nodes, asked))
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+import numpy as np
+
 from accelsim.config.machine import Machine
 from accelsim.errors import LoweringError
 from accelsim.lowering.array_work import Share
 from accelsim.lowering.pinning import Pins
 from accelsim.lowering.placement import Maps
 from accelsim.lowering.search import Band, bands, least_vector_room, plan_vector, planned, vector_dram_bytes
-from accelsim.lowering.tiling import LayerShape, Limits, Plan
+from accelsim.lowering.tiling import LayerShape, Limits, Plan, layer_weight_bytes, loaded_inputs
 from accelsim.lowering.vector_work import on_vector_unit
 from accelsim.network.graph import ADDRESSES, Node, Op
 
@@ -37,17 +39,26 @@ class LayerCost(NamedTuple):
 NOTHING = LayerCost(0, 0, 0, 0, None)
 """Of a layer that is only addresses."""
 
-Setting = tuple[str, frozenset[str], int, bool]
-"""What a layer's plan depends on beside its room: the layer, the maps that concern it and stay, room for weights, and
-whether its own stay."""
+Setting = tuple[str, int, bool, int, bool]
+"""What a layer's plan depends on beside its room: the layer, how many channels it loads and whether it stores its
+results, room for weights and whether its own stay."""
+
+
+class Family(NamedTuple):
+    """Layers that are alike, in settings that are, and what is known of them."""
+
+    shape: LayerShape
+    limits: Limits
+    known: list[LayerCost]
 
 
 @dataclass(slots=True)
 class Planner:
     """Looks for the plan of each layer once, and anew only where it would not fit, or might be bettered in more room.
 
-    searches: how often it looked. known: by setting; planned: by what makes layers alike, on the vector unit also by
-    what they do. concerned: maps whose staying makes a difference to a layer. by_tensor: the maps that lie in each.
+    searches: how often it looked. families: by setting; alike: by all that makes layers alike, on the vector unit also
+    what they do. inputs: of each layer how many channels it reads, and how many of them are of which map. by_tensor:
+    the maps that lie in each.
     """
 
     machine: Machine
@@ -55,17 +66,16 @@ class Planner:
     maps: Maps
     base: Limits = field(init=False)
     searches: int = 0
-    known: dict[Setting, list[LayerCost]] = field(default_factory=dict)
-    planned: dict[tuple[LayerShape, Limits, tuple[Op | None, int]], list[LayerCost]] = field(default_factory=dict)
+    families: dict[Setting, Family] = field(default_factory=dict)
+    alike: dict[tuple[LayerShape, Limits, Op | None, int], Family] = field(default_factory=dict)
     shapes: dict[str, LayerShape] = field(default_factory=dict)
-    roomless: dict[tuple[str, int, bool], Limits] = field(default_factory=dict)
-    concerned: dict[str, frozenset[str]] = field(default_factory=dict)
-    by_tensor: dict[str, set[str]] = field(default_factory=dict)
+    inputs: dict[str, tuple[int, dict[str, int]]] = field(default_factory=dict)
+    by_tensor: dict[str, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.base = Limits.of(self.machine)
         for name, place in self.maps.by_name.items():
-            self.by_tensor.setdefault(place.tensor.name, set()).add(name)
+            self.by_tensor.setdefault(place.tensor.name, []).append(name)
 
     def bits(self, name: str) -> int:
         """Of an element of a map."""
@@ -73,66 +83,70 @@ class Planner:
 
     def limits(self, node: Node, room: int, pins: Pins) -> Limits:
         """The machine's limits, with the widths of the layer's data and the bytes that its tiles have."""
-        return replace(self._limits(node, pins), activation_bytes=room)
-
-    def _limits(self, node: Node, pins: Pins) -> Limits:
-        """Those with no room for maps, made once."""
-        pinned = node.weights_name in pins.names
-        key = (node.name, pins.room, pinned)
-        if key not in self.roomless:
-            weight_bytes = min(pins.room, self.base.weight_bytes)
-            ifmap, ofmap = max(self.bits(name) for name in node.inputs), self.bits(node.name)
-            right = 8
-            if node.op is Op.PRODUCT:
-                ifmap, right = (self.bits(name) for name in node.inputs)
-                weight_bytes -= PARTIAL_ROWS if right % 8 else 0
+        weight_bytes = min(pins.room, self.base.weight_bytes)
+        ifmap, ofmap = max(self.bits(name) for name in node.inputs), self.bits(node.name)
+        if node.op is Op.PRODUCT:
+            ifmap, right = (self.bits(name) for name in node.inputs)
             array = self.base.array.for_layer(node, self.machine, ifmap, ofmap)
-            if node.op is Op.PRODUCT:
-                array = replace(array, weight_bits=right, stored_weights=Share(right, 1))
-            self.roomless[key] = replace(
-                self.base, array=array, activation_bytes=0, weight_bytes=weight_bytes, pinned=pinned
-            )
-        return self.roomless[key]
+            array = replace(array, weight_bits=right, stored_weights=Share(right, 1))
+            weight_bytes -= PARTIAL_ROWS if right % 8 else 0
+        else:
+            array = self.base.array.for_layer(node, self.machine, ifmap, ofmap)
+        return replace(
+            self.base,
+            array=array,
+            activation_bytes=room,
+            weight_bytes=weight_bytes,
+            pinned=node.weights_name in pins.names,
+        )
 
     def shape(self, node: Node, stays: frozenset[str]) -> LayerShape:
         """What the choice of a layer's plan depends on, if these maps stay."""
-        shape = self.shapes.get(node.name)
-        if shape is None:
-            shape = self.shapes[node.name] = LayerShape.of(node, self.batch, self.maps)
-        own = stays & self._concerning(node)
-        return shape.with_stays(node, self.maps, own) if own else shape
+        if node.name not in self.shapes:
+            self.shapes[node.name] = LayerShape.of(node, self.batch, self.maps)
+        return replace(self.shapes[node.name], loaded=self._loaded(node, stays), stores=node.name not in stays)
 
     def cost(self, node: Node, room: int, stays: frozenset[str], pins: Pins) -> LayerCost:
         """Of a layer with so much room for its tiles, if these maps and weights stay. Raises LoweringError."""
         if node.op in ADDRESSES and not self.maps.copies[node.name]:
             return NOTHING
-        setting = (node.name, stays & self._concerning(node), pins.room, node.weights_name in pins.names)
-        known = self.known.get(setting)
-        if known is None:
-            known = self.known[setting] = self._family(node, setting[1], pins)
-        for cost in known:
+        family = self._family(node, stays, pins)
+        for cost in family.known:
             if cost.least <= room <= cost.most:
                 return cost
         try:
-            known.append(self._cost(node, room, setting[1], pins))
+            family.known.append(self._cost(node, family.shape, replace(family.limits, activation_bytes=room)))
         except LoweringError as error:
             raise LoweringError(f"{node.name}: {error}") from None
-        return known[-1]
+        return family.known[-1]
 
-    def bands(self, node: Node, room: int, stays: frozenset[str], pins: Pins) -> dict[int, Band]:
-        """The plans of a layer on the array in bands, with so much room for its tiles and these maps on chip."""
-        return bands(self.shape(node, stays), self.limits(node, room, pins))
+    def bands(self, node: Node, stays: frozenset[str], pins: Pins) -> dict[int, Band]:
+        """The plans of a layer on the array in bands, these maps being on chip."""
+        family = self._family(node, stays, pins)
+        return bands(family.shape, family.limits)
 
-    def _family(self, node: Node, stays: frozenset[str], pins: Pins) -> list[LayerCost]:
-        """What is known of a layer: the same list for those that are alike."""
-        alike: tuple[Op | None, int] = (None, 0)
-        if on_vector_unit(node, self.machine):
-            alike = (node.op, node.stored_weight_bits(self.machine.array.weight_bits) if node.is_depthwise else 0)
-        return self.planned.setdefault((self.shape(node, stays), self._limits(node, pins), alike), [])
+    def weight_bytes(self, node: Node, pins: Pins) -> int:
+        """Of all weights of a layer in one tile."""
+        family = self._family(node, frozenset(), pins)
+        return layer_weight_bytes(family.shape, family.limits)
 
-    def _cost(self, node: Node, room: int, stays: frozenset[str], pins: Pins) -> LayerCost:
-        shape, limits = self.shape(node, stays), self.limits(node, room, pins)
+    def _family(self, node: Node, stays: frozenset[str], pins: Pins) -> Family:
+        pinned = node.weights_name in pins.names
+        setting = (node.name, self._loaded(node, stays), node.name not in stays, pins.room, pinned)
+        family = self.families.get(setting)
+        if family is None:
+            shape, limits = self.shape(node, stays), self.limits(node, self.base.activation_bytes, pins)
+            does, weights = None, 0
+            if on_vector_unit(node, self.machine):
+                does = node.op
+                weights = node.stored_weight_bits(self.machine.array.weight_bits) if node.is_depthwise else 0
+            family = self.alike.setdefault((shape, limits, does, weights), Family(shape, limits, []))
+            self.families[setting] = family
+        return family
+
+    def _cost(self, node: Node, shape: LayerShape, limits: Limits) -> LayerCost:
         self.searches += 1
+        room = limits.activation_bytes
         if not on_vector_unit(node, self.machine):
             best = planned(shape, limits)
         else:
@@ -144,10 +158,21 @@ class Planner:
         moved, asked = (round(shape.times * each) for each in (best.burst_bytes, best.asked_bytes))
         return LayerCost(best.activation_bytes, room, moved, asked, best.plan)
 
-    def _concerning(self, node: Node) -> frozenset[str]:
-        """The maps whose staying makes a difference to a layer: its own, and those that lie where it reads."""
-        if node.name not in self.concerned:
-            tensors = {self.maps.by_name[name].tensor.name for name in node.inputs}
-            names = (self.by_tensor[tensor] for tensor in tensors)
-            self.concerned[node.name] = frozenset({node.name}.union(*names))
-        return self.concerned[node.name]
+    def _loaded(self, node: Node, stays: frozenset[str]) -> int:
+        """Channels that a layer loads if these maps stay (`LayerShape.loaded`)."""
+        if node.name not in self.inputs:
+            self.inputs[node.name] = self._inputs(node)
+        channels, parts = self.inputs[node.name]
+        return channels - sum(part for name, part in parts.items() if name in stays)
+
+    def _inputs(self, node: Node) -> tuple[int, dict[str, int]]:
+        read = [self.maps.by_name[name] for name in loaded_inputs(node)]
+        parts: dict[str, int] = {}
+        for place in read:
+            own = np.zeros(place.tensor.dims[3], dtype=np.bool_)
+            own[place.channels] = True
+            for name in self.by_tensor[place.tensor.name]:
+                part = int(np.count_nonzero(own[self.maps.by_name[name].channels]))
+                if part:
+                    parts[name] = parts.get(name, 0) + part
+        return sum(len(place.channels) for place in read), parts

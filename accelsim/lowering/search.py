@@ -27,7 +27,6 @@ from accelsim.lowering.tiling import (
     LayerShape,
     Limits,
     Plan,
-    layer_weight_bytes,
     piece_bytes,
     plan_for_overlap,
     splits_channels,
@@ -85,12 +84,10 @@ def planned(shape: LayerShape, limits: Limits) -> Planned:
 
 
 class Band(NamedTuple):
-    """A plan in bands of whole rows: its tiles of maps, twice each, and of weights in bytes, and the DRAM bytes it asks
-    for."""
+    """A plan in bands of whole rows: its tiles of maps, twice each, in bytes, and the DRAM bytes it asks for."""
 
     plan: Plan
     map_bytes: int
-    weight_bytes: int
     dram_bytes: float
     cycles: float
 
@@ -104,12 +101,11 @@ def bands(shape: LayerShape, limits: Limits) -> dict[int, Band]:
         estimate, asked = Estimate(shape, limits, dataflow, plans), requested_bytes(shape, limits, plans)
         loaded = up(plans.blocks.taken * shape.loaded_inputs * array.ifmap_bits, 8)
         stored = up(plans.blocks.pixels * (shape.output.channels * shape.stores) * array.ofmap_bits, 8)
-        weights = layer_weight_bytes(shape, limits)
         for index, rows in enumerate(plans.blocks.rows.tolist()):
             cycles = float(estimate.cycles[index])
             if rows not in found or cycles < found[rows].cycles:
                 maps, moved = 2 * int(loaded[index] + stored[index]), float(asked[index])
-                found[rows] = Band(plans.plan(index, dataflow), maps, weights, moved, cycles)
+                found[rows] = Band(plans.plan(index, dataflow), maps, moved, cycles)
     return found
 
 

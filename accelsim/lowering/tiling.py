@@ -6,7 +6,7 @@ The tiles of the vector unit are here too: the largest of which two fit, and at 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 from typing import Any, Literal, NamedTuple
 
@@ -95,14 +95,10 @@ class LayerShape:
             source.tensor.dims[3],
             target.tensor.dims[3],
             bool(np.any(np.diff(target.channels) != 1)),
-            _loaded(node, maps, stays),
+            sum(_loaded_channels(maps, stays, name) for name in loaded_inputs(node)),
             node.name not in stays,
             batch if product else 1,
         )
-
-    def with_stays(self, node: Node, maps: Maps, stays: frozenset[str]) -> LayerShape:
-        """That of the same node if other maps stay."""
-        return replace(self, loaded=_loaded(node, maps, stays), stores=node.name not in stays)
 
     @property
     def loaded_inputs(self) -> int:
@@ -128,10 +124,9 @@ class LayerShape:
         return self.output.channels // self.groups
 
 
-def _loaded(node: Node, maps: Maps, stays: frozenset[str]) -> int:
-    """Channels that a layer on its inputs loads, but for the right map of a product."""
-    read = node.inputs[:1] if node.op is Op.PRODUCT else dict.fromkeys(node.inputs)
-    return sum(_loaded_channels(maps, stays, name) for name in read)
+def loaded_inputs(node: Node) -> tuple[str, ...]:
+    """The maps that pass through the activation buffer: the right one of a product is with the weights."""
+    return node.inputs[:1] if node.op is Op.PRODUCT else tuple(dict.fromkeys(node.inputs))
 
 
 def _loaded_channels(maps: Maps, stays: frozenset[str], name: str) -> int:
