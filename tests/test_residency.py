@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import combinations
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
@@ -13,10 +14,12 @@ from hypothesis import strategies as st
 from accelsim.check.execute import check_program
 from accelsim.config.machine import Machine
 from accelsim.errors import LoweringError, ProgramError
+from accelsim.lowering import planner
 from accelsim.lowering.lower import Lowered, lower
 from accelsim.lowering.placement import place_maps
+from accelsim.lowering.planner import Planner
 from accelsim.lowering.residency import Stay, candidates, plan_residency, readers_of
-from accelsim.network.graph import Network, Node
+from accelsim.network.graph import Network, Node, Op
 from accelsim.program.commands import Compute, Load, Store
 from accelsim.program.link import link
 from accelsim.run.simulate import dma_counts, load_network, simulate
@@ -223,3 +226,18 @@ def test_maps_that_stay_at_the_same_time_have_places_of_their_own(drawn: list[tu
             assert top <= low or low + stay.size <= bottom
     for limit, plan in zip(limits, plans, strict=True):
         assert [plan] == plan_residency(nodes, [stay for stay in found if stay.size <= limit], 24, [24], cost)
+
+
+@pytest.mark.parametrize("name", ["resnet34_B", "shufflenet_g3", "densenet161"])
+def test_planning_looks_for_few_plans(name: str) -> None:
+    """Of a convolution two or three, whichever maps stay beside it, although each is priced for many; and it is priced
+    again only where its room or what it loads and stores is another."""
+    network = load_network(name)[1]
+    with (
+        patch.object(planner, "planned", wraps=planner.planned) as searches,
+        patch.object(Planner, "cost", autospec=True, side_effect=Planner.cost) as prices,
+    ):
+        lower(network, machine_of())
+    on_array = sum(node.op is Op.CONV for node in network.nodes)
+    assert searches.call_count <= 2.2 * on_array
+    assert prices.call_count <= 60 * len(network.nodes)

@@ -200,7 +200,7 @@ class Lowerer:
         """MACs that are done, and those that take energy: the others meet a zero of the padding or a pruned weight."""
         taps, array = node.window.elements, self.limits.array
         weights = nonzeros = sum(elements(tile.region) for tile in tiles)
-        if node.op is Op.CONV:
+        if node.op is Op.CONV and node.pruning:
             nonzeros = sum(share_of_tile(tile.tensor, tile.region, node.nonzeros) for tile in tiles)
         zeros = node.pruning.zeros if node.pruning else "nothing"
         active = positions * (weights if zeros == "nothing" else nonzeros) // taps

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import product
 from math import prod
 from typing import Any
@@ -108,21 +109,21 @@ def input_pixels(node: Node, work: Work) -> int:
 
 def kernel_positions(node: Node, work: Work) -> int:
     """(output pixel, kernel position) pairs of a piece that are not on padding."""
+    vertical = _reads(node.window.vertical, *work.rows[:2], node.sizes[0].height)
+    return work.images.size * vertical * _reads(node.window.horizontal, *work.cols[:2], node.sizes[0].width)
 
-    def reads(axis: Axis, part: Range, extent: int) -> int:
-        return axis.reads(part.start, part.stop, extent)
 
-    size = node.sizes[0]
-    vertical = reads(node.window.vertical, work.rows, size.height)
-    return work.images.size * vertical * reads(node.window.horizontal, work.cols, size.width)
+@lru_cache(maxsize=1 << 12)
+def _reads(axis: Axis, start: int, stop: int, extent: int) -> int:
+    return axis.reads(start, stop, extent)
 
 
 def line_buffer_share(node: Node, work: Work, has_one: bool, dataflow: DataflowName) -> Share:
     """Which share of the ifmap elements under the kernel passes the port; one that is pinned is read once anyway."""
-    positions = kernel_positions(node, work)
-    if not has_one or dataflow == "is" or not positions:
+    if not has_one or dataflow == "is":
         return Share()
-    return Share(input_pixels(node, work), positions)
+    positions = kernel_positions(node, work)
+    return Share(input_pixels(node, work), positions) if positions else Share()
 
 
 def overlap(tile: Region, region: Region) -> bool:

@@ -56,7 +56,7 @@ class Family(NamedTuple):
 class Planner:
     """Looks for the plan of each layer once, and anew only where it would not fit, or might be bettered in more room.
 
-    searches: how often it looked. families: by setting; alike: by all that makes layers alike, on the vector unit also
+    families: by setting; alike: by all that makes layers alike, on the vector unit also
     what they do. inputs: of each layer how many channels it reads, and how many of them are of which map. by_tensor:
     the maps that lie in each.
     """
@@ -65,7 +65,6 @@ class Planner:
     batch: int
     maps: Maps
     base: Limits = field(init=False)
-    searches: int = 0
     families: dict[Setting, Family] = field(default_factory=dict)
     alike: dict[tuple[LayerShape, Limits, Op | None, int], Family] = field(default_factory=dict)
     shapes: dict[str, LayerShape] = field(default_factory=dict)
@@ -145,7 +144,6 @@ class Planner:
         return family
 
     def _cost(self, node: Node, shape: LayerShape, limits: Limits) -> LayerCost:
-        self.searches += 1
         room = limits.activation_bytes
         if not on_vector_unit(node, self.machine):
             best = planned(shape, limits)

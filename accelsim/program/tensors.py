@@ -25,7 +25,8 @@ class Range(NamedTuple):
 
     @property
     def size(self) -> int:
-        return ceil_div(self.stop - self.start, self.step)
+        length = self.stop - self.start
+        return length if self.step == 1 else ceil_div(length, self.step)
 
 
 Region = tuple[Range, ...]
