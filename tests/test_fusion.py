@@ -33,7 +33,8 @@ def lowered_with(
     rows: list[dict[str, Any]], maps: int, weights: int = LARGE, fusion: str = "auto", height: int = 8
 ) -> Lowered:
     sizes = {"sram__activation__capacity_bytes": maps, "sram__weight__capacity_bytes": weights}
-    return lower(network_of(rows, (height, 8, 64)), machine_of(**sizes, scheduling__fusion=fusion))
+    keys = {"scheduling__fusion": fusion, "scheduling__objective": "dram_bytes"}
+    return lower(network_of(rows, (height, 8, 64)), machine_of(**sizes, **keys))
 
 
 def dram_bytes(lowered: Lowered) -> int:
@@ -87,6 +88,16 @@ def test_squeeze_and_both_expands_take_turns() -> None:
     lowered = lowered_with(rows, (2 + 2 + 2 + 4) * ROW, height=16)
     assert order(lowered)[:6] == ["squeeze"] * 3 + ["one", "three", "squeeze"]
     assert dram_bytes(lowered) == 2 * MAP + 11 * WEIGHTS + 4 * MAP
+
+
+def test_layers_are_fused_where_the_objective_allows_it() -> None:
+    """In bands of few rows these two move an eighth less and take a sixth more clocks."""
+    network = network_of([{**convolution(name, 3), "channels": 32} for name in "ab"], (28, 28, 32))
+    for objective, fused in (("cycles", set()), ("dram_bytes", {"a", "b"})):
+        keys = {"scheduling__objective": objective, "sram__activation__capacity_bytes": 16 << 10}
+        assert lower(network, machine_of(**keys)).fused == fused
+    moved = (dram_bytes(lower(network, machine_of(**keys, scheduling__fusion=fusion))) for fusion in ("auto", "never"))
+    assert next(moved) < 0.9 * next(moved)
 
 
 def test_a_map_with_a_reader_elsewhere_is_not_fused() -> None:

@@ -18,7 +18,7 @@ from accelsim.lowering import planner
 from accelsim.lowering.lower import Lowered, lower
 from accelsim.lowering.placement import place_maps
 from accelsim.lowering.planner import Planner
-from accelsim.lowering.residency import Stay, candidates, plan_residency, readers_of
+from accelsim.lowering.residency import Stay, Taken, candidates, plan_residency, readers_of
 from accelsim.network.graph import Network, Node, Op
 from accelsim.program.commands import Compute, Load, Store
 from accelsim.program.link import link
@@ -48,13 +48,26 @@ def test_a_map_that_just_fits_stays_and_one_byte_less_sends_it_out() -> None:
     network = network_of(TWO, SIZE)
     maps = place_maps(network, 8, scatter=True)
 
-    def cost(node: Node, room: int, stays: frozenset[str]) -> int:
-        return sum(name not in stays for name in (node.name, *node.inputs))
+    def cost(node: Node, room: int, stays: frozenset[str]) -> Taken:
+        return Taken(sum(name not in stays for name in (node.name, *node.inputs)), 1)
 
     for capacity, stays in ((MAP, {"a"}), (MAP - 1, set())):
         (planned,) = plan_residency(network.nodes, candidates(network, maps, 2), capacity, [capacity], cost)
         assert planned.names == stays
     assert planned.rooms == ((0, MAP - 1),) * 2
+
+
+def test_a_map_stays_if_the_objective_is_nearly_as_good() -> None:
+    """Two layers that take 50 each; with the map between on chip 51 (2 % more), or a bit more than that."""
+    network = network_of(TWO, SIZE)
+    maps = place_maps(network, 8, scatter=True)
+    for score, stays in ((51.0, {"a"}), (51.1, set())):
+
+        def cost(node: Node, room: int, stays: frozenset[str], score: float = score) -> Taken:
+            return Taken(2 - len(stays), score if stays else 50)
+
+        (planned,) = plan_residency(network.nodes, candidates(network, maps, 2), MAP, [MAP], cost)
+        assert planned.names == stays
 
 
 def test_what_stays_is_neither_stored_nor_loaded() -> None:
@@ -210,8 +223,8 @@ def test_maps_that_stay_at_the_same_time_have_places_of_their_own(drawn: list[tu
     nodes = network_of([{"name": f"l{number}", "op": "relu"} for number in range(14)], (1, 1, 1)).nodes
     found = [Stay(f"m{number}", first, first + length, size) for number, (first, length, size) in enumerate(drawn)]
 
-    def cost(node: Node, room: int, stays: frozenset[str]) -> int:
-        return 100 - len(stays)
+    def cost(node: Node, room: int, stays: frozenset[str]) -> Taken:
+        return Taken(100 - len(stays), 1)
 
     limits = (24, 6, 5, 3)
     plans = plan_residency(nodes, found, 24, limits, cost)

@@ -26,9 +26,7 @@ def plan_text(evidence: Evidence) -> str:
         rule = "the tiles that move the fewest bytes" if limits.objective == "dram_bytes" else "the largest tiles"
         return "\n".join([*lines, f"  on the vector unit: {rule} that fit twice, no alternatives are estimated"])
     if evidence.fused:
-        return "\n".join(
-            [*lines, "  fused: bands of whole rows, as high as fit, take turns with those of its neighbour"]
-        )
+        return "\n".join([*lines, "  fused: bands of whole rows take turns with those of its neighbour"])
     if evidence.machine.array.dataflow == "auto" and len(limits.dataflows) == 1:
         lines.append(f"  dataflow: {limits.dataflows[0]} throughout, with which the whole program is quickest")
     fitted, estimated, found = considered(shape, limits)

@@ -12,16 +12,18 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from accelsim.lowering.placement import Maps
-from accelsim.lowering.residency import Fusion, Residency, free_pieces, readers_of
-from accelsim.lowering.search import Band
+from accelsim.lowering.residency import Cost, Fusion, Residency, Taken, free_pieces, readers_of, together
+from accelsim.lowering.search import NEARLY, Band
 from accelsim.network.graph import ADDRESSES, Network, Node
 from accelsim.program.commands import Compute
 from accelsim.units import ceil_div
 
+OVERLAPPED = 1.1
+"""Times what layers take one after the other: as much may be estimated for them fused, where each is estimated alone
+and what overlaps between them is not seen."""
+
 BandsOf = Callable[[Node, frozenset[str]], Mapping[int, Band]]
 """The plans of a layer in bands, by rows of a band, with these maps on chip."""
-Cost = Callable[[Node, int, frozenset[str]], int]
-"""DRAM bytes that a layer by itself asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,8 @@ def plan_fusion(
     cost: Cost,
     on_array: Callable[[Node], bool],
 ) -> Residency:
-    """What stays, and the layers to fuse beside it: those that save most DRAM bytes first, each layer at most once."""
+    """What stays, and the layers to fuse beside it: those that save most DRAM bytes first, each layer at most once, and
+    none that is estimated to be worse by the objective."""
     layers = len(residency.rooms)
     found: list[tuple[int, Fusion]] = []
     for number, node in enumerate(network.nodes[:layers]):
@@ -52,18 +55,22 @@ def plan_fusion(
                 continue
             fusion = _fused(network, maps, residency, memories, bands, (node, *readers))
             if fusion:
-                alone = (residency.rooms[layer] for layer in fusion.layers)
-                nodes = network.nodes[fusion.first : fusion.last + 1]
-                before = sum(
-                    cost(each, high - low, residency.names) for each, (low, high) in zip(nodes, alone, strict=True)
-                )
-                found.append((before - fusion.dram_bytes, fusion))
+                moved, score = _alone(network, residency, fusion.layers, cost)
+                if moved > fusion.taken.dram_bytes and fusion.taken.score <= OVERLAPPED * score:
+                    found.append((moved - fusion.taken.dram_bytes, fusion))
     taken: set[int] = set()
-    for saved, fusion in sorted(found, key=lambda each: (-each[0], each[1].first)):
-        if saved > 0 and taken.isdisjoint(fusion.layers):
+    for _, fusion in sorted(found, key=lambda each: (-each[0], each[1].first)):
+        if taken.isdisjoint(fusion.layers):
             taken.update(fusion.layers)
             residency = residency.fused(fusion)
     return residency
+
+
+def _alone(network: Network, residency: Residency, layers: range, cost: Cost) -> Taken:
+    """What layers take one after the other."""
+    names = residency.names
+    rooms = (high - low for low, high in (residency.rooms[layer] for layer in layers))
+    return together(cost(network.nodes[layer], room, names) for layer, room in zip(layers, rooms, strict=True))
 
 
 def _fusable_readers(
@@ -88,7 +95,7 @@ def _fusable_readers(
 def _fused(
     network: Network, maps: Maps, residency: Residency, memories: Memories, bands: BandsOf, nodes: Sequence[Node]
 ) -> Fusion | None:
-    """A layer and its readers in the highest bands that fit; None where none do."""
+    """A layer and its readers in the best bands that fit, of equal ones the highest; None where none do."""
     numbers = {node.name: number for number, node in enumerate(network.nodes)}
     node, *readers = nodes
     first, last = numbers[node.name], numbers[readers[-1].name]
@@ -97,6 +104,7 @@ def _fused(
         return None
     names = residency.names | {node.name}
     choices = [bands(each, names) for each in nodes]
+    found: list[Fusion] = []
     for rows in sorted(choices[1], reverse=True):
         turns = ceil_div(readers[0].output.height, rows)
         sizes = (ceil_div(node.output.height, turns), *(rows for _ in readers))
@@ -109,9 +117,11 @@ def _fused(
         placed = _placed(pieces, slots * slot, sum(band.map_bytes for band in own))
         if placed:
             plans = {each.name: band.plan for each, band in zip(nodes, own, strict=True)}
-            moved = round(sum(band.dram_bytes for band in own))
-            return Fusion(node.name, first, last, placed[0], placed[1], slots, slot, plans, moved)
-    return None
+            taken = Taken(round(sum(band.dram_bytes for band in own)), sum(band.score for band in own))
+            found.append(Fusion(node.name, first, last, placed[0], placed[1], slots, slot, plans, taken))
+    least = min((each.taken.score for each in found), default=0.0)
+    near = [each for each in found if each.taken.score <= NEARLY * least]
+    return min(near, key=lambda each: each.taken.dram_bytes, default=None)
 
 
 def _placed(pieces: Sequence[tuple[int, int]], ring: int, tiles: int) -> tuple[int, tuple[int, int]] | None:

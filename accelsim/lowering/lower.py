@@ -13,7 +13,15 @@ from accelsim.lowering.layers import Lowerer
 from accelsim.lowering.pinning import Pins, plan_pins, stored_bytes
 from accelsim.lowering.placement import Maps, place_maps
 from accelsim.lowering.planner import Planner
-from accelsim.lowering.residency import MapsOutgrownError, Residency, Stay, candidates, nothing_stays, plan_residency
+from accelsim.lowering.residency import (
+    MapsOutgrownError,
+    Residency,
+    Stay,
+    Taken,
+    candidates,
+    nothing_stays,
+    plan_residency,
+)
 from accelsim.lowering.schedule import Places, schedule
 from accelsim.lowering.tiling import LayerShape, Limits, Plan
 from accelsim.lowering.vector_work import on_vector_unit
@@ -76,11 +84,13 @@ def _residency(network: Network, layers: int, planner: Planner, found: Sequence[
     machine, nodes = planner.machine, network.nodes[:layers]
     capacity = machine.sram.activation.capacity_bytes
 
-    def moved(node: Node, room: int, stays: frozenset[str]) -> int:
-        return planner.cost(node, room, stays, pins).burst_bytes
+    def in_bursts(node: Node, room: int, stays: frozenset[str]) -> Taken:
+        cost = planner.cost(node, room, stays, pins)
+        return Taken(cost.burst_bytes, cost.score)
 
-    def asked(node: Node, room: int, stays: frozenset[str]) -> int:
-        return planner.cost(node, room, stays, pins).asked_bytes
+    def asked(node: Node, room: int, stays: frozenset[str]) -> Taken:
+        cost = planner.cost(node, room, stays, pins)
+        return Taken(cost.asked_bytes, cost.score)
 
     def fused(residency: Residency) -> Residency:
         return plan_fusion(
@@ -100,9 +110,9 @@ def _residency(network: Network, layers: int, planner: Planner, found: Sequence[
     fusing = machine.scheduling.fusion == "auto"
     alone = fused(nothing) if fusing else nothing
     limits = (capacity, *(capacity // part for part in PARTS if alone.fusions))
-    plans = {id(each): each for each in plan_residency(nodes, found, capacity, limits, moved)}.values()
+    plans = {id(each): each for each in plan_residency(nodes, found, capacity, limits, in_bursts)}.values()
     choices = [*(fused(each) if fusing else each for each in plans), alone]
-    return min(choices, key=lambda each: each.dram_bytes(nodes, asked))
+    return min(choices, key=lambda each: each.taken(nodes, asked).dram_bytes)
 
 
 def _pins(network: Network, layers: int, planner: Planner) -> Pins:

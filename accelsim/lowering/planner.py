@@ -12,7 +12,15 @@ from accelsim.errors import LoweringError
 from accelsim.lowering.array_work import Share
 from accelsim.lowering.pinning import Pins
 from accelsim.lowering.placement import Maps
-from accelsim.lowering.search import Band, bands, least_vector_room, plan_vector, planned, vector_dram_bytes
+from accelsim.lowering.search import (
+    Band,
+    bands,
+    least_vector_room,
+    moving_score,
+    plan_vector,
+    planned,
+    vector_dram_bytes,
+)
 from accelsim.lowering.tiling import LayerShape, Limits, Plan, layer_weight_bytes, loaded_inputs
 from accelsim.lowering.vector_work import on_vector_unit
 from accelsim.network.graph import ADDRESSES, Node, Op
@@ -26,17 +34,18 @@ class LayerCost(NamedTuple):
     """What a layer takes with a room for its tiles from `least` to `most`, and its plan, if that is one.
 
     burst_bytes: of DRAM, bursts in full, by the estimate; asked_bytes: what is asked for, exact where elements are
-    whole bytes.
+    whole bytes. score: what is to be small.
     """
 
     least: int
     most: int
     burst_bytes: int
     asked_bytes: int
+    score: float
     plan: Plan | None
 
 
-NOTHING = LayerCost(0, 0, 0, 0, None)
+NOTHING = LayerCost(0, 0, 0, 0, 0, None)
 """Of a layer that is only addresses."""
 
 Setting = tuple[str, int, bool, int, bool]
@@ -151,10 +160,11 @@ class Planner:
             least = least_vector_room(node, shape, limits)
             if least is not None and least <= room:
                 moved = round(vector_dram_bytes(node, shape, limits, 1, 1))
-                return LayerCost(least, self.base.activation_bytes, moved, moved, None)
+                score = moving_score(moved, limits)
+                return LayerCost(least, self.base.activation_bytes, moved, moved, score, None)
             best = plan_vector(node, shape, limits)
         moved, asked = (round(shape.times * each) for each in (best.burst_bytes, best.asked_bytes))
-        return LayerCost(best.activation_bytes, room, moved, asked, best.plan)
+        return LayerCost(best.activation_bytes, room, moved, asked, shape.times * best.score, best.plan)
 
     def _loaded(self, node: Node, stays: frozenset[str]) -> int:
         """Channels that a layer loads if these maps stay (`LayerShape.loaded`)."""

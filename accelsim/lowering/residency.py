@@ -2,7 +2,8 @@
 
 A map stays whole or not at all, and takes its bytes of the activation buffer from the first piece of its layer to the
 last of its last reader; layers in between have the rest for their tiles. Maps are chosen greedily, those that stay for
-the fewest layers first, of them the smaller, and each only if the DRAM bytes of all layers concerned get fewer.
+the fewest layers first, of them the smaller, and each only if the DRAM bytes of all layers get fewer and the objective
+is estimated to be nearly as good as if nothing stayed.
 """
 
 from __future__ import annotations
@@ -11,19 +12,35 @@ from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise
+from typing import NamedTuple
 
 from accelsim.errors import LoweringError
 from accelsim.lowering.placement import Maps
+from accelsim.lowering.search import NEARLY
 from accelsim.lowering.tiling import Plan
 from accelsim.network.graph import ADDRESSES, Network, Node, Op
 from accelsim.network.stream import numbered
 from accelsim.program.commands import Tile
 from accelsim.units import packed_bytes
 
-Cost = Callable[[Node, int, frozenset[str]], int]
-"""DRAM bytes of a layer, given the bytes of activation buffer for its tiles and the maps that stay.
+
+class Taken(NamedTuple):
+    """DRAM bytes of a layer, or of several, and what is to be small by the objective, both by estimate."""
+
+    dram_bytes: int
+    score: float
+
+
+Cost = Callable[[Node, int, frozenset[str]], Taken]
+"""What a layer takes, given the bytes of activation buffer for its tiles and the maps that stay.
 
 Raises LoweringError where it does not fit."""
+
+
+def together(found: Iterable[Taken]) -> Taken:
+    """What several layers take."""
+    moved, scores = zip(*found, strict=True)
+    return Taken(sum(moved), sum(scores))
 
 
 class MapsOutgrownError(Exception):
@@ -53,7 +70,7 @@ class Fusion:
     """A map that is on chip in bands only, while its layer `first` and its readers up to `last` take turns.
 
     low: address of the ring of so many slots; room: piece of the activation buffer for tiles meanwhile; plans: of the
-    layers, by name; dram_bytes: what they ask for.
+    layers, by name; taken: what they take together.
     """
 
     name: str
@@ -64,7 +81,7 @@ class Fusion:
     slots: int
     slot_bytes: int
     plans: dict[str, Plan]
-    dram_bytes: int
+    taken: Taken
 
     @property
     def layers(self) -> range:
@@ -94,13 +111,14 @@ class Residency:
     def names(self) -> frozenset[str]:
         return frozenset(self.stays)
 
-    def dram_bytes(self, nodes: Sequence[Node], cost: Cost) -> int:
-        """What all layers move, by what each costs. Raises LoweringError."""
-        together = {layer for fusion in self.fusions.values() for layer in fusion.layers}
-        alone = ((nodes[layer], room) for layer, room in enumerate(self.rooms) if layer not in together)
+    def taken(self, nodes: Sequence[Node], cost: Cost) -> Taken:
+        """What all layers take, by what each does. Raises LoweringError."""
+        fused = {layer for fusion in self.fusions.values() for layer in fusion.layers}
         names = self.names
-        moved = sum(cost(node, high - low, names) for node, (low, high) in alone)
-        return moved + sum(fusion.dram_bytes for fusion in self.fusions.values())
+        alone = (
+            cost(nodes[layer], high - low, names) for layer, (low, high) in enumerate(self.rooms) if layer not in fused
+        )
+        return together((*alone, *(fusion.taken for fusion in self.fusions.values())))
 
     def fused(self, fusion: Fusion) -> Residency:
         """The same with these layers fused."""
@@ -144,7 +162,7 @@ class _Chosen:
     stays: tuple[Stay, ...]
     places: tuple[Place, ...]
     rooms: tuple[tuple[int, int], ...]
-    costs: tuple[int, ...]
+    costs: tuple[Taken, ...]
 
     def residency(self) -> Residency:
         """The same by name."""
@@ -163,13 +181,13 @@ def plan_residency(
     """
     costs = tuple(cost(node, capacity, frozenset()) for node in nodes)
     start = _Chosen((), (), nothing_stays(len(nodes), capacity).rooms, costs)
-    chosen = dict.fromkeys(limits, start)
+    chosen, most = dict.fromkeys(limits, start), NEARLY * together(costs).score
     for stay in sorted(found, key=_worth):
         tried: dict[int, _Chosen] = {}
         for limit, before in chosen.items():
             if stay.size <= min(limit, capacity):
                 if id(before) not in tried:
-                    tried[id(before)] = _with(before, stay, nodes, capacity, cost)
+                    tried[id(before)] = _with(before, stay, nodes, capacity, cost, most)
                 chosen[limit] = tried[id(before)]
     plans = {id(each): each.residency() for each in chosen.values()}
     return [plans[id(chosen[limit])] for limit in limits]
@@ -180,8 +198,9 @@ def _worth(stay: Stay) -> tuple[int, int]:
     return len(stay.layers), stay.size
 
 
-def _with(before: _Chosen, stay: Stay, nodes: Sequence[Node], capacity: int, cost: Cost) -> _Chosen:
-    """One more map, if it finds a place and all layers then move fewer bytes; else the same."""
+def _with(before: _Chosen, stay: Stay, nodes: Sequence[Node], capacity: int, cost: Cost, most: float) -> _Chosen:
+    """One more map, if it finds a place, all layers then move fewer bytes, and what is to be small is at most so much;
+    else the same."""
     position = bisect_right(before.stays, _rank(stay), key=_rank)
     stays = (*before.stays[:position], stay, *before.stays[position:])
     found = _placed(stays, position, before.places, capacity)
@@ -197,7 +216,9 @@ def _with(before: _Chosen, stay: Stay, nodes: Sequence[Node], capacity: int, cos
                 costs[layer] = cost(nodes[layer], high - low, names)
             except LoweringError:
                 return before
-    return _Chosen(stays, tuple(places), rooms, tuple(costs)) if sum(costs) < sum(before.costs) else before
+    moved, score = together(costs)
+    better = moved < together(before.costs).dram_bytes and score <= most
+    return _Chosen(stays, tuple(places), rooms, tuple(costs)) if better else before
 
 
 def _rank(stay: Stay) -> tuple[int, int]:

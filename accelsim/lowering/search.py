@@ -55,12 +55,13 @@ MOST_COUNTED = 64
 class Planned(NamedTuple):
     """The plan of a layer. activation_bytes: that it needs; with as many or more, up to those it was
     chosen with, it is the best there is. burst_bytes: bursts in full, by the estimate; asked_bytes: exact where
-    elements are whole bytes."""
+    elements are whole bytes. score: what was to be small."""
 
     plan: Plan
     activation_bytes: int
     burst_bytes: float
     asked_bytes: float
+    score: float
 
 
 def plan_convolution(shape: LayerShape, limits: Limits) -> Plan:
@@ -84,12 +85,14 @@ def planned(shape: LayerShape, limits: Limits) -> Planned:
 
 
 class Band(NamedTuple):
-    """A plan in bands of whole rows: its tiles of maps, twice each, in bytes, and the DRAM bytes it asks for."""
+    """A plan in bands of whole rows: its tiles of maps, twice each, in bytes, and the DRAM bytes it asks for.
+
+    score: what is to be small."""
 
     plan: Plan
     map_bytes: int
     dram_bytes: float
-    cycles: float
+    score: float
 
 
 @lru_cache(maxsize=1 << 12)
@@ -101,11 +104,11 @@ def bands(shape: LayerShape, limits: Limits) -> dict[int, Band]:
         estimate, asked = Estimate(shape, limits, dataflow, plans), requested_bytes(shape, limits, plans)
         loaded = up(plans.blocks.taken * shape.loaded_inputs * array.ifmap_bits, 8)
         stored = up(plans.blocks.pixels * (shape.output.channels * shape.stores) * array.ofmap_bits, 8)
-        for index, rows in enumerate(plans.blocks.rows.tolist()):
-            cycles = float(estimate.cycles[index])
-            if rows not in found or cycles < found[rows].cycles:
+        scores = asked if limits.objective == "dram_bytes" else _score(limits.objective, estimate)
+        for index, (rows, score) in enumerate(zip(plans.blocks.rows.tolist(), scores.tolist(), strict=True)):
+            if rows not in found or score < found[rows].score:
                 maps, moved = 2 * int(loaded[index] + stored[index]), float(asked[index])
-                found[rows] = Band(plans.plan(index, dataflow), maps, moved, cycles)
+                found[rows] = Band(plans.plan(index, dataflow), maps, moved, score)
     return found
 
 
@@ -117,7 +120,14 @@ def plan_vector(node: Node, shape: LayerShape, limits: Limits) -> Planned:
     fewest = _fewest_vector_bytes(node, shape, limits) if limits.objective == "dram_bytes" else None
     plan, least = fewest or plan_for_overlap(node, shape, limits)
     moved = vector_dram_bytes(node, shape, limits, plan.rows, plan.cols)
-    return Planned(plan, least, moved, moved)
+    return Planned(plan, least, moved, moved, moving_score(moved, limits))
+
+
+def moving_score(moved: float, limits: Limits) -> float:
+    """Of so many DRAM bytes alone, what is to be small: all that differs for a layer on the vector unit."""
+    cycles = moved / limits.bytes_per_cycle
+    energy = moved * limits.prices.dram_byte + cycles * limits.prices.cycle
+    return {"dram_bytes": moved, "cycles": cycles, "energy": energy, "edp": energy * cycles}[limits.objective]
 
 
 def least_vector_room(node: Node, shape: LayerShape, limits: Limits) -> int | None:
@@ -242,6 +252,7 @@ def _best(shape: LayerShape, limits: Limits, dataflow: DataflowName) -> tuple[tu
         int(activation_bytes(shape, limits, only)[0]),
         float(ranked.estimate.burst_bytes[chosen]),
         float(requested_bytes(shape, limits, only)[0]),
+        found[0],
     )
     return found, int(plans.pieces[chosen]), best
 
