@@ -154,6 +154,11 @@ class LayerRecord:
     stalls: dict[str, int]
 
     @property
+    def own_cycles(self) -> int:
+        """Clocks without the streams of others: own streams, wherever they are, and the idle clocks of its share."""
+        return self.total_cycles - self.overlap_cycles
+
+    @property
     def array_busy_cycles(self) -> int:
         """Clocks in which the array streams for this layer, or loads and drains with nothing else to wait for."""
         return self.stream_cycles + self.stalls["fill_drain"]
