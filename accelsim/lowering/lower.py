@@ -110,8 +110,10 @@ def _residency(network: Network, layers: int, planner: Planner, found: Sequence[
     fusing = machine.scheduling.fusion == "auto"
     alone = fused(nothing) if fusing else nothing
     limits = (capacity, *(capacity // part for part in PARTS if alone.fusions))
-    plans = {id(each): each for each in plan_residency(nodes, found, capacity, limits, in_bursts)}.values()
-    choices = [*(fused(each) if fusing else each for each in plans), alone]
+    costs = (in_bursts, asked) if machine.scheduling.objective == "dram_bytes" else (in_bursts,)
+    plans = [each for cost in costs for each in plan_residency(nodes, found, capacity, limits, cost)]
+    different = {id(each): each for each in plans}.values()
+    choices = [*(fused(each) if fusing else each for each in different), alone]
     return min(choices, key=lambda each: each.taken(nodes, asked).dram_bytes)
 
 
