@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,9 +16,10 @@ from accelsim.config.machine import Machine
 from accelsim.energy.price import price
 from accelsim.errors import LoweringError
 from accelsim.lowering.bound import least_dram_bytes
+from accelsim.lowering.candidates import fitting
 from accelsim.lowering.lower import lower
 from accelsim.lowering.placement import place_maps
-from accelsim.lowering.search import plan_convolution
+from accelsim.lowering.search import plan_convolution, planned
 from accelsim.lowering.tiling import LayerShape, Limits, Prices
 from accelsim.lowering.traffic import traffic
 from accelsim.records import ActionCounts
@@ -90,6 +92,24 @@ def test_traffic_is_the_least_there_is(name: str) -> None:
     for capacity in (1 << 13, 1 << 16, 300_000, 1 << 20):
         machine = machine_with(capacity)
         assert bytes_of(LAYERS[name], machine) <= 1.01 * least_traffic(LAYERS[name], buffers_of(machine))
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("objective", ["cycles", "dram_bytes"])
+def test_a_plan_fits_the_buffer_that_it_needs_and_none_smaller(name: str, objective: str) -> None:
+    """To the byte, with its maps in DRAM or on chip: in between, no other plan has to be looked for."""
+    layer = LAYERS[name]
+    network = network_of([row_of(layer)], (layer.height, layer.width, layer.groups * layer.inputs))
+    machine = machine_with(1 << 17, scheduling__objective=objective)
+    whole = LayerShape.of(network.nodes[0], 1, place_maps(network, 8, scatter=True))
+    for shape in (whole, replace(whole, loaded=0), replace(whole, stores=False)):
+        limits = Limits.of(machine)
+        best = planned(shape, limits)
+        assert best.activation_bytes <= limits.activation_bytes
+        for room, there in ((best.activation_bytes, True), (best.activation_bytes - 1, False)):
+            limits = replace(limits, activation_bytes=room)
+            plans = fitting(shape, limits, "ws", all_sizes=objective == "dram_bytes")
+            assert (best.plan in [plans.plan(index, "ws") for index in range(len(plans.ins))]) == there
 
 
 small = st.builds(

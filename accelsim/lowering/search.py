@@ -53,9 +53,9 @@ MOST_COUNTED = 64
 
 
 class Planned(NamedTuple):
-    """The plan of a layer. activation_bytes: that it needs; with as many or more, up to those it was
-    chosen with, it is the best there is. burst_bytes: bursts in full, by the estimate; asked_bytes: exact where
-    elements are whole bytes. score: what was to be small."""
+    """The plan of a layer. activation_bytes: the least buffer that it fits; none that needs more is chosen for less, so
+    up to the buffer that it was chosen for it is the plan. burst_bytes: bursts in full, by the estimate; asked_bytes:
+    exact where elements are whole bytes. score: what was to be small."""
 
     plan: Plan
     activation_bytes: int
