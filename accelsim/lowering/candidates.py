@@ -189,7 +189,7 @@ def fitting(shape: LayerShape, limits: Limits, dataflow: DataflowName, *, all_si
     columns = 1 if all_sizes else limits.array.shape.cols
     space = _Space(shape, limits, dataflow, blocks, *_channel_tiles(shape.groups, shape.group_outputs, columns))
     orders = [order for order in range(len(ORDERS)) if order in (0, 2) or dataflow != "os"]
-    found = [*space.whole((0, 2, 4)), *space.split(orders, all_sizes=all_sizes)]
+    found = [space.whole((0, 2, 4)), space.split(orders, all_sizes=all_sizes)]
     block, channel, ins, order = (np.concatenate(each) for each in zip(*found, strict=True))
     return _candidates(space, (block, channel, ins, order))
 
@@ -200,7 +200,7 @@ def in_bands(shape: LayerShape, limits: Limits, dataflow: DataflowName) -> Candi
     banded = (blocks.images == 1) & (blocks.cols == output.width) & (blocks.rows < output.height)
     channels = np.array([shape.groups]), np.array([shape.group_outputs])
     space = _Space(shape, limits, dataflow, blocks.at(np.flatnonzero(banded)), *channels)
-    return _candidates(space, space.whole((0,))[0])
+    return _candidates(space, space.whole((0,)))
 
 
 def _candidates(space: _Space, found: Found) -> Candidates:
@@ -288,7 +288,7 @@ class _Space:
             False: _result_bytes(shape, limits, self.pixels, turns, self.groups * self.outs),
         }
 
-    def whole(self, orders: Sequence[int]) -> list[Found]:
+    def whole(self, orders: Sequence[int]) -> Found:
         """With all input channels of a group in one tile, in each of these orders."""
         shape, limits, array = self.shape, self.limits, self.limits.array
         ins = shape.group_inputs
@@ -296,31 +296,22 @@ class _Space:
         map_bytes = map_bytes * np.where(self.count * self.group_turns == 1, 1, 2)
         weight_places = np.where(shape.times * self.group_turns * self.out_turns == 1, 1, 2)
         fits = (weight_places * self._weights(ins) <= limits.weight_bytes) & (self.pixels <= self._fold_pixels())
-        found = []
-        for order in orders:
-            results = self.results[_gathers(order)]
-            block, channel = np.nonzero(fits & (map_bytes + results <= limits.activation_bytes))
-            found.append((block, channel, np.full_like(block, ins), np.full_like(block, order)))
-        return found
+        room = limits.activation_bytes - map_bytes
+        number, block, channel = np.nonzero([fits & (self.results[_gathers(order)] <= room) for order in orders])
+        return block, channel, np.full_like(block, ins), np.array(orders, np.int64)[number]
 
-    def split(self, orders: Sequence[int], *, all_sizes: bool) -> list[Found]:
+    def split(self, orders: Sequence[int], *, all_sizes: bool) -> Found:
         """With as many input channels of one group as fit, and not all, in each of these orders."""
         most = {gathers: self._most_inputs(gathers) for gathers in (True, False)}
-        alone, found = self.groups == 1, list[Found]()
-        for order in orders:
-            ins = most[_gathers(order)]
-            block, channel = np.nonzero(alone & (ins > 0) & (ins < self.shape.group_inputs) & self._sums_fit(order))
-            cuts = self._cuts(ins[block, channel], all_sizes)
-            several = len(cuts)
-            found.append(
-                (
-                    np.concatenate((block,) * several),
-                    np.concatenate((channel,) * several),
-                    np.concatenate(cuts),
-                    np.full(several * len(block), order),
-                )
-            )
-        return found
+        parts = {
+            gathers: (self.groups == 1) & (ins > 0) & (ins < self.shape.group_inputs) for gathers, ins in most.items()
+        }
+        number, block, channel = np.nonzero([parts[_gathers(order)] & self._sums_fit(order) for order in orders])
+        order = np.array(orders, np.int64)[number]
+        cuts = self._cuts(np.where(order <= 1, most[True][block, channel], most[False][block, channel]), all_sizes)
+        by_order = np.argsort(np.tile(order.astype(np.int8), len(cuts)), kind="stable")
+        again = by_order % max(1, len(order))
+        return block[again], channel[again], np.concatenate(cuts)[by_order], order[again]
 
     def _most_inputs(self, gathers: bool) -> Ints:
         """Input channels of a group that fit twice beside the results."""
