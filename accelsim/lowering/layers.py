@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.config.machine import Machine
-from accelsim.errors import LoweringError
 from accelsim.lowering.array_work import ArrayWork, array_work
 from accelsim.lowering.held import Held
 from accelsim.lowering.pieces import (
@@ -29,7 +28,7 @@ from accelsim.lowering.pieces import (
 )
 from accelsim.lowering.pinning import Pins
 from accelsim.lowering.placement import Channels, Maps, Placement, aligned, copied_channels, progressions
-from accelsim.lowering.planner import Planner
+from accelsim.lowering.planner import Planner, naming
 from accelsim.lowering.residency import MapsOutgrownError, Residency, in_ring, one_after_the_other
 from accelsim.lowering.search import plan_vector
 from accelsim.lowering.tiling import LayerShape, Limits, Plan
@@ -85,10 +84,7 @@ class Lowerer:
         self.plans.append(None)
         low, high = self.residency.rooms[index]
         self.limits = self.planner.limits(node, high - low, self.pins)
-        try:
-            return list(self._commands(index, node))
-        except LoweringError as error:
-            raise LoweringError(f"{node.name}: {error}") from None
+        return list(self._commands(index, node))
 
     def _commands(self, index: int, node: Node) -> Iterator[Compute]:
         if node.op in ADDRESSES:
@@ -108,7 +104,8 @@ class Lowerer:
         """The plan of the layer, kept with what it was chosen for."""
         plan = self.fused_plans.get(node.name)
         if plan is None and on_vector_unit(node, self.machine):
-            plan = plan_vector(node, self.planner.shape(node, self.residency.names), self.limits).plan
+            with naming(node):
+                plan = plan_vector(node, self.planner.shape(node, self.residency.names), self.limits).plan
         elif plan is None:
             cost = self.planner.cost(node, self.limits.activation_bytes, self.residency.names, self.pins)
             plan, self.limits = cost.plan, replace(self.limits, activation_bytes=cost.most)

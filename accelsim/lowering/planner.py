@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -51,6 +53,15 @@ NOTHING = LayerCost(0, 0, 0, 0, 0, None)
 Setting = tuple[str, int, bool, int, bool]
 """What a layer's plan depends on beside its room: the layer, how many channels it loads and whether it stores its
 results, room for weights and whether its own stay."""
+
+
+@contextmanager
+def naming(node: Node) -> Iterator[None]:
+    """Whatever LoweringError is raised inside begins with the name of the layer."""
+    try:
+        yield
+    except LoweringError as error:
+        raise LoweringError(f"{node.name}: {error}") from None
 
 
 class Family(NamedTuple):
@@ -122,10 +133,8 @@ class Planner:
         for cost in family.known:
             if cost.least <= room <= cost.most:
                 return cost
-        try:
+        with naming(node):
             family.known.append(self._cost(node, family.shape, replace(family.limits, activation_bytes=room)))
-        except LoweringError as error:
-            raise LoweringError(f"{node.name}: {error}") from None
         return family.known[-1]
 
     def bands(self, node: Node, stays: frozenset[str], pins: Pins) -> dict[int, Band]:

@@ -29,7 +29,7 @@ __all__ = [
     "model_of",
 ]
 
-LOGGER = logging.getLogger(__name__)
+LOGGER = logging.getLogger("accelsim")
 
 
 def model_of(device: IdealDevice | CommandDevice, array_mhz: float) -> DramModel:
