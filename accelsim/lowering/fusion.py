@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from accelsim.lowering.placement import Maps
 from accelsim.lowering.residency import Cost, Fusion, Residency, Taken, free_pieces, readers_of, together
-from accelsim.lowering.search import NEARLY, Band
+from accelsim.lowering.search import Band
 from accelsim.network.graph import ADDRESSES, Network, Node
 from accelsim.program.commands import Compute
 from accelsim.units import ceil_div
@@ -21,6 +21,9 @@ from accelsim.units import ceil_div
 OVERLAPPED = 1.1
 """Times what layers take one after the other: as much may be estimated for them fused, where each is estimated alone
 and what overlaps between them is not seen."""
+
+ABOUT = 1.05
+"""Bands of other heights whose estimate is this near to the least count as equally good: fewer bytes decide."""
 
 BandsOf = Callable[[Node, frozenset[str]], Mapping[int, Band]]
 """The plans of a layer in bands, by rows of a band, with these maps on chip."""
@@ -120,7 +123,7 @@ def _fused(
             taken = Taken(round(sum(band.dram_bytes for band in own)), sum(band.score for band in own))
             found.append(Fusion(node.name, first, last, placed[0], placed[1], slots, slot, plans, taken))
     least = min((each.taken.score for each in found), default=0.0)
-    near = [each for each in found if each.taken.score <= NEARLY * least]
+    near = [each for each in found if each.taken.score <= ABOUT * least]
     return min(near, key=lambda each: each.taken.dram_bytes, default=None)
 
 
