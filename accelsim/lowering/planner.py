@@ -88,6 +88,7 @@ class Planner:
     families: dict[Setting, Family] = field(default_factory=dict)
     alike: dict[tuple[LayerShape, Limits, Op | None, int], Family] = field(default_factory=dict)
     shapes: dict[str, LayerShape] = field(default_factory=dict)
+    limits_of: dict[tuple[str, int, bool], Limits] = field(default_factory=dict)
     inputs: dict[str, tuple[int, dict[str, int]]] = field(default_factory=dict)
     by_tensor: dict[str, list[str]] = field(default_factory=dict)
 
@@ -152,7 +153,11 @@ class Planner:
         setting = (node.name, self._loaded(node, stays), node.name not in stays, pins.room, pinned)
         family = self.families.get(setting)
         if family is None:
-            shape, limits = self.shape(node, stays), self.limits(node, self.base.activation_bytes, pins)
+            shape = self.shape(node, stays)
+            limits = self.limits_of.get((node.name, pins.room, pinned))
+            if limits is None:
+                limits = self.limits(node, self.base.activation_bytes, pins)
+                self.limits_of[node.name, pins.room, pinned] = limits
             does, weights = None, 0
             if on_vector_unit(node, self.machine):
                 does = node.op
@@ -180,7 +185,7 @@ class Planner:
         if node.name not in self.inputs:
             self.inputs[node.name] = self._inputs(node)
         channels, parts = self.inputs[node.name]
-        return channels - sum(part for name, part in parts.items() if name in stays)
+        return channels - sum(parts[name] for name in parts.keys() & stays)
 
     def _inputs(self, node: Node) -> tuple[int, dict[str, int]]:
         read = [self.maps.by_name[name] for name in loaded_inputs(node)]
