@@ -54,7 +54,7 @@ class Environment:
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the checkout, to build in and to edit."""
     folder = tmp_path_factory.mktemp("copy") / "accelsim"
-    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".*", "__pycache__", "tests", "build", "dist"))
+    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".*", "__pycache__", "*.so", "tests", "build", "dist"))
     return folder
 
 
@@ -98,8 +98,19 @@ def test_the_wheel_has_everything(wheel: Path) -> None:
     assert names >= {f"accelsim/data/{path.relative_to(ROOT).as_posix()}" for path in files}
     assert names >= {path.relative_to(ROOT).as_posix() for path in (ROOT / "accelsim").rglob("*.py")}
     assert "accelsim/py.typed" in names
+    assert any(
+        name.startswith("accelsim/machine/dram/compiled/kernel.") and name.endswith((".so", ".pyd")) for name in names
+    )
     assert any(name.endswith("/licenses/LICENSE") for name in names)
     assert {name.split("/")[0].split("-")[0] for name in names} == {"accelsim"}
+
+
+def test_without_a_c_compiler_the_wheel_is_of_plain_python(checkout: Path, tmp_path: Path) -> None:
+    """And with one, as in the test above, it has the kernel."""
+    output(sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path, checkout, cwd=tmp_path, CC="false")
+    (path,) = tmp_path.glob("*.whl")
+    assert path.name.endswith("-py3-none-any.whl")
+    assert not [name for name in zipfile.ZipFile(path).namelist() if name.endswith((".so", ".pyd"))]
 
 
 def test_the_main_job_gives_the_same_from_the_wheel_as_from_the_checkout(from_wheel: str, tmp_path: Path) -> None:
