@@ -4,7 +4,7 @@
     python tests/benchmark_sweep.py --pairs 5    one worker beside two, interleaved, start-up excluded
     python tests/benchmark_sweep.py --memory     peak memory of the parent and of a worker for more and more points
 
-All on `edge` with its `kind: ideal` DRAM (ideal_lpddr4), varied. On a shared machine the smallest times say most.
+All on `edge`, varied. On a shared machine the smallest times say most.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ AXES = (
     f"sram.activation.capacity_bytes={','.join(str(size << 10) for size in KIB)}",
 )
 """16 networks x 63 machines = 1,008 points."""
-PAIR_AXES = ("array.rows=16,32", "array.dataflow=ws,os", "dram.bytes_per_clock=4,8,16,32,64,128")
+PAIR_AXES = ("array.rows=16,32", "array.dataflow=ws,os", "dma.setup_cycles=4,8,16,32,64,128")
 
 
 def wanted(networks: str, axes: Sequence[str]) -> Wanted:
