@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from accelsim.cli import main
 from accelsim.config.dram import CommandDevice
 from accelsim.machine.dram import CommandDram, compiled, model_of
+from accelsim.machine.dram.channel import Channel
 from tests.dram_cases import (
     Burst,
     anything,
@@ -80,6 +81,25 @@ def test_a_long_trace_is_played_in_pieces() -> None:
     kernel, log = compiled_after(device, bursts)
     assert kernel.end > 1 << 20
     assert log == memory_after(device, bursts)[1]
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_rank_may_wait_for_several_refreshes(ranks: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the next one falls due while rows are still being closed for the one before."""
+    waiting = []
+    falls_due = Channel.refresh_falls_due
+
+    def counted(self: Channel, clock: int) -> None:
+        falls_due(self, clock)
+        waiting.append(len(self.refresh_due))
+
+    monkeypatch.setattr(Channel, "refresh_falls_due", counted)
+    timing = ("timing.t_refi_nck=21", "timing.t_rfc_nck=20")
+    device = device_of("ddr4-2400-x8", *timing, f"organisation.ranks={ranks}")
+    bursts = [("RW"[place % 3 == 0], place * 8256) for place in range(4000)]
+    _, log = compiled_after(device, bursts)
+    assert log == memory_after(device, bursts)[1]
+    assert max(waiting) > ranks
 
 
 @pytest.mark.parametrize("name", ["lpddr4-3200-x32", "hbm2"])

@@ -20,7 +20,7 @@ cdef struct Channel:
     long long *next_refresh
     long long refresh_at
     int *refresh_due
-    int refreshes_due
+    int refreshes_due, refresh_room
     int half_open
     long long half_open_until, data_clock_until
     long long[2] arrived
@@ -53,7 +53,7 @@ cdef Channel new_channel(timing, policy, int ranks, int groups, int banks_per_gr
         if staggered:
             channel.next_refresh[rank] = channel.timing.refresh_interval * (rank + 1) // ranks
         channel.refresh_at = min(channel.refresh_at, channel.next_refresh[rank])
-    channel.refresh_due = <int *> zeros(ranks, sizeof(int))
+    channel.refresh_due, channel.refresh_room = <int *> zeros(ranks, sizeof(int)), ranks
     channel.half_open = channel.last_direction = NONE
     channel.queued_writes = numbers(policy.entries)
     channel.closed_for_burst = <char *> zeros(channel.banks.count, 1)
@@ -217,8 +217,14 @@ cdef Choice choose_of_two(Channel *channel, long long clock) noexcept nogil:
 
 
 cdef void refresh_falls_due(Channel *channel, long long clock) noexcept nogil:
-    """Note the ranks that are to be refreshed from `clock` on."""
+    """Note the ranks that are to be refreshed from `clock` on; a rank more than once if it comes late to it."""
     cdef int rank
+    cdef void *more
+    if channel.refreshes_due + channel.banks.ranks > channel.refresh_room:
+        more = realloc(channel.refresh_due, 2 * (channel.refresh_room + channel.banks.ranks) * sizeof(int))
+        if more == NULL:
+            return
+        channel.refresh_due, channel.refresh_room = <int *> more, 2 * (channel.refresh_room + channel.banks.ranks)
     channel.refresh_at = NEVER
     for rank in range(channel.banks.ranks):
         if channel.next_refresh[rank] <= clock:

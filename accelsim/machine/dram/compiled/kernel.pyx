@@ -144,6 +144,8 @@ cdef class Kernel:
                     self.expect(sender, direction, burst)
                     burst += 1
                 start += stride
+        if sender.count == first:
+            raise ValueError("a transfer without bursts")
         add_transfer(sender, first)
         if sender.transfers - sender.transfers_ended == 1:
             self.stop_at[direction] = sender.count
