@@ -19,6 +19,7 @@ from accelsim.lowering.lower import Lowered, lower
 from accelsim.lowering.placement import place_maps
 from accelsim.lowering.planner import Planner
 from accelsim.lowering.residency import Stay, Taken, candidates, plan_residency, readers_of
+from accelsim.lowering.tiling import Stays
 from accelsim.network.graph import Network, Node, Op
 from accelsim.program.commands import Compute, Load, Store
 from accelsim.program.link import link
@@ -48,12 +49,12 @@ def test_a_map_that_just_fits_stays_and_one_byte_less_sends_it_out() -> None:
     network = network_of(TWO, SIZE)
     maps = place_maps(network, 8, scatter=True)
 
-    def cost(node: Node, room: int, stays: frozenset[str]) -> Taken:
+    def cost(node: Node, room: int, stays: Stays) -> Taken:
         return Taken(sum(name not in stays for name in (node.name, *node.inputs)), 1)
 
     for capacity, stays in ((MAP, {"a"}), (MAP - 1, set())):
         (planned,) = plan_residency(network.nodes, candidates(network, maps, 2), capacity, [capacity], cost)
-        assert planned.names == stays
+        assert planned.stays.keys() == stays
     assert planned.rooms == ((0, MAP - 1),) * 2
 
 
@@ -63,11 +64,11 @@ def test_a_map_stays_if_the_objective_is_nearly_as_good() -> None:
     maps = place_maps(network, 8, scatter=True)
     for score, stays in ((51.0, {"a"}), (51.1, set())):
 
-        def cost(node: Node, room: int, stays: frozenset[str], score: float = score) -> Taken:
+        def cost(node: Node, room: int, stays: Stays, score: float = score) -> Taken:
             return Taken(2 - len(stays), score if stays else 50)
 
         (planned,) = plan_residency(network.nodes, candidates(network, maps, 2), MAP, [MAP], cost)
-        assert planned.names == stays
+        assert planned.stays.keys() == stays
 
 
 def test_what_stays_is_neither_stored_nor_loaded() -> None:
@@ -94,8 +95,8 @@ def test_a_shortcut_stays_past_the_layers_between() -> None:
     network = network_of([*TWO, {**CONV, "name": "c"}, {"name": "add", "op": "add", "inputs": ["a", "c"]}], SIZE)
     maps = place_maps(network, 8, scatter=True)
     stays = {stay.name: stay for stay in candidates(network, maps, len(network.nodes))}
-    assert stays["a"] == Stay("a", 0, 3, MAP)
-    assert stays["b"] == Stay("b", 1, 2, MAP)
+    assert stays["a"] == Stay("a", 0, 3, MAP, 64)
+    assert stays["b"] == Stay("b", 1, 2, MAP, 64)
     assert "add" not in stays
 
 
@@ -221,9 +222,9 @@ def test_later_inferences_take_no_longer_and_add_up() -> None:
 def test_maps_that_stay_at_the_same_time_have_places_of_their_own(drawn: list[tuple[int, int, int]]) -> None:
     """Whatever stays before and behind them; and the room of a layer is free of those that stay meanwhile."""
     nodes = network_of([{"name": f"l{number}", "op": "relu"} for number in range(14)], (1, 1, 1)).nodes
-    found = [Stay(f"m{number}", first, first + length, size) for number, (first, length, size) in enumerate(drawn)]
+    found = [Stay(f"m{number}", first, first + length, size, 1) for number, (first, length, size) in enumerate(drawn)]
 
-    def cost(node: Node, room: int, stays: frozenset[str]) -> Taken:
+    def cost(node: Node, room: int, stays: Stays) -> Taken:
         return Taken(100 - len(stays), 1)
 
     limits = (24, 6, 5, 3)

@@ -102,7 +102,8 @@ def test_a_plan_fits_the_buffer_that_it_needs_and_none_smaller(name: str, object
     network = network_of([row_of(layer)], (layer.height, layer.width, layer.groups * layer.inputs))
     machine = machine_with(1 << 17, scheduling__objective=objective)
     whole = LayerShape.of(network.nodes[0], 1, place_maps(network, 8, scatter=True))
-    for shape in (whole, replace(whole, loaded=0), replace(whole, stores=False)):
+    parts = replace(whole, loaded=max(1, whole.loaded // 2), stored=max(1, whole.stored // 2))
+    for shape in (whole, replace(whole, loaded=0), replace(whole, stored=0), parts):
         limits = Limits.of(machine)
         best = planned(shape, limits)
         assert best.activation_bytes <= limits.activation_bytes

@@ -13,7 +13,7 @@ from accelsim.config.machine import Machine
 from accelsim.lowering.lower import Lowered, lower
 from accelsim.lowering.pinning import Pins
 from accelsim.lowering.planner import LayerCost, Planner
-from accelsim.lowering.tiling import LayerShape, Limits, Plan
+from accelsim.lowering.tiling import LayerShape, Limits, Plan, Stays
 from accelsim.lowering.traffic import Traffic, traffic
 from accelsim.network.graph import Network, Node, Op
 from accelsim.program.link import link
@@ -56,7 +56,7 @@ def planned(draw: st.DrawFn) -> tuple[Network, Machine, Lowered, list[tuple[int,
     plans: list[tuple[int, LayerShape, Limits, Plan]] = []
     numbers = {node.name: number for number, node in enumerate(network.nodes)}
 
-    def cost(self: Planner, node: Node, room: int, stays: frozenset[str], pins: Pins) -> LayerCost:
+    def cost(self: Planner, node: Node, room: int, stays: Stays, pins: Pins) -> LayerCost:
         shape, limits = self.shape(node, stays), self.limits(node, room, pins)
         chosen = random_plan(draw, shape, limits.array.dataflow)
         plans.append((numbers[node.name], shape, limits, chosen))

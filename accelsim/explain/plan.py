@@ -74,8 +74,10 @@ def _places(shape: LayerShape) -> Iterator[str]:
         yield "  its input is on chip"
     elif shape.loaded < shape.size.channels:
         yield f"  {shape.loaded} of {shape.size.channels} input channels come from DRAM, the others are on chip"
-    if not shape.stores:
+    if not shape.stored:
         yield "  its result stays on chip"
+    elif shape.stored < shape.output.channels:
+        yield f"  {shape.stored} of {shape.output.channels} output channels go to DRAM, the others stay on chip"
 
 
 def _cells(each: Considered, chosen: Considered, objective: str) -> list[str]:

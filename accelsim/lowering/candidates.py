@@ -246,11 +246,9 @@ def _channel_tiles(groups: int, group_outputs: int, unit: int) -> tuple[Ints, In
 
 def _result_bytes(shape: LayerShape, limits: Limits, pixels: Ints, turns: Ints, channels: Ints | int) -> Ints:
     """Bytes that the results of a piece need, if there are so many of them."""
-    if not shape.stores:
-        return 0 * pixels * channels
     bits = limits.array.ofmap_bits
     bits = ceil_div(bits, 8) * 8 if shape.scattered else bits
-    return np.where(turns == 1, 1, 2) * up(pixels * channels * bits, 8)
+    return np.where(turns == 1, 1, 2) * up(pixels * np.minimum(channels, shape.stored) * bits, 8)
 
 
 def activation_bytes(shape: LayerShape, limits: Limits, plans: Candidates) -> Ints:

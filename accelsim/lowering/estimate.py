@@ -38,7 +38,7 @@ def requested_bytes(shape: LayerShape, limits: Limits, plans: Candidates) -> Flo
     loaded = plans.blocks.taken_total * plans.map_turns * (shape.loaded_inputs * array.ifmap_bits / 8)
     bits, weights = array.stored_weights
     all_weights = shape.output.channels * shape.group_inputs * shape.taps * bits / weights / 8
-    stored = shape.batch * shape.output.elements * array.ofmap_bits / 8 if shape.stores else 0.0
+    stored = shape.batch * shape.output.height * shape.output.width * shape.stored * array.ofmap_bits / 8
     total: Floats = loaded + plans.weight_turns * (0.0 if limits.pinned else all_weights) + stored
     return total
 
@@ -73,7 +73,8 @@ class Estimate:
         bits, weights = array.stored_weights
         all_weights = shape.output.channels * shape.group_inputs * shape.taps * bits / weights / 8
         self.weight_bursts = all_weights / (tiles * burst) + 0.5
-        channels = np.where(plans.gathers, shape.output.channels, plans.groups * plans.outs)
+        stored = shape.stored or shape.output.channels
+        channels = np.minimum(np.where(plans.gathers, shape.output.channels, plans.groups * plans.outs), stored)
         ranges = np.where(shape.scattered & (channels < shape.output.channels), channels, 1)
         bursts, parts = _region(
             (blocks.images, blocks.rows, blocks.cols, channels // ranges),
@@ -82,8 +83,8 @@ class Estimate:
             burst,
         )
         stores = blocks.count * np.where(plans.gathers, 1, plans.group_turns * plans.out_turns)
-        filled = shape.batch * shape.output.elements / (stores * blocks.pixels * channels)
-        self.stores = stores * shape.stores
+        filled = shape.batch * shape.output.height * shape.output.width * stored / (stores * blocks.pixels * channels)
+        self.stores = stores * (shape.stored > 0)
         self.store_bursts, self.store_parts = bursts * ranges * filled, parts * ranges
 
     def _folds(self) -> Folds:

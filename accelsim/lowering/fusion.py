@@ -14,6 +14,7 @@ from itertools import pairwise
 from accelsim.lowering.placement import Maps
 from accelsim.lowering.residency import Cost, Fusion, Residency, Taken, free_pieces, readers_of, together
 from accelsim.lowering.search import Band
+from accelsim.lowering.tiling import Stays
 from accelsim.network.graph import ADDRESSES, Network, Node
 from accelsim.program.commands import Compute
 from accelsim.units import ceil_div
@@ -25,7 +26,7 @@ and what overlaps between them is not seen."""
 ABOUT = 1.05
 """Bands of other heights whose estimate is this near to the least count as equally good: fewer bytes decide."""
 
-BandsOf = Callable[[Node, frozenset[str]], Mapping[int, Band]]
+BandsOf = Callable[[Node, Stays], Mapping[int, Band]]
 """The plans of a layer in bands, by rows of a band, with these maps on chip."""
 
 
@@ -65,15 +66,15 @@ def plan_fusion(
     for _, fusion in sorted(found, key=lambda each: (-each[0], each[1].first)):
         if taken.isdisjoint(fusion.layers):
             taken.update(fusion.layers)
-            residency = residency.fused(fusion)
+            residency = residency.fused(fusion, network.nodes[fusion.first].output.channels)
     return residency
 
 
 def _alone(network: Network, residency: Residency, layers: range, cost: Cost) -> Taken:
     """What layers take one after the other."""
-    names = residency.names
+    stays = residency.channels
     rooms = (high - low for low, high in (residency.rooms[layer] for layer in layers))
-    return together(cost(network.nodes[layer], room, names) for layer, room in zip(layers, rooms, strict=True))
+    return together(cost(network.nodes[layer], room, stays) for layer, room in zip(layers, rooms, strict=True))
 
 
 def _fusable_readers(
@@ -105,8 +106,8 @@ def _fused(
     pieces = free_pieces(residency, memories.activation, range(first, last + 1))
     if pieces is None:
         return None
-    names = residency.names | {node.name}
-    choices = [bands(each, names) for each in nodes]
+    stays = {**residency.channels, node.name: node.output.channels}
+    choices = [bands(each, stays) for each in nodes]
     found: list[Fusion] = []
     for rows in sorted(choices[1], reverse=True):
         turns = ceil_div(readers[0].output.height, rows)

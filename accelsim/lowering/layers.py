@@ -105,12 +105,12 @@ class Lowerer:
         plan = self.fused_plans.get(node.name)
         if plan is None and on_vector_unit(node, self.machine):
             with naming(node):
-                plan = plan_vector(node, self.planner.shape(node, self.residency.names), self.limits).plan
+                plan = plan_vector(node, self.planner.shape(node, self.residency.channels), self.limits).plan
         elif plan is None:
-            cost = self.planner.cost(node, self.limits.activation_bytes, self.residency.names, self.pins)
+            cost = self.planner.cost(node, self.limits.activation_bytes, self.residency.channels, self.pins)
             plan, self.limits = cost.plan, replace(self.limits, activation_bytes=cost.most)
         assert plan is not None
-        self.plans[-1], self.asked[-1] = plan, (self.planner.shape(node, self.residency.names), self.limits)
+        self.plans[-1], self.asked[-1] = plan, (self.planner.shape(node, self.residency.channels), self.limits)
         return plan
 
     def _weight_tensor(self, node: Node, tile: tuple[int, int, int]) -> Tensor:
@@ -221,21 +221,26 @@ class Lowerer:
         return held.results
 
     def _results(self, node: Node, work: Work, channels: Channels | None = None) -> tuple[Tile, ...]:
-        """The tiles that the outputs of `work` fill, one for each range of channels where they lie."""
+        """The tiles that the outputs of `work` fill, one for each range of channels where they lie; those that stay and
+        those that are stored are tiles of their own."""
         if channels is None:
             channels = np.arange(work.channels.start, work.channels.stop)
         place = self.maps.by_name[node.name]
-        stays = node.name in self.residency.stays
-        tiles = tuple(
-            Tile(place.tensor, (work.images, work.rows, work.cols, where), Buffer.ACTIVATION, stays)
-            for where in place.writes(channels)
+        stay = self.residency.stays.get(node.name)
+        leading = stay.channels if stay else 0
+        kept, stored = (
+            tuple(
+                Tile(place.tensor, (work.images, work.rows, work.cols, where), Buffer.ACTIVATION, stays)
+                for where in place.writes(part)
+            )
+            for part, stays in ((channels[channels < leading], True), (channels[channels >= leading], False))
         )
-        if stays:
-            self.kept.setdefault(place.tensor, []).extend(tiles)
-            self.kept_by.setdefault(node.name, []).extend(tiles)
+        if stay:
+            self.kept.setdefault(place.tensor, []).extend(kept)
+            self.kept_by.setdefault(node.name, []).extend(kept)
             mask = self.kept_channels.setdefault(place.tensor, np.zeros(place.tensor.dims[3], dtype=np.bool_))
-            mask[place.channels] = True
-        return tiles
+            mask[place.channels[:leading]] = True
+        return (*kept, *stored)
 
     def addresses(self) -> dict[Tile, int]:
         """Where the tiles that stay lie: those of a map one after the other.

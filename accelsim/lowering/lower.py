@@ -23,7 +23,7 @@ from accelsim.lowering.residency import (
     plan_residency,
 )
 from accelsim.lowering.schedule import Places, schedule
-from accelsim.lowering.tiling import LayerShape, Limits, Plan
+from accelsim.lowering.tiling import NOTHING_STAYS, LayerShape, Limits, Plan, Stays
 from accelsim.lowering.vector_work import on_vector_unit
 from accelsim.network.graph import Network, Node, Op
 from accelsim.network.stream import stream
@@ -84,11 +84,11 @@ def _residency(network: Network, layers: int, planner: Planner, found: Sequence[
     machine, nodes = planner.machine, network.nodes[:layers]
     capacity = machine.sram.activation.capacity_bytes
 
-    def in_bursts(node: Node, room: int, stays: frozenset[str]) -> Taken:
+    def in_bursts(node: Node, room: int, stays: Stays) -> Taken:
         cost = planner.cost(node, room, stays, pins)
         return Taken(cost.burst_bytes, cost.score)
 
-    def asked(node: Node, room: int, stays: frozenset[str]) -> Taken:
+    def asked(node: Node, room: int, stays: Stays) -> Taken:
         cost = planner.cost(node, room, stays, pins)
         return Taken(cost.asked_bytes, cost.score)
 
@@ -126,7 +126,7 @@ def _pins(network: Network, layers: int, planner: Planner) -> Pins:
         network,
         sizes,
         sram.weight.capacity_bytes,
-        lambda node, pins: planner.cost(node, room, frozenset(), pins).burst_bytes,
+        lambda node, pins: planner.cost(node, room, NOTHING_STAYS, pins).burst_bytes,
     )
 
 

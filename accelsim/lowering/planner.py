@@ -23,7 +23,7 @@ from accelsim.lowering.search import (
     planned,
     vector_dram_bytes,
 )
-from accelsim.lowering.tiling import LayerShape, Limits, Plan, layer_weight_bytes, loaded_inputs
+from accelsim.lowering.tiling import NOTHING_STAYS, LayerShape, Limits, Plan, Stays, layer_weight_bytes, loaded_inputs
 from accelsim.lowering.vector_work import on_vector_unit
 from accelsim.network.graph import ADDRESSES, Node, Op
 
@@ -50,9 +50,9 @@ class LayerCost(NamedTuple):
 NOTHING = LayerCost(0, 0, 0, 0, 0, None)
 """Of a layer that is only addresses."""
 
-Setting = tuple[str, int, bool, int, bool]
-"""What a layer's plan depends on beside its room: the layer, how many channels it loads and whether it stores its
-results, room for weights and whether its own stay."""
+Setting = tuple[str, int, int, int, bool]
+"""What a layer's plan depends on beside its room: the layer, how many channels it loads and stores, room for weights
+and whether its own stay."""
 
 
 @contextmanager
@@ -120,13 +120,13 @@ class Planner:
             pinned=node.weights_name in pins.names,
         )
 
-    def shape(self, node: Node, stays: frozenset[str]) -> LayerShape:
+    def shape(self, node: Node, stays: Stays) -> LayerShape:
         """What the choice of a layer's plan depends on, if these maps stay."""
         if node.name not in self.shapes:
             self.shapes[node.name] = LayerShape.of(node, self.batch, self.maps)
-        return replace(self.shapes[node.name], loaded=self._loaded(node, stays), stores=node.name not in stays)
+        return replace(self.shapes[node.name], loaded=self._loaded(node, stays), stored=_stored(node, stays))
 
-    def cost(self, node: Node, room: int, stays: frozenset[str], pins: Pins) -> LayerCost:
+    def cost(self, node: Node, room: int, stays: Stays, pins: Pins) -> LayerCost:
         """Of a layer with so much room for its tiles, if these maps and weights stay. Raises LoweringError."""
         if node.op in ADDRESSES and not self.maps.copies[node.name]:
             return NOTHING
@@ -138,19 +138,19 @@ class Planner:
             family.known.append(self._cost(node, family.shape, replace(family.limits, activation_bytes=room)))
         return family.known[-1]
 
-    def bands(self, node: Node, stays: frozenset[str], pins: Pins) -> dict[int, Band]:
+    def bands(self, node: Node, stays: Stays, pins: Pins) -> dict[int, Band]:
         """The plans of a layer on the array in bands, these maps being on chip."""
         family = self._family(node, stays, pins)
         return bands(family.shape, family.limits)
 
     def weight_bytes(self, node: Node, pins: Pins) -> int:
         """Of all weights of a layer in one tile."""
-        family = self._family(node, frozenset(), pins)
+        family = self._family(node, NOTHING_STAYS, pins)
         return layer_weight_bytes(family.shape, family.limits)
 
-    def _family(self, node: Node, stays: frozenset[str], pins: Pins) -> Family:
+    def _family(self, node: Node, stays: Stays, pins: Pins) -> Family:
         pinned = node.weights_name in pins.names
-        setting = (node.name, self._loaded(node, stays), node.name not in stays, pins.room, pinned)
+        setting = (node.name, self._loaded(node, stays), _stored(node, stays), pins.room, pinned)
         family = self.families.get(setting)
         if family is None:
             shape = self.shape(node, stays)
@@ -180,12 +180,12 @@ class Planner:
         moved, asked = (round(shape.times * each) for each in (best.burst_bytes, best.asked_bytes))
         return LayerCost(best.activation_bytes, room, moved, asked, shape.times * best.score, best.plan)
 
-    def _loaded(self, node: Node, stays: frozenset[str]) -> int:
+    def _loaded(self, node: Node, stays: Stays) -> int:
         """Channels that a layer loads if these maps stay (`LayerShape.loaded`)."""
         if node.name not in self.inputs:
             self.inputs[node.name] = self._inputs(node)
         channels, parts = self.inputs[node.name]
-        return channels - sum(parts[name] for name in parts.keys() & stays)
+        return channels - sum(min(parts[name], stays[name]) for name in parts.keys() & stays.keys())
 
     def _inputs(self, node: Node) -> tuple[int, dict[str, int]]:
         read = [self.maps.by_name[name] for name in loaded_inputs(node)]
@@ -198,3 +198,8 @@ class Planner:
                 if part:
                     parts[name] = parts.get(name, 0) + part
         return sum(len(place.channels) for place in read), parts
+
+
+def _stored(node: Node, stays: Stays) -> int:
+    """Channels that a layer stores if these maps stay."""
+    return node.output.channels - stays.get(node.name, 0)

@@ -1,9 +1,9 @@
 """Which feature maps stay on chip from the layer that computes them to the last that reads them.
 
-A map stays whole or not at all, and takes its bytes of the activation buffer from the first piece of its layer to the
-last of its last reader; layers in between have the rest for their tiles. Maps are chosen greedily, those that stay for
-the fewest layers first, of them the smaller, and each only if the DRAM bytes of all layers get fewer and the objective
-is estimated to be nearly as good as if nothing stayed.
+A map stays whole or not at all, and takes its bytes of the activation
+buffer from the first piece of its layer to the last of its last reader; layers in between have the rest for their
+tiles. Maps are chosen greedily, those that stay for the fewest layers first, of them the smaller, and each only if the
+DRAM bytes of all layers get fewer and the objective is estimated to be nearly as good as if nothing stayed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import NamedTuple
 from accelsim.errors import LoweringError
 from accelsim.lowering.placement import Maps
 from accelsim.lowering.search import NEARLY
-from accelsim.lowering.tiling import Plan
+from accelsim.lowering.tiling import NOTHING_STAYS, Plan, Stays
 from accelsim.network.graph import ADDRESSES, Network, Node, Op
 from accelsim.network.stream import numbered
 from accelsim.program.commands import Tile
@@ -31,7 +31,7 @@ class Taken(NamedTuple):
     score: float
 
 
-Cost = Callable[[Node, int, frozenset[str]], Taken]
+Cost = Callable[[Node, int, Stays], Taken]
 """What a layer takes, given the bytes of activation buffer for its tiles and the maps that stay.
 
 Raises LoweringError where it does not fit."""
@@ -53,12 +53,13 @@ class MapsOutgrownError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Stay:
-    """A map that may stay: from layer `first` to layer `last`, in so many bytes."""
+    """A map that may stay, or its leading channels: from layer `first` to layer `last`, in so many bytes."""
 
     name: str
     first: int
     last: int
     size: int
+    channels: int
 
     @property
     def layers(self) -> range:
@@ -108,21 +109,22 @@ class Residency:
     fusions: dict[str, Fusion] = field(default_factory=dict)
 
     @property
-    def names(self) -> frozenset[str]:
-        return frozenset(self.stays)
+    def channels(self) -> Stays:
+        """How many stay, by the name of the map."""
+        return {name: stay.channels for name, stay in self.stays.items()}
 
     def taken(self, nodes: Sequence[Node], cost: Cost) -> Taken:
         """What all layers take, by what each does. Raises LoweringError."""
         fused = {layer for fusion in self.fusions.values() for layer in fusion.layers}
-        names = self.names
+        stays = self.channels
         alone = (
-            cost(nodes[layer], high - low, names) for layer, (low, high) in enumerate(self.rooms) if layer not in fused
+            cost(nodes[layer], high - low, stays) for layer, (low, high) in enumerate(self.rooms) if layer not in fused
         )
         return together((*alone, *(fusion.taken for fusion in self.fusions.values())))
 
-    def fused(self, fusion: Fusion) -> Residency:
-        """The same with these layers fused."""
-        stay = Stay(fusion.name, fusion.first, fusion.last, fusion.slots * fusion.slot_bytes)
+    def fused(self, fusion: Fusion, channels: int) -> Residency:
+        """The same with these layers fused, the map between having so many channels."""
+        stay = Stay(fusion.name, fusion.first, fusion.last, fusion.slots * fusion.slot_bytes, channels)
         rooms = (*self.rooms[: fusion.first], *(fusion.room for _ in fusion.layers), *self.rooms[fusion.last + 1 :])
         return Residency(
             {**self.stays, fusion.name: stay},
@@ -138,7 +140,7 @@ class Residency:
         for number in range(1, inferences + 1):
             for stay in self.stays.values():
                 name, shift = numbered(stay.name, number), (number - 1) * layers
-                stays[name] = Stay(name, stay.first + shift, stay.last + shift, stay.size)
+                stays[name] = replace(stay, name=name, first=stay.first + shift, last=stay.last + shift)
                 addresses[name] = self.addresses[stay.name]
         several = (
             each.numbered(number, layers) for number in range(1, inferences + 1) for each in self.fusions.values()
@@ -179,7 +181,7 @@ def plan_residency(
 
     Limits that went the same way so far go it together, and have the same plan if they never part.
     """
-    costs = tuple(cost(node, capacity, frozenset()) for node in nodes)
+    costs = tuple(cost(node, capacity, NOTHING_STAYS) for node in nodes)
     start = _Chosen((), (), nothing_stays(len(nodes), capacity).rooms, costs)
     chosen, most = dict.fromkeys(limits, start), NEARLY * together(costs).score
     for stay in sorted(found, key=_worth):
@@ -208,12 +210,12 @@ def _with(before: _Chosen, stay: Stay, nodes: Sequence[Node], capacity: int, cos
         return before
     places, layers = found
     rooms = (*before.rooms[: layers.start], *_rooms(places, layers, capacity), *before.rooms[layers.stop :])
-    names, costs = frozenset(each.name for each in stays), list(before.costs)
+    channels, costs = {each.name: each.channels for each in stays}, list(before.costs)
     for layer in layers:
         low, high = rooms[layer]
         if (low, high) != before.rooms[layer] or stay.first <= layer <= stay.last:
             try:
-                costs[layer] = cost(nodes[layer], high - low, names)
+                costs[layer] = cost(nodes[layer], high - low, channels)
             except LoweringError:
                 return before
     moved, score = together(costs)
@@ -285,7 +287,7 @@ def candidates(network: Network, maps: Maps, layers: int) -> Iterator[Stay]:
             bits = maps.by_name[node.name].tensor.bits
             size = packed_bytes(network.batch * shape.elements, bits)
             slack = 0 if bits % 8 == 0 else network.batch * shape.height * shape.width
-            yield Stay(node.name, number, max(numbers[reader] for reader in readers), size + slack)
+            yield Stay(node.name, number, max(numbers[reader] for reader in readers), size + slack, shape.channels)
 
 
 def readers_of(network: Network, maps: Maps, name: str) -> list[str]:

@@ -212,7 +212,8 @@ def _spaces(computes: Sequence[Compute]) -> dict[Tile, int]:
     largest: dict[tuple[int, Tensor, Buffer, bool], int] = {}
     keys: dict[Tile, tuple[int, Tensor, Buffer, bool]] = {}
     for compute in computes:
-        alone = compute.results if len(compute.results) == 1 else ()
+        stored = [tile for tile in compute.results if not tile.stays]
+        alone = stored if len(stored) == 1 else []
         loaded = [tile for tile in _reads(compute) if not tile.stays]
         places = [(tile.tensor, tile.buffer) for tile in loaded]
         single = [tile for tile in loaded if places.count((tile.tensor, tile.buffer)) == 1]

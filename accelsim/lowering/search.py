@@ -103,7 +103,7 @@ def bands(shape: LayerShape, limits: Limits) -> dict[int, Band]:
         plans = in_bands(shape, limits, dataflow)
         estimate, asked = Estimate(shape, limits, dataflow, plans), requested_bytes(shape, limits, plans)
         loaded = up(plans.blocks.taken * shape.loaded_inputs * array.ifmap_bits, 8)
-        stored = up(plans.blocks.pixels * (shape.output.channels * shape.stores) * array.ofmap_bits, 8)
+        stored = up(plans.blocks.pixels * shape.stored * array.ofmap_bits, 8)
         scores = asked if limits.objective == "dram_bytes" else _score(limits.objective, estimate)
         for index, (rows, score) in enumerate(zip(plans.blocks.rows.tolist(), scores.tolist(), strict=True)):
             if rows not in found or score < found[rows].score:
@@ -167,7 +167,7 @@ def vector_dram_bytes(node: Node, shape: LayerShape, limits: Limits, rows: int, 
     down = axis_tiles(window.vertical, output.height, size.height)
     across = axis_tiles(window.horizontal, output.width, size.width)
     pixels = _total(down, rows) * _total(across, cols)
-    given = output.elements * array.ofmap_bits if shape.stores else 0
+    given = output.height * output.width * shape.stored * array.ofmap_bits
     weights = node.stored_weight_bits(array.weight_bits) / 8 if node.is_depthwise and not limits.pinned else 0.0
     return shape.batch * (pixels * shape.loaded * array.ifmap_bits + given) / 8 + weights
 

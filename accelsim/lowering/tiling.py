@@ -5,9 +5,10 @@ The tiles of the vector unit are here too: the largest of which two fit, and at 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -28,6 +29,11 @@ Order = tuple[Loop, Loop, Loop, Loop]
 
 Size = Any
 """A number, or an array of numbers."""
+
+Stays = Mapping[str, int]
+"""How many channels of each map stay on chip, the leading ones."""
+
+NOTHING_STAYS: Stays = MappingProxyType({})
 
 Fits = Callable[[int, int, int], bool]
 """Whether so many images, rows and columns of outputs fit."""
@@ -62,7 +68,8 @@ class LayerShape:
 
     source_channels, target_channels: of the tensors that input and output lie in, more than their own where these are
     parts of a concat. scattered: whether neighbouring output channels are stored apart (a channel shuffle follows).
-    loaded: channels of all inputs that come from DRAM, the others being on chip; stores: whether the results go there.
+    loaded: channels of all inputs that come from DRAM, the others being on chip; stored: those of the output that go
+    there.
     times: how often the plan is carried out, each time on other operands (a product of maps, image by image).
     """
 
@@ -75,12 +82,12 @@ class LayerShape:
     target_channels: int
     scattered: bool
     loaded: int
-    stores: bool
+    stored: int
     times: int = 1
 
     @classmethod
-    def of(cls, node: Node, batch: int, maps: Maps, stays: frozenset[str] = frozenset()) -> LayerShape:
-        """The shape of a node's first input and output, placed so in DRAM, of which some maps stay on chip.
+    def of(cls, node: Node, batch: int, maps: Maps, stays: Stays = NOTHING_STAYS) -> LayerShape:
+        """The shape of a node's first input and output, placed so in DRAM, while some maps stay on chip.
 
         A product of two maps is planned for one image, its right map in the place of weights.
         """
@@ -96,7 +103,7 @@ class LayerShape:
             target.tensor.dims[3],
             bool(np.any(np.diff(target.channels) != 1)),
             sum(_loaded_channels(maps, stays, name) for name in loaded_inputs(node)),
-            node.name not in stays,
+            node.output.channels - stays.get(node.name, 0),
             batch if product else 1,
         )
 
@@ -129,13 +136,13 @@ def loaded_inputs(node: Node) -> tuple[str, ...]:
     return node.inputs[:1] if node.op is Op.PRODUCT else tuple(dict.fromkeys(node.inputs))
 
 
-def _loaded_channels(maps: Maps, stays: frozenset[str], name: str) -> int:
+def _loaded_channels(maps: Maps, stays: Stays, name: str) -> int:
     """Channels of a map that do not stay: those of none of the maps that lie in its place and do."""
     place = maps.by_name[name]
     loaded = np.ones(place.tensor.dims[3], dtype=np.bool_)
-    for other in stays:
+    for other, channels in stays.items():
         if maps.by_name[other].tensor is place.tensor:
-            loaded[maps.by_name[other].channels] = False
+            loaded[maps.by_name[other].channels[:channels]] = False
     return int(np.count_nonzero(loaded[place.channels]))
 
 
@@ -326,7 +333,8 @@ def vector_bytes(
     loaded = taken * min(shape.loaded, maps * channels) // channels
     total = maps * packed_bytes(ceil_div(loaded, maps), array.ifmap_bits) + packed_bytes(factors, array.ifmap_bits)
     weights = _weight_bytes(shape, limits, channels, 1, 1) if node.is_depthwise else 0
-    return total + packed_bytes(given if shape.stores else 0, array.ofmap_bits), weights
+    stored = given * min(shape.stored, channels) // channels
+    return total + packed_bytes(stored, array.ofmap_bits), weights
 
 
 def _pipelined(largest: tuple[int, int, int], channels: int) -> Plan:

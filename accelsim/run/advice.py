@@ -18,7 +18,7 @@ from accelsim.lowering.array_work import array_work
 from accelsim.lowering.dataflows import DATAFLOWS, DataflowName
 from accelsim.lowering.placement import Maps, place_maps
 from accelsim.lowering.search import planned
-from accelsim.lowering.tiling import LayerShape, Limits
+from accelsim.lowering.tiling import NOTHING_STAYS, LayerShape, Limits
 from accelsim.lowering.vector_work import on_vector_unit, ops_per_element, vector_cycles
 from accelsim.network.graph import Node
 from accelsim.records import LayerRecord
@@ -87,7 +87,7 @@ class _Looked:
         source, limits = node.inputs[0], self.limits(node)
         size = packed_bytes(batch * node.sizes[0].elements, self.maps.by_name[source].tensor.bits)
         may_stay = self.machine.scheduling.keep_activations == "auto" and size <= limits.activation_half
-        stays = frozenset({source}) if may_stay else frozenset[str]()
+        stays = {source: node.sizes[0].channels} if may_stay else NOTHING_STAYS
         return planned(LayerShape.of(node, batch, self.maps, stays), limits).burst_bytes
 
     def on_chip(self, node: Node, batch: int) -> dict[DataflowName, int]:
