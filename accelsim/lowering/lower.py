@@ -10,6 +10,7 @@ from operator import add
 from accelsim.config.machine import Machine
 from accelsim.lowering.fusion import Memories, in_turns, plan_fusion
 from accelsim.lowering.layers import Lowerer
+from accelsim.lowering.parts import plan_parts
 from accelsim.lowering.pinning import Pins, plan_pins, stored_bytes
 from accelsim.lowering.placement import Maps, place_maps
 from accelsim.lowering.planner import Planner
@@ -80,7 +81,7 @@ def lower(network: Network, machine: Machine) -> Lowered:
 
 def _residency(network: Network, layers: int, planner: Planner, found: Sequence[Stay], pins: Pins) -> Residency:
     """What stays, and what is fused beside it: large maps that stay leave no room to fuse others, so that several
-    limits to their size are tried, and what asks for the fewest DRAM bytes is taken."""
+    limits to their size are tried, and what asks for the fewest DRAM bytes is taken. Parts of maps come last."""
     machine, nodes = planner.machine, network.nodes[:layers]
     capacity = machine.sram.activation.capacity_bytes
 
@@ -114,7 +115,8 @@ def _residency(network: Network, layers: int, planner: Planner, found: Sequence[
     plans = [each for cost in costs for each in plan_residency(nodes, found, capacity, limits, cost)]
     different = {id(each): each for each in plans}.values()
     choices = [*(fused(each) if fusing else each for each in different), alone]
-    return min(choices, key=lambda each: each.taken(nodes, asked).dram_bytes)
+    best = min(choices, key=lambda each: each.taken(nodes, asked).dram_bytes)
+    return plan_parts(nodes, best, found, planner.maps, machine.dram.burst_bytes, (in_bursts, asked))
 
 
 def _pins(network: Network, layers: int, planner: Planner) -> Pins:

@@ -1,6 +1,6 @@
 """Which feature maps stay on chip from the layer that computes them to the last that reads them.
 
-A map stays whole or not at all, and takes its bytes of the activation
+Here a map stays whole or not at all (parts of others come after, in `parts`), and takes its bytes of the activation
 buffer from the first piece of its layer to the last of its last reader; layers in between have the rest for their
 tiles. Maps are chosen greedily, those that stay for the fewest layers first, of them the smaller, and each only if the
 DRAM bytes of all layers get fewer and the objective is estimated to be nearly as good as if nothing stayed.
@@ -131,6 +131,19 @@ class Residency:
             {**self.addresses, fusion.name: fusion.low},
             rooms,
             {**self.fusions, fusion.name: fusion},
+        )
+
+    def beside(self, part: Stay, low: int) -> Residency:
+        """The same and a part of a map at this address in the room of its layers, which keep the larger piece."""
+        rooms = list(self.rooms)
+        for layer in part.layers:
+            bottom, top = rooms[layer]
+            rooms[layer] = max((bottom, low), (low + part.size, top), key=lambda room: room[1] - room[0])
+        return replace(
+            self,
+            stays={**self.stays, part.name: part},
+            addresses={**self.addresses, part.name: low},
+            rooms=tuple(rooms),
         )
 
     def repeated(self, inferences: int, layers: int) -> Residency:
