@@ -76,9 +76,9 @@ class Family(NamedTuple):
 class Planner:
     """Looks for the plan of each layer once, and anew only where it would not fit, or might be bettered in more room.
 
-    families: by setting; alike: by all that makes layers alike, on the vector unit also
-    what they do. inputs: of each layer how many channels it reads, and how many of them are of which map. by_tensor:
-    the maps that lie in each.
+    families: by setting; alike: by all that makes layers alike, on the vector unit also what they do. limits_of: a
+    layer with the whole activation buffer, room for weights, and whether its own stay. inputs: of each layer how many
+    channels it reads, and how many of them are of which map. by_tensor: the maps that lie in each.
     """
 
     machine: Machine
