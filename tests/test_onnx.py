@@ -29,7 +29,13 @@ from accelsim.run.simulate import simulate
 
 ROOT = Path(__file__).resolve().parent.parent
 GOLDENS = sorted((Path(__file__).parent / "data" / "onnx").glob("*.onnx"))
-COLUMNS = "type in_h in_w in_c out_h out_w out_c kh kw stride pad groups macs params".split()  # noqa: SIM905
+COLUMNS = (
+    "type", "in_h", "in_w", "in_c", "out_h", "out_w", "out_c", "kh", "kw", "stride", "pad", "groups", "macs", "params",
+)  # fmt: skip
+
+ATTRIBUTES = (
+    "pads", "strides", "kernel_shape", "group", "axis", "perm", "axes", "dilations", "ceil_mode", "size",
+)  # fmt: skip
 
 Nodes = Sequence[onnx.NodeProto]
 
@@ -743,7 +749,7 @@ OPERANDS = st.sampled_from(["x", "a", "b", "c", "w", "s", "none"])
             st.lists(OPERANDS, min_size=1, max_size=3),
             st.sampled_from(["a", "b", "c", "y"]),
             st.dictionaries(
-                st.sampled_from("pads strides kernel_shape group axis perm axes dilations ceil_mode size".split()),  # noqa: SIM905
+                st.sampled_from(ATTRIBUTES),
                 st.one_of(st.integers(-3, 9), st.lists(st.integers(-2, 5), min_size=1, max_size=5)),
                 max_size=3,
             ),

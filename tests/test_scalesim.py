@@ -76,7 +76,7 @@ def test_every_golden_row_has_its_compute_cycles() -> None:
     for row in GOLDENS:
         m, k, n, rows, cols = (int(row[name]) for name in ("M", "K", "N", "rows", "cols"))
         array = ArrayShape(rows, cols, timing="scalesim-v3")
-        found = array_cycles(DATAFLOWS[row["dataflow"]], Gemm(1, m, k, n), array, overlap=False)  # type: ignore[index]
+        found = array_cycles(DATAFLOWS[row["dataflow"]], Gemm(1, m, k, n), array, overlap=False)
         assert found == int(row["compute_cycles"]), row
 
 
@@ -126,7 +126,7 @@ def test_its_default_configuration_is_our_scalesim_default(tmp_path: Path) -> No
 def test_bandwidth_is_the_users_where_it_is_to_be(tmp_path: Path) -> None:
     path = Path(configuration(tmp_path))
     path.write_text(path.read_text().replace("CALC", "user").replace("Bandwidth : 10", "Bandwidth : 20, 20,20"))
-    assert load_machine(str(path), (), read).dram.bytes_per_clock == 20  # type: ignore[union-attr]
+    assert load_machine(str(path), (), read).dram.bytes_per_clock == 20
 
 
 def test_a_comma_at_the_end_changes_nothing(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from accelsim.lowering.bound import least_dram_bytes
 from accelsim.lowering.candidates import fitting
 from accelsim.lowering.lower import lower
 from accelsim.lowering.placement import place_maps
-from accelsim.lowering.search import plan_convolution, planned
+from accelsim.lowering.search import planned
 from accelsim.lowering.tiling import LayerShape, Limits, Prices
 from accelsim.lowering.traffic import traffic
 from accelsim.records import ActionCounts
@@ -75,7 +75,7 @@ def planned_bytes(layer: Layer, machine: Machine) -> int:
     network = network_of([row_of(layer)], (layer.height, layer.width, layer.groups * layer.inputs))
     maps = place_maps(network, machine.array.activation_bits, scatter=True)
     shape, limits = LayerShape.of(network.nodes[0], 1, maps), Limits.of(machine)
-    return traffic(shape, plan_convolution(shape, limits), limits.array).bytes
+    return traffic(shape, planned(shape, limits).plan, limits.array).bytes
 
 
 def buffers_of(machine: Machine) -> Buffers:

@@ -22,7 +22,7 @@ def complete(parser: argparse.ArgumentParser) -> None:
 
     for action in _actions(parser):
         if completer := _completer(action):
-            action.completer = completer  # type: ignore[attr-defined]
+            action.completer = completer  # type: ignore[attr-defined]  # where argcomplete looks
     argcomplete.autocomplete(parser)
 
 

@@ -49,7 +49,7 @@ def plan_fusion(
     on_array: Callable[[Node], bool],
 ) -> Residency:
     """What stays, and the layers to fuse beside it: those that save most DRAM bytes first, each layer at most once, and
-    none that is estimated to be worse by the objective."""
+    none for which the objective is estimated to be more than a tenth worse."""
     layers = len(residency.rooms)
     found: list[tuple[int, Fusion]] = []
     for number, node in enumerate(network.nodes[:layers]):

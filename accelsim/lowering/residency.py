@@ -126,11 +126,12 @@ class Residency:
         """The same with these layers fused, the map between having so many channels."""
         stay = Stay(fusion.name, fusion.first, fusion.last, fusion.slots * fusion.slot_bytes, channels)
         rooms = (*self.rooms[: fusion.first], *(fusion.room for _ in fusion.layers), *self.rooms[fusion.last + 1 :])
-        return Residency(
-            {**self.stays, fusion.name: stay},
-            {**self.addresses, fusion.name: fusion.low},
-            rooms,
-            {**self.fusions, fusion.name: fusion},
+        return replace(
+            self,
+            stays={**self.stays, fusion.name: stay},
+            addresses={**self.addresses, fusion.name: fusion.low},
+            rooms=rooms,
+            fusions={**self.fusions, fusion.name: fusion},
         )
 
     def beside(self, part: Stay, low: int) -> Residency:

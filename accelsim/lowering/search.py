@@ -41,7 +41,6 @@ MOST_PIECES = 1 << 20
 NEARLY = 1.02
 """Plans whose estimated clocks are this near to the least count as equally quick: fewer bytes decide."""
 
-
 MOST_ESTIMATED = 512
 """Of plans of all sizes; for objectives other than clocks those with the fewest bytes are estimated."""
 
@@ -64,17 +63,12 @@ class Planned(NamedTuple):
     score: float
 
 
-def plan_convolution(shape: LayerShape, limits: Limits) -> Plan:
-    """Tile sizes, loop order and dataflow for a convolution on the array.
+@lru_cache(maxsize=1 << 13)
+def planned(shape: LayerShape, limits: Limits) -> Planned:
+    """Tile sizes, loop order and dataflow for a layer on the array, and what they take.
 
     Raises LoweringError where not even the smallest tiles fit.
     """
-    return planned(shape, limits).plan
-
-
-@lru_cache(maxsize=1 << 13)
-def planned(shape: LayerShape, limits: Limits) -> Planned:
-    """The same with what it takes."""
     found = [best for dataflow in limits.dataflows if (best := _best(shape, limits, dataflow))]
     if not found:
         raise LoweringError("its smallest tile fits no half of the SRAM buffers")
@@ -97,7 +91,7 @@ class Band(NamedTuple):
 
 @lru_cache(maxsize=1 << 12)
 def bands(shape: LayerShape, limits: Limits) -> dict[int, Band]:
-    """The quickest plan with bands of so many rows and all channels, by rows; weights are loaded once."""
+    """The best plan with bands of so many rows and all channels, by rows; weights are loaded once."""
     array, found = limits.array, dict[int, Band]()
     for dataflow in limits.dataflows:
         plans = in_bands(shape, limits, dataflow)

@@ -86,8 +86,8 @@ class LayerShape:
     times: int = 1
 
     @classmethod
-    def of(cls, node: Node, batch: int, maps: Maps, stays: Stays = NOTHING_STAYS) -> LayerShape:
-        """The shape of a node's first input and output, placed so in DRAM, while some maps stay on chip.
+    def of(cls, node: Node, batch: int, maps: Maps) -> LayerShape:
+        """The shape of a node's first input and output, placed so in DRAM, where all maps go.
 
         A product of two maps is planned for one image, its right map in the place of weights.
         """
@@ -102,8 +102,8 @@ class LayerShape:
             source.tensor.dims[3],
             target.tensor.dims[3],
             bool(np.any(np.diff(target.channels) != 1)),
-            sum(_loaded_channels(maps, stays, name) for name in loaded_inputs(node)),
-            node.output.channels - stays.get(node.name, 0),
+            sum(len(maps.by_name[name].channels) for name in loaded_inputs(node)),
+            node.output.channels,
             batch if product else 1,
         )
 
@@ -134,16 +134,6 @@ class LayerShape:
 def loaded_inputs(node: Node) -> tuple[str, ...]:
     """The maps that pass through the activation buffer: the right one of a product is with the weights."""
     return node.inputs[:1] if node.op is Op.PRODUCT else tuple(dict.fromkeys(node.inputs))
-
-
-def _loaded_channels(maps: Maps, stays: Stays, name: str) -> int:
-    """Channels of a map that do not stay: those of none of the maps that lie in its place and do."""
-    place = maps.by_name[name]
-    loaded = np.ones(place.tensor.dims[3], dtype=np.bool_)
-    for other, channels in stays.items():
-        if maps.by_name[other].tensor is place.tensor:
-            loaded[maps.by_name[other].channels[:channels]] = False
-    return int(np.count_nonzero(loaded[place.channels]))
 
 
 class Prices(NamedTuple):

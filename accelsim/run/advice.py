@@ -16,9 +16,11 @@ from accelsim.errors import LoweringError
 from accelsim.lowering.array_alone import layer_product
 from accelsim.lowering.array_work import array_work
 from accelsim.lowering.dataflows import DATAFLOWS, DataflowName
+from accelsim.lowering.pinning import no_pins
 from accelsim.lowering.placement import Maps, place_maps
+from accelsim.lowering.planner import Planner
 from accelsim.lowering.search import planned
-from accelsim.lowering.tiling import NOTHING_STAYS, LayerShape, Limits
+from accelsim.lowering.tiling import NOTHING_STAYS, Limits
 from accelsim.lowering.vector_work import on_vector_unit, ops_per_element, vector_cycles
 from accelsim.network.graph import Node
 from accelsim.records import LayerRecord
@@ -70,6 +72,10 @@ class _Looked:
         return place_maps(self.run.network, self.machine.array.activation_bits, scatter=self.machine.dma.scatter)
 
     @cached_property
+    def planner(self) -> Planner:
+        return Planner(self.machine, self.run.network.batch, self.maps)
+
+    @cached_property
     def loaded_per_clock(self) -> float:
         """Bytes that the DMA engine loads at most in an array clock: bus, one burst a clock, bursts in flight."""
         limits = Limits.of(self.machine)
@@ -78,9 +84,8 @@ class _Looked:
 
     def limits(self, node: Node) -> Limits:
         """What the tiles of a layer are held to if it is alone on chip."""
-        bits = (self.maps.by_name[name].tensor.bits for name in (node.inputs[0], node.name))
-        limits = Limits.of(self.machine)
-        return replace(limits, array=limits.array.for_layer(node, self.machine, *bits))
+        sram = self.machine.sram
+        return self.planner.limits(node, sram.activation.capacity_bytes, no_pins(sram.weight.capacity_bytes))
 
     def bytes_moved(self, node: Node, batch: int) -> float:
         """DRAM bytes of a layer, its input being on chip already where half of the buffer holds it."""
@@ -88,7 +93,7 @@ class _Looked:
         size = packed_bytes(batch * node.sizes[0].elements, self.maps.by_name[source].tensor.bits)
         may_stay = self.machine.scheduling.keep_activations == "auto" and size <= limits.activation_half
         stays = {source: node.sizes[0].channels} if may_stay else NOTHING_STAYS
-        return planned(LayerShape.of(node, batch, self.maps, stays), limits).burst_bytes
+        return planned(Planner(self.machine, batch, self.maps).shape(node, stays), limits).burst_bytes
 
     def on_chip(self, node: Node, batch: int) -> dict[DataflowName, int]:
         """Clocks of a layer's folds with each dataflow, as the SRAM ports let them, all data on chip."""
@@ -224,7 +229,7 @@ def _saved_by_twice(node: Node, looked: _Looked) -> float:
         weight_bytes=2 * now.weight_bytes,
         psum_bits_half=2 * now.psum_bits_half,
     )
-    shape = LayerShape.of(node, looked.run.network.batch, looked.maps)
+    shape = looked.planner.shape(node, NOTHING_STAYS)
     try:
         return len(looked.run.inference_ends) * (planned(shape, now).burst_bytes - planned(shape, twice).burst_bytes)
     except LoweringError:

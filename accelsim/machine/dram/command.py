@@ -68,14 +68,9 @@ class Engine(Sender):
 
     def room(self, clock: int) -> None:
         """See `Sender`."""
-        clocks, place = self.clocks, self.next
-        offer = -(-self.cycle * clocks.other_clocks // clocks.array_clocks)
-        if clock > offer:
-            offer = clock
-        free = self.free[self.channel_of[place]]
-        if free > offer:
-            offer = free
-        before = place - self.window
+        clocks = self.clocks
+        offer = max(clock, self.free[self.channel_of[self.next]], clocks.from_array(self.cycle))
+        before = self.next - self.window
         if before >= 0:
             end = self.memory.channels[self.channel_of[before]].end_of[self.direction][self.number_of[before]]
             if not end:
@@ -88,7 +83,7 @@ class Engine(Sender):
         """See `Sender`."""
         self.free[self.channel_of[self.next]] = clock + 1
         self.next += 1
-        self.cycle = clock * self.clocks.array_clocks // self.clocks.other_clocks + 1
+        self.cycle = self.clocks.within(clock) + 1
         if self.next < len(self.channel_of):
             self.room(0)
             return
