@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from accelsim.config.dram import CommandDevice
 from accelsim.config.load import load_dram
-from accelsim.lowering.lower import lower
+from accelsim.lowering.compile import lower
 from accelsim.machine.dram import compiled
 from accelsim.machine.dram.replay import play_trace
 from accelsim.machine.machine import play

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from accelsim.check.execute import check_network, check_program
 from accelsim.config.machine import Machine
 from accelsim.errors import LoweringError, UserError
-from accelsim.lowering.bound import least_dram_bytes
-from accelsim.lowering.lower import lower
+from accelsim.lowering.compile import lower
+from accelsim.lowering.tiling.bound import least_dram_bytes
 from accelsim.network.graph import Network, Shape
 from accelsim.network.transforms.rewrite import TransformError
 from accelsim.network.transforms.width import widened

@@ -11,7 +11,7 @@ import pytest
 from accelsim.check.execute import check_network, check_program
 from accelsim.errors import ProgramError, UserError
 from accelsim.lowering import layers
-from accelsim.lowering.lower import Lowered, lower
+from accelsim.lowering.compile import Lowered, lower
 from accelsim.network.graph import Network
 from accelsim.program.commands import Command, Compute, Load, Program, Store
 from accelsim.program.link import Waits, link

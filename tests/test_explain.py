@@ -22,7 +22,7 @@ from accelsim.explain.explain import explanation
 from accelsim.explain.plan import plan_dict
 from accelsim.explain.terms import Term, printed_units
 from accelsim.explain.text import explained
-from accelsim.lowering.vector_work import on_vector_unit
+from accelsim.network.ops import on_vector_unit
 from accelsim.network.graph import Network
 from accelsim.records import STALL_CAUSES
 from accelsim.report.columns import COLUMNS

@@ -21,7 +21,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accelsim.lowering.dataflows import (
+from accelsim.dataflows.contract import (
     DATAFLOWS,
     ArrayShape,
     DataflowName,

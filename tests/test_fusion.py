@@ -1,4 +1,4 @@
-"""Do fused layers take turns, with the map between them on chip in bands only, where that moves fewer bytes?"""
+"""Do fused layers take turns, with the map between them on chip in stripes only, where that moves fewer bytes?"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from accelsim.check.execute import check_program
 from accelsim.config.machine import Machine
 from accelsim.errors import LoweringError, UserError
-from accelsim.lowering.lower import Lowered, lower
+from accelsim.lowering.compile import Lowered, lower
 from accelsim.network.graph import Network
 from accelsim.program.commands import Compute, Load, Store
 from accelsim.program.link import link
@@ -68,7 +68,7 @@ def test_the_weights_of_both_have_to_fit() -> None:
 
 
 def test_bands_take_turns_one_ahead_and_the_map_between_takes_two_slots() -> None:
-    """Eight bands of a row each: a a b a b ... b, and of the map between two rows of SRAM in all."""
+    """Eight stripes of a row each: a a b a b ... b, and of the map between two rows of SRAM in all."""
     lowered = lowered_with([convolution("a"), convolution("b")], 6 * ROW)
     assert order(lowered) == ["a", *["a", "b"] * 7, "b"]
     kept = {address for tile, address in lowered.program.addresses.items() if tile.stays}
@@ -91,7 +91,7 @@ def test_squeeze_and_both_expands_take_turns() -> None:
 
 
 def test_layers_are_fused_where_the_objective_allows_it() -> None:
-    """In bands of few rows these two move an eighth less and take a sixth more clocks."""
+    """In stripes of few rows these two move an eighth less and take a sixth more clocks."""
     network = network_of([{**convolution(name, 3), "channels": 32} for name in "ab"], (28, 28, 32))
     for objective, fused in (("cycles", set()), ("dram_bytes", {"a", "b"})):
         keys = {"scheduling__objective": objective, "sram__activation__capacity_bytes": 16 << 10}

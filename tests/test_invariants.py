@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from accelsim.check.execute import check_program
 from accelsim.config.machine import Machine
+from accelsim.dataflows.contract import DATAFLOWS, Gemm, fold_sequence
+from accelsim.dataflows.work import ArrayContext
 from accelsim.errors import LoweringError
-from accelsim.lowering.array_work import ArrayMachine
-from accelsim.lowering.dataflows import DATAFLOWS, Gemm, fold_sequence
-from accelsim.lowering.lower import Lowered, lower
-from accelsim.lowering.vector_work import on_vector_unit
+from accelsim.lowering.compile import Lowered, lower
+from accelsim.network.ops import on_vector_unit
 from accelsim.machine.machine import Timeline, play
 from accelsim.machine.stalls import layer_times
 from accelsim.network.graph import Network, Node, Op
@@ -69,7 +69,7 @@ def test_tiles_in_use_and_in_flight_fit_their_buffers(network: Network, machine:
                 tiles = [tile for tile in dict.fromkeys(_tiles(command)) if tile.buffer is buffer]
                 assert sum(tile.bytes * (1 if tile in stay or tile.stays else 2) for tile in tiles) <= capacity
         if computes[0].unit is Unit.ARRAY:
-            array = ArrayMachine.of(machine).for_layer(network.nodes[layer], machine, 8, 8)
+            array = ArrayContext.of(machine).for_layer(network.nodes[layer], machine, 8, 8)
             plan = lowered.plans[layer]
             assert plan is not None
             array = replace(array, dataflow=plan.dataflow)
@@ -90,7 +90,7 @@ def _everywhere(computes: list[Compute]) -> set[Tile]:
     return loaded | (results if all(set(command.results) in (set(), results) for command in computes) else set())
 
 
-def _most_sums(node: Node, computes: list[Compute], array: ArrayMachine) -> int:
+def _most_sums(node: Node, computes: list[Compute], array: ArrayContext) -> int:
     """The most partial sums that wait at once."""
     waiting: dict[tuple[object, ...], int] = {}
     most = 0
@@ -105,7 +105,7 @@ def _most_sums(node: Node, computes: list[Compute], array: ArrayMachine) -> int:
     return most
 
 
-def _fold_sums(node: Node, command: Compute, array: ArrayMachine) -> int:
+def _fold_sums(node: Node, command: Compute, array: ArrayContext) -> int:
     """Partial sums of one fold; those of OS are in the PEs."""
     work = command.work
     depth = node.output.channels // node.groups

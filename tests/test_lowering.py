@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accelsim.check.execute import check_network
+from accelsim.dataflows.contract import ArrayShape, DataflowName, Gemm
+from accelsim.dataflows.work import ArrayContext, Ratio, array_work
 from accelsim.errors import LoweringError
-from accelsim.lowering.array_work import ArrayMachine, Share, array_work
-from accelsim.lowering.dataflows import ArrayShape, DataflowName, Gemm
-from accelsim.lowering.lower import lower
-from accelsim.lowering.placement import place_maps, progressions, shuffled
-from accelsim.lowering.schedule import Arena
+from accelsim.lowering.compile import lower
+from accelsim.lowering.layout import lay_out, progressions, shuffled
+from accelsim.lowering.prefetch import Arena
 from accelsim.network.graph import Network
 from accelsim.program.commands import Compute, Store
 from accelsim.program.tensors import Range, Tensor, descriptors, elements
@@ -25,9 +25,9 @@ from tests.strategies import machine_of, network_of
 quick = settings(derandomize=True, deadline=None, max_examples=200)
 
 
-def array_of(dataflow: DataflowName, rows: int, cols: int, **ports: int) -> ArrayMachine:
+def array_of(dataflow: DataflowName, rows: int, cols: int, **ports: int) -> ArrayContext:
     wide = 1 << 20
-    return ArrayMachine(
+    return ArrayContext(
         dataflow=dataflow,
         shape=ArrayShape(rows, cols, 1),
         ifmap_bits=8,
@@ -37,7 +37,7 @@ def array_of(dataflow: DataflowName, rows: int, cols: int, **ports: int) -> Arra
         activation_port_bits=ports.get("activation", wide),
         weight_port_bits=ports.get("weight", wide),
         accumulator_port_bits=ports.get("accumulator", wide),
-        stored_weights=Share(8, 1),
+        stored_weights=Ratio(8, 1),
     )
 
 
@@ -120,7 +120,7 @@ def test_a_line_buffer_reads_each_pixel_once() -> None:
     array = array_of("ws", 9, 4, activation=8)
     gemm = Gemm(1, 90, 9, 4)
     assert array_work(gemm, array).chain.stream_cycles == 9 * 90
-    assert array_work(gemm, array, reuse=Share(1, 9)).chain.stream_cycles == 4 * 90
+    assert array_work(gemm, array, reuse=Ratio(1, 9)).chain.stream_cycles == 4 * 90
 
 
 def test_a_line_buffer_saves_sram_reads_of_the_run() -> None:
@@ -257,7 +257,7 @@ SHUFFLE: list[dict[str, Any]] = [
 
 
 def copies_of(network: Network, *, scatter: bool) -> dict[str, tuple[str, ...]]:
-    return place_maps(network, 8, scatter=scatter).copies
+    return lay_out(network, 8, scatter=scatter).copies
 
 
 def test_a_shuffle_is_an_address_unless_the_dma_cannot_scatter() -> None:
@@ -285,7 +285,7 @@ def test_a_map_within_a_shuffled_concat_is_copied_if_another_layer_reads_it() ->
     two = [{"name": name, "op": "matmul", "inputs": ["input"], "channels": 4} for name in "ab"]
     joined = [{"name": "c", "op": "concat", "inputs": ["a", "b"]}, {"name": "s", "op": "shuffle", "groups": 2}]
     network = network_of([*two, *joined, {"name": "d", "op": "matmul", "inputs": ["a"], "channels": 4}], (4, 4, 3))
-    assert place_maps(network, 8, scatter=True).copies == {"s": (), "c": ("a",)}
+    assert lay_out(network, 8, scatter=True).copies == {"s": (), "c": ("a",)}
     assert check_network(network, machine_of()) == []
 
 
@@ -299,7 +299,7 @@ def test_a_slice_lies_within_its_input_and_moves_nothing() -> None:
         {"name": "c", "op": "concat", "inputs": ["s", "b"]},
     ]
     network = network_of(rows, (4, 4, 3), quantize={"layers": {"a": {"activation_bits": 4}}})
-    maps = place_maps(network, 8, scatter=True)
+    maps = lay_out(network, 8, scatter=True)
     assert maps.by_name["t"].tensor is maps.by_name["a"].tensor
     assert maps.by_name["t"].channels.tolist() == [4, 5]
     assert maps.copies == {"s": (), "t": (), "c": ("s",)}

@@ -9,9 +9,9 @@ import pytest
 import simpy
 
 from accelsim.config.machine import Machine
+from accelsim.dataflows.contract import DATAFLOWS, ArrayShape, DataflowName, Gemm, array_cycles
 from accelsim.errors import DeadlockError
-from accelsim.lowering.dataflows import DATAFLOWS, ArrayShape, DataflowName, Gemm, array_cycles
-from accelsim.lowering.lower import lower
+from accelsim.lowering.compile import lower
 from accelsim.machine.dram import IdealDram, Transfer
 from accelsim.machine.machine import Happening, play
 from accelsim.machine.pipeline import Pipeline

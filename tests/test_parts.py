@@ -13,11 +13,11 @@ from accelsim.check.execute import check_program
 from accelsim.config.machine import Machine
 from accelsim.errors import LoweringError
 from accelsim.lowering import lower as lowering
-from accelsim.lowering.lower import Lowered, lower
-from accelsim.lowering.parts import plan_parts
-from accelsim.lowering.placement import place_maps
-from accelsim.lowering.residency import Residency, Stay, Taken, candidates, nothing_stays
-from accelsim.lowering.tiling import Stays
+from accelsim.lowering.compile import Lowered, lower
+from accelsim.lowering.ir import ResidentChannels
+from accelsim.lowering.layout import lay_out
+from accelsim.lowering.schedule.partial import plan_partial_residents
+from accelsim.lowering.schedule.residents import Cost, Residency, Resident, candidates, no_residents
 from accelsim.network.graph import Network, Node
 from accelsim.program.commands import Compute, Load, Store, Tile
 from accelsim.program.link import link
@@ -35,7 +35,7 @@ WHOLE = PIXELS * 64 + 64 * 128 + 2 * PIXELS * 128 + 128 * 64 + PIXELS * 64
 
 
 def parts(lowered: Lowered) -> set[str]:
-    """Maps of which one piece stays and one is stored."""
+    """Layout of which one piece stays and one is stored."""
     computes = [command for command in lowered.program.commands if isinstance(command, Compute)]
     kept, stored = (
         {lowered.program.layers[each.layer] for each in computes for tile in each.results if tile.stays == stays}
@@ -50,12 +50,12 @@ def dram_bytes(lowered: Lowered) -> int:
 
 
 def without_parts(network: Network, machine: Machine) -> Lowered:
-    """Maps stay whole or not at all."""
+    """Layout stay whole or not at all."""
 
     def same(nodes: object, residency: Residency, *rest: object) -> Residency:
         return residency
 
-    with patch.object(lowering, "plan_parts", same):
+    with patch.object(lowering, "plan_partial_residents", same):
         return lower(network, machine)
 
 
@@ -70,31 +70,33 @@ def test_the_largest_part_that_fits_stays_and_one_byte_less_sends_it_out() -> No
     """A map of 8 x 8 x 128 bytes, bursts of 64, and layers that cost a byte for each channel they move, in whatever
     room: half of the map takes 4096 bytes, which is 15/16 of 4369.07."""
     network = network_of(TWO, (8, 8, 64))
-    maps = place_maps(network, 8, scatter=True)
+    maps = lay_out(network, 8, scatter=True)
 
-    def cost(node: Node, room: int, stays: Stays) -> Taken:
-        return Taken(sum(128 - stays.get(name, 0) for name in (node.name, *node.inputs)), 1)
+    def cost(node: Node, room: int, stays: ResidentChannels) -> Cost:
+        return Cost(sum(128 - stays.get(name, 0) for name in (node.name, *node.inputs)), 1)
 
     for room, channels in ((4370, {"a": 64}), (4369, {})):
         found = candidates(network, maps, 2)
-        planned = plan_parts(network.nodes, nothing_stays(2, room), found, maps, 64, (cost,))
+        planned = plan_partial_residents(network.nodes, no_residents(2, room), found, maps, 64, (cost,))
         assert planned.channels == channels
-    planned = plan_parts(network.nodes, nothing_stays(2, 4370), candidates(network, maps, 2), maps, 64, (cost,))
-    assert planned.stays["a"] == Stay("a", 0, 1, PIXELS * 64, 64)
+    planned = plan_partial_residents(
+        network.nodes, no_residents(2, 4370), candidates(network, maps, 2), maps, 64, (cost,)
+    )
+    assert planned.stays["a"] == Resident("a", 0, 1, PIXELS * 64, 64)
     assert planned.rooms == ((0, 4370 - PIXELS * 64),) * 2
 
 
 def test_a_part_stays_if_the_objective_is_nearly_as_good() -> None:
     """Two layers that take 50 each; with part of the map between on chip 51 (2 % more), or a bit more than that."""
     network = network_of(TWO, (8, 8, 64))
-    maps = place_maps(network, 8, scatter=True)
+    maps = lay_out(network, 8, scatter=True)
     for score, stays in ((51.0, {"a"}), (51.1, set())):
 
-        def cost(node: Node, room: int, stays: Stays, score: float = score) -> Taken:
-            return Taken(2 - len(stays), score if stays else 50)
+        def cost(node: Node, room: int, stays: ResidentChannels, score: float = score) -> Cost:
+            return Cost(2 - len(stays), score if stays else 50)
 
         found = candidates(network, maps, 2)
-        planned = plan_parts(network.nodes, nothing_stays(2, 5000), found, maps, 64, (cost,))
+        planned = plan_partial_residents(network.nodes, no_residents(2, 5000), found, maps, 64, (cost,))
         assert planned.stays.keys() == stays
 
 

@@ -15,11 +15,11 @@ from accelsim.check.execute import check_program
 from accelsim.config.machine import Machine
 from accelsim.errors import LoweringError, ProgramError
 from accelsim.lowering import planner
-from accelsim.lowering.lower import Lowered, lower
-from accelsim.lowering.placement import place_maps
-from accelsim.lowering.planner import Planner
-from accelsim.lowering.residency import Stay, Taken, candidates, plan_residency, readers_of
-from accelsim.lowering.tiling import Stays
+from accelsim.lowering.compile import Lowered, lower
+from accelsim.lowering.ir import ResidentChannels
+from accelsim.lowering.layout import lay_out
+from accelsim.lowering.schedule.residents import Cost, Resident, candidates, plan_residents, readers_of
+from accelsim.lowering.tiling.cache import TilingCache
 from accelsim.network.graph import Network, Node, Op
 from accelsim.program.commands import Compute, Load, Store
 from accelsim.program.link import link
@@ -47,13 +47,13 @@ def dram_bytes(lowered: Lowered) -> int:
 def test_a_map_that_just_fits_stays_and_one_byte_less_sends_it_out() -> None:
     """Two layers that cost a byte for each map they move, in whatever room: the map between them takes all of it."""
     network = network_of(TWO, SIZE)
-    maps = place_maps(network, 8, scatter=True)
+    maps = lay_out(network, 8, scatter=True)
 
-    def cost(node: Node, room: int, stays: Stays) -> Taken:
-        return Taken(sum(name not in stays for name in (node.name, *node.inputs)), 1)
+    def cost(node: Node, room: int, stays: ResidentChannels) -> Cost:
+        return Cost(sum(name not in stays for name in (node.name, *node.inputs)), 1)
 
     for capacity, stays in ((MAP, {"a"}), (MAP - 1, set())):
-        (planned,) = plan_residency(network.nodes, candidates(network, maps, 2), capacity, [capacity], cost)
+        (planned,) = plan_residents(network.nodes, candidates(network, maps, 2), capacity, [capacity], cost)
         assert planned.stays.keys() == stays
     assert planned.rooms == ((0, MAP - 1),) * 2
 
@@ -61,13 +61,13 @@ def test_a_map_that_just_fits_stays_and_one_byte_less_sends_it_out() -> None:
 def test_a_map_stays_if_the_objective_is_nearly_as_good() -> None:
     """Two layers that take 50 each; with the map between on chip 51 (2 % more), or a bit more than that."""
     network = network_of(TWO, SIZE)
-    maps = place_maps(network, 8, scatter=True)
+    maps = lay_out(network, 8, scatter=True)
     for score, stays in ((51.0, {"a"}), (51.1, set())):
 
-        def cost(node: Node, room: int, stays: Stays, score: float = score) -> Taken:
-            return Taken(2 - len(stays), score if stays else 50)
+        def cost(node: Node, room: int, stays: ResidentChannels, score: float = score) -> Cost:
+            return Cost(2 - len(stays), score if stays else 50)
 
-        (planned,) = plan_residency(network.nodes, candidates(network, maps, 2), MAP, [MAP], cost)
+        (planned,) = plan_residents(network.nodes, candidates(network, maps, 2), MAP, [MAP], cost)
         assert planned.stays.keys() == stays
 
 
@@ -93,10 +93,10 @@ def test_the_whole_network_on_chip_moves_input_weights_and_output_only() -> None
 def test_a_shortcut_stays_past_the_layers_between() -> None:
     """`a` is read by `b` and by the add behind it."""
     network = network_of([*TWO, {**CONV, "name": "c"}, {"name": "add", "op": "add", "inputs": ["a", "c"]}], SIZE)
-    maps = place_maps(network, 8, scatter=True)
+    maps = lay_out(network, 8, scatter=True)
     stays = {stay.name: stay for stay in candidates(network, maps, len(network.nodes))}
-    assert stays["a"] == Stay("a", 0, 3, MAP, 64)
-    assert stays["b"] == Stay("b", 1, 2, MAP, 64)
+    assert stays["a"] == Resident("a", 0, 3, MAP, 64)
+    assert stays["b"] == Resident("b", 1, 2, MAP, 64)
     assert "add" not in stays
 
 
@@ -110,10 +110,10 @@ def test_readers_are_found_through_concats_and_shuffles() -> None:
         {**CONV, "name": "c"},
     ]
     network = network_of(rows, SIZE)
-    maps = place_maps(network, 8, scatter=True)
+    maps = lay_out(network, 8, scatter=True)
     assert readers_of(network, maps, "a") == readers_of(network, maps, "b") == ["c"]
     shorter = network_of(rows[:-1], SIZE)
-    assert readers_of(shorter, place_maps(shorter, 8, scatter=True), "a") == []
+    assert readers_of(shorter, lay_out(shorter, 8, scatter=True), "a") == []
 
 
 def test_part_of_a_concat_stays() -> None:
@@ -222,13 +222,15 @@ def test_later_inferences_take_no_longer_and_add_up() -> None:
 def test_maps_that_stay_at_the_same_time_have_places_of_their_own(drawn: list[tuple[int, int, int]]) -> None:
     """Whatever stays before and behind them; and the room of a layer is free of those that stay meanwhile."""
     nodes = network_of([{"name": f"l{number}", "op": "relu"} for number in range(14)], (1, 1, 1)).nodes
-    found = [Stay(f"m{number}", first, first + length, size, 1) for number, (first, length, size) in enumerate(drawn)]
+    found = [
+        Resident(f"m{number}", first, first + length, size, 1) for number, (first, length, size) in enumerate(drawn)
+    ]
 
-    def cost(node: Node, room: int, stays: Stays) -> Taken:
-        return Taken(100 - len(stays), 1)
+    def cost(node: Node, room: int, stays: ResidentChannels) -> Cost:
+        return Cost(100 - len(stays), 1)
 
     limits = (24, 6, 5, 3)
-    plans = plan_residency(nodes, found, 24, limits, cost)
+    plans = plan_residents(nodes, found, 24, limits, cost)
     chosen = plans[0]
     places = [(stay, chosen.addresses[stay.name]) for stay in chosen.stays.values()]
     for (one, low), (other, start) in combinations(places, 2):
@@ -239,7 +241,7 @@ def test_maps_that_stay_at_the_same_time_have_places_of_their_own(drawn: list[tu
         for bottom, top in chosen.rooms[stay.first : stay.last + 1]:
             assert top <= low or low + stay.size <= bottom
     for limit, plan in zip(limits, plans, strict=True):
-        assert [plan] == plan_residency(nodes, [stay for stay in found if stay.size <= limit], 24, [24], cost)
+        assert [plan] == plan_residents(nodes, [stay for stay in found if stay.size <= limit], 24, [24], cost)
 
 
 @pytest.mark.parametrize("name", ["resnet34_B", "shufflenet_g3", "densenet161"])
@@ -249,7 +251,7 @@ def test_planning_looks_for_few_plans(name: str) -> None:
     network = load_network(name)[1]
     with (
         patch.object(planner, "planned", wraps=planner.planned) as searches,
-        patch.object(Planner, "cost", autospec=True, side_effect=Planner.cost) as prices,
+        patch.object(TilingCache, "cost", autospec=True, side_effect=TilingCache.cost) as prices,
     ):
         lower(network, machine_of())
     on_array = sum(node.op is Op.CONV for node in network.nodes)

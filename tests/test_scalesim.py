@@ -18,10 +18,10 @@ import accelsim as sim
 from accelsim.cli import main
 from accelsim.config.load import configured_workload, load_machine, resolved_machine
 from accelsim.config.strict_yaml import parse
+from accelsim.dataflows.contract import DATAFLOWS, ArrayShape, Gemm, array_cycles
 from accelsim.errors import UserError
 from accelsim.importers import read
 from accelsim.importers.scalesim import CONV, machine, network
-from accelsim.lowering.dataflows import DATAFLOWS, ArrayShape, Gemm, array_cycles
 from accelsim.network.build import build
 from accelsim.run.simulate import load_network
 

@@ -15,13 +15,13 @@ from accelsim.config.load import load_machine, parse_overrides, shipped
 from accelsim.config.machine import Machine
 from accelsim.energy.price import price
 from accelsim.errors import LoweringError
-from accelsim.lowering.bound import least_dram_bytes
-from accelsim.lowering.candidates import fitting
-from accelsim.lowering.lower import lower
-from accelsim.lowering.placement import place_maps
-from accelsim.lowering.search import planned
-from accelsim.lowering.tiling import LayerShape, Limits, Prices
-from accelsim.lowering.traffic import traffic
+from accelsim.lowering.compile import lower
+from accelsim.lowering.ir import LayerTask, Prices, TilingContext
+from accelsim.lowering.layout import lay_out
+from accelsim.lowering.tiling.bound import least_dram_bytes
+from accelsim.lowering.tiling.search import planned
+from accelsim.lowering.tiling.space import fitting
+from accelsim.lowering.tiling.traffic import traffic
 from accelsim.records import ActionCounts
 from accelsim.run.gemm import run_gemm
 from accelsim.run.simulate import dma_counts, load_network, run_network, simulate
@@ -73,8 +73,8 @@ def bytes_of(layer: Layer, machine: Machine) -> int:
 def planned_bytes(layer: Layer, machine: Machine) -> int:
     """As `bytes_of`, by the closed form that `test_traffic.py` holds to the program."""
     network = network_of([row_of(layer)], (layer.height, layer.width, layer.groups * layer.inputs))
-    maps = place_maps(network, machine.array.activation_bits, scatter=True)
-    shape, limits = LayerShape.of(network.nodes[0], 1, maps), Limits.of(machine)
+    maps = lay_out(network, machine.array.activation_bits, scatter=True)
+    shape, limits = LayerTask.of(network.nodes[0], 1, maps), TilingContext.of(machine)
     return traffic(shape, planned(shape, limits).plan, limits.array).bytes
 
 
@@ -101,10 +101,10 @@ def test_a_plan_fits_the_buffer_that_it_needs_and_none_smaller(name: str, object
     layer = LAYERS[name]
     network = network_of([row_of(layer)], (layer.height, layer.width, layer.groups * layer.inputs))
     machine = machine_with(1 << 17, scheduling__objective=objective)
-    whole = LayerShape.of(network.nodes[0], 1, place_maps(network, 8, scatter=True))
+    whole = LayerTask.of(network.nodes[0], 1, lay_out(network, 8, scatter=True))
     parts = replace(whole, loaded=max(1, whole.loaded // 2), stored=max(1, whole.stored // 2))
     for shape in (whole, replace(whole, loaded=0), replace(whole, stored=0), parts):
-        limits = Limits.of(machine)
+        limits = TilingContext.of(machine)
         best = planned(shape, limits)
         assert best.activation_bytes <= limits.activation_bytes
         for room, there in ((best.activation_bytes, True), (best.activation_bytes - 1, False)):
@@ -285,7 +285,7 @@ def test_the_bound_by_hand() -> None:
     row = {"name": "c", "op": "conv", "kernel": 3, "pad": 1, "channels": 64}
     network = network_of([row], (16, 16, 64))
     small = machine_of(array__rows=2, array__cols=2, **sizes)
-    maps = place_maps(network, 8, scatter=True)
+    maps = lay_out(network, 8, scatter=True)
     assert least_dram_bytes(network.nodes[0], 1, maps, small) == 141_821
     assert least_dram_bytes(network.nodes[0], 1, maps, machine_of()) == 16384 + 36864 + 16384
     run = run_network(load_network("shufflenet_g3")[0], network, small)
@@ -300,7 +300,7 @@ def test_a_stride_reads_no_more_than_it_touches() -> None:
         {"name": "s", "op": "shuffle", "groups": 2},
     ]
     network = network_of(rows, (8, 8, 4))
-    maps = place_maps(network, 8, scatter=True)
+    maps = lay_out(network, 8, scatter=True)
     assert [least_dram_bytes(node, 1, maps, machine_of()) for node in network.nodes] == [4 * 4 * (4 + 8) + 32, 0]
 
 
@@ -308,7 +308,7 @@ def test_no_plan_moves_less_than_the_bound() -> None:
     """All layers of the reference search, with buffers of many sizes."""
     for layer in LAYERS.values():
         network = network_of([row_of(layer)], (layer.height, layer.width, layer.groups * layer.inputs))
-        maps = place_maps(network, 8, scatter=True)
+        maps = lay_out(network, 8, scatter=True)
         for capacity in CAPACITIES:
             machine = machine_with(capacity)
             bound = least_dram_bytes(network.nodes[0], 1, maps, machine)

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from accelsim.check.execute import check_program
 from accelsim.config.machine import Machine
-from accelsim.lowering.lower import Lowered, lower
-from accelsim.lowering.pinning import Pins
-from accelsim.lowering.planner import LayerCost, Planner
-from accelsim.lowering.tiling import LayerShape, Limits, Plan, Stays
-from accelsim.lowering.traffic import Traffic, traffic
+from accelsim.lowering.compile import Lowered, lower
+from accelsim.lowering.ir import LayerTask, ResidentChannels, Tiling, TilingContext
+from accelsim.lowering.schedule.weights import WeightResidents
+from accelsim.lowering.tiling.cache import LayerCost, TilingCache
+from accelsim.lowering.tiling.traffic import Traffic, traffic
 from accelsim.network.graph import Network, Node, Op
 from accelsim.program.link import link
 from accelsim.run.simulate import dma_counts
@@ -37,7 +37,7 @@ ROOMY = {
 }
 
 
-def random_plan(draw: st.DrawFn, shape: LayerShape, dataflow: str) -> Plan:
+def random_plan(draw: st.DrawFn, shape: LayerTask, dataflow: str) -> Tiling:
     """Any tile sizes in any order; on OS, whose sums wait in the PEs, they are not split."""
     groups = draw(st.integers(1, shape.groups))
     split = groups == 1
@@ -46,23 +46,23 @@ def random_plan(draw: st.DrawFn, shape: LayerShape, dataflow: str) -> Plan:
     order = draw(st.permutations(("groups", "map", "outputs", "inputs")))
     images, height, width = shape.batch, shape.output.height, shape.output.width
     sizes = [draw(st.integers(1, extent)) for extent in (images, height, width)]
-    return Plan(*sizes, groups, outs, shape.group_inputs if dataflow == "os" else ins, tuple(order))
+    return Tiling(*sizes, groups, outs, shape.group_inputs if dataflow == "os" else ins, tuple(order))
 
 
 @st.composite
-def planned(draw: st.DrawFn) -> tuple[Network, Machine, Lowered, list[tuple[int, LayerShape, Limits, Plan]]]:
+def planned(draw: st.DrawFn) -> tuple[Network, Machine, Lowered, list[tuple[int, LayerTask, TilingContext, Tiling]]]:
     """A network lowered with random plans, and what was planned, by number of the layer."""
     network, machine = draw(st.one_of(networks(), networks(), attentions())), draw(machines(**ROOMY))
-    plans: list[tuple[int, LayerShape, Limits, Plan]] = []
+    plans: list[tuple[int, LayerTask, TilingContext, Tiling]] = []
     numbers = {node.name: number for number, node in enumerate(network.nodes)}
 
-    def cost(self: Planner, node: Node, room: int, stays: Stays, pins: Pins) -> LayerCost:
+    def cost(self: TilingCache, node: Node, room: int, stays: ResidentChannels, pins: WeightResidents) -> LayerCost:
         shape, limits = self.shape(node, stays), self.limits(node, room, pins)
         chosen = random_plan(draw, shape, limits.array.dataflow)
         plans.append((numbers[node.name], shape, limits, chosen))
         return LayerCost(0, room, 0, 0, 0, chosen)
 
-    with patch.object(Planner, "cost", cost):
+    with patch.object(TilingCache, "cost", cost):
         return network, machine, lower(network, machine), plans
 
 

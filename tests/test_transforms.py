@@ -15,8 +15,8 @@ import pytest
 
 from accelsim.cli import main
 from accelsim.config.load import parse_overrides
-from accelsim.lowering.array_work import ArrayMachine, Share, array_work, fullest
-from accelsim.lowering.dataflows import DataflowName, Gemm
+from accelsim.dataflows.contract import DataflowName, Gemm
+from accelsim.dataflows.work import ArrayContext, Ratio, array_work, fullest
 from accelsim.network.graph import Network, Node, Op, WeightKind
 from accelsim.report.layers import layer_table
 from accelsim.run.result import Run
@@ -119,19 +119,19 @@ def test_skipping_waits_for_the_fullest_column() -> None:
         below = [sum(chances[: k + 1]) for k in range(length + 1)]
         at_most = [chance**columns for chance in below]
         mean = sum(k * (now - before) for k, (before, now) in enumerate(pairwise([Fraction(0), *at_most])))
-        share = Share(density.numerator, density.denominator)
+        share = Ratio(density.numerator, density.denominator)
         assert fullest(length, share, columns) == -(-mean.numerator // mean.denominator)
-    assert fullest(36, Share(1, 4), 1) == 9 < fullest(36, Share(1, 4), 32) < 36
-    assert fullest(36, Share(1, 1), 32) == 36
+    assert fullest(36, Ratio(1, 4), 1) == 9 < fullest(36, Ratio(1, 4), 32) < 36
+    assert fullest(36, Ratio(1, 1), 32) == 36
 
 
 @pytest.mark.parametrize("dataflow", ["ws", "is", "os"])
 def test_a_fuller_layer_never_takes_fewer_clocks(dataflow: DataflowName) -> None:
     """Folds of a sum of 576 on the array of `edge`, from nearly empty to dense; the dense one is the plain product."""
     wide = machine_of(array__dataflow=dataflow, **WIDE_PORTS)
-    array, gemm = ArrayMachine.of(wide), Gemm(1, 196, 576, 64)
+    array, gemm = ArrayContext.of(wide), Gemm(1, 196, 576, 64)
     cycles = [
-        array_work(gemm, replace(array, skipped=Share(density, 100))).chain.serial_cycles
+        array_work(gemm, replace(array, skipped=Ratio(density, 100))).chain.serial_cycles
         for density in (1, 5, 10, 30, 50, 80, 95, 99, 100)
     ]
     assert cycles == sorted(cycles)
@@ -141,8 +141,8 @@ def test_a_fuller_layer_never_takes_fewer_clocks(dataflow: DataflowName) -> None
 
 def test_what_is_skipped_must_still_come_through_the_ports() -> None:
     """Half as many steps, each with the activations of twice as many: on a port of a byte a row, no clock is saved."""
-    array, gemm = ArrayMachine.of(machine_of()), Gemm(1, 196, 576, 64)
-    half = array_work(gemm, replace(array, skipped=Share(1, 2), stored_weights=Share(1, 1)))
+    array, gemm = ArrayContext.of(machine_of()), Gemm(1, 196, 576, 64)
+    half = array_work(gemm, replace(array, skipped=Ratio(1, 2), stored_weights=Ratio(1, 1)))
     assert half.chain.stream_cycles == pytest.approx(array_work(gemm, array).chain.stream_cycles, rel=0.02)
     assert half.unstretched_cycles < 0.7 * half.chain.stream_cycles
 
@@ -230,7 +230,7 @@ def test_binary_and_ternary_weights_add_and_the_ends_stay() -> None:
 
 
 def test_depthwise_separable_replacement_follows_the_law() -> None:
-    """Cost over that of the full convolution: 1/N + 1/k^2, for MACs and for weights."""
+    """CostOf over that of the full convolution: 1/N + 1/k^2, for MACs and for weights."""
     for kernel, channels in ((3, 64), (5, 32), (3, 512)):
         row = {**CONV, "kernel": kernel, "pad": kernel // 2, "channels": channels}
         full = network_of([row], SIZE)

@@ -16,7 +16,7 @@ from accelsim.config.load import load_machine
 from accelsim.config.schema import validate
 from accelsim.config.strict_yaml import Document, Origin
 from accelsim.config.workload import Workload
-from accelsim.lowering.dataflows import DATAFLOWS, ArrayShape, Gemm, TimingName, array_cycles
+from accelsim.dataflows.contract import DATAFLOWS, ArrayShape, Gemm, TimingName, array_cycles
 from accelsim.machine.dram.statistics import energy_pj
 from accelsim.network.build import build
 from accelsim.run.result import Run
@@ -25,7 +25,7 @@ from tests import test_dram, test_scalesim
 
 DATA = Path(__file__).parent / "data" / "validation"
 
-ABOUT = """# Validation
+STRIPE_TOLERANCE = """# Validation
 
 What others measured, simulated or counted, and what accelsim says of the same. `python -m tests.pages` writes this page
 anew; a test compares it with what is computed, so it cannot go stale.
@@ -240,4 +240,4 @@ def page() -> str:
     """The text of docs/validation.md."""
     lines = [f"| {' | '.join(row)} |" for row in (Row("what", "source", "theirs", "ours", "error"), *rows())]
     lines.insert(1, "|---|---|---|---|---|")
-    return ABOUT + "\n" + "\n".join(lines) + "\n"
+    return STRIPE_TOLERANCE + "\n" + "\n".join(lines) + "\n"

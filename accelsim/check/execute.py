@@ -18,8 +18,8 @@ from accelsim.check.images import POISON, Cells, Image, cell_bits_for, decode, e
 from accelsim.check.operate import ABSENT, CheckError, operate, taps
 from accelsim.check.reference import compute_directly
 from accelsim.config.machine import Machine
-from accelsim.lowering.lower import Lowered
-from accelsim.lowering.placement import copied_channels
+from accelsim.lowering.compile import Lowered
+from accelsim.lowering.layout import copied_channels
 from accelsim.machine.machine import Happening, play
 from accelsim.network.graph import Network, Node, Op
 from accelsim.program.commands import Buffer, Compute, Load, Store, Tile, Work

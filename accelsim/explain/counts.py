@@ -10,9 +10,9 @@ import numpy as np
 
 from accelsim.explain.evidence import Evidence
 from accelsim.explain.terms import Term, alike, total
-from accelsim.lowering.pieces import kernel_positions
-from accelsim.lowering.traffic import OF_MAP, OF_WEIGHTS, loads, tile_counts
-from accelsim.lowering.vector_work import on_vector_unit
+from accelsim.lowering.emit.iterations import kernel_positions
+from accelsim.lowering.tiling.traffic import OF_MAP, OF_WEIGHTS, loads, tile_counts
+from accelsim.network.ops import on_vector_unit
 from accelsim.program.commands import Buffer, Compute, Tile, Unit
 from accelsim.program.tensors import Region, Tensor
 from accelsim.records import ActionCounts

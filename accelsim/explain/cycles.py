@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from accelsim.dataflows.alone import folds_alone
+from accelsim.dataflows.contract import TIMINGS, FoldShape, chain_of, fold_of
+from accelsim.dataflows.work import flattened
 from accelsim.explain.evidence import Evidence
 from accelsim.explain.terms import Term, alike, total
-from accelsim.lowering.array_alone import folds_alone
-from accelsim.lowering.array_work import flattened
-from accelsim.lowering.dataflows import TIMINGS, FoldShape, chain_of, fold_of
-from accelsim.lowering.vector_work import on_vector_unit
+from accelsim.network.ops import on_vector_unit
 from accelsim.machine.stalls import Phase, Segment
 from accelsim.program.commands import Compute, Load, Unit
 from accelsim.records import STALL_CAUSES

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from accelsim.config.machine import Machine
-from accelsim.lowering.array_work import ArrayMachine, ArrayWork, FoldRow, Share, array_work, fold_rows
-from accelsim.lowering.dataflows import Gemm
-from accelsim.lowering.pieces import line_buffer_share, product_of
-from accelsim.lowering.tiling import LayerShape, Limits, Plan
+from accelsim.dataflows.contract import Gemm
+from accelsim.dataflows.work import ArrayContext, ArrayWork, FoldRow, Ratio, array_work, fold_rows
+from accelsim.lowering.emit.iterations import line_buffer_share, product_of
+from accelsim.lowering.ir import LayerTask, Tiling, TilingContext
 from accelsim.machine.stalls import Segment, layer_ends, layer_windows, segments, shared_out
 from accelsim.network.graph import Node
 from accelsim.program.commands import Command, Compute, Load, Store, Tile, Unit
@@ -46,12 +46,12 @@ class Evidence:
         return range(self.number, len(self.played.program.layers), len(self.played.run.network.nodes))
 
     @property
-    def plan(self) -> Plan | None:
+    def plan(self) -> Tiling | None:
         """Its tiles; None where it is only addresses."""
         return self.played.lowered.plans[self.number]
 
     @property
-    def asked(self) -> tuple[LayerShape, Limits] | None:
+    def asked(self) -> tuple[LayerTask, TilingContext] | None:
         """What the plan was chosen for."""
         return self.played.lowered.asked[self.number]
 
@@ -123,7 +123,7 @@ class Evidence:
         gemm, array, reuse = self.product(compute)
         return array_work(gemm, array, first=compute.work.first, last=compute.work.last, reuse=reuse)
 
-    def product(self, compute: Compute) -> tuple[Gemm, ArrayMachine, Share]:
+    def product(self, compute: Compute) -> tuple[Gemm, ArrayContext, Ratio]:
         """The matrix product of a piece, the array as the layer finds it, and what a line buffer lets through."""
         assert self.plan is not None
         assert self.asked is not None

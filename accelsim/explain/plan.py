@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from accelsim.explain.evidence import Evidence
-from accelsim.lowering.search import NEARLY, Considered, considered
-from accelsim.lowering.tiling import LayerShape, Plan
-from accelsim.lowering.vector_work import on_vector_unit
+from accelsim.lowering.ir import LayerTask, Tiling
+from accelsim.lowering.tiling.search import SCORE_TOLERANCE, Considered, considered
+from accelsim.network.ops import on_vector_unit
 from accelsim.report.text import table
 
 HEADER = ("dataflow", "loops, outermost first", "images x rows x cols", "groups", "out", "in", "pieces", "clocks",
@@ -26,7 +26,7 @@ def plan_text(evidence: Evidence) -> str:
         rule = "the tiles that move the fewest bytes" if limits.objective == "dram_bytes" else "the largest tiles"
         return "\n".join([*lines, f"  on the vector unit: {rule} that fit twice, no alternatives are estimated"])
     if evidence.fused:
-        return "\n".join([*lines, "  fused: bands of whole rows take turns with those of its neighbour"])
+        return "\n".join([*lines, "  fused: stripes of whole rows take turns with those of its neighbour"])
     if evidence.machine.array.dataflow == "auto" and len(limits.dataflows) == 1:
         lines.append(f"  dataflow: {limits.dataflows[0]} throughout, with which the whole program is quickest")
     fitted, estimated, found = considered(shape, limits)
@@ -56,7 +56,7 @@ def plan_dict(evidence: Evidence) -> dict[str, Any] | None:
     }
 
 
-def _chosen(shape: LayerShape, plan: Plan, *, on_vector: bool) -> str:
+def _chosen(shape: LayerTask, plan: Tiling, *, on_vector: bool) -> str:
     sizes = f"{plan.images} x {plan.rows} x {plan.cols} of {shape.batch} x {shape.output.height} x {shape.output.width}"
     each = f"for each of {shape.times} images " if shape.times > 1 else ""
     if on_vector:
@@ -68,7 +68,7 @@ def _chosen(shape: LayerShape, plan: Plan, *, on_vector: bool) -> str:
     )
 
 
-def _places(shape: LayerShape) -> Iterator[str]:
+def _places(shape: LayerTask) -> Iterator[str]:
     """Which maps pass through DRAM."""
     if not shape.loaded:
         yield "  its input is on chip"
@@ -104,7 +104,7 @@ def _verdict(each: Considered, chosen: Considered, objective: str) -> str:
     if objective == "dram_bytes" and each.score[0] > chosen.score[0]:
         return f"asks for {each.score[0] / chosen.score[0] - 1:.1%} more bytes"
     score, least = each.score[-1], chosen.score[-1]
-    if score > NEARLY * least:
+    if score > SCORE_TOLERANCE * least:
         return f"{score / least - 1:.1%} more {_SCORED.get(objective, 'clocks')}"
     if each.burst_bytes > chosen.burst_bytes:
         return "as good, moves more"
@@ -124,7 +124,7 @@ def _considered_dict(each: Considered) -> dict[str, Any]:
     }
 
 
-def _plan_dict(plan: Plan) -> dict[str, Any]:
+def _plan_dict(plan: Tiling) -> dict[str, Any]:
     return {
         "dataflow": plan.dataflow,
         "order": list(plan.order),

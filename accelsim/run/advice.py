@@ -12,16 +12,16 @@ from functools import cached_property
 from typing import NamedTuple
 
 from accelsim.config.dram import CommandDevice
+from accelsim.dataflows.alone import layer_product
+from accelsim.dataflows.contract import DATAFLOWS, DataflowName
+from accelsim.dataflows.work import array_work
 from accelsim.errors import LoweringError
-from accelsim.lowering.array_alone import layer_product
-from accelsim.lowering.array_work import array_work
-from accelsim.lowering.dataflows import DATAFLOWS, DataflowName
-from accelsim.lowering.pinning import no_pins
-from accelsim.lowering.placement import Maps, place_maps
-from accelsim.lowering.planner import Planner
-from accelsim.lowering.search import planned
-from accelsim.lowering.tiling import NOTHING_STAYS, Limits
-from accelsim.lowering.vector_work import on_vector_unit, ops_per_element, vector_cycles
+from accelsim.lowering.ir import NO_RESIDENTS, TilingContext
+from accelsim.lowering.layout import Layout, lay_out
+from accelsim.lowering.schedule.weights import no_resident_weights
+from accelsim.lowering.tiling.cache import TilingCache
+from accelsim.lowering.tiling.search import planned
+from accelsim.network.ops import on_vector_unit, ops_per_element, vector_cycles
 from accelsim.network.graph import Node
 from accelsim.records import LayerRecord
 from accelsim.run.result import Run
@@ -30,7 +30,7 @@ from accelsim.units import packed_bytes
 LOW = 0.05
 """Utilization below which a layer is worth a look, if it has this share of the clocks, too."""
 THRASHING = 0.1
-"""Share of DRAM bursts that find another row open."""
+"""Ratio of DRAM bursts that find another row open."""
 AGAIN = 1.25
 """Times the least bytes that a layer can move, from which on larger buffers may be worth it."""
 BATCH = 8
@@ -68,32 +68,34 @@ class _Looked:
         return ((node, record) for node, record in self.pairs if not on_vector_unit(node, self.machine))
 
     @cached_property
-    def maps(self) -> Maps:
-        return place_maps(self.run.network, self.machine.array.activation_bits, scatter=self.machine.dma.scatter)
+    def maps(self) -> Layout:
+        return lay_out(self.run.network, self.machine.array.activation_bits, scatter=self.machine.dma.scatter)
 
     @cached_property
-    def planner(self) -> Planner:
-        return Planner(self.machine, self.run.network.batch, self.maps)
+    def planner(self) -> TilingCache:
+        return TilingCache(self.machine, self.run.network.batch, self.maps)
 
     @cached_property
     def loaded_per_clock(self) -> float:
         """Bytes that the DMA engine loads at most in an array clock: bus, one burst a clock, bursts in flight."""
-        limits = Limits.of(self.machine)
+        limits = TilingContext.of(self.machine)
         in_flight = limits.window_bursts / limits.round_trip_cycles
         return min(limits.bytes_per_cycle, limits.burst_bytes * min(1.0, in_flight))
 
-    def limits(self, node: Node) -> Limits:
+    def limits(self, node: Node) -> TilingContext:
         """What the tiles of a layer are held to if it is alone on chip."""
         sram = self.machine.sram
-        return self.planner.limits(node, sram.activation.capacity_bytes, no_pins(sram.weight.capacity_bytes))
+        return self.planner.limits(
+            node, sram.activation.capacity_bytes, no_resident_weights(sram.weight.capacity_bytes)
+        )
 
     def bytes_moved(self, node: Node, batch: int) -> float:
         """DRAM bytes of a layer, its input being on chip already where half of the buffer holds it."""
         source, limits = node.inputs[0], self.limits(node)
         size = packed_bytes(batch * node.sizes[0].elements, self.maps.by_name[source].tensor.bits)
         may_stay = self.machine.scheduling.keep_activations == "auto" and size <= limits.activation_half
-        stays = {source: node.sizes[0].channels} if may_stay else NOTHING_STAYS
-        return planned(Planner(self.machine, batch, self.maps).shape(node, stays), limits).burst_bytes
+        stays = {source: node.sizes[0].channels} if may_stay else NO_RESIDENTS
+        return planned(TilingCache(self.machine, batch, self.maps).shape(node, stays), limits).burst_bytes
 
     def on_chip(self, node: Node, batch: int) -> dict[DataflowName, int]:
         """Clocks of a layer's folds with each dataflow, as the SRAM ports let them, all data on chip."""
@@ -229,7 +231,7 @@ def _saved_by_twice(node: Node, looked: _Looked) -> float:
         weight_bytes=2 * now.weight_bytes,
         psum_bits_half=2 * now.psum_bits_half,
     )
-    shape = looked.planner.shape(node, NOTHING_STAYS)
+    shape = looked.planner.shape(node, NO_RESIDENTS)
     try:
         return len(looked.run.inference_ends) * (planned(shape, now).burst_bytes - planned(shape, twice).burst_bytes)
     except LoweringError:

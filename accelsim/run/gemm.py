@@ -6,10 +6,10 @@ from accelsim.config.machine import Machine
 from accelsim.config.schema import validate
 from accelsim.config.strict_yaml import Document, Origin
 from accelsim.config.workload import MAX_EXTENT, Workload
+from accelsim.dataflows.alone import quickest
+from accelsim.dataflows.contract import Gemm
+from accelsim.dataflows.work import ArrayContext
 from accelsim.errors import Mistake, UserError
-from accelsim.lowering.array_alone import quickest
-from accelsim.lowering.array_work import ArrayMachine
-from accelsim.lowering.dataflows import Gemm
 from accelsim.network.build import MAX_ELEMENTS, build
 from accelsim.run.simulate import run_network
 
@@ -24,7 +24,7 @@ def run_gemm(m: int, k: int, n: int, groups: int, machine: Machine) -> dict[str,
     workload, document = _gemm_workload(m, k, n, groups)
     run = run_network(workload, build(workload, document), machine)
     array = machine.array
-    name, alone = quickest(Gemm(groups, m, k, n), ArrayMachine.of(machine), machine)
+    name, alone = quickest(Gemm(groups, m, k, n), ArrayContext.of(machine), machine)
     return {
         **({"array_dataflow": name} if array.dataflow == "auto" else {}),
         "array_cycles": alone,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from accelsim.config.machine import Machine
+from accelsim.dataflows.alone import alone_on_array
 from accelsim.energy.price import price
-from accelsim.lowering.array_alone import alone_on_array
-from accelsim.lowering.vector_work import on_vector_unit
+from accelsim.network.ops import on_vector_unit
 from accelsim.network.graph import Node
 from accelsim.records import ActionCounts, LayerRecord
 

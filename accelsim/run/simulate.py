@@ -13,10 +13,10 @@ from operator import add
 from accelsim.config.load import parse_overrides
 from accelsim.config.machine import Machine
 from accelsim.config.workload import NetworkFile
+from accelsim.dataflows.contract import DATAFLOWS
 from accelsim.errors import LoweringError, Mistake, Mistakes, UserError
-from accelsim.lowering.bound import least_dram_bytes
-from accelsim.lowering.dataflows import DATAFLOWS
-from accelsim.lowering.lower import Lowered, lower
+from accelsim.lowering.compile import Lowered, lower
+from accelsim.lowering.tiling.bound import least_dram_bytes
 from accelsim.machine.dram.statistics import DramCounts
 from accelsim.machine.machine import Observer, Timeline, play
 from accelsim.machine.stalls import Cause, LayerTime, layer_times

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from accelsim.lowering.pieces import Block
-from accelsim.lowering.placement import Placement
+from accelsim.lowering.emit.iterations import Block
+from accelsim.lowering.layout import Placement
 from accelsim.program.commands import Buffer, Tile
 from accelsim.program.tensors import Region, Tensor
 
@@ -15,7 +15,7 @@ TilesOf = Callable[[Placement, Region], tuple[Tile, ...]]
 
 
 @dataclass(slots=True)
-class Held:
+class TileReuse:
     """Tiles that the piece before left in SRAM, to be used again if the next piece wants the same."""
 
     region: Region | None = None

@@ -60,7 +60,7 @@ def shuffled(channels: int, groups: int) -> Channels:
 
 
 @dataclass(frozen=True, slots=True)
-class Maps:
+class Layout:
     """Where all maps lie, which inputs a concat or shuffle still has to copy, and the first free address."""
 
     by_name: dict[str, Placement]
@@ -74,7 +74,7 @@ def map_bits(network: Network, default: int) -> dict[str, int]:
     return inputs | {node.name: node.bits.output or default for node in network.nodes}
 
 
-def place_maps(network: Network, default_bits: int, *, scatter: bool) -> Maps:
+def lay_out(network: Network, default_bits: int, *, scatter: bool) -> Layout:
     """Give each map of the network a place; with `scatter` a store may write channels a stride apart.
 
     default_bits: of an element, where the network says none.
@@ -148,7 +148,7 @@ def _lay_out(
     nested: dict[str, tuple[str, Channels]],
     slices: dict[str, Node],
     copies: dict[str, tuple[str, ...]],
-) -> Maps:
+) -> Layout:
     shapes: dict[str, Shape] = {**network.inputs} | {node.name: node.output for node in network.nodes}
     by_name: dict[str, Placement] = {}
     address = 0
@@ -167,7 +167,7 @@ def _lay_out(
         place = by_name[node.inputs[0]]
         part = slice(node.first_channel, node.first_channel + node.output.channels)
         by_name[name] = Placement(place.tensor, place.channels[part])
-    return Maps(by_name, copies, address)
+    return Layout(by_name, copies, address)
 
 
 def aligned(address: int) -> int:

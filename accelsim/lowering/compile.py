@@ -8,24 +8,24 @@ from functools import reduce
 from operator import add
 
 from accelsim.config.machine import Machine
-from accelsim.lowering.fusion import Memories, in_turns, plan_fusion
-from accelsim.lowering.layers import Lowerer
-from accelsim.lowering.parts import plan_parts
-from accelsim.lowering.pinning import Pins, plan_pins, stored_bytes
-from accelsim.lowering.placement import Maps, place_maps
-from accelsim.lowering.planner import Planner
-from accelsim.lowering.residency import (
-    MapsOutgrownError,
+from accelsim.lowering.emit.layers import Lowerer
+from accelsim.lowering.ir import NO_RESIDENTS, LayerTask, ResidentChannels, Tiling, TilingContext
+from accelsim.lowering.layout import Layout, lay_out
+from accelsim.lowering.prefetch import Places, schedule
+from accelsim.lowering.schedule.cascades import Memories, interleaved, plan_cascades
+from accelsim.lowering.schedule.partial import plan_partial_residents
+from accelsim.lowering.schedule.residents import (
+    Cost,
+    OutgrownError,
     Residency,
-    Stay,
-    Taken,
+    Resident,
     candidates,
-    nothing_stays,
-    plan_residency,
+    no_residents,
+    plan_residents,
 )
-from accelsim.lowering.schedule import Places, schedule
-from accelsim.lowering.tiling import NOTHING_STAYS, LayerShape, Limits, Plan, Stays
-from accelsim.lowering.vector_work import on_vector_unit
+from accelsim.lowering.schedule.weights import WeightResidents, plan_resident_weights, stored_bytes
+from accelsim.lowering.tiling.cache import TilingCache
+from accelsim.network.ops import on_vector_unit
 from accelsim.network.graph import Network, Node, Op
 from accelsim.network.stream import stream
 from accelsim.program.commands import Buffer, Compute, Program
@@ -47,11 +47,11 @@ class Lowered:
 
     network: Network
     program: Program
-    maps: Maps
+    maps: Layout
     command_counts: tuple[tuple[ActionCounts, ...], ...]
     stretched_cycles: tuple[int, ...]
-    plans: tuple[Plan | None, ...]
-    asked: tuple[tuple[LayerShape, Limits] | None, ...]
+    plans: tuple[Tiling | None, ...]
+    asked: tuple[tuple[LayerTask, TilingContext] | None, ...]
     fused: frozenset[str]
 
     @property
@@ -67,73 +67,75 @@ def lower(network: Network, machine: Machine) -> Lowered:
     """
     layers = len(network.nodes)
     network = stream(network, machine.scheduling.inferences)
-    maps = place_maps(network, machine.array.activation_bits, scatter=machine.dma.scatter)
-    planner = Planner(machine, network.batch, maps)
+    maps = lay_out(network, machine.array.activation_bits, scatter=machine.dma.scatter)
+    planner = TilingCache(machine, network.batch, maps)
     pins = _pins(network, layers, planner)
     found = list(candidates(network, maps, layers)) if machine.scheduling.keep_activations == "auto" else []
     while True:
         residency = _residency(network, layers, planner, found, pins)
         try:
             return _lowered(network, planner, residency.repeated(network.inferences, layers), pins)
-        except MapsOutgrownError as error:
+        except OutgrownError as error:
             found = [stay for stay in found if stay.name not in error.names]
 
 
-def _residency(network: Network, layers: int, planner: Planner, found: Sequence[Stay], pins: Pins) -> Residency:
+def _residency(
+    network: Network, layers: int, planner: TilingCache, found: Sequence[Resident], pins: WeightResidents
+) -> Residency:
     """What stays, and what is fused beside it: large maps that stay leave no room to fuse others, so that several
     limits to their size are tried, and what asks for the fewest DRAM bytes is taken. Parts of maps come last."""
     machine, nodes = planner.machine, network.nodes[:layers]
     capacity = machine.sram.activation.capacity_bytes
 
-    def in_bursts(node: Node, room: int, stays: Stays) -> Taken:
+    def in_bursts(node: Node, room: int, stays: ResidentChannels) -> Cost:
         cost = planner.cost(node, room, stays, pins)
-        return Taken(cost.burst_bytes, cost.score)
+        return Cost(cost.burst_bytes, cost.score)
 
-    def asked(node: Node, room: int, stays: Stays) -> Taken:
+    def asked(node: Node, room: int, stays: ResidentChannels) -> Cost:
         cost = planner.cost(node, room, stays, pins)
-        return Taken(cost.asked_bytes, cost.score)
+        return Cost(cost.asked_bytes, cost.score)
 
     def fused(residency: Residency) -> Residency:
-        return plan_fusion(
+        return plan_cascades(
             network,
             planner.maps,
             residency,
             Memories(capacity, pins.room),
-            lambda node, stays: planner.bands(node, stays, pins),
+            lambda node, stays: planner.stripes(node, stays, pins),
             lambda node: planner.weight_bytes(node, pins),
             asked,
             lambda node: node.op is Op.CONV and not on_vector_unit(node, machine),
         )
 
-    nothing = nothing_stays(layers, capacity)
+    nothing = no_residents(layers, capacity)
     if not found:
         return nothing
     fusing = machine.scheduling.fusion == "auto"
     alone = fused(nothing) if fusing else nothing
     limits = (capacity, *(capacity // part for part in PARTS if alone.fusions))
     costs = (in_bursts, asked) if machine.scheduling.objective == "dram_bytes" else (in_bursts,)
-    plans = [each for cost in costs for each in plan_residency(nodes, found, capacity, limits, cost)]
+    plans = [each for cost in costs for each in plan_residents(nodes, found, capacity, limits, cost)]
     different = {id(each): each for each in plans}.values()
     choices = [*(fused(each) if fusing else each for each in different), alone]
     best = min(choices, key=lambda each: each.taken(nodes, asked).dram_bytes)
-    return plan_parts(nodes, best, found, planner.maps, machine.dram.burst_bytes, (in_bursts, asked))
+    return plan_partial_residents(nodes, best, found, planner.maps, machine.dram.burst_bytes, (in_bursts, asked))
 
 
-def _pins(network: Network, layers: int, planner: Planner) -> Pins:
+def _pins(network: Network, layers: int, planner: TilingCache) -> WeightResidents:
     """The weights that stay, as if no map did."""
     sram, bits = planner.machine.sram, planner.machine.array.weight_bits
     sizes = [(node, stored_bytes(node, bits)) for node in network.nodes[:layers] if node.weights]
     room = sram.activation.capacity_bytes
-    return plan_pins(
+    return plan_resident_weights(
         network,
         sizes,
         sram.weight.capacity_bytes,
-        lambda node, pins: planner.cost(node, room, NOTHING_STAYS, pins).burst_bytes,
+        lambda node, pins: planner.cost(node, room, NO_RESIDENTS, pins).burst_bytes,
     )
 
 
-def _lowered(network: Network, planner: Planner, residency: Residency, pins: Pins) -> Lowered:
-    """The program with these maps and weights on chip. Raises MapsOutgrownError."""
+def _lowered(network: Network, planner: TilingCache, residency: Residency, pins: WeightResidents) -> Lowered:
+    """The program with these maps and weights on chip. Raises OutgrownError."""
     maps, sram = planner.maps, planner.machine.sram
     lowerer = Lowerer(planner, maps.next_address, residency, pins)
     by_layer = [lowerer.layer(index, node) for index, node in enumerate(network.nodes)]
@@ -167,5 +169,5 @@ def _in_order(by_layer: Sequence[Sequence[Compute]], residency: Residency) -> It
             yield from by_layer[layer]
             layer += 1
         else:
-            yield from in_turns(by_layer[layer], [each for each in by_layer[layer + 1 : fusion.last + 1] if each])
+            yield from interleaved(by_layer[layer], [each for each in by_layer[layer + 1 : fusion.last + 1] if each])
             layer = fusion.last + 1

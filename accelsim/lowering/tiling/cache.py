@@ -10,21 +10,29 @@ from typing import NamedTuple
 import numpy as np
 
 from accelsim.config.machine import Machine
+from accelsim.dataflows.work import Ratio
 from accelsim.errors import LoweringError
-from accelsim.lowering.array_work import Share
-from accelsim.lowering.pinning import Pins
-from accelsim.lowering.placement import Maps
-from accelsim.lowering.search import (
-    Band,
-    bands,
+from accelsim.lowering.ir import (
+    NO_RESIDENTS,
+    LayerTask,
+    ResidentChannels,
+    Tiling,
+    TilingContext,
+    layer_weight_bytes,
+    loaded_inputs,
+)
+from accelsim.lowering.layout import Layout
+from accelsim.lowering.schedule.weights import WeightResidents
+from accelsim.lowering.tiling.search import (
+    Stripes,
     least_vector_room,
     moving_score,
     plan_vector,
     planned,
+    stripes,
     vector_dram_bytes,
 )
-from accelsim.lowering.tiling import NOTHING_STAYS, LayerShape, Limits, Plan, Stays, layer_weight_bytes, loaded_inputs
-from accelsim.lowering.vector_work import on_vector_unit
+from accelsim.network.ops import on_vector_unit
 from accelsim.network.graph import ADDRESSES, Node, Op
 
 PARTIAL_ROWS = 4
@@ -44,7 +52,7 @@ class LayerCost(NamedTuple):
     burst_bytes: int
     asked_bytes: int
     score: float
-    plan: Plan | None
+    plan: Tiling | None
 
 
 NOTHING = LayerCost(0, 0, 0, 0, 0, None)
@@ -64,16 +72,16 @@ def naming(node: Node) -> Iterator[None]:
         raise LoweringError(f"{node.name}: {error}") from None
 
 
-class Family(NamedTuple):
+class PlanCacheEntry(NamedTuple):
     """Layers that are alike, in settings that are, and what is known of them."""
 
-    shape: LayerShape
-    limits: Limits
+    shape: LayerTask
+    limits: TilingContext
     known: list[LayerCost]
 
 
 @dataclass(slots=True)
-class Planner:
+class TilingCache:
     """Looks for the plan of each layer once, and anew only where it would not fit, or might be bettered in more room.
 
     families: by setting; alike: by all that makes layers alike, on the vector unit also what they do. limits_of: a
@@ -83,17 +91,17 @@ class Planner:
 
     machine: Machine
     batch: int
-    maps: Maps
-    base: Limits = field(init=False)
-    families: dict[Setting, Family] = field(default_factory=dict)
-    alike: dict[tuple[LayerShape, Limits, Op | None, int], Family] = field(default_factory=dict)
-    shapes: dict[str, LayerShape] = field(default_factory=dict)
-    limits_of: dict[tuple[str, int, bool], Limits] = field(default_factory=dict)
+    maps: Layout
+    base: TilingContext = field(init=False)
+    families: dict[Setting, PlanCacheEntry] = field(default_factory=dict)
+    alike: dict[tuple[LayerTask, TilingContext, Op | None, int], PlanCacheEntry] = field(default_factory=dict)
+    shapes: dict[str, LayerTask] = field(default_factory=dict)
+    limits_of: dict[tuple[str, int, bool], TilingContext] = field(default_factory=dict)
     inputs: dict[str, tuple[int, dict[str, int]]] = field(default_factory=dict)
     by_tensor: dict[str, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.base = Limits.of(self.machine)
+        self.base = TilingContext.of(self.machine)
         for name, place in self.maps.by_name.items():
             self.by_tensor.setdefault(place.tensor.name, []).append(name)
 
@@ -101,14 +109,14 @@ class Planner:
         """Of an element of a map."""
         return self.maps.by_name[name].tensor.bits
 
-    def limits(self, node: Node, room: int, pins: Pins) -> Limits:
+    def limits(self, node: Node, room: int, pins: WeightResidents) -> TilingContext:
         """The machine's limits, with the widths of the layer's data and the bytes that its tiles have."""
         weight_bytes = min(pins.room, self.base.weight_bytes)
         ifmap, ofmap = max(self.bits(name) for name in node.inputs), self.bits(node.name)
         if node.op is Op.PRODUCT:
             ifmap, right = (self.bits(name) for name in node.inputs)
             array = self.base.array.for_layer(node, self.machine, ifmap, ofmap)
-            array = replace(array, weight_bits=right, stored_weights=Share(right, 1))
+            array = replace(array, weight_bits=right, stored_weights=Ratio(right, 1))
             weight_bytes -= PARTIAL_ROWS if right % 8 else 0
         else:
             array = self.base.array.for_layer(node, self.machine, ifmap, ofmap)
@@ -120,13 +128,13 @@ class Planner:
             pinned=node.weights_name in pins.names,
         )
 
-    def shape(self, node: Node, stays: Stays) -> LayerShape:
+    def shape(self, node: Node, stays: ResidentChannels) -> LayerTask:
         """What the choice of a layer's plan depends on, if these maps stay."""
         if node.name not in self.shapes:
-            self.shapes[node.name] = LayerShape.of(node, self.batch, self.maps)
+            self.shapes[node.name] = LayerTask.of(node, self.batch, self.maps)
         return replace(self.shapes[node.name], loaded=self._loaded(node, stays), stored=_stored(node, stays))
 
-    def cost(self, node: Node, room: int, stays: Stays, pins: Pins) -> LayerCost:
+    def cost(self, node: Node, room: int, stays: ResidentChannels, pins: WeightResidents) -> LayerCost:
         """Of a layer with so much room for its tiles, if these maps and weights stay. Raises LoweringError."""
         if node.op in ADDRESSES and not self.maps.copies[node.name]:
             return NOTHING
@@ -138,17 +146,17 @@ class Planner:
             family.known.append(self._cost(node, family.shape, replace(family.limits, activation_bytes=room)))
         return family.known[-1]
 
-    def bands(self, node: Node, stays: Stays, pins: Pins) -> dict[int, Band]:
-        """The plans of a layer on the array in bands, these maps being on chip."""
+    def stripes(self, node: Node, stays: ResidentChannels, pins: WeightResidents) -> dict[int, Stripes]:
+        """The plans of a layer on the array in stripes, these maps being on chip."""
         family = self._family(node, stays, pins)
-        return bands(family.shape, family.limits)
+        return stripes(family.shape, family.limits)
 
-    def weight_bytes(self, node: Node, pins: Pins) -> int:
+    def weight_bytes(self, node: Node, pins: WeightResidents) -> int:
         """Of all weights of a layer in one tile."""
-        family = self._family(node, NOTHING_STAYS, pins)
+        family = self._family(node, NO_RESIDENTS, pins)
         return layer_weight_bytes(family.shape, family.limits)
 
-    def _family(self, node: Node, stays: Stays, pins: Pins) -> Family:
+    def _family(self, node: Node, stays: ResidentChannels, pins: WeightResidents) -> PlanCacheEntry:
         pinned = node.weights_name in pins.names
         setting = (node.name, self._loaded(node, stays), _stored(node, stays), pins.room, pinned)
         family = self.families.get(setting)
@@ -162,11 +170,11 @@ class Planner:
             if on_vector_unit(node, self.machine):
                 does = node.op
                 weights = node.stored_weight_bits(self.machine.array.weight_bits) if node.is_depthwise else 0
-            family = self.alike.setdefault((shape, limits, does, weights), Family(shape, limits, []))
+            family = self.alike.setdefault((shape, limits, does, weights), PlanCacheEntry(shape, limits, []))
             self.families[setting] = family
         return family
 
-    def _cost(self, node: Node, shape: LayerShape, limits: Limits) -> LayerCost:
+    def _cost(self, node: Node, shape: LayerTask, limits: TilingContext) -> LayerCost:
         room = limits.activation_bytes
         if not on_vector_unit(node, self.machine):
             best = planned(shape, limits)
@@ -180,8 +188,8 @@ class Planner:
         moved, asked = (round(shape.times * each) for each in (best.burst_bytes, best.asked_bytes))
         return LayerCost(best.activation_bytes, room, moved, asked, shape.times * best.score, best.plan)
 
-    def _loaded(self, node: Node, stays: Stays) -> int:
-        """Channels that a layer loads if these maps stay (`LayerShape.loaded`)."""
+    def _loaded(self, node: Node, stays: ResidentChannels) -> int:
+        """Channels that a layer loads if these maps stay (`LayerTask.loaded`)."""
         if node.name not in self.inputs:
             self.inputs[node.name] = self._inputs(node)
         channels, parts = self.inputs[node.name]
@@ -200,6 +208,6 @@ class Planner:
         return sum(len(place.channels) for place in read), parts
 
 
-def _stored(node: Node, stays: Stays) -> int:
+def _stored(node: Node, stays: ResidentChannels) -> int:
     """Channels that a layer stores if these maps stay."""
     return node.output.channels - stays.get(node.name, 0)

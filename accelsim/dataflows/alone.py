@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from accelsim.config.machine import Machine
-from accelsim.lowering.array_work import ArrayMachine, without_zeros
-from accelsim.lowering.dataflows import (
+from accelsim.dataflows.contract import (
     DATAFLOWS,
     ArrayShape,
     Dataflow,
@@ -16,7 +15,8 @@ from accelsim.lowering.dataflows import (
     array_cycles,
     fold_sequence,
 )
-from accelsim.lowering.vector_work import on_vector_unit
+from accelsim.dataflows.work import ArrayContext, without_zeros
+from accelsim.network.ops import on_vector_unit
 from accelsim.network.graph import Node, Op
 
 
@@ -38,17 +38,17 @@ def folds_alone(node: Node, batch: int, machine: Machine) -> tuple[Dataflow, Arr
     return DATAFLOWS[name], array.shape, fold_sequence(DATAFLOWS[name], shorter, array.shape)
 
 
-def layer_product(node: Node, batch: int, machine: Machine) -> tuple[Gemm, ArrayMachine]:
+def layer_product(node: Node, batch: int, machine: Machine) -> tuple[Gemm, ArrayContext]:
     """The product of a layer, and the array as the layer finds it."""
     bits = machine.array.activation_bits
     apart = batch if node.op is Op.PRODUCT else 1
     pixels = batch // apart * node.output.height * node.output.width
     depth = node.window.elements * (node.sizes[0].channels // node.groups)
     product = Gemm(apart * node.groups, pixels, depth, node.output.channels // node.groups)
-    return product, ArrayMachine.of(machine).for_layer(node, machine, bits, bits)
+    return product, ArrayContext.of(machine).for_layer(node, machine, bits, bits)
 
 
-def quickest(product: Gemm, array: ArrayMachine, machine: Machine) -> tuple[DataflowName, int]:
+def quickest(product: Gemm, array: ArrayContext, machine: Machine) -> tuple[DataflowName, int]:
     """The machine's dataflow, or of `auto` the quickest, and the clocks it takes."""
     dataflow = machine.array.dataflow
     cycles = {

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import product
 from math import prod
 
-from accelsim.lowering.array_work import ArrayMachine
-from accelsim.lowering.tiling import LayerShape, Loop, Order, Plan
+from accelsim.dataflows.work import ArrayContext
+from accelsim.lowering.ir import LayerTask, Loop, Order, Tiling
 from accelsim.network.graph import Axis
 from accelsim.units import ceil_div, packed_bytes
 
@@ -36,7 +36,7 @@ class Traffic:
         return self.ifmap_bytes + self.weight_bytes + self.ofmap_bytes
 
 
-def traffic(shape: LayerShape, plan: Plan, array: ArrayMachine) -> Traffic:
+def traffic(shape: LayerTask, plan: Tiling, array: ArrayContext) -> Traffic:
     """The bytes of a layer on the array, halos and the rounding of packed rows included.
 
     Exact but for maps of sub-byte elements that a shuffle scatters, where each element counts as a row of its own, and
@@ -50,7 +50,7 @@ def traffic(shape: LayerShape, plan: Plan, array: ArrayMachine) -> Traffic:
     )
 
 
-def tile_counts(shape: LayerShape, plan: Plan) -> dict[Loop, int]:
+def tile_counts(shape: LayerTask, plan: Tiling) -> dict[Loop, int]:
     """Turns of each loop."""
     output = shape.output
     blocks = ceil_div(shape.batch, plan.images) * ceil_div(output.height, plan.rows) * ceil_div(output.width, plan.cols)
@@ -68,7 +68,7 @@ def loads(order: Order, counts: dict[Loop, int], depends: Collection[Loop]) -> i
     return prod(counts[loop] for loop in order[: max(own, default=0)] if loop not in depends)
 
 
-def _ifmap_bytes(shape: LayerShape, plan: Plan, bits: int) -> int:
+def _ifmap_bytes(shape: LayerTask, plan: Tiling, bits: int) -> int:
     """All tiles once."""
     size, window = shape.size, shape.window
     channels = [
@@ -84,7 +84,7 @@ def _ifmap_bytes(shape: LayerShape, plan: Plan, bits: int) -> int:
     return _requested(extents, (shape.batch, size.height, size.width, shape.source_channels), bits)
 
 
-def _ofmap_bytes(shape: LayerShape, plan: Plan, bits: int) -> int:
+def _ofmap_bytes(shape: LayerTask, plan: Tiling, bits: int) -> int:
     output = shape.output
     channels: list[int] = [output.channels]
     target = shape.target_channels
@@ -104,7 +104,7 @@ def _ofmap_bytes(shape: LayerShape, plan: Plan, bits: int) -> int:
     return _requested(extents, (shape.batch, output.height, output.width, target), bits)
 
 
-def _weight_bytes(shape: LayerShape, plan: Plan, array: ArrayMachine) -> int:
+def _weight_bytes(shape: LayerTask, plan: Tiling, array: ArrayContext) -> int:
     """All tiles once; each lies in DRAM in one piece. Those of a compressed layer have their share of its bits."""
     tiles = product(
         _cuts(shape.groups, plan.groups),

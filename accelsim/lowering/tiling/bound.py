@@ -5,12 +5,12 @@ from __future__ import annotations
 from math import isqrt
 
 from accelsim.config.machine import Machine
-from accelsim.lowering.placement import Maps
+from accelsim.lowering.layout import Layout
 from accelsim.network.graph import ADDRESSES, Node, Op
 from accelsim.units import ceil_div, packed_bytes
 
 
-def least_dram_bytes(node: Node, batch: int, maps: Maps, machine: Machine) -> int:
+def least_dram_bytes(node: Node, batch: int, maps: Layout, machine: Machine) -> int:
     """The larger of what has to pass once and what a chip of this capacity has to move again; 0 for mere addresses."""
     if node.op in ADDRESSES:
         return 0
@@ -20,7 +20,7 @@ def least_dram_bytes(node: Node, batch: int, maps: Maps, machine: Machine) -> in
     return once
 
 
-def _compulsory_bytes(node: Node, batch: int, maps: Maps, machine: Machine) -> int:
+def _compulsory_bytes(node: Node, batch: int, maps: Layout, machine: Machine) -> int:
     """Inputs that are read, weights as stored, outputs; each once."""
     total = packed_bytes(batch * node.output.elements, maps.by_name[node.name].tensor.bits)
     for name, size in dict(zip(node.inputs, node.sizes, strict=True)).items():
@@ -33,7 +33,7 @@ def _compulsory_bytes(node: Node, batch: int, maps: Maps, machine: Machine) -> i
     return total + packed_bytes(node.stored_weight_bits(machine.array.weight_bits) if node.weights else 0, 1)
 
 
-def _pebble_bytes(node: Node, batch: int, maps: Maps, machine: Machine) -> int:
+def _pebble_bytes(node: Node, batch: int, maps: Layout, machine: Machine) -> int:
     """2 G sqrt(p_I p_F p_O / (R M)) - 2 M in bits, for G MACs on elements of p bits, of which an input meets R of a
     filter's weights, and M bits on chip (Chen et al., PASC 2022, arXiv 2204.08279; the form as recalled). At least 0.
 

@@ -15,24 +15,26 @@ SHARES = (0, 2, 4, 6, 7, 8)
 MOST_TILES = 1024
 """Of a layer's weights, where they stay and each tile is rounded up."""
 
-Cost = Callable[[Node, "Pins"], int]
+CostOf = Callable[[Node, "WeightResidents"], int]
 """DRAM bytes of a layer in one inference, given what is pinned. Raises LoweringError where it does not fit."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pins:
+class WeightResidents:
     """Names of the layers whose weights stay, and the bytes of the buffer that others have."""
 
     names: frozenset[str]
     room: int
 
 
-def no_pins(capacity: int) -> Pins:
+def no_resident_weights(capacity: int) -> WeightResidents:
     """All weights are loaded for each inference."""
-    return Pins(frozenset(), capacity)
+    return WeightResidents(frozenset(), capacity)
 
 
-def plan_pins(network: Network, sizes: Sequence[tuple[Node, int]], capacity: int, cost: Cost) -> Pins:
+def plan_resident_weights(
+    network: Network, sizes: Sequence[tuple[Node, int]], capacity: int, cost: CostOf
+) -> WeightResidents:
     """The layers to pin: the smallest ones, as many as make all inferences together move the fewest DRAM bytes.
 
     Each pinned byte saves the same, once an inference, so the small ones cost no more and leave the fewest layers with
@@ -40,10 +42,10 @@ def plan_pins(network: Network, sizes: Sequence[tuple[Node, int]], capacity: int
     """
     inferences = network.inferences
     if inferences == 1:
-        return no_pins(capacity)
+        return no_resident_weights(capacity)
     ranked = sorted(sizes, key=lambda each: each[1])
     tried = dict.fromkeys(_filled(ranked, capacity * share // 8, capacity) for share in SHARES)
-    best, least = no_pins(capacity), float("inf")
+    best, least = no_resident_weights(capacity), float("inf")
     layers = network.nodes[: len(network.nodes) // inferences]
     for pins in tried:
         if pins.room == 0 and len(pins.names) < len(ranked):
@@ -57,7 +59,7 @@ def plan_pins(network: Network, sizes: Sequence[tuple[Node, int]], capacity: int
     return best
 
 
-def _filled(ranked: Sequence[tuple[Node, int]], most: int, capacity: int) -> Pins:
+def _filled(ranked: Sequence[tuple[Node, int]], most: int, capacity: int) -> WeightResidents:
     """The first of the layers, as many as fit."""
     names, size = [], 0
     for node, own in ranked:
@@ -65,7 +67,7 @@ def _filled(ranked: Sequence[tuple[Node, int]], most: int, capacity: int) -> Pin
             break
         names.append(node.weights_name)
         size += own
-    return Pins(frozenset(names), capacity - size)
+    return WeightResidents(frozenset(names), capacity - size)
 
 
 def stored_bytes(node: Node, default_bits: int) -> int:

@@ -1,8 +1,8 @@
-"""Maps of which a part stays on chip, beside those that stay whole: their leading channels, the others go through DRAM.
+"""Partial residents: the leading channels of a feature map stay on chip, the others go through DRAM.
 
-In DRAM the channels of a pixel lie next to each other, so a part that stays saves bursts only where what is left of
-each pixel is whole bursts: it is looked for in maps whose pixels are. Maps that share their place with others (parts of
-a concat, halves of a slice, what a shuffle reorders) stay whole or not at all, and so do maps of fused layers.
+In DRAM the channels of a pixel lie next to each other, so a partial resident saves bursts only where the rest of each
+pixel is whole bursts. Feature maps that share their tensor with others (parts of a concat, halves of a slice, inputs of
+a shuffle) stay whole or not at all, and so do those of layers in a cascade.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from dataclasses import replace
 from math import gcd
 
 from accelsim.errors import LoweringError
-from accelsim.lowering.placement import Maps
-from accelsim.lowering.residency import Cost, Residency, Stay, Taken, together
-from accelsim.lowering.search import NEARLY
+from accelsim.lowering.layout import Layout
+from accelsim.lowering.schedule.residents import Cost, CostOf, Residency, Resident, together
+from accelsim.lowering.tiling.search import SCORE_TOLERANCE
 from accelsim.network.graph import Node
 
 SHARES = (15, 8)
 """Sixteenths of the free room that a part may take: the rest is for tiles."""
 
 
-def plan_parts(
+def plan_partial_residents(
     nodes: Sequence[Node],
     residency: Residency,
-    found: Iterable[Stay],
-    maps: Maps,
+    found: Iterable[Resident],
+    maps: Layout,
     burst_bytes: int,
-    costs: Sequence[Cost],
+    costs: Sequence[CostOf],
 ) -> Residency:
     """What stays, and of the other candidates the parts that do.
 
@@ -36,7 +36,7 @@ def plan_parts(
     layers as without any part: the larger one of two that are tried.
     """
     score = residency.taken(nodes, costs[0]).score
-    most = NEARLY * score
+    most = SCORE_TOLERANCE * score
     fused = {layer for fusion in residency.fusions.values() for layer in fusion.layers}
     for stay, step in _divisible(found, maps, burst_bytes):
         if stay.name in residency.stays or not fused.isdisjoint(stay.layers):
@@ -56,7 +56,7 @@ def plan_parts(
     return residency
 
 
-def _divisible(found: Iterable[Stay], maps: Maps, burst_bytes: int) -> Iterator[tuple[Stay, int]]:
+def _divisible(found: Iterable[Resident], maps: Layout, burst_bytes: int) -> Iterator[tuple[Resident, int]]:
     """The maps that may stay in part, and the channels that fill a burst, or several."""
     lying = Counter(place.tensor.name for place in maps.by_name.values())
     for stay in found:
@@ -66,7 +66,7 @@ def _divisible(found: Iterable[Stay], maps: Maps, burst_bytes: int) -> Iterator[
             yield stay, step
 
 
-def _parts(stay: Stay, step: int, residency: Residency) -> Iterator[tuple[Stay, int]]:
+def _parts(stay: Resident, step: int, residency: Residency) -> Iterator[tuple[Resident, int]]:
     """Leading channels of a map and their address, at the top of the room that all its layers have."""
     rooms = [residency.rooms[layer] for layer in stay.layers]
     bottom, top = max(low for low, _ in rooms), min(high for _, high in rooms)
@@ -77,7 +77,7 @@ def _parts(stay: Stay, step: int, residency: Residency) -> Iterator[tuple[Stay, 
             yield replace(stay, size=channels * each, channels=channels), top - channels * each
 
 
-def _taken(residency: Residency, layers: range, nodes: Sequence[Node], costs: Sequence[Cost]) -> tuple[Taken, ...]:
+def _taken(residency: Residency, layers: range, nodes: Sequence[Node], costs: Sequence[CostOf]) -> tuple[Cost, ...]:
     """What these layers take by each cost. Raises LoweringError."""
     stays = residency.channels
     rooms = [

@@ -8,9 +8,9 @@ from itertools import product
 from math import prod
 from typing import Any
 
-from accelsim.lowering.array_work import Share
-from accelsim.lowering.dataflows import DataflowName, Gemm
-from accelsim.lowering.tiling import Loop, Plan
+from accelsim.dataflows.contract import DataflowName, Gemm
+from accelsim.dataflows.work import Ratio
+from accelsim.lowering.ir import Loop, Tiling
 from accelsim.network.graph import Axis, Node, Op
 from accelsim.program.commands import Tile, Work
 from accelsim.program.tensors import Range, Region
@@ -26,14 +26,14 @@ def cuts(extent: int, size: int) -> Iterator[Range]:
         yield Range(start, min(start + size, extent))
 
 
-def blocks(node: Node, batch: int, plan: Plan) -> Iterator[Block]:
+def blocks(node: Node, batch: int, plan: Tiling) -> Iterator[Block]:
     """The pieces of the output map."""
     yield from product(
         cuts(batch, plan.images), cuts(node.output.height, plan.rows), cuts(node.output.width, plan.cols)
     )
 
 
-def loops(node: Node, batch: int, plan: Plan) -> Iterator[tuple[Block, Range, Range, Range]]:
+def loops(node: Node, batch: int, plan: Tiling) -> Iterator[tuple[Block, Range, Range, Range]]:
     """(block, groups, output channels, input channels) of each piece, in the plan's loop order.
 
     A product of two maps has other operands for each image: images are the outermost loop.
@@ -44,7 +44,7 @@ def loops(node: Node, batch: int, plan: Plan) -> Iterator[tuple[Block, Range, Ra
             yield block, groups, outs, ins
 
 
-def _turns(node: Node, batch: int, plan: Plan) -> Iterator[tuple[Block, Range, Range, Range]]:
+def _turns(node: Node, batch: int, plan: Tiling) -> Iterator[tuple[Block, Range, Range, Range]]:
     turns: dict[Loop, list[Any]] = {
         "map": list(blocks(node, batch, plan)),
         "groups": list(cuts(node.groups, plan.groups)),
@@ -118,12 +118,12 @@ def _reads(axis: Axis, start: int, stop: int, extent: int) -> int:
     return axis.reads(start, stop, extent)
 
 
-def line_buffer_share(node: Node, work: Work, has_one: bool, dataflow: DataflowName) -> Share:
+def line_buffer_share(node: Node, work: Work, has_one: bool, dataflow: DataflowName) -> Ratio:
     """Which share of the ifmap elements under the kernel passes the port; one that is pinned is read once anyway."""
     if not has_one or dataflow == "is":
-        return Share()
+        return Ratio()
     positions = kernel_positions(node, work)
-    return Share(input_pixels(node, work), positions) if positions else Share()
+    return Ratio(input_pixels(node, work), positions) if positions else Ratio()
 
 
 def overlap(tile: Region, region: Region) -> bool:

@@ -8,8 +8,19 @@ from typing import NamedTuple
 import numpy as np
 
 from accelsim.config.machine import Objective
+from accelsim.dataflows.contract import DataflowName
 from accelsim.errors import LoweringError
-from accelsim.lowering.candidates import (
+from accelsim.lowering.ir import (
+    LayerTask,
+    Tiling,
+    TilingContext,
+    piece_bytes,
+    plan_for_overlap,
+    splits_channels,
+    vector_bytes,
+)
+from accelsim.lowering.tiling.cost import Estimate, Floats, requested_bytes
+from accelsim.lowering.tiling.space import (
     AxisTiles,
     Candidates,
     activation_bytes,
@@ -17,28 +28,17 @@ from accelsim.lowering.candidates import (
     block_keys,
     blocks_of,
     fitting,
-    in_bands,
+    in_stripes,
     sizes_of,
     up,
 )
-from accelsim.lowering.dataflows import DataflowName
-from accelsim.lowering.estimate import Estimate, Floats, requested_bytes
-from accelsim.lowering.tiling import (
-    LayerShape,
-    Limits,
-    Plan,
-    piece_bytes,
-    plan_for_overlap,
-    splits_channels,
-    vector_bytes,
-)
-from accelsim.lowering.traffic import traffic
+from accelsim.lowering.tiling.traffic import traffic
 from accelsim.network.graph import Node
 
 MOST_PIECES = 1 << 20
 """Of a layer; more would take minutes to simulate and mean that the buffers are too small for it."""
 
-NEARLY = 1.02
+SCORE_TOLERANCE = 1.02
 """Plans whose estimated clocks are this near to the least count as equally quick: fewer bytes decide."""
 
 MOST_ESTIMATED = 512
@@ -56,7 +56,7 @@ class Planned(NamedTuple):
     up to the buffer that it was chosen for it is the plan. burst_bytes: bursts in full, by the estimate; asked_bytes:
     exact where elements are whole bytes. score: what was to be small."""
 
-    plan: Plan
+    plan: Tiling
     activation_bytes: int
     burst_bytes: float
     asked_bytes: float
@@ -64,7 +64,7 @@ class Planned(NamedTuple):
 
 
 @lru_cache(maxsize=1 << 13)
-def planned(shape: LayerShape, limits: Limits) -> Planned:
+def planned(shape: LayerTask, limits: TilingContext) -> Planned:
     """Tile sizes, loop order and dataflow for a layer on the array, and what they take.
 
     Raises LoweringError where not even the smallest tiles fit.
@@ -78,23 +78,23 @@ def planned(shape: LayerShape, limits: Limits) -> Planned:
     return chosen
 
 
-class Band(NamedTuple):
-    """A plan in bands of whole rows: its tiles of maps, twice each, in bytes, and the DRAM bytes it asks for.
+class Stripes(NamedTuple):
+    """A plan in stripes of whole rows: its tiles of maps, twice each, in bytes, and the DRAM bytes it asks for.
 
     score: what is to be small."""
 
-    plan: Plan
+    plan: Tiling
     map_bytes: int
     dram_bytes: float
     score: float
 
 
 @lru_cache(maxsize=1 << 12)
-def bands(shape: LayerShape, limits: Limits) -> dict[int, Band]:
-    """The best plan with bands of so many rows and all channels, by rows; weights are loaded once."""
-    array, found = limits.array, dict[int, Band]()
+def stripes(shape: LayerTask, limits: TilingContext) -> dict[int, Stripes]:
+    """The best plan with stripes of so many rows and all channels, by rows; weights are loaded once."""
+    array, found = limits.array, dict[int, Stripes]()
     for dataflow in limits.dataflows:
-        plans = in_bands(shape, limits, dataflow)
+        plans = in_stripes(shape, limits, dataflow)
         estimate, asked = Estimate(shape, limits, dataflow, plans), requested_bytes(shape, limits, plans)
         loaded = up(plans.blocks.taken * shape.loaded_inputs * array.ifmap_bits, 8)
         stored = up(plans.blocks.pixels * shape.stored * array.ofmap_bits, 8)
@@ -102,11 +102,11 @@ def bands(shape: LayerShape, limits: Limits) -> dict[int, Band]:
         for index, (rows, score) in enumerate(zip(plans.blocks.rows.tolist(), scores.tolist(), strict=True)):
             if rows not in found or score < found[rows].score:
                 maps, moved = 2 * int(loaded[index] + stored[index]), float(asked[index])
-                found[rows] = Band(plans.plan(index, dataflow), maps, moved, score)
+                found[rows] = Stripes(plans.plan(index, dataflow), maps, moved, score)
     return found
 
 
-def plan_vector(node: Node, shape: LayerShape, limits: Limits) -> Planned:
+def plan_vector(node: Node, shape: LayerTask, limits: TilingContext) -> Planned:
     """Tile sizes for a layer on the vector unit, for the fewest bytes or for loads, work and stores to overlap.
 
     Raises LoweringError where one output of one channel does not fit.
@@ -117,14 +117,14 @@ def plan_vector(node: Node, shape: LayerShape, limits: Limits) -> Planned:
     return Planned(plan, least, moved, moved, moving_score(moved, limits))
 
 
-def moving_score(moved: float, limits: Limits) -> float:
+def moving_score(moved: float, limits: TilingContext) -> float:
     """Of so many DRAM bytes alone, what is to be small: all that differs for a layer on the vector unit."""
     cycles = moved / limits.bytes_per_cycle
     energy = moved * limits.prices.dram_byte + cycles * limits.prices.cycle
     return {"dram_bytes": moved, "cycles": cycles, "energy": energy, "edp": energy * cycles}[limits.objective]
 
 
-def least_vector_room(node: Node, shape: LayerShape, limits: Limits) -> int | None:
+def least_vector_room(node: Node, shape: LayerTask, limits: TilingContext) -> int | None:
     """The activation buffer from which on a layer on the vector unit moves the same; None if its tiles share halos."""
     down, across = (axis_tiles(*key) for key in block_keys(shape)[1:])
     if len(set(down.totals.tolist())) + len(set(across.totals.tolist())) > 2:
@@ -132,10 +132,10 @@ def least_vector_room(node: Node, shape: LayerShape, limits: Limits) -> int | No
     return 2 * piece_bytes(node, shape, limits, 1 if splits_channels(node) else shape.output.channels, (1, 1, 1))[0]
 
 
-def _fewest_vector_bytes(node: Node, shape: LayerShape, limits: Limits) -> tuple[Plan, int] | None:
+def _fewest_vector_bytes(node: Node, shape: LayerTask, limits: TilingContext) -> tuple[Tiling, int] | None:
     """And the least activation buffer for which they are chosen."""
     blocks = blocks_of(*block_keys(shape))
-    found: list[tuple[int, int, Plan, int]] = []
+    found: list[tuple[int, int, Tiling, int]] = []
     for channels in sizes_of(shape.output.channels) if splits_channels(node) else (shape.output.channels,):
         taken, given = blocks.taken * channels, blocks.pixels * channels
         maps, weights = vector_bytes(node, shape, limits, channels, blocks.images, taken, given)
@@ -143,7 +143,7 @@ def _fewest_vector_bytes(node: Node, shape: LayerShape, limits: Limits) -> tuple
         if len(fits) and weights <= limits.weight_half:
             best = fits[np.lexsort((blocks.count[fits], blocks.taken_total[fits]))[0]]
             images, rows, cols = (int(each[best]) for each in (blocks.images, blocks.rows, blocks.cols))
-            plan = Plan(images, rows, cols, 1, channels, channels)
+            plan = Tiling(images, rows, cols, 1, channels, channels)
             found.append(
                 (
                     int(blocks.taken_total[best]),
@@ -155,7 +155,7 @@ def _fewest_vector_bytes(node: Node, shape: LayerShape, limits: Limits) -> tuple
     return min(found)[2:] if found else None
 
 
-def vector_dram_bytes(node: Node, shape: LayerShape, limits: Limits, rows: int, cols: int) -> float:
+def vector_dram_bytes(node: Node, shape: LayerTask, limits: TilingContext, rows: int, cols: int) -> float:
     """DRAM bytes of a layer on the vector unit in pieces of so many rows and columns, halos included."""
     array, output, size, window = limits.array, shape.output, shape.size, shape.window
     down = axis_tiles(window.vertical, output.height, size.height)
@@ -177,7 +177,7 @@ class Considered(NamedTuple):
     score: what was to be small; with the fewest bytes as the objective these, and then clocks.
     """
 
-    plan: Plan
+    plan: Tiling
     score: tuple[float, ...]
     pieces: int
     cycles: float
@@ -215,7 +215,7 @@ class _Ranked(NamedTuple):
         return list(dict.fromkeys([self.chosen, *others, *next_best]))
 
 
-def considered(shape: LayerShape, limits: Limits) -> tuple[int, int, list[Considered]]:
+def considered(shape: LayerTask, limits: TilingContext) -> tuple[int, int, list[Considered]]:
     """How many plans fit, how many were estimated, and the chosen one, the best of each dataflow and loop order and the
     next best of each dataflow, after the first by what was to be small."""
     by_dataflow = {dataflow: _ranked(shape, limits, dataflow) for dataflow in limits.dataflows}
@@ -232,7 +232,9 @@ def considered(shape: LayerShape, limits: Limits) -> tuple[int, int, list[Consid
     return fitted, estimated, [chosen, *sorted(rest, key=lambda each: each.score)]
 
 
-def _best(shape: LayerShape, limits: Limits, dataflow: DataflowName) -> tuple[tuple[float, ...], int, Planned] | None:
+def _best(
+    shape: LayerTask, limits: TilingContext, dataflow: DataflowName
+) -> tuple[tuple[float, ...], int, Planned] | None:
     """(what is to be small, pieces, plan) of the best with a dataflow."""
     ranked = _ranked(shape, limits, dataflow)
     if ranked is None:
@@ -251,7 +253,7 @@ def _best(shape: LayerShape, limits: Limits, dataflow: DataflowName) -> tuple[tu
     return found, int(plans.pieces[chosen]), best
 
 
-def _ranked(shape: LayerShape, limits: Limits, dataflow: DataflowName) -> _Ranked | None:
+def _ranked(shape: LayerTask, limits: TilingContext, dataflow: DataflowName) -> _Ranked | None:
     """None where nothing fits."""
     objective = limits.objective
     plans = fitting(shape, limits, dataflow, all_sizes=objective != "cycles")
@@ -264,12 +266,14 @@ def _ranked(shape: LayerShape, limits: Limits, dataflow: DataflowName) -> _Ranke
         plans = plans.at(np.argsort(requested_bytes(shape, limits, plans), kind="stable")[:MOST_ESTIMATED])
     estimate = Estimate(shape, limits, dataflow, plans)
     score = _score(objective, estimate)
-    near = np.flatnonzero(score <= NEARLY * score.min())
+    near = np.flatnonzero(score <= SCORE_TOLERANCE * score.min())
     chosen = int(near[np.lexsort((score[near], plans.pieces[near], estimate.burst_bytes[near]))[0]])
     return _Ranked(fitted, plans, estimate, score, chosen, least)
 
 
-def _least(shape: LayerShape, limits: Limits, dataflow: DataflowName, plans: Candidates) -> tuple[float, Candidates]:
+def _least(
+    shape: LayerTask, limits: TilingContext, dataflow: DataflowName, plans: Candidates
+) -> tuple[float, Candidates]:
     """The fewest bytes, and the plans that ask for no more."""
     asked = requested_bytes(shape, limits, plans)
     array = limits.array

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.lowering.candidates import Candidates, Ints, up
-from accelsim.lowering.dataflows import DATAFLOWS, TIMINGS, DataflowName, Dimension
-from accelsim.lowering.tiling import LayerShape, Limits
+from accelsim.dataflows.contract import DATAFLOWS, TIMINGS, DataflowName, Dimension
+from accelsim.lowering.ir import LayerTask, TilingContext
+from accelsim.lowering.tiling.space import Candidates, Ints, up
 
 Floats = NDArray[np.floating[Any]]
 
@@ -32,21 +32,21 @@ class Folds:
     tiles: dict[Dimension, Floats | Ints]
 
 
-def requested_bytes(shape: LayerShape, limits: Limits, plans: Candidates) -> Floats:
+def requested_bytes(shape: LayerTask, limits: TilingContext, plans: Candidates) -> Floats:
     """Bytes that DMA asks for; exact where elements are whole bytes (`traffic.traffic`)."""
     array = limits.array
-    loaded = plans.blocks.taken_total * plans.map_turns * (shape.loaded_inputs * array.ifmap_bits / 8)
+    loaded = plans.blocks.taken_total * plans.map_loads_each * (shape.loaded_inputs * array.ifmap_bits / 8)
     bits, weights = array.stored_weights
     all_weights = shape.output.channels * shape.group_inputs * shape.taps * bits / weights / 8
     stored = shape.batch * shape.output.height * shape.output.width * shape.stored * array.ofmap_bits / 8
-    total: Floats = loaded + plans.weight_turns * (0.0 if limits.pinned else all_weights) + stored
+    total: Floats = loaded + plans.weight_loads_each * (0.0 if limits.pinned else all_weights) + stored
     return total
 
 
 class Estimate:
     """Of each of these plans."""
 
-    def __init__(self, shape: LayerShape, limits: Limits, dataflow: DataflowName, plans: Candidates) -> None:
+    def __init__(self, shape: LayerTask, limits: TilingContext, dataflow: DataflowName, plans: Candidates) -> None:
         self.shape, self.limits, self.plans = shape, limits, plans
         self.dataflow = DATAFLOWS[dataflow]
         self._transfers()
@@ -58,8 +58,8 @@ class Estimate:
         """Number, bursts and descriptors of the transfers of each operand; bursts are those of an average one."""
         shape, limits, plans, blocks = self.shape, self.limits, self.plans, self.plans.blocks
         array, burst = limits.array, limits.burst_bytes
-        tiles, loaded = plans.group_turns * plans.in_turns, max(1, shape.loaded_inputs)
-        self.map_loads = blocks.count * tiles * plans.map_turns * (shape.loaded_inputs > 0)
+        tiles, loaded = plans.group_tiles * plans.in_tiles, max(1, shape.loaded_inputs)
+        self.map_loads = blocks.count * tiles * plans.map_loads_each * (shape.loaded_inputs > 0)
         bursts, self.map_parts = _region(
             (blocks.images, blocks.taken_rows, blocks.taken_cols, np.minimum(plans.groups * plans.ins, loaded)),
             (shape.batch, shape.size.height, shape.size.width, shape.source_channels),
@@ -68,8 +68,8 @@ class Estimate:
         )
         largest = blocks.taken * np.minimum(plans.groups * plans.ins, loaded)
         self.map_bursts = bursts * (blocks.taken_total * loaded / (blocks.count * tiles * largest))
-        tiles = tiles * plans.out_turns
-        self.weight_loads = tiles * plans.weight_turns * (not limits.pinned)
+        tiles = tiles * plans.out_tiles
+        self.weight_loads = tiles * plans.weight_loads_each * (not limits.pinned)
         bits, weights = array.stored_weights
         all_weights = shape.output.channels * shape.group_inputs * shape.taps * bits / weights / 8
         self.weight_bursts = all_weights / (tiles * burst) + 0.5
@@ -82,7 +82,7 @@ class Estimate:
             array.ofmap_bits,
             burst,
         )
-        stores = blocks.count * np.where(plans.gathers, 1, plans.group_turns * plans.out_turns)
+        stores = blocks.count * np.where(plans.gathers, 1, plans.group_tiles * plans.out_tiles)
         filled = shape.batch * shape.output.height * shape.output.width * stored / (stores * blocks.pixels * channels)
         self.stores = stores * (shape.stored > 0)
         self.store_bursts, self.store_parts = bursts * ranges * filled, parts * ranges
@@ -92,21 +92,21 @@ class Estimate:
         pixels = shape.batch * shape.output.height * shape.output.width
         extents: dict[Dimension, tuple[Ints, int, Ints]] = {
             "m": (plans.blocks.pixels, pixels, plans.blocks.count),
-            "k": (shape.taps * plans.ins, shape.taps * shape.group_inputs, plans.in_turns),
-            "n": (plans.outs, shape.group_outputs, plans.out_turns),
+            "k": (shape.taps * plans.ins, shape.taps * shape.group_inputs, plans.in_tiles),
+            "n": (plans.outs, shape.group_outputs, plans.out_tiles),
         }
-        row, col, (_, steps, step_turns) = (extents[name] for name in (dataflow.rows, dataflow.cols, dataflow.streamed))
+        row, col, (_, steps, step_tiles) = (extents[name] for name in (dataflow.rows, dataflow.cols, dataflow.streamed))
         shared = np.minimum(np.minimum(array.rows // row[0], array.cols // col[0]), plans.groups)
         packs = np.maximum(shared if TIMINGS[array.timing].packs_groups else 0 * shared, 1)
         row_tiles, col_tiles = _tiles(*row, array.rows), _tiles(*col, array.cols)
-        count = up(plans.groups, packs) * plans.group_turns * row_tiles * col_tiles * step_turns
+        count = up(plans.groups, packs) * plans.group_tiles * row_tiles * col_tiles * step_tiles
         used_rows = np.minimum(array.rows, packs * row[1] / row_tiles)
         used_cols = np.minimum(array.cols, packs * col[1] / col_tiles)
-        load, stream, drain = self._fold(packs, used_rows, used_cols, steps / step_turns)
+        load, stream, drain = self._fold(packs, used_rows, used_cols, steps / step_tiles)
         tiles: dict[Dimension, Floats | Ints] = {
             dataflow.rows: row_tiles,
             dataflow.cols: col_tiles,
-            dataflow.streamed: step_turns,
+            dataflow.streamed: step_tiles,
         }
         return Folds(count * 1.0, load, stream, drain, tiles)
 
@@ -181,10 +181,10 @@ class Estimate:
             + one * np.maximum(period, either + stored)
             + (plans.pieces - both - one) * np.maximum(period, stored)
         )
-        last = (shape.group_inputs - (plans.in_turns - 1) * plans.ins) / plans.ins
-        full = period * plans.ins * plans.in_turns / shape.group_inputs
+        last = (shape.group_inputs - (plans.in_tiles - 1) * plans.ins) / plans.ins
+        full = period * plans.ins * plans.in_tiles / shape.group_inputs
         waits = np.minimum(map_load + weight_load, full) - last * full
-        stepwise = stepwise + plans.pieces / plans.in_turns * np.maximum(0, waits) * (plans.in_turns > 1)
+        stepwise = stepwise + plans.pieces / plans.in_tiles * np.maximum(0, waits) * (plans.in_tiles > 1)
         loads = self.map_loads * map_load + self.weight_loads * weight_load
         busiest = (
             stepwise,

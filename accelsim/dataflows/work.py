@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from accelsim.config.machine import Machine
-from accelsim.lowering.dataflows import (
+from accelsim.dataflows.contract import (
     DATAFLOWS,
     TIMINGS,
     ArrayShape,
@@ -36,19 +36,19 @@ ROUNDING = 1e-9
 """What sums of probabilities may be off by, before a number of clocks is rounded up."""
 
 
-class Share(NamedTuple):
+class Ratio(NamedTuple):
     """`part` for each `whole`."""
 
     part: int = 1
     whole: int = 1
 
-    def of(self, other: Share) -> Share:
+    def of(self, other: Ratio) -> Ratio:
         """A share of a share."""
-        return Share(self.part * other.part, self.whole * other.whole)
+        return Ratio(self.part * other.part, self.whole * other.whole)
 
 
 @dataclass(frozen=True, slots=True)
-class ArrayMachine:
+class ArrayContext:
     """What the work of a layer on the array depends on: its shape, the widths of its data, and the SRAM ports in bits.
 
     stored_weights: how the layer's weights pass their port, as so many bits for so many weights. skipped: (nonzeros,
@@ -64,11 +64,11 @@ class ArrayMachine:
     activation_port_bits: int
     weight_port_bits: int
     accumulator_port_bits: int
-    stored_weights: Share
-    skipped: Share | None = None
+    stored_weights: Ratio
+    skipped: Ratio | None = None
 
     @classmethod
-    def of(cls, machine: Machine) -> ArrayMachine:
+    def of(cls, machine: Machine) -> ArrayContext:
         """The array of a machine, for layers whose data has the machine's widths; of `auto` as yet with the first."""
         array, sram = machine.array, machine.sram
         return cls(
@@ -81,16 +81,16 @@ class ArrayMachine:
             activation_port_bits=8 * sram.activation.port_bytes_per_cycle,
             weight_port_bits=8 * sram.weight.port_bytes_per_cycle,
             accumulator_port_bits=_accumulator_port_bits(machine, array.psum_bits),
-            stored_weights=Share(array.weight_bits, 1),
+            stored_weights=Ratio(array.weight_bits, 1),
         )
 
-    def for_layer(self, node: Node, machine: Machine, ifmap_bits: int, ofmap_bits: int) -> ArrayMachine:
+    def for_layer(self, node: Node, machine: Machine, ifmap_bits: int, ofmap_bits: int) -> ArrayContext:
         """The same for a layer that has widths of its own, or pruned weights."""
         weight_bits = node.bits.weight or self.weight_bits
         psum_bits = node.bits.psum or self.psum_bits
-        stored = Share(weight_bits, 1)
+        stored = Ratio(weight_bits, 1)
         if node.pruning is not None:
-            stored = Share(node.stored_weight_bits(self.weight_bits), node.weights)
+            stored = Ratio(node.stored_weight_bits(self.weight_bits), node.weights)
         skips = node.pruning is not None and node.pruning.zeros == "skip"
         return replace(
             self,
@@ -100,7 +100,7 @@ class ArrayMachine:
             psum_bits=psum_bits,
             accumulator_port_bits=_accumulator_port_bits(machine, psum_bits),
             stored_weights=stored,
-            skipped=Share(node.nonzeros, node.weights) if skips else None,
+            skipped=Ratio(node.nonzeros, node.weights) if skips else None,
         )
 
 
@@ -131,7 +131,7 @@ class ArrayWork:
 
 @lru_cache(maxsize=1 << 12)
 def array_work(
-    gemm: Gemm, machine: ArrayMachine, *, first: bool = True, last: bool = True, reuse: Share = Share()
+    gemm: Gemm, machine: ArrayContext, *, first: bool = True, last: bool = True, reuse: Ratio = Ratio()
 ) -> ArrayWork:
     """The work of one piece; `first` and `last` say whether it begins and ends its sums over K.
 
@@ -159,7 +159,7 @@ class FoldRow(NamedTuple):
     unstretched_cycles: int
 
 
-def fold_rows(gemm: Gemm, machine: ArrayMachine, *, first: bool, last: bool, reuse: Share) -> Iterator[FoldRow]:
+def fold_rows(gemm: Gemm, machine: ArrayContext, *, first: bool, last: bool, reuse: Ratio) -> Iterator[FoldRow]:
     """The folds of a piece, for `array_work`'s arguments."""
     dataflow = DATAFLOWS[machine.dataflow]
     _, sequence, ports = _as_folds(gemm, machine, reuse)
@@ -168,15 +168,15 @@ def fold_rows(gemm: Gemm, machine: ArrayMachine, *, first: bool, last: bool, reu
         yield FoldRow(times, piece, _stretched(dataflow, piece, machine.shape, ports), piece.steps)
 
 
-def _as_folds(gemm: Gemm, machine: ArrayMachine, reuse: Share) -> tuple[Gemm, FoldSequence, _Ports]:
+def _as_folds(gemm: Gemm, machine: ArrayContext, reuse: Ratio) -> tuple[Gemm, FoldSequence, _Ports]:
     """The product without its zeros, its folds, and what passes the ports for each element of them."""
     shorter = without_zeros(gemm, machine)
-    longer = Share(gemm.k, shorter.k)
+    longer = Ratio(gemm.k, shorter.k)
     ports = _Ports.of(machine, reuse.of(longer), machine.stored_weights.of(longer))
     return shorter, fold_sequence(DATAFLOWS[machine.dataflow], shorter, machine.shape), ports
 
 
-def without_zeros(gemm: Gemm, machine: ArrayMachine) -> Gemm:
+def without_zeros(gemm: Gemm, machine: ArrayContext) -> Gemm:
     """The product with its sums as long as the array works on them, where zeros are skipped.
 
     Each column picks the operands of its own nonzero weights (as in Cambricon-S, Zhou et al., MICRO 2018), and a fold
@@ -191,7 +191,7 @@ def without_zeros(gemm: Gemm, machine: ArrayMachine) -> Gemm:
 
 
 @lru_cache(maxsize=1 << 12)
-def fullest(length: int, density: Share, columns: int) -> int:
+def fullest(length: int, density: Ratio, columns: int) -> int:
     """How many nonzeros the fullest of so many columns of `length` weights is expected to have, at least 1.
 
     The expected maximum of binomial variables, zeros being anywhere: the sum over k of 1 - P(X <= k)^columns.
@@ -224,19 +224,19 @@ def flattened(sequence: FoldSequence, times: int = 1) -> Iterator[tuple[int, Fol
 class _Ports:
     """Bits that pass each SRAM port for an element of a fold, over the bits that it passes a clock."""
 
-    ifmap: Share
-    weight: Share
-    ofmap: Share
-    psum: Share
+    ifmap: Ratio
+    weight: Ratio
+    ofmap: Ratio
+    psum: Ratio
 
     @classmethod
-    def of(cls, machine: ArrayMachine, ifmap: Share, weight: Share) -> _Ports:
+    def of(cls, machine: ArrayContext, ifmap: Ratio, weight: Ratio) -> _Ports:
         """ifmap: elements read for each one of a fold; weight: bits read for each one."""
         return cls(
-            ifmap=ifmap.of(Share(machine.ifmap_bits, machine.activation_port_bits)),
-            weight=weight.of(Share(1, machine.weight_port_bits)),
-            ofmap=Share(machine.ofmap_bits, machine.activation_port_bits),
-            psum=Share(machine.psum_bits, machine.accumulator_port_bits),
+            ifmap=ifmap.of(Ratio(machine.ifmap_bits, machine.activation_port_bits)),
+            weight=weight.of(Ratio(1, machine.weight_port_bits)),
+            ofmap=Ratio(machine.ofmap_bits, machine.activation_port_bits),
+            psum=Ratio(machine.psum_bits, machine.accumulator_port_bits),
         )
 
 
@@ -271,7 +271,7 @@ def _stretched(dataflow: Dataflow, shape: FoldShape, array: ArrayShape, ports: _
     )
 
 
-def _port_cycles(count: int, port: Share) -> int:
+def _port_cycles(count: int, port: Ratio) -> int:
     """Clocks in which a port passes `count` elements."""
     return ceil_div(count * port.part, port.whole)
 

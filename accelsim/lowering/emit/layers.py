@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.config.machine import Machine
-from accelsim.lowering.array_work import ArrayWork, array_work
-from accelsim.lowering.held import Held
-from accelsim.lowering.pieces import (
+from accelsim.dataflows.work import ArrayWork, array_work
+from accelsim.lowering.emit.iterations import (
     blocks,
     cuts,
     input_window,
@@ -26,13 +25,14 @@ from accelsim.lowering.pieces import (
     roles,
     vector_reads,
 )
-from accelsim.lowering.pinning import Pins
-from accelsim.lowering.placement import Channels, Maps, Placement, aligned, copied_channels, progressions
-from accelsim.lowering.planner import Planner, naming
-from accelsim.lowering.residency import MapsOutgrownError, Residency, in_ring, one_after_the_other
-from accelsim.lowering.search import plan_vector
-from accelsim.lowering.tiling import LayerShape, Limits, Plan
-from accelsim.lowering.vector_work import on_vector_unit, ops_per_element, vector_cycles
+from accelsim.lowering.emit.reuse import TileReuse
+from accelsim.lowering.ir import LayerTask, Tiling, TilingContext
+from accelsim.lowering.layout import Channels, Layout, Placement, aligned, copied_channels, progressions
+from accelsim.lowering.schedule.residents import OutgrownError, Residency, in_ring, one_after_the_other
+from accelsim.lowering.schedule.weights import WeightResidents
+from accelsim.lowering.tiling.cache import TilingCache, naming
+from accelsim.lowering.tiling.search import plan_vector
+from accelsim.network.ops import on_vector_unit, ops_per_element, vector_cycles
 from accelsim.network.graph import ADDRESSES, Node, Op, WeightKind
 from accelsim.program.commands import Buffer, Compute, Tile, Unit, Work
 from accelsim.program.tensors import Range, Region, Tensor, elements, share_of_tile
@@ -50,24 +50,24 @@ class Lowerer:
     layers that are fused, by name.
     """
 
-    planner: Planner
+    planner: TilingCache
     next_address: int
     residency: Residency
-    pins: Pins
+    pins: WeightResidents
     machine: Machine = field(init=False)
     batch: int = field(init=False)
-    maps: Maps = field(init=False)
-    limits: Limits = field(init=False)
+    maps: Layout = field(init=False)
+    limits: TilingContext = field(init=False)
     tensors: dict[str, Tensor] = field(default_factory=dict)
     counts: list[list[ActionCounts]] = field(default_factory=list)
-    asked: list[tuple[LayerShape, Limits] | None] = field(default_factory=list)
+    asked: list[tuple[LayerTask, TilingContext] | None] = field(default_factory=list)
     stretched: list[int] = field(default_factory=list)
-    plans: list[Plan | None] = field(default_factory=list)
+    plans: list[Tiling | None] = field(default_factory=list)
     kept: dict[Tensor, list[Tile]] = field(default_factory=dict)
     kept_by: dict[str, list[Tile]] = field(default_factory=dict)
     pinned: dict[tuple[str, Region], Tile] = field(default_factory=dict)
     kept_channels: dict[Tensor, NDArray[np.bool_]] = field(default_factory=dict)
-    fused_plans: dict[str, Plan] = field(init=False)
+    fused_plans: dict[str, Tiling] = field(init=False)
     fused_weights: dict[str, Tile] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -100,7 +100,7 @@ class Lowerer:
         """Of the command that is being made."""
         self.counts[-1].append(ActionCounts(**amounts))
 
-    def _planned(self, node: Node) -> Plan:
+    def _planned(self, node: Node) -> Tiling:
         """The plan of the layer, kept with what it was chosen for."""
         plan = self.fused_plans.get(node.name)
         if plan is None and on_vector_unit(node, self.machine):
@@ -133,7 +133,7 @@ class Lowerer:
             weights = self._weight_tensor(node, (plan.groups, plan.out_channels, plan.in_channels))
         group_inputs, group_outputs = node.sizes[0].channels // node.groups, node.output.channels // node.groups
         source = self.maps.by_name[node.inputs[0]]
-        held = Held()
+        held = TileReuse()
         for block, groups, outs, ins in loops(node, self.batch, plan):
             inputs = Range(groups.start * group_inputs + ins.start, (groups.stop - 1) * group_inputs + ins.stop)
             outputs = Range(groups.start * group_outputs + outs.start, (groups.stop - 1) * group_outputs + outs.stop)
@@ -160,7 +160,7 @@ class Lowerer:
                 post_cycles=self.machine.array.post_latency if last else 0,
             )
 
-    def _weight_tile(self, node: Node, held: Held, tensor: Tensor, region: Region) -> Tile:
+    def _weight_tile(self, node: Node, held: TileReuse, tensor: Tensor, region: Region) -> Tile:
         """The tile of the weights: one for all inferences where they stay."""
         if node.weights_name not in self.pins.names:
             tile = held.weight_tile(tensor, region)
@@ -210,7 +210,7 @@ class Lowerer:
             "xnor_ops": active if signs and array.ifmap_bits == 1 else 0,
         }
 
-    def _piece_results(self, node: Node, work: Work, plan: Plan, held: Held) -> tuple[Tile, ...]:
+    def _piece_results(self, node: Node, work: Work, plan: Tiling, held: TileReuse) -> tuple[Tile, ...]:
         """The tiles a piece fills: its own, or those of all channels of its block."""
         if not plan.gathers:
             return self._results(node, work)
@@ -245,7 +245,7 @@ class Lowerer:
     def addresses(self) -> dict[Tile, int]:
         """Where the tiles that stay lie: those of a map one after the other.
 
-        Raises MapsOutgrownError where tiles of sub-byte data, each rounded up to bytes, need more than their map has.
+        Raises OutgrownError where tiles of sub-byte data, each rounded up to bytes, need more than their map has.
         """
         found: dict[Tile, int] = {}
         outgrown = set()
@@ -259,7 +259,7 @@ class Lowerer:
             if address > low + self.residency.stays[name].size:
                 outgrown.add(name)
         if outgrown:
-            raise MapsOutgrownError(outgrown)
+            raise OutgrownError(outgrown)
         one_after_the_other(self.pinned.values(), self.pins.room, found)
         for fusion in self.residency.fusions.values():
             own = [self.fused_weights[name] for name in fusion.plans if name in self.fused_weights]
@@ -281,7 +281,7 @@ class Lowerer:
     def _vector(self, index: int, node: Node) -> Iterator[Compute]:
         plan = self._planned(node)
         weights = self._weight_tensor(node, (plan.out_channels, 1, 1)) if node.is_depthwise else None
-        held = Held()
+        held = TileReuse()
         for channels in cuts(node.output.channels, plan.out_channels):
             for block in blocks(node, self.batch, plan):
                 work = Work(*block, channels, Range(0, 1))
@@ -291,7 +291,7 @@ class Lowerer:
                     streamed = (*streamed, self._weight_tile(node, held, weights, whole))
                 yield self._vector_compute(index, node, work, streamed, self._results(node, work))
 
-    def _operands(self, node: Node, work: Work, held: Held) -> Iterator[Tile]:
+    def _operands(self, node: Node, work: Work, held: TileReuse) -> Iterator[Tile]:
         for position, name in enumerate(node.inputs):
             place = self.maps.by_name[name]
             wanted = work.channels if node.op is not Op.SUBSAMPLE_PAD else Range(0, node.sizes[0].channels)

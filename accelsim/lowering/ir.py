@@ -14,11 +14,11 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from accelsim.config.machine import Machine, Objective
+from accelsim.dataflows.contract import DataflowName
+from accelsim.dataflows.work import ArrayContext
 from accelsim.energy.price import price
 from accelsim.errors import LoweringError
-from accelsim.lowering.array_work import ArrayMachine
-from accelsim.lowering.dataflows import DataflowName
-from accelsim.lowering.placement import Maps
+from accelsim.lowering.layout import Layout
 from accelsim.network.graph import Node, Op, Shape, Window
 from accelsim.records import ActionCounts
 from accelsim.units import ceil_div, packed_bytes
@@ -30,17 +30,17 @@ Order = tuple[Loop, Loop, Loop, Loop]
 Size = Any
 """A number, or an array of numbers."""
 
-Stays = Mapping[str, int]
+ResidentChannels = Mapping[str, int]
 """How many channels of each map stay on chip, the leading ones."""
 
-NOTHING_STAYS: Stays = MappingProxyType({})
+NO_RESIDENTS: ResidentChannels = MappingProxyType({})
 
 Fits = Callable[[int, int, int], bool]
 """Whether so many images, rows and columns of outputs fit."""
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Tiling:
     """Tile sizes of a layer: output images, rows and columns; groups; output and input channels of a group.
 
     order: a tile stays on chip while the loops inside of those that it depends on go on. With the input channels
@@ -63,7 +63,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class LayerShape:
+class LayerTask:
     """What the choice of a plan depends on, names left out, so that equal layers are planned once.
 
     source_channels, target_channels: of the tensors that input and output lie in, more than their own where these are
@@ -86,7 +86,7 @@ class LayerShape:
     times: int = 1
 
     @classmethod
-    def of(cls, node: Node, batch: int, maps: Maps) -> LayerShape:
+    def of(cls, node: Node, batch: int, maps: Layout) -> LayerTask:
         """The shape of a node's first input and output, placed so in DRAM, where all maps go.
 
         A product of two maps is planned for one image, its right map in the place of weights.
@@ -159,13 +159,13 @@ class Prices(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class TilingContext:
     """What tiles are held to, and what the estimate needs of the machine.
 
     pinned: the weights are on chip already, and have no limit.
     """
 
-    array: ArrayMachine
+    array: ArrayContext
     overlap: bool
     activation_bytes: int
     weight_bytes: int
@@ -182,11 +182,11 @@ class Limits:
     pinned: bool = False
 
     @classmethod
-    def of(cls, machine: Machine) -> Limits:
+    def of(cls, machine: Machine) -> TilingContext:
         """The limits of a machine."""
         sram, dram = machine.sram, machine.dram
         return cls(
-            array=ArrayMachine.of(machine),
+            array=ArrayContext.of(machine),
             overlap=machine.array.overlap,
             activation_bytes=sram.activation.capacity_bytes,
             weight_bytes=sram.weight.capacity_bytes,
@@ -217,7 +217,7 @@ class Limits:
         """From the issue of a burst until its data is here."""
         return self.latency_cycles + self.burst_bytes / self.bytes_per_cycle
 
-    def ifmap_reuse(self, shape: LayerShape, dataflow: DataflowName) -> float:
+    def ifmap_reuse(self, shape: LayerTask, dataflow: DataflowName) -> float:
         """Which share of the ifmap elements under the kernel passes the port, if a line buffer keeps the rest."""
         if not self.line_buffer or dataflow == "is":
             return 1.0
@@ -231,19 +231,19 @@ class Limits:
         return self.psum_bits_half // self.array.psum_bits
 
 
-def _weight_bytes(shape: LayerShape, limits: Limits, groups: int, outs: int, ins: int) -> int:
+def _weight_bytes(shape: LayerTask, limits: TilingContext, groups: int, outs: int, ins: int) -> int:
     if limits.pinned:
         return 0
     bits, weights = limits.array.stored_weights
     return packed_bytes(ceil_div(groups * outs * ins * shape.taps * bits, weights), 1)
 
 
-def layer_weight_bytes(shape: LayerShape, limits: Limits) -> int:
+def layer_weight_bytes(shape: LayerTask, limits: TilingContext) -> int:
     """Bytes of all weights in one tile."""
     return _weight_bytes(shape, limits, shape.groups, shape.group_outputs, shape.group_inputs)
 
 
-def largest_map_tile(shape: LayerShape, fits: Fits) -> tuple[int, int, int] | None:
+def largest_map_tile(shape: LayerTask, fits: Fits) -> tuple[int, int, int] | None:
     """Whole images if one fits, else whole rows, else a part of a row; None where not one output fits."""
     height, width = shape.output.height, shape.output.width
     if fits(1, height, width):
@@ -264,7 +264,7 @@ def _most(extent: int, fits: Callable[[int], bool]) -> int:
     return low
 
 
-def _taken(shape: LayerShape, rows: int, cols: int) -> int:
+def _taken(shape: LayerTask, rows: int, cols: int) -> int:
     """Input pixels under `rows` x `cols` outputs, at most."""
     vertical, horizontal = shape.window.vertical, shape.window.horizontal
     high = min(shape.size.height, (rows - 1) * vertical.stride + (vertical.kernel - 1) * vertical.dilation + 1)
@@ -272,7 +272,7 @@ def _taken(shape: LayerShape, rows: int, cols: int) -> int:
     return high * wide
 
 
-def plan_for_overlap(node: Node, shape: LayerShape, limits: Limits) -> tuple[Plan, int]:
+def plan_for_overlap(node: Node, shape: LayerTask, limits: TilingContext) -> tuple[Tiling, int]:
     """Tile sizes for a layer on the vector unit: whole channels where a single output fits, else part of them.
 
     And the least activation buffer for which they are chosen. Raises LoweringError where one output of one channel does
@@ -293,7 +293,7 @@ def splits_channels(node: Node) -> bool:
     return node.op not in (Op.SOFTMAX, Op.LAYER_NORM, Op.LRN, Op.SUBSAMPLE_PAD)
 
 
-def _vector_fits(node: Node, shape: LayerShape, limits: Limits, channels: int) -> Fits:
+def _vector_fits(node: Node, shape: LayerTask, limits: TilingContext, channels: int) -> Fits:
     def fits(images: int, rows: int, cols: int) -> bool:
         maps, weights = piece_bytes(node, shape, limits, channels, (images, rows, cols))
         return maps <= limits.activation_half and weights <= limits.weight_half
@@ -302,7 +302,7 @@ def _vector_fits(node: Node, shape: LayerShape, limits: Limits, channels: int) -
 
 
 def piece_bytes(
-    node: Node, shape: LayerShape, limits: Limits, channels: int, sizes: tuple[int, int, int]
+    node: Node, shape: LayerTask, limits: TilingContext, channels: int, sizes: tuple[int, int, int]
 ) -> tuple[int, int]:
     """Bytes of maps and weights of so many images, rows and columns on the vector unit."""
     images, rows, cols = sizes
@@ -311,7 +311,7 @@ def piece_bytes(
 
 
 def vector_bytes(
-    node: Node, shape: LayerShape, limits: Limits, channels: int, images: Size, taken: Size, given: Size
+    node: Node, shape: LayerTask, limits: TilingContext, channels: int, images: Size, taken: Size, given: Size
 ) -> tuple[Size, int]:
     """Bytes of maps and weights of a piece on the vector unit, from the elements it takes of a map and gives.
 
@@ -327,9 +327,9 @@ def vector_bytes(
     return total + packed_bytes(stored, array.ofmap_bits), weights
 
 
-def _pipelined(largest: tuple[int, int, int], channels: int) -> Plan:
+def _pipelined(largest: tuple[int, int, int], channels: int) -> Tiling:
     """At least four pieces of a map that has the rows, so that loads, work and stores overlap."""
     images, rows, cols = largest
     if images == 1:
         rows = ceil_div(rows, 4)
-    return Plan(images, rows, cols, 1, channels, channels)
+    return Tiling(images, rows, cols, 1, channels, channels)

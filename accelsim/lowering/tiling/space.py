@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.lowering.dataflows import DataflowName
-from accelsim.lowering.tiling import LayerShape, Limits, Order, Plan
+from accelsim.dataflows.contract import DataflowName
+from accelsim.lowering.ir import LayerTask, Order, Tiling, TilingContext
 from accelsim.network.graph import Axis
 from accelsim.units import ceil_div
 
@@ -122,7 +122,7 @@ def blocks_of(batch: int, vertical: AxisKey, horizontal: AxisKey) -> Blocks:
     )
 
 
-def block_keys(shape: LayerShape) -> tuple[int, AxisKey, AxisKey]:
+def block_keys(shape: LayerTask) -> tuple[int, AxisKey, AxisKey]:
     """What the pieces that the map of a layer can be cut into depend on."""
     return (
         shape.batch,
@@ -140,31 +140,31 @@ class Candidates:
     outs: Ints
     ins: Ints
     order: Ints
-    group_turns: Ints
-    out_turns: Ints
-    in_turns: Ints
+    group_tiles: Ints
+    out_tiles: Ints
+    in_tiles: Ints
 
     @property
     def gathers(self) -> NDArray[np.bool_]:
-        """See `Plan.gathers`."""
+        """See `Tiling.gathers`."""
         return self.order <= 1
 
     @property
     def pieces(self) -> Ints:
         """Steps of the layer."""
-        return self.blocks.count * self.group_turns * self.out_turns * self.in_turns
+        return self.blocks.count * self.group_tiles * self.out_tiles * self.in_tiles
 
     @property
-    def map_turns(self) -> Ints:
+    def map_loads_each(self) -> Ints:
         """How often each tile of the input map is loaded (`traffic.loads`)."""
-        sums_stay = ((self.order == 0) | (self.order == 2)) & (self.in_turns > 1)
-        weights_stay = (self.order == 4) & ((self.in_turns > 1) | (self.blocks.count > 1))
-        return np.where(sums_stay | weights_stay, self.out_turns, 1)
+        sums_stay = ((self.order == 0) | (self.order == 2)) & (self.in_tiles > 1)
+        weights_stay = (self.order == 4) & ((self.in_tiles > 1) | (self.blocks.count > 1))
+        return np.where(sums_stay | weights_stay, self.out_tiles, 1)
 
     @property
-    def weight_turns(self) -> Ints:
+    def weight_loads_each(self) -> Ints:
         """How often each tile of the weights is loaded."""
-        own = self.out_turns * self.in_turns * np.where(self.gathers, self.group_turns, 1)
+        own = self.out_tiles * self.in_tiles * np.where(self.gathers, self.group_tiles, 1)
         return np.where((self.order < 4) & (own > 1), self.blocks.count, 1)
 
     def at(self, index: Ints) -> Candidates:
@@ -172,15 +172,15 @@ class Candidates:
         rest = (getattr(self, part.name)[index] for part in fields(self)[1:])
         return Candidates(self.blocks.at(index), *rest)
 
-    def plan(self, index: int, dataflow: DataflowName) -> Plan:
+    def plan(self, index: int, dataflow: DataflowName) -> Tiling:
         """One of them."""
         blocks = self.blocks
         each = (blocks.images, blocks.rows, blocks.cols, self.groups, self.outs, self.ins)
         images, rows, cols, groups, outs, ins = (int(sizes[index]) for sizes in each)
-        return Plan(images, rows, cols, groups, outs, ins, ORDERS[self.order[index]], dataflow)
+        return Tiling(images, rows, cols, groups, outs, ins, ORDERS[self.order[index]], dataflow)
 
 
-def fitting(shape: LayerShape, limits: Limits, dataflow: DataflowName, *, all_sizes: bool = True) -> Candidates:
+def fitting(shape: LayerTask, limits: TilingContext, dataflow: DataflowName, *, all_sizes: bool = True) -> Candidates:
     """All plans whose tiles fit their buffers and whose partial sums fit half of the accumulator.
 
     all_sizes: else columns are cut into few tiles only, and channels as the columns of the array fit.
@@ -194,7 +194,7 @@ def fitting(shape: LayerShape, limits: Limits, dataflow: DataflowName, *, all_si
     return _candidates(space, (block, channel, ins, order))
 
 
-def in_bands(shape: LayerShape, limits: Limits, dataflow: DataflowName) -> Candidates:
+def in_stripes(shape: LayerTask, limits: TilingContext, dataflow: DataflowName) -> Candidates:
     """Those of them whose pieces are whole rows of an image, several of it, with all channels."""
     blocks, output = blocks_of(*block_keys(shape)), shape.output
     banded = (blocks.images == 1) & (blocks.cols == output.width) & (blocks.rows < output.height)
@@ -244,21 +244,21 @@ def _channel_tiles(groups: int, group_outputs: int, unit: int) -> tuple[Ints, In
     return np.concatenate((several, np.ones_like(outs))), np.concatenate((whole, outs))
 
 
-def _result_bytes(shape: LayerShape, limits: Limits, pixels: Ints, turns: Ints, channels: Ints | int) -> Ints:
+def _result_bytes(shape: LayerTask, limits: TilingContext, pixels: Ints, turns: Ints, channels: Ints | int) -> Ints:
     """Bytes that the results of a piece need, if there are so many of them."""
     bits = limits.array.ofmap_bits
     bits = ceil_div(bits, 8) * 8 if shape.scattered else bits
     return np.where(turns == 1, 1, 2) * up(pixels * np.minimum(channels, shape.stored) * bits, 8)
 
 
-def activation_bytes(shape: LayerShape, limits: Limits, plans: Candidates) -> Ints:
+def activation_bytes(shape: LayerTask, limits: TilingContext, plans: Candidates) -> Ints:
     """Bytes of the activation buffer that each of these plans needs."""
-    blocks, whole = plans.blocks, plans.in_turns == 1
+    blocks, whole = plans.blocks, plans.in_tiles == 1
     count = shape.times * blocks.count
     channels = np.where(whole, np.minimum(plans.groups * plans.ins, shape.loaded_inputs), plans.ins)
     loaded = up(blocks.taken * (channels * (shape.loaded_inputs > 0)) * limits.array.ifmap_bits, 8)
-    places = np.where(whole & (count * plans.group_turns == 1), 1, 2)
-    turns = count * np.where(plans.gathers, 1, plans.group_turns * plans.out_turns)
+    places = np.where(whole & (count * plans.group_tiles == 1), 1, 2)
+    turns = count * np.where(plans.gathers, 1, plans.group_tiles * plans.out_tiles)
     stored = np.where(plans.gathers, shape.output.channels, plans.groups * plans.outs)
     result: Ints = places * loaded + _result_bytes(shape, limits, blocks.pixels, turns, stored)
     return result
@@ -271,16 +271,16 @@ class _Space:
     """
 
     def __init__(
-        self, shape: LayerShape, limits: Limits, dataflow: DataflowName, blocks: Blocks, groups: Ints, outs: Ints
+        self, shape: LayerTask, limits: TilingContext, dataflow: DataflowName, blocks: Blocks, groups: Ints, outs: Ints
     ) -> None:
         self.shape, self.limits, self.dataflow = shape, limits, dataflow
         self.blocks, self.groups, self.outs = blocks, groups, outs
-        self.group_turns = up(shape.groups, self.groups)
-        self.out_turns = up(shape.group_outputs, self.outs)
+        self.group_tiles = up(shape.groups, self.groups)
+        self.out_tiles = up(shape.group_outputs, self.outs)
         self.count, self.pixels = shape.times * self.blocks.count[:, None], self.blocks.pixels[:, None]
         self.taken = self.blocks.taken[:, None]
         gathered = _result_bytes(shape, limits, self.pixels, self.count, shape.output.channels)
-        turns = self.count * self.group_turns * self.out_turns
+        turns = self.count * self.group_tiles * self.out_tiles
         self.results = {
             True: np.broadcast_to(gathered, self._shape),
             False: _result_bytes(shape, limits, self.pixels, turns, self.groups * self.outs),
@@ -291,8 +291,8 @@ class _Space:
         shape, limits, array = self.shape, self.limits, self.limits.array
         ins = shape.group_inputs
         map_bytes = up(self.taken * np.minimum(self.groups * ins, shape.loaded_inputs) * array.ifmap_bits, 8)
-        map_bytes = map_bytes * np.where(self.count * self.group_turns == 1, 1, 2)
-        weight_places = np.where(shape.times * self.group_turns * self.out_turns == 1, 1, 2)
+        map_bytes = map_bytes * np.where(self.count * self.group_tiles == 1, 1, 2)
+        weight_places = np.where(shape.times * self.group_tiles * self.out_tiles == 1, 1, 2)
         fits = (weight_places * self._weights(ins) <= limits.weight_bytes) & (self.pixels <= self._fold_pixels())
         room = limits.activation_bytes - map_bytes
         number, block, channel = np.nonzero([fits & (self.results[_gathers(order)] <= room) for order in orders])

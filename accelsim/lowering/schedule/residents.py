@@ -1,9 +1,9 @@
-"""Which feature maps stay on chip from the layer that computes them to the last that reads them.
+"""Residents: feature maps that stay on chip from the layer that computes them to the last that reads them.
 
-Here a map stays whole or not at all (parts of others come after, in `parts`), and takes its bytes of the activation
-buffer from the first piece of its layer to the last of its last reader; layers in between have the rest for their
-tiles. Maps are chosen greedily, those that stay for the fewest layers first, of them the smaller, and each only if the
-DRAM bytes of all layers get fewer and the objective is estimated to be nearly as good as if nothing stayed.
+A resident is a whole feature map here (`partial` adds parts of others). It takes its bytes of the activation buffer
+from the first command of its layer to the last of its last reader; layers in between have the rest for their tiles.
+Residents are chosen greedily, those with the fewest layers first, of them the smaller, and each only if the DRAM bytes
+of all layers fall and the objective is estimated to be nearly as good as without residents.
 """
 
 from __future__ import annotations
@@ -15,36 +15,36 @@ from itertools import groupby, pairwise
 from typing import NamedTuple
 
 from accelsim.errors import LoweringError
-from accelsim.lowering.placement import Maps
-from accelsim.lowering.search import NEARLY
-from accelsim.lowering.tiling import NOTHING_STAYS, Plan, Stays
+from accelsim.lowering.ir import NO_RESIDENTS, ResidentChannels, Tiling
+from accelsim.lowering.layout import Layout
+from accelsim.lowering.tiling.search import SCORE_TOLERANCE
 from accelsim.network.graph import ADDRESSES, Network, Node, Op
 from accelsim.network.stream import numbered
 from accelsim.program.commands import Tile
 from accelsim.units import packed_bytes
 
 
-class Taken(NamedTuple):
+class Cost(NamedTuple):
     """DRAM bytes of a layer, or of several, and what is to be small by the objective, both by estimate."""
 
     dram_bytes: int
     score: float
 
 
-Cost = Callable[[Node, int, Stays], Taken]
+CostOf = Callable[[Node, int, ResidentChannels], Cost]
 """What a layer takes, given the bytes of activation buffer for its tiles and the maps that stay.
 
 Raises LoweringError where it does not fit."""
 
 
-def together(found: Iterable[Taken]) -> Taken:
+def together(found: Iterable[Cost]) -> Cost:
     """What several layers take."""
     moved, scores = zip(*found, strict=True)
-    return Taken(sum(moved), sum(scores))
+    return Cost(sum(moved), sum(scores))
 
 
-class MapsOutgrownError(Exception):
-    """Maps that were to stay, and whose tiles take more than their place."""
+class OutgrownError(Exception):
+    """Layout that were to stay, and whose tiles take more than their place."""
 
     def __init__(self, names: Collection[str]) -> None:
         super().__init__(names)
@@ -52,7 +52,7 @@ class MapsOutgrownError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Stay:
+class Resident:
     """A map that may stay, or its leading channels: from layer `first` to layer `last`, in so many bytes."""
 
     name: str
@@ -67,8 +67,8 @@ class Stay:
 
 
 @dataclass(frozen=True, slots=True)
-class Fusion:
-    """A map that is on chip in bands only, while its layer `first` and its readers up to `last` take turns.
+class Cascade:
+    """A map that is on chip in stripes only, while its layer `first` and its readers up to `last` take turns.
 
     low: address of the ring of so many slots; room: piece of the activation buffer for tiles meanwhile; plans: of the
     layers, by name; taken: what they take together.
@@ -81,14 +81,14 @@ class Fusion:
     room: tuple[int, int]
     slots: int
     slot_bytes: int
-    plans: dict[str, Plan]
-    taken: Taken
+    plans: dict[str, Tiling]
+    taken: Cost
 
     @property
     def layers(self) -> range:
         return range(self.first, self.last + 1)
 
-    def numbered(self, number: int, layers: int) -> Fusion:
+    def numbered(self, number: int, layers: int) -> Cascade:
         """The same in one of several inferences of so many layers."""
         shift = (number - 1) * layers
         plans = {numbered(name, number): plan for name, plan in self.plans.items()}
@@ -100,20 +100,20 @@ class Fusion:
 class Residency:
     """The maps that stay, and for each layer the largest piece of the activation buffer that is left: [low, high).
 
-    fusions: by the map that stays in bands; it is among those that stay too.
+    fusions: by the map that stays in stripes; it is among those that stay too.
     """
 
-    stays: dict[str, Stay]
+    stays: dict[str, Resident]
     addresses: dict[str, int]
     rooms: tuple[tuple[int, int], ...]
-    fusions: dict[str, Fusion] = field(default_factory=dict)
+    fusions: dict[str, Cascade] = field(default_factory=dict)
 
     @property
-    def channels(self) -> Stays:
+    def channels(self) -> ResidentChannels:
         """How many stay, by the name of the map."""
         return {name: stay.channels for name, stay in self.stays.items()}
 
-    def taken(self, nodes: Sequence[Node], cost: Cost) -> Taken:
+    def taken(self, nodes: Sequence[Node], cost: CostOf) -> Cost:
         """What all layers take, by what each does. Raises LoweringError."""
         fused = {layer for fusion in self.fusions.values() for layer in fusion.layers}
         stays = self.channels
@@ -122,9 +122,9 @@ class Residency:
         )
         return together((*alone, *(fusion.taken for fusion in self.fusions.values())))
 
-    def fused(self, fusion: Fusion, channels: int) -> Residency:
+    def fused(self, fusion: Cascade, channels: int) -> Residency:
         """The same with these layers fused, the map between having so many channels."""
-        stay = Stay(fusion.name, fusion.first, fusion.last, fusion.slots * fusion.slot_bytes, channels)
+        stay = Resident(fusion.name, fusion.first, fusion.last, fusion.slots * fusion.slot_bytes, channels)
         rooms = (*self.rooms[: fusion.first], *(fusion.room for _ in fusion.layers), *self.rooms[fusion.last + 1 :])
         return replace(
             self,
@@ -134,7 +134,7 @@ class Residency:
             fusions={**self.fusions, fusion.name: fusion},
         )
 
-    def beside(self, part: Stay, low: int) -> Residency:
+    def beside(self, part: Resident, low: int) -> Residency:
         """The same and a part of a map at this address in the room of its layers, which keep the larger piece."""
         rooms = list(self.rooms)
         for layer in part.layers:
@@ -149,7 +149,7 @@ class Residency:
 
     def repeated(self, inferences: int, layers: int) -> Residency:
         """The same for each of so many inferences of so many layers."""
-        stays: dict[str, Stay] = {}
+        stays: dict[str, Resident] = {}
         addresses: dict[str, int] = {}
         for number in range(1, inferences + 1):
             for stay in self.stays.values():
@@ -162,7 +162,7 @@ class Residency:
         return Residency(stays, addresses, self.rooms * inferences, {each.name: each for each in several})
 
 
-def nothing_stays(layers: int, capacity: int) -> Residency:
+def no_residents(layers: int, capacity: int) -> Residency:
     """Every map goes through DRAM."""
     return Residency({}, {}, ((0, capacity),) * layers)
 
@@ -175,10 +175,10 @@ Place = tuple[int, int, int, int]
 class _Chosen:
     """The maps that stay so far, the largest first, their places, and of each layer its room and what it costs."""
 
-    stays: tuple[Stay, ...]
+    stays: tuple[Resident, ...]
     places: tuple[Place, ...]
     rooms: tuple[tuple[int, int], ...]
-    costs: tuple[Taken, ...]
+    costs: tuple[Cost, ...]
 
     def residency(self) -> Residency:
         """The same by name."""
@@ -188,16 +188,16 @@ class _Chosen:
         )
 
 
-def plan_residency(
-    nodes: Sequence[Node], found: Iterable[Stay], capacity: int, limits: Sequence[int], cost: Cost
+def plan_residents(
+    nodes: Sequence[Node], found: Iterable[Resident], capacity: int, limits: Sequence[int], cost: CostOf
 ) -> list[Residency]:
     """Those of the candidates that stay in an activation buffer of so many bytes, for each limit to their size.
 
-    Limits that went the same way so far go it together, and have the same plan if they never part.
+    TilingContext that went the same way so far go it together, and have the same plan if they never part.
     """
-    costs = tuple(cost(node, capacity, NOTHING_STAYS) for node in nodes)
-    start = _Chosen((), (), nothing_stays(len(nodes), capacity).rooms, costs)
-    chosen, most = dict.fromkeys(limits, start), NEARLY * together(costs).score
+    costs = tuple(cost(node, capacity, NO_RESIDENTS) for node in nodes)
+    start = _Chosen((), (), no_residents(len(nodes), capacity).rooms, costs)
+    chosen, most = dict.fromkeys(limits, start), SCORE_TOLERANCE * together(costs).score
     for stay in sorted(found, key=_worth):
         tried: dict[int, _Chosen] = {}
         for limit, before in chosen.items():
@@ -209,12 +209,12 @@ def plan_residency(
     return [plans[id(chosen[limit])] for limit in limits]
 
 
-def _worth(stay: Stay) -> tuple[int, int]:
+def _worth(stay: Resident) -> tuple[int, int]:
     """Those first that stay for the fewest layers, and of them the smaller."""
     return len(stay.layers), stay.size
 
 
-def _with(before: _Chosen, stay: Stay, nodes: Sequence[Node], capacity: int, cost: Cost, most: float) -> _Chosen:
+def _with(before: _Chosen, stay: Resident, nodes: Sequence[Node], capacity: int, cost: CostOf, most: float) -> _Chosen:
     """One more map, if it finds a place, all layers then move fewer bytes, and what is to be small is at most so much;
     else the same."""
     position = bisect_right(before.stays, _rank(stay), key=_rank)
@@ -237,18 +237,18 @@ def _with(before: _Chosen, stay: Stay, nodes: Sequence[Node], capacity: int, cos
     return _Chosen(stays, tuple(places), rooms, tuple(costs)) if better else before
 
 
-def _rank(stay: Stay) -> tuple[int, int]:
+def _rank(stay: Resident) -> tuple[int, int]:
     """The largest are placed first."""
     return -stay.size, stay.first
 
 
 def _placed(
-    stays: Sequence[Stay], position: int, before: Sequence[Place], capacity: int
+    stays: Sequence[Resident], position: int, before: Sequence[Place], capacity: int
 ) -> tuple[list[Place], range] | None:
     """Places of the maps, of which that at a position is new, and the layers for which some differ; None where one
     finds none.
 
-    Maps have theirs at the top of what larger ones leave while they stay. So larger ones keep it, and of the smaller
+    Layout have theirs at the top of what larger ones leave while they stay. So larger ones keep it, and of the smaller
     those that are there at the same time, or at that of one that moves, look for it anew.
     """
     places = list(before[:position])
@@ -267,7 +267,7 @@ def _placed(
     return places, range(first, last + 1)
 
 
-def _highest(stay: Stay, places: Iterable[Place], capacity: int) -> int | None:
+def _highest(stay: Resident, places: Iterable[Place], capacity: int) -> int | None:
     """The highest free address for a map beside those that stay at the same time."""
     start, stop, top = stay.first, stay.last, capacity
     others = [(high, low) for low, high, first, last in places if first <= stop and start <= last]
@@ -289,7 +289,7 @@ def _rooms(places: Iterable[Place], layers: range, capacity: int) -> list[tuple[
     return best
 
 
-def candidates(network: Network, maps: Maps, layers: int) -> Iterator[Stay]:
+def candidates(network: Network, maps: Layout, layers: int) -> Iterator[Resident]:
     """All maps that one of the first layers computes and later ones read, none of which is the network's output."""
     numbers = {node.name: number for number, node in enumerate(network.nodes)}
     for number, node in enumerate(network.nodes[:layers]):
@@ -301,10 +301,10 @@ def candidates(network: Network, maps: Maps, layers: int) -> Iterator[Stay]:
             bits = maps.by_name[node.name].tensor.bits
             size = packed_bytes(network.batch * shape.elements, bits)
             slack = 0 if bits % 8 == 0 else network.batch * shape.height * shape.width
-            yield Stay(node.name, number, max(numbers[reader] for reader in readers), size + slack, shape.channels)
+            yield Resident(node.name, number, max(numbers[reader] for reader in readers), size + slack, shape.channels)
 
 
-def readers_of(network: Network, maps: Maps, name: str) -> list[str]:
+def readers_of(network: Network, maps: Layout, name: str) -> list[str]:
     """The layers that read a map, through layers that are only addresses; none if it is an output, or the
     right map of a product, which is read from DRAM as weights are."""
     consumers = network.consumers[name]
@@ -354,8 +354,8 @@ def one_after_the_other(tiles: Iterable[Tile], address: int, found: dict[Tile, i
     return address
 
 
-def in_ring(fusion: Fusion, tiles: Sequence[Tile]) -> Iterator[tuple[Tile, int]]:
-    """Addresses of the bands of a map, in the order in which they are computed, round the slots of its ring."""
+def in_ring(fusion: Cascade, tiles: Sequence[Tile]) -> Iterator[tuple[Tile, int]]:
+    """Addresses of the stripes of a map, in the order in which they are computed, round the slots of its ring."""
     in_order = groupby(tiles, key=lambda tile: tile.region[:2])
     for number, (_, band) in enumerate(in_order):
         places: dict[Tile, int] = {}

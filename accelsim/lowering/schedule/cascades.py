@@ -1,8 +1,9 @@
-"""Layers that take turns band by band, so that the map between them is never whole, on chip or off.
+"""Depth-first execution of a layer and its readers, stripe by stripe, so that the feature map between is never whole.
 
-A layer and all its readers are fused where these follow it at once, all on the array. Each works on bands of whole rows
-with all channels; its weights stay for as long as the fused layers run. The bands of the map between lie in a ring of
-slots: each until its last reader is through with it, halo rows included, so nothing is computed or loaded twice.
+A cascade is a layer and all its readers, where these follow it at once and all run on the array. Each works on stripes
+of whole rows with all channels, and its weights stay in SRAM while the cascade runs. The stripes of the feature map
+between lie in a ring of slots, each until its last reader is done with it, halo rows included: nothing is computed or
+loaded twice.
 """
 
 from __future__ import annotations
@@ -11,23 +12,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from accelsim.lowering.placement import Maps
-from accelsim.lowering.residency import Cost, Fusion, Residency, Taken, free_pieces, readers_of, together
-from accelsim.lowering.search import Band
-from accelsim.lowering.tiling import Stays
+from accelsim.lowering.ir import ResidentChannels
+from accelsim.lowering.layout import Layout
+from accelsim.lowering.schedule.residents import Cascade, Cost, CostOf, Residency, free_pieces, readers_of, together
+from accelsim.lowering.tiling.search import Stripes
 from accelsim.network.graph import ADDRESSES, Network, Node
 from accelsim.program.commands import Compute
 from accelsim.units import ceil_div
 
-OVERLAPPED = 1.1
+CASCADE_TOLERANCE = 1.1
 """Times what layers take one after the other: as much may be estimated for them fused, where each is estimated alone
 and what overlaps between them is not seen."""
 
-ABOUT = 1.05
+STRIPE_TOLERANCE = 1.05
 """Bands of other heights whose estimate is this near to the least count as equally good: fewer bytes decide."""
 
-BandsOf = Callable[[Node, Stays], Mapping[int, Band]]
-"""The plans of a layer in bands, by rows of a band, with these maps on chip."""
+BandsOf = Callable[[Node, ResidentChannels], Mapping[int, Stripes]]
+"""The plans of a layer in stripes, by rows of a band, with these maps on chip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,29 +39,29 @@ class Memories:
     weight: int
 
 
-def plan_fusion(
+def plan_cascades(
     network: Network,
-    maps: Maps,
+    maps: Layout,
     residency: Residency,
     memories: Memories,
-    bands: BandsOf,
+    stripes: BandsOf,
     weight_bytes: Callable[[Node], int],
-    cost: Cost,
+    cost: CostOf,
     on_array: Callable[[Node], bool],
 ) -> Residency:
     """What stays, and the layers to fuse beside it: those that save most DRAM bytes first, each layer at most once, and
     none for which the objective is estimated to be more than a tenth worse."""
     layers = len(residency.rooms)
-    found: list[tuple[int, Fusion]] = []
+    found: list[tuple[int, Cascade]] = []
     for number, node in enumerate(network.nodes[:layers]):
         if node.name not in residency.stays and on_array(node):
             readers = _fusable_readers(network, maps, number, on_array)
             if readers is None or sum(map(weight_bytes, (node, *readers))) > memories.weight:
                 continue
-            fusion = _fused(network, maps, residency, memories, bands, (node, *readers))
+            fusion = _fused(network, maps, residency, memories, stripes, (node, *readers))
             if fusion:
                 moved, score = _alone(network, residency, fusion.layers, cost)
-                if moved > fusion.taken.dram_bytes and fusion.taken.score <= OVERLAPPED * score:
+                if moved > fusion.taken.dram_bytes and fusion.taken.score <= CASCADE_TOLERANCE * score:
                     found.append((moved - fusion.taken.dram_bytes, fusion))
     taken: set[int] = set()
     for _, fusion in sorted(found, key=lambda each: (-each[0], each[1].first)):
@@ -70,7 +71,7 @@ def plan_fusion(
     return residency
 
 
-def _alone(network: Network, residency: Residency, layers: range, cost: Cost) -> Taken:
+def _alone(network: Network, residency: Residency, layers: range, cost: CostOf) -> Cost:
     """What layers take one after the other."""
     stays = residency.channels
     rooms = (high - low for low, high in (residency.rooms[layer] for layer in layers))
@@ -78,7 +79,7 @@ def _alone(network: Network, residency: Residency, layers: range, cost: Cost) ->
 
 
 def _fusable_readers(
-    network: Network, maps: Maps, number: int, on_array: Callable[[Node], bool]
+    network: Network, maps: Layout, number: int, on_array: Callable[[Node], bool]
 ) -> tuple[Node, ...] | None:
     """The readers of a layer's map, if they are alike and nothing but addresses stands between."""
     node = network.nodes[number]
@@ -97,9 +98,9 @@ def _fusable_readers(
 
 
 def _fused(
-    network: Network, maps: Maps, residency: Residency, memories: Memories, bands: BandsOf, nodes: Sequence[Node]
-) -> Fusion | None:
-    """A layer and its readers in the best bands that fit, of equal ones the highest; None where none do."""
+    network: Network, maps: Layout, residency: Residency, memories: Memories, stripes: BandsOf, nodes: Sequence[Node]
+) -> Cascade | None:
+    """A layer and its readers in the best stripes that fit, of equal ones the highest; None where none do."""
     numbers = {node.name: number for number, node in enumerate(network.nodes)}
     node, *readers = nodes
     first, last = numbers[node.name], numbers[readers[-1].name]
@@ -107,8 +108,8 @@ def _fused(
     if pieces is None:
         return None
     stays = {**residency.channels, node.name: node.output.channels}
-    choices = [bands(each, stays) for each in nodes]
-    found: list[Fusion] = []
+    choices = [stripes(each, stays) for each in nodes]
+    found: list[Cascade] = []
     for rows in sorted(choices[1], reverse=True):
         turns = ceil_div(readers[0].output.height, rows)
         sizes = (ceil_div(node.output.height, turns), *(rows for _ in readers))
@@ -121,10 +122,10 @@ def _fused(
         placed = _placed(pieces, slots * slot, sum(band.map_bytes for band in own))
         if placed:
             plans = {each.name: band.plan for each, band in zip(nodes, own, strict=True)}
-            taken = Taken(round(sum(band.dram_bytes for band in own)), sum(band.score for band in own))
-            found.append(Fusion(node.name, first, last, placed[0], placed[1], slots, slot, plans, taken))
+            taken = Cost(round(sum(band.dram_bytes for band in own)), sum(band.score for band in own))
+            found.append(Cascade(node.name, first, last, placed[0], placed[1], slots, slot, plans, taken))
     least = min((each.taken.score for each in found), default=0.0)
-    near = [each for each in found if each.taken.score <= ABOUT * least]
+    near = [each for each in found if each.taken.score <= STRIPE_TOLERANCE * least]
     return min(near, key=lambda each: each.taken.dram_bytes, default=None)
 
 
@@ -160,7 +161,7 @@ def _needed(node: Node, readers: Sequence[Node], rows: Sequence[int]) -> Iterato
         yield min(low for low, _ in windows) // rows[0], (max(high for _, high in windows) - 1) // rows[0]
 
 
-def in_turns(producer: Sequence[Compute], readers: Sequence[Sequence[Compute]]) -> Iterator[Compute]:
+def interleaved(producer: Sequence[Compute], readers: Sequence[Sequence[Compute]]) -> Iterator[Compute]:
     """The computes of a layer and its readers, band by band: those of a turn's map stand before the turn before, so
     that the array has work while they leave it."""
     made = {tile: number for number, compute in enumerate(producer) for tile in compute.results}

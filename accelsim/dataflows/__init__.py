@@ -1,0 +1,1 @@
+"""The dataflows of the PE array."""

@@ -1,0 +1,1 @@
+"""The schedule of all layers: cascades, resident feature maps and resident weights."""
