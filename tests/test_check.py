@@ -10,8 +10,8 @@ import pytest
 
 from accelsim.check.execute import check_network, check_program
 from accelsim.errors import ProgramError, UserError
-from accelsim.lowering import layers
 from accelsim.lowering.compile import Lowered, lower
+from accelsim.lowering.emit import layers
 from accelsim.network.graph import Network
 from accelsim.program.commands import Command, Compute, Load, Program, Store
 from accelsim.program.link import Waits, link

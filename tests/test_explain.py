@@ -22,8 +22,8 @@ from accelsim.explain.explain import explanation
 from accelsim.explain.plan import plan_dict
 from accelsim.explain.terms import Term, printed_units
 from accelsim.explain.text import explained
-from accelsim.network.ops import on_vector_unit
 from accelsim.network.graph import Network
+from accelsim.network.ops import on_vector_unit
 from accelsim.records import STALL_CAUSES
 from accelsim.report.columns import COLUMNS
 from accelsim.run.simulate import Played, load_both, load_network, play_network

@@ -15,10 +15,10 @@ from accelsim.dataflows.contract import DATAFLOWS, Gemm, fold_sequence
 from accelsim.dataflows.work import ArrayContext
 from accelsim.errors import LoweringError
 from accelsim.lowering.compile import Lowered, lower
-from accelsim.network.ops import on_vector_unit
 from accelsim.machine.machine import Timeline, play
 from accelsim.machine.stalls import layer_times
 from accelsim.network.graph import Network, Node, Op
+from accelsim.network.ops import on_vector_unit
 from accelsim.program.commands import Compute, Load, Program, Store, Tile, Unit, unit_of
 from accelsim.program.link import link
 from accelsim.program.tensors import Region, Tensor, elements

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from accelsim.check.execute import check_program
 from accelsim.config.machine import Machine
 from accelsim.errors import LoweringError
-from accelsim.lowering import lower as lowering
+from accelsim.lowering import compile as lowering
 from accelsim.lowering.compile import Lowered, lower
 from accelsim.lowering.ir import ResidentChannels
 from accelsim.lowering.layout import lay_out

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from accelsim.check.execute import check_program
 from accelsim.config.machine import Machine
 from accelsim.errors import LoweringError, ProgramError
-from accelsim.lowering import planner
 from accelsim.lowering.compile import Lowered, lower
 from accelsim.lowering.ir import ResidentChannels
 from accelsim.lowering.layout import lay_out
 from accelsim.lowering.schedule.residents import Cost, Resident, candidates, plan_residents, readers_of
+from accelsim.lowering.tiling import cache
 from accelsim.lowering.tiling.cache import TilingCache
 from accelsim.network.graph import Network, Node, Op
 from accelsim.program.commands import Compute, Load, Store
@@ -250,7 +250,7 @@ def test_planning_looks_for_few_plans(name: str) -> None:
     again only where its room or what it loads and stores is another."""
     network = load_network(name)[1]
     with (
-        patch.object(planner, "planned", wraps=planner.planned) as searches,
+        patch.object(cache, "planned", wraps=cache.planned) as searches,
         patch.object(TilingCache, "cost", autospec=True, side_effect=TilingCache.cost) as prices,
     ):
         lower(network, machine_of())

@@ -16,8 +16,8 @@ from accelsim.dataflows.contract import (
     fold_sequence,
 )
 from accelsim.dataflows.work import ArrayContext, without_zeros
-from accelsim.network.ops import on_vector_unit
 from accelsim.network.graph import Node, Op
+from accelsim.network.ops import on_vector_unit
 
 
 def alone_on_array(node: Node, batch: int, machine: Machine) -> int:

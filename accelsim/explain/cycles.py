@@ -10,8 +10,8 @@ from accelsim.dataflows.contract import TIMINGS, FoldShape, chain_of, fold_of
 from accelsim.dataflows.work import flattened
 from accelsim.explain.evidence import Evidence
 from accelsim.explain.terms import Term, alike, total
-from accelsim.network.ops import on_vector_unit
 from accelsim.machine.stalls import Phase, Segment
+from accelsim.network.ops import on_vector_unit
 from accelsim.program.commands import Compute, Load, Unit
 from accelsim.records import STALL_CAUSES
 from accelsim.run.simulate import bubble_cycles

@@ -25,8 +25,8 @@ from accelsim.lowering.schedule.residents import (
 )
 from accelsim.lowering.schedule.weights import WeightResidents, plan_resident_weights, stored_bytes
 from accelsim.lowering.tiling.cache import TilingCache
-from accelsim.network.ops import on_vector_unit
 from accelsim.network.graph import Network, Node, Op
+from accelsim.network.ops import on_vector_unit
 from accelsim.network.stream import stream
 from accelsim.program.commands import Buffer, Compute, Program
 from accelsim.records import ActionCounts

@@ -21,8 +21,8 @@ from accelsim.lowering.layout import Layout, lay_out
 from accelsim.lowering.schedule.weights import no_resident_weights
 from accelsim.lowering.tiling.cache import TilingCache
 from accelsim.lowering.tiling.search import planned
-from accelsim.network.ops import on_vector_unit, ops_per_element, vector_cycles
 from accelsim.network.graph import Node
+from accelsim.network.ops import on_vector_unit, ops_per_element, vector_cycles
 from accelsim.records import LayerRecord
 from accelsim.run.result import Run
 from accelsim.units import packed_bytes

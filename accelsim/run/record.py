@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from accelsim.config.machine import Machine
 from accelsim.dataflows.alone import alone_on_array
 from accelsim.energy.price import price
-from accelsim.network.ops import on_vector_unit
 from accelsim.network.graph import Node
+from accelsim.network.ops import on_vector_unit
 from accelsim.records import ActionCounts, LayerRecord
 
 

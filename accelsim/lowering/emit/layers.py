@@ -32,8 +32,8 @@ from accelsim.lowering.schedule.residents import OutgrownError, Residency, in_ri
 from accelsim.lowering.schedule.weights import WeightResidents
 from accelsim.lowering.tiling.cache import TilingCache, naming
 from accelsim.lowering.tiling.search import plan_vector
-from accelsim.network.ops import on_vector_unit, ops_per_element, vector_cycles
 from accelsim.network.graph import ADDRESSES, Node, Op, WeightKind
+from accelsim.network.ops import on_vector_unit, ops_per_element, vector_cycles
 from accelsim.program.commands import Buffer, Compute, Tile, Unit, Work
 from accelsim.program.tensors import Range, Region, Tensor, elements, share_of_tile
 from accelsim.records import ActionCounts

@@ -32,8 +32,8 @@ from accelsim.lowering.tiling.search import (
     stripes,
     vector_dram_bytes,
 )
-from accelsim.network.ops import on_vector_unit
 from accelsim.network.graph import ADDRESSES, Node, Op
+from accelsim.network.ops import on_vector_unit
 
 PARTIAL_ROWS = 4
 """Bytes that two parts of a product's right map may take beyond their elements: each may begin and end within a row,
