@@ -1,22 +1,23 @@
-"""What a run leaves behind: integer counts of actions, cycles and their causes."""
+"""Records of a run: integer counts of actions, cycles and their causes, and energy. Each field is listed once."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import reduce
 from math import fsum
 from operator import add, attrgetter
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class ActionCounts:
-    """How often each action happened. Integers; energy is these times a table.
+    """Number of times that each action happened. Integers; energy is these times a table.
 
     macs: every multiply-accumulate, zeros of the padding included; active_macs: those that are not clock-gated;
     multiplier_bit_products: weight bits x ifmap bits of those that multiply; adder_bits: bits of their sums; xnor_ops:
-    those that multiply two signs; register_bytes: bytes moved one PE on. The bytes read and written are those asked
-    for; burst bytes are what DRAM moved for them. Commands and clocks are those of a DRAM at command granularity.
+    those that multiply two signs; register_bytes: bytes moved one PE on. Bytes read and written are the requested ones;
+    burst bytes are what DRAM moved for them. Commands and clocks are those of a DRAM at command granularity.
     """
 
     macs: int = 0
@@ -57,31 +58,21 @@ class ActionCounts:
     @property
     def sram_read_bytes(self) -> int:
         """Bytes read from all SRAM buffers."""
-        return (
-            self.sram_read_ifmap_bytes
-            + self.sram_read_weight_bytes
-            + self.sram_read_psum_bytes
-            + self.sram_read_ofmap_bytes
-        )
+        return sum(_SRAM_READS(self))
 
     @property
     def sram_write_bytes(self) -> int:
         """Bytes written to all SRAM buffers."""
-        return (
-            self.sram_write_ifmap_bytes
-            + self.sram_write_weight_bytes
-            + self.sram_write_psum_bytes
-            + self.sram_write_ofmap_bytes
-        )
+        return sum(_SRAM_WRITES(self))
 
     @property
     def dram_read_bytes(self) -> int:
-        """Bytes that loads asked for."""
+        """Bytes that loads requested."""
         return self.dram_read_ifmap_bytes + self.dram_read_weight_bytes
 
     @property
     def dram_write_bytes(self) -> int:
-        """Bytes that stores asked for."""
+        """Bytes that stores requested."""
         return self.dram_write_ofmap_bytes
 
     @property
@@ -92,6 +83,8 @@ class ActionCounts:
 
 COUNT_NAMES = tuple(field.name for field in fields(ActionCounts))
 _amounts = attrgetter(*COUNT_NAMES)
+_SRAM_READS = attrgetter(*(name for name in COUNT_NAMES if name.startswith("sram_read_")))
+_SRAM_WRITES = attrgetter(*(name for name in COUNT_NAMES if name.startswith("sram_write_")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +107,11 @@ class Energy:
     @property
     def total_pj(self) -> float:
         """The components together."""
-        return fsum((self.mac_pj, self.register_pj, self.vector_pj, self.sram_pj, self.dram_pj, self.static_pj))
+        return fsum(_COMPONENTS(self))
 
 
 _ENERGY_NAMES = tuple(field.name for field in fields(Energy))
+_COMPONENTS = attrgetter(*(name for name in _ENERGY_NAMES if name not in ("dram_penalty_pj", "assumed_pj")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +164,9 @@ class LayerRecord:
 
     @property
     def dram_traffic_vs_bound(self) -> float:
-        """Bytes that DMA asked for over the least; 0 where nothing has to move."""
-        asked = self.counts.dram_read_bytes + self.counts.dram_write_bytes
-        return asked / self.dram_bound_bytes if self.dram_bound_bytes else 0.0
+        """Bytes that DMA requested over the least; 0 where nothing has to move."""
+        requested = self.counts.dram_read_bytes + self.counts.dram_write_bytes
+        return requested / self.dram_bound_bytes if self.dram_bound_bytes else 0.0
 
     @property
     def lost(self) -> dict[str, int]:
@@ -191,35 +185,25 @@ class LayerRecord:
         }
 
 
-MEASURES = tuple(
-    field.name for field in fields(LayerRecord) if field.name.endswith("_cycles") or field.name == "dram_bound_bytes"
-)
+_TEXTS = tuple(field.name for field in fields(LayerRecord) if field.type == "str")
+_INTEGERS = tuple(field.name for field in fields(LayerRecord) if field.type == "int")
+_SUMMED = tuple(name for name in _INTEGERS if name not in ("pes", "latency_cycles"))
+MEASURES = tuple(name for name in _INTEGERS if name.endswith("_cycles") or name == "dram_bound_bytes")
 """Integers of a layer beside its counts and stalls."""
 STALL_CAUSES = ("fill_drain", "dram_ifmap", "dram_weight", "store", "latency", "vector", "dependency")
 
 
 def combined(records: Sequence[LayerRecord], name: str, latency_cycles: int) -> LayerRecord:
     """The sum of layers, their energies included; `latency_cycles` is from first command to last."""
-    return LayerRecord(
-        layer=name,
-        op="",
-        kind="",
-        stage="",
-        weights=sum(record.weights for record in records),
-        nonzero_weights=sum(record.nonzero_weights for record in records),
-        dram_bound_bytes=sum(record.dram_bound_bytes for record in records),
+    sums: dict[str, Any] = {field: sum(getattr(record, field) for record in records) for field in _SUMMED}
+    texts: dict[str, Any] = dict.fromkeys(_TEXTS, "") | {"layer": name}
+    return replace(
+        records[0],
+        **texts,
+        **sums,
+        latency_cycles=latency_cycles,
         counts=total_counts(records),
         energy=total_energy(records),
-        pes=records[0].pes,
-        array_macs=sum(record.array_macs for record in records),
-        array_clocks=sum(record.array_clocks for record in records),
-        total_cycles=sum(record.total_cycles for record in records),
-        latency_cycles=latency_cycles,
-        stream_cycles=sum(record.stream_cycles for record in records),
-        stretched_cycles=sum(record.stretched_cycles for record in records),
-        bubble_cycles=sum(record.bubble_cycles for record in records),
-        overlap_cycles=sum(record.overlap_cycles for record in records),
-        vector_cycles=sum(record.vector_cycles for record in records),
         stalls={cause: sum(record.stalls[cause] for record in records) for cause in records[0].stalls},
     )
 
