@@ -22,9 +22,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from accelsim.config.dram import CommandDevice
 from accelsim.config.load import load_dram
 from accelsim.lowering.compile import lower
-from accelsim.machine.dram import compiled
-from accelsim.machine.dram.replay import play_trace
 from accelsim.machine.machine import play
+from accelsim.machine.memory.dram import compiled
+from accelsim.machine.memory.dram.replay import play_trace
 from accelsim.program.link import link
 from accelsim.run.simulate import load_both
 

@@ -18,11 +18,14 @@ from hypothesis import strategies as st
 
 from accelsim.config.dram import TIMINGS, CommandDevice
 from accelsim.config.load import load_dram
-from accelsim.machine.dram import CommandDram, CompiledDram, DramModel, Report, Transfer
-from accelsim.machine.dram.address import Numbers
-from accelsim.machine.dram.channel import Issued
-from accelsim.machine.dram.compiled import CompiledMemory
-from accelsim.machine.dram.memory import Memory, Sender
+from accelsim.machine.memory import Memory as MemoryPort
+from accelsim.machine.memory import Progress, Request
+from accelsim.machine.memory.dram import CommandDram, CompiledDram
+from accelsim.machine.memory.dram.address import Numbers
+from accelsim.machine.memory.dram.channel import Issued
+from accelsim.machine.memory.dram.compiled import CompiledMemory
+from accelsim.machine.memory.dram.memory import Memory, Sender
+from accelsim.machine.requests import blocks_of
 from accelsim.program.tensors import Descriptor
 from tests.reference.dram_rules import Command, Sheet
 from tests.strategies import COMMAND_DEVICES
@@ -152,39 +155,40 @@ Plans = tuple[list[Plan], list[Plan]]
 
 def driven(
     device: CommandDevice, array_mhz: float, window: int, plans: Plans
-) -> tuple[list[Report], list[Command], CommandDram]:
+) -> tuple[list[Progress], list[Command], CommandDram]:
     """What a DRAM in plain Python reports to two engines that read and write, its commands, and the DRAM."""
     logs: list[list[Issued]] = [[] for _ in range(device.organisation.channels)]
     dram = CommandDram(device, array_mhz, logs=logs)
-    reports = _drive(dram, device, window, plans)
+    reports = _drive(dram, window, plans)
     return reports, [Command(*issued) for log in logs for issued in log], dram
 
 
 def driven_compiled(
     device: CommandDevice, array_mhz: float, window: int, plans: Plans
-) -> tuple[list[Report], list[Command], CompiledDram]:
+) -> tuple[list[Progress], list[Command], CompiledDram]:
     """The same by the compiled kernel."""
     dram = CompiledDram(device, array_mhz, logs=True)
-    reports = _drive(dram, device, window, plans)
+    reports = _drive(dram, window, plans)
     return reports, list(starmap(Command, dram.memory.log())), dram
 
 
-def _drive(dram: DramModel, device: CommandDevice, window: int, plans: Plans) -> list[Report]:
+def _drive(dram: MemoryPort, window: int, plans: Plans) -> list[Progress]:
     left = [list(plan) for plan in plans]
     begin: list[float] = [plan[0].pause if plan else math.inf for plan in plans]
-    under_way, reports = 0, list[Report]()
+    requesters = [dram.add_requester(window) for _ in plans]
+    under_way, reports = 0, list[Progress]()
     while under_way or any(left):
         found = dram.advance(min(begin))
         for report in found:
-            if report.issued is not None and left[report.write]:
-                begin[report.write] = report.issued + left[report.write][0].pause
-            under_way -= report.served is not None
+            engine = report.requester
+            if report.issued is not None and left[engine]:
+                begin[engine] = report.issued + left[engine][0].pause
+            under_way -= report.completion is not None
         reports += found
         if not found:
             engine = begin.index(min(begin))
             parts = left[engine].pop(0).parts
-            bursts = sum(part.bursts(device.burst_bytes) for part in parts)
-            dram.begin(Transfer(engine == 1, parts, bursts, window), int(begin[engine]))
+            dram.request(Request(requesters[engine], engine == 1, blocks_of(parts)), int(begin[engine]))
             begin[engine] = math.inf
             under_way += 1
     return reports

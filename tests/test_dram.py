@@ -20,11 +20,12 @@ from hypothesis import strategies as st
 from accelsim.cli import main
 from accelsim.config.dram import TIMINGS, CommandDevice
 from accelsim.lowering.compile import lower
-from accelsim.machine.dram.address import AddressMap
-from accelsim.machine.dram.command import burst_addresses
-from accelsim.machine.dram.replay import play_trace
-from accelsim.machine.dram.statistics import DramCounts, energy_pj
 from accelsim.machine.machine import play
+from accelsim.machine.memory.dram.address import AddressMap
+from accelsim.machine.memory.dram.command import burst_addresses
+from accelsim.machine.memory.dram.replay import play_trace
+from accelsim.machine.memory.dram.statistics import DramCounts, energy_pj
+from accelsim.machine.requests import blocks_of
 from accelsim.program.commands import Load, Store
 from accelsim.program.link import link
 from accelsim.program.tensors import Descriptor
@@ -380,13 +381,15 @@ def test_data_is_seen_at_the_next_array_clock() -> None:
     st.integers(0, 5000), st.integers(1, 9), st.integers(1, 3000), st.integers(0, 4000), st.sampled_from([1, 32, 64])
 )
 def test_bursts_are_those_that_hold_the_rows(address: int, rows: int, bits: int, stride: int, size: int) -> None:
-    found = burst_addresses(Descriptor(address, rows, bits, stride), size).tolist()
+    blocks = blocks_of([Descriptor(address, rows, bits, stride)])
+    found = [burst for block in blocks for burst in burst_addresses(block, size).tolist()]
     wanted = []
     for row in range(rows):
         begin = address + row * stride
         wanted += sorted({bit // (8 * size) * size for bit in range(begin, begin + bits)})
     assert found == wanted
     assert len(found) == Descriptor(address, rows, bits, stride).bursts(size)
+    assert len(found) == sum(block.bursts(size) for block in blocks)
 
 
 @pytest.mark.parametrize("name", ["lpddr4-3200", "hbm2"])

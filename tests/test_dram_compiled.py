@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from accelsim.cli import main
 from accelsim.config.dram import CommandDevice
-from accelsim.machine.dram import CommandDram, compiled, model_of
-from accelsim.machine.dram.channel import Channel
+from accelsim.machine.memory import memory_of
+from accelsim.machine.memory.dram import CommandDram, compiled
+from accelsim.machine.memory.dram.channel import Channel
 from tests.dram_cases import (
     Burst,
     anything,
@@ -132,5 +133,5 @@ def test_a_trace_is_the_same_without_it(
 
 def test_clocks_of_huge_ratio_are_left_to_plain_python() -> None:
     device = device_of("ddr4-2400-x8")
-    assert not isinstance(model_of(device, 1000), CommandDram)
-    assert isinstance(model_of(device, 0.0012345678901234567), CommandDram)
+    assert not isinstance(memory_of(device, 1000), CommandDram)
+    assert isinstance(memory_of(device, 0.0012345678901234567), CommandDram)

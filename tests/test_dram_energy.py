@@ -6,7 +6,7 @@ import pytest
 
 from accelsim.cli import main
 from accelsim.config.dram import CommandDevice
-from accelsim.machine.dram.statistics import DramCounts
+from accelsim.machine.memory.dram.statistics import DramCounts
 from accelsim.records import ActionCounts
 from accelsim.run.simulate import simulate, with_commands
 

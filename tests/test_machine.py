@@ -12,7 +12,6 @@ from accelsim.config.machine import Machine
 from accelsim.dataflows.contract import DATAFLOWS, ArrayShape, DataflowName, Gemm, array_cycles
 from accelsim.errors import DeadlockError
 from accelsim.lowering.compile import lower
-from accelsim.machine.dram import IdealDram, Transfer
 from accelsim.machine.machine import Happening, play
 from accelsim.machine.pipeline import Pipeline
 from accelsim.network.graph import Network
@@ -197,41 +196,6 @@ def test_simulated_cost_does_not_grow_with_cycles(monkeypatch: pytest.MonkeyPatc
         play(program, link(program), machine)
         counts.append(steps[0])
     assert counts[1] <= counts[0] + 20
-
-
-def bus(**changes: Any) -> IdealDram:
-    machine = machine_of(**{**PLAIN, **changes})
-    return IdealDram(machine.dram, machine.array.clock_mhz)
-
-
-def transfer(bursts: int, window: int = 1 << 20) -> Transfer:
-    return Transfer(write=False, descriptors=(), bursts=bursts, window=window)
-
-
-def test_ideal_dram_moves_so_many_bytes_a_clock() -> None:
-    """100 bursts of 64 bytes at 16 bytes a clock: 400 clocks, then the latency; the next transfer right behind."""
-    dram = bus(dram__bytes_per_clock=16)
-    assert (dram.begin(transfer(100), 0).sent, dram.busy_clocks) == (400, 400)
-    served = dram.begin(transfer(1), 0)
-    assert (served.sent, served.done) == (404, 414)
-
-
-def test_the_window_of_outstanding_bursts_caps_what_an_engine_draws() -> None:
-    """Latency 10 + 1 clock of a burst: with 2 in flight, the last of 100 bursts is issued after 49 round trips of 11
-    clocks and one more; its data is on the bus a clock later. 11 in flight are enough."""
-    assert bus().begin(transfer(100, window=11), 0).sent == 100
-    assert bus().begin(transfer(100, window=2), 0).sent == 49 * 11 + 1 + 1
-    assert bus().begin(transfer(1, window=1), 0).done == 1 + 10
-    assert bus(dram__bytes_per_clock=16).begin(transfer(16, window=16), 0).done == 64 + 10
-
-
-def test_what_ends_at_a_dram_clock_is_seen_at_the_next_array_clock() -> None:
-    """Array at 1000 MHz, DRAM at 1600 MHz: 8 bytes a clock, a burst is 8 DRAM clocks, 5 array clocks."""
-    dram = bus(dram__clock_mhz=1600, dram__bytes_per_clock=8, dram__latency_clocks=0)
-    assert dram.begin(transfer(1), 0).sent == 5
-    assert dram.begin(transfer(2), 0).sent == 15
-    odd = bus(dram__clock_mhz=1600, dram__bytes_per_clock=64, dram__latency_clocks=1)
-    assert odd.begin(transfer(1), 0).done == 2
 
 
 def test_a_narrow_last_fold_can_leave_before_a_wide_one() -> None:

@@ -17,7 +17,7 @@ from accelsim.config.schema import validate
 from accelsim.config.strict_yaml import Document, Origin
 from accelsim.config.workload import Workload
 from accelsim.dataflows.contract import DATAFLOWS, ArrayShape, Gemm, TimingName, array_cycles
-from accelsim.machine.dram.statistics import energy_pj
+from accelsim.machine.memory.dram.statistics import energy_pj
 from accelsim.network.build import build
 from accelsim.run.result import Run
 from accelsim.run.simulate import load_network, run_network

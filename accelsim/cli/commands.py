@@ -141,8 +141,8 @@ def dram(arguments: Namespace) -> int:
     """`accelsim dram`."""
     from accelsim.config.dram import CommandDevice
     from accelsim.config.load import load_dram
-    from accelsim.machine.dram.replay import play_trace
-    from accelsim.machine.dram.trace import read_trace
+    from accelsim.machine.memory.dram.replay import play_trace
+    from accelsim.machine.memory.dram.trace import read_trace
 
     device = load_dram(arguments.device, arguments.settings)
     if not isinstance(device, CommandDevice):

@@ -18,9 +18,10 @@ import simpy
 
 from accelsim.config.machine import Machine
 from accelsim.errors import DeadlockError
-from accelsim.machine.dram import BusSpan, DramModel, Report, Served, Transfer, model_of
-from accelsim.machine.dram.statistics import DramCounts
+from accelsim.machine.memory import BusSpan, Completion, Memory, Progress, Request, memory_of
+from accelsim.machine.memory.dram.statistics import DramCounts
 from accelsim.machine.pipeline import Pipeline
+from accelsim.machine.requests import blocks_of
 from accelsim.program.commands import Command, Compute, Program, Unit, unit_of
 from accelsim.program.link import Moment, Wait, Waits
 
@@ -104,7 +105,8 @@ class _Player:
         self.machine = machine
         self.observers = observers
         self.env = _Environment()
-        self.dram: DramModel = model_of(machine.dram, machine.array.clock_mhz)
+        self.memory: Memory = memory_of(machine.dram, machine.array.clock_mhz)
+        self.requesters = [self.memory.add_requester(machine.dma.max_outstanding_bursts) for _ in (False, True)]
         self.timeline = Timeline.of_length(len(program.commands))
         self.events: dict[Wait, simpy.Event] = {}
         self.awaited = {wait for each in waits for wait in (*each.begin, *each.stream)}
@@ -127,9 +129,9 @@ class _Player:
         self.env.process(self._dma(Unit.DMA_OUT, queues[Unit.DMA_OUT]))
         if self.program.commands:
             self._play()
-        self.timeline.dram_busy_clocks = self.dram.busy_clocks
-        self.timeline.bus_spans = self.dram.bus_spans
-        self.timeline.dram_counts = self.dram.counts(self.timeline.total_cycles)
+        self.timeline.dram_busy_clocks = self.memory.busy_clocks
+        self.timeline.bus_spans = self.memory.bus_spans
+        self.timeline.dram_counts = self.memory.counts(self.timeline.total_cycles)
         return self.timeline
 
     def _play(self) -> None:
@@ -138,7 +140,7 @@ class _Player:
         gc.disable()
         try:
             while self.left:
-                self._advance_dram()
+                self._advance_memory()
                 if self.env.peek() == float("inf"):
                     raise DeadlockError(self._deadlock())
                 self.env.step()
@@ -146,11 +148,11 @@ class _Player:
             if collects:
                 gc.enable()
 
-    def _advance_dram(self) -> None:
-        """Let the DRAM come to where the next event is, which may be one of its own."""
-        while reports := self.dram.advance(self.env.peek()):
-            for report in reports:
-                self._come_further(report)
+    def _advance_memory(self) -> None:
+        """Let the memory come to where the next event is, which may be one of its own."""
+        while progress := self.memory.advance(self.env.peek()):
+            for each in progress:
+                self._come_further(each)
 
     def _tell(self, what: Happening | Moment, index: int) -> None:
         if self.observers:
@@ -236,7 +238,6 @@ class _Player:
     def _dma(self, unit: Unit, queue: list[int]) -> Process:
         """An engine. Transfers retire in order: one is done no earlier than those before it."""
         dma, timeline = self.machine.dma, self.timeline
-        burst_bytes = self.machine.dram.burst_bytes
         write = unit is Unit.DMA_OUT
         for index in queue:
             command = self.program.commands[index]
@@ -249,8 +250,7 @@ class _Player:
                 yield self.env.timeout(dma.setup_cycles * len(parts))
             if index in self.turns:
                 yield from self._my_turn(index)
-            bursts = sum(part.bursts(burst_bytes) for part in parts)
-            served = self.dram.begin(Transfer(write, parts, bursts, dma.max_outstanding_bursts), self.env.now)
+            served = self.memory.request(Request(self.requesters[write], write, blocks_of(parts)), self.env.now)
             if index in self.turns:
                 self._pass_turn()
             self._tell(Happening.STREAM, index)
@@ -263,7 +263,7 @@ class _Player:
                 self.issued[write] = self.env.event()
                 yield self.issued[write]
 
-    def _retire(self, write: bool, index: int, served: Served) -> None:
+    def _retire(self, write: bool, index: int, served: Completion) -> None:
         """A transfer's end is known; it is done no earlier than those before it."""
         self.timeline.free[index], self.timeline.stream_end[index] = served.issued, served.sent
         self.retired[write] = max(self.retired[write], served.done)
@@ -271,12 +271,13 @@ class _Player:
             self._at(served.sent, Moment.SRAM_READ, index)
         self._at(self.retired[write], Moment.DONE, index)
 
-    def _come_further(self, report: Report) -> None:
-        """Take note of what the DRAM says of a transfer."""
-        if report.served is not None:
-            self._retire(report.write, self.under_way[report.write].popleft(), report.served)
-        if report.issued is not None:
-            self.env.process(self._turn_to_next(self.issued.pop(report.write), report.issued))
+    def _come_further(self, progress: Progress) -> None:
+        """Take note of what the memory says of a transfer."""
+        write = progress.requester == self.requesters[True]
+        if progress.completion is not None:
+            self._retire(write, self.under_way[write].popleft(), progress.completion)
+        if progress.issued is not None:
+            self.env.process(self._turn_to_next(self.issued.pop(write), progress.issued))
 
     def _turn_to_next(self, issued: simpy.Event, cycle: int) -> Process:
         yield from self._until(cycle)

@@ -83,18 +83,18 @@ class Descriptor(NamedTuple):
 
     def bursts(self, burst_bytes: int) -> int:
         """Bursts that hold the rows; rows do not share one, even where their bytes are neighbours."""
-        return _bursts(self.address_bits % (8 * burst_bytes), *self[1:], 8 * burst_bytes)
+        return bursts_of_rows(self.address_bits % (8 * burst_bytes), *self[1:], 8 * burst_bytes)
 
 
 @lru_cache(maxsize=1 << 14)
-def _bursts(offset: int, rows: int, row_bits: int, stride_bits: int, burst_bits: int) -> int:
-    """Bursts of `rows` rows, the first `offset` bits into its burst; offsets repeat, so few are looked at."""
-    period = burst_bits // gcd(stride_bits, burst_bits) if stride_bits else 1
+def bursts_of_rows(offset: int, rows: int, row: int, stride: int, burst: int) -> int:
+    """Number of bursts that hold `rows` rows, the first `offset` into its burst; all sizes in bits, or all in bytes.
+
+    Offsets repeat, so few are looked at.
+    """
+    period = burst // gcd(stride, burst) if stride else 1
     whole, rest = divmod(rows, period)
-    counts = [
-        ((offset + row * stride_bits) % burst_bits + row_bits - 1) // burst_bits + 1
-        for row in range(period if whole else rest)
-    ]
+    counts = [((offset + place * stride) % burst + row - 1) // burst + 1 for place in range(period if whole else rest)]
     return whole * sum(counts) + sum(counts[:rest])
 
 

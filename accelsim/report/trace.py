@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from accelsim.config.machine import Machine
 from accelsim.errors import Mistake, UserError, suggestion
-from accelsim.machine.dram.model import BusSpan
 from accelsim.machine.machine import NEVER, Timeline
+from accelsim.machine.memory.port import BusSpan
 from accelsim.program.commands import Buffer, Command, Compute, Load, Program, Store, Tile, Unit, unit_of
 from accelsim.program.link import Moment
 from accelsim.program.tensors import Range

@@ -17,8 +17,8 @@ from accelsim.dataflows.contract import DATAFLOWS
 from accelsim.errors import LoweringError, Mistake, Mistakes, UserError
 from accelsim.lowering.compile import Lowered, lower
 from accelsim.lowering.tiling.bound import least_dram_bytes
-from accelsim.machine.dram.statistics import DramCounts
 from accelsim.machine.machine import Observer, Timeline, play
+from accelsim.machine.memory.dram.statistics import DramCounts
 from accelsim.machine.stalls import Cause, LayerTime, layer_times
 from accelsim.network.graph import Network
 from accelsim.program.commands import Buffer, Compute, Program, Store, Unit

@@ -7,9 +7,9 @@ import math
 from dataclasses import fields
 
 from accelsim.config.dram import CommandDevice
-from accelsim.machine.dram import compiled
-from accelsim.machine.dram.memory import Memory, Numbers, Sender
-from accelsim.machine.dram.statistics import energy_pj
+from accelsim.machine.memory.dram import compiled
+from accelsim.machine.memory.dram.memory import Memory, Numbers, Sender
+from accelsim.machine.memory.dram.statistics import energy_pj
 
 
 def play_trace(device: CommandDevice, directions: Numbers, addresses: Numbers) -> dict[str, int | float]:

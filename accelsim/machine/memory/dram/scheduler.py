@@ -11,8 +11,8 @@ from bisect import bisect_left, insort
 from typing import NamedTuple
 
 from accelsim.config.dram import CommandDevice
-from accelsim.machine.dram.banks import CLOSED, Banks
-from accelsim.machine.dram.timing import READ
+from accelsim.machine.memory.dram.banks import CLOSED, Banks
+from accelsim.machine.memory.dram.timing import READ
 
 NEVER = 1 << 62
 NONE = -1

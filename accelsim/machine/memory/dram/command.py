@@ -8,13 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from accelsim.config.dram import CommandDevice
-from accelsim.machine.dram.channel import Issued
-from accelsim.machine.dram.memory import Memory, Numbers, Sender
-from accelsim.machine.dram.model import BusSpan, Report, Served, Transfer
-from accelsim.machine.dram.scheduler import NEVER
-from accelsim.machine.dram.statistics import DramCounts
-from accelsim.machine.dram.timing import READ, WRITE
-from accelsim.program.tensors import Descriptor
+from accelsim.machine.memory.dram.channel import Issued
+from accelsim.machine.memory.dram.memory import Memory, Numbers, Sender
+from accelsim.machine.memory.dram.scheduler import NEVER
+from accelsim.machine.memory.dram.statistics import DramCounts
+from accelsim.machine.memory.dram.timing import READ, WRITE
+from accelsim.machine.memory.port import Block, BusSpan, Completion, Progress, Request
 from accelsim.units import ClockRatio, ceil_div
 
 
@@ -42,7 +41,7 @@ class Engine(Sender):
         self.retired = 0
         self.number_of: list[int] = []
         self.under_way: deque[_Begun] = deque()
-        self.reports: list[Report] = []
+        self.reports: list[Progress] = []
         self.longest_delay = clocks.other_clocks // clocks.array_clocks + 1
 
     def begin(self, addresses: Numbers, window: int, cycle: int) -> None:
@@ -89,7 +88,7 @@ class Engine(Sender):
             return
         self.offer = NEVER
         self.under_way[-1].issued = self.cycle
-        self.reports.append(Report(self.direction == WRITE, self.cycle, None))
+        self.reports.append(Progress(self.direction, self.cycle, None))
         self.memory.stops = True
 
     def report_ends(self) -> None:
@@ -101,7 +100,7 @@ class Engine(Sender):
                 self.memory.stop_at[self.direction] = max(transfer.end, self.memory.served[self.direction] + 1)
                 return
             end = self.retired = max(self.retired, self.clocks.to_array(max(ends)))
-            self.reports.append(Report(self.direction == WRITE, None, Served(transfer.issued, end, end)))
+            self.reports.append(Progress(self.direction, None, Completion(transfer.issued, end, end)))
             self.under_way.popleft()
             self.memory.stop_at[self.direction] = self.under_way[0].end if self.under_way else NEVER
 
@@ -117,7 +116,7 @@ def _numbers(channels: Numbers, counted: list[int]) -> list[int]:
 
 
 class CommandDram:
-    """The bursts of the two engines meet in the queues of the channels. See `DramModel`."""
+    """The bursts of all requesters meet in the queues of the channels. See `Memory`."""
 
     def __init__(
         self,
@@ -132,20 +131,40 @@ class CommandDram:
         self._memory.senders.extend(self._engines)
         self._burst_bytes = device.burst_bytes
         self._burst_clocks = device.burst_clocks
+        self._windows: list[int] = []
+        self._requester_of: dict[int, int] = {}
 
     @property
     def busy_clocks(self) -> int:
-        """See `DramModel`."""
+        """See `Memory`."""
         return max(sum(channel.accesses) for channel in self._memory.channels) * self._burst_clocks
 
-    def begin(self, transfer: Transfer, cycle: int) -> None:
-        """See `DramModel`."""
-        addresses = np.concatenate([burst_addresses(part, self._burst_bytes) for part in transfer.descriptors])
-        self._engines[transfer.write].begin(addresses, transfer.window, cycle)
+    def add_requester(self, window: int, bursts_per_clock: int = 1) -> int:
+        """See `Memory`."""
+        if bursts_per_clock != 1:
+            raise ValueError("one burst a clock of each requester")
+        self._windows.append(window)
+        return len(self._windows) - 1
 
-    def advance(self, cycle: float) -> list[Report]:
-        """See `DramModel`."""
-        memory, reports = self._memory, list[Report]()
+    def _direction_of(self, request: Request) -> int:
+        """The direction of a requester, which is that of all its requests."""
+        if self._requester_of.setdefault(int(request.write), request.requester) != request.requester:
+            raise ValueError("one requester that reads and one that writes")
+        return int(request.write)
+
+    def _named(self, found: list[Progress]) -> list[Progress]:
+        """Progress of directions as that of their requesters."""
+        return [each._replace(requester=self._requester_of[each.requester]) for each in found]
+
+    def request(self, request: Request, cycle: int) -> Completion | None:
+        """See `Memory`."""
+        addresses = np.concatenate([burst_addresses(block, self._burst_bytes) for block in request.blocks])
+        self._engines[self._direction_of(request)].begin(addresses, self._windows[request.requester], cycle)
+        return None
+
+    def advance(self, cycle: float) -> list[Progress]:
+        """See `Memory`."""
+        memory, reports = self._memory, list[Progress]()
         until = NEVER if cycle == float("inf") else self._clocks.from_array(int(cycle)) + 1
         while not reports and memory.clock < until and sum(memory.served) < memory.sent:
             memory.run(until)
@@ -154,25 +173,24 @@ class CommandDram:
                     engine.report_ends()
                 reports += engine.reports
                 engine.reports.clear()
-        return reports
+        return self._named(reports)
 
     def counts(self, cycle: int) -> DramCounts:
-        """See `DramModel`."""
+        """See `Memory`."""
         return self._memory.counts(self._clocks.from_array(cycle))
 
     def bus_spans(self) -> list[list[BusSpan]]:
-        """See `DramModel`."""
+        """See `Memory`."""
         return self._memory.bus_spans()
 
 
-def burst_addresses(descriptor: Descriptor, burst_bytes: int) -> Numbers:
-    """The bursts that hold the rows of a descriptor, row by row."""
-    bits = 8 * burst_bytes
-    if descriptor.rows == 1:
-        first, end = descriptor.address_bits // bits, ceil_div(descriptor.address_bits + descriptor.row_bits, bits)
+def burst_addresses(block: Block, burst_bytes: int) -> Numbers:
+    """The bursts that hold the rows of a block, row by row."""
+    if block.rows == 1:
+        first, end = block.address // burst_bytes, ceil_div(block.address + block.row_bytes, burst_bytes)
         return np.arange(first * burst_bytes, end * burst_bytes, burst_bytes)
-    starts = descriptor.address_bits + np.arange(descriptor.rows) * descriptor.stride_bits
-    firsts = starts // bits
-    counts = (starts + descriptor.row_bits - 1) // bits - firsts + 1
+    starts = block.address + np.arange(block.rows) * block.stride
+    firsts = starts // burst_bytes
+    counts = (starts + block.row_bytes - 1) // burst_bytes - firsts + 1
     ends = np.cumsum(counts)
     return (np.repeat(firsts - ends + counts, counts) + np.arange(ends[-1])) * burst_bytes

@@ -9,15 +9,15 @@ from __future__ import annotations
 import numpy as np
 
 from accelsim.config.dram import CommandDevice
-from accelsim.machine.dram.address import AddressMap, Numbers
-from accelsim.machine.dram.model import BusSpan, Report, Transfer, merged
-from accelsim.machine.dram.scheduler import NEVER, Policy
-from accelsim.machine.dram.statistics import DramCounts
-from accelsim.machine.dram.timing import WRITE, Timing
+from accelsim.machine.memory.dram.address import AddressMap, Numbers
+from accelsim.machine.memory.dram.scheduler import NEVER, Policy
+from accelsim.machine.memory.dram.statistics import DramCounts
+from accelsim.machine.memory.dram.timing import WRITE, Timing
+from accelsim.machine.memory.port import BusSpan, Completion, Progress, Request, merged
 from accelsim.units import ClockRatio
 
 try:
-    from accelsim.machine.dram.compiled import kernel as _kernel
+    from accelsim.machine.memory.dram.compiled import kernel as _kernel
 except ImportError:
     IS_COMPILED = False
 else:
@@ -75,28 +75,49 @@ class CompiledMemory:
 
 
 class CompiledDram:
-    """The bursts of the two engines meet in the queues of the channels. See `DramModel`."""
+    """The bursts of all requesters meet in the queues of the channels. See `Memory`."""
 
     def __init__(self, device: CommandDevice, array_mhz: float, *, logs: bool = False) -> None:
         self._clocks = ClockRatio.of(array_mhz, device.clock_mhz)
         self.memory = CompiledMemory(device, self._clocks, logs=logs)
         self._burst_clocks = device.burst_clocks
         self.bus_spans = self.memory.bus_spans
+        self._windows: list[int] = []
+        self._requester_of: dict[int, int] = {}
 
     @property
     def busy_clocks(self) -> int:
-        """See `DramModel`."""
+        """See `Memory`."""
         return max(self.memory.kernel.accesses()) * self._burst_clocks
 
-    def begin(self, transfer: Transfer, cycle: int) -> None:
-        """See `DramModel`."""
-        self.memory.kernel.begin(transfer.write, transfer.descriptors, transfer.window, cycle)
+    def add_requester(self, window: int, bursts_per_clock: int = 1) -> int:
+        """See `Memory`."""
+        if bursts_per_clock != 1:
+            raise ValueError("one burst a clock of each requester")
+        self._windows.append(window)
+        return len(self._windows) - 1
 
-    def advance(self, cycle: float) -> list[Report]:
-        """See `DramModel`."""
+    def _direction_of(self, request: Request) -> int:
+        """The direction of a requester, which is that of all its requests."""
+        if self._requester_of.setdefault(int(request.write), request.requester) != request.requester:
+            raise ValueError("one requester that reads and one that writes")
+        return int(request.write)
+
+    def _named(self, found: list[Progress]) -> list[Progress]:
+        """Progress of directions as that of their requesters."""
+        return [each._replace(requester=self._requester_of[each.requester]) for each in found]
+
+    def request(self, request: Request, cycle: int) -> Completion | None:
+        """See `Memory`."""
+        window = self._windows[request.requester]
+        self.memory.kernel.begin(self._direction_of(request), request.blocks, window, cycle)
+        return None
+
+    def advance(self, cycle: float) -> list[Progress]:
+        """See `Memory`."""
         until = NEVER if cycle == float("inf") else self._clocks.from_array(int(cycle)) + 1
-        return self.memory.kernel.advance(until)
+        return self._named(self.memory.kernel.advance(until))
 
     def counts(self, cycle: int) -> DramCounts:
-        """See `DramModel`."""
+        """See `Memory`."""
         return self.memory.counts(self._clocks.from_array(cycle))

@@ -7,7 +7,7 @@ from libc.string cimport memset
 
 from math import prod
 
-from accelsim.machine.dram.model import Report, Served
+from accelsim.machine.memory.port import Completion, Progress
 
 cdef extern from *:
     """
@@ -130,15 +130,13 @@ cdef class Kernel:
             self.run(self.clock + CLOCKS_BETWEEN_SIGNALS)
             PyErr_CheckSignals()
 
-    def begin(self, int direction, descriptors, long long window, long long cycle):
-        """Have an engine send the bursts of descriptors from array clock `cycle` on."""
+    def begin(self, int direction, blocks, long long window, long long cycle):
+        """Have an engine send the bursts of blocks from array clock `cycle` on."""
         cdef Sender *sender = &self.senders[direction]
-        cdef long long first = sender.count, bits = 8 * self.burst_bytes, start, stride, row_bits, burst, last, row, rows
-        for descriptor in descriptors:
-            start, row_bits = descriptor.address_bits, descriptor.row_bits
-            rows, stride = descriptor.rows, descriptor.stride_bits
+        cdef long long first = sender.count, start, stride, row_bytes, burst, last, row, rows
+        for start, rows, row_bytes, stride in blocks:
             for row in range(rows):
-                burst, last = start // bits, (start + row_bits - 1) // bits
+                burst, last = start // self.burst_bytes, (start + row_bytes - 1) // self.burst_bytes
                 with_space(sender, last - burst + 1)
                 while burst <= last:
                     self.expect(sender, direction, burst)
@@ -153,7 +151,7 @@ cdef class Kernel:
         self.room(sender, 0)
 
     def advance(self, long long until):
-        """Play what happens before clock `until`, or until something is known; returns `Report`s."""
+        """Play what happens before clock `until`, or until something is known; returns `Progress`."""
         cdef int direction
         cdef Sender *sender
         reports = []
@@ -162,7 +160,7 @@ cdef class Kernel:
             for direction in range(2):
                 sender = &self.senders[direction]
                 if sender.issued != NONE:
-                    reports.append(Report(direction == WRITE, sender.issued, None))
+                    reports.append(Progress(direction, sender.issued, None))
                     sender.issued = NONE
                 if self.served[direction] >= self.stop_at[direction]:
                     self.report_ends(direction, reports)
@@ -286,7 +284,7 @@ cdef class Kernel:
                 last = later(last, end)
             sender.retired = later(sender.retired, scaled_up(last, self.array_clocks, self.other_clocks))
             reports.append(
-                Report(direction == WRITE, None, Served(transfer.issued, sender.retired, sender.retired))
+                Progress(direction, None, Completion(transfer.issued, sender.retired, sender.retired))
             )
             sender.transfers_ended += 1
         self.stop_at[direction] = NEVER

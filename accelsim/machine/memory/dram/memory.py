@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from accelsim.config.dram import CommandDevice
-from accelsim.machine.dram.address import AddressMap, Places
-from accelsim.machine.dram.channel import Channel, Issued
-from accelsim.machine.dram.model import BusSpan
-from accelsim.machine.dram.scheduler import NEVER, PRE
-from accelsim.machine.dram.statistics import DramCounts
+from accelsim.machine.memory.dram.address import AddressMap, Places
+from accelsim.machine.memory.dram.channel import Channel, Issued
+from accelsim.machine.memory.dram.scheduler import NEVER, PRE
+from accelsim.machine.memory.dram.statistics import DramCounts
+from accelsim.machine.memory.port import BusSpan
 
 Numbers = npt.NDArray[np.int64]
 

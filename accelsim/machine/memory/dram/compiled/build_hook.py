@@ -13,7 +13,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-MODULE = "accelsim.machine.dram.compiled.kernel"
+MODULE = "accelsim.machine.memory.dram.compiled.kernel"
 BUILT = (".so", ".pyd")
 
 

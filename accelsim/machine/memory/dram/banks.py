@@ -7,7 +7,7 @@ access_*, REF in refresh_*.
 
 from __future__ import annotations
 
-from accelsim.machine.dram.timing import READ, WRITE, Timing
+from accelsim.machine.memory.dram.timing import READ, WRITE, Timing
 
 CLOSED = -1
 

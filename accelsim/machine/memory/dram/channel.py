@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from accelsim.config.dram import CommandDevice
-from accelsim.machine.dram.address import Places
-from accelsim.machine.dram.banks import Banks
-from accelsim.machine.dram.model import BusSpan, merged
-from accelsim.machine.dram.scheduler import (
+from accelsim.machine.memory.dram.address import Places
+from accelsim.machine.memory.dram.banks import Banks
+from accelsim.machine.memory.dram.scheduler import (
     ACT,
     HIT,
     NEVER,
@@ -23,8 +22,9 @@ from accelsim.machine.dram.scheduler import (
     FrFcfs,
     Policy,
 )
-from accelsim.machine.dram.statistics import DramCounts
-from accelsim.machine.dram.timing import READ, WRITE, Timing
+from accelsim.machine.memory.dram.statistics import DramCounts
+from accelsim.machine.memory.dram.timing import READ, WRITE, Timing
+from accelsim.machine.memory.port import BusSpan, merged
 
 
 class Issued(NamedTuple):

@@ -1,0 +1,20 @@
+"""Memory behind a port.
+
+`port.py` is the contract. `ideal.py` is a bus and a latency; `dram/` is a DRAM at command granularity.
+"""
+
+from __future__ import annotations
+
+from accelsim.config.dram import CommandDevice, IdealDevice
+from accelsim.machine.memory.dram import command_memory
+from accelsim.machine.memory.ideal import IdealMemory
+from accelsim.machine.memory.port import Block, BusSpan, Completion, Memory, Progress, Request
+
+__all__ = ["Block", "BusSpan", "Completion", "IdealMemory", "Memory", "Progress", "Request", "memory_of"]
+
+
+def memory_of(device: IdealDevice | CommandDevice, array_mhz: float) -> Memory:
+    """The memory that a device is, for an array of this clock."""
+    if isinstance(device, IdealDevice):
+        return IdealMemory(device, array_mhz)
+    return command_memory(device, array_mhz)
