@@ -34,7 +34,7 @@ from accelsim.units import clocks_of
 from tests.dram_cases import (
     MAPPINGS,
     Burst,
-    Tiling,
+    Plan,
     compiled_after,
     cycles,
     device_of,
@@ -357,7 +357,7 @@ def test_a_window_of_one_burst_makes_each_wait_for_the_one_before() -> None:
     trip, opened = 1 + 17 + 4, 17
     ends = {}
     for window in (1, 2):
-        reports, _, _ = driven(device, 1200, window, ([Tiling(0, (Descriptor(0, 1, 8 * 64 * 200, 0),))], []))
+        reports, _, _ = driven(device, 1200, window, ([Plan(0, (Descriptor(0, 1, 8 * 64 * 200, 0),))], []))
         served = reports[-1].served
         assert served is not None
         ends[window] = served.done
@@ -368,12 +368,12 @@ def test_a_window_of_one_burst_makes_each_wait_for_the_one_before() -> None:
 def test_an_engine_issues_a_burst_each_array_clock() -> None:
     """Until the queue of 32 is full: so a transfer of 20 bursts is issued in 20 clocks, whatever DRAM does with it."""
     for clock in (1200, 600, 300):
-        reports, _, _ = driven(device_of("ddr4-2400-x8"), clock, 64, ([Tiling(5, (Descriptor(0, 20, 512, 512),))], []))
+        reports, _, _ = driven(device_of("ddr4-2400-x8"), clock, 64, ([Plan(5, (Descriptor(0, 20, 512, 512),))], []))
         assert [report.issued for report in reports if report.issued is not None] == [25]
 
 
 def test_data_is_seen_at_the_next_array_clock() -> None:
-    reports, _, _ = driven(device_of("ddr4-2400-x8"), 1000, 64, ([Tiling(0, (Descriptor(0, 1, 512, 0),))], []))
+    reports, _, _ = driven(device_of("ddr4-2400-x8"), 1000, 64, ([Plan(0, (Descriptor(0, 1, 512, 0),))], []))
     assert reports[-1].served == (1, 33, 33)  # 39 clocks of 1200 MHz are 32.5 of 1000 MHz
 
 
