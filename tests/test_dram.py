@@ -358,7 +358,7 @@ def test_a_window_of_one_burst_makes_each_wait_for_the_one_before() -> None:
     ends = {}
     for window in (1, 2):
         reports, _, _ = driven(device, 1200, window, ([Plan(0, (Descriptor(0, 1, 8 * 64 * 200, 0),))], []))
-        served = reports[-1].served
+        served = reports[-1].completion
         assert served is not None
         ends[window] = served.done
     assert ends[1] == 200 * trip + 4 * opened
@@ -374,7 +374,7 @@ def test_an_engine_issues_a_burst_each_array_clock() -> None:
 
 def test_data_is_seen_at_the_next_array_clock() -> None:
     reports, _, _ = driven(device_of("ddr4-2400-x8"), 1000, 64, ([Plan(0, (Descriptor(0, 1, 512, 0),))], []))
-    assert reports[-1].served == (1, 33, 33)  # 39 clocks of 1200 MHz are 32.5 of 1000 MHz
+    assert reports[-1].completion == (1, 33, 33)  # 39 clocks of 1200 MHz are 32.5 of 1000 MHz
 
 
 @given(
