@@ -12,9 +12,10 @@ from accelsim.config.machine import Machine
 from accelsim.errors import LoweringError, UserError
 from accelsim.lowering.compile import lower
 from accelsim.lowering.tiling.bound import least_dram_bytes
-from accelsim.network.graph import Network, Shape
+from accelsim.network.graph import Network
 from accelsim.network.transforms.rewrite import TransformError
 from accelsim.network.transforms.width import widened
+from accelsim.operators.shapes import Shape
 from accelsim.program.commands import Buffer, Compute, Load
 from accelsim.program.link import link
 from accelsim.program.tensors import Range

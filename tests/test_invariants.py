@@ -17,7 +17,7 @@ from accelsim.errors import LoweringError
 from accelsim.lowering.compile import Lowered, lower
 from accelsim.machine.machine import Timeline, play
 from accelsim.machine.stalls import layer_times
-from accelsim.network.graph import Network, Node, Op
+from accelsim.network.graph import Network, Node
 from accelsim.network.ops import on_vector_unit
 from accelsim.program.commands import Compute, Load, Program, Store, Tile, Unit, unit_of
 from accelsim.program.link import link
@@ -144,7 +144,7 @@ def test_bytes_are_conserved(network: Network, machine: Machine) -> None:
         if tensor.name not in lowered.network.inputs:
             assert stored.get(tensor.name, 0) + kept.get(tensor.name, 0) == tensor.elements
     for node in network.nodes:
-        if node.op is Op.CONV:
+        if node.op.weighted:
             assert loaded[f"{node.name}.weights"] >= node.weights
 
 

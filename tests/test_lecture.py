@@ -21,7 +21,8 @@ from accelsim.config.families import ResNet
 from accelsim.config.load import load_machine, parse_overrides, shipped
 from accelsim.config.variants import NAMES
 from accelsim.config.workload import Accuracy
-from accelsim.network.graph import Network, Node, Shape
+from accelsim.network.graph import Network, Node
+from accelsim.operators.shapes import Shape
 from accelsim.run.simulate import load_network
 from tests.strategies import network_of
 

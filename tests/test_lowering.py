@@ -14,7 +14,7 @@ from accelsim.dataflows.contract import ArrayShape, DataflowName, Gemm
 from accelsim.dataflows.work import ArrayContext, Ratio, array_work
 from accelsim.errors import LoweringError
 from accelsim.lowering.compile import lower
-from accelsim.lowering.layout import lay_out, progressions, shuffled
+from accelsim.lowering.layout import copied_channels, lay_out, progressions
 from accelsim.lowering.prefetch import Arena
 from accelsim.network.graph import Network
 from accelsim.program.commands import Compute, Store
@@ -244,7 +244,8 @@ def test_a_part_of_a_weight_tile_is_refused() -> None:
 
 def test_progressions_of_a_shuffle() -> None:
     """All channels are one run, those of one group a stride apart."""
-    places = shuffled(12, 3)
+    network = network_of([{"name": "s", "op": "shuffle", "groups": 3}], (1, 1, 12))
+    places = copied_channels(network.nodes[0], 0)
     assert progressions(tuple(sorted(places.tolist()))) == (Range(0, 12, 1),)
     assert progressions(tuple(sorted(places[4:8].tolist()))) == (Range(1, 11, 3),)
 

@@ -9,7 +9,8 @@ import pytest
 
 from accelsim.errors import UserError
 from accelsim.network import build
-from accelsim.network.graph import Axis, Network, Shape
+from accelsim.network.graph import Network
+from accelsim.operators.shapes import Axis, Shape
 from accelsim.run.simulate import load_network
 from tests.strategies import network_of
 

@@ -15,7 +15,7 @@ from accelsim.lowering.ir import LayerTask, ResidentChannels, Tiling, TilingCont
 from accelsim.lowering.schedule.weights import WeightResidents
 from accelsim.lowering.tiling.cache import LayerCost, TilingCache
 from accelsim.lowering.tiling.traffic import Traffic, traffic
-from accelsim.network.graph import Network, Node, Op
+from accelsim.network.graph import Network, Node
 from accelsim.program.link import link
 from accelsim.run.simulate import dma_counts
 from tests.strategies import attentions, machines, networks
@@ -79,7 +79,7 @@ def test_traffic_of_a_plan_is_what_its_program_asks_for(case: Any) -> None:
         if shape.scattered and limits.array.ofmap_bits % 8:
             assert asked.ofmap_bytes <= said.ofmap_bytes
             asked = Traffic(asked.ifmap_bytes, asked.weight_bytes, said.ofmap_bytes)
-        if network.nodes[number].op is Op.PRODUCT and limits.array.weight_bits % 8:
+        if network.nodes[number].op.multiplies_maps and limits.array.weight_bits % 8:
             assert asked.weight_bytes >= said.weight_bytes
             asked = Traffic(asked.ifmap_bytes, said.weight_bytes, asked.ofmap_bytes)
         assert said == asked

@@ -17,7 +17,7 @@ from accelsim.cli import main
 from accelsim.config.load import parse_overrides
 from accelsim.dataflows.contract import DataflowName, Gemm
 from accelsim.dataflows.work import ArrayContext, Ratio, array_work, fullest
-from accelsim.network.graph import Network, Node, Op, WeightKind
+from accelsim.network.graph import Network, Node, WeightKind
 from accelsim.report.layers import layer_table
 from accelsim.run.result import Run
 from accelsim.run.simulate import load_network, run_network, simulate
@@ -213,7 +213,7 @@ def test_binary_and_ternary_weights_add_and_the_ends_stay() -> None:
     """1 and 2 bits, no multiplier; with maps of one bit an XNOR."""
     for kind, bits in (("binary", 1), ("ternary", 2)):
         nodes = by_name(network("alexnet_grouped", f"network.binarize.weights={kind}"))
-        weighted = [node for node in nodes.values() if node.op is Op.CONV]
+        weighted = [node for node in nodes.values() if node.op.weighted]
         assert [node.weight_kind for node in (weighted[0], weighted[-1])] == [WeightKind.INTEGER] * 2
         assert all(node.weight_kind == kind and node.bits.weight == bits for node in weighted[1:-1])
     keys = {"binarize": {"weights": "binary", "keep_ends": False}}

@@ -7,8 +7,12 @@ one reads: the check is about where data goes, not about how well a table fits.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
+
+from accelsim.network.graph import Node
 
 Values = NDArray[np.int64]
 
@@ -40,25 +44,10 @@ def matmul(left: Values, right: Values, operand_bits: int) -> Values:
     return np.asarray(np.matmul(left, right))
 
 
-def sigmoid(values: Values) -> Values:
-    """Stands for a sigmoid: each element by itself."""
-    return 3 * values + 1
-
-
 def softmax(values: Values, groups: int) -> Values:
     """Stands for a softmax: each element, and all channels of its group and pixel."""
     grouped = values.reshape(*values.shape[:-1], groups, -1)
     return np.asarray(3 * grouped + grouped.sum(axis=-1, keepdims=True)).reshape(values.shape)
-
-
-def hard_swish(values: Values) -> Values:
-    """Stands for a hard swish: each element by itself."""
-    return 5 * values + 2
-
-
-def gelu(values: Values) -> Values:
-    """Stands for a GELU: each element by itself."""
-    return 7 * values - 1
 
 
 def layer_norm(values: Values, channels: Values) -> Values:
@@ -77,3 +66,35 @@ def lrn(values: Values, window: int) -> Values:
 def batch_norm(values: Values, channels: Values) -> Values:
     """Stands for an unfolded batch norm: a factor and an offset of each channel's own."""
     return values * (2 * channels + 1) + channels
+
+
+ELEMENTS: dict[str, Callable[[Node, Sequence[Values], Values], Values]] = {
+    "add": lambda _, maps, __: maps[0] + maps[1],
+    "mul": lambda _, maps, __: maps[0] * maps[1],
+    "scale": lambda _, maps, __: maps[0] * maps[1],
+    "sigmoid": lambda _, maps, __: 3 * maps[0] + 1,
+    "hardswish": lambda _, maps, __: 5 * maps[0] + 2,
+    "gelu": lambda _, maps, __: 7 * maps[0] - 1,
+    "relu": lambda _, maps, __: np.maximum(maps[0], 0),
+    "softmax": lambda node, maps, _: softmax(maps[0], node.groups),
+    "layernorm": lambda _, maps, channels: layer_norm(maps[0], channels),
+    "lrn": lambda node, maps, _: lrn(maps[0], node.channel_window),
+    "bn": lambda _, maps, channels: batch_norm(maps[0], channels),
+}
+"""Element by element, by operator: from the maps where the outputs are, and the numbers of their channels."""
+
+WINDOWS: dict[str, Callable[[Node, Sequence[Values]], Values]] = {
+    "maxpool": lambda _, taps: np.asarray(np.max(taps, axis=0)),
+    "avgpool": lambda node, taps: np.asarray(np.sum(taps, axis=0) // node.window.elements),
+    "gap": lambda node, taps: np.asarray(np.sum(taps, axis=0) // node.window.elements),
+    "subsample_pad": lambda node, taps: filled_up(taps[0], node.output.channels),
+}
+"""From what lies under each position of a window, by operator."""
+
+FILL = {"maxpool": int(np.iinfo(np.int64).min)}
+"""What padding is where it is not 0."""
+
+
+def filled_up(values: Values, channels: int) -> Values:
+    """Zeros in the channels that are missing."""
+    return np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, channels - values.shape[-1])])

@@ -21,7 +21,7 @@ from accelsim.config.machine import Machine
 from accelsim.lowering.compile import Lowered
 from accelsim.lowering.layout import copied_channels
 from accelsim.machine.machine import Happening, play
-from accelsim.network.graph import Network, Node, Op
+from accelsim.network.graph import Network, Node
 from accelsim.program.commands import Buffer, Compute, Load, Store, Tile, Work
 from accelsim.program.link import Moment, Waits, link
 from accelsim.program.tensors import Range, Region, Tensor, descriptors, elements
@@ -147,13 +147,13 @@ class Executor:
         tiles = [*command.stationary, *command.streamed]
         operands = {tile: self._values(index, tile) for tile in tiles}
         node = self.network.nodes[command.layer]
-        if node.op in (Op.CONV, Op.PRODUCT):
+        if node.op.on_array:
             values = self._sum(index, command, node, operands)
             if values is None:
                 return
         else:
             values = operate(node, command.work, self._inputs(index, command, node, operands))
-        if node.op not in (Op.CONCAT, Op.SHUFFLE):
+        if not node.op.is_address:
             values = arithmetic.activate(values, node.activation)
         self._write(index, command, node, arithmetic.wrap(values, self.map_bits[node.name]))
 
@@ -172,7 +172,7 @@ class Executor:
         work = command.work
         left, right = ({tile: data for tile, data in operands.items() if tile.buffer is each} for each in Buffer)
         tile, weights = next(iter(right.items()))
-        if node.op is Op.PRODUCT:
+        if node.op.multiplies_maps:
             weights = self._right(index, command, node, right)
         groups, outputs, inputs, _ = weights.shape
         each = node.sizes[0].channels // node.groups
@@ -182,7 +182,7 @@ class Executor:
         pixels = work.images.size * work.rows.size * work.cols.size
         self.macs[command.layer] += pixels * weights.size
         operand_bits = self.map_bits[node.inputs[0]]
-        operand_bits += self.weight_bits if node.op is Op.CONV else self.map_bits[node.inputs[1]]
+        operand_bits += self.weight_bits if node.op.weighted else self.map_bits[node.inputs[1]]
         total: Values = np.zeros((groups, pixels, outputs), dtype=np.int64)
         for number, tap in enumerate(taps(node.window, work, region, image, fill=0, size=node.sizes[0])):
             moved = tap.reshape(pixels, groups, inputs).transpose(1, 0, 2)
@@ -220,9 +220,9 @@ class Executor:
     ) -> list[tuple[Region, Values]]:
         """What a piece on the vector unit reads of each of its inputs, as `_input` gives it."""
         work = command.work
-        if node.op in (Op.CONCAT, Op.SHUFFLE):
+        if node.op.is_address:
             return [self._input(index, command, work.reduction.start, node, operands, work.channels)]
-        wanted = Range(0, node.sizes[0].channels) if node.op is Op.SUBSAMPLE_PAD else work.channels
+        wanted = Range(0, node.sizes[0].channels) if node.op.reads_all else work.channels
         return [self._input(index, command, position, node, operands, wanted) for position in range(len(node.inputs))]
 
     def _input(
@@ -257,7 +257,7 @@ class Executor:
         """Put results where they belong in the result tiles."""
         work = command.work
         channels = np.arange(work.channels.start, work.channels.stop)
-        if node.op in (Op.CONCAT, Op.SHUFFLE):
+        if node.op.is_address:
             channels = copied_channels(node, work.reduction.start)[channels]
         stored = self.lowered.maps.by_name[node.name].channels[channels]
         written = 0

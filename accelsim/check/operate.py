@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.check import arithmetic
-from accelsim.check.arithmetic import Values
-from accelsim.network.graph import Axis, Node, Op, Shape, Window
+from accelsim.check.arithmetic import ELEMENTS, FILL, WINDOWS, Values
+from accelsim.network.graph import Node
+from accelsim.operators.shapes import Axis, Shape, Window
 from accelsim.program.commands import Work
 from accelsim.program.tensors import Range, Region
 
-LOWEST = int(np.iinfo(np.int64).min)
-ABSENT = LOWEST + 1
+ABSENT = int(np.iinfo(np.int64).min) + 1
 """Stands for a value that no tile holds."""
 
 
@@ -54,45 +53,19 @@ def _under(axis: Axis, tap: int, outputs: Range, part: Range, extent: int) -> tu
 
 def operate(node: Node, work: Work, inputs: list[tuple[Region, Values]]) -> Values:
     """What the vector unit does with the inputs of a piece."""
-    if node.op in (Op.MAX_POOL, Op.AVG_POOL, Op.GLOBAL_POOL, Op.SUBSAMPLE_PAD):
-        return _windowed(node, work, *inputs[0])
+    if node.op.name in WINDOWS:
+        fill = FILL.get(node.op.name, 0)
+        return WINDOWS[node.op.name](node, list(taps(node.window, work, *inputs[0], fill, node.sizes[0])))
     values = [_under_block(node, position, work, *each) for position, each in enumerate(inputs)]
-    first, second = values[0], values[-1]
-    simple: dict[Op, Callable[[], Values]] = {
-        Op.ADD: lambda: first + second,
-        Op.MUL: lambda: first * second,
-        Op.SCALE: lambda: first * second,
-        Op.CONCAT: lambda: first,
-        Op.SHUFFLE: lambda: first,
-        Op.SIGMOID: lambda: arithmetic.sigmoid(first),
-        Op.HARD_SWISH: lambda: arithmetic.hard_swish(first),
-        Op.GELU: lambda: arithmetic.gelu(first),
-        Op.SOFTMAX: lambda: arithmetic.softmax(first, node.groups),
-        Op.LAYER_NORM: lambda: arithmetic.layer_norm(first, np.arange(work.channels.start, work.channels.stop)),
-        Op.LRN: lambda: arithmetic.lrn(first, node.channel_window),
-        Op.BATCH_NORM: lambda: arithmetic.batch_norm(first, np.arange(work.channels.start, work.channels.stop)),
-        Op.RELU: lambda: np.maximum(first, 0),
-    }
-    return simple[node.op]()
-
-
-def _windowed(node: Node, work: Work, region: Region, image: Values) -> Values:
-    """Pools, and every so manieth pixel."""
-    fill = LOWEST if node.op is Op.MAX_POOL else 0
-    found = list(taps(node.window, work, region, image, fill, node.sizes[0]))
-    match node.op:
-        case Op.MAX_POOL:
-            return np.asarray(np.max(found, axis=0))
-        case Op.SUBSAMPLE_PAD:
-            return np.pad(found[0], ((0, 0), (0, 0), (0, 0), (0, node.output.channels - found[0].shape[-1])))
-        case _:
-            return np.asarray(np.sum(found, axis=0) // node.window.elements)
+    if node.op.is_address:
+        return values[0]
+    return ELEMENTS[node.op.name](node, values, np.arange(work.channels.start, work.channels.stop))
 
 
 def _under_block(node: Node, position: int, work: Work, region: Region, image: Values) -> Values:
     """The elements of an input that an operation without a window takes; of factors, the one pixel."""
     size = node.sizes[position]
-    if node.op is Op.SCALE and position == 1:
+    if node.op.factored and position == 1:
         work = replace(work, rows=Range(0, 1), cols=Range(0, 1))
     (values,) = taps(Window(), work, region, image, 0, size)
     return values

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from accelsim.check import arithmetic
-from accelsim.check.arithmetic import Values
-from accelsim.network.graph import Network, Node, Op
+from accelsim.check.arithmetic import ELEMENTS, FILL, WINDOWS, Values
+from accelsim.network.graph import Network, Node
 
 
 def compute_directly(
@@ -27,9 +27,9 @@ def compute_directly(
     maps = dict(images)
     for node in network.nodes:
         inputs = [maps[name] for name in node.inputs]
-        if node.op is Op.CONV:
+        if node.op.weighted:
             values = _convolve(node, inputs[0], weights[node.weights_name], map_bits[node.inputs[0]] + weight_bits)
-        elif node.op is Op.PRODUCT:
+        elif node.op.multiplies_maps:
             values = _multiply(node, inputs, sum(map_bits[name] for name in node.inputs))
         else:
             values = _operate(node, inputs)
@@ -74,47 +74,23 @@ def _multiply(node: Node, inputs: list[Values], operand_bits: int) -> Values:
     return product.swapaxes(1, 2).reshape(images, height, width, node.output.channels)
 
 
-_EACH_ALONE: dict[Op, Callable[[Values], Values]] = {
-    Op.SIGMOID: arithmetic.sigmoid,
-    Op.HARD_SWISH: arithmetic.hard_swish,
-    Op.GELU: arithmetic.gelu,
-    Op.RELU: lambda values: np.maximum(values, 0),
+MOVES: dict[str, Callable[[Node, list[Values]], Values]] = {
+    "concat": lambda _, maps: np.concatenate(maps, axis=-1),
+    "shuffle": lambda node, maps: _shuffled(maps[0], node.groups),
+    "slice": lambda node, maps: maps[0][..., node.first_channel : node.first_channel + node.output.channels],
 }
-"""Operations on one map that know no layer."""
+"""Operators that only move elements, by name."""
+
+
+def _shuffled(image: Values, groups: int) -> Values:
+    *size, channels = image.shape
+    return image.reshape(*size, groups, channels // groups).swapaxes(-1, -2).reshape(*size, channels)
 
 
 def _operate(node: Node, inputs: list[Values]) -> Values:
-    first = inputs[0]
-    if node.op in _EACH_ALONE:
-        return _EACH_ALONE[node.op](first)
-    match node.op:
-        case Op.MAX_POOL:
-            lowest = int(np.iinfo(np.int64).min)
-            return np.asarray(np.max(list(_taps(node, first, fill=lowest)), axis=0))
-        case Op.AVG_POOL | Op.GLOBAL_POOL:
-            return np.asarray(np.sum(list(_taps(node, first, fill=0)), axis=0) // node.window.elements)
-        case Op.ADD:
-            return first + inputs[1]
-        case Op.MUL | Op.SCALE:
-            return first * inputs[1]
-        case Op.CONCAT:
-            return np.concatenate(inputs, axis=-1)
-        case Op.SHUFFLE:
-            *size, channels = first.shape
-            return first.reshape(*size, node.groups, channels // node.groups).swapaxes(-1, -2).reshape(*size, channels)
-        case Op.SLICE:
-            return first[..., node.first_channel : node.first_channel + node.output.channels]
-        case Op.SOFTMAX:
-            return arithmetic.softmax(first, node.groups)
-        case Op.LAYER_NORM:
-            return arithmetic.layer_norm(first, np.arange(first.shape[-1]))
-        case Op.LRN:
-            return arithmetic.lrn(first, node.channel_window)
-        case Op.BATCH_NORM:
-            return arithmetic.batch_norm(first, np.arange(first.shape[-1]))
-        case Op.SUBSAMPLE_PAD:
-            down, right = node.window.vertical.stride, node.window.horizontal.stride
-            missing = node.output.channels - first.shape[-1]
-            return np.pad(first[:, ::down, ::right], ((0, 0), (0, 0), (0, 0), (0, missing)))
-        case _:
-            raise ValueError("what the array computes has two operands")
+    name = node.op.name
+    if name in WINDOWS:
+        return WINDOWS[name](node, list(_taps(node, inputs[0], FILL.get(name, 0))))
+    if name in MOVES:
+        return MOVES[name](node, inputs)
+    return ELEMENTS[name](node, inputs, np.arange(node.output.channels))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from pydantic import Discriminator, Field, Tag
 
 from accelsim.config.schema import Count, Name, Section
 from accelsim.config.transforms import Binarize, Factorize, Prune, Quantize
+from accelsim.operators.table import names_with
 
 MAX_EXTENT = 1 << 20
 Size = Annotated[int, Field(gt=0, le=MAX_EXTENT)]
@@ -22,6 +23,31 @@ Sides = Annotated[
     _NUMBER_OR_LIST,
 ]
 Activation = Literal["none", "relu", "relu6"]
+if TYPE_CHECKING:
+    ConvOp: TypeAlias = str
+    DepthwiseOp: TypeAlias = str
+    DenseOp: TypeAlias = str
+    PoolOp: TypeAlias = str
+    SimpleOp: TypeAlias = str
+    SoftmaxOp: TypeAlias = str
+    ProductOp: TypeAlias = str
+    LrnOp: TypeAlias = str
+    ShuffleOp: TypeAlias = str
+    SliceOp: TypeAlias = str
+    SubsampleOp: TypeAlias = str
+else:
+    ConvOp = Literal[names_with("conv")]
+    DepthwiseOp = Literal[names_with("depthwise")]
+    DenseOp = Literal[names_with("dense")]
+    PoolOp = Literal[names_with("pool")]
+    SimpleOp = Literal[names_with("simple")]
+    SoftmaxOp = Literal[names_with("softmax")]
+    ProductOp = Literal[names_with("product")]
+    LrnOp = Literal[names_with("lrn")]
+    ShuffleOp = Literal[names_with("shuffle")]
+    SliceOp = Literal[names_with("slice")]
+    SubsampleOp = Literal[names_with("subsample")]
+
 Width = Annotated[float, Field(gt=0, le=16, allow_inf_nan=False)]
 
 
@@ -63,7 +89,7 @@ class Windowed(Row):
 class ConvRow(Windowed):
     """Convolution; `groups` equal to the channels on both sides makes it depthwise."""
 
-    op: Literal["conv"]
+    op: ConvOp
     channels: Size = Field(description="output channels")
     groups: Size = 1
     activation: Activation = "none"
@@ -72,14 +98,14 @@ class ConvRow(Windowed):
 class DepthwiseRow(Windowed):
     """Depthwise convolution: a filter for each channel."""
 
-    op: Literal["dwconv"]
+    op: DepthwiseOp
     activation: Activation = "none"
 
 
 class DenseRow(Row):
     """`fc` takes the whole map as one vector, `matmul` each of its pixels."""
 
-    op: Literal["fc", "matmul"]
+    op: DenseOp
     channels: Size = Field(description="output channels")
     groups: Size = 1
     activation: Activation = "none"
@@ -88,23 +114,21 @@ class DenseRow(Row):
 class PoolRow(Windowed):
     """Pooling; `ceil` keeps a last, partial window."""
 
-    op: Literal["maxpool", "avgpool"]
+    op: PoolOp
     ceil: bool = False
 
 
 class SimpleRow(Row):
     """Operations without parameters of their own."""
 
-    op: Literal[
-        "gap", "add", "mul", "concat", "scale", "sigmoid", "hardswish", "gelu", "layernorm", "bn", "relu"
-    ]  # fmt: skip
+    op: SimpleOp
     activation: Activation = "none"
 
 
 class SoftmaxRow(Row):
     """Softmax over the channels of each pixel, those of each group by themselves."""
 
-    op: Literal["softmax"]
+    op: SoftmaxOp
     groups: Size = 1
 
 
@@ -115,7 +139,7 @@ class ProductRow(Row):
     `transposed`, N tokens of `groups` x K; the result is M tokens of `groups` x N channels.
     """
 
-    op: Literal["product"]
+    op: ProductOp
     groups: Size = 1
     transposed: bool = False
     activation: Activation = "none"
@@ -124,21 +148,21 @@ class ProductRow(Row):
 class LrnRow(Row):
     """Local response normalisation over `size` neighbouring channels."""
 
-    op: Literal["lrn"]
+    op: LrnOp
     size: Size = 5
 
 
 class ShuffleRow(Row):
     """Channel shuffle: channel i*n + j of `groups` x n goes to j*groups + i."""
 
-    op: Literal["shuffle"]
+    op: ShuffleOp
     groups: Size
 
 
 class SliceRow(Row):
     """Some channels of a map, where they lie: nothing is moved."""
 
-    op: Literal["slice"]
+    op: SliceOp
     first: Annotated[int, Field(ge=0, le=MAX_EXTENT)] = Field(0, description="channel that becomes number 0")
     channels: Size
 
@@ -146,7 +170,7 @@ class SliceRow(Row):
 class SubsampleRow(Row):
     """Every `stride`-th pixel, with zeros in the channels that the input does not have (ResNet's option A)."""
 
-    op: Literal["subsample_pad"]
+    op: SubsampleOp
     channels: Size = Field(description="output channels")
     stride: Size = 1
 

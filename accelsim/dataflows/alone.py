@@ -16,7 +16,7 @@ from accelsim.dataflows.contract import (
     fold_sequence,
 )
 from accelsim.dataflows.work import ArrayContext, without_zeros
-from accelsim.network.graph import Node, Op
+from accelsim.network.graph import Node
 from accelsim.network.ops import on_vector_unit
 
 
@@ -41,7 +41,7 @@ def folds_alone(node: Node, batch: int, machine: Machine) -> tuple[Dataflow, Arr
 def layer_product(node: Node, batch: int, machine: Machine) -> tuple[Gemm, ArrayContext]:
     """The product of a layer, and the array as the layer finds it."""
     bits = machine.array.activation_bits
-    apart = batch if node.op is Op.PRODUCT else 1
+    apart = batch if node.op.multiplies_maps else 1
     pixels = batch // apart * node.output.height * node.output.width
     depth = node.window.elements * (node.sizes[0].channels // node.groups)
     product = Gemm(apart * node.groups, pixels, depth, node.output.channels // node.groups)

@@ -25,7 +25,7 @@ from accelsim.lowering.schedule.residents import (
 )
 from accelsim.lowering.schedule.weights import WeightResidents, plan_resident_weights, stored_bytes
 from accelsim.lowering.tiling.cache import TilingCache
-from accelsim.network.graph import Network, Node, Op
+from accelsim.network.graph import Network, Node
 from accelsim.network.ops import on_vector_unit
 from accelsim.network.stream import stream
 from accelsim.program.commands import Buffer, Compute, Program
@@ -104,7 +104,7 @@ def _residency(
             lambda node, stays: planner.stripes(node, stays, pins),
             lambda node: planner.weight_bytes(node, pins),
             asked,
-            lambda node: node.op is Op.CONV and not on_vector_unit(node, machine),
+            lambda node: node.op.weighted and not on_vector_unit(node, machine),
         )
 
     nothing = no_residents(layers, capacity)

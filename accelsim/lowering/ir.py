@@ -19,7 +19,8 @@ from accelsim.dataflows.work import ArrayContext
 from accelsim.energy.price import price
 from accelsim.errors import LoweringError
 from accelsim.lowering.layout import Layout
-from accelsim.network.graph import Node, Op, Shape, Window
+from accelsim.network.graph import Node
+from accelsim.operators.shapes import Shape, Window
 from accelsim.records import ActionCounts
 from accelsim.units import ceil_div, packed_bytes
 
@@ -91,7 +92,7 @@ class LayerTask:
 
         A product of two maps is planned for one image, its right map in the place of weights.
         """
-        product = node.op is Op.PRODUCT
+        product = node.op.multiplies_maps
         source, target = maps.by_name[node.inputs[0]], maps.by_name[node.name]
         return cls(
             1 if product else batch,
@@ -133,7 +134,7 @@ class LayerTask:
 
 def loaded_inputs(node: Node) -> tuple[str, ...]:
     """The maps that pass through the activation buffer: the right one of a product is with the weights."""
-    return node.inputs[:1] if node.op is Op.PRODUCT else tuple(dict.fromkeys(node.inputs))
+    return node.inputs[:1] if node.op.multiplies_maps else tuple(dict.fromkeys(node.inputs))
 
 
 class Prices(NamedTuple):
@@ -290,7 +291,7 @@ def plan_for_overlap(node: Node, shape: LayerTask, limits: TilingContext) -> tup
 
 def splits_channels(node: Node) -> bool:
     """Whether a layer on the vector unit can work on some channels and then on others."""
-    return node.op not in (Op.SOFTMAX, Op.LAYER_NORM, Op.LRN, Op.SUBSAMPLE_PAD)
+    return node.op.splits
 
 
 def _vector_fits(node: Node, shape: LayerTask, limits: TilingContext, channels: int) -> Fits:
@@ -318,8 +319,8 @@ def vector_bytes(
     What is on chip already and what stays there take none.
     """
     array = limits.array
-    maps = 2 if node.op in (Op.ADD, Op.MUL) else 1
-    factors = images * (channels if node.op is Op.SCALE else 0)
+    maps = node.op.maps
+    factors = images * (channels if node.op.factored else 0)
     loaded = taken * min(shape.loaded, maps * channels) // channels
     total = maps * packed_bytes(ceil_div(loaded, maps), array.ifmap_bits) + packed_bytes(factors, array.ifmap_bits)
     weights = _weight_bytes(shape, limits, channels, 1, 1) if node.is_depthwise else 0

@@ -13,7 +13,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.network.graph import ADDRESSES, Network, Node, Op, Shape
+from accelsim.network.graph import Network, Node
+from accelsim.operators.shapes import Shape
 from accelsim.program.tensors import ALIGNMENT_BYTES, Range, Tensor
 from accelsim.units import ceil_div
 
@@ -53,12 +54,6 @@ def progressions(values: tuple[int, ...]) -> tuple[Range, ...]:
     return tuple(ranges)
 
 
-def shuffled(channels: int, groups: int) -> Channels:
-    """Where a channel shuffle puts each channel: i*n + j goes to j*groups + i."""
-    group, position = np.divmod(np.arange(channels), channels // groups)
-    return position * groups + group
-
-
 @dataclass(frozen=True, slots=True)
 class Layout:
     """Where all maps lie, which inputs a concat or shuffle still has to copy, and the first free address."""
@@ -82,12 +77,12 @@ def lay_out(network: Network, default_bits: int, *, scatter: bool) -> Layout:
     bits = map_bits(network, default_bits)
     nested: dict[str, tuple[str, Channels]] = {}
     copies: dict[str, tuple[str, ...]] = {}
-    slices = {node.name: node for node in network.nodes if node.op is Op.SLICE}
+    slices = {node.name: node for node in network.nodes if node.op.within}
     fixed = {*network.inputs, *slices}
     for node in reversed(network.nodes):
-        if node.op is Op.SLICE:
+        if node.op.within:
             copies[node.name] = ()
-        elif node.op in ADDRESSES:
+        elif node.op.is_address:
             parts = _parts(node)
             same = [name for name in parts if bits[name] == bits[node.name]]
             free = {name for name in same if _may_nest(network, node, name, nested, fixed, scatter)}
@@ -98,21 +93,13 @@ def lay_out(network: Network, default_bits: int, *, scatter: bool) -> Layout:
 
 def _parts(node: Node) -> dict[str, Channels]:
     """Where the channels of each input lie in the output of a concat or shuffle."""
-    if node.op is Op.SHUFFLE:
-        return {node.inputs[0]: shuffled(node.output.channels, node.groups)}
-    parts, offset = {}, 0
-    for name, size in zip(node.inputs, node.sizes, strict=True):
-        parts[name] = np.arange(offset, offset + size.channels)
-        offset += size.channels
-    return parts
+    return {name: copied_channels(node, position) for position, name in enumerate(node.inputs)}
 
 
 def copied_channels(node: Node, position: int) -> Channels:
     """Where input number `position` of a concat or shuffle goes, for a copy."""
-    if node.op is Op.SHUFFLE:
-        return shuffled(node.output.channels, node.groups)
-    offset = sum(size.channels for size in node.sizes[:position])
-    return np.arange(offset, offset + node.sizes[position].channels)
+    assert node.op.goes_to is not None
+    return np.array(node.op.goes_to(node, position), dtype=np.int64)
 
 
 def _may_nest(
@@ -129,8 +116,9 @@ def _may_nest(
     """
     if name in fixed or name in nested or node.inputs.count(name) > 1:
         return False
-    together = node.op is Op.CONCAT and not _lies_apart(node.name, nested)
-    return together or ((scatter or node.op is Op.CONCAT) and len(network.consumers[name]) == 1)
+    beside = bool(np.all(np.diff(copied_channels(node, node.inputs.index(name))) == 1))
+    together = beside and not _lies_apart(node.name, nested)
+    return together or ((scatter or beside) and len(network.consumers[name]) == 1)
 
 
 def _lies_apart(name: str, nested: dict[str, tuple[str, Channels]]) -> bool:

@@ -9,101 +9,12 @@ from fractions import Fraction
 from functools import cached_property
 from math import ceil
 
+from accelsim.operators.form import Form
+from accelsim.operators.shapes import Shape
+from accelsim.operators.table import Operator
 from accelsim.units import ceil_div
 
 INPUT = "input"
-
-
-class Op(StrEnum):
-    """Operations.
-
-    What runs on the PE array is `CONV`, fully connected layers being convolutions over the whole map, and `PRODUCT`, a
-    matrix product of two maps.
-    """
-
-    CONV = "conv"
-    PRODUCT = "product"
-    MAX_POOL = "maxpool"
-    AVG_POOL = "avgpool"
-    GLOBAL_POOL = "gap"
-    ADD = "add"
-    MUL = "mul"
-    CONCAT = "concat"
-    SHUFFLE = "shuffle"
-    SLICE = "slice"
-    SCALE = "scale"
-    SIGMOID = "sigmoid"
-    HARD_SWISH = "hardswish"
-    GELU = "gelu"
-    SOFTMAX = "softmax"
-    LAYER_NORM = "layernorm"
-    LRN = "lrn"
-    RELU = "relu"
-    SUBSAMPLE_PAD = "subsample_pad"
-    BATCH_NORM = "bn"
-
-
-ADDRESSES = frozenset({Op.CONCAT, Op.SHUFFLE, Op.SLICE})
-"""Operations that change nothing but where elements lie."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """A feature map of one image."""
-
-    height: int
-    width: int
-    channels: int
-
-    @property
-    def elements(self) -> int:
-        return self.height * self.width * self.channels
-
-
-@dataclass(frozen=True, slots=True)
-class Axis:
-    """A sliding window along one axis, with `pad` zeros before the map and `pad_end` behind it."""
-
-    kernel: int = 1
-    stride: int = 1
-    dilation: int = 1
-    pad: int = 0
-    pad_end: int = 0
-
-    def taken(self, start: int, stop: int, extent: int) -> tuple[int, int]:
-        """The part [low, high) of a map of `extent` that outputs [start, stop) read: at least one element of it."""
-        low = start * self.stride - self.pad
-        high = (stop - 1) * self.stride - self.pad + (self.kernel - 1) * self.dilation + 1
-        low = min(max(low, 0), extent - 1)
-        return low, max(min(high, extent), low + 1)
-
-    def touched(self, start: int, stop: int, extent: int) -> int:
-        """How many elements of a map of `extent` outputs [start, stop) read, each counted once."""
-        first = range(start * self.stride - self.pad, stop * self.stride - self.pad, self.stride)
-        wanted = {low + tap * self.dilation for low in first for tap in range(self.kernel)}
-        return sum(0 <= position < extent for position in wanted)
-
-    def reads(self, start: int, stop: int, extent: int) -> int:
-        """How many of the kernel positions of outputs [start, stop) fall inside a map of `extent`, not on padding."""
-        total = 0
-        for tap in range(self.kernel):
-            offset = tap * self.dilation - self.pad
-            first = max(start, -(offset // self.stride))
-            last = min(stop - 1, (extent - 1 - offset) // self.stride)
-            total += max(0, last - first + 1)
-        return total
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A sliding window over a map."""
-
-    vertical: Axis = Axis()
-    horizontal: Axis = Axis()
-
-    @property
-    def elements(self) -> int:
-        return self.vertical.kernel * self.horizontal.kernel
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,28 +65,17 @@ class Pruning:
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class Node(Form):
     """One operation.
 
-    inputs: names of the nodes it reads (`input` is the network's); sizes: their shapes; label: what the layer is
-    called in tables (`conv`, `gconv`, `dwconv`, `fc`, `maxpool`, ...); channel_window: channels an LRN looks at;
-    groups: of a softmax, ranges of channels that are normalised by themselves; transposed: of a product, its right map;
-    first_channel: of its input that a slice has.
+    inputs: names of the nodes it reads (`input` is the network's).
     """
 
     name: str
-    op: Op
-    label: str
+    op: Operator
     stage: str
     inputs: tuple[str, ...]
-    sizes: tuple[Shape, ...]
-    output: Shape
-    window: Window = Window()
-    groups: int = 1
     activation: str = "none"
-    channel_window: int = 1
-    transposed: bool = False
-    first_channel: int = 0
     bits: DataBits = DataBits()
     weight_kind: WeightKind = WeightKind.INTEGER
     pruning: Pruning | None = None
@@ -189,7 +89,7 @@ class Node:
     @property
     def weights(self) -> int:
         """Number of weights, pruned ones included; biases and folded batch norms are not counted."""
-        if self.op is not Op.CONV:
+        if not self.op.weighted:
             return 0
         return self.window.elements * (self.sizes[0].channels // self.groups) * self.output.channels
 
@@ -206,14 +106,14 @@ class Node:
     @property
     def macs(self) -> int:
         """Multiply-accumulates for one image, zeros of padding and pruned weights included."""
-        if self.op is Op.PRODUCT:
+        if self.op.multiplies_maps:
             return self.output.elements * (self.sizes[0].channels // self.groups)
         return self.weights * self.output.height * self.output.width
 
     @property
     def is_depthwise(self) -> bool:
         """Whether each group is one input channel with one filter."""
-        return self.op is Op.CONV and self.groups == self.sizes[0].channels == self.output.channels and self.groups > 1
+        return self.op.weighted and self.groups == self.sizes[0].channels == self.output.channels and self.groups > 1
 
     @property
     def kind(self) -> str:

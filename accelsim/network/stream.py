@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from accelsim.network.graph import Network, Node, Shape
+from accelsim.network.graph import Network, Node
+from accelsim.operators.shapes import Shape
 
 
 def stream(network: Network, inferences: int) -> Network:

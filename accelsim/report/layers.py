@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from accelsim.network.graph import Network, Node, Op
+from accelsim.network.graph import Network, Node
 from accelsim.report.columns import Value
 from accelsim.units import ceil_div
-
-LEFT_OUT = (Op.LRN, Op.SOFTMAX, Op.BATCH_NORM, Op.LAYER_NORM, Op.SIGMOID, Op.RELU, Op.HARD_SWISH, Op.GELU)
-"""Normalisations and activations: simulated where they can't be fused, but no rows of a paper's table."""
 
 
 def layer_table(network: Network) -> list[dict[str, Value]]:
     """A row for each layer, in execution order; pad is that of the top, fc reads its input as one vector.
 
+    Normalisations and activations are simulated where they can't be fused, but are no rows of a paper's table.
+
     A network whose weights are pruned, or have bits of their own, has columns that say so.
     """
-    shown = [node for node in network.nodes if node.op not in LEFT_OUT]
+    shown = [node for node in network.nodes if node.op.listed]
     if any(node.pruning or node.bits.weight for node in shown):
         return [_row(node) | _weight_cells(node) for node in shown]
     return [_row(node) for node in shown]
@@ -24,7 +23,7 @@ def layer_table(network: Network) -> list[dict[str, Value]]:
 def _row(node: Node) -> dict[str, Value]:
     size, vertical, horizontal = node.sizes[0], node.window.vertical, node.window.horizontal
     flat = node.label == "fc"
-    channels = sum(each.channels for each in node.sizes) if node.op is Op.CONCAT else size.channels
+    channels = sum(each.channels for each in node.sizes) if node.op.channels == "sum" else size.channels
     return {
         "name": node.name,
         "type": node.label,
@@ -50,7 +49,7 @@ def _weight_cells(node: Node) -> dict[str, Value]:
     params_after_pruning counts a bias for each output channel too; effective_macs are those of weights that are left;
     stored_bytes takes 8 bits where the network says none.
     """
-    has_weights = node.op is Op.CONV
+    has_weights = node.op.weighted
     pixels = node.output.height * node.output.width
     values: dict[str, Value] = {
         "density_count": float(node.pruning.density) if node.pruning else 1.0,

@@ -11,7 +11,8 @@ from typing import Any
 from accelsim.dataflows.contract import DataflowName, Gemm
 from accelsim.dataflows.work import Ratio
 from accelsim.lowering.ir import Loop, Tiling
-from accelsim.network.graph import Axis, Node, Op
+from accelsim.network.graph import Node
+from accelsim.operators.shapes import Axis
 from accelsim.program.commands import Tile, Work
 from accelsim.program.tensors import Range, Region
 from accelsim.units import ceil_div
@@ -38,7 +39,7 @@ def loops(node: Node, batch: int, plan: Tiling) -> Iterator[tuple[Block, Range, 
 
     A product of two maps has other operands for each image: images are the outermost loop.
     """
-    for images in cuts(batch, 1 if node.op is Op.PRODUCT else batch):
+    for images in cuts(batch, 1 if node.op.multiplies_maps else batch):
         for (part, rows, cols), groups, outs, ins in _turns(node, images.size, plan):
             block = (Range(images.start + part.start, images.start + part.stop), rows, cols)
             yield block, groups, outs, ins
@@ -156,7 +157,7 @@ def roles(
 
 def operand_positions(node: Node, work: Work) -> Iterator[tuple[int, str]]:
     """The inputs that a piece on the vector unit reads, each map once; of a copy, the one that is copied."""
-    if node.op in (Op.CONCAT, Op.SHUFFLE):
+    if node.op.is_address:
         yield work.reduction.start, node.inputs[work.reduction.start]
         return
     yield from ((node.inputs.index(name), name) for name in dict.fromkeys(node.inputs))
@@ -164,9 +165,9 @@ def operand_positions(node: Node, work: Work) -> Iterator[tuple[int, str]]:
 
 def vector_reads(node: Node, position: int, work: Work, *, once: bool) -> int:
     """Elements read of an input: once for each window over it, padding left out; once only with a line buffer."""
-    if node.op in (Op.MAX_POOL, Op.AVG_POOL, Op.CONV):
+    if node.op.slides:
         return (input_pixels if once else kernel_positions)(node, work) * work.channels.size
-    if node.op is Op.SCALE and position == 1:
+    if node.op.factored and position == 1:
         return work.images.size * work.channels.size
-    channels = node.sizes[0].channels if node.op is Op.SUBSAMPLE_PAD else work.channels.size
+    channels = node.sizes[0].channels if node.op.reads_all else work.channels.size
     return prod(part.size for part in input_window(node, (work.images, work.rows, work.cols))) * channels

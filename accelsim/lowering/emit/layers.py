@@ -32,7 +32,7 @@ from accelsim.lowering.schedule.residents import OutgrownError, Residency, in_ri
 from accelsim.lowering.schedule.weights import WeightResidents
 from accelsim.lowering.tiling.cache import TilingCache, naming
 from accelsim.lowering.tiling.search import plan_vector
-from accelsim.network.graph import ADDRESSES, Node, Op, WeightKind
+from accelsim.network.graph import Node, WeightKind
 from accelsim.network.ops import on_vector_unit, ops_per_element, vector_cycles
 from accelsim.program.commands import Buffer, Compute, Tile, Unit, Work
 from accelsim.program.tensors import Range, Region, Tensor, elements, share_of_tile
@@ -87,7 +87,7 @@ class Lowerer:
         return list(self._commands(index, node))
 
     def _commands(self, index: int, node: Node) -> Iterator[Compute]:
-        if node.op in ADDRESSES:
+        if node.op.is_address:
             for position, name in enumerate(node.inputs):
                 if name in self.maps.copies[node.name]:
                     yield from self._copy(index, node, position)
@@ -129,7 +129,7 @@ class Lowerer:
         plan = self._planned(node)
         self.limits = replace(self.limits, array=replace(self.limits.array, dataflow=plan.dataflow))
         weights = None
-        if node.op is Op.CONV:
+        if node.op.weighted:
             weights = self._weight_tensor(node, (plan.groups, plan.out_channels, plan.in_channels))
         group_inputs, group_outputs = node.sizes[0].channels // node.groups, node.output.channels // node.groups
         source = self.maps.by_name[node.inputs[0]]
@@ -197,7 +197,7 @@ class Lowerer:
         """MACs that are done, and those that take energy: the others meet a zero of the padding or a pruned weight."""
         taps, array = node.window.elements, self.limits.array
         weights = nonzeros = sum(elements(tile.region) for tile in tiles)
-        if node.op is Op.CONV and node.pruning:
+        if node.op.weighted and node.pruning:
             nonzeros = sum(share_of_tile(tile.tensor, tile.region, node.nonzeros) for tile in tiles)
         zeros = node.pruning.zeros if node.pruning else "nothing"
         active = positions * (weights if zeros == "nothing" else nonzeros) // taps
@@ -294,9 +294,9 @@ class Lowerer:
     def _operands(self, node: Node, work: Work, held: TileReuse) -> Iterator[Tile]:
         for position, name in enumerate(node.inputs):
             place = self.maps.by_name[name]
-            wanted = work.channels if node.op is not Op.SUBSAMPLE_PAD else Range(0, node.sizes[0].channels)
+            wanted = work.channels if not node.op.reads_all else Range(0, node.sizes[0].channels)
             channels = place.reads(*wanted[:2])
-            if node.op is Op.SCALE and position == 1:
+            if node.op.factored and position == 1:
                 yield from held.factor_tiles(self.tiles_of, place, (work.images, Range(0, 1), Range(0, 1), channels))
             else:
                 window = input_window(node, (work.images, work.rows, work.cols))
@@ -326,7 +326,7 @@ class Lowerer:
         )
         read_bytes, written_bytes = packed_bytes(read, 1), packed_bytes(outputs, self.planner.bits(node.name))
         weight_bytes = sum(tile.bytes for tile in streamed if tile.buffer is Buffer.WEIGHT)
-        depthwise = node.op is Op.CONV
+        depthwise = node.op.weighted
         self._count(
             macs=operations if depthwise else 0,
             vector_ops=operations,

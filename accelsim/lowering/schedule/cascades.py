@@ -16,7 +16,7 @@ from accelsim.lowering.ir import ResidentChannels
 from accelsim.lowering.layout import Layout
 from accelsim.lowering.schedule.residents import Cascade, Cost, CostOf, Residency, free_pieces, readers_of, together
 from accelsim.lowering.tiling.search import Stripes
-from accelsim.network.graph import ADDRESSES, Network, Node
+from accelsim.network.graph import Network, Node
 from accelsim.program.commands import Compute
 from accelsim.units import ceil_div
 
@@ -90,7 +90,7 @@ def _fusable_readers(
             break
         if other.name in names:
             readers.append(other)
-        elif other.op not in ADDRESSES or maps.copies[other.name]:
+        elif not other.op.is_address or maps.copies[other.name]:
             return None
     alike = len({reader.output.height for reader in readers}) == 1 and all(map(on_array, readers))
     whole_bytes = maps.by_name[node.name].tensor.bits % 8 == 0

@@ -18,7 +18,7 @@ from accelsim.errors import LoweringError
 from accelsim.lowering.ir import NO_RESIDENTS, ResidentChannels, Tiling
 from accelsim.lowering.layout import Layout
 from accelsim.lowering.tiling.search import SCORE_TOLERANCE
-from accelsim.network.graph import ADDRESSES, Network, Node, Op
+from accelsim.network.graph import Network, Node
 from accelsim.network.stream import numbered
 from accelsim.program.commands import Tile
 from accelsim.units import packed_bytes
@@ -293,7 +293,7 @@ def candidates(network: Network, maps: Layout, layers: int) -> Iterator[Resident
     """All maps that one of the first layers computes and later ones read, none of which is the network's output."""
     numbers = {node.name: number for number, node in enumerate(network.nodes)}
     for number, node in enumerate(network.nodes[:layers]):
-        if node.op in ADDRESSES:
+        if node.op.is_address:
             continue
         readers = readers_of(network, maps, node.name)
         if readers:
@@ -310,12 +310,12 @@ def readers_of(network: Network, maps: Layout, name: str) -> list[str]:
     consumers = network.consumers[name]
     found: list[str] = []
     for node in consumers:
-        if node.op in ADDRESSES and name not in maps.copies[node.name]:
+        if node.op.is_address and name not in maps.copies[node.name]:
             further = readers_of(network, maps, node.name)
             if not further:
                 return []
             found += further
-        elif node.op is Op.PRODUCT and node.inputs[1] == name:
+        elif node.op.multiplies_maps and node.inputs[1] == name:
             return []
         else:
             found.append(node.name)

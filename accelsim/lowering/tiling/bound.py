@@ -6,16 +6,16 @@ from math import isqrt
 
 from accelsim.config.machine import Machine
 from accelsim.lowering.layout import Layout
-from accelsim.network.graph import ADDRESSES, Node, Op
+from accelsim.network.graph import Node
 from accelsim.units import ceil_div, packed_bytes
 
 
 def least_dram_bytes(node: Node, batch: int, maps: Layout, machine: Machine) -> int:
     """The larger of what has to pass once and what a chip of this capacity has to move again; 0 for mere addresses."""
-    if node.op in ADDRESSES:
+    if node.op.is_address:
         return 0
     once = _compulsory_bytes(node, batch, maps, machine)
-    if node.op is Op.CONV or (node.op is Op.PRODUCT and node.inputs[0] != node.inputs[1]):
+    if node.op.weighted or (node.op.multiplies_maps and node.inputs[0] != node.inputs[1]):
         return max(once, _pebble_bytes(node, batch, maps, machine))
     return once
 
@@ -24,7 +24,7 @@ def _compulsory_bytes(node: Node, batch: int, maps: Layout, machine: Machine) ->
     """Inputs that are read, weights as stored, outputs; each once."""
     total = packed_bytes(batch * node.output.elements, maps.by_name[node.name].tensor.bits)
     for name, size in dict(zip(node.inputs, node.sizes, strict=True)).items():
-        if node.op is Op.PRODUCT:
+        if node.op.multiplies_maps:
             total += packed_bytes(batch * size.elements, maps.by_name[name].tensor.bits)
             continue
         high = node.window.vertical.touched(0, node.output.height, size.height)
@@ -42,10 +42,10 @@ def _pebble_bytes(node: Node, batch: int, maps: Layout, machine: Machine) -> int
     vertical, horizontal = node.window.vertical, node.window.horizontal
     size = node.sizes[0]
     positions = vertical.reads(0, node.output.height, size.height) * horizontal.reads(0, node.output.width, size.width)
-    macs = batch * (node.macs if node.op is Op.PRODUCT else positions * (node.nonzeros // node.window.elements))
+    macs = batch * (node.macs if node.op.multiplies_maps else positions * (node.nonzeros // node.window.elements))
     meets = ceil_div(vertical.kernel, vertical.stride) * ceil_div(horizontal.kernel, horizontal.stride)
     widths = maps.by_name[node.inputs[0]].tensor.bits * maps.by_name[node.name].tensor.bits
-    right = maps.by_name[node.inputs[1]].tensor.bits if node.op is Op.PRODUCT else node.bits.weight
+    right = maps.by_name[node.inputs[1]].tensor.bits if node.op.multiplies_maps else node.bits.weight
     widths *= right or machine.array.weight_bits
     capacity = _capacity_bits(machine)
     return max(0, isqrt(4 * macs * macs * widths // (meets * capacity)) - 2 * capacity) // 8

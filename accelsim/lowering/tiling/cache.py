@@ -32,8 +32,9 @@ from accelsim.lowering.tiling.search import (
     stripes,
     vector_dram_bytes,
 )
-from accelsim.network.graph import ADDRESSES, Node, Op
+from accelsim.network.graph import Node
 from accelsim.network.ops import on_vector_unit
+from accelsim.operators.table import Operator
 
 PARTIAL_ROWS = 4
 """Bytes that two parts of a product's right map may take beyond their elements: each may begin and end within a row,
@@ -94,7 +95,7 @@ class TilingCache:
     maps: Layout
     base: TilingContext = field(init=False)
     families: dict[Setting, PlanCacheEntry] = field(default_factory=dict)
-    alike: dict[tuple[LayerTask, TilingContext, Op | None, int], PlanCacheEntry] = field(default_factory=dict)
+    alike: dict[tuple[LayerTask, TilingContext, Operator | None, int], PlanCacheEntry] = field(default_factory=dict)
     shapes: dict[str, LayerTask] = field(default_factory=dict)
     limits_of: dict[tuple[str, int, bool], TilingContext] = field(default_factory=dict)
     inputs: dict[str, tuple[int, dict[str, int]]] = field(default_factory=dict)
@@ -113,7 +114,7 @@ class TilingCache:
         """The machine's limits, with the widths of the layer's data and the bytes that its tiles have."""
         weight_bytes = min(pins.room, self.base.weight_bytes)
         ifmap, ofmap = max(self.bits(name) for name in node.inputs), self.bits(node.name)
-        if node.op is Op.PRODUCT:
+        if node.op.multiplies_maps:
             ifmap, right = (self.bits(name) for name in node.inputs)
             array = self.base.array.for_layer(node, self.machine, ifmap, ofmap)
             array = replace(array, weight_bits=right, stored_weights=Ratio(right, 1))
@@ -136,7 +137,7 @@ class TilingCache:
 
     def cost(self, node: Node, room: int, stays: ResidentChannels, pins: WeightResidents) -> LayerCost:
         """Of a layer with so much room for its tiles, if these maps and weights stay. Raises LoweringError."""
-        if node.op in ADDRESSES and not self.maps.copies[node.name]:
+        if node.op.is_address and not self.maps.copies[node.name]:
             return NOTHING
         family = self._family(node, stays, pins)
         for cost in family.known:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from accelsim.dataflows.contract import DataflowName
 from accelsim.lowering.ir import LayerTask, Order, Tiling, TilingContext
-from accelsim.network.graph import Axis
+from accelsim.operators.shapes import Axis
 from accelsim.units import ceil_div
 
 Ints = NDArray[np.int64]

@@ -14,7 +14,7 @@ from math import prod
 
 from accelsim.dataflows.work import ArrayContext
 from accelsim.lowering.ir import LayerTask, Loop, Order, Tiling
-from accelsim.network.graph import Axis
+from accelsim.operators.shapes import Axis
 from accelsim.units import ceil_div, packed_bytes
 
 OF_MAP: tuple[Loop, ...] = ("groups", "map", "inputs")

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from accelsim.config.transforms import Binarize, Prune, Quantize
 from accelsim.config.transforms import DataBits as BitsSection
-from accelsim.network.graph import ADDRESSES, INPUT, DataBits, Network, Node, Op, Pruning, WeightKind
+from accelsim.network.graph import INPUT, DataBits, Network, Node, Pruning, WeightKind
 from accelsim.network.transforms.rewrite import TransformError, Wrong, rewrite, unknown_layers, with_weights
 from accelsim.units import times
 
@@ -23,7 +23,7 @@ def quantized(network: Network, section: Quantize) -> Network:
     weighted = with_weights(network)
     wrong = unknown_layers(section.layers, [INPUT, *(node.name for node in network.nodes)], "or input")
     wrong += _without_weights(section, {node.name for node in network.nodes if node.name not in weighted} | {INPUT})
-    slices = {node.name for node in network.nodes if node.op is Op.SLICE}
+    slices = {node.name for node in network.nodes if node.op.within}
     wrong += [
         (
             ("layers", name, "activation_bits"),
@@ -41,18 +41,18 @@ def quantized(network: Network, section: Quantize) -> Network:
     def step(_: Node, node: Node) -> Sequence[Node]:
         own = section.layers.get(node.name, BitsSection())
         output = own.activation_bits
-        if output is None and node.op in ADDRESSES:
+        if output is None and node.op.is_address:
             found = {outputs[name] for name in node.inputs}
             output = found.pop() if len(found) == 1 else None
         outputs[node.name] = output or section.activation_bits
-        if node.op is Op.SLICE:
+        if node.op.within:
             outputs[node.name] = outputs[node.inputs[0]]
         bits = DataBits(None, outputs[node.name], None)
-        if node.op is Op.CONV:
+        if node.op.weighted:
             bits = DataBits(
                 own.weight_bits or section.weight_bits, outputs[node.name], own.psum_bits or section.psum_bits
             )
-        elif node.op is Op.PRODUCT:
+        elif node.op.multiplies_maps:
             bits = replace(bits, psum=section.psum_bits)
         return [replace(node, bits=bits)]
 
@@ -77,7 +77,7 @@ def binarized(network: Network, section: Binarize) -> Network:
     kept = {*weighted[:1], *weighted[-1:]} if section.keep_ends else set[str]()
 
     def step(_: Node, node: Node) -> Sequence[Node]:
-        if node.op is not Op.CONV or node.name in kept:
+        if not node.op.weighted or node.name in kept:
             return [node]
         return [replace(node, weight_kind=kind, bits=replace(node.bits, weight=BITS[kind]))]
 
@@ -96,7 +96,7 @@ def pruned(network: Network, section: Prune) -> Network:
 
     def step(_: Node, node: Node) -> Sequence[Node]:
         density: Fraction = times(1, section.layers.get(node.name, section.density))
-        if node.op is not Op.CONV or density == 1:
+        if not node.op.weighted or density == 1:
             return [node]
         return [replace(node, pruning=Pruning(density, index_bits, section.zeros))]
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 from math import ceil
 
 from accelsim.config.transforms import Factorize, Factors
-from accelsim.network.graph import Axis, Network, Node, Op, Shape, Window
+from accelsim.network.graph import Network, Node
 from accelsim.network.transforms.rewrite import TransformError, rewrite, unknown_layers
+from accelsim.operators.shapes import Axis, Shape, Window
 from accelsim.units import times
 
 DEFAULT_RANK = 0.5
@@ -19,7 +20,7 @@ def factorized(network: Network, section: Factorize) -> Network:
 
     Raises TransformError for names of no such layers, or where nothing is asked for.
     """
-    known = [node.name for node in network.nodes if node.op is Op.CONV and not node.is_depthwise]
+    known = [node.name for node in network.nodes if node.op.weighted and not node.is_depthwise]
     wrong = unknown_layers(section.layers, known, "with weights that is not depthwise")
     if not any(each.dense or each.kernels for each in (section, *section.layers.values())):
         wrong.append(((), "dense or kernels", "neither"))

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from accelsim.config.strict_yaml import KeyPath
 from accelsim.errors import suggestion
-from accelsim.network.graph import Network, Node, Op, Shape
+from accelsim.network.graph import Network, Node
+from accelsim.operators.shapes import Shape
 
 Wrong = tuple[KeyPath, str, str]
 """(key, expected, got)"""
@@ -40,7 +41,7 @@ def rewrite(network: Network, step: Callable[[Node, Node], Sequence[Node]]) -> N
 
 def with_weights(network: Network) -> list[str]:
     """Names of the layers that have weights, in order."""
-    return [node.name for node in network.nodes if node.op is Op.CONV]
+    return [node.name for node in network.nodes if node.op.weighted]
 
 
 def unknown_layers(names: Iterable[str], known: Sequence[str], what: str) -> list[Wrong]:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import lcm
 
-from accelsim.network.graph import Network, Node, Op, Shape
+from accelsim.network.graph import Network, Node
 from accelsim.network.transforms.rewrite import TransformError, rewrite, with_weights
+from accelsim.operators.shapes import Shape
 from accelsim.units import times
 
 
@@ -27,18 +28,18 @@ def widened(network: Network, width: float) -> Network:
 
     def step(before: Node, node: Node) -> Sequence[Node]:
         channels = node.sizes[0].channels
-        if before.op is Op.CONV and _by_channel(before):
+        if before.op.weighted and _by_channel(before):
             multiplier = before.output.channels // before.groups
             node, channels = replace(node, groups=channels), channels * multiplier
-        elif before.op in (Op.CONV, Op.SUBSAMPLE_PAD):
+        elif before.op.channels == "own":
             channels = before.output.channels if before.name in last else scaled(before.output.channels)
-        elif before.op is Op.CONCAT:
+        elif before.op.channels == "sum":
             channels = sum(size.channels for size in node.sizes)
-        elif before.op is Op.SLICE:
+        elif before.op.within:
             node, channels = _sliced(before, node, width)
-        elif before.op is Op.PRODUCT:
+        elif before.op.multiplies_maps:
             channels = _multiplied(node, width)
-        elif before.op in (Op.ADD, Op.SCALE) and len({size.channels for size in node.sizes}) > 1:
+        elif len({size.channels for size in node.sizes}) > 1:
             found = " and ".join(str(size.channels) for size in node.sizes)
             expected = f"a multiplier that leaves the inputs of {node.name} equal channels"
             raise TransformError([((), expected, f"{width:g}, which gives {found}")])
@@ -70,4 +71,4 @@ def _multiplied(node: Node, width: float) -> int:
 
 def _by_channel(node: Node) -> bool:
     """Whether each input channel is a group of its own."""
-    return node.op is Op.CONV and node.groups == node.sizes[0].channels > 1
+    return node.op.weighted and node.groups == node.sizes[0].channels > 1

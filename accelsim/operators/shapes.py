@@ -1,9 +1,68 @@
-"""Sizes of maps that operations give, and which do not fit."""
+"""Feature maps, sliding windows over them, and the sizes that operators give."""
 
 from __future__ import annotations
 
-from accelsim.config.strict_yaml import KeyPath
-from accelsim.network.graph import Shape, Window
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A feature map of one image."""
+
+    height: int
+    width: int
+    channels: int
+
+    @property
+    def elements(self) -> int:
+        return self.height * self.width * self.channels
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A sliding window along one axis, with `pad` zeros before the map and `pad_end` behind it."""
+
+    kernel: int = 1
+    stride: int = 1
+    dilation: int = 1
+    pad: int = 0
+    pad_end: int = 0
+
+    def taken(self, start: int, stop: int, extent: int) -> tuple[int, int]:
+        """The part [low, high) of a map of `extent` that outputs [start, stop) read: at least one element of it."""
+        low = start * self.stride - self.pad
+        high = (stop - 1) * self.stride - self.pad + (self.kernel - 1) * self.dilation + 1
+        low = min(max(low, 0), extent - 1)
+        return low, max(min(high, extent), low + 1)
+
+    def touched(self, start: int, stop: int, extent: int) -> int:
+        """How many elements of a map of `extent` outputs [start, stop) read, each counted once."""
+        first = range(start * self.stride - self.pad, stop * self.stride - self.pad, self.stride)
+        wanted = {low + tap * self.dilation for low in first for tap in range(self.kernel)}
+        return sum(0 <= position < extent for position in wanted)
+
+    def reads(self, start: int, stop: int, extent: int) -> int:
+        """How many of the kernel positions of outputs [start, stop) fall inside a map of `extent`, not on padding."""
+        total = 0
+        for tap in range(self.kernel):
+            offset = tap * self.dilation - self.pad
+            first = max(start, -(offset // self.stride))
+            last = min(stop - 1, (extent - 1 - offset) // self.stride)
+            total += max(0, last - first + 1)
+        return total
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A sliding window over a map."""
+
+    vertical: Axis = Axis()
+    horizontal: Axis = Axis()
+
+    @property
+    def elements(self) -> int:
+        return self.vertical.kernel * self.horizontal.kernel
 
 
 class ShapeError(Exception):
@@ -11,32 +70,32 @@ class ShapeError(Exception):
 
     def __init__(self, key: str, expected: str, got: object, output: Shape | None = None) -> None:
         super().__init__(key, expected, got)
-        self.path: KeyPath = (key,)
+        self.path: tuple[str | int, ...] = (key,)
         self.expected, self.got, self.output = expected, str(got), output
 
 
-def equal_sizes(sizes: list[Shape]) -> Shape:
+def equal_sizes(sizes: Sequence[Shape]) -> Shape:
     """The size of two maps, element by element. Raises ShapeError."""
     if len(sizes) != 2 or sizes[0] != sizes[1]:
         raise ShapeError("inputs", "two maps of equal size", " and ".join(map(text, sizes)))
     return sizes[0]
 
 
-def concatenated(sizes: list[Shape]) -> Shape:
+def concatenated(sizes: Sequence[Shape]) -> Shape:
     """The size of maps side by side. Raises ShapeError."""
     if len(sizes) < 2 or len({(size.height, size.width) for size in sizes}) > 1:
         raise ShapeError("inputs", "maps of equal height and width", " and ".join(map(text, sizes)))
     return Shape(sizes[0].height, sizes[0].width, sum(size.channels for size in sizes))
 
 
-def scaled(sizes: list[Shape]) -> Shape:
+def scaled(sizes: Sequence[Shape]) -> Shape:
     """The size of a map, each channel times its factor. Raises ShapeError."""
     if len(sizes) != 2 or sizes[1] != Shape(1, 1, sizes[0].channels):
         raise ShapeError("inputs", "a map and one factor for each channel", " and ".join(map(text, sizes)))
     return sizes[0]
 
 
-def multiplied(sizes: list[Shape], groups: int, *, transposed: bool) -> Shape:
+def multiplied(sizes: Sequence[Shape], groups: int, *, transposed: bool) -> Shape:
     """The size of a product of two maps. Raises ShapeError."""
     if len(sizes) != 2:
         raise ShapeError("inputs", "two maps", len(sizes))

@@ -1,0 +1,312 @@
+"""Operators, one row each: all that a network, the compiler and the reports know of one (docs/networks.md).
+
+Its arithmetic is the other half, under the same name, in `accelsim.check.arithmetic`; nothing else names an operator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Literal
+
+from accelsim.operators.form import Form
+from accelsim.operators.shapes import (
+    Axis,
+    Shape,
+    ShapeError,
+    Window,
+    concatenated,
+    equal_sizes,
+    multiplied,
+    outputs,
+    scaled,
+)
+
+Given = Mapping[str, Any]
+"""Parameters of a row of a workload file, by key; a key that is left out has its default."""
+
+Rule = Callable[[Sequence[Shape], Given], Form]
+"""Sizes and parameters of a layer, from the sizes of its inputs. Raises ShapeError."""
+
+Count = int | Callable[[Form], int]
+
+GoesTo = Callable[[Form, int], Sequence[int]]
+"""The channels of the output that those of an input become, from the input's number."""
+
+
+class Unit(Enum):
+    """Where an operator runs: on the PE array or the vector unit, or nowhere, being addresses alone."""
+
+    ARRAY = "array"
+    VECTOR = "vector"
+    ADDRESS = "address"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Operator:
+    """All that is known of an operator.
+
+    row: which parameters its row has in a workload file (`accelsim.config.workload`); does: a phrase for the docs.
+    operations: of the vector unit for each output element, one that is fused behind included, or not (`alone`).
+    weighted: whether it has weights. absorbs: what may be part of it: an `activation`, the `factors` of a batch norm
+    or bias, or one factor for all (`scalar`). maps: inputs of equal size that a piece holds at once; factored: whether
+    its second input is one factor for each channel; splits: whether some channels can be done without the others;
+    slides: whether its inputs lie under a window that slides; reads_all: whether it reads all channels of its input
+    whichever it writes; within: whether its map lies in that of its input; goes_to: of addresses, where inputs lie in
+    its map. channels: of its map: those of its inputs, its own, their sum, a part of them, or those of a product.
+    listed: whether papers' tables have it as a row.
+    """
+
+    name: str
+    row: str
+    does: str
+    rule: Rule
+    unit: Unit = Unit.VECTOR
+    operations: Count = 1
+    absorbs: frozenset[str] = frozenset()
+    weighted: bool = False
+    maps: int = 1
+    factored: bool = False
+    splits: bool = True
+    slides: bool = False
+    reads_all: bool = False
+    within: bool = False
+    goes_to: GoesTo | None = None
+    channels: Literal["same", "own", "sum", "part", "product"] = "same"
+    listed: bool = True
+
+    @property
+    def is_address(self) -> bool:
+        """Whether it changes nothing but where elements lie."""
+        return self.unit is Unit.ADDRESS
+
+    @property
+    def on_array(self) -> bool:
+        """Whether it is a matrix product."""
+        return self.unit is Unit.ARRAY
+
+    @property
+    def multiplies_maps(self) -> bool:
+        """Whether its right operand is a map and not weights."""
+        return self.on_array and not self.weighted
+
+    def operations_per_element(self, form: Form) -> int:
+        """Operations of the vector unit for one output element, without an activation behind it."""
+        return self.operations(form) if callable(self.operations) else self.operations
+
+
+def only(sizes: Sequence[Shape]) -> Shape:
+    """The size of the one input. Raises ShapeError."""
+    if len(sizes) != 1:
+        raise ShapeError("inputs", "one input", len(sizes))
+    return sizes[0]
+
+
+def window_of(given: Given) -> Window:
+    """The window of a row's kernel, stride, dilation and pad: a number, or one for each axis or side."""
+    kernel, stride, dilation = (_pair(given.get(key, 1)) for key in ("kernel", "stride", "dilation"))
+    pad = given.get("pad", 0)
+    top, left, bottom, right = pad if isinstance(pad, Sequence) else (pad,) * 4
+    return Window(
+        Axis(kernel[0], stride[0], dilation[0], top, bottom),
+        Axis(kernel[1], stride[1], dilation[1], left, right),
+    )
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    return (value[0], value[1]) if isinstance(value, Sequence) else (value, value)
+
+
+def _weighted(sizes: Sequence[Shape], given: Given, window: Window, label: str = "") -> Form:
+    """A convolution, or a product with weights. Raises ShapeError."""
+    size, channels, groups = only(sizes), given["channels"], given.get("groups", 1)
+    output = Shape(*outputs(size, window), channels)
+    if size.channels % groups or channels % groups:
+        raise ShapeError("groups", f"a divisor of {size.channels} and {channels} channels", groups, output)
+    depthwise = groups == size.channels == channels and groups > 1
+    label = label or ("dwconv" if depthwise else "gconv" if groups > 1 else "conv")
+    return Form(sizes=(size,), output=output, window=window, groups=groups, label=label)
+
+
+def _convolution(sizes: Sequence[Shape], given: Given) -> Form:
+    return _weighted(sizes, given, window_of(given))
+
+
+def _depthwise(sizes: Sequence[Shape], given: Given) -> Form:
+    channels = only(sizes).channels
+    return _weighted(sizes, {**given, "channels": channels, "groups": channels}, window_of(given))
+
+
+def _whole_map(sizes: Sequence[Shape], given: Given) -> Form:
+    size = only(sizes)
+    return _weighted(sizes, given, Window(Axis(kernel=size.height), Axis(kernel=size.width)), "fc")
+
+
+def _each_pixel(sizes: Sequence[Shape], given: Given) -> Form:
+    return _weighted(sizes, given, Window(), "matmul")
+
+
+def _product(sizes: Sequence[Shape], given: Given) -> Form:
+    groups, transposed = given.get("groups", 1), given.get("transposed", False)
+    output = multiplied(sizes, groups, transposed=transposed)
+    return Form(sizes=tuple(sizes), output=output, groups=groups, transposed=transposed)
+
+
+def _pool(sizes: Sequence[Shape], given: Given) -> Form:
+    size, window = only(sizes), window_of(given)
+    output = Shape(*outputs(size, window, ceil=given.get("ceil", False)), size.channels)
+    return Form(sizes=(size,), output=output, window=window)
+
+
+def _global_pool(sizes: Sequence[Shape], given: Given) -> Form:
+    del given
+    size = only(sizes)
+    window = Window(Axis(kernel=size.height), Axis(kernel=size.width))
+    return Form(sizes=(size,), output=Shape(1, 1, size.channels), window=window)
+
+
+def _each_alone(sizes: Sequence[Shape], given: Given) -> Form:
+    del given
+    return Form(sizes=(only(sizes),), output=only(sizes))
+
+
+def _two_equal(sizes: Sequence[Shape], given: Given) -> Form:
+    del given
+    return Form(sizes=tuple(sizes), output=equal_sizes(sizes))
+
+
+def _factored(sizes: Sequence[Shape], given: Given) -> Form:
+    del given
+    return Form(sizes=tuple(sizes), output=scaled(sizes))
+
+
+def _concat(sizes: Sequence[Shape], given: Given) -> Form:
+    if given.get("activation", "none") != "none":
+        raise ShapeError("activation", "none: a concat is only addresses", given["activation"])
+    return Form(sizes=tuple(sizes), output=concatenated(sizes))
+
+
+def _in_groups(sizes: Sequence[Shape], given: Given) -> Form:
+    size, groups = only(sizes), given.get("groups", 1)
+    if size.channels % groups:
+        raise ShapeError("groups", f"a divisor of {size.channels} channels", groups, size)
+    return Form(sizes=(size,), output=size, groups=groups)
+
+
+def _slice(sizes: Sequence[Shape], given: Given) -> Form:
+    size, first, channels = only(sizes), given.get("first", 0), given["channels"]
+    output = Shape(size.height, size.width, channels)
+    if first + channels > size.channels:
+        expected = f"at most {size.channels}, those of the input, from the first one on"
+        raise ShapeError("channels", expected, first + channels, output)
+    return Form(sizes=(size,), output=output, first_channel=first)
+
+
+def _subsample_pad(sizes: Sequence[Shape], given: Given) -> Form:
+    size, channels = only(sizes), given["channels"]
+    if channels < size.channels:
+        raise ShapeError("channels", f"at least the {size.channels} of the input", channels)
+    step = Axis(stride=given.get("stride", 1))
+    output = Shape(*outputs(size, Window(step, step)), channels)
+    return Form(sizes=(size,), output=output, window=Window(step, step))
+
+
+def _lrn(sizes: Sequence[Shape], given: Given) -> Form:
+    return Form(sizes=(only(sizes),), output=only(sizes), channel_window=given.get("size", 5))
+
+
+def _one_after_the_other(form: Form, position: int) -> Sequence[int]:
+    offset = sum(size.channels for size in form.sizes[:position])
+    return range(offset, offset + form.sizes[position].channels)
+
+
+def _interleaved(form: Form, position: int) -> Sequence[int]:
+    """Where a channel shuffle puts each channel: i*n + j goes to j*groups + i."""
+    del position
+    each = form.output.channels // form.groups
+    return [place * form.groups + group for group in range(form.groups) for place in range(each)]
+
+
+def _window_elements(form: Form) -> int:
+    return form.window.elements
+
+
+LRN_OPS_BESIDE_WINDOW = 3
+"""Scale, power, multiply (assumed), beside a square-and-add for each channel of the window."""
+
+
+def _lrn_operations(form: Form) -> int:
+    return form.channel_window + LRN_OPS_BESIDE_WINDOW
+
+
+_LAYER = frozenset({"activation", "factors", "scalar"})
+_SUM = frozenset({"activation"})
+_PRODUCT = frozenset({"activation", "scalar"})
+
+
+def _with_weights(name: str, row: str, does: str, rule: Rule) -> Operator:
+    return Operator(
+        name, row, does, rule, Unit.ARRAY, _window_elements, _LAYER, weighted=True, slides=True, channels="own"
+    )
+
+
+def _pooling(name: str, does: str) -> Operator:
+    return Operator(name, "pool", does, _pool, operations=_window_elements, slides=True)
+
+
+def _function(name: str, does: str, operations: Count, rule: Rule = _each_alone, row: str = "simple") -> Operator:
+    return Operator(name, row, does, rule, operations=operations, listed=False)
+
+
+def _over_channels(name: str, row: str, does: str, operations: Count, rule: Rule) -> Operator:
+    return Operator(name, row, does, rule, operations=operations, splits=False, listed=False)
+
+
+_ROWS = (
+    _with_weights("conv", "conv", "a convolution", _convolution),
+    _with_weights("dwconv", "depthwise", "a filter for each channel", _depthwise),
+    _with_weights("fc", "dense", "weights for the whole map as one vector", _whole_map),
+    _with_weights("matmul", "dense", "weights for each pixel", _each_pixel),
+    Operator(
+        "product", "product", "a matrix product of two maps", _product, Unit.ARRAY, absorbs=_PRODUCT, channels="product"
+    ),
+    _pooling("maxpool", "the largest under a window"),
+    _pooling("avgpool", "the mean under a window"),
+    Operator("gap", "simple", "the mean of each channel", _global_pool, operations=_window_elements),
+    Operator("add", "simple", "two maps added", _two_equal, absorbs=_SUM, maps=2),
+    Operator("mul", "simple", "two maps multiplied", _two_equal, maps=2),
+    Operator(
+        "concat", "simple", "maps side by side, channel after channel", _concat, Unit.ADDRESS,
+        goes_to=_one_after_the_other, channels="sum",
+    ),
+    Operator("shuffle", "shuffle", "channels of groups interleaved", _in_groups, Unit.ADDRESS, goes_to=_interleaved),
+    Operator("slice", "slice", "some channels, where they lie", _slice, Unit.ADDRESS, within=True, channels="part"),
+    Operator("scale", "simple", "a map times one factor for each channel", _factored, factored=True),
+    _function("sigmoid", "a sigmoid", 4),
+    _function("hardswish", "a hard swish", 4),
+    _function("gelu", "a GELU", 5),
+    _over_channels("softmax", "softmax", "a softmax over the channels of each group", 5, _in_groups),
+    _over_channels("layernorm", "simple", "a layer norm over all channels", 5, _each_alone),
+    _over_channels("lrn", "lrn", "local response normalisation", _lrn_operations, _lrn),
+    _function("bn", "a factor and an offset for each channel", 2),
+    _function("relu", "a ReLU on its own", 1),
+    Operator(
+        "subsample_pad", "subsample", "every `stride`-th pixel, channels filled up with zeros", _subsample_pad,
+        splits=False, reads_all=True, channels="own",
+    ),
+)  # fmt: skip
+
+OPERATORS: dict[str, Operator] = {row.name: row for row in _ROWS}
+"""By name.
+
+Operations of the vector unit: a batch norm multiplies and adds; a copy passes each element once. Those of functions are
+assumed: sigmoid a piecewise polynomial of second order (two multiply-adds, range check, select), softmax a maximum,
+that exponential and a sum; hard swish an add, a clamp and two multiplies; GELU such a polynomial and a multiply; layer
+normalisation a sum, a difference, its square, a factor, and a factor with an offset.
+"""
+
+
+def names_with(row: str) -> tuple[str, ...]:
+    """The operators whose rows have these parameters."""
+    return tuple(name for name, operator in OPERATORS.items() if operator.row == row)
