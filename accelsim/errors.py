@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+MAX_MISTAKES = 1000
+"""Lines that the mistakes of one command have."""
+_MOST_CHARACTERS = 400
+"""Of each part of such a line."""
+_MOST_BITS = 2048
+"""Of a number that is written out; Python refuses to write one of 4300 digits."""
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\uffff]")
+"""Control characters, marks that change the direction of text, halves of surrogate pairs."""
 
 
 class AccelsimError(Exception):
@@ -22,15 +32,20 @@ class Mistake:
     got: str
 
     def __str__(self) -> str:
-        text = f"{self.file}:{self.line}: {self.key}: expected {self.expected}, got {self.got}"
-        return " ".join(text.split())
+        parts = [visible(part) for part in (self.file, self.key, self.expected, self.got)]
+        file, key, expected, got = (clipped(part, _MOST_CHARACTERS) for part in parts)
+        return f"{file}:{self.line}: {key}: expected {expected}, got {got}"
 
 
 class UserError(AccelsimError):
-    """Everything that is wrong with what the user gave, all at once."""
+    """Everything that is wrong with what the user gave, all at once, in at most `MAX_MISTAKES` lines."""
 
     def __init__(self, mistakes: Iterable[Mistake]) -> None:
-        self.mistakes = tuple(sorted(set(mistakes)))
+        found = sorted(set(mistakes))
+        if len(found) > MAX_MISTAKES:
+            rest = Mistake(found[-1].file, 0, "file", f"at most {MAX_MISTAKES} mistakes", str(len(found)))
+            found = [*found[: MAX_MISTAKES - 1], rest]
+        self.mistakes = tuple(found)
         super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
 
 
@@ -67,10 +82,21 @@ class DeadlockError(AccelsimError):
     """The machine stands still; the message says who waits for what."""
 
 
+def visible(text: str) -> str:
+    """A text on one line, for a terminal: blanks as single spaces, what does not print by its code."""
+    return _UNSEEN.sub(lambda found: ascii(found[0])[1:-1], " ".join(text.split()))
+
+
+def clipped(text: str, limit: int) -> str:
+    """A text of at most `limit` characters; dots stand for the rest."""
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
 def shorten(value: object, limit: int = 60) -> str:
     """A value as it is quoted in a mistake."""
-    text = repr(value)
-    return text if len(text) <= limit else text[: limit - 3] + "..."
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        return f"a number of {value.bit_length()} bits"
+    return clipped(repr(value[: limit + 1] if isinstance(value, str | bytes) else value), limit)
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

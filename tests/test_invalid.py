@@ -6,6 +6,7 @@ each after `$ ` and followed by exactly what standard error must say. `invalid/g
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -113,7 +114,7 @@ def test_a_file_that_can_not_be_read(
     def denied(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", denied)
+    monkeypatch.setattr(os, "open", denied)
     expected = "machine.yaml:0: file: expected a readable file, got Permission denied\n"
     assert refused(["show", "machine.yaml"], capsys) == expected
 

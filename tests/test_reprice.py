@@ -20,9 +20,8 @@ from hypothesis import strategies as st
 from accelsim.cli import main
 from accelsim.config.load import shipped
 from accelsim.config.run_file import MAX_RUN_BYTES
-from accelsim.config.schema import MAX_MISTAKES
 from accelsim.config.strict_yaml import KeyPath
-from accelsim.errors import UserError, shorten
+from accelsim.errors import MAX_MISTAKES, UserError, shorten
 from accelsim.machine.stalls import Cause
 from accelsim.records import MEASURES, STALL_CAUSES
 from accelsim.run.reprice import read_run, reprice

@@ -152,7 +152,6 @@ def spec(tmp_path: Path) -> Path:
 
 def test_a_spec_says_which_points(spec: Path) -> None:
     """Networks, machines, then axes, the last one fastest; files are those beside the spec."""
-    other = str(spec.parent / "other.yaml")
     expected = [
         (
             network,
@@ -163,7 +162,7 @@ def test_a_spec_says_which_points(spec: Path) -> None:
         for rows in (2, 4)
         for prune in (None, {"density": 0.5})
         for cols in (2, 4)
-        for listed in ({"sram.line_buffer": True}, {"dram": other, "array.overlap": False})
+        for listed in ({"sram.line_buffer": True}, {"dram": "other.yaml", "array.overlap": False})
         if rows * cols <= 8
     ]
     assert points_of(spec) == expected

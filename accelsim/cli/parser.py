@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from accelsim.cli import commands, diff, explain, imports, plots, report, rerun, sweeps
+from accelsim.cli.allowed import add_allow_path
 from accelsim.cli.completion import complete
 from accelsim.cli.loudness import add_loudness
+from accelsim.config.places import allow
 from accelsim.errors import Mistake, UserError, shorten, suggestion
 from accelsim.version import __version__
 
@@ -45,6 +47,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     arguments = parser.parse_args(argv)
     for name, option in (("settings", "--set"), ("vary", "--vary"), ("where", "--where")):
         setattr(arguments, name, _placed(getattr(arguments, name, []), option, argv))
+    allow(getattr(arguments, "allow_path", []))
     return arguments
 
 
@@ -97,6 +100,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         action="append",
         help="change a key of the configuration, such as array.rows=16; may be repeated",
     )
+    add_allow_path(parser)
 
 
 def _add_run(subparsers: Any) -> None:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from accelsim.cli.allowed import add_allow_path
 from accelsim.cli.loudness import add_loudness, note
 from accelsim.errors import Mistake, UserError
 
@@ -46,6 +47,7 @@ def add_sweep(subparsers: Any, jobs: Any) -> None:
     parser.add_argument("--scheduler", metavar="ADDRESS", help="use the workers of this Dask scheduler, tcp://...")
     parser.add_argument("--no-cache", dest="fresh", action="store_true",
                         help="a process for each point, so that none can reuse what another left")  # fmt: skip
+    add_allow_path(parser)
     add_loudness(parser)
     parser.set_defaults(command=sweep)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import glob
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from accelsim.config.energy_table import EnergyTable
 from accelsim.config.families import FAMILIES, broken_rules
 from accelsim.config.machine import Machine, inconsistencies
 from accelsim.config.merge import drop_what_other_units_replace, merged, set_parts
+from accelsim.config.places import is_file, is_within, matching_files
 from accelsim.config.schema import Section, sections_in, validate
 from accelsim.config.strict_yaml import Document, KeyPath, Origin, dotted, kind_of, parse, read, scalar
 from accelsim.config.variants import NAMES, variant
@@ -49,12 +49,16 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """A value that replaces that of a key, and where it was asked for."""
+    """A value that replaces that of a key, and where it was asked for.
+
+    folder: that of the file that asks for it, or None where the user does.
+    """
 
     path: KeyPath
     value: Any
     file: str
     line: int
+    folder: Path | None = None
 
 
 def data_root() -> Path:
@@ -76,11 +80,12 @@ def names(kind: Kind) -> list[str]:
 def find(name_or_path: str, *kinds: Kind, asked: Mistake | None = None, folder: Path | None = None) -> tuple[Path, str]:
     """The file of that path, or shipped name of one of the kinds, and how messages call it.
 
-    folder: what a relative path is relative to, if not to the working directory.
+    folder: that of the file that names it, below which it has to lie; a user may name anything.
     Raises UserError, placed where `asked` says.
     """
     path = folder / name_or_path if folder else Path(name_or_path)
-    if is_file(path):
+    is_allowed = folder is None or is_within(path, folder)
+    if is_allowed and is_file(path):
         return path, str(path) if folder else name_or_path
     for kind in kinds:
         if name_or_path in shipped(kind):
@@ -88,36 +93,29 @@ def find(name_or_path: str, *kinds: Kind, asked: Mistake | None = None, folder: 
             return data_root() / shown_as, shown_as
     what = " or ".join(_SINGULAR[kind] for kind in kinds)
     known = [name for kind in kinds for name in names(kind)]
-    expected = f"a file or the name of a shipped {what}{suggestion(name_or_path, known)}"
+    place_of = "" if is_allowed else " below the folder of this one, or --allow-path,"
+    expected = f"a file{place_of} or the name of a shipped {what}{suggestion(name_or_path, known)}"
     place = asked or Mistake(COMMAND_LINE, 0, what if len(kinds) == 1 else "name", "", "")
     raise UserError([Mistake(place.file, place.line, place.key, expected, shorten(name_or_path))])
 
 
-def matching(word: str, kind: Kind, folder: Path = Path()) -> list[str]:
+def matching(word: str, kind: Kind, folder: Path | None = None) -> list[str]:
     """The names that a pattern such as `vgg*` matches, or else the files, or the word itself where it is no pattern.
 
-    folder: what relative paths, given and taken, are relative to. Raises UserError where a pattern matches nothing.
+    folder: that of the file that has the pattern, which relative paths, given and taken, are relative to and below
+    which files have to lie. Raises UserError where a pattern matches nothing.
     """
-    if not set(word) & set("*?[") or is_file(folder / word):
+    here = folder or Path()
+    if not set(word) & set("*?[") or is_file(here / word):
         return [word]
-    found = fnmatch.filter(names(kind), word) or _files(word, folder)
+    expected = f"a pattern that matches files, or a name of `accelsim list {kind}`"
+    try:
+        found = fnmatch.filter(names(kind), word) or matching_files(word, here, confined=folder is not None)
+    except ValueError as error:
+        found, expected = [], str(error)
     if not found:
-        expected = f"a pattern that matches files, or a name of `accelsim list {kind}`"
         raise UserError([Mistake(COMMAND_LINE, 0, _SINGULAR[kind], expected, shorten(word))])
     return found
-
-
-def _files(pattern: str, folder: Path) -> list[str]:
-    found = glob.glob(pattern, root_dir=folder)  # noqa: PTH207 (the pattern may be absolute)
-    return sorted(path for path in found if is_file(folder / path))
-
-
-def is_file(path: Path) -> bool:
-    """Whether there is such a file; none has a name that is too long."""
-    try:
-        return path.is_file()
-    except OSError:
-        return False
 
 
 def parse_overrides(
@@ -164,8 +162,11 @@ def load_machine(name_or_path: str, overrides: Sequence[Override] = (), reader: 
     return resolved_machine(reader(path, shown_as), overrides, path.parent)
 
 
-def resolved_machine(document: Document, overrides: Sequence[Override], folder: Path) -> Machine:
-    """The machine of a document as written; what it names by path is relative to `folder`. Raises UserError."""
+def resolved_machine(document: Document, overrides: Sequence[Override], folder: Path | None) -> Machine:
+    """The machine of a document as written; what it names by path lies below `folder`, if it has one.
+
+    Raises UserError.
+    """
     apply_overrides(document, [override for override in overrides if override.path[0] != "network"])
     for section in _NAMED_BY:
         inline(document, section, folder)
@@ -218,7 +219,7 @@ def load_dram(name_or_path: str, settings: Iterable[tuple[int, str]]) -> dram.Id
     document = Document({"dram": {"device": name_or_path}}, {(): Origin(COMMAND_LINE, 0)})
     with mistakes:
         apply_overrides(document, overrides)
-        inline(document, "dram", Path())
+        inline(document, "dram", None)
         device = validate(_DramAlone, document).dram
         found = [document.mistake(("dram", *key), *words) for key, *words in dram.broken_rules(device)]
         if found:
@@ -260,7 +261,12 @@ def workload_of(document: Document) -> NetworkFile:
 def _forget(document: Document, key: str) -> None:
     """Take a key of the top out of the document."""
     document.data.pop(key, None)
-    for path in [path for path in document.origins if path[:1] == (key,)]:
+    _forget_origins(document, (key,))
+
+
+def _forget_origins(document: Document, above: KeyPath) -> None:
+    """Of a key and all below it."""
+    for path in [path for path in document.origins if path[: len(above)] == above]:
         del document.origins[path]
 
 
@@ -296,7 +302,7 @@ def apply_overrides(document: Document, overrides: Iterable[Override], root: Key
     What can't be written is refused: `validate` will raise it.
     """
     for override in overrides:
-        origin = Origin(override.file, override.line, root, is_set=True)
+        origin = Origin(override.file, override.line, root, is_set=True, folder=override.folder)
         path = override.path[len(root) :]
         _write_out_names(document)
         try:
@@ -327,6 +333,7 @@ def _put(document: Document, path: KeyPath, value: Any, origin: Origin) -> None:
             raise ValueError(f"a key, and {dotted((*origin.root, *path[: depth - 1]))} has none")
         if depth == len(path):
             data[part] = value
+            _forget_origins(document, path)
             document.origins[path] = origin
         else:
             document.origins.setdefault(path[:depth], origin)
@@ -342,7 +349,7 @@ def _write_out_names(document: Document) -> None:
             document.origins[section, key] = document.origin((section,))
 
 
-def inline(document: Document, section: str, folder: Path) -> None:
+def inline(document: Document, section: str, folder: Path | None) -> None:
     """Put the file that the section names (by path from `folder`, or shipped) below the section's own keys, which win.
 
     A file that a setting names takes the place of the whole section: only what is set wins over it. Without one, a
@@ -357,8 +364,9 @@ def inline(document: Document, section: str, folder: Path) -> None:
     if not isinstance(own[key], str):
         document.refuse((section,), document.mistake((section, key), "text", kind_of(own[key])))
         return
-    is_asked_for = document.origin((section, key)).is_set
-    if is_asked_for:
+    origin = document.origin((section, key))
+    if origin.is_set:
+        folder = origin.folder
         own = set_parts(document, own, (section,))
         document.origins = {
             path: origin for path, origin in document.origins.items() if path[:1] != (section,) or origin.is_set
@@ -367,7 +375,7 @@ def inline(document: Document, section: str, folder: Path) -> None:
         return
     try:
         place = document.mistake((section, key), "", "")
-        path, shown_as = find(own[key], kind, asked=place, folder=None if is_asked_for else folder)
+        path, shown_as = find(own[key], kind, asked=place, folder=folder)
         base = read(path, shown_as)
     except UserError as error:
         document.refuse((section,), *error.mistakes)

@@ -8,9 +8,8 @@ from typing import Annotated, Any, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from accelsim.config.strict_yaml import Document, KeyPath, kind_of
-from accelsim.errors import UserError, nearest, shorten, suggestion
+from accelsim.errors import MAX_MISTAKES, UserError, nearest, shorten, suggestion
 
-MAX_MISTAKES = 1000
 TAG_KEYS = ("op", "kind")
 """Keys whose value says which member of a union a mapping is."""
 

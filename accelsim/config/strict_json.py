@@ -1,4 +1,4 @@
-"""Strict JSON, for files that we write and read back: each key once and of plain characters, numbers finite."""
+"""Strict JSON, for files that we write and read back: plain keys, each once; text of YAML files; finite numbers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any, NoReturn
 
-from accelsim.config.strict_yaml import Document, Origin, kind_of
+from accelsim.config.strict_yaml import Document, Origin, kind_of, odd_character
 from accelsim.errors import Mistake, UserError, shorten
 
 _KEY = re.compile(r"[A-Za-z0-9_.+-]{1,1000}")
@@ -35,7 +35,15 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     odd = next((key for key in data if not _KEY.fullmatch(key)), None)
     if odd is not None:
         raise ValueError(f"the key {shorten(odd)}")
+    for value in data.values():
+        _refuse_odd_text(value)
     return data
+
+
+def _refuse_odd_text(value: Any) -> None:
+    for text in value if isinstance(value, list) else [value]:
+        if isinstance(text, str) and (odd := odd_character(text)):
+            raise ValueError(f"text with {odd}")
 
 
 def _refuse_constant(text: str) -> NoReturn:

@@ -6,7 +6,9 @@ string, `010` is refused. Every value keeps the line it came from.
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +27,7 @@ _WHOLE = r"(0|[1-9][0-9]*(_[0-9]+)*)"
 _INTEGER = re.compile(rf"[-+]?{_WHOLE}")
 _FLOAT = re.compile(rf"[-+]?({_WHOLE}(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _MAX_DIGITS = 300
+_PLAIN_KEY = re.compile(r"[\w.+<-]{1,60}")
 CONTROL = re.compile(r"[^\t\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _WORDS = {"": None, "null": None, "~": None, "true": True, "false": False}
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -34,13 +37,14 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 class Origin:
     """Where a value was written, and under which key the document hangs there (`--set network.batch` is its batch).
 
-    is_set: it replaced what stands in the file.
+    is_set: it replaced what stands in the file. folder: that of the file that set it, or None where the user did.
     """
 
     file: str
     line: int
     root: KeyPath = ()
     is_set: bool = False
+    folder: Path | None = None
 
 
 @dataclass(slots=True)
@@ -80,8 +84,12 @@ class Document:
 
 
 def dotted(path: KeyPath) -> str:
-    """A key path as users write it."""
-    return ".".join(str(part) for part in path) or "file"
+    """A key path as users write it; what is no plain key is quoted."""
+    return ".".join(_quoted(part) for part in path) or "file"
+
+
+def _quoted(part: str | int) -> str:
+    return str(part) if isinstance(part, int) or _PLAIN_KEY.fullmatch(part) else shorten(part)
 
 
 def read(path: Path, shown_as: str) -> Document:
@@ -90,15 +98,29 @@ def read(path: Path, shown_as: str) -> Document:
 
 
 def read_bytes(path: Path, shown_as: str, most: int) -> bytes:
-    """A file of at most so many bytes. Raises UserError."""
+    """A regular file of at most `most` bytes; nothing else is opened. Raises UserError."""
     try:
-        with path.open("rb") as file:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UserError([Mistake(shown_as, 0, "file", "a regular file", _kind_of_file(path.stat().st_mode))])
+        with open(path, "rb", opener=_without_waiting) as file:
             raw = file.read(most + 1)
     except OSError as error:
         raise UserError([Mistake(shown_as, 0, "file", "a readable file", error.strerror or "an error")]) from None
+    except ValueError:
+        raise UserError([Mistake(shown_as, 0, "file", "a readable file", "no name of a file")]) from None
     if len(raw) > most:
         raise UserError([Mistake(shown_as, 0, "file", f"at most {most} bytes", "a larger file")])
     return raw
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file; one that has become a FIFO meanwhile does not block."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _kind_of_file(mode: int) -> str:
+    kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}
+    return kinds.get(stat.S_IFMT(mode), "a device")
 
 
 def parse(raw: bytes | str, shown_as: str) -> Document:
@@ -119,6 +141,12 @@ def parse(raw: bytes | str, shown_as: str) -> Document:
         raise UserError([*document.mistakes, found])
     document.data = data
     return document
+
+
+def odd_character(text: str) -> str | None:
+    """The first character that no text of a file may have, by its code."""
+    found = CONTROL.search(text.replace("\n", " "))
+    return f"U+{ord(found[0]):04X}" if found else None
 
 
 def kind_of(value: object) -> str:
@@ -225,6 +253,7 @@ class _Builder:
                 self._refuse(event, path, "a plain key", "something else")
                 raise UserError(self.document.mistakes)
             key = event.value
+            self._refuse_odd(event, (*path, key))
             if event.anchor or event.tag:
                 self._refuse(event, (*path, key), "a plain key", "an anchor or tag")
             if key == "<<":
@@ -244,6 +273,7 @@ class _Builder:
         return data
 
     def _scalar(self, event: Any, path: KeyPath) -> Any:
+        self._refuse_odd(event, path)
         if not event.implicit[0]:
             return event.value
         try:
@@ -251,3 +281,8 @@ class _Builder:
         except ValueError as error:
             self._refuse(event, path, str(error), shorten(event.value))
             return None
+
+    def _refuse_odd(self, event: Any, path: KeyPath) -> None:
+        """Hold characters that are written as escapes to what a file may have in it."""
+        if odd := odd_character(event.value):
+            self._refuse(event, path, "text without control characters", odd)

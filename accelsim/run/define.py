@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from os import PathLike, fspath
-from pathlib import Path
 from typing import Any
 
 from accelsim import importers
 from accelsim.config import load as config
 from accelsim.config.load import Override, configured_workload, resolved_machine
 from accelsim.config.machine import Machine
-from accelsim.config.strict_yaml import Document, Origin
+from accelsim.config.strict_yaml import Document, KeyPath, Origin, odd_character
 from accelsim.config.workload import NetworkFile
 from accelsim.network.build import build
 from accelsim.network.graph import Network
@@ -35,7 +34,7 @@ def define_machine(keys: Mapping[str, Any]) -> Machine:
 
     Raises UserError, with all mistakes, each as `machine:0: array.rows: expected ..., got ...`.
     """
-    return resolved_machine(_document(keys, "machine"), (), Path())
+    return resolved_machine(_document(keys, "machine"), (), None)
 
 
 def load_network(
@@ -55,7 +54,7 @@ def load_network(
 def load_machine(machine: MachineLike, overrides: Sequence[Override] = ()) -> Machine:
     """A machine with overrides. Raises UserError."""
     if isinstance(machine, Machine):
-        return resolved_machine(_document(as_config(machine), "machine"), overrides, Path())
+        return resolved_machine(_document(as_config(machine), "machine"), overrides, None)
     return config.load_machine(fspath(machine), overrides, importers.read)
 
 
@@ -66,7 +65,21 @@ def build_network(document: Document, overrides: Sequence[Override] = ()) -> tup
 
 
 def _document(keys: Mapping[str, Any], what: str) -> Document:
-    return Document(_plain(keys), {(): Origin(what, 0)})
+    document = Document(_plain(keys), {(): Origin(what, 0)})
+    for path, odd in _odd_texts(document.data, ()):
+        document.refuse(path, document.mistake(path, "text without control characters", odd))
+    return document
+
+
+def _odd_texts(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    """(where, which) of characters that no file could have."""
+    match value:
+        case str():
+            if odd := odd_character(value):
+                yield path, odd
+        case dict() | list():
+            for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+                yield from _odd_texts(part, (*path, key))
 
 
 def _plain(value: Any) -> Any:

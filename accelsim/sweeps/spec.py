@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from accelsim.config.constraint import Constraint, parse_constraint
-from accelsim.config.load import COMMAND_LINE, Kind, Override, find, is_file, is_variant, matching, value_of
+from accelsim.config.load import COMMAND_LINE, Kind, Override, find, is_variant, matching, value_of
+from accelsim.config.places import is_file
 from accelsim.config.schema import validate
 from accelsim.config.strict_yaml import Document, KeyPath, Origin, dotted, read
 from accelsim.config.sweep import Sweep, broken_rules
 from accelsim.errors import Mistake, Mistakes, UserError, shorten
 
 MAX_POINTS = 1_000_000
-_FILE_KEYS = {"dram", "dram.device", "energy", "energy.table"}
-"""Keys whose values may be files."""
 
 Choice = tuple[Override, ...]
 """Settings that go together."""
@@ -40,13 +39,13 @@ class Wanted:
 
 
 def read_sweep(path: str) -> Wanted:
-    """A sweep from its file; what it names by path is relative to that. Raises UserError with all that is wrong."""
+    """A sweep from its file; what it names by path lies below its folder. Raises UserError with all that is wrong."""
     return _wanted(read(Path(path), path), Path(path).parent)
 
 
 def sweep_of(keys: dict[str, Any]) -> Wanted:
     """A sweep from what would stand in its file. Raises UserError with all that is wrong."""
-    return _wanted(Document(keys, {(): Origin("sweep", 0)}), Path())
+    return _wanted(Document(keys, {(): Origin("sweep", 0)}), None)
 
 
 def inline_sweep(
@@ -69,7 +68,7 @@ def inline_sweep(
     for position, text in where:
         document.origins["where", len(document.data["where"])] = Origin(COMMAND_LINE, position)
         document.data["where"].append(text)
-    return _wanted(document, Path())
+    return _wanted(document, None)
 
 
 def _values(text: str, document: Document, path: KeyPath) -> list[Any]:
@@ -91,7 +90,8 @@ def _values(text: str, document: Document, path: KeyPath) -> list[Any]:
     return values
 
 
-def _wanted(document: Document, folder: Path) -> Wanted:
+def _wanted(document: Document, folder: Path | None) -> Wanted:
+    """The sweep of a document; folder: that of its file, if it has one. Raises UserError with all that is wrong."""
     sweep = validate(Sweep, document)
     mistakes = Mistakes()
     mistakes.found += [document.mistake(*found) for found in broken_rules(sweep)]
@@ -109,17 +109,15 @@ def _wanted(document: Document, folder: Path) -> Wanted:
     return Wanted(networks, machines, axes, tuple(constraints))
 
 
-def _names(words: Sequence[str], key: Kind, document: Document, folder: Path, mistakes: Mistakes) -> tuple[str, ...]:
+def _names(
+    words: Sequence[str], key: Kind, document: Document, folder: Path | None, mistakes: Mistakes
+) -> tuple[str, ...]:
     """The names and files that the words stand for, each once."""
     found: dict[str, None] = {}
     for number, word in enumerate(words):
         place = document.mistake((key, number), "", "")
         try:
-            for name in matching(word, key, folder):
-                path = folder / name
-                if not is_file(path) and not (key == "networks" and is_variant(name)):
-                    find(name, key)
-                found[str(path) if is_file(path) else name] = None
+            found |= dict.fromkeys(_name(name, key, folder) for name in matching(word, key, folder))
         except UserError as error:
             mistakes.found += [
                 replace(mistake, file=place.file, line=place.line, key=place.key) if place.line else mistake
@@ -128,14 +126,20 @@ def _names(words: Sequence[str], key: Kind, document: Document, folder: Path, mi
     return tuple(found)
 
 
-def _axes(sweep: Sweep, document: Document, folder: Path) -> Iterator[tuple[Choice, ...]]:
+def _name(name: str, key: Kind, folder: Path | None) -> str:
+    """A name as it stands, or the path of the file. Raises UserError where there is neither."""
+    path = (folder or Path()) / name
+    if key == "networks" and is_variant(name) and not is_file(path):
+        return name
+    return str(path) if find(name, key, folder=folder)[0] == path else name
+
+
+def _axes(sweep: Sweep, document: Document, folder: Path | None) -> Iterator[tuple[Choice, ...]]:
     """The choices of each axis."""
 
     def override(path: KeyPath, key: str, value: Any) -> Override:
         origin = document.origin(path)
-        if key in _FILE_KEYS and isinstance(value, str) and is_file(folder / value):
-            value = str(folder / value)
-        return Override(tuple(key.split(".")), value, origin.file, origin.line)
+        return Override(tuple(key.split(".")), value, origin.file, origin.line, folder)
 
     for key, values in sweep.grid.items():
         yield tuple((override(("grid", key, number), key, value),) for number, value in enumerate(values))

@@ -32,10 +32,12 @@ def read_trace(path: str) -> tuple[Numbers, Numbers]:
         if path == "-":
             text = _read(sys.stdin.buffer)
         else:
+            if Path(path).exists() and not Path(path).is_file():
+                raise ValueError
             with Path(path).open("rb") as file:
                 text = _read(file)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "no name of a file"
+        reason = getattr(error, "strerror", None) or "no regular file"
         raise UserError([Mistake("command-line", 0, "trace", "a trace file", f"{shorten(path)} ({reason})")]) from None
     if len(text) > MAX_TRACE_BYTES:
         raise UserError([Mistake(path, 0, "trace", f"at most {MAX_TRACE_BYTES} bytes", "more")])
