@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any, overload
 
 
-def ceil_div(numerator: int, denominator: int) -> int:
-    """The quotient, rounded up."""
+@overload
+def ceil_div(numerator: int, denominator: int) -> int: ...
+@overload
+def ceil_div(numerator: Any, denominator: Any) -> Any: ...
+def ceil_div(numerator: Any, denominator: Any) -> Any:
+    """The quotient of integers or arrays of them, rounded up."""
     return -(-numerator // denominator)
 
 
-def packed_bytes(elements: int, bits: int) -> int:
-    """Bytes that `elements` values of `bits` bits take when packed."""
+@overload
+def packed_bytes(elements: int, bits: int) -> int: ...
+@overload
+def packed_bytes(elements: Any, bits: int) -> Any: ...
+def packed_bytes(elements: Any, bits: int) -> Any:
+    """Bytes that `elements` values of `bits` bits take when packed; for an integer or an array of them."""
     return ceil_div(elements * bits, 8)
 
 

@@ -14,7 +14,8 @@ from accelsim.dataflows.contract import ArrayShape, DataflowName, Gemm
 from accelsim.dataflows.work import ArrayContext, Ratio, array_work
 from accelsim.errors import LoweringError
 from accelsim.lowering.compile import lower
-from accelsim.lowering.layout import copied_channels, lay_out, progressions
+from accelsim.lowering.ir import copied_channels, progressions
+from accelsim.lowering.layout import lay_out
 from accelsim.lowering.prefetch import Arena
 from accelsim.network.graph import Network
 from accelsim.program.commands import Compute, Store

@@ -75,7 +75,7 @@ def planned_bytes(layer: Layer, machine: Machine) -> int:
     network = network_of([row_of(layer)], (layer.height, layer.width, layer.groups * layer.inputs))
     maps = lay_out(network, machine.array.activation_bits, scatter=True)
     shape, limits = LayerTask.of(network.nodes[0], 1, maps), TilingContext.of(machine)
-    return traffic(shape, planned(shape, limits).plan, limits.array).bytes
+    return traffic(shape, planned(shape, limits).tiling, limits.array).bytes
 
 
 def buffers_of(machine: Machine) -> Buffers:
@@ -110,7 +110,7 @@ def test_a_plan_fits_the_buffer_that_it_needs_and_none_smaller(name: str, object
         for room, there in ((best.activation_bytes, True), (best.activation_bytes - 1, False)):
             limits = replace(limits, activation_bytes=room)
             plans = fitting(shape, limits, "ws", all_sizes=objective == "dram_bytes")
-            assert (best.plan in [plans.plan(index, "ws") for index in range(len(plans.ins))]) == there
+            assert (best.tiling in [plans.plan(index, "ws") for index in range(len(plans.ins))]) == there
 
 
 small = st.builds(

@@ -57,7 +57,7 @@ def planned(draw: st.DrawFn) -> tuple[Network, Machine, Lowered, list[tuple[int,
     numbers = {node.name: number for number, node in enumerate(network.nodes)}
 
     def cost(self: TilingCache, node: Node, room: int, stays: ResidentChannels, pins: WeightResidents) -> LayerCost:
-        shape, limits = self.shape(node, stays), self.limits(node, room, pins)
+        shape, limits = self.task(node, stays), self.context(node, room, pins)
         chosen = random_plan(draw, shape, limits.array.dataflow)
         plans.append((numbers[node.name], shape, limits, chosen))
         return LayerCost(0, room, 0, 0, 0, chosen)

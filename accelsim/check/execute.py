@@ -19,7 +19,7 @@ from accelsim.check.operate import ABSENT, CheckError, operate, taps
 from accelsim.check.reference import compute_directly
 from accelsim.config.machine import Machine
 from accelsim.lowering.compile import Lowered
-from accelsim.lowering.layout import copied_channels
+from accelsim.lowering.ir import copied_channels
 from accelsim.machine.machine import Happening, play
 from accelsim.network.graph import Network, Node
 from accelsim.program.commands import Buffer, Compute, Load, Store, Tile, Work

@@ -8,10 +8,10 @@ from itertools import product
 
 import numpy as np
 
+from accelsim.dataflows.geometry import kernel_positions
 from accelsim.explain.evidence import Evidence
 from accelsim.explain.terms import Term, alike, total
-from accelsim.lowering.emit.iterations import kernel_positions
-from accelsim.lowering.tiling.traffic import OF_MAP, OF_WEIGHTS, loads, tile_counts
+from accelsim.lowering.ir import IFMAP_LOOPS, WEIGHT_LOOPS, loads_each, tile_counts
 from accelsim.network.ops import on_vector_unit
 from accelsim.program.commands import Buffer, Compute, Tile, Unit
 from accelsim.program.tensors import Region, Tensor
@@ -35,11 +35,11 @@ def loaded_bytes(evidence: Evidence, operand: str) -> Term:
 
 def _turns(evidence: Evidence, operand: str) -> str:
     """How often the plan has each tile of an operand loaded."""
-    if evidence.plan is None or evidence.asked is None or on_vector_unit(evidence.node, evidence.machine):
+    if evidence.plan is None or evidence.task is None or on_vector_unit(evidence.node, evidence.machine):
         return ""
-    turns = tile_counts(evidence.asked[0], evidence.plan)
+    turns = tile_counts(evidence.task[0], evidence.plan)
     outer_to_inner = ", ".join(f"{loop} {turns[loop]}" for loop in evidence.plan.order)
-    times = loads(evidence.plan.order, turns, OF_WEIGHTS if operand == "weight" else OF_MAP)
+    times = loads_each(evidence.plan.order, turns, WEIGHT_LOOPS if operand == "weight" else IFMAP_LOOPS)
     often = "once" if times == 1 else f"{times} times"
     return f"loops, outermost first: {outer_to_inner}; so the plan loads each tile {often}"
 

@@ -8,8 +8,8 @@ from functools import cached_property
 
 from accelsim.config.machine import Machine
 from accelsim.dataflows.contract import Gemm
+from accelsim.dataflows.geometry import gemm_of, line_buffer_ratio
 from accelsim.dataflows.work import ArrayContext, ArrayWork, FoldRow, Ratio, array_work, fold_rows
-from accelsim.lowering.emit.iterations import line_buffer_share, product_of
 from accelsim.lowering.ir import LayerTask, Tiling, TilingContext
 from accelsim.machine.stalls import Segment, layer_ends, layer_windows, segments, shared_out
 from accelsim.network.graph import Node
@@ -51,9 +51,9 @@ class Evidence:
         return self.played.lowered.plans[self.number]
 
     @property
-    def asked(self) -> tuple[LayerTask, TilingContext] | None:
+    def task(self) -> tuple[LayerTask, TilingContext] | None:
         """What the plan was chosen for."""
-        return self.played.lowered.asked[self.number]
+        return self.played.lowered.tasks[self.number]
 
     @property
     def fused(self) -> bool:
@@ -126,7 +126,7 @@ class Evidence:
     def product(self, compute: Compute) -> tuple[Gemm, ArrayContext, Ratio]:
         """The matrix product of a piece, the array as the layer finds it, and what a line buffer lets through."""
         assert self.plan is not None
-        assert self.asked is not None
+        assert self.task is not None
         work, dataflow = compute.work, self.plan.dataflow
-        reuse = line_buffer_share(self.node, work, self.machine.sram.line_buffer, dataflow)
-        return product_of(self.node, work), replace(self.asked[1].array, dataflow=dataflow), reuse
+        reuse = line_buffer_ratio(self.node, work, self.machine.sram.line_buffer, dataflow)
+        return gemm_of(self.node, work), replace(self.task[1].array, dataflow=dataflow), reuse

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from accelsim.explain.evidence import Evidence
-from accelsim.lowering.ir import LayerTask, Tiling
-from accelsim.lowering.tiling.search import SCORE_TOLERANCE, Considered, considered
+from accelsim.lowering.compile import alternatives
+from accelsim.lowering.ir import SCORE_TOLERANCE, Alternative, LayerTask, Tiling
 from accelsim.network.ops import on_vector_unit
 from accelsim.report.text import table
 
@@ -17,38 +17,38 @@ HEADER = ("dataflow", "loops, outermost first", "images x rows x cols", "groups"
 
 def plan_text(evidence: Evidence) -> str:
     """What was chosen, for what, and what was not."""
-    if evidence.plan is None or evidence.asked is None:
+    if evidence.plan is None or evidence.task is None:
         return "plan: none, the layer is only addresses"
-    shape, limits = evidence.asked
-    lines = [_chosen(shape, evidence.plan, on_vector=on_vector_unit(evidence.node, evidence.machine))]
-    lines += _places(shape)
+    task, context = evidence.task
+    lines = [_chosen(task, evidence.plan, on_vector=on_vector_unit(evidence.node, evidence.machine))]
+    lines += _places(task)
     if on_vector_unit(evidence.node, evidence.machine):
-        rule = "the tiles that move the fewest bytes" if limits.objective == "dram_bytes" else "the largest tiles"
+        rule = "the tiles that move the fewest bytes" if context.objective == "dram_bytes" else "the largest tiles"
         return "\n".join([*lines, f"  on the vector unit: {rule} that fit twice, no alternatives are estimated"])
     if evidence.fused:
         return "\n".join([*lines, "  fused: stripes of whole rows take turns with those of its neighbour"])
-    if evidence.machine.array.dataflow == "auto" and len(limits.dataflows) == 1:
-        lines.append(f"  dataflow: {limits.dataflows[0]} throughout, with which the whole program is quickest")
-    fitted, estimated, found = considered(shape, limits)
+    if evidence.machine.array.dataflow == "auto" and len(context.dataflows) == 1:
+        lines.append(f"  dataflow: {context.dataflows[0]} throughout, with which the whole program is quickest")
+    fitted, estimated, found = alternatives(task, context)
     lines.append(
-        f"  objective {limits.objective}: {fitted} plans fit, {estimated} were estimated; "
+        f"  objective {context.objective}: {fitted} plans fit, {estimated} were estimated; "
         "the best of each dataflow and loop order and the next best, by estimate:"
     )
-    rows = [_cells(each, found[0], limits.objective) for each in found]
+    rows = [_cells(each, found[0], context.objective) for each in found]
     return "\n".join([*lines, *(f"  {line}" for line in table(HEADER, rows, left=(0, 1, 10)).splitlines())])
 
 
 def plan_dict(evidence: Evidence) -> dict[str, Any] | None:
     """The same for JSON."""
-    if evidence.plan is None or evidence.asked is None:
+    if evidence.plan is None or evidence.task is None:
         return None
-    shape, limits = evidence.asked
+    task, context = evidence.task
     if on_vector_unit(evidence.node, evidence.machine) or evidence.fused:
-        return {"objective": limits.objective, "chosen": _plan_dict(evidence.plan)}
-    fitted, estimated, found = considered(shape, limits)
+        return {"objective": context.objective, "chosen": _plan_dict(evidence.plan)}
+    fitted, estimated, found = alternatives(task, context)
     chosen, *rejected = map(_considered_dict, found)
     return {
-        "objective": limits.objective,
+        "objective": context.objective,
         "fitted": fitted,
         "estimated": estimated,
         "chosen": chosen,
@@ -56,32 +56,32 @@ def plan_dict(evidence: Evidence) -> dict[str, Any] | None:
     }
 
 
-def _chosen(shape: LayerTask, plan: Tiling, *, on_vector: bool) -> str:
-    sizes = f"{plan.images} x {plan.rows} x {plan.cols} of {shape.batch} x {shape.output.height} x {shape.output.width}"
-    each = f"for each of {shape.times} images " if shape.times > 1 else ""
+def _chosen(task: LayerTask, plan: Tiling, *, on_vector: bool) -> str:
+    sizes = f"{plan.images} x {plan.rows} x {plan.cols} of {task.batch} x {task.output.height} x {task.output.width}"
+    each = f"for each of {task.times} images " if task.times > 1 else ""
     if on_vector:
         return f"plan: pieces of {sizes} outputs (images x rows x cols), {plan.out_channels} channels"
     return (
         f"plan: {each}{plan.dataflow}, pieces of {sizes} outputs (images x rows x cols), "
-        f"{plan.groups} of {shape.groups} groups, of a group {plan.out_channels} of {shape.group_outputs} output and "
-        f"{plan.in_channels} of {shape.group_inputs} input channels"
+        f"{plan.groups} of {task.groups} groups, of a group {plan.out_channels} of {task.group_outputs} output and "
+        f"{plan.in_channels} of {task.group_inputs} input channels"
     )
 
 
-def _places(shape: LayerTask) -> Iterator[str]:
+def _places(task: LayerTask) -> Iterator[str]:
     """Which maps pass through DRAM."""
-    if not shape.loaded:
+    if not task.loaded:
         yield "  its input is on chip"
-    elif shape.loaded < shape.size.channels:
-        yield f"  {shape.loaded} of {shape.size.channels} input channels come from DRAM, the others are on chip"
-    if not shape.stored:
+    elif task.loaded < task.size.channels:
+        yield f"  {task.loaded} of {task.size.channels} input channels come from DRAM, the others are on chip"
+    if not task.stored:
         yield "  its result stays on chip"
-    elif shape.stored < shape.output.channels:
-        yield f"  {shape.stored} of {shape.output.channels} output channels go to DRAM, the others stay on chip"
+    elif task.stored < task.output.channels:
+        yield f"  {task.stored} of {task.output.channels} output channels go to DRAM, the others stay on chip"
 
 
-def _cells(each: Considered, chosen: Considered, objective: str) -> list[str]:
-    plan = each.plan
+def _cells(each: Alternative, chosen: Alternative, objective: str) -> list[str]:
+    plan = each.tiling
     return [
         plan.dataflow,
         ", ".join(plan.order),
@@ -89,7 +89,7 @@ def _cells(each: Considered, chosen: Considered, objective: str) -> list[str]:
         str(plan.groups),
         str(plan.out_channels),
         str(plan.in_channels),
-        str(each.pieces),
+        str(each.iterations),
         f"{each.cycles:.0f}",
         f"{each.burst_bytes:.0f}",
         f"{each.energy_pj / 1e6:.2f}",
@@ -97,7 +97,7 @@ def _cells(each: Considered, chosen: Considered, objective: str) -> list[str]:
     ]
 
 
-def _verdict(each: Considered, chosen: Considered, objective: str) -> str:
+def _verdict(each: Alternative, chosen: Alternative, objective: str) -> str:
     """Why a plan was chosen or not."""
     if each is chosen:
         return "chosen"
@@ -108,16 +108,16 @@ def _verdict(each: Considered, chosen: Considered, objective: str) -> str:
         return f"{score / least - 1:.1%} more {_SCORED.get(objective, 'clocks')}"
     if each.burst_bytes > chosen.burst_bytes:
         return "as good, moves more"
-    return "as good, more pieces" if each.pieces > chosen.pieces else "as good"
+    return "as good, more pieces" if each.iterations > chosen.iterations else "as good"
 
 
 _SCORED = {"energy": "energy", "edp": "energy x clocks"}
 
 
-def _considered_dict(each: Considered) -> dict[str, Any]:
+def _considered_dict(each: Alternative) -> dict[str, Any]:
     return {
-        **_plan_dict(each.plan),
-        "pieces": each.pieces,
+        **_plan_dict(each.tiling),
+        "pieces": each.iterations,
         "estimated_cycles": each.cycles,
         "estimated_burst_bytes": each.burst_bytes,
         "estimated_energy_pj": each.energy_pj,

@@ -9,8 +9,16 @@ from operator import add
 
 from accelsim.config.machine import Machine
 from accelsim.lowering.emit.layers import Lowerer
-from accelsim.lowering.ir import NO_RESIDENTS, LayerTask, ResidentChannels, Tiling, TilingContext
-from accelsim.lowering.layout import Layout, lay_out
+from accelsim.lowering.ir import (
+    NO_RESIDENTS,
+    Alternatives,
+    LayerTask,
+    Layout,
+    ResidentChannels,
+    Tiling,
+    TilingContext,
+)
+from accelsim.lowering.layout import lay_out
 from accelsim.lowering.prefetch import Places, schedule
 from accelsim.lowering.schedule.cascades import Memories, interleaved, plan_cascades
 from accelsim.lowering.schedule.partial import plan_partial_residents
@@ -23,7 +31,14 @@ from accelsim.lowering.schedule.residents import (
     no_residents,
     plan_residents,
 )
-from accelsim.lowering.schedule.weights import WeightResidents, plan_resident_weights, stored_bytes
+from accelsim.lowering.schedule.weights import (
+    WeightResidents,
+    no_resident_weights,
+    plan_resident_weights,
+    stored_bytes,
+)
+from accelsim.lowering.tiling import search
+from accelsim.lowering.tiling.bound import least_dram_bytes
 from accelsim.lowering.tiling.cache import TilingCache
 from accelsim.network.graph import Network, Node
 from accelsim.network.ops import on_vector_unit
@@ -41,8 +56,8 @@ class Lowered:
 
     network: with all its inferences; command_counts: actions of array, vector unit and SRAM ports for each Compute of
     each layer (DMA's come with the program); stretched_cycles: clocks by which SRAM ports lengthen the streams; plans:
-    the tile sizes chosen, asked: what for; None for layers that are only addresses. fused: names of the layers that
-    take turns with others.
+    the tile sizes chosen, tasks: what for; None for layers that are only addresses. fused: names of the layers that
+    take turns with others. least_dram_bytes: of each layer of one inference on its own, however it is tiled.
     """
 
     network: Network
@@ -51,8 +66,9 @@ class Lowered:
     command_counts: tuple[tuple[ActionCounts, ...], ...]
     stretched_cycles: tuple[int, ...]
     plans: tuple[Tiling | None, ...]
-    asked: tuple[tuple[LayerTask, TilingContext] | None, ...]
+    tasks: tuple[tuple[LayerTask, TilingContext] | None, ...]
     fused: frozenset[str]
+    least_dram_bytes: tuple[int, ...]
 
     @property
     def counts(self) -> tuple[ActionCounts, ...]:
@@ -67,7 +83,7 @@ def lower(network: Network, machine: Machine) -> Lowered:
     """
     layers = len(network.nodes)
     network = stream(network, machine.scheduling.inferences)
-    maps = lay_out(network, machine.array.activation_bits, scatter=machine.dma.scatter)
+    maps = layout_of(network, machine)
     planner = TilingCache(machine, network.batch, maps)
     pins = _pins(network, layers, planner)
     found = list(candidates(network, maps, layers)) if machine.scheduling.keep_activations == "auto" else []
@@ -91,19 +107,19 @@ def _residency(
         cost = planner.cost(node, room, stays, pins)
         return Cost(cost.burst_bytes, cost.score)
 
-    def asked(node: Node, room: int, stays: ResidentChannels) -> Cost:
+    def requested(node: Node, room: int, stays: ResidentChannels) -> Cost:
         cost = planner.cost(node, room, stays, pins)
-        return Cost(cost.asked_bytes, cost.score)
+        return Cost(cost.requested_bytes, cost.score)
 
     def fused(residency: Residency) -> Residency:
         return plan_cascades(
             network,
-            planner.maps,
+            planner.layout,
             residency,
             Memories(capacity, pins.room),
             lambda node, stays: planner.stripes(node, stays, pins),
             lambda node: planner.weight_bytes(node, pins),
-            asked,
+            requested,
             lambda node: node.op.weighted and not on_vector_unit(node, machine),
         )
 
@@ -113,12 +129,12 @@ def _residency(
     fusing = machine.scheduling.fusion == "auto"
     alone = fused(nothing) if fusing else nothing
     limits = (capacity, *(capacity // part for part in PARTS if alone.fusions))
-    costs = (in_bursts, asked) if machine.scheduling.objective == "dram_bytes" else (in_bursts,)
+    costs = (in_bursts, requested) if machine.scheduling.objective == "dram_bytes" else (in_bursts,)
     plans = [each for cost in costs for each in plan_residents(nodes, found, capacity, limits, cost)]
     different = {id(each): each for each in plans}.values()
     choices = [*(fused(each) if fusing else each for each in different), alone]
-    best = min(choices, key=lambda each: each.taken(nodes, asked).dram_bytes)
-    return plan_partial_residents(nodes, best, found, planner.maps, machine.dram.burst_bytes, (in_bursts, asked))
+    best = min(choices, key=lambda each: each.taken(nodes, requested).dram_bytes)
+    return plan_partial_residents(nodes, best, found, planner.layout, machine.dram.burst_bytes, (in_bursts, requested))
 
 
 def _pins(network: Network, layers: int, planner: TilingCache) -> WeightResidents:
@@ -136,7 +152,7 @@ def _pins(network: Network, layers: int, planner: TilingCache) -> WeightResident
 
 def _lowered(network: Network, planner: TilingCache, residency: Residency, pins: WeightResidents) -> Lowered:
     """The program with these maps and weights on chip. Raises OutgrownError."""
-    maps, sram = planner.maps, planner.machine.sram
+    maps, sram = planner.layout, planner.machine.sram
     lowerer = Lowerer(planner, maps.next_address, residency, pins)
     by_layer = [lowerer.layer(index, node) for index, node in enumerate(network.nodes)]
     computes = list(_in_order(by_layer, residency))
@@ -154,9 +170,16 @@ def _lowered(network: Network, planner: TilingCache, residency: Residency, pins:
         tuple(map(tuple, lowerer.counts)),
         tuple(lowerer.stretched),
         tuple(lowerer.plans),
-        tuple(lowerer.asked),
+        tuple(lowerer.tasks),
         frozenset(lowerer.fused_plans),
+        _bounds(network, maps, planner.machine),
     )
+
+
+def _bounds(network: Network, layout: Layout, machine: Machine) -> tuple[int, ...]:
+    """The least DRAM bytes of each layer of one inference."""
+    layers = network.nodes[: len(network.nodes) // network.inferences]
+    return tuple(least_dram_bytes(node, network.batch, layout, machine) for node in layers)
 
 
 def _in_order(by_layer: Sequence[Sequence[Compute]], residency: Residency) -> Iterator[Compute]:
@@ -171,3 +194,27 @@ def _in_order(by_layer: Sequence[Sequence[Compute]], residency: Residency) -> It
         else:
             yield from interleaved(by_layer[layer], [each for each in by_layer[layer + 1 : fusion.last + 1] if each])
             layer = fusion.last + 1
+
+
+def layout_of(network: Network, machine: Machine) -> Layout:
+    """Where the feature maps of a network lie in the machine's DRAM."""
+    return lay_out(network, machine.array.activation_bits, scatter=machine.dma.scatter)
+
+
+def layer_alone(
+    node: Node, machine: Machine, batch: int, layout: Layout, residents: ResidentChannels = NO_RESIDENTS
+) -> tuple[LayerTask, TilingContext]:
+    """A layer that has the machine to itself, but for the channels of feature maps that are on chip."""
+    planner, sram = TilingCache(machine, batch, layout), machine.sram
+    weights = no_resident_weights(sram.weight.capacity_bytes)
+    return planner.task(node, residents), planner.context(node, sram.activation.capacity_bytes, weights)
+
+
+def dram_bytes(task: LayerTask, context: TilingContext) -> float:
+    """Estimate of the DRAM bytes, bursts in full, of a layer on the array by itself. Raises LoweringError."""
+    return search.planned(task, context).burst_bytes
+
+
+def alternatives(task: LayerTask, context: TilingContext) -> Alternatives:
+    """The tiling that is chosen for a layer on the array and noteworthy ones that are not."""
+    return search.alternatives(task, context)

@@ -1,43 +1,97 @@
-"""What tilers share: plans, the shapes they are for, and the limits of the machine (docs/machine.md section 5).
+"""The types that the passes hand on: where feature maps lie, layers as tasks, their tilings, and what these cost.
 
-The tiles of the vector unit are here too: the largest of which two fit, and at least four of a map.
+Whoever explains or checks a compiled network reads these types and no pass's inside.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from accelsim.config.machine import Machine, Objective
 from accelsim.dataflows.contract import DataflowName
 from accelsim.dataflows.work import ArrayContext
 from accelsim.energy.price import price
-from accelsim.errors import LoweringError
-from accelsim.lowering.layout import Layout
 from accelsim.network.graph import Node
 from accelsim.operators.shapes import Shape, Window
+from accelsim.program.tensors import Range, Tensor
 from accelsim.records import ActionCounts
-from accelsim.units import ceil_div, packed_bytes
+from accelsim.units import ceil_div
+
+Channels = NDArray[np.int64]
+"""Numbers of channels."""
+
+ResidentChannels = Mapping[str, int]
+"""Channels of each feature map that stay on chip, the leading ones, by the name of the map."""
+
+NO_RESIDENTS: ResidentChannels = MappingProxyType({})
+
+SCORE_TOLERANCE = 1.02
+"""Tilings whose estimated score is within this factor of the least count as equal: fewer bytes decide."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A feature map as (part of) a tensor: channel c of the map is channel `channels[c]` of the tensor."""
+
+    tensor: Tensor
+    channels: Channels
+
+    def reads(self, start: int, stop: int) -> Range:
+        """Channels [start, stop) of the map, for those who read it; they are neighbours in the tensor."""
+        low = int(self.channels[start])
+        return Range(low, low + stop - start)
+
+    def writes(self, channels: Channels) -> tuple[Range, ...]:
+        """These channels of the map as few ranges of channels of the tensor."""
+        return progressions(tuple(np.sort(self.channels[channels]).tolist()))
+
+
+@lru_cache(maxsize=1 << 12)
+def progressions(values: tuple[int, ...]) -> tuple[Range, ...]:
+    """Ascending numbers as ranges of constant step, greedily."""
+    ranges = []
+    position = 0
+    while position < len(values):
+        end = position + 1
+        step = values[end] - values[position] if end < len(values) else 1
+        while end < len(values) and values[end] - values[end - 1] == step:
+            end += 1
+        step = step if end - position > 1 else 1
+        ranges.append(Range(values[position], values[end - 1] + 1, step))
+        position = end
+    return tuple(ranges)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where all feature maps lie, which inputs a concat or shuffle still has to copy, and the first free address."""
+
+    by_name: dict[str, Placement]
+    copies: dict[str, tuple[str, ...]]
+    next_address: int
+
+
+def copied_channels(node: Node, position: int) -> Channels:
+    """The output channels that input number `position` of a concat or shuffle is copied to."""
+    assert node.op.goes_to is not None
+    return np.array(node.op.goes_to(node, position), dtype=np.int64)
+
 
 Loop = Literal["groups", "map", "outputs", "inputs"]
 Order = tuple[Loop, Loop, Loop, Loop]
 """Loops over the tiles of a layer, outermost first; the map is that of the output."""
 
-Size = Any
-"""A number, or an array of numbers."""
-
-ResidentChannels = Mapping[str, int]
-"""How many channels of each map stay on chip, the leading ones."""
-
-NO_RESIDENTS: ResidentChannels = MappingProxyType({})
-
-Fits = Callable[[int, int, int], bool]
-"""Whether so many images, rows and columns of outputs fit."""
+IFMAP_LOOPS: tuple[Loop, ...] = ("groups", "map", "inputs")
+WEIGHT_LOOPS: tuple[Loop, ...] = ("groups", "outputs", "inputs")
+"""The loops that a tile of the operand depends on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +113,19 @@ class Tiling:
 
     @property
     def gathers(self) -> bool:
-        """Whether the results of all channels leave together, for each piece of the map; else those of each piece."""
+        """True where the results of all channels leave together for each block of the map, not tile by tile."""
         return self.order[0] == "map"
 
 
 @dataclass(frozen=True, slots=True)
 class LayerTask:
-    """What the choice of a plan depends on, names left out, so that equal layers are planned once.
+    """A layer as the tiler sees it, names left out, so that equal layers are planned once.
 
     source_channels, target_channels: of the tensors that input and output lie in, more than their own where these are
-    parts of a concat. scattered: whether neighbouring output channels are stored apart (a channel shuffle follows).
+    parts of a concat. scattered: true where neighbouring output channels are stored apart (a channel shuffle follows).
     loaded: channels of all inputs that come from DRAM, the others being on chip; stored: those of the output that go
     there.
-    times: how often the plan is carried out, each time on other operands (a product of maps, image by image).
+    times: how often the tiling is carried out, each time on other operands (a product of maps, image by image).
     """
 
     batch: int
@@ -87,13 +141,13 @@ class LayerTask:
     times: int = 1
 
     @classmethod
-    def of(cls, node: Node, batch: int, maps: Layout) -> LayerTask:
-        """The shape of a node's first input and output, placed so in DRAM, where all maps go.
+    def of(cls, node: Node, batch: int, layout: Layout) -> LayerTask:
+        """The task of a node whose feature maps all go through DRAM.
 
         A product of two maps is planned for one image, its right map in the place of weights.
         """
         product = node.op.multiplies_maps
-        source, target = maps.by_name[node.inputs[0]], maps.by_name[node.name]
+        source, target = layout.by_name[node.inputs[0]], layout.by_name[node.name]
         return cls(
             1 if product else batch,
             node.sizes[0],
@@ -103,7 +157,7 @@ class LayerTask:
             source.tensor.dims[3],
             target.tensor.dims[3],
             bool(np.any(np.diff(target.channels) != 1)),
-            sum(len(maps.by_name[name].channels) for name in loaded_inputs(node)),
+            sum(len(layout.by_name[name].channels) for name in loaded_inputs(node)),
             node.output.channels,
             batch if product else 1,
         )
@@ -116,6 +170,11 @@ class LayerTask:
     @property
     def taps(self) -> int:
         return self.window.elements
+
+    @property
+    def pixels(self) -> int:
+        """Output pixels of all images."""
+        return self.batch * self.output.height * self.output.width
 
     @property
     def positions(self) -> int:
@@ -131,14 +190,36 @@ class LayerTask:
     def group_outputs(self) -> int:
         return self.output.channels // self.groups
 
+    @property
+    def weights(self) -> int:
+        """Weights of all groups."""
+        return self.output.channels * self.group_inputs * self.taps
+
 
 def loaded_inputs(node: Node) -> tuple[str, ...]:
     """The maps that pass through the activation buffer: the right one of a product is with the weights."""
     return node.inputs[:1] if node.op.multiplies_maps else tuple(dict.fromkeys(node.inputs))
 
 
+def tile_counts(task: LayerTask, tiling: Tiling) -> dict[Loop, int]:
+    """Iterations of each loop."""
+    rows, cols = ceil_div(task.output.height, tiling.rows), ceil_div(task.output.width, tiling.cols)
+    return {
+        "groups": ceil_div(task.groups, tiling.groups),
+        "map": ceil_div(task.batch, tiling.images) * rows * cols,
+        "outputs": ceil_div(task.group_outputs, tiling.out_channels),
+        "inputs": ceil_div(task.group_inputs, tiling.in_channels),
+    }
+
+
+def loads_each(order: Order, counts: Mapping[Loop, int], depends: Collection[Loop]) -> int:
+    """Loads of each tile of an operand: one in every iteration of the other loops that are outside of its own."""
+    own = [place for place, loop in enumerate(order) if loop in depends and counts[loop] > 1]
+    return prod(counts[loop] for loop in order[: max(own, default=0)] if loop not in depends)
+
+
 class Prices(NamedTuple):
-    """Picojoules of the actions that depend on the plan, and of a clock."""
+    """Picojoules of the actions that depend on the tiling, and of a clock."""
 
     dram_byte: float
     sram_byte: float
@@ -147,8 +228,8 @@ class Prices(NamedTuple):
 
     @classmethod
     def of(cls, machine: Machine) -> Prices:
-        """What the energy table asks for one of each: of a burst that is read, and of a word of the activation buffer,
-        by the bytes in it."""
+        """Prices by the machine's energy table: of a byte of a burst that is read, of a byte of a word of the
+        activation buffer, of a byte that moves from PE to PE, and of a clock."""
         burst_bytes, word_bytes = machine.dram.burst_bytes, machine.sram.activation.port_bytes_per_cycle
         burst = ActionCounts(dram_read_burst_bytes=burst_bytes, dram_read_commands=1)
         return cls(
@@ -161,9 +242,9 @@ class Prices(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TilingContext:
-    """What tiles are held to, and what the estimate needs of the machine.
+    """The machine as the tiler sees it: the bytes that the tiles of a layer may take, and what costs depend on.
 
-    pinned: the weights are on chip already, and have no limit.
+    resident_weights: the weights are on chip already, and take none of the room.
     """
 
     array: ArrayContext
@@ -180,11 +261,11 @@ class TilingContext:
     objective: Objective
     dataflows: tuple[DataflowName, ...]
     prices: Prices
-    pinned: bool = False
+    resident_weights: bool = False
 
     @classmethod
     def of(cls, machine: Machine) -> TilingContext:
-        """The limits of a machine."""
+        """The context of a layer that has the machine to itself."""
         sram, dram = machine.sram, machine.dram
         return cls(
             array=ArrayContext.of(machine),
@@ -205,7 +286,7 @@ class TilingContext:
 
     @property
     def activation_half(self) -> int:
-        """Bytes of which two fit the room for maps."""
+        """Bytes of which two fit the room for feature maps."""
         return self.activation_bytes // 2
 
     @property
@@ -214,123 +295,41 @@ class TilingContext:
         return self.weight_bytes // 2
 
     @property
-    def round_trip_cycles(self) -> float:
-        """From the issue of a burst until its data is here."""
-        return self.latency_cycles + self.burst_bytes / self.bytes_per_cycle
-
-    def ifmap_reuse(self, shape: LayerTask, dataflow: DataflowName) -> float:
-        """Which share of the ifmap elements under the kernel passes the port, if a line buffer keeps the rest."""
-        if not self.line_buffer or dataflow == "is":
-            return 1.0
-        vertical, horizontal = shape.window.vertical, shape.window.horizontal
-        each = (max(1, axis.kernel / axis.stride) for axis in (vertical, horizontal))
-        return 1 / prod(each)
-
-    @property
     def psums_half(self) -> int:
         """Partial sums in half of the accumulator."""
         return self.psum_bits_half // self.array.psum_bits
 
+    @property
+    def round_trip_cycles(self) -> float:
+        """Clocks from the issue of a burst until its data is here."""
+        return self.latency_cycles + self.burst_bytes / self.bytes_per_cycle
 
-def _weight_bytes(shape: LayerTask, limits: TilingContext, groups: int, outs: int, ins: int) -> int:
-    if limits.pinned:
-        return 0
-    bits, weights = limits.array.stored_weights
-    return packed_bytes(ceil_div(groups * outs * ins * shape.taps * bits, weights), 1)
-
-
-def layer_weight_bytes(shape: LayerTask, limits: TilingContext) -> int:
-    """Bytes of all weights in one tile."""
-    return _weight_bytes(shape, limits, shape.groups, shape.group_outputs, shape.group_inputs)
-
-
-def largest_map_tile(shape: LayerTask, fits: Fits) -> tuple[int, int, int] | None:
-    """Whole images if one fits, else whole rows, else a part of a row; None where not one output fits."""
-    height, width = shape.output.height, shape.output.width
-    if fits(1, height, width):
-        return _most(shape.batch, lambda images: fits(images, height, width)), height, width
-    if fits(1, 1, width):
-        return 1, _most(height, lambda rows: fits(1, rows, width)), width
-    if fits(1, 1, 1):
-        return 1, 1, _most(width, lambda cols: fits(1, 1, cols))
-    return None
+    def ifmap_reuse(self, task: LayerTask, dataflow: DataflowName) -> float:
+        """The ratio of ifmap elements under the kernel that pass the port, if a line buffer keeps the rest."""
+        if not self.line_buffer or dataflow == "is":
+            return 1.0
+        vertical, horizontal = task.window.vertical, task.window.horizontal
+        each = (max(1, axis.kernel / axis.stride) for axis in (vertical, horizontal))
+        return 1 / prod(each)
 
 
-def _most(extent: int, fits: Callable[[int], bool]) -> int:
-    """The largest number up to `extent` that fits, where 1 does."""
-    low, high = 1, extent
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if fits(middle) else (low, middle - 1)
-    return low
+class Alternative(NamedTuple):
+    """A tiling that was estimated. iterations: tile iterations of the layer; DRAM bytes are whole bursts.
 
-
-def _taken(shape: LayerTask, rows: int, cols: int) -> int:
-    """Input pixels under `rows` x `cols` outputs, at most."""
-    vertical, horizontal = shape.window.vertical, shape.window.horizontal
-    high = min(shape.size.height, (rows - 1) * vertical.stride + (vertical.kernel - 1) * vertical.dilation + 1)
-    wide = min(shape.size.width, (cols - 1) * horizontal.stride + (horizontal.kernel - 1) * horizontal.dilation + 1)
-    return high * wide
-
-
-def plan_for_overlap(node: Node, shape: LayerTask, limits: TilingContext) -> tuple[Tiling, int]:
-    """Tile sizes for a layer on the vector unit: whole channels where a single output fits, else part of them.
-
-    And the least activation buffer for which they are chosen. Raises LoweringError where one output of one channel does
-    not fit.
+    score: the objective's value; with the fewest bytes as the objective these, and then clocks.
     """
-    channels = shape.output.channels
-    while True:
-        largest = largest_map_tile(shape, _vector_fits(node, shape, limits, channels))
-        if largest is not None:
-            return _pipelined(largest, channels), 2 * piece_bytes(node, shape, limits, channels, largest)[0]
-        if channels == 1 or not splits_channels(node):
-            raise LoweringError("its smallest tile fits no half of the activation buffer")
-        channels = ceil_div(channels, 2)
+
+    tiling: Tiling
+    score: tuple[float, ...]
+    iterations: int
+    cycles: float
+    burst_bytes: float
+    energy_pj: float
 
 
-def splits_channels(node: Node) -> bool:
-    """Whether a layer on the vector unit can work on some channels and then on others."""
-    return node.op.splits
+class Alternatives(NamedTuple):
+    """The tilings of a layer that fit and that were estimated, in number, and the noteworthy ones, the chosen first."""
 
-
-def _vector_fits(node: Node, shape: LayerTask, limits: TilingContext, channels: int) -> Fits:
-    def fits(images: int, rows: int, cols: int) -> bool:
-        maps, weights = piece_bytes(node, shape, limits, channels, (images, rows, cols))
-        return maps <= limits.activation_half and weights <= limits.weight_half
-
-    return fits
-
-
-def piece_bytes(
-    node: Node, shape: LayerTask, limits: TilingContext, channels: int, sizes: tuple[int, int, int]
-) -> tuple[int, int]:
-    """Bytes of maps and weights of so many images, rows and columns on the vector unit."""
-    images, rows, cols = sizes
-    taken = images * _taken(shape, rows, cols) * channels
-    return vector_bytes(node, shape, limits, channels, images, taken, images * rows * cols * channels)
-
-
-def vector_bytes(
-    node: Node, shape: LayerTask, limits: TilingContext, channels: int, images: Size, taken: Size, given: Size
-) -> tuple[Size, int]:
-    """Bytes of maps and weights of a piece on the vector unit, from the elements it takes of a map and gives.
-
-    What is on chip already and what stays there take none.
-    """
-    array = limits.array
-    maps = node.op.maps
-    factors = images * (channels if node.op.factored else 0)
-    loaded = taken * min(shape.loaded, maps * channels) // channels
-    total = maps * packed_bytes(ceil_div(loaded, maps), array.ifmap_bits) + packed_bytes(factors, array.ifmap_bits)
-    weights = _weight_bytes(shape, limits, channels, 1, 1) if node.is_depthwise else 0
-    stored = given * min(shape.stored, channels) // channels
-    return total + packed_bytes(stored, array.ofmap_bits), weights
-
-
-def _pipelined(largest: tuple[int, int, int], channels: int) -> Tiling:
-    """At least four pieces of a map that has the rows, so that loads, work and stores overlap."""
-    images, rows, cols = largest
-    if images == 1:
-        rows = ceil_div(rows, 4)
-    return Tiling(images, rows, cols, 1, channels, channels)
+    fitted: int
+    estimated: int
+    noteworthy: tuple[Alternative, ...]

@@ -7,60 +7,14 @@ something stands against it; then the layer is an explicit copy. A slice always 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from accelsim.lowering.ir import Channels, Layout, Placement, copied_channels
 from accelsim.network.graph import Network, Node
 from accelsim.operators.shapes import Shape
-from accelsim.program.tensors import ALIGNMENT_BYTES, Range, Tensor
+from accelsim.program.tensors import ALIGNMENT_BYTES, Tensor
 from accelsim.units import ceil_div
-
-Channels = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """A map as (part of) a tensor: channel c of the map is channel `channels[c]` of the tensor."""
-
-    tensor: Tensor
-    channels: Channels
-
-    def reads(self, start: int, stop: int) -> Range:
-        """Channels [start, stop) of the map, for those who read it; they are neighbours in the tensor."""
-        low = int(self.channels[start])
-        return Range(low, low + stop - start)
-
-    def writes(self, channels: Channels) -> tuple[Range, ...]:
-        """These channels of the map as few ranges of channels of the tensor."""
-        return progressions(tuple(np.sort(self.channels[channels]).tolist()))
-
-
-@lru_cache(maxsize=1 << 12)
-def progressions(values: tuple[int, ...]) -> tuple[Range, ...]:
-    """Ascending numbers as ranges of constant step, greedily."""
-    ranges = []
-    position = 0
-    while position < len(values):
-        end = position + 1
-        step = values[end] - values[position] if end < len(values) else 1
-        while end < len(values) and values[end] - values[end - 1] == step:
-            end += 1
-        step = step if end - position > 1 else 1
-        ranges.append(Range(values[position], values[end - 1] + 1, step))
-        position = end
-    return tuple(ranges)
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Where all maps lie, which inputs a concat or shuffle still has to copy, and the first free address."""
-
-    by_name: dict[str, Placement]
-    copies: dict[str, tuple[str, ...]]
-    next_address: int
 
 
 def map_bits(network: Network, default: int) -> dict[str, int]:
@@ -94,12 +48,6 @@ def lay_out(network: Network, default_bits: int, *, scatter: bool) -> Layout:
 def _parts(node: Node) -> dict[str, Channels]:
     """Where the channels of each input lie in the output of a concat or shuffle."""
     return {name: copied_channels(node, position) for position, name in enumerate(node.inputs)}
-
-
-def copied_channels(node: Node, position: int) -> Channels:
-    """Where input number `position` of a concat or shuffle goes, for a copy."""
-    assert node.op.goes_to is not None
-    return np.array(node.op.goes_to(node, position), dtype=np.int64)
 
 
 def _may_nest(

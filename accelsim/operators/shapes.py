@@ -36,6 +36,10 @@ class Axis:
         low = min(max(low, 0), extent - 1)
         return low, max(min(high, extent), low + 1)
 
+    def span(self, outputs: int, extent: int) -> int:
+        """Elements of a map of `extent` under so many neighbouring outputs, at most."""
+        return min(extent, (outputs - 1) * self.stride + (self.kernel - 1) * self.dilation + 1)
+
     def touched(self, start: int, stop: int, extent: int) -> int:
         """How many elements of a map of `extent` outputs [start, stop) read, each counted once."""
         first = range(start * self.stride - self.pad, stop * self.stride - self.pad, self.stride)

@@ -16,11 +16,8 @@ from accelsim.dataflows.alone import layer_product
 from accelsim.dataflows.contract import DATAFLOWS, DataflowName
 from accelsim.dataflows.work import array_work
 from accelsim.errors import LoweringError
-from accelsim.lowering.ir import NO_RESIDENTS, TilingContext
-from accelsim.lowering.layout import Layout, lay_out
-from accelsim.lowering.schedule.weights import no_resident_weights
-from accelsim.lowering.tiling.cache import TilingCache
-from accelsim.lowering.tiling.search import planned
+from accelsim.lowering.compile import dram_bytes, layer_alone, layout_of
+from accelsim.lowering.ir import NO_RESIDENTS, Layout, TilingContext
 from accelsim.network.graph import Node
 from accelsim.network.ops import on_vector_unit, ops_per_element, vector_cycles
 from accelsim.records import LayerRecord
@@ -68,34 +65,24 @@ class _Looked:
         return ((node, record) for node, record in self.pairs if not on_vector_unit(node, self.machine))
 
     @cached_property
-    def maps(self) -> Layout:
-        return lay_out(self.run.network, self.machine.array.activation_bits, scatter=self.machine.dma.scatter)
-
-    @cached_property
-    def planner(self) -> TilingCache:
-        return TilingCache(self.machine, self.run.network.batch, self.maps)
+    def layout(self) -> Layout:
+        return layout_of(self.run.network, self.machine)
 
     @cached_property
     def loaded_per_clock(self) -> float:
         """Bytes that the DMA engine loads at most in an array clock: bus, one burst a clock, bursts in flight."""
-        limits = TilingContext.of(self.machine)
-        in_flight = limits.window_bursts / limits.round_trip_cycles
-        return min(limits.bytes_per_cycle, limits.burst_bytes * min(1.0, in_flight))
-
-    def limits(self, node: Node) -> TilingContext:
-        """What the tiles of a layer are held to if it is alone on chip."""
-        sram = self.machine.sram
-        return self.planner.limits(
-            node, sram.activation.capacity_bytes, no_resident_weights(sram.weight.capacity_bytes)
-        )
+        context = TilingContext.of(self.machine)
+        in_flight = context.window_bursts / context.round_trip_cycles
+        return min(context.bytes_per_cycle, context.burst_bytes * min(1.0, in_flight))
 
     def bytes_moved(self, node: Node, batch: int) -> float:
         """DRAM bytes of a layer, its input being on chip already where half of the buffer holds it."""
-        source, limits = node.inputs[0], self.limits(node)
-        size = packed_bytes(batch * node.sizes[0].elements, self.maps.by_name[source].tensor.bits)
-        may_stay = self.machine.scheduling.keep_activations == "auto" and size <= limits.activation_half
-        stays = {source: node.sizes[0].channels} if may_stay else NO_RESIDENTS
-        return planned(TilingCache(self.machine, batch, self.maps).shape(node, stays), limits).burst_bytes
+        source = node.inputs[0]
+        size = packed_bytes(batch * node.sizes[0].elements, self.layout.by_name[source].tensor.bits)
+        may_stay = self.machine.scheduling.keep_activations == "auto"
+        may_stay = may_stay and size <= self.machine.sram.activation.capacity_bytes // 2
+        residents = {source: node.sizes[0].channels} if may_stay else NO_RESIDENTS
+        return dram_bytes(*layer_alone(node, self.machine, batch, self.layout, residents))
 
     def on_chip(self, node: Node, batch: int) -> dict[DataflowName, int]:
         """Clocks of a layer's folds with each dataflow, as the SRAM ports let them, all data on chip."""
@@ -224,16 +211,15 @@ def _buffers(looked: _Looked) -> Iterator[Advice]:
 
 def _saved_by_twice(node: Node, looked: _Looked) -> float:
     """DRAM bytes of a layer on its own, in all inferences, that buffers of twice the size would save."""
-    now = looked.limits(node)
+    task, now = layer_alone(node, looked.machine, looked.run.network.batch, looked.layout)
     twice = replace(
         now,
         activation_bytes=2 * now.activation_bytes,
         weight_bytes=2 * now.weight_bytes,
         psum_bits_half=2 * now.psum_bits_half,
     )
-    shape = looked.planner.shape(node, NO_RESIDENTS)
     try:
-        return len(looked.run.inference_ends) * (planned(shape, now).burst_bytes - planned(shape, twice).burst_bytes)
+        return len(looked.run.inference_ends) * (dram_bytes(task, now) - dram_bytes(task, twice))
     except LoweringError:
         return 0.0
 

@@ -16,7 +16,6 @@ from accelsim.config.workload import NetworkFile
 from accelsim.dataflows.contract import DATAFLOWS
 from accelsim.errors import LoweringError, Mistake, Mistakes, UserError
 from accelsim.lowering.compile import Lowered, lower
-from accelsim.lowering.tiling.bound import least_dram_bytes
 from accelsim.machine.machine import Observer, Timeline, play
 from accelsim.machine.memory.dram.statistics import DramCounts
 from accelsim.machine.stalls import Cause, LayerTime, layer_times
@@ -173,7 +172,7 @@ def _records(
             "bubble_cycles": sum(bubbles[index] for index in mine),
             "overlap_cycles": sum(times[index].overlap_cycles for index in mine),
             "vector_cycles": sum(times[index].occupied[Unit.VECTOR] for index in mine),
-            "dram_bound_bytes": len(mine) * least_dram_bytes(node, network.batch, lowered.maps, machine),
+            "dram_bound_bytes": len(mine) * lowered.least_dram_bytes[number],
         }
         counts = reduce(add, (worked[index] + moved[index] for index in mine))
         stalls = {cause.value: sum(times[index].stalls[cause] for index in mine) for cause in Cause}

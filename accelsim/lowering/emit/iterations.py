@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from itertools import product
 from math import prod
 from typing import Any
 
-from accelsim.dataflows.contract import DataflowName, Gemm
-from accelsim.dataflows.work import Ratio
+from accelsim.dataflows.geometry import Block, input_pixels, input_window, kernel_positions
 from accelsim.lowering.ir import Loop, Tiling
 from accelsim.network.graph import Node
-from accelsim.operators.shapes import Axis
 from accelsim.program.commands import Tile, Work
 from accelsim.program.tensors import Range, Region
 from accelsim.units import ceil_div
-
-Block = tuple[Range, Range, Range]
-"""Output images, rows and columns of a piece."""
 
 
 def cuts(extent: int, size: int) -> Iterator[Range]:
@@ -57,25 +51,6 @@ def _turns(node: Node, batch: int, plan: Tiling) -> Iterator[tuple[Block, Range,
         yield piece[block], piece[groups], piece[outs], piece[ins]
 
 
-def input_window(node: Node, block: Block) -> Block:
-    """The part of the input map that the outputs of a block read."""
-    images, rows, cols = block
-    vertical, horizontal = node.window.vertical, node.window.horizontal
-    return (
-        images,
-        Range(*vertical.taken(rows.start, rows.stop, node.sizes[0].height)),
-        Range(*horizontal.taken(cols.start, cols.stop, node.sizes[0].width)),
-    )
-
-
-def product_of(node: Node, work: Work) -> Gemm:
-    """The matrix product of a piece on the array: of whole groups, or of a part of one."""
-    depth = node.output.channels // node.groups
-    groups = (work.channels.stop - 1) // depth - work.channels.start // depth + 1
-    pixels = work.images.size * work.rows.size * work.cols.size
-    return Gemm(groups, pixels, node.window.elements * work.reduction.size, work.channels.size // groups)
-
-
 def right_regions(node: Node, images: Range, groups: Range, outs: Range, ins: Range) -> Iterator[Region]:
     """What a piece of a product reads of its right map, as few rectangles of pixels, the channels being the map's."""
     size = node.sizes[1]
@@ -99,32 +74,6 @@ def rectangles(tokens: Range, width: int) -> Iterator[tuple[Range, Range]]:
         yield Range(first, last), Range(0, width)
     if end:
         yield Range(last, last + 1), Range(0, end)
-
-
-def input_pixels(node: Node, work: Work) -> int:
-    """Input pixels that a piece reads, each counted once."""
-    size, window = node.sizes[0], node.window
-    high = window.vertical.touched(work.rows.start, work.rows.stop, size.height)
-    return work.images.size * high * window.horizontal.touched(work.cols.start, work.cols.stop, size.width)
-
-
-def kernel_positions(node: Node, work: Work) -> int:
-    """(output pixel, kernel position) pairs of a piece that are not on padding."""
-    vertical = _reads(node.window.vertical, *work.rows[:2], node.sizes[0].height)
-    return work.images.size * vertical * _reads(node.window.horizontal, *work.cols[:2], node.sizes[0].width)
-
-
-@lru_cache(maxsize=1 << 12)
-def _reads(axis: Axis, start: int, stop: int, extent: int) -> int:
-    return axis.reads(start, stop, extent)
-
-
-def line_buffer_share(node: Node, work: Work, has_one: bool, dataflow: DataflowName) -> Ratio:
-    """Which share of the ifmap elements under the kernel passes the port; one that is pinned is read once anyway."""
-    if not has_one or dataflow == "is":
-        return Ratio()
-    positions = kernel_positions(node, work)
-    return Ratio(input_pixels(node, work), positions) if positions else Ratio()
 
 
 def overlap(tile: Region, region: Region) -> bool:

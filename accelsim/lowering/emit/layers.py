@@ -9,29 +9,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.config.machine import Machine
+from accelsim.dataflows.geometry import gemm_of, input_window, kernel_positions, line_buffer_ratio
 from accelsim.dataflows.work import ArrayWork, array_work
 from accelsim.lowering.emit.iterations import (
     blocks,
     cuts,
-    input_window,
-    kernel_positions,
-    line_buffer_share,
     loops,
     once_each,
     operand_positions,
     overlap,
-    product_of,
     right_regions,
     roles,
     vector_reads,
 )
 from accelsim.lowering.emit.reuse import TileReuse
-from accelsim.lowering.ir import LayerTask, Tiling, TilingContext
-from accelsim.lowering.layout import Channels, Layout, Placement, aligned, copied_channels, progressions
+from accelsim.lowering.ir import (
+    Channels,
+    LayerTask,
+    Layout,
+    Placement,
+    Tiling,
+    TilingContext,
+    copied_channels,
+    progressions,
+)
+from accelsim.lowering.layout import aligned
 from accelsim.lowering.schedule.residents import OutgrownError, Residency, in_ring, one_after_the_other
 from accelsim.lowering.schedule.weights import WeightResidents
 from accelsim.lowering.tiling.cache import TilingCache, naming
-from accelsim.lowering.tiling.search import plan_vector
+from accelsim.lowering.tiling.vector import plan_vector
 from accelsim.network.graph import Node, WeightKind
 from accelsim.network.ops import on_vector_unit, ops_per_element, vector_cycles
 from accelsim.program.commands import Buffer, Compute, Tile, Unit, Work
@@ -44,7 +50,7 @@ from accelsim.units import packed_bytes
 class Lowerer:
     """Turns one layer after the other into commands; remembers what it placed and the counts of actions.
 
-    counts: of each layer, those of each of its commands; asked: what the plan of each layer was chosen for.
+    counts: of each layer, those of each of its commands; tasks: what the plan of each layer was chosen for.
     tensors: weights by the name of their layer; kept, kept_by: tiles that stay, by the tensor they lie in and by layer;
     kept_channels: which channels of a tensor stay; pinned: tiles of weights that stay; fused_plans, fused_weights: of
     layers that are fused, by name.
@@ -57,10 +63,10 @@ class Lowerer:
     machine: Machine = field(init=False)
     batch: int = field(init=False)
     maps: Layout = field(init=False)
-    limits: TilingContext = field(init=False)
+    context: TilingContext = field(init=False)
     tensors: dict[str, Tensor] = field(default_factory=dict)
     counts: list[list[ActionCounts]] = field(default_factory=list)
-    asked: list[tuple[LayerTask, TilingContext] | None] = field(default_factory=list)
+    tasks: list[tuple[LayerTask, TilingContext] | None] = field(default_factory=list)
     stretched: list[int] = field(default_factory=list)
     plans: list[Tiling | None] = field(default_factory=list)
     kept: dict[Tensor, list[Tile]] = field(default_factory=dict)
@@ -72,18 +78,18 @@ class Lowerer:
 
     def __post_init__(self) -> None:
         planner = self.planner
-        self.machine, self.batch, self.maps, self.limits = planner.machine, planner.batch, planner.maps, planner.base
+        self.machine, self.batch, self.maps, self.context = planner.machine, planner.batch, planner.layout, planner.base
         fusions = self.residency.fusions.values()
         self.fused_plans = {name: plan for fusion in fusions for name, plan in fusion.plans.items()}
 
     def layer(self, index: int, node: Node) -> list[Compute]:
         """The commands of a node, in order. Raises LoweringError."""
         self.counts.append([])
-        self.asked.append(None)
+        self.tasks.append(None)
         self.stretched.append(0)
         self.plans.append(None)
         low, high = self.residency.rooms[index]
-        self.limits = self.planner.limits(node, high - low, self.pins)
+        self.context = self.planner.context(node, high - low, self.pins)
         return list(self._commands(index, node))
 
     def _commands(self, index: int, node: Node) -> Iterator[Compute]:
@@ -105,12 +111,12 @@ class Lowerer:
         plan = self.fused_plans.get(node.name)
         if plan is None and on_vector_unit(node, self.machine):
             with naming(node):
-                plan = plan_vector(node, self.planner.shape(node, self.residency.channels), self.limits).plan
+                plan = plan_vector(node, self.planner.task(node, self.residency.channels), self.context).tiling
         elif plan is None:
-            cost = self.planner.cost(node, self.limits.activation_bytes, self.residency.channels, self.pins)
-            plan, self.limits = cost.plan, replace(self.limits, activation_bytes=cost.most)
+            cost = self.planner.cost(node, self.context.activation_bytes, self.residency.channels, self.pins)
+            plan, self.context = cost.tiling, replace(self.context, activation_bytes=cost.most)
         assert plan is not None
-        self.plans[-1], self.asked[-1] = plan, (self.planner.shape(node, self.residency.channels), self.limits)
+        self.plans[-1], self.tasks[-1] = plan, (self.planner.task(node, self.residency.channels), self.context)
         return plan
 
     def _weight_tensor(self, node: Node, tile: tuple[int, int, int]) -> Tensor:
@@ -118,7 +124,7 @@ class Lowerer:
             return self.tensors[node.weights_name]
         taps = node.window.elements
         dims = (node.groups, node.output.channels // node.groups, node.sizes[0].channels // node.groups, taps)
-        bits = self.limits.array.weight_bits
+        bits = self.context.array.weight_bits
         compressed = node.stored_weight_bits(bits) if node.pruning else None
         tensor = Tensor(f"{node.name}.weights", dims, bits, self.next_address, (*tile, taps), compressed)
         self.next_address = aligned(self.next_address + tensor.bytes)
@@ -127,7 +133,7 @@ class Lowerer:
 
     def _convolution(self, index: int, node: Node) -> Iterator[Compute]:
         plan = self._planned(node)
-        self.limits = replace(self.limits, array=replace(self.limits.array, dataflow=plan.dataflow))
+        self.context = replace(self.context, array=replace(self.context.array, dataflow=plan.dataflow))
         weights = None
         if node.op.weighted:
             weights = self._weight_tensor(node, (plan.groups, plan.out_channels, plan.in_channels))
@@ -172,9 +178,9 @@ class Lowerer:
     def _array_work(self, node: Node, work: Work, weights: tuple[Tile, ...]) -> ArrayWork:
         pixels = work.images.size * work.rows.size * work.cols.size
         positions = kernel_positions(node, work)
-        reuse = line_buffer_share(node, work, self.machine.sram.line_buffer, self.limits.array.dataflow)
-        gemm = product_of(node, work)
-        array = self.limits.array
+        reuse = line_buffer_ratio(node, work, self.machine.sram.line_buffer, self.context.array.dataflow)
+        gemm = gemm_of(node, work)
+        array = self.context.array
         done = array_work(gemm, array, first=work.first, last=work.last, reuse=reuse)
         self.stretched[-1] += done.chain.stream_cycles - done.unstretched_cycles
         self._count(
@@ -195,7 +201,7 @@ class Lowerer:
 
     def _macs(self, node: Node, pixels: int, positions: int, tiles: tuple[Tile, ...]) -> dict[str, int]:
         """MACs that are done, and those that take energy: the others meet a zero of the padding or a pruned weight."""
-        taps, array = node.window.elements, self.limits.array
+        taps, array = node.window.elements, self.context.array
         weights = nonzeros = sum(elements(tile.region) for tile in tiles)
         if node.op.weighted and node.pruning:
             nonzeros = sum(share_of_tile(tile.tensor, tile.region, node.nonzeros) for tile in tiles)

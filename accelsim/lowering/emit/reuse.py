@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from accelsim.lowering.emit.iterations import Block
-from accelsim.lowering.layout import Placement
+from accelsim.dataflows.geometry import Block
+from accelsim.lowering.ir import Placement
 from accelsim.program.commands import Buffer, Tile
 from accelsim.program.tensors import Region, Tensor
 

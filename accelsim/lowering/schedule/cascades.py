@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from accelsim.lowering.ir import ResidentChannels
-from accelsim.lowering.layout import Layout
+from accelsim.lowering.ir import Layout, ResidentChannels
 from accelsim.lowering.schedule.residents import Cascade, Cost, CostOf, Residency, free_pieces, readers_of, together
 from accelsim.lowering.tiling.search import Stripes
 from accelsim.network.graph import Network, Node
@@ -121,7 +120,7 @@ def _fused(
         slots = _slots(node, readers, sizes, network.batch)
         placed = _placed(pieces, slots * slot, sum(band.map_bytes for band in own))
         if placed:
-            plans = {each.name: band.plan for each, band in zip(nodes, own, strict=True)}
+            plans = {each.name: band.tiling for each, band in zip(nodes, own, strict=True)}
             taken = Cost(round(sum(band.dram_bytes for band in own)), sum(band.score for band in own))
             found.append(Cascade(node.name, first, last, placed[0], placed[1], slots, slot, plans, taken))
     least = min((each.taken.score for each in found), default=0.0)

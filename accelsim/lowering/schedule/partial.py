@@ -13,9 +13,8 @@ from dataclasses import replace
 from math import gcd
 
 from accelsim.errors import LoweringError
-from accelsim.lowering.layout import Layout
+from accelsim.lowering.ir import SCORE_TOLERANCE, Layout
 from accelsim.lowering.schedule.residents import Cost, CostOf, Residency, Resident, together
-from accelsim.lowering.tiling.search import SCORE_TOLERANCE
 from accelsim.network.graph import Node
 
 SHARES = (15, 8)

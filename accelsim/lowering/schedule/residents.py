@@ -15,9 +15,7 @@ from itertools import groupby, pairwise
 from typing import NamedTuple
 
 from accelsim.errors import LoweringError
-from accelsim.lowering.ir import NO_RESIDENTS, ResidentChannels, Tiling
-from accelsim.lowering.layout import Layout
-from accelsim.lowering.tiling.search import SCORE_TOLERANCE
+from accelsim.lowering.ir import NO_RESIDENTS, SCORE_TOLERANCE, Layout, ResidentChannels, Tiling
 from accelsim.network.graph import Network, Node
 from accelsim.network.stream import numbered
 from accelsim.program.commands import Tile

@@ -5,35 +5,35 @@ from __future__ import annotations
 from math import isqrt
 
 from accelsim.config.machine import Machine
-from accelsim.lowering.layout import Layout
+from accelsim.lowering.ir import Layout
 from accelsim.network.graph import Node
 from accelsim.units import ceil_div, packed_bytes
 
 
-def least_dram_bytes(node: Node, batch: int, maps: Layout, machine: Machine) -> int:
+def least_dram_bytes(node: Node, batch: int, layout: Layout, machine: Machine) -> int:
     """The larger of what has to pass once and what a chip of this capacity has to move again; 0 for mere addresses."""
     if node.op.is_address:
         return 0
-    once = _compulsory_bytes(node, batch, maps, machine)
+    once = _compulsory_bytes(node, batch, layout, machine)
     if node.op.weighted or (node.op.multiplies_maps and node.inputs[0] != node.inputs[1]):
-        return max(once, _pebble_bytes(node, batch, maps, machine))
+        return max(once, _pebble_bytes(node, batch, layout, machine))
     return once
 
 
-def _compulsory_bytes(node: Node, batch: int, maps: Layout, machine: Machine) -> int:
+def _compulsory_bytes(node: Node, batch: int, layout: Layout, machine: Machine) -> int:
     """Inputs that are read, weights as stored, outputs; each once."""
-    total = packed_bytes(batch * node.output.elements, maps.by_name[node.name].tensor.bits)
+    total = packed_bytes(batch * node.output.elements, layout.by_name[node.name].tensor.bits)
     for name, size in dict(zip(node.inputs, node.sizes, strict=True)).items():
         if node.op.multiplies_maps:
-            total += packed_bytes(batch * size.elements, maps.by_name[name].tensor.bits)
+            total += packed_bytes(batch * size.elements, layout.by_name[name].tensor.bits)
             continue
         high = node.window.vertical.touched(0, node.output.height, size.height)
         pixels = high * node.window.horizontal.touched(0, node.output.width, size.width)
-        total += packed_bytes(batch * pixels * size.channels, maps.by_name[name].tensor.bits)
+        total += packed_bytes(batch * pixels * size.channels, layout.by_name[name].tensor.bits)
     return total + packed_bytes(node.stored_weight_bits(machine.array.weight_bits) if node.weights else 0, 1)
 
 
-def _pebble_bytes(node: Node, batch: int, maps: Layout, machine: Machine) -> int:
+def _pebble_bytes(node: Node, batch: int, layout: Layout, machine: Machine) -> int:
     """2 G sqrt(p_I p_F p_O / (R M)) - 2 M in bits, for G MACs on elements of p bits, of which an input meets R of a
     filter's weights, and M bits on chip (Chen et al., PASC 2022, arXiv 2204.08279; the form as recalled). At least 0.
 
@@ -44,8 +44,8 @@ def _pebble_bytes(node: Node, batch: int, maps: Layout, machine: Machine) -> int
     positions = vertical.reads(0, node.output.height, size.height) * horizontal.reads(0, node.output.width, size.width)
     macs = batch * (node.macs if node.op.multiplies_maps else positions * (node.nonzeros // node.window.elements))
     meets = ceil_div(vertical.kernel, vertical.stride) * ceil_div(horizontal.kernel, horizontal.stride)
-    widths = maps.by_name[node.inputs[0]].tensor.bits * maps.by_name[node.name].tensor.bits
-    right = maps.by_name[node.inputs[1]].tensor.bits if node.op.multiplies_maps else node.bits.weight
+    widths = layout.by_name[node.inputs[0]].tensor.bits * layout.by_name[node.name].tensor.bits
+    right = layout.by_name[node.inputs[1]].tensor.bits if node.op.multiplies_maps else node.bits.weight
     widths *= right or machine.array.weight_bits
     capacity = _capacity_bits(machine)
     return max(0, isqrt(4 * macs * macs * widths // (meets * capacity)) - 2 * capacity) // 8

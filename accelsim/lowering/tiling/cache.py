@@ -12,26 +12,11 @@ import numpy as np
 from accelsim.config.machine import Machine
 from accelsim.dataflows.work import Ratio
 from accelsim.errors import LoweringError
-from accelsim.lowering.ir import (
-    NO_RESIDENTS,
-    LayerTask,
-    ResidentChannels,
-    Tiling,
-    TilingContext,
-    layer_weight_bytes,
-    loaded_inputs,
-)
-from accelsim.lowering.layout import Layout
+from accelsim.lowering.ir import NO_RESIDENTS, LayerTask, Layout, ResidentChannels, Tiling, TilingContext, loaded_inputs
 from accelsim.lowering.schedule.weights import WeightResidents
-from accelsim.lowering.tiling.search import (
-    Stripes,
-    least_vector_room,
-    moving_score,
-    plan_vector,
-    planned,
-    stripes,
-    vector_dram_bytes,
-)
+from accelsim.lowering.tiling.footprint import layer_weight_bytes
+from accelsim.lowering.tiling.search import Stripes, planned, stripes
+from accelsim.lowering.tiling.vector import least_vector_room, moving_score, plan_vector, vector_dram_bytes
 from accelsim.network.graph import Node
 from accelsim.network.ops import on_vector_unit
 from accelsim.operators.table import Operator
@@ -42,18 +27,18 @@ and then comes as three tiles that are rounded up."""
 
 
 class LayerCost(NamedTuple):
-    """What a layer takes with a room for its tiles from `least` to `most`, and its plan, if that is one.
+    """What a layer takes with a room for its tiles from `least` to `most`, and its tiling, if that is one.
 
-    burst_bytes: of DRAM, bursts in full, by the estimate; asked_bytes: what is asked for, exact where elements are
+    burst_bytes: of DRAM, bursts in full, by the estimate; requested_bytes: what is asked for, exact where elements are
     whole bytes. score: what is to be small.
     """
 
     least: int
     most: int
     burst_bytes: int
-    asked_bytes: int
+    requested_bytes: int
     score: float
-    plan: Tiling | None
+    tiling: Tiling | None
 
 
 NOTHING = LayerCost(0, 0, 0, 0, 0, None)
@@ -76,8 +61,8 @@ def naming(node: Node) -> Iterator[None]:
 class PlanCacheEntry(NamedTuple):
     """Layers that are alike, in settings that are, and what is known of them."""
 
-    shape: LayerTask
-    limits: TilingContext
+    task: LayerTask
+    context: TilingContext
     known: list[LayerCost]
 
 
@@ -85,33 +70,33 @@ class PlanCacheEntry(NamedTuple):
 class TilingCache:
     """Looks for the plan of each layer once, and anew only where it would not fit, or might be bettered in more room.
 
-    families: by setting; alike: by all that makes layers alike, on the vector unit also what they do. limits_of: a
+    entries: by setting; alike: by all that makes layers alike, on the vector unit also what they do. contexts: of a
     layer with the whole activation buffer, room for weights, and whether its own stay. inputs: of each layer how many
     channels it reads, and how many of them are of which map. by_tensor: the maps that lie in each.
     """
 
     machine: Machine
     batch: int
-    maps: Layout
+    layout: Layout
     base: TilingContext = field(init=False)
-    families: dict[Setting, PlanCacheEntry] = field(default_factory=dict)
+    entries: dict[Setting, PlanCacheEntry] = field(default_factory=dict)
     alike: dict[tuple[LayerTask, TilingContext, Operator | None, int], PlanCacheEntry] = field(default_factory=dict)
-    shapes: dict[str, LayerTask] = field(default_factory=dict)
-    limits_of: dict[tuple[str, int, bool], TilingContext] = field(default_factory=dict)
+    tasks: dict[str, LayerTask] = field(default_factory=dict)
+    contexts: dict[tuple[str, int, bool], TilingContext] = field(default_factory=dict)
     inputs: dict[str, tuple[int, dict[str, int]]] = field(default_factory=dict)
     by_tensor: dict[str, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.base = TilingContext.of(self.machine)
-        for name, place in self.maps.by_name.items():
+        for name, place in self.layout.by_name.items():
             self.by_tensor.setdefault(place.tensor.name, []).append(name)
 
     def bits(self, name: str) -> int:
         """Of an element of a map."""
-        return self.maps.by_name[name].tensor.bits
+        return self.layout.by_name[name].tensor.bits
 
-    def limits(self, node: Node, room: int, pins: WeightResidents) -> TilingContext:
-        """The machine's limits, with the widths of the layer's data and the bytes that its tiles have."""
+    def context(self, node: Node, room: int, pins: WeightResidents) -> TilingContext:
+        """The machine's context, with the widths of the layer's data and the bytes that its tiles have."""
         weight_bytes = min(pins.room, self.base.weight_bytes)
         ifmap, ofmap = max(self.bits(name) for name in node.inputs), self.bits(node.name)
         if node.op.multiplies_maps:
@@ -126,89 +111,89 @@ class TilingCache:
             array=array,
             activation_bytes=room,
             weight_bytes=weight_bytes,
-            pinned=node.weights_name in pins.names,
+            resident_weights=node.weights_name in pins.names,
         )
 
-    def shape(self, node: Node, stays: ResidentChannels) -> LayerTask:
+    def task(self, node: Node, residents: ResidentChannels) -> LayerTask:
         """What the choice of a layer's plan depends on, if these maps stay."""
-        if node.name not in self.shapes:
-            self.shapes[node.name] = LayerTask.of(node, self.batch, self.maps)
-        return replace(self.shapes[node.name], loaded=self._loaded(node, stays), stored=_stored(node, stays))
+        if node.name not in self.tasks:
+            self.tasks[node.name] = LayerTask.of(node, self.batch, self.layout)
+        return replace(self.tasks[node.name], loaded=self._loaded(node, residents), stored=_stored(node, residents))
 
-    def cost(self, node: Node, room: int, stays: ResidentChannels, pins: WeightResidents) -> LayerCost:
+    def cost(self, node: Node, room: int, residents: ResidentChannels, pins: WeightResidents) -> LayerCost:
         """Of a layer with so much room for its tiles, if these maps and weights stay. Raises LoweringError."""
-        if node.op.is_address and not self.maps.copies[node.name]:
+        if node.op.is_address and not self.layout.copies[node.name]:
             return NOTHING
-        family = self._family(node, stays, pins)
-        for cost in family.known:
+        entry = self._entry(node, residents, pins)
+        for cost in entry.known:
             if cost.least <= room <= cost.most:
                 return cost
         with naming(node):
-            family.known.append(self._cost(node, family.shape, replace(family.limits, activation_bytes=room)))
-        return family.known[-1]
+            entry.known.append(self._cost(node, entry.task, replace(entry.context, activation_bytes=room)))
+        return entry.known[-1]
 
-    def stripes(self, node: Node, stays: ResidentChannels, pins: WeightResidents) -> dict[int, Stripes]:
+    def stripes(self, node: Node, residents: ResidentChannels, pins: WeightResidents) -> dict[int, Stripes]:
         """The plans of a layer on the array in stripes, these maps being on chip."""
-        family = self._family(node, stays, pins)
-        return stripes(family.shape, family.limits)
+        entry = self._entry(node, residents, pins)
+        return stripes(entry.task, entry.context)
 
     def weight_bytes(self, node: Node, pins: WeightResidents) -> int:
         """Of all weights of a layer in one tile."""
-        family = self._family(node, NO_RESIDENTS, pins)
-        return layer_weight_bytes(family.shape, family.limits)
+        entry = self._entry(node, NO_RESIDENTS, pins)
+        return layer_weight_bytes(entry.task, entry.context)
 
-    def _family(self, node: Node, stays: ResidentChannels, pins: WeightResidents) -> PlanCacheEntry:
+    def _entry(self, node: Node, residents: ResidentChannels, pins: WeightResidents) -> PlanCacheEntry:
         pinned = node.weights_name in pins.names
-        setting = (node.name, self._loaded(node, stays), _stored(node, stays), pins.room, pinned)
-        family = self.families.get(setting)
-        if family is None:
-            shape = self.shape(node, stays)
-            limits = self.limits_of.get((node.name, pins.room, pinned))
-            if limits is None:
-                limits = self.limits(node, self.base.activation_bytes, pins)
-                self.limits_of[node.name, pins.room, pinned] = limits
+        setting = (node.name, self._loaded(node, residents), _stored(node, residents), pins.room, pinned)
+        entry = self.entries.get(setting)
+        if entry is None:
+            task = self.task(node, residents)
+            context = self.contexts.get((node.name, pins.room, pinned))
+            if context is None:
+                context = self.context(node, self.base.activation_bytes, pins)
+                self.contexts[node.name, pins.room, pinned] = context
             does, weights = None, 0
             if on_vector_unit(node, self.machine):
                 does = node.op
                 weights = node.stored_weight_bits(self.machine.array.weight_bits) if node.is_depthwise else 0
-            family = self.alike.setdefault((shape, limits, does, weights), PlanCacheEntry(shape, limits, []))
-            self.families[setting] = family
-        return family
+            entry = self.alike.setdefault((task, context, does, weights), PlanCacheEntry(task, context, []))
+            self.entries[setting] = entry
+        return entry
 
-    def _cost(self, node: Node, shape: LayerTask, limits: TilingContext) -> LayerCost:
-        room = limits.activation_bytes
+    def _cost(self, node: Node, task: LayerTask, context: TilingContext) -> LayerCost:
+        room = context.activation_bytes
         if not on_vector_unit(node, self.machine):
-            best = planned(shape, limits)
+            best = planned(task, context)
         else:
-            least = least_vector_room(node, shape, limits)
+            least = least_vector_room(node, task, context)
             if least is not None and least <= room:
-                moved = round(vector_dram_bytes(node, shape, limits, 1, 1))
-                score = moving_score(moved, limits)
+                moved = round(vector_dram_bytes(node, task, context, 1, 1))
+                score = moving_score(moved, context)
                 return LayerCost(least, self.base.activation_bytes, moved, moved, score, None)
-            best = plan_vector(node, shape, limits)
-        moved, asked = (round(shape.times * each) for each in (best.burst_bytes, best.asked_bytes))
-        return LayerCost(best.activation_bytes, room, moved, asked, shape.times * best.score, best.plan)
+            best = plan_vector(node, task, context)
+        moved, requested = (round(task.times * each) for each in (best.burst_bytes, best.requested_bytes))
+        return LayerCost(best.activation_bytes, room, moved, requested, task.times * best.score, best.tiling)
 
-    def _loaded(self, node: Node, stays: ResidentChannels) -> int:
+    def _loaded(self, node: Node, residents: ResidentChannels) -> int:
         """Channels that a layer loads if these maps stay (`LayerTask.loaded`)."""
         if node.name not in self.inputs:
             self.inputs[node.name] = self._inputs(node)
         channels, parts = self.inputs[node.name]
-        return channels - sum(min(parts[name], stays[name]) for name in parts.keys() & stays.keys())
+        return channels - sum(min(parts[name], residents[name]) for name in parts.keys() & residents.keys())
 
     def _inputs(self, node: Node) -> tuple[int, dict[str, int]]:
-        read = [self.maps.by_name[name] for name in loaded_inputs(node)]
+        read = [self.layout.by_name[name] for name in loaded_inputs(node)]
         parts: dict[str, int] = {}
         for place in read:
             own = np.zeros(place.tensor.dims[3], dtype=np.bool_)
             own[place.channels] = True
             for name in self.by_tensor[place.tensor.name]:
-                part = int(np.count_nonzero(own[self.maps.by_name[name].channels]))
+                part = int(np.count_nonzero(own[self.layout.by_name[name].channels]))
                 if part:
                     parts[name] = parts.get(name, 0) + part
         return sum(len(place.channels) for place in read), parts
 
 
-def _stored(node: Node, stays: ResidentChannels) -> int:
+def _stored(node: Node, residents: ResidentChannels) -> int:
     """Channels that a layer stores if these maps stay."""
-    return node.output.channels - stays.get(node.name, 0)
+    return node.output.channels - residents.get(node.name, 0)

@@ -1,6 +1,6 @@
-"""What plans would take, estimated from their sizes for many at once: clocks, DRAM bytes, energy.
+"""Estimates of many tilings at once: clocks, DRAM bytes, energy.
 
-What is estimated only chooses; what the machine then simulates is exact.
+An estimate only chooses; the counts and clocks of a run are those of the machine.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from accelsim.dataflows.contract import DATAFLOWS, TIMINGS, DataflowName, Dimension
 from accelsim.lowering.ir import LayerTask, TilingContext
-from accelsim.lowering.tiling.space import Candidates, Ints, up
+from accelsim.lowering.tiling.space import Candidates, Ints
+from accelsim.units import ceil_div
 
 Floats = NDArray[np.floating[Any]]
 
@@ -32,22 +33,22 @@ class Folds:
     tiles: dict[Dimension, Floats | Ints]
 
 
-def requested_bytes(shape: LayerTask, limits: TilingContext, plans: Candidates) -> Floats:
+def requested_bytes(task: LayerTask, context: TilingContext, plans: Candidates) -> Floats:
     """Bytes that DMA asks for; exact where elements are whole bytes (`traffic.traffic`)."""
-    array = limits.array
-    loaded = plans.blocks.taken_total * plans.map_loads_each * (shape.loaded_inputs * array.ifmap_bits / 8)
+    array = context.array
+    loaded = plans.blocks.taken_total * plans.map_loads_each * (task.loaded_inputs * array.ifmap_bits / 8)
     bits, weights = array.stored_weights
-    all_weights = shape.output.channels * shape.group_inputs * shape.taps * bits / weights / 8
-    stored = shape.batch * shape.output.height * shape.output.width * shape.stored * array.ofmap_bits / 8
-    total: Floats = loaded + plans.weight_loads_each * (0.0 if limits.pinned else all_weights) + stored
+    all_weights = task.output.channels * task.group_inputs * task.taps * bits / weights / 8
+    stored = task.batch * task.output.height * task.output.width * task.stored * array.ofmap_bits / 8
+    total: Floats = loaded + plans.weight_loads_each * (0.0 if context.resident_weights else all_weights) + stored
     return total
 
 
 class Estimate:
     """Of each of these plans."""
 
-    def __init__(self, shape: LayerTask, limits: TilingContext, dataflow: DataflowName, plans: Candidates) -> None:
-        self.shape, self.limits, self.plans = shape, limits, plans
+    def __init__(self, task: LayerTask, context: TilingContext, dataflow: DataflowName, plans: Candidates) -> None:
+        self.task, self.context, self.plans = task, context, plans
         self.dataflow = DATAFLOWS[dataflow]
         self._transfers()
         self.burst_bytes = self._burst_bytes()
@@ -56,50 +57,50 @@ class Estimate:
 
     def _transfers(self) -> None:
         """Number, bursts and descriptors of the transfers of each operand; bursts are those of an average one."""
-        shape, limits, plans, blocks = self.shape, self.limits, self.plans, self.plans.blocks
-        array, burst = limits.array, limits.burst_bytes
-        tiles, loaded = plans.group_tiles * plans.in_tiles, max(1, shape.loaded_inputs)
-        self.map_loads = blocks.count * tiles * plans.map_loads_each * (shape.loaded_inputs > 0)
+        task, context, plans, blocks = self.task, self.context, self.plans, self.plans.blocks
+        array, burst = context.array, context.burst_bytes
+        tiles, loaded = plans.group_tiles * plans.in_tiles, max(1, task.loaded_inputs)
+        self.map_loads = blocks.count * tiles * plans.map_loads_each * (task.loaded_inputs > 0)
         bursts, self.map_parts = _region(
             (blocks.images, blocks.taken_rows, blocks.taken_cols, np.minimum(plans.groups * plans.ins, loaded)),
-            (shape.batch, shape.size.height, shape.size.width, shape.source_channels),
+            (task.batch, task.size.height, task.size.width, task.source_channels),
             array.ifmap_bits,
             burst,
         )
         largest = blocks.taken * np.minimum(plans.groups * plans.ins, loaded)
         self.map_bursts = bursts * (blocks.taken_total * loaded / (blocks.count * tiles * largest))
         tiles = tiles * plans.out_tiles
-        self.weight_loads = tiles * plans.weight_loads_each * (not limits.pinned)
+        self.weight_loads = tiles * plans.weight_loads_each * (not context.resident_weights)
         bits, weights = array.stored_weights
-        all_weights = shape.output.channels * shape.group_inputs * shape.taps * bits / weights / 8
+        all_weights = task.output.channels * task.group_inputs * task.taps * bits / weights / 8
         self.weight_bursts = all_weights / (tiles * burst) + 0.5
-        stored = shape.stored or shape.output.channels
-        channels = np.minimum(np.where(plans.gathers, shape.output.channels, plans.groups * plans.outs), stored)
-        ranges = np.where(shape.scattered & (channels < shape.output.channels), channels, 1)
+        stored = task.stored or task.output.channels
+        channels = np.minimum(np.where(plans.gathers, task.output.channels, plans.groups * plans.outs), stored)
+        ranges = np.where(task.scattered & (channels < task.output.channels), channels, 1)
         bursts, parts = _region(
             (blocks.images, blocks.rows, blocks.cols, channels // ranges),
-            (shape.batch, shape.output.height, shape.output.width, shape.target_channels),
+            (task.batch, task.output.height, task.output.width, task.target_channels),
             array.ofmap_bits,
             burst,
         )
         stores = blocks.count * np.where(plans.gathers, 1, plans.group_tiles * plans.out_tiles)
-        filled = shape.batch * shape.output.height * shape.output.width * stored / (stores * blocks.pixels * channels)
-        self.stores = stores * (shape.stored > 0)
+        filled = task.batch * task.output.height * task.output.width * stored / (stores * blocks.pixels * channels)
+        self.stores = stores * (task.stored > 0)
         self.store_bursts, self.store_parts = bursts * ranges * filled, parts * ranges
 
     def _folds(self) -> Folds:
-        shape, plans, array, dataflow = self.shape, self.plans, self.limits.array.shape, self.dataflow
-        pixels = shape.batch * shape.output.height * shape.output.width
+        task, plans, array, dataflow = self.task, self.plans, self.context.array.shape, self.dataflow
+        pixels = task.batch * task.output.height * task.output.width
         extents: dict[Dimension, tuple[Ints, int, Ints]] = {
             "m": (plans.blocks.pixels, pixels, plans.blocks.count),
-            "k": (shape.taps * plans.ins, shape.taps * shape.group_inputs, plans.in_tiles),
-            "n": (plans.outs, shape.group_outputs, plans.out_tiles),
+            "k": (task.taps * plans.ins, task.taps * task.group_inputs, plans.in_tiles),
+            "n": (plans.outs, task.group_outputs, plans.out_tiles),
         }
         row, col, (_, steps, step_tiles) = (extents[name] for name in (dataflow.rows, dataflow.cols, dataflow.streamed))
         shared = np.minimum(np.minimum(array.rows // row[0], array.cols // col[0]), plans.groups)
         packs = np.maximum(shared if TIMINGS[array.timing].packs_groups else 0 * shared, 1)
         row_tiles, col_tiles = _tiles(*row, array.rows), _tiles(*col, array.cols)
-        count = up(plans.groups, packs) * plans.group_tiles * row_tiles * col_tiles * step_tiles
+        count = ceil_div(plans.groups, packs) * plans.group_tiles * row_tiles * col_tiles * step_tiles
         used_rows = np.minimum(array.rows, packs * row[1] / row_tiles)
         used_cols = np.minimum(array.cols, packs * col[1] / col_tiles)
         load, stream, drain = self._fold(packs, used_rows, used_cols, steps / step_tiles)
@@ -112,10 +113,10 @@ class Estimate:
 
     def _fold(self, packs: Ints, rows: Floats, cols: Floats, steps: Floats) -> tuple[Floats, Floats, Floats]:
         """(load, stream, drain) clocks with SRAM ports."""
-        array = self.limits.array
+        array = self.context.array
         bits, weights = array.stored_weights
         weight_bits = bits / weights
-        ifmap = array.ifmap_bits / array.activation_port_bits * self.limits.ifmap_reuse(self.shape, self.dataflow.name)
+        ifmap = array.ifmap_bits / array.activation_port_bits * self.context.ifmap_reuse(self.task, self.dataflow.name)
         weight = weight_bits / array.weight_port_bits
         result = array.ofmap_bits / array.activation_port_bits
         psum = array.psum_bits / array.accumulator_port_bits
@@ -125,27 +126,27 @@ class Estimate:
             return zero, stream, np.maximum(0.0, array.shape.rows - stream)
         pinned, streamed = (weight, ifmap) if self.dataflow.pinned == "weight" else (ifmap, weight)
         load = np.maximum(rows, rows * cols / packs * pinned)
-        split = self.shape.taps * self.shape.group_inputs > array.shape.rows
+        split = self.task.taps * self.task.group_inputs > array.shape.rows
         out = steps * cols * np.maximum(result, psum if split else 0.0)
         return load, np.maximum(np.maximum(steps, steps * rows * streamed), out), zero
 
     def _burst_bytes(self) -> Floats:
         """DRAM bytes, bursts in full."""
         bursts = self.map_loads * self.map_bursts + self.weight_loads * self.weight_bursts
-        total: Floats = (bursts + self.stores * self.store_bursts) * self.limits.burst_bytes
+        total: Floats = (bursts + self.stores * self.store_bursts) * self.context.burst_bytes
         return total
 
     @property
     def energy_pj(self) -> Floats:
         """Energy of what differs from plan to plan: DRAM, SRAM, moves between PEs, leakage."""
-        shape, array, prices, tiles = self.shape, self.limits.array, self.limits.prices, self.folds.tiles
+        task, array, prices, tiles = self.task, self.context.array, self.context.prices, self.folds.tiles
         bits, weights = array.stored_weights
-        outputs = shape.batch * shape.output.elements
-        under_kernel = shape.positions * shape.size.channels * tiles["n"]
-        weights_read = shape.output.channels * shape.group_inputs * shape.taps * tiles["m"]
+        outputs = task.batch * task.output.elements
+        under_kernel = task.positions * task.size.channels * tiles["n"]
+        weights_read = task.output.channels * task.group_inputs * task.taps * tiles["m"]
         in_pes = self.dataflow.pinned == "psum"
         sums = 0.0 * tiles["k"] if in_pes else outputs * tiles["k"]
-        reuse = self.limits.ifmap_reuse(shape, self.dataflow.name)
+        reuse = self.context.ifmap_reuse(task, self.dataflow.name)
         sram_bits = under_kernel * reuse * array.ifmap_bits + weights_read * bits / weights
         sram_bits = sram_bits + 2 * np.maximum(0, sums - outputs) * array.psum_bits
         moved_bits = sums * array.shape.rows * array.psum_bits
@@ -156,7 +157,7 @@ class Estimate:
             moved_bits = moved_bits + under_kernel * shifted * array.ifmap_bits
         total: Floats = (
             self.burst_bytes * prices.dram_byte
-            + (sram_bits / 8 + requested_bytes(shape, self.limits, self.plans)) * prices.sram_byte
+            + (sram_bits / 8 + requested_bytes(task, self.context, self.plans)) * prices.sram_byte
             + moved_bits / 8 * prices.register_byte
             + self.cycles * prices.cycle
         )
@@ -167,38 +168,38 @@ class Estimate:
 
         A piece and the loads of the next one overlap, so a piece takes the longer of the two.
         """
-        shape, limits, plans, array = self.shape, self.limits, self.plans, self._array_cycles()
-        period = array / plans.pieces
+        task, context, plans, array = self.task, self.context, self.plans, self._array_cycles()
+        period = array / plans.iterations
         map_load = self._transfer(self.map_bursts, self.map_parts)
         weight_load = self._transfer(self.weight_bursts, np.ones_like(self.map_parts))
         store = self._transfer(self.store_bursts, self.store_parts)
-        stored = self.stores * self.store_bursts * limits.burst_bytes / limits.bytes_per_cycle / plans.pieces
+        stored = self.stores * self.store_bursts * context.burst_bytes / context.bytes_per_cycle / plans.iterations
         both = np.minimum(self.map_loads, self.weight_loads)
         one = np.maximum(self.map_loads, self.weight_loads) - both
         either = np.where(self.map_loads > self.weight_loads, map_load, weight_load)
         stepwise = (
             both * np.maximum(period, map_load + weight_load + stored)
             + one * np.maximum(period, either + stored)
-            + (plans.pieces - both - one) * np.maximum(period, stored)
+            + (plans.iterations - both - one) * np.maximum(period, stored)
         )
-        last = (shape.group_inputs - (plans.in_tiles - 1) * plans.ins) / plans.ins
-        full = period * plans.ins * plans.in_tiles / shape.group_inputs
+        last = (task.group_inputs - (plans.in_tiles - 1) * plans.ins) / plans.ins
+        full = period * plans.ins * plans.in_tiles / task.group_inputs
         waits = np.minimum(map_load + weight_load, full) - last * full
-        stepwise = stepwise + plans.pieces / plans.in_tiles * np.maximum(0, waits) * (plans.in_tiles > 1)
+        stepwise = stepwise + plans.iterations / plans.in_tiles * np.maximum(0, waits) * (plans.in_tiles > 1)
         loads = self.map_loads * map_load + self.weight_loads * weight_load
         busiest = (
             stepwise,
-            np.maximum(self.burst_bytes / limits.bytes_per_cycle, loads + store) + period,
+            np.maximum(self.burst_bytes / context.bytes_per_cycle, loads + store) + period,
             map_load + weight_load + array + store,
             self.stores * store,
         )
-        result: Floats = np.maximum.reduce(busiest) + 2 * limits.latency_cycles
+        result: Floats = np.maximum.reduce(busiest) + 2 * context.latency_cycles
         return result
 
     def _array_cycles(self) -> Floats:
         """All folds, their data on chip."""
-        folds, array = self.folds, self.limits.array.shape
-        if self.limits.overlap:
+        folds, array = self.folds, self.context.array.shape
+        if self.context.overlap:
             each = np.maximum(folds.load, folds.stream) + folds.drain
         else:
             each = folds.load + folds.stream + array.mac_latency * array.rows + array.cols
@@ -207,18 +208,18 @@ class Estimate:
 
     def _transfer(self, bursts: Floats, parts: Ints) -> Floats:
         """Clocks of a DMA engine for a load or store: its descriptors, issue, or the bus."""
-        limits = self.limits
-        issue = np.maximum(bursts, bursts * (limits.round_trip_cycles / limits.window_bursts))
-        bus = bursts * (limits.burst_bytes / limits.bytes_per_cycle)
-        hidden = np.minimum(bus, limits.window_bursts * (limits.burst_bytes / limits.bytes_per_cycle))
-        result: Floats = np.maximum(issue, bus) + np.maximum(0.0, limits.setup_cycles * parts - hidden)
+        context = self.context
+        issue = np.maximum(bursts, bursts * (context.round_trip_cycles / context.window_bursts))
+        bus = bursts * (context.burst_bytes / context.bytes_per_cycle)
+        hidden = np.minimum(bus, context.window_bursts * (context.burst_bytes / context.bytes_per_cycle))
+        result: Floats = np.maximum(issue, bus) + np.maximum(0.0, context.setup_cycles * parts - hidden)
         return result
 
 
 def _tiles(size: Ints, total: int, turns: Ints, width: int) -> Ints:
     """Array tiles over all turns of a loop, the last turn being what is left."""
     last = total - (turns - 1) * size
-    result: Ints = (turns - 1) * up(size, width) + up(last, width)
+    result: Ints = (turns - 1) * ceil_div(size, width) + ceil_div(last, width)
     return result
 
 

@@ -10,36 +10,15 @@ import numpy as np
 from accelsim.config.machine import Objective
 from accelsim.dataflows.contract import DataflowName
 from accelsim.errors import LoweringError
-from accelsim.lowering.ir import (
-    LayerTask,
-    Tiling,
-    TilingContext,
-    piece_bytes,
-    plan_for_overlap,
-    splits_channels,
-    vector_bytes,
-)
+from accelsim.lowering.ir import SCORE_TOLERANCE, Alternative, Alternatives, LayerTask, Tiling, TilingContext
 from accelsim.lowering.tiling.cost import Estimate, Floats, requested_bytes
-from accelsim.lowering.tiling.space import (
-    AxisTiles,
-    Candidates,
-    activation_bytes,
-    axis_tiles,
-    block_keys,
-    blocks_of,
-    fitting,
-    in_stripes,
-    sizes_of,
-    up,
-)
+from accelsim.lowering.tiling.footprint import ifmap_bytes
+from accelsim.lowering.tiling.space import Candidates, activation_bytes, fitting, in_stripes
 from accelsim.lowering.tiling.traffic import traffic
-from accelsim.network.graph import Node
+from accelsim.units import packed_bytes
 
-MOST_PIECES = 1 << 20
-"""Of a layer; more would take minutes to simulate and mean that the buffers are too small for it."""
-
-SCORE_TOLERANCE = 1.02
-"""Plans whose estimated clocks are this near to the least count as equally quick: fewer bytes decide."""
+MOST_ITERATIONS = 1 << 20
+"""Tile iterations of a layer; more would take minutes to simulate and mean that the buffers are too small for it."""
 
 MOST_ESTIMATED = 512
 """Of plans of all sizes; for objectives other than clocks those with the fewest bytes are estimated."""
@@ -52,29 +31,31 @@ MOST_COUNTED = 64
 
 
 class Planned(NamedTuple):
-    """The plan of a layer. activation_bytes: the least buffer that it fits; none that needs more is chosen for less, so
-    up to the buffer that it was chosen for it is the plan. burst_bytes: bursts in full, by the estimate; asked_bytes:
-    exact where elements are whole bytes. score: what was to be small."""
+    """The tiling of a layer, and its costs by estimate.
 
-    plan: Tiling
+    activation_bytes: the least buffer that it fits; up to the buffer that it was chosen for it is the tiling.
+    burst_bytes: bursts in full; requested_bytes: exact where elements are whole bytes. score: the objective's value.
+    """
+
+    tiling: Tiling
     activation_bytes: int
     burst_bytes: float
-    asked_bytes: float
+    requested_bytes: float
     score: float
 
 
 @lru_cache(maxsize=1 << 13)
-def planned(shape: LayerTask, limits: TilingContext) -> Planned:
+def planned(task: LayerTask, context: TilingContext) -> Planned:
     """Tile sizes, loop order and dataflow for a layer on the array, and what they take.
 
     Raises LoweringError where not even the smallest tiles fit.
     """
-    found = [best for dataflow in limits.dataflows if (best := _best(shape, limits, dataflow))]
+    found = [best for dataflow in context.dataflows if (best := _best(task, context, dataflow))]
     if not found:
         raise LoweringError("its smallest tile fits no half of the SRAM buffers")
-    _, pieces, chosen = min(found, key=lambda each: each[0])
-    if pieces > MOST_PIECES:
-        raise LoweringError(f"{pieces} pieces of tiles as small as fit, of which {MOST_PIECES} are the most")
+    _, iterations, chosen = min(found, key=lambda each: each[0])
+    if iterations > MOST_ITERATIONS:
+        raise LoweringError(f"{iterations} pieces of tiles as small as fit, of which {MOST_ITERATIONS} are the most")
     return chosen
 
 
@@ -83,106 +64,27 @@ class Stripes(NamedTuple):
 
     score: what is to be small."""
 
-    plan: Tiling
+    tiling: Tiling
     map_bytes: int
     dram_bytes: float
     score: float
 
 
 @lru_cache(maxsize=1 << 12)
-def stripes(shape: LayerTask, limits: TilingContext) -> dict[int, Stripes]:
+def stripes(task: LayerTask, context: TilingContext) -> dict[int, Stripes]:
     """The best plan with stripes of so many rows and all channels, by rows; weights are loaded once."""
-    array, found = limits.array, dict[int, Stripes]()
-    for dataflow in limits.dataflows:
-        plans = in_stripes(shape, limits, dataflow)
-        estimate, asked = Estimate(shape, limits, dataflow, plans), requested_bytes(shape, limits, plans)
-        loaded = up(plans.blocks.taken * shape.loaded_inputs * array.ifmap_bits, 8)
-        stored = up(plans.blocks.pixels * shape.stored * array.ofmap_bits, 8)
-        scores = asked if limits.objective == "dram_bytes" else _score(limits.objective, estimate)
+    array, found = context.array, dict[int, Stripes]()
+    for dataflow in context.dataflows:
+        plans = in_stripes(task, context, dataflow)
+        estimate, requested = Estimate(task, context, dataflow, plans), requested_bytes(task, context, plans)
+        loaded = ifmap_bytes(task, context, plans.blocks.taken, task.groups, task.group_inputs)
+        stored = packed_bytes(plans.blocks.pixels * task.stored, array.ofmap_bits)
+        scores = requested if context.objective == "dram_bytes" else _score(context.objective, estimate)
         for index, (rows, score) in enumerate(zip(plans.blocks.rows.tolist(), scores.tolist(), strict=True)):
             if rows not in found or score < found[rows].score:
-                maps, moved = 2 * int(loaded[index] + stored[index]), float(asked[index])
+                maps, moved = 2 * int(loaded[index] + stored[index]), float(requested[index])
                 found[rows] = Stripes(plans.plan(index, dataflow), maps, moved, score)
     return found
-
-
-def plan_vector(node: Node, shape: LayerTask, limits: TilingContext) -> Planned:
-    """Tile sizes for a layer on the vector unit, for the fewest bytes or for loads, work and stores to overlap.
-
-    Raises LoweringError where one output of one channel does not fit.
-    """
-    fewest = _fewest_vector_bytes(node, shape, limits) if limits.objective == "dram_bytes" else None
-    plan, least = fewest or plan_for_overlap(node, shape, limits)
-    moved = vector_dram_bytes(node, shape, limits, plan.rows, plan.cols)
-    return Planned(plan, least, moved, moved, moving_score(moved, limits))
-
-
-def moving_score(moved: float, limits: TilingContext) -> float:
-    """Of so many DRAM bytes alone, what is to be small: all that differs for a layer on the vector unit."""
-    cycles = moved / limits.bytes_per_cycle
-    energy = moved * limits.prices.dram_byte + cycles * limits.prices.cycle
-    return {"dram_bytes": moved, "cycles": cycles, "energy": energy, "edp": energy * cycles}[limits.objective]
-
-
-def least_vector_room(node: Node, shape: LayerTask, limits: TilingContext) -> int | None:
-    """The activation buffer from which on a layer on the vector unit moves the same; None if its tiles share halos."""
-    down, across = (axis_tiles(*key) for key in block_keys(shape)[1:])
-    if len(set(down.totals.tolist())) + len(set(across.totals.tolist())) > 2:
-        return None
-    return 2 * piece_bytes(node, shape, limits, 1 if splits_channels(node) else shape.output.channels, (1, 1, 1))[0]
-
-
-def _fewest_vector_bytes(node: Node, shape: LayerTask, limits: TilingContext) -> tuple[Tiling, int] | None:
-    """And the least activation buffer for which they are chosen."""
-    blocks = blocks_of(*block_keys(shape))
-    found: list[tuple[int, int, Tiling, int]] = []
-    for channels in sizes_of(shape.output.channels) if splits_channels(node) else (shape.output.channels,):
-        taken, given = blocks.taken * channels, blocks.pixels * channels
-        maps, weights = vector_bytes(node, shape, limits, channels, blocks.images, taken, given)
-        fits = np.flatnonzero(maps <= limits.activation_half)
-        if len(fits) and weights <= limits.weight_half:
-            best = fits[np.lexsort((blocks.count[fits], blocks.taken_total[fits]))[0]]
-            images, rows, cols = (int(each[best]) for each in (blocks.images, blocks.rows, blocks.cols))
-            plan = Tiling(images, rows, cols, 1, channels, channels)
-            found.append(
-                (
-                    int(blocks.taken_total[best]),
-                    len(found),
-                    plan,
-                    2 * int(np.broadcast_to(maps, blocks.images.shape)[best]),
-                )
-            )
-    return min(found)[2:] if found else None
-
-
-def vector_dram_bytes(node: Node, shape: LayerTask, limits: TilingContext, rows: int, cols: int) -> float:
-    """DRAM bytes of a layer on the vector unit in pieces of so many rows and columns, halos included."""
-    array, output, size, window = limits.array, shape.output, shape.size, shape.window
-    down = axis_tiles(window.vertical, output.height, size.height)
-    across = axis_tiles(window.horizontal, output.width, size.width)
-    pixels = _total(down, rows) * _total(across, cols)
-    given = output.height * output.width * shape.stored * array.ofmap_bits
-    weights = node.stored_weight_bits(array.weight_bits) / 8 if node.is_depthwise and not limits.pinned else 0.0
-    return shape.batch * (pixels * shape.loaded * array.ifmap_bits + given) / 8 + weights
-
-
-def _total(tiles: AxisTiles, size: int) -> int:
-    """Input rows, or columns, that tiles of this size read, halos counted as often."""
-    return int(tiles.totals[np.flatnonzero(tiles.sizes <= size)[0]])
-
-
-class Considered(NamedTuple):
-    """A plan that was estimated. pieces: steps of the layer; DRAM bytes are whole bursts.
-
-    score: what was to be small; with the fewest bytes as the objective these, and then clocks.
-    """
-
-    plan: Tiling
-    score: tuple[float, ...]
-    pieces: int
-    cycles: float
-    burst_bytes: float
-    energy_pj: float
 
 
 class _Ranked(NamedTuple):
@@ -198,12 +100,12 @@ class _Ranked(NamedTuple):
     chosen: int
     least: float | None
 
-    def at(self, index: int, dataflow: DataflowName) -> Considered:
+    def at(self, index: int, dataflow: DataflowName) -> Alternative:
         """One of them."""
         estimate = self.estimate
         score = (*(() if self.least is None else (self.least,)), float(self.score[index]))
         numbers = (float(each[index]) for each in (estimate.cycles, estimate.burst_bytes, estimate.energy_pj))
-        return Considered(self.plans.plan(index, dataflow), score, int(self.plans.pieces[index]), *numbers)
+        return Alternative(self.plans.plan(index, dataflow), score, int(self.plans.iterations[index]), *numbers)
 
     def noteworthy(self) -> list[int]:
         """The one that is chosen, the best of each loop order, and the next best of all sizes."""
@@ -215,28 +117,27 @@ class _Ranked(NamedTuple):
         return list(dict.fromkeys([self.chosen, *others, *next_best]))
 
 
-def considered(shape: LayerTask, limits: TilingContext) -> tuple[int, int, list[Considered]]:
-    """How many plans fit, how many were estimated, and the chosen one, the best of each dataflow and loop order and the
-    next best of each dataflow, after the first by what was to be small."""
-    by_dataflow = {dataflow: _ranked(shape, limits, dataflow) for dataflow in limits.dataflows}
+def alternatives(task: LayerTask, context: TilingContext) -> Alternatives:
+    """The chosen tiling, the best of each dataflow and loop order and the next best of each dataflow, by score."""
+    by_dataflow = {dataflow: _ranked(task, context, dataflow) for dataflow in context.dataflows}
     rankings = {dataflow: ranked for dataflow, ranked in by_dataflow.items() if ranked is not None}
     fitted = sum(ranked.fitted for ranked in rankings.values())
     estimated = sum(len(ranked.score) for ranked in rankings.values())
-    bests, rest = list[Considered](), list[Considered]()
+    bests, rest = list[Alternative](), list[Alternative]()
     for dataflow, ranked in rankings.items():
         best, *others = (ranked.at(index, dataflow) for index in ranked.noteworthy())
         bests.append(best)
         rest += others
     chosen = min(bests, key=lambda each: each.score)
     rest += [each for each in bests if each is not chosen]
-    return fitted, estimated, [chosen, *sorted(rest, key=lambda each: each.score)]
+    return Alternatives(fitted, estimated, (chosen, *sorted(rest, key=lambda each: each.score)))
 
 
 def _best(
-    shape: LayerTask, limits: TilingContext, dataflow: DataflowName
+    task: LayerTask, context: TilingContext, dataflow: DataflowName
 ) -> tuple[tuple[float, ...], int, Planned] | None:
     """(what is to be small, pieces, plan) of the best with a dataflow."""
-    ranked = _ranked(shape, limits, dataflow)
+    ranked = _ranked(task, context, dataflow)
     if ranked is None:
         return None
     chosen, plans = ranked.chosen, ranked.plans
@@ -245,44 +146,44 @@ def _best(
     only = plans.at(np.array([chosen]))
     best = Planned(
         plans.plan(chosen, dataflow),
-        int(activation_bytes(shape, limits, only)[0]),
+        int(activation_bytes(task, context, only)[0]),
         float(ranked.estimate.burst_bytes[chosen]),
-        float(requested_bytes(shape, limits, only)[0]),
+        float(requested_bytes(task, context, only)[0]),
         found[0],
     )
-    return found, int(plans.pieces[chosen]), best
+    return found, int(plans.iterations[chosen]), best
 
 
-def _ranked(shape: LayerTask, limits: TilingContext, dataflow: DataflowName) -> _Ranked | None:
+def _ranked(task: LayerTask, context: TilingContext, dataflow: DataflowName) -> _Ranked | None:
     """None where nothing fits."""
-    objective = limits.objective
-    plans = fitting(shape, limits, dataflow, all_sizes=objective != "cycles")
+    objective = context.objective
+    plans = fitting(task, context, dataflow, all_sizes=objective != "cycles")
     fitted, least = len(plans.ins), None
     if not fitted:
         return None
     if objective == "dram_bytes":
-        least, plans = _least(shape, limits, dataflow, plans)
+        least, plans = _least(task, context, dataflow, plans)
     elif objective != "cycles":
-        plans = plans.at(np.argsort(requested_bytes(shape, limits, plans), kind="stable")[:MOST_ESTIMATED])
-    estimate = Estimate(shape, limits, dataflow, plans)
+        plans = plans.at(np.argsort(requested_bytes(task, context, plans), kind="stable")[:MOST_ESTIMATED])
+    estimate = Estimate(task, context, dataflow, plans)
     score = _score(objective, estimate)
     near = np.flatnonzero(score <= SCORE_TOLERANCE * score.min())
-    chosen = int(near[np.lexsort((score[near], plans.pieces[near], estimate.burst_bytes[near]))[0]])
+    chosen = int(near[np.lexsort((score[near], plans.iterations[near], estimate.burst_bytes[near]))[0]])
     return _Ranked(fitted, plans, estimate, score, chosen, least)
 
 
 def _least(
-    shape: LayerTask, limits: TilingContext, dataflow: DataflowName, plans: Candidates
+    task: LayerTask, context: TilingContext, dataflow: DataflowName, plans: Candidates
 ) -> tuple[float, Candidates]:
     """The fewest bytes, and the plans that ask for no more."""
-    asked = requested_bytes(shape, limits, plans)
-    array = limits.array
+    requested = requested_bytes(task, context, plans)
+    array = context.array
     if array.ifmap_bits % 8 or array.ofmap_bits % 8 or array.stored_weights.part % (8 * array.stored_weights.whole):
-        plans = plans.at(np.argsort(asked, kind="stable")[:MOST_COUNTED])
-        counted = [traffic(shape, plans.plan(index, dataflow), array).bytes for index in range(len(plans.ins))]
-        asked = np.array(counted, dtype=np.float64)
-    least = asked.min()
-    return float(least), plans.at(np.flatnonzero(asked == least))
+        plans = plans.at(np.argsort(requested, kind="stable")[:MOST_COUNTED])
+        counted = [traffic(task, plans.plan(index, dataflow), array).bytes for index in range(len(plans.ins))]
+        requested = np.array(counted, dtype=np.float64)
+    least = requested.min()
+    return float(least), plans.at(np.flatnonzero(requested == least))
 
 
 def _score(objective: Objective, estimate: Estimate) -> Floats:

@@ -1,4 +1,4 @@
-"""Plans of a layer on the array that fit, as arrays with an element for each.
+"""Tilings of a layer on the array that fit, as arrays with an element for each.
 
 Tile sizes are those that cut an extent into another number of tiles: of all sizes that give the same number the
 smallest fits best and moves no more. Input channels are cut into as few tiles as fit, as their number moves nothing.
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from accelsim.dataflows.contract import DataflowName
 from accelsim.lowering.ir import LayerTask, Order, Tiling, TilingContext
+from accelsim.lowering.tiling.footprint import ifmap_bytes, most_inputs, places, result_bytes, weight_bytes
 from accelsim.operators.shapes import Axis
 from accelsim.units import ceil_div
 
@@ -32,11 +33,6 @@ ORDERS: tuple[Order, ...] = (
 channels load as much as inside of either, with more sums waiting."""
 
 
-def up(numerator: Ints | int, denominator: Ints | int) -> Ints:
-    """The quotient, rounded up."""
-    return np.asarray(-(-numerator // denominator))
-
-
 @lru_cache(maxsize=1 << 10)
 def sizes_of(extent: int) -> tuple[int, ...]:
     """The smallest tile for each number of tiles, largest first."""
@@ -45,6 +41,12 @@ def sizes_of(extent: int) -> tuple[int, ...]:
         sizes.append(size)
         size = ceil_div(extent, ceil_div(extent, size - 1))
     return (*sizes, 1)
+
+
+def windows(axis: Axis, outputs: int, size: int, extent: int) -> list[int]:
+    """Input rows (or columns) that the tiles of an axis read, halos included."""
+    taken = (axis.taken(start, min(start + size, outputs), extent) for start in range(0, outputs, size))
+    return [high - low for low, high in taken]
 
 
 AxisKey = tuple[Axis, int, int]
@@ -66,14 +68,10 @@ def axis_tiles(axis: Axis, outputs: int, extent: int) -> AxisTiles:
     sizes = sizes_of(outputs)
     widest, totals = [], []
     for size in sizes:
-        starts = np.arange(0, outputs, size)
-        stops = np.minimum(starts + size, outputs)
-        low = np.clip(starts * axis.stride - axis.pad, 0, extent - 1)
-        high = (stops - 1) * axis.stride - axis.pad + (axis.kernel - 1) * axis.dilation + 1
-        taken = np.maximum(np.minimum(high, extent), low + 1) - low
-        widest.append(int(taken.max()))
-        totals.append(int(taken.sum()))
-    return AxisTiles(np.array(sizes), up(outputs, np.array(sizes)), np.array(widest), np.array(totals))
+        taken = windows(axis, outputs, size, extent)
+        widest.append(max(taken))
+        totals.append(sum(taken))
+    return AxisTiles(np.array(sizes), ceil_div(outputs, np.array(sizes)), np.array(widest), np.array(totals))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +112,7 @@ def blocks_of(batch: int, vertical: AxisKey, horizontal: AxisKey) -> Blocks:
         images=many,
         rows=down.sizes[row],
         cols=across.sizes[col],
-        count=up(batch, many) * down.counts[row] * across.counts[col],
+        count=ceil_div(batch, many) * down.counts[row] * across.counts[col],
         pixels=many * down.sizes[row] * across.sizes[col],
         taken_rows=down.widest[row],
         taken_cols=across.widest[col],
@@ -122,12 +120,12 @@ def blocks_of(batch: int, vertical: AxisKey, horizontal: AxisKey) -> Blocks:
     )
 
 
-def block_keys(shape: LayerTask) -> tuple[int, AxisKey, AxisKey]:
+def block_keys(task: LayerTask) -> tuple[int, AxisKey, AxisKey]:
     """What the pieces that the map of a layer can be cut into depend on."""
     return (
-        shape.batch,
-        (shape.window.vertical, shape.output.height, shape.size.height),
-        (shape.window.horizontal, shape.output.width, shape.size.width),
+        task.batch,
+        (task.window.vertical, task.output.height, task.size.height),
+        (task.window.horizontal, task.output.width, task.size.width),
     )
 
 
@@ -150,13 +148,13 @@ class Candidates:
         return self.order <= 1
 
     @property
-    def pieces(self) -> Ints:
-        """Steps of the layer."""
+    def iterations(self) -> Ints:
+        """Tile iterations of the layer."""
         return self.blocks.count * self.group_tiles * self.out_tiles * self.in_tiles
 
     @property
     def map_loads_each(self) -> Ints:
-        """How often each tile of the input map is loaded (`traffic.loads`)."""
+        """How often each tile of the input map is loaded (`ir.loads_each`)."""
         sums_stay = ((self.order == 0) | (self.order == 2)) & (self.in_tiles > 1)
         weights_stay = (self.order == 4) & ((self.in_tiles > 1) | (self.blocks.count > 1))
         return np.where(sums_stay | weights_stay, self.out_tiles, 1)
@@ -180,31 +178,31 @@ class Candidates:
         return Tiling(images, rows, cols, groups, outs, ins, ORDERS[self.order[index]], dataflow)
 
 
-def fitting(shape: LayerTask, limits: TilingContext, dataflow: DataflowName, *, all_sizes: bool = True) -> Candidates:
+def fitting(task: LayerTask, context: TilingContext, dataflow: DataflowName, *, all_sizes: bool = True) -> Candidates:
     """All plans whose tiles fit their buffers and whose partial sums fit half of the accumulator.
 
     all_sizes: else columns are cut into few tiles only, and channels as the columns of the array fit.
     """
-    blocks = (blocks_of if all_sizes else _usual)(*block_keys(shape))
-    columns = 1 if all_sizes else limits.array.shape.cols
-    space = _Space(shape, limits, dataflow, blocks, *_channel_tiles(shape.groups, shape.group_outputs, columns))
+    blocks = (blocks_of if all_sizes else _usual)(*block_keys(task))
+    columns = 1 if all_sizes else context.array.shape.cols
+    space = _Space(task, context, dataflow, blocks, *_channel_tiles(task.groups, task.group_outputs, columns))
     orders = [order for order in range(len(ORDERS)) if order in (0, 2) or dataflow != "os"]
     found = [space.whole((0, 2, 4)), space.split(orders, all_sizes=all_sizes)]
     block, channel, ins, order = (np.concatenate(each) for each in zip(*found, strict=True))
     return _candidates(space, (block, channel, ins, order))
 
 
-def in_stripes(shape: LayerTask, limits: TilingContext, dataflow: DataflowName) -> Candidates:
+def in_stripes(task: LayerTask, context: TilingContext, dataflow: DataflowName) -> Candidates:
     """Those of them whose pieces are whole rows of an image, several of it, with all channels."""
-    blocks, output = blocks_of(*block_keys(shape)), shape.output
+    blocks, output = blocks_of(*block_keys(task)), task.output
     banded = (blocks.images == 1) & (blocks.cols == output.width) & (blocks.rows < output.height)
-    channels = np.array([shape.groups]), np.array([shape.group_outputs])
-    space = _Space(shape, limits, dataflow, blocks.at(np.flatnonzero(banded)), *channels)
+    channels = np.array([task.groups]), np.array([task.group_outputs])
+    space = _Space(task, context, dataflow, blocks.at(np.flatnonzero(banded)), *channels)
     return _candidates(space, space.whole((0,)))
 
 
 def _candidates(space: _Space, found: Found) -> Candidates:
-    shape, (block, channel, ins, order) = space.shape, found
+    task, (block, channel, ins, order) = space.task, found
     groups, outs = space.groups[channel], space.outs[channel]
     return Candidates(
         space.blocks.at(block),
@@ -212,9 +210,9 @@ def _candidates(space: _Space, found: Found) -> Candidates:
         outs,
         ins,
         order,
-        up(shape.groups, groups),
-        up(shape.group_outputs, outs),
-        up(shape.group_inputs, ins),
+        ceil_div(task.groups, groups),
+        ceil_div(task.group_outputs, outs),
+        ceil_div(task.group_inputs, ins),
     )
 
 
@@ -230,7 +228,7 @@ Found = tuple[Ints, Ints, Ints, Ints]
 def _usual(batch: int, vertical: AxisKey, horizontal: AxisKey) -> Blocks:
     """Blocks of whole rows or halves, quarters and eighths, and single rows however cut."""
     blocks, width = blocks_of(batch, vertical, horizontal), horizontal[1]
-    pieces = up(width, blocks.cols)
+    pieces = ceil_div(width, blocks.cols)
     return blocks.at(np.flatnonzero((blocks.rows == 1) | np.isin(pieces, (1, 2, 4, 8))))
 
 
@@ -239,29 +237,21 @@ def _channel_tiles(groups: int, group_outputs: int, unit: int) -> tuple[Ints, In
     """Tiles of whole groups, and of output channels of one group; in multiples of so many, and one, each once."""
     several, outs = np.array(sizes_of(groups)[:-1], np.int64), np.array(sizes_of(group_outputs))
     if unit > 1:
-        outs = np.unique(np.minimum(np.append(up(outs, unit) * unit, 1), outs[0]))[::-1]
+        outs = np.unique(np.minimum(np.append(ceil_div(outs, unit) * unit, 1), outs[0]))[::-1]
     whole = np.full_like(several, group_outputs)
     return np.concatenate((several, np.ones_like(outs))), np.concatenate((whole, outs))
 
 
-def _result_bytes(shape: LayerTask, limits: TilingContext, pixels: Ints, turns: Ints, channels: Ints | int) -> Ints:
-    """Bytes that the results of a piece need, if there are so many of them."""
-    bits = limits.array.ofmap_bits
-    bits = ceil_div(bits, 8) * 8 if shape.scattered else bits
-    return np.where(turns == 1, 1, 2) * up(pixels * np.minimum(channels, shape.stored) * bits, 8)
-
-
-def activation_bytes(shape: LayerTask, limits: TilingContext, plans: Candidates) -> Ints:
-    """Bytes of the activation buffer that each of these plans needs."""
-    blocks, whole = plans.blocks, plans.in_tiles == 1
-    count = shape.times * blocks.count
-    channels = np.where(whole, np.minimum(plans.groups * plans.ins, shape.loaded_inputs), plans.ins)
-    loaded = up(blocks.taken * (channels * (shape.loaded_inputs > 0)) * limits.array.ifmap_bits, 8)
-    places = np.where(whole & (count * plans.group_tiles == 1), 1, 2)
-    turns = count * np.where(plans.gathers, 1, plans.group_tiles * plans.out_tiles)
-    stored = np.where(plans.gathers, shape.output.channels, plans.groups * plans.outs)
-    result: Ints = places * loaded + _result_bytes(shape, limits, blocks.pixels, turns, stored)
-    return result
+def activation_bytes(task: LayerTask, context: TilingContext, plans: Candidates) -> Ints:
+    """Bytes of the activation buffer that each of these tilings needs."""
+    blocks, count = plans.blocks, task.times * plans.blocks.count
+    ifmap = ifmap_bytes(task, context, blocks.taken, plans.groups, plans.ins)
+    results = np.where(plans.gathers, task.output.channels, plans.groups * plans.outs)
+    stores = count * np.where(plans.gathers, 1, plans.group_tiles * plans.out_tiles)
+    total: Ints = places(count * plans.group_tiles * plans.in_tiles) * ifmap + places(stores) * result_bytes(
+        task, context, blocks.pixels, results
+    )
+    return total
 
 
 class _Space:
@@ -271,38 +261,43 @@ class _Space:
     """
 
     def __init__(
-        self, shape: LayerTask, limits: TilingContext, dataflow: DataflowName, blocks: Blocks, groups: Ints, outs: Ints
+        self, task: LayerTask, context: TilingContext, dataflow: DataflowName, blocks: Blocks, groups: Ints, outs: Ints
     ) -> None:
-        self.shape, self.limits, self.dataflow = shape, limits, dataflow
+        self.task, self.context, self.dataflow = task, context, dataflow
         self.blocks, self.groups, self.outs = blocks, groups, outs
-        self.group_tiles = up(shape.groups, self.groups)
-        self.out_tiles = up(shape.group_outputs, self.outs)
-        self.count, self.pixels = shape.times * self.blocks.count[:, None], self.blocks.pixels[:, None]
+        self.group_tiles = ceil_div(task.groups, self.groups)
+        self.out_tiles = ceil_div(task.group_outputs, self.outs)
+        self.count, self.pixels = task.times * self.blocks.count[:, None], self.blocks.pixels[:, None]
         self.taken = self.blocks.taken[:, None]
-        gathered = _result_bytes(shape, limits, self.pixels, self.count, shape.output.channels)
-        turns = self.count * self.group_tiles * self.out_tiles
+        iterations = self.count * self.group_tiles * self.out_tiles
+        gathered = places(self.count) * result_bytes(task, context, self.pixels, task.output.channels)
         self.results = {
-            True: np.broadcast_to(gathered, self._shape),
-            False: _result_bytes(shape, limits, self.pixels, turns, self.groups * self.outs),
+            True: np.broadcast_to(gathered, self._extents),
+            False: places(iterations) * result_bytes(task, context, self.pixels, self.groups * self.outs),
         }
 
     def whole(self, orders: Sequence[int]) -> Found:
         """With all input channels of a group in one tile, in each of these orders."""
-        shape, limits, array = self.shape, self.limits, self.limits.array
-        ins = shape.group_inputs
-        map_bytes = up(self.taken * np.minimum(self.groups * ins, shape.loaded_inputs) * array.ifmap_bits, 8)
-        map_bytes = map_bytes * np.where(self.count * self.group_tiles == 1, 1, 2)
-        weight_places = np.where(shape.times * self.group_tiles * self.out_tiles == 1, 1, 2)
-        fits = (weight_places * self._weights(ins) <= limits.weight_bytes) & (self.pixels <= self._fold_pixels())
-        room = limits.activation_bytes - map_bytes
+        task, context, ins = self.task, self.context, self.task.group_inputs
+        map_bytes = places(self.count * self.group_tiles) * ifmap_bytes(task, context, self.taken, self.groups, ins)
+        weights = places(task.times * self.group_tiles * self.out_tiles) * weight_bytes(
+            task, context, self.groups, self.outs, ins
+        )
+        fits = (weights <= context.weight_bytes) & (self.pixels <= self._fold_pixels())
+        room = context.activation_bytes - map_bytes
         number, block, channel = np.nonzero([fits & (self.results[_gathers(order)] <= room) for order in orders])
         return block, channel, np.full_like(block, ins), np.array(orders, np.int64)[number]
 
     def split(self, orders: Sequence[int], *, all_sizes: bool) -> Found:
         """With as many input channels of one group as fit, and not all, in each of these orders."""
-        most = {gathers: self._most_inputs(gathers) for gathers in (True, False)}
+        most = {
+            gathers: most_inputs(
+                self.task, self.context, self.taken, self.outs, self.context.activation_bytes - self.results[gathers]
+            )
+            for gathers in (True, False)
+        }
         parts = {
-            gathers: (self.groups == 1) & (ins > 0) & (ins < self.shape.group_inputs) for gathers, ins in most.items()
+            gathers: (self.groups == 1) & (ins > 0) & (ins < self.task.group_inputs) for gathers, ins in most.items()
         }
         number, block, channel = np.nonzero([parts[_gathers(order)] & self._sums_fit(order) for order in orders])
         order = np.array(orders, np.int64)[number]
@@ -311,44 +306,24 @@ class _Space:
         again = by_order % max(1, len(order))
         return block[again], channel[again], np.concatenate(cuts)[by_order], order[again]
 
-    def _most_inputs(self, gathers: bool) -> Ints:
-        """Input channels of a group that fit twice beside the results."""
-        shape, limits, array = self.shape, self.limits, self.limits.array
-        bits, weights = array.stored_weights
-        map_room = (limits.activation_bytes - self.results[gathers]) // 2
-        weight_room = limits.weight_bytes // 2
-        on_chip = np.full_like(map_room, shape.group_inputs)
-        ins = np.minimum(
-            map_room * 8 // (self.taken * array.ifmap_bits) if shape.loaded_inputs else on_chip,
-            on_chip if limits.pinned else weight_room * 8 * weights // (self.outs * shape.taps * bits),
-        )
-        return np.where(map_room >= 0, ins, 0)
-
     def _cuts(self, most: Ints, all_sizes: bool) -> tuple[Ints, ...]:
         """As few tiles as there must be, or twice as many, of equal size, or full rows of the array if these fit."""
         if all_sizes:
-            return (up(self.shape.group_inputs, up(self.shape.group_inputs, most)),)
-        rows, sizes = self.limits.array.shape.rows, []
-        turns = up(self.shape.group_inputs, most)
-        for size in (up(self.shape.group_inputs, turns), up(self.shape.group_inputs, 2 * turns)):
-            full = up(size, rows) * rows
+            return (ceil_div(self.task.group_inputs, ceil_div(self.task.group_inputs, most)),)
+        rows, sizes = self.context.array.shape.rows, []
+        turns = ceil_div(self.task.group_inputs, most)
+        for size in (ceil_div(self.task.group_inputs, turns), ceil_div(self.task.group_inputs, 2 * turns)):
+            full = ceil_div(size, rows) * rows
             sizes += [size, np.where(full <= most, full, size)]
         return tuple(sizes)
 
-    def _weights(self, ins: int) -> Ints:
-        """Bytes of a tile."""
-        if self.limits.pinned:
-            return np.zeros_like(self.outs)
-        bits, weights = self.limits.array.stored_weights
-        return up(up(self.groups * self.outs * ins * self.shape.taps * bits, weights), 8)
-
     def _fold_pixels(self) -> Ints:
         """How many pixels a piece may have for the sums of a fold to fit half of the accumulator."""
-        array = self.limits.array.shape
-        most = self.limits.psums_half
+        array = self.context.array.shape
+        most = self.context.psums_half
         if self.dataflow == "os":
             return np.full_like(self.outs, 1 << 60)
-        depth = self.shape.taps * self.shape.group_inputs
+        depth = self.task.taps * self.task.group_inputs
         packed = np.maximum(1, np.minimum(array.rows // depth, self.groups))
         if self.dataflow == "is":
             return np.where(self.outs * array.cols <= most, 1 << 60, most // (self.outs * packed))
@@ -358,18 +333,18 @@ class _Space:
 
     def _sums_fit(self, order: int) -> NDArray[np.bool_]:
         """Whether the sums that wait while the loop over input channels goes on fit."""
-        array, shape = self.limits.array.shape, self.shape
+        array, task = self.context.array.shape, self.task
         if self.dataflow == "os":
             return (self.pixels <= array.rows) & (self.outs <= array.cols)
         pixels: Ints | int = self.pixels
         outs: Ints | int = self.outs
         if ORDERS[order][3] == "outputs":
-            outs = shape.group_outputs
+            outs = task.group_outputs
         elif ORDERS[order][3] == "map":
-            pixels = shape.batch * shape.output.height * shape.output.width
-        result: NDArray[np.bool_] = np.broadcast_to(pixels * outs <= self.limits.psums_half, self._shape)
+            pixels = task.batch * task.output.height * task.output.width
+        result: NDArray[np.bool_] = np.broadcast_to(pixels * outs <= self.context.psums_half, self._extents)
         return result
 
     @property
-    def _shape(self) -> tuple[int, int]:
+    def _extents(self) -> tuple[int, int]:
         return len(self.blocks.count), len(self.outs)

@@ -1,0 +1,60 @@
+"""The part of a layer that a Work is: its matrix product, and the pixels and kernel positions under it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from accelsim.dataflows.contract import DataflowName, Gemm
+from accelsim.dataflows.work import Ratio
+from accelsim.network.graph import Node
+from accelsim.operators.shapes import Axis
+from accelsim.program.commands import Work
+from accelsim.program.tensors import Range
+
+Block = tuple[Range, Range, Range]
+"""Images, rows and columns of a feature map."""
+
+
+def gemm_of(node: Node, work: Work) -> Gemm:
+    """The matrix product of a part of a layer on the array: of whole groups, or of a part of one."""
+    depth = node.output.channels // node.groups
+    groups = (work.channels.stop - 1) // depth - work.channels.start // depth + 1
+    pixels = work.images.size * work.rows.size * work.cols.size
+    return Gemm(groups, pixels, node.window.elements * work.reduction.size, work.channels.size // groups)
+
+
+def input_window(node: Node, block: Block) -> Block:
+    """The part of the input map that the outputs of a block read, halo included."""
+    images, rows, cols = block
+    vertical, horizontal = node.window.vertical, node.window.horizontal
+    return (
+        images,
+        Range(*vertical.taken(rows.start, rows.stop, node.sizes[0].height)),
+        Range(*horizontal.taken(cols.start, cols.stop, node.sizes[0].width)),
+    )
+
+
+def input_pixels(node: Node, work: Work) -> int:
+    """Input pixels that a part of a layer reads, each counted once."""
+    size, window = node.sizes[0], node.window
+    high = window.vertical.touched(work.rows.start, work.rows.stop, size.height)
+    return work.images.size * high * window.horizontal.touched(work.cols.start, work.cols.stop, size.width)
+
+
+def kernel_positions(node: Node, work: Work) -> int:
+    """(output pixel, kernel position) pairs of a part of a layer that are not on padding."""
+    vertical = _reads(node.window.vertical, *work.rows[:2], node.sizes[0].height)
+    return work.images.size * vertical * _reads(node.window.horizontal, *work.cols[:2], node.sizes[0].width)
+
+
+@lru_cache(maxsize=1 << 12)
+def _reads(axis: Axis, start: int, stop: int, extent: int) -> int:
+    return axis.reads(start, stop, extent)
+
+
+def line_buffer_ratio(node: Node, work: Work, has_one: bool, dataflow: DataflowName) -> Ratio:
+    """The ratio of the ifmap elements under the kernel that pass the port; a stationary one is read once anyway."""
+    if not has_one or dataflow == "is":
+        return Ratio()
+    positions = kernel_positions(node, work)
+    return Ratio(input_pixels(node, work), positions) if positions else Ratio()

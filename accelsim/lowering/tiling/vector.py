@@ -1,0 +1,138 @@
+"""The tiling of a layer on the vector unit: the largest tiles of which two fit, and at least four of a map."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from accelsim.errors import LoweringError
+from accelsim.lowering.ir import LayerTask, Tiling, TilingContext
+from accelsim.lowering.tiling.footprint import vector_bytes
+from accelsim.lowering.tiling.search import Planned
+from accelsim.lowering.tiling.space import AxisTiles, axis_tiles, block_keys, blocks_of, sizes_of
+from accelsim.network.graph import Node
+from accelsim.units import ceil_div
+
+MapTile = tuple[int, int, int]
+"""Output images, rows and columns."""
+
+Fits = Callable[[MapTile], bool]
+"""True for tiles that fit."""
+
+
+def plan_vector(node: Node, task: LayerTask, context: TilingContext) -> Planned:
+    """Tile sizes for a layer on the vector unit, for the fewest bytes or for loads, work and stores to overlap.
+
+    Raises LoweringError where one output of one channel does not fit.
+    """
+    fewest = _fewest_bytes(node, task, context) if context.objective == "dram_bytes" else None
+    tiling, least = fewest or _overlapping(node, task, context)
+    moved = vector_dram_bytes(node, task, context, tiling.rows, tiling.cols)
+    return Planned(tiling, least, moved, moved, moving_score(moved, context))
+
+
+def moving_score(moved: float, context: TilingContext) -> float:
+    """The objective's value of so many DRAM bytes: all that differs for a layer on the vector unit."""
+    cycles = moved / context.bytes_per_cycle
+    energy = moved * context.prices.dram_byte + cycles * context.prices.cycle
+    return {"dram_bytes": moved, "cycles": cycles, "energy": energy, "edp": energy * cycles}[context.objective]
+
+
+def least_vector_room(node: Node, task: LayerTask, context: TilingContext) -> int | None:
+    """The activation buffer from which on a layer on the vector unit moves the same; None if its tiles share halos."""
+    down, across = (axis_tiles(*key) for key in block_keys(task)[1:])
+    if len(set(down.totals.tolist())) + len(set(across.totals.tolist())) > 2:
+        return None
+    channels = 1 if node.op.splits else task.output.channels
+    return 2 * _tile_bytes(node, task, context, channels, (1, 1, 1))[0]
+
+
+def vector_dram_bytes(node: Node, task: LayerTask, context: TilingContext, rows: int, cols: int) -> float:
+    """DRAM bytes of a layer on the vector unit in tiles of so many rows and columns, halos included."""
+    array, output, (_, vertical, horizontal) = context.array, task.output, block_keys(task)
+    pixels = _total(axis_tiles(*vertical), rows) * _total(axis_tiles(*horizontal), cols)
+    given = output.height * output.width * task.stored * array.ofmap_bits
+    resident = context.resident_weights or not node.is_depthwise
+    weights = 0.0 if resident else node.stored_weight_bits(array.weight_bits) / 8
+    return task.batch * (pixels * task.loaded * array.ifmap_bits + given) / 8 + weights
+
+
+def _total(tiles: AxisTiles, size: int) -> int:
+    """Input rows, or columns, that tiles of this size read, halos counted as often."""
+    return int(tiles.totals[np.flatnonzero(tiles.sizes <= size)[0]])
+
+
+def _overlapping(node: Node, task: LayerTask, context: TilingContext) -> tuple[Tiling, int]:
+    """Whole channels where a single output fits, else part of them; and the least activation buffer for it."""
+    channels = task.output.channels
+    while True:
+        largest = _largest_map_tile(task, _fits(node, task, context, channels))
+        if largest is not None:
+            return _pipelined(largest, channels), 2 * _tile_bytes(node, task, context, channels, largest)[0]
+        if channels == 1 or not node.op.splits:
+            raise LoweringError("its smallest tile fits no half of the activation buffer")
+        channels = ceil_div(channels, 2)
+
+
+def _fewest_bytes(node: Node, task: LayerTask, context: TilingContext) -> tuple[Tiling, int] | None:
+    """The tiling that moves the fewest bytes, and the least activation buffer for which it is chosen."""
+    blocks = blocks_of(*block_keys(task))
+    found: list[tuple[int, int, Tiling, int]] = []
+    for channels in sizes_of(task.output.channels) if node.op.splits else (task.output.channels,):
+        taken, given = blocks.taken * channels, blocks.pixels * channels
+        maps, weights = vector_bytes(node, task, context, channels, blocks.images, taken, given)
+        fits = np.flatnonzero(maps <= context.activation_half)
+        if len(fits) and weights <= context.weight_half:
+            best = fits[np.lexsort((blocks.count[fits], blocks.taken_total[fits]))[0]]
+            images, rows, cols = (int(each[best]) for each in (blocks.images, blocks.rows, blocks.cols))
+            least = 2 * int(np.broadcast_to(maps, blocks.images.shape)[best])
+            tiling = Tiling(images, rows, cols, 1, channels, channels)
+            found.append((int(blocks.taken_total[best]), len(found), tiling, least))
+    return min(found)[2:] if found else None
+
+
+def _fits(node: Node, task: LayerTask, context: TilingContext, channels: int) -> Fits:
+    def fits(tile: MapTile) -> bool:
+        maps, weights = _tile_bytes(node, task, context, channels, tile)
+        return maps <= context.activation_half and weights <= context.weight_half
+
+    return fits
+
+
+def _tile_bytes(node: Node, task: LayerTask, context: TilingContext, channels: int, tile: MapTile) -> tuple[int, int]:
+    """Bytes of feature maps and weights of a tile."""
+    images, rows, cols = tile
+    window, size = task.window, task.size
+    pixels = window.vertical.span(rows, size.height) * window.horizontal.span(cols, size.width)
+    taken, given = images * pixels * channels, images * rows * cols * channels
+    return vector_bytes(node, task, context, channels, images, taken, given)
+
+
+def _largest_map_tile(task: LayerTask, fits: Fits) -> MapTile | None:
+    """Whole images if one fits, else whole rows, else a part of a row; None where not one output fits."""
+    height, width = task.output.height, task.output.width
+    if fits((1, height, width)):
+        return _most(task.batch, lambda images: fits((images, height, width))), height, width
+    if fits((1, 1, width)):
+        return 1, _most(height, lambda rows: fits((1, rows, width))), width
+    if fits((1, 1, 1)):
+        return 1, 1, _most(width, lambda cols: fits((1, 1, cols)))
+    return None
+
+
+def _most(extent: int, fits: Callable[[int], bool]) -> int:
+    """The largest number up to `extent` that fits, where 1 does."""
+    low, high = 1, extent
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle - 1)
+    return low
+
+
+def _pipelined(largest: MapTile, channels: int) -> Tiling:
+    """At least four tiles of a map that has the rows, so that loads, work and stores overlap."""
+    images, rows, cols = largest
+    if images == 1:
+        rows = ceil_div(rows, 4)
+    return Tiling(images, rows, cols, 1, channels, channels)
