@@ -50,9 +50,12 @@ def softmax(values: Values, groups: int) -> Values:
     return np.asarray(3 * grouped + grouped.sum(axis=-1, keepdims=True)).reshape(values.shape)
 
 
-def layer_norm(values: Values, channels: Values) -> Values:
-    """Stands for layer normalisation: each element, all channels of its pixel, and a factor of each channel's own."""
-    return np.asarray((3 * values - values.sum(axis=-1, keepdims=True)) * (2 * channels + 1))
+def layer_norm(values: Values, groups: int, channels: Values) -> Values:
+    """Stands for layer normalisation: each element, all channels of its group and pixel, and a factor of each
+    channel's own."""
+    grouped = values.reshape(*values.shape[:-1], groups, -1)
+    whole = (3 * grouped - grouped.sum(axis=-1, keepdims=True)).reshape(values.shape)
+    return np.asarray(whole * (2 * channels + 1))
 
 
 def lrn(values: Values, window: int) -> Values:
@@ -76,8 +79,22 @@ ELEMENTS: dict[str, Callable[[Node, Sequence[Values], Values], Values]] = {
     "hardswish": lambda _, maps, __: 5 * maps[0] + 2,
     "gelu": lambda _, maps, __: 7 * maps[0] - 1,
     "relu": lambda _, maps, __: np.maximum(maps[0], 0),
+    "prelu": lambda _, maps, channels: np.where(maps[0] < 0, maps[0] * (channels + 2), maps[0]),
+    "tanh": lambda _, maps, __: 3 * maps[0] - 2,
+    "hardsigmoid": lambda _, maps, __: 5 * maps[0] + 4,
+    "silu": lambda _, maps, __: 7 * maps[0] + 3,
+    "elu": lambda _, maps, __: 9 * maps[0] - 4,
+    "function": lambda _, maps, __: 11 * maps[0] + 5,
+    "step": lambda _, maps, __: np.abs(maps[0]) + 1,
+    "sub": lambda _, maps, __: maps[0] - maps[1],
+    "div": lambda _, maps, __: 3 * maps[0] - 5 * maps[1],
+    "max": lambda _, maps, __: np.maximum(maps[0], maps[1]),
+    "min": lambda _, maps, __: np.minimum(maps[0], maps[1]),
+    "pow": lambda _, maps, __: 5 * maps[0] + 3 * maps[1],
+    "compare": lambda _, maps, __: (maps[0] > maps[1]).astype(np.int64),
+    "select": lambda _, maps, __: np.where(maps[0] > 0, maps[1], maps[2]),
     "softmax": lambda node, maps, _: softmax(maps[0], node.groups),
-    "layernorm": lambda _, maps, channels: layer_norm(maps[0], channels),
+    "layernorm": lambda node, maps, channels: layer_norm(maps[0], node.groups, channels),
     "lrn": lambda node, maps, _: lrn(maps[0], node.channel_window),
     "bn": lambda _, maps, channels: batch_norm(maps[0], channels),
 }
@@ -90,6 +107,13 @@ WINDOWS: dict[str, Callable[[Node, Sequence[Values]], Values]] = {
     "subsample_pad": lambda node, taps: filled_up(taps[0], node.output.channels),
 }
 """From what lies under each position of a window, by operator."""
+
+MOVED: dict[str, Callable[[Node, Sequence[Values]], Values]] = {
+    **dict.fromkeys(("crop", "join", "rearrange", "fold", "reduce_sum"), lambda _, taken: np.sum(taken, axis=0)),
+    "reduce_max": lambda _, taken: np.asarray(np.max(taken, axis=0)),
+    "resize": lambda _, taken: np.asarray(sum((2 * number + 1) * each for number, each in enumerate(taken))),
+}
+"""From all the elements that an output is made of (`accelsim.check.moves`), by operator."""
 
 FILL = {"maxpool": int(np.iinfo(np.int64).min)}
 """What padding is where it is not 0."""

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.check import arithmetic
-from accelsim.check.arithmetic import Values
+from accelsim.check.arithmetic import ELEMENTS, Values
 from accelsim.check.images import POISON, Cells, Image, cell_bits_for, decode, encode
-from accelsim.check.operate import ABSENT, CheckError, operate, taps
+from accelsim.check.operate import ABSENT, CheckError, Inputs, operate, taps
 from accelsim.check.reference import compute_directly
 from accelsim.config.machine import Machine
 from accelsim.lowering.compile import Lowered
@@ -215,15 +215,28 @@ class Executor:
         heads = found.reshape(tokens.size, len(groups), each.size)
         return np.asarray(heads.transpose((1, 0, 2) if node.transposed else (1, 2, 0))[..., np.newaxis])
 
-    def _inputs(
-        self, index: int, command: Compute, node: Node, operands: dict[Tile, Values]
-    ) -> list[tuple[Region, Values]]:
+    def _inputs(self, index: int, command: Compute, node: Node, operands: dict[Tile, Values]) -> Inputs:
         """What a piece on the vector unit reads of each of its inputs, as `_input` gives it."""
         work = command.work
         if node.op.is_address:
             return [self._input(index, command, work.reduction.start, node, operands, work.channels)]
         wanted = Range(0, node.sizes[0].channels) if node.op.reads_all else work.channels
+        if node.op.access_of(node) is not None:
+            return [self._part(index, command, node, operands, position) for position in range(len(node.inputs))]
         return [self._input(index, command, position, node, operands, wanted) for position in range(len(node.inputs))]
+
+    def _part(
+        self, index: int, command: Compute, node: Node, operands: dict[Tile, Values], position: int
+    ) -> tuple[Region, Values] | None:
+        """What a piece reads of an input that is not under a window; None where no tile of its is there."""
+        place = self.lowered.maps.by_name[node.inputs[position]]
+        if not any(tile.tensor is place.tensor for tile in operands):
+            return None
+        whole = Range(0, node.sizes[position].channels)
+        bounds, image = self._input(index, command, position, node, operands, whole)
+        if node.op.name in ELEMENTS and whole.size > 1:
+            image = image[..., command.work.channels.start : command.work.channels.stop]
+        return (*bounds, whole), image
 
     def _input(
         self, index: int, command: Compute, position: int, node: Node, operands: dict[Tile, Values], channels: Range

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.check.arithmetic import ELEMENTS, FILL, WINDOWS, Values
+from accelsim.check.arithmetic import ELEMENTS, FILL, MOVED, WINDOWS, Values
+from accelsim.check.moves import TAKEN, Taken
 from accelsim.network.graph import Node
 from accelsim.operators.shapes import Axis, Shape, Window
 from accelsim.program.commands import Work
@@ -51,8 +52,48 @@ def _under(axis: Axis, tap: int, outputs: Range, part: Range, extent: int) -> tu
     return np.where(inside, wanted - part.start, 0), inside
 
 
-def operate(node: Node, work: Work, inputs: list[tuple[Region, Values]]) -> Values:
+Inputs = list[tuple[Region, Values] | None]
+"""Of each input the part that is there, and its values; None where a piece reads nothing of one."""
+
+
+def operate(node: Node, work: Work, inputs: Inputs) -> Values:
     """What the vector unit does with the inputs of a piece."""
+    if node.op.name in MOVED:
+        wanted = _moved_box(work)
+        return MOVED[node.op.name](node, [_taken(work, inputs, each) for each in TAKEN[node.op.name](node, wanted)])
+    there = [each for each in inputs if each is not None]
+    return _operate(node, work, there)
+
+
+def _moved_box(work: Work) -> tuple[range, range, range]:
+    rows, cols, channels = (range(part.start, part.stop) for part in (work.rows, work.cols, work.channels))
+    return rows, cols, channels
+
+
+def _taken(work: Work, inputs: Inputs, taken: Taken) -> Values:
+    """Elements of an input; 0 where there are none. Raises CheckError where the tiles do not hold one."""
+    shape = work.images.size, work.rows.size, work.cols.size, work.channels.size
+    given = inputs[taken.position]
+    if given is None:
+        if np.any(taken.inside):
+            raise CheckError("an output needs inputs that are not in its tiles")
+        return np.zeros(shape, dtype=np.int64)
+    region, image = given
+    image = image[work.images.start - region[0].start :][: work.images.size]
+    places = (taken.rows - region[1].start, taken.cols - region[2].start, taken.channels - region[3].start)
+    held = [(place >= 0) & (place < extent) for place, extent in zip(places, image.shape[1:], strict=True)]
+    if np.any(taken.inside & ~(held[0] & held[1] & held[2])):
+        raise CheckError("an output needs inputs that are not in its tiles")
+    rows, cols, channels = (
+        np.clip(place, 0, extent - 1) for place, extent in zip(places, image.shape[1:], strict=True)
+    )
+    found = np.where(taken.inside, image[:, rows, cols, channels], 0)
+    if np.any(found == ABSENT):
+        raise CheckError("an output needs inputs that are not in its tiles")
+    return np.broadcast_to(found, shape)
+
+
+def _operate(node: Node, work: Work, inputs: list[tuple[Region, Values]]) -> Values:
     if node.op.name in WINDOWS:
         fill = FILL.get(node.op.name, 0)
         return WINDOWS[node.op.name](node, list(taps(node.window, work, *inputs[0], fill, node.sizes[0])))
@@ -65,7 +106,9 @@ def operate(node: Node, work: Work, inputs: list[tuple[Region, Values]]) -> Valu
 def _under_block(node: Node, position: int, work: Work, region: Region, image: Values) -> Values:
     """The elements of an input that an operation without a window takes; of factors, the one pixel."""
     size = node.sizes[position]
-    if node.op.factored and position == 1:
-        work = replace(work, rows=Range(0, 1), cols=Range(0, 1))
+    repeats = (node.op.factored and position == 1) or node.op.access_of(node) is not None
+    if repeats:
+        rows = Range(0, 1) if size.height == 1 else work.rows
+        work = replace(work, rows=rows, cols=Range(0, 1) if size.width == 1 else work.cols)
     (values,) = taps(Window(), work, region, image, 0, size)
     return values

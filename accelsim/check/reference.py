@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from accelsim.check import arithmetic
-from accelsim.check.arithmetic import ELEMENTS, FILL, WINDOWS, Values
+from accelsim.check.arithmetic import ELEMENTS, FILL, MOVED, WINDOWS, Values
+from accelsim.check.moves import TAKEN, Taken
 from accelsim.network.graph import Network, Node
 
 
@@ -87,10 +88,18 @@ def _shuffled(image: Values, groups: int) -> Values:
     return image.reshape(*size, groups, channels // groups).swapaxes(-1, -2).reshape(*size, channels)
 
 
+def _taken(image: Values, taken: Taken) -> Values:
+    return np.where(taken.inside, image[:, taken.rows, taken.cols, taken.channels], 0)
+
+
 def _operate(node: Node, inputs: list[Values]) -> Values:
     name = node.op.name
     if name in WINDOWS:
         return WINDOWS[name](node, list(_taps(node, inputs[0], FILL.get(name, 0))))
     if name in MOVES:
         return MOVES[name](node, inputs)
+    if name in MOVED:
+        output = node.output
+        whole = range(output.height), range(output.width), range(output.channels)
+        return MOVED[name](node, [_taken(inputs[each.position], each) for each in TAKEN[name](node, whole)])
     return ELEMENTS[name](node, inputs, np.arange(node.output.channels))

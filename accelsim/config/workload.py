@@ -29,24 +29,34 @@ if TYPE_CHECKING:
     DenseOp: TypeAlias = str
     PoolOp: TypeAlias = str
     SimpleOp: TypeAlias = str
-    SoftmaxOp: TypeAlias = str
+    GroupedOp: TypeAlias = str
     ProductOp: TypeAlias = str
     LrnOp: TypeAlias = str
     ShuffleOp: TypeAlias = str
     SliceOp: TypeAlias = str
     SubsampleOp: TypeAlias = str
+    CropOp: TypeAlias = str
+    ResizeOp: TypeAlias = str
+    JoinOp: TypeAlias = str
+    FoldOp: TypeAlias = str
+    RearrangeOp: TypeAlias = str
 else:
     ConvOp = Literal[names_with("conv")]
     DepthwiseOp = Literal[names_with("depthwise")]
     DenseOp = Literal[names_with("dense")]
     PoolOp = Literal[names_with("pool")]
     SimpleOp = Literal[names_with("simple")]
-    SoftmaxOp = Literal[names_with("softmax")]
+    GroupedOp = Literal[names_with("grouped")]
     ProductOp = Literal[names_with("product")]
     LrnOp = Literal[names_with("lrn")]
     ShuffleOp = Literal[names_with("shuffle")]
     SliceOp = Literal[names_with("slice")]
     SubsampleOp = Literal[names_with("subsample")]
+    CropOp = Literal[names_with("crop")]
+    ResizeOp = Literal[names_with("resize")]
+    JoinOp = Literal[names_with("join")]
+    FoldOp = Literal[names_with("fold")]
+    RearrangeOp = Literal[names_with("rearrange")]
 
 Width = Annotated[float, Field(gt=0, le=16, allow_inf_nan=False)]
 
@@ -125,10 +135,10 @@ class SimpleRow(Row):
     activation: Activation = "none"
 
 
-class SoftmaxRow(Row):
-    """Softmax over the channels of each pixel, those of each group by themselves."""
+class GroupedRow(Row):
+    """A softmax, norm or sum over the channels of each pixel, those of each group by themselves."""
 
-    op: SoftmaxOp
+    op: GroupedOp
     groups: Size = 1
 
 
@@ -173,6 +183,72 @@ class SubsampleRow(Row):
     op: SubsampleOp
     channels: Size = Field(description="output channels")
     stride: Size = 1
+
+
+Offset = Annotated[int, Field(ge=-MAX_EXTENT, le=MAX_EXTENT)]
+Offsets = Annotated[list[Offset], Field(min_length=3, max_length=3)]
+Position = Annotated[list[Annotated[int, Field(ge=-(1 << 42), le=1 << 42)]], Field(min_length=3, max_length=3)]
+Factors = Annotated[list[Size], Field(min_length=1, max_length=32)]
+
+
+class CropRow(Row):
+    """A part of a map: output (row, column, channel) x `step` + `first`.
+
+    Beyond the edges there are zeros, or what the border says: the edge itself, or what is as far inside.
+    """
+
+    op: CropOp
+    height: Size
+    width: Size
+    channels: Size
+    first: Offsets = Field(default_factory=lambda: [0, 0, 0], description="row, column and channel")
+    step: Offsets = Field(default_factory=lambda: [1, 1, 1], description="rows, columns and channels")
+    border: Literal["zeros", "edge", "reflect"] = "zeros"
+
+
+class ResizeRow(Row):
+    """A map of another size, of the nearest elements or of 2 x 2, or 4 x 4, mixed.
+
+    `rows` and `cols` are [step, first, per]: an output lies at (output x step + first) / per. By default pixels are
+    squares side by side.
+    """
+
+    op: ResizeOp
+    height: Size
+    width: Size
+    mode: Literal["nearest", "linear", "cubic"] = "nearest"
+    rows: Position | None = None
+    cols: Position | None = None
+
+
+class JoinRow(Row):
+    """Maps one behind the other; elements are moved."""
+
+    op: JoinOp
+    axis: Literal["height", "width", "channels"] = "height"
+
+
+class FoldRow(Windowed):
+    """Patches of `kernel` laid over each other, `stride` apart, and added up; `pad` is cut off.
+
+    Channel c of the output has channels c x taps and on of the input. Behind a 1x1 convolution it is a transposed one.
+    """
+
+    op: FoldOp
+    output_padding: Annotated[list[Padding], Field(min_length=2, max_length=2)] | Padding = 0
+
+
+class RearrangeRow(Row):
+    """The same elements in another order: height, width and channels in factors, these exchanged, and joined again."""
+
+    op: RearrangeOp
+    split: Factors = Field(description="factors of the input's extents, outermost first")
+    order: Annotated[list[Annotated[int, Field(ge=0, le=31)]], Field(min_length=1, max_length=32)] = Field(
+        description="numbers of factors, as they are in the output"
+    )
+    height: Size
+    width: Size
+    channels: Size
 
 
 class ShuffleNetUnitRow(Row):
@@ -222,12 +298,17 @@ AnyRow = Annotated[
     | DenseRow
     | PoolRow
     | SimpleRow
-    | SoftmaxRow
+    | GroupedRow
     | ProductRow
     | LrnRow
     | ShuffleRow
     | SliceRow
     | SubsampleRow
+    | CropRow
+    | ResizeRow
+    | JoinRow
+    | FoldRow
+    | RearrangeRow
     | ShuffleNetUnitRow
     | BlockRow
     | PathsRow,

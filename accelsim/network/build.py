@@ -12,8 +12,8 @@ from accelsim.network.families import expand
 from accelsim.network.graph import INPUT, Network, Node
 from accelsim.network.transforms import TransformError, transformed
 from accelsim.operators.form import Form
-from accelsim.operators.shapes import Shape, ShapeError
-from accelsim.operators.table import OPERATORS, only
+from accelsim.operators.shapes import Shape, ShapeError, only
+from accelsim.operators.table import OPERATORS
 
 MAX_NODES = 100_000
 MAX_ELEMENTS = 1 << 36

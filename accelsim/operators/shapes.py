@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+Given = Mapping[str, Any]
+"""Parameters of a row of a workload file, by key; a key that is left out has its default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +82,26 @@ class ShapeError(Exception):
         self.expected, self.got, self.output = expected, str(got), output
 
 
-def equal_sizes(sizes: Sequence[Shape]) -> Shape:
-    """The size of two maps, element by element. Raises ShapeError."""
-    if len(sizes) != 2 or sizes[0] != sizes[1]:
-        raise ShapeError("inputs", "two maps of equal size", " and ".join(map(text, sizes)))
+def only(sizes: Sequence[Shape]) -> Shape:
+    """The size of the one input. Raises ShapeError."""
+    if len(sizes) != 1:
+        raise ShapeError("inputs", "one input", len(sizes))
     return sizes[0]
+
+
+def window_of(given: Given) -> Window:
+    """The window of a row's kernel, stride, dilation and pad: a number, or one for each axis or side."""
+    kernel, stride, dilation = (_pair(given.get(key, 1)) for key in ("kernel", "stride", "dilation"))
+    pad = given.get("pad", 0)
+    top, left, bottom, right = pad if isinstance(pad, Sequence) else (pad,) * 4
+    return Window(
+        Axis(kernel[0], stride[0], dilation[0], top, bottom),
+        Axis(kernel[1], stride[1], dilation[1], left, right),
+    )
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    return (value[0], value[1]) if isinstance(value, Sequence) else (value, value)
 
 
 def concatenated(sizes: Sequence[Shape]) -> Shape:

@@ -5,26 +5,36 @@ Its arithmetic is the other half, under the same name, in `accelsim.check.arithm
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Literal
+from typing import Literal
 
+from accelsim.operators import moves
+from accelsim.operators.access import (
+    FOLDED,
+    JOINED,
+    PICKED,
+    REARRANGED,
+    REPEATED,
+    SUMMED,
+    Access,
+)
 from accelsim.operators.form import Form
+from accelsim.operators.moves import whole_window
 from accelsim.operators.shapes import (
     Axis,
+    Given,
     Shape,
     ShapeError,
     Window,
     concatenated,
-    equal_sizes,
     multiplied,
+    only,
     outputs,
     scaled,
+    window_of,
 )
-
-Given = Mapping[str, Any]
-"""Parameters of a row of a workload file, by key; a key that is left out has its default."""
 
 Rule = Callable[[Sequence[Shape], Given], Form]
 """Sizes and parameters of a layer, from the sizes of its inputs. Raises ShapeError."""
@@ -48,13 +58,14 @@ class Operator:
     """All that is known of an operator.
 
     row: which parameters its row has in a workload file (`accelsim.config.workload`); does: a phrase for the docs.
-    operations: of the vector unit for each output element, one that is fused behind included, or not (`alone`).
-    weighted: whether it has weights. absorbs: what may be part of it: an `activation`, the `factors` of a batch norm
-    or bias, or one factor for all (`scalar`). maps: inputs of equal size that a piece holds at once; factored: whether
-    its second input is one factor for each channel; splits: whether some channels can be done without the others;
-    slides: whether its inputs lie under a window that slides; reads_all: whether it reads all channels of its input
-    whichever it writes; within: whether its map lies in that of its input; goes_to: of addresses, where inputs lie in
-    its map. channels: of its map: those of its inputs, its own, their sum, a part of them, or those of a product.
+    operations: of the vector unit for each output element, without an activation behind it. weighted: whether it has
+    weights. absorbs: what may be part of it: an `activation`, the `factors` of a batch norm or bias, or one factor for
+    all (`scalar`). maps: inputs of equal size that a piece holds at once; factored: whether its second input is one
+    factor for each channel; splits: whether some channels can be done without the others; slides: whether its inputs
+    lie under a window that slides; reads_all: whether it reads all channels of its input whichever it writes; access:
+    which part of its inputs it reads for a part of its map, where that is neither the same part nor under a window.
+    within: whether its map lies in that of its input; goes_to: of addresses, where inputs lie in its map. channels: of
+    its map: those of its inputs, its own, their sum, a part of them, those of a product, or fixed by its row.
     listed: whether papers' tables have it as a row.
     """
 
@@ -72,8 +83,9 @@ class Operator:
     slides: bool = False
     reads_all: bool = False
     within: bool = False
+    access: Access | None = None
     goes_to: GoesTo | None = None
-    channels: Literal["same", "own", "sum", "part", "product"] = "same"
+    channels: Literal["same", "own", "sum", "part", "product", "fixed"] = "same"
     listed: bool = True
 
     @property
@@ -91,31 +103,13 @@ class Operator:
         """Whether its right operand is a map and not weights."""
         return self.on_array and not self.weighted
 
+    def access_of(self, form: Form) -> Access | None:
+        """How a layer reaches its inputs; None for the same part of each, or what is under a window."""
+        return None if self.access is REPEATED and len(set(form.sizes)) == 1 else self.access
+
     def operations_per_element(self, form: Form) -> int:
         """Operations of the vector unit for one output element, without an activation behind it."""
         return self.operations(form) if callable(self.operations) else self.operations
-
-
-def only(sizes: Sequence[Shape]) -> Shape:
-    """The size of the one input. Raises ShapeError."""
-    if len(sizes) != 1:
-        raise ShapeError("inputs", "one input", len(sizes))
-    return sizes[0]
-
-
-def window_of(given: Given) -> Window:
-    """The window of a row's kernel, stride, dilation and pad: a number, or one for each axis or side."""
-    kernel, stride, dilation = (_pair(given.get(key, 1)) for key in ("kernel", "stride", "dilation"))
-    pad = given.get("pad", 0)
-    top, left, bottom, right = pad if isinstance(pad, Sequence) else (pad,) * 4
-    return Window(
-        Axis(kernel[0], stride[0], dilation[0], top, bottom),
-        Axis(kernel[1], stride[1], dilation[1], left, right),
-    )
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    return (value[0], value[1]) if isinstance(value, Sequence) else (value, value)
 
 
 def _weighted(sizes: Sequence[Shape], given: Given, window: Window, label: str = "") -> Form:
@@ -140,7 +134,7 @@ def _depthwise(sizes: Sequence[Shape], given: Given) -> Form:
 
 def _whole_map(sizes: Sequence[Shape], given: Given) -> Form:
     size = only(sizes)
-    return _weighted(sizes, given, Window(Axis(kernel=size.height), Axis(kernel=size.width)), "fc")
+    return _weighted(sizes, given, whole_window(size), "fc")
 
 
 def _each_pixel(sizes: Sequence[Shape], given: Given) -> Form:
@@ -162,18 +156,12 @@ def _pool(sizes: Sequence[Shape], given: Given) -> Form:
 def _global_pool(sizes: Sequence[Shape], given: Given) -> Form:
     del given
     size = only(sizes)
-    window = Window(Axis(kernel=size.height), Axis(kernel=size.width))
-    return Form(sizes=(size,), output=Shape(1, 1, size.channels), window=window)
+    return Form(sizes=(size,), output=Shape(1, 1, size.channels), window=whole_window(size))
 
 
 def _each_alone(sizes: Sequence[Shape], given: Given) -> Form:
     del given
     return Form(sizes=(only(sizes),), output=only(sizes))
-
-
-def _two_equal(sizes: Sequence[Shape], given: Given) -> Form:
-    del given
-    return Form(sizes=tuple(sizes), output=equal_sizes(sizes))
 
 
 def _factored(sizes: Sequence[Shape], given: Given) -> Form:
@@ -255,6 +243,14 @@ def _pooling(name: str, does: str) -> Operator:
     return Operator(name, "pool", does, _pool, operations=_window_elements, slides=True)
 
 
+def _two_maps(name: str, does: str, operations: Count) -> Operator:
+    return Operator(name, "simple", does, moves.repeated, operations=operations, maps=2, access=REPEATED)
+
+
+def _moves(name: str, does: str, rule: Rule, access: Access, operations: Count = 1, row: str = "") -> Operator:
+    return Operator(name, row or name, does, rule, operations=operations, access=access, channels="fixed")
+
+
 def _function(name: str, does: str, operations: Count, rule: Rule = _each_alone, row: str = "simple") -> Operator:
     return Operator(name, row, does, rule, operations=operations, listed=False)
 
@@ -274,8 +270,8 @@ _ROWS = (
     _pooling("maxpool", "the largest under a window"),
     _pooling("avgpool", "the mean under a window"),
     Operator("gap", "simple", "the mean of each channel", _global_pool, operations=_window_elements),
-    Operator("add", "simple", "two maps added", _two_equal, absorbs=_SUM, maps=2),
-    Operator("mul", "simple", "two maps multiplied", _two_equal, maps=2),
+    Operator("add", "simple", "two maps added", moves.repeated, absorbs=_SUM, maps=2, access=REPEATED),
+    _two_maps("mul", "two maps multiplied", 1),
     Operator(
         "concat", "simple", "maps side by side, channel after channel", _concat, Unit.ADDRESS,
         goes_to=_one_after_the_other, channels="sum",
@@ -286,11 +282,34 @@ _ROWS = (
     _function("sigmoid", "a sigmoid", 4),
     _function("hardswish", "a hard swish", 4),
     _function("gelu", "a GELU", 5),
-    _over_channels("softmax", "softmax", "a softmax over the channels of each group", 5, _in_groups),
-    _over_channels("layernorm", "simple", "a layer norm over all channels", 5, _each_alone),
+    _over_channels("softmax", "grouped", "a softmax over the channels of each group", 5, _in_groups),
+    _over_channels("layernorm", "grouped", "a layer norm over the channels of each group", 5, _in_groups),
     _over_channels("lrn", "lrn", "local response normalisation", _lrn_operations, _lrn),
     _function("bn", "a factor and an offset for each channel", 2),
     _function("relu", "a ReLU on its own", 1),
+    _function("prelu", "a ReLU with a slope for what is below 0", 2),
+    _function("tanh", "a hyperbolic tangent", 4),
+    _function("hardsigmoid", "a line between two bounds", 3),
+    _function("silu", "a map times its sigmoid", 5),
+    _function("elu", "an exponential below 0", 5),
+    _function("function", "another function of each element: exponential, logarithm, root, power", 4),
+    _function("step", "a cheap function of each element: sign, magnitude, rounding, bounds", 1),
+    _two_maps("sub", "one map less another", 1),
+    _two_maps("div", "one map over another", 4),
+    _two_maps("max", "the larger of two maps", 1),
+    _two_maps("min", "the smaller of two maps", 1),
+    _two_maps("pow", "one map to the power of another", 5),
+    _two_maps("compare", "two maps compared", 1),
+    Operator("select", "simple", "two maps chosen from by a third", moves.three_repeated, maps=3, access=REPEATED),
+    _moves("reduce_sum", "the sum, or mean, of the channels of each group", moves.summed, SUMMED,
+           moves.group_elements, "grouped"),
+    _moves("reduce_max", "the largest, or smallest, of the channels of each group", moves.summed, SUMMED,
+           moves.group_elements, "grouped"),
+    _moves("crop", "a part of a map in steps, beyond its edges zeros or what is inside", moves.cropped, PICKED),
+    _moves("resize", "a map of another height and width", moves.resized, PICKED, moves.mixed_elements),
+    _moves("join", "maps one behind the other, as tokens", moves.joined, JOINED),
+    _moves("fold", "patches laid over each other and added up", moves.folded, FOLDED, moves.overlapping_patches),
+    _moves("rearrange", "elements in another order", moves.rearranged, REARRANGED),
     Operator(
         "subsample_pad", "subsample", "every `stride`-th pixel, channels filled up with zeros", _subsample_pad,
         splits=False, reads_all=True, channels="own",

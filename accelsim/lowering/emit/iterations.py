@@ -112,8 +112,22 @@ def operand_positions(node: Node, work: Work) -> Iterator[tuple[int, str]]:
     yield from ((node.inputs.index(name), name) for name in dict.fromkeys(node.inputs))
 
 
+def operand_region(node: Node, position: int, work: Work) -> Region | None:
+    """What a piece reads of an input that is not under a window; None where nothing."""
+    access = node.op.access_of(node)
+    assert access is not None
+    wanted = work.rows[:2], work.cols[:2], work.channels[:2]
+    box = access.reads(node, position, wanted)
+    return None if box is None else (work.images, *(Range(*span) for span in box))
+
+
 def vector_reads(node: Node, position: int, work: Work, *, once: bool) -> int:
     """Elements read of an input: once for each window over it, padding left out; once only with a line buffer."""
+    if node.op.access_of(node) is not None:
+        region = operand_region(node, position, work)
+        outputs = prod(part.size for part in (work.images, work.rows, work.cols, work.channels))
+        each = node.op.operations_per_element(node)
+        return min(prod(part.size for part in region), outputs * each) if region else 0
     if node.op.slides:
         return (input_pixels if once else kernel_positions)(node, work) * work.channels.size
     if node.op.factored and position == 1:

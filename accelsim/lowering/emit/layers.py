@@ -17,6 +17,7 @@ from accelsim.lowering.emit.iterations import (
     loops,
     once_each,
     operand_positions,
+    operand_region,
     overlap,
     right_regions,
     roles,
@@ -300,6 +301,12 @@ class Lowerer:
     def _operands(self, node: Node, work: Work, held: TileReuse) -> Iterator[Tile]:
         for position, name in enumerate(node.inputs):
             place = self.maps.by_name[name]
+            if node.op.access_of(node) is not None:
+                region = operand_region(node, position, work)
+                if region is not None:
+                    region = (*region[:3], place.reads(*region[3][:2]))
+                    yield from held.operand_tiles(self.tiles_of, place, region, position)
+                continue
             wanted = work.channels if not node.op.reads_all else Range(0, node.sizes[0].channels)
             channels = place.reads(*wanted[:2])
             if node.op.factored and position == 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from accelsim.dataflows.geometry import Block
 from accelsim.lowering.ir import Placement
@@ -26,6 +26,7 @@ class TileReuse:
     rights: tuple[Tile, ...] = ()
     factor_region: Region | None = None
     factors: tuple[Tile, ...] = ()
+    operands: dict[int, tuple[Region, tuple[Tile, ...]]] = field(default_factory=dict)
     results: tuple[Tile, ...] = ()
     results_block: Block | None = None
 
@@ -50,6 +51,13 @@ class TileReuse:
                 for *pixels, channels in regions
             )
         return self.rights
+
+    def operand_tiles(self, find: TilesOf, place: Placement, region: Region, position: int) -> tuple[Tile, ...]:
+        """The tiles of an input by its position."""
+        held = self.operands.get(position)
+        if held is None or held[0] != region:
+            self.operands[position] = held = region, find(place, region)
+        return held[1]
 
     def factor_tiles(self, find: TilesOf, place: Placement, region: Region) -> tuple[Tile, ...]:
         """The factors of a scale layer."""

@@ -21,8 +21,10 @@ def least_dram_bytes(node: Node, batch: int, layout: Layout, machine: Machine) -
 
 
 def _compulsory_bytes(node: Node, batch: int, layout: Layout, machine: Machine) -> int:
-    """Inputs that are read, weights as stored, outputs; each once."""
+    """Inputs that are read, weights as stored, outputs; each once. Of inputs that are picked from, nothing is known."""
     total = packed_bytes(batch * node.output.elements, layout.by_name[node.name].tensor.bits)
+    if node.op.access_of(node) is not None:
+        return total
     for name, size in dict(zip(node.inputs, node.sizes, strict=True)).items():
         if node.op.multiplies_maps:
             total += packed_bytes(batch * size.elements, layout.by_name[name].tensor.bits)

@@ -19,7 +19,6 @@ from accelsim.lowering.tiling.search import Stripes, planned, stripes
 from accelsim.lowering.tiling.vector import least_vector_room, moving_score, plan_vector, vector_dram_bytes
 from accelsim.network.graph import Node
 from accelsim.network.ops import on_vector_unit
-from accelsim.operators.table import Operator
 
 PARTIAL_ROWS = 4
 """Bytes that two parts of a product's right map may take beyond their elements: each may begin and end within a row,
@@ -80,7 +79,7 @@ class TilingCache:
     layout: Layout
     base: TilingContext = field(init=False)
     entries: dict[Setting, PlanCacheEntry] = field(default_factory=dict)
-    alike: dict[tuple[LayerTask, TilingContext, Operator | None, int], PlanCacheEntry] = field(default_factory=dict)
+    alike: dict[tuple[LayerTask, TilingContext, object, int], PlanCacheEntry] = field(default_factory=dict)
     tasks: dict[str, LayerTask] = field(default_factory=dict)
     contexts: dict[tuple[str, int, bool], TilingContext] = field(default_factory=dict)
     inputs: dict[str, tuple[int, dict[str, int]]] = field(default_factory=dict)
@@ -152,9 +151,10 @@ class TilingCache:
             if context is None:
                 context = self.context(node, self.base.activation_bytes, pins)
                 self.contexts[node.name, pins.room, pinned] = context
-            does, weights = None, 0
+            does: object = None
+            weights = 0
             if on_vector_unit(node, self.machine):
-                does = node.op
+                does = (node.op, *_reached(node))
                 weights = node.stored_weight_bits(self.machine.array.weight_bits) if node.is_depthwise else 0
             entry = self.alike.setdefault((task, context, does, weights), PlanCacheEntry(task, context, []))
             self.entries[setting] = entry
@@ -192,6 +192,13 @@ class TilingCache:
                 if part:
                     parts[name] = parts.get(name, 0) + part
         return sum(len(place.channels) for place in read), parts
+
+
+def _reached(node: Node) -> tuple[object, ...]:
+    """How a layer reaches its inputs, where that is no matter of its window."""
+    if node.op.access_of(node) is None:
+        return ()
+    return node.sizes, node.picks, node.border, node.split, node.order, node.axis, node.groups
 
 
 def _stored(node: Node, residents: ResidentChannels) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from accelsim.lowering.tiling.footprint import vector_bytes
 from accelsim.lowering.tiling.search import Planned
 from accelsim.lowering.tiling.space import AxisTiles, axis_tiles, block_keys, blocks_of, sizes_of
 from accelsim.network.graph import Node
-from accelsim.units import ceil_div
+from accelsim.units import ceil_div, packed_bytes
 
 MapTile = tuple[int, int, int]
 """Output images, rows and columns."""
@@ -41,6 +42,8 @@ def moving_score(moved: float, context: TilingContext) -> float:
 
 def least_vector_room(node: Node, task: LayerTask, context: TilingContext) -> int | None:
     """The activation buffer from which on a layer on the vector unit moves the same; None if its tiles share halos."""
+    if node.op.access_of(node) is not None:
+        return None
     down, across = (axis_tiles(*key) for key in block_keys(task)[1:])
     if len(set(down.totals.tolist())) + len(set(across.totals.tolist())) > 2:
         return None
@@ -51,6 +54,9 @@ def least_vector_room(node: Node, task: LayerTask, context: TilingContext) -> in
 def vector_dram_bytes(node: Node, task: LayerTask, context: TilingContext, rows: int, cols: int) -> float:
     """DRAM bytes of a layer on the vector unit in tiles of so many rows and columns, halos included."""
     array, output, (_, vertical, horizontal) = context.array, task.output, block_keys(task)
+    if node.op.access_of(node) is not None:
+        read = sum(each.elements for each in node.sizes) * array.ifmap_bits
+        return task.batch * (read + output.height * output.width * task.stored * array.ofmap_bits) / 8
     pixels = _total(axis_tiles(*vertical), rows) * _total(axis_tiles(*horizontal), cols)
     given = output.height * output.width * task.stored * array.ofmap_bits
     resident = context.resident_weights or not node.is_depthwise
@@ -77,6 +83,8 @@ def _overlapping(node: Node, task: LayerTask, context: TilingContext) -> tuple[T
 
 def _fewest_bytes(node: Node, task: LayerTask, context: TilingContext) -> tuple[Tiling, int] | None:
     """The tiling that moves the fewest bytes, and the least activation buffer for which it is chosen."""
+    if node.op.access_of(node) is not None:
+        return None
     blocks = blocks_of(*block_keys(task))
     found: list[tuple[int, int, Tiling, int]] = []
     for channels in sizes_of(task.output.channels) if node.op.splits else (task.output.channels,):
@@ -103,6 +111,11 @@ def _fits(node: Node, task: LayerTask, context: TilingContext, channels: int) ->
 def _tile_bytes(node: Node, task: LayerTask, context: TilingContext, channels: int, tile: MapTile) -> tuple[int, int]:
     """Bytes of feature maps and weights of a tile."""
     images, rows, cols = tile
+    access, array = node.op.access_of(node), context.array
+    if access is not None:
+        read = (prod(access.most(node, place, (rows, cols, channels))) for place in range(len(node.inputs)))
+        written = packed_bytes(images * rows * cols * channels, array.ofmap_bits)
+        return sum(packed_bytes(images * each, array.ifmap_bits) for each in read) + written, 0
     window, size = task.window, task.size
     pixels = window.vertical.span(rows, size.height) * window.horizontal.span(cols, size.width)
     taken, given = images * pixels * channels, images * rows * cols * channels

@@ -27,7 +27,7 @@ def widened(network: Network, width: float) -> Network:
         return max(unit, int(times(channels, width)) // unit * unit)
 
     def step(before: Node, node: Node) -> Sequence[Node]:
-        channels = node.sizes[0].channels
+        channels = max(size.channels for size in node.sizes)
         if before.op.weighted and _by_channel(before):
             multiplier = before.output.channels // before.groups
             node, channels = replace(node, groups=channels), channels * multiplier
@@ -39,7 +39,12 @@ def widened(network: Network, width: float) -> Network:
             node, channels = _sliced(before, node, width)
         elif before.op.multiplies_maps:
             channels = _multiplied(node, width)
-        elif len({size.channels for size in node.sizes}) > 1:
+        elif before.op.channels == "fixed":
+            channels = before.output.channels
+            if node.sizes != before.sizes:
+                expected = f"a network without {node.name}, whose row fixes its channels"
+                raise TransformError([((), expected, f"{width:g}")])
+        elif len({size.channels for size in node.sizes} - {1}) > 1:
             found = " and ".join(str(size.channels) for size in node.sizes)
             expected = f"a multiplier that leaves the inputs of {node.name} equal channels"
             raise TransformError([((), expected, f"{width:g}, which gives {found}")])
