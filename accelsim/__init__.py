@@ -10,11 +10,12 @@ All public names are here; docs/python.md shows them. What is wrong with what th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from accelsim.version import __version__
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from accelsim.errors import UserError
     from accelsim.run.define import define_machine, define_network
     from accelsim.run.reprice import read_run, reprice

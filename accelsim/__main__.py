@@ -1,7 +1,37 @@
-"""`python -m accelsim`."""
+"""`python -m accelsim`, and the command `accelsim`."""
 
+import signal
 import sys
+from types import FrameType
 
-from accelsim.cli import main
+INTERRUPTED = 130
 
-sys.exit(main())
+
+def start() -> int:
+    """Run the command line. An interrupt ends it with 130, also where a library makes another error of it."""
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        from accelsim.cli import main
+
+        return main()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from accelsim.cli import main
+
+    interrupts = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        interrupts.append(number)
+        signal.default_int_handler(number, frame)
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        return main()
+    except BaseException:
+        if interrupts:
+            return INTERRUPTED
+        raise
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+if __name__ == "__main__":
+    sys.exit(start())

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from time import sleep
 
 import pytest
 
@@ -13,6 +19,8 @@ from accelsim.config import places
 from accelsim.config.load import matching
 from accelsim.config.strict_json import parse_json
 from accelsim.errors import MAX_MISTAKES, Mistake, shorten
+from accelsim.report.export import csv_text
+from accelsim.report.writing import locked
 
 HERE = Path(__file__).parent
 GOOD = HERE / "invalid" / "good"
@@ -113,3 +121,127 @@ def test_mistakes_without_end() -> None:
     error = UserError(Mistake("x", number, "k", "a", "b") for number in range(5000))
     assert len(str(error).splitlines()) == MAX_MISTAKES
     assert str(error).endswith("x:0: file: expected at most 1000 mistakes, got 5000")
+
+
+TINY = ("run", "net.yaml", "machine.yaml", "--quiet")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("broken", range(5))
+def test_writing_never_mixes_two_runs(
+    broken: int, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Wherever the moving of files breaks off, those of one run stand there."""
+    other = [*TINY, "--set", "array.rows=2", "-o", "out", "--force"]
+    assert main([*TINY, "-o", "out"]) == 0
+    before = contents(folder / "out")
+    left = [broken]
+
+    def failing(move: Callable[[Path, Path], None]) -> Callable[[Path, Path], None]:
+        def moved(source: Path, target: Path) -> None:
+            left[0] -= 1
+            if left[0] == -1:
+                raise OSError(28, "No space left on device")
+            move(source, target)
+
+        return moved
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", failing(os.replace))
+        patch.setattr(os, "rename", failing(os.rename))
+        assert main(other) == (2 if broken < 4 else 0)
+    after = contents(folder / "out")
+    assert after == before if broken < 4 else after.keys() == before.keys()
+
+
+def test_writing_beside_another_process(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("accelsim.report.writing.PATIENCE_SECONDS", 0.1)
+    (folder / "out").mkdir()
+    with locked(folder / "out"):
+        expected = "command-line:0: -o: expected a folder that no other process writes to, got out\n"
+        assert refused([*TINY, "-o", "out"], capsys) == expected
+    assert main([*TINY, "-o", "out"]) == 0
+
+
+def test_writing_in_place_of_a_huge_file_does_not_read_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "out").mkdir()
+    with (folder / "out" / "run.json").open("wb") as file:
+        file.truncate(1 << 40)
+    assert "out with run.json" in refused([*TINY, "-o", "out"], capsys)
+    assert main([*TINY, "-o", "out", "--force"]) == 0
+    assert (folder / "out" / "run.json").stat().st_size < 1 << 20
+
+
+@pytest.mark.parametrize("length", [250, 300])
+def test_writing_names_as_long_as_the_system_takes(
+    length: int, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*TINY, "-o", "out"]) == 0
+    capsys.readouterr()
+    name = f"{'n' * (length - 5)}.html"
+    if length > 255:
+        expected = "command-line:0: -o: expected a folder that can be written, got File name too long\n"
+        assert refused(["report", "out", "-o", name], capsys) == expected
+    else:
+        assert main(["report", "out", "-o", name]) == 0
+
+
+def test_writing_respects_the_umask(folder: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        assert main([*TINY, "-o", "out"]) == 0
+    finally:
+        os.umask(before)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (folder / "out").iterdir()} == {0o600}
+
+
+@pytest.mark.parametrize("value", ["=cmd|' /C calc'!A0", "+1+1", "-1-1", "@SUM(A1)"])
+def test_cells_that_a_spreadsheet_would_compute(value: str) -> None:
+    assert csv_text([{"a": value, "b": "-1.5e3", "c": -1}]) == f'a,b,c\n"\'{value}",-1.5e3,-1\n'.replace('"', "")
+
+
+def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """A command line as a shell runs it; `accelsim` is this one."""
+    line = command.replace("accelsim", f"{sys.executable} -m accelsim", 1)
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
+    return subprocess.run(["bash", "-c", line], capture_output=True, text=True, cwd=folder, env=environment)
+
+
+@pytest.mark.parametrize("streams", ["2>/dev/full", "2>&-", ">&-", "<&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed_or_full(streams: str, folder: Path) -> None:
+    """The exit code is the same, and no traceback is said; files get what belongs to them."""
+    fine = shell(f"accelsim run net.yaml machine.yaml -o out {streams}", folder)
+    assert (fine.returncode, fine.stderr) == (0, "")
+    assert (folder / "out" / "run.json").read_text().startswith("{")
+    mistake = shell(f"accelsim run none.yaml machine.yaml {streams}", folder)
+    assert mistake.returncode == 2
+    assert mistake.stdout == ""
+    assert "Traceback" not in mistake.stderr
+
+
+def test_streams_that_are_full_of_results(folder: Path) -> None:
+    found = shell("accelsim run net.yaml machine.yaml >/dev/full", folder)
+    expected = "command-line:0: output: expected room to write, got No space left on device\n"
+    assert (found.returncode, found.stderr) == (2, expected)
+
+
+def test_streams_that_know_no_such_characters(folder: Path) -> None:
+    """Names of files may be no text at all."""
+    found = shell("PYTHONIOENCODING=ascii accelsim import $'\\xff.csv'; exit $?", folder)
+    assert (found.returncode, found.stdout) == (2, "")
+    assert found.stderr == "\\udcff.csv:0: file: expected a readable file, got No such file or directory\n"
+
+
+def test_an_interrupt_says_nothing_but_that(folder: Path) -> None:
+    command = [sys.executable, "-m", "accelsim", "run", "resnet152_v1", "cloud"]
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        sleep(1.5)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate()
+    assert (process.returncode, out, err) == (130, b"", b"interrupted\n")

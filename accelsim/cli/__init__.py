@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from accelsim.cli.loudness import apply_loudness
 from accelsim.cli.parser import parse
+from accelsim.cli.streams import sound_streams
 from accelsim.errors import Mistake, UserError
 
 FINE, CHECK_FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
@@ -15,8 +16,13 @@ FINE, CHECK_FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; returns its exit code."""
+    with sound_streams():
+        return _run(sys.argv[1:] if argv is None else list(argv))
+
+
+def _run(argv: Sequence[str]) -> int:
     try:
-        arguments = parse(sys.argv[1:] if argv is None else list(argv))
+        arguments = parse(argv)
         apply_loudness(arguments)
         code: int = arguments.command(arguments)
         print(end="", flush=True)
@@ -31,6 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _give_up_output()
         return FINE
+    except MemoryError:
+        print(Mistake("command-line", 0, "memory", "a network that fits in it", "none left"), file=sys.stderr)
+        return MISTAKE
     except OSError as error:
         print(Mistake("command-line", 0, "output", "room to write", error.strerror or "an error"), file=sys.stderr)
         _give_up_output()

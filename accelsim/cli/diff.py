@@ -60,5 +60,5 @@ def _save(found: Difference, output: Path, kind: str, *, force: bool) -> None:
     from accelsim.report.figure import drawn
 
     drawing = picture(found)
-    rows, image = csv_text(drawing.rows), drawn(drawing.figure, kind)
+    rows, image = csv_text(drawing.rows, drawing.columns), drawn(drawing.figure, kind)
     save_files(output.parent, {output.with_suffix(".csv").name: rows, output.name: image}, force=force)

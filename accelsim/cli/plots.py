@@ -39,7 +39,7 @@ def plot(arguments: argparse.Namespace) -> int:
     kind = picture_kind(arguments.output)
     drawing = _drawing(Path(arguments.path), arguments.kind)
     files: dict[str, str | bytes | None] = {
-        output.with_suffix(".csv").name: csv_text(drawing.rows),
+        output.with_suffix(".csv").name: csv_text(drawing.rows, drawing.columns),
         output.name: drawn(drawing.figure, kind),
     }
     save_files(output.parent, files, force=arguments.force)

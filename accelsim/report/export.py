@@ -6,24 +6,38 @@ import csv
 import io
 import json
 import os
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from io import TextIOWrapper
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from accelsim.errors import Mistake, UserError
 from accelsim.report.columns import Value
+from accelsim.report.writing import aside, changed, locked, move_in
+
+_FORMULA = tuple("=+-@\t\r")
+"""First characters of what spreadsheets compute."""
+_NUMBER = re.compile(r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?")
 
 
-def csv_text(rows: Sequence[Mapping[str, Value | None]]) -> str:
-    """Rows as CSV, a header first. Numbers in full, None as nothing, lines ended by a line feed."""
+def csv_text(rows: Sequence[Mapping[str, Value | None]], columns: Sequence[str] = ()) -> str:
+    """Rows as CSV, a header first. Numbers in full, None as nothing, lines ended by a line feed.
+
+    columns: the header where there is no row. No text is what a spreadsheet would take for a formula.
+    """
     out = io.StringIO()
-    writer = csv.DictWriter(out, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer = csv.writer(out, lineterminator="\n")
+    header = list(rows[0]) if rows else list(columns)
+    writer.writerow(header)
+    writer.writerows([_cell(row[name]) for name in header] for row in rows)
     return out.getvalue()
+
+
+def _cell(value: Value | None) -> Value | None:
+    """A value, an apostrophe before a text that spreadsheets would compute."""
+    if isinstance(value, str) and value.startswith(_FORMULA) and not _NUMBER.fullmatch(value):
+        return f"'{value}"
+    return value
 
 
 def json_text(document: Mapping[str, Any], name: str, rows: Iterable[Mapping[str, Any]]) -> str:
@@ -36,10 +50,12 @@ def json_text(document: Mapping[str, Any], name: str, rows: Iterable[Mapping[str
 def save_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[Value | None]]) -> None:
     """Write CSV as `csv_text` does, row by row. Raises UserError where it can't be written."""
     try:
-        with _replaced(path) as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(header)
-            writer.writerows(rows)
+        with aside(path.parent) as place:
+            with (place / path.name).open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+                writer = csv.writer(file, lineterminator="\n")
+                writer.writerow(header)
+                writer.writerows(map(_cell, row) for row in rows)
+            move_in([path.name], place, path.parent)
     except OSError as error:
         raise _unwritable(error) from None
 
@@ -49,45 +65,39 @@ def save_files(folder: Path, files: Mapping[str, str | bytes | None], *, force: 
 
     Raises UserError where the folder has other files of these names and `force` is not set, or can't be written.
     """
+    contents = {name: _bytes(content) for name, content in files.items()}
     try:
-        contents = {name: text.encode() if isinstance(text, str) else text for name, text in files.items()}
-        others = [name for name, content in contents.items() if _differs(folder / name, content)]
-        if others and not force:
-            expected = "a folder without another run, or --force"
-            raise UserError([Mistake("command-line", 0, "-o", expected, f"{folder} with {', '.join(sorted(others))}")])
         folder.mkdir(parents=True, exist_ok=True)
-        for name, content in contents.items():
-            _replace(folder / name, content)
+        with locked(folder):
+            others = changed(contents, folder)
+            existing = sorted(name for name in others if os.path.lexists(folder / name))
+            if existing and not force:
+                expected = "a folder without another run, or --force"
+                raise UserError([Mistake("command-line", 0, "-o", expected, f"{folder} with {', '.join(existing)}")])
+            _write({name: contents[name] for name in others}, folder)
+    except BlockingIOError:
+        expected = "a folder that no other process writes to"
+        raise UserError([Mistake("command-line", 0, "-o", expected, str(folder))]) from None
     except OSError as error:
         raise _unwritable(error) from None
+    except ValueError:
+        raise UserError([Mistake("command-line", 0, "-o", "a folder", "no name of one")]) from None
+
+
+def _bytes(content: str | bytes | None) -> bytes | None:
+    return content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
+
+
+def _write(contents: Mapping[str, bytes | None], folder: Path) -> None:
+    if not contents:
+        return
+    with aside(folder) as place:
+        for name, content in contents.items():
+            if content is not None:
+                (place / name).write_bytes(content)
+        move_in(list(contents), place, folder)
 
 
 def _unwritable(error: OSError) -> UserError:
     reason = error.strerror or "an error"
     return UserError([Mistake("command-line", 0, "-o", "a folder that can be written", reason)])
-
-
-def _differs(path: Path, content: bytes | None) -> bool:
-    return path.exists() and (not path.is_file() or path.read_bytes() != content)
-
-
-def _replace(path: Path, content: bytes | None) -> None:
-    if content is None:
-        path.unlink(missing_ok=True)
-        return
-    with _replaced(path) as file:
-        file.buffer.write(content)
-
-
-@contextmanager
-def _replaced(path: Path) -> Iterator[TextIOWrapper]:
-    """A file that stands in the place of another once it is whole."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            yield file
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -11,7 +11,7 @@ from accelsim.config.machine import Machine
 from accelsim.config.workload import NetworkFile
 from accelsim.network.graph import Network
 from accelsim.records import STALL_CAUSES, LayerRecord
-from accelsim.report.columns import COLUMNS, TOTALS, Value, layer_rows
+from accelsim.report.columns import COLUMNS, TOTALS, WHAT_IFS, Value, layer_rows, speedup_column
 from accelsim.report.palette import CLOCK_COLOURS, COMPONENT_COLOURS, SERIES
 
 BESIDE = ("total_cycles", "energy_total_pj")
@@ -82,9 +82,10 @@ def page_text(runs: Sequence[ShownRun], sweeps: Sequence[ShownSweep] = ()) -> st
     """The page."""
     described = {column.name: (column.unit, column.meaning) for column in COLUMNS}
     described |= {name: (unit, meaning) for name, unit, meaning in TOTALS}
-    names = list(runs[0].totals) if runs else []
+    described |= {speedup_column(name): ("", f"if {meaning}") for name, meaning in WHAT_IFS.items()}
+    names = list(dict.fromkeys(name for run in runs for name in run.totals))
     data = {
-        "runs": [_run(run, name) for run, name in zip(runs, _names(runs), strict=True)],
+        "runs": [_run(run, name, names) for run, name in zip(runs, _names(runs), strict=True)],
         "sweeps": [sweep._asdict() for sweep in sweeps],
         "totals": [_column(name, *described[name]) for name in names],
         "columns": [{**_column(name, *described[name]), "text": name in _TEXT} for name in _LISTED],
@@ -107,7 +108,8 @@ def _names(runs: Sequence[ShownRun]) -> list[str]:
     return [name if plain.count(name) == 1 else f"{name} ({place})" for place, name in enumerate(plain, 1)]
 
 
-def _run(run: ShownRun, name: str) -> dict[str, Any]:
+def _run(run: ShownRun, name: str, totals: Sequence[str]) -> dict[str, Any]:
+    """A run with these totals, null where it has not one."""
     headline = [[title, run.totals[column]] for title, column in _HEADLINE.items()]
     headline += [["accelsim", run.version], ["config SHA-256", run.config_sha256[:12]]]
     headline += [["not modelled", each] for each in run.workload.unmodelled]
@@ -115,7 +117,8 @@ def _run(run: ShownRun, name: str) -> dict[str, Any]:
     for row, record in zip(rows, run.records, strict=True):
         row["streaming_cycles"] = record.stream_cycles + record.overlap_cycles
         row["array_macs"] = record.array_macs
-    return {"name": name, "headline": headline, "totals": run.totals, "layers": rows, "config": run.config}
+    shown = {total: run.totals.get(total) for total in totals}
+    return {"name": name, "headline": headline, "totals": shown, "layers": rows, "config": run.config}
 
 
 def _column(name: str, unit: str, meaning: str) -> dict[str, str]:

@@ -200,7 +200,7 @@ def _buffers(looked: _Looked) -> Iterator[Advice]:
             found.append((saved, node.name))
     saved = sum(each for each, _ in found)
     moved = looked.run.total.counts.dram_burst_bytes
-    if saved < LOW * moved:
+    if not found or saved < LOW * moved:
         return
     names = tuple(name for _, name in sorted(found, reverse=True))
     again = _counted(len(found), "layer", "load")

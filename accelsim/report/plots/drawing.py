@@ -15,10 +15,11 @@ from accelsim.report.spans import Span
 
 
 class Drawing(NamedTuple):
-    """A picture, and what it shows as rows of a table."""
+    """A picture, and what it shows as rows of a table; columns: those of the table where it may have no row."""
 
     figure: Figure
     rows: list[dict[str, Value | None]]
+    columns: Sequence[str] = ()
 
 
 class RunView(Protocol):

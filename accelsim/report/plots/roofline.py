@@ -16,6 +16,8 @@ from accelsim.report.palette import BLACK, MARKERS, SERIES
 from accelsim.report.plots.drawing import Drawing, RunView, title_of
 from accelsim.units import ceil_div
 
+COLUMNS = ("layer", "op", "macs_per_clock", "macs_per_dram_byte", "macs_per_sram_byte")
+
 
 def roofline(run: RunView) -> Drawing:
     """Layers with MACs: MACs a clock against MACs for each byte of DRAM, and of SRAM.
@@ -44,7 +46,7 @@ def roofline(run: RunView) -> Drawing:
         figure.suptitle(title_of(run, "Roofline"))
         handles, labels = figure.axes[1].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside right upper", frameon=False)
-    return Drawing(figure, rows)
+    return Drawing(figure, rows, COLUMNS)
 
 
 def dram_bytes_a_clock(machine: Machine) -> float:

@@ -16,6 +16,7 @@ from accelsim.report.plots.drawing import Drawing, RunView, title_of
 from accelsim.report.spans import Span
 
 _NAMES = {Unit.DMA_IN: "DMA in", Unit.ARRAY: "array", Unit.VECTOR: "vector unit", Unit.DMA_OUT: "DMA out"}
+COLUMNS = ("unit", "layer", "begin_cycle", "end_cycle")
 _MOST_LISTED = 24
 """Stages that the legend names."""
 
@@ -47,10 +48,9 @@ def timeline(run: RunView) -> Drawing:
         legend = named(handles, list(colours), _MOST_LISTED)
         figure.legend(*legend, loc="outside right upper", frameon=False, fontsize=6.5, title="stage")
     rows: list[dict[str, Value | None]] = [
-        {"unit": str(piece.unit), "layer": piece.layer, "begin_cycle": piece.begin, "end_cycle": piece.end}
-        for piece in pieces
+        dict(zip(COLUMNS, (str(piece.unit), piece.layer, piece.begin, piece.end), strict=True)) for piece in pieces
     ]
-    return Drawing(figure, rows)
+    return Drawing(figure, rows, COLUMNS)
 
 
 def _stage(layer: str, stages: dict[str, str]) -> str:
