@@ -16,10 +16,11 @@ def sound_streams() -> Iterator[None]:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115 (stands as long as the process)
-    for stream in (sys.stdout, sys.stderr):
+    streams: tuple[Any, ...] = (sys.stdout, sys.stderr)
+    for stream in streams:
         with suppress(AttributeError, ValueError):
             stream.reconfigure(errors="backslashreplace")
-    sys.stderr = _Lenient(sys.stderr)  # type: ignore[assignment]
+    sys.stderr = _Lenient(sys.stderr)
     try:
         yield
     finally:
