@@ -38,7 +38,7 @@ ROOMY = {
 
 
 def random_plan(draw: st.DrawFn, shape: LayerTask, dataflow: str) -> Tiling:
-    """Any tile sizes in any order; on OS, whose sums wait in the PEs, they are not split."""
+    """Any tile sizes in any order, any tiles kept; on OS, whose sums wait in the PEs, they are not split."""
     groups = draw(st.integers(1, shape.groups))
     split = groups == 1
     outs = draw(st.integers(1, shape.group_outputs)) if split else shape.group_outputs
@@ -46,7 +46,17 @@ def random_plan(draw: st.DrawFn, shape: LayerTask, dataflow: str) -> Tiling:
     order = draw(st.permutations(("groups", "map", "outputs", "inputs")))
     images, height, width = shape.batch, shape.output.height, shape.output.width
     sizes = [draw(st.integers(1, extent)) for extent in (images, height, width)]
-    return Tiling(*sizes, groups, outs, shape.group_inputs if dataflow == "os" else ins, tuple(order))
+    taps = draw(st.sampled_from([None, *kernel_parts(shape)])) if split and dataflow != "os" else None
+    ins = shape.group_inputs if dataflow == "os" else ins
+    kept = draw(st.integers(1, 6)), draw(st.integers(1, 6))
+    return Tiling(*sizes, groups, outs, ins, tuple(order), dataflow, taps, *kept)
+
+
+def kernel_parts(shape: LayerTask) -> list[int]:
+    """Kernel positions of a tile: whole rows of a kernel, or an equal part of each."""
+    high, wide = shape.window.vertical.kernel, shape.window.horizontal.kernel
+    parts = [size for size in range(1, wide) if high == 1 or wide % size == 0]
+    return parts + [rows * wide for rows in range(1, high)]
 
 
 @st.composite

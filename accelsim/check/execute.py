@@ -18,6 +18,7 @@ from accelsim.check.images import POISON, Cells, Image, cell_bits_for, decode, e
 from accelsim.check.operate import ABSENT, CheckError, Inputs, operate, taps
 from accelsim.check.reference import compute_directly
 from accelsim.config.machine import Machine
+from accelsim.dataflows.geometry import window_of
 from accelsim.lowering.compile import Lowered
 from accelsim.lowering.ir import copied_channels
 from accelsim.machine.machine import Happening, play
@@ -184,7 +185,7 @@ class Executor:
         operand_bits = self.map_bits[node.inputs[0]]
         operand_bits += self.weight_bits if node.op.weighted else self.map_bits[node.inputs[1]]
         total: Values = np.zeros((groups, pixels, outputs), dtype=np.int64)
-        for number, tap in enumerate(taps(node.window, work, region, image, fill=0, size=node.sizes[0])):
+        for number, tap in enumerate(taps(window_of(node, work.taps), work, region, image, fill=0, size=node.sizes[0])):
             moved = tap.reshape(pixels, groups, inputs).transpose(1, 0, 2)
             total += arithmetic.matmul(moved, weights[:, :, :, number].transpose(0, 2, 1), operand_bits)
         values = total.transpose(1, 0, 2).reshape(work.images.size, work.rows.size, work.cols.size, groups * outputs)

@@ -99,7 +99,10 @@ class Tiling:
     """Tile sizes of a layer: output images, rows and columns; groups; output and input channels of a group.
 
     order: a tile stays on chip while the loops inside of those that it depends on go on. With the input channels
-    innermost the sums are stationary, with the output channels the map, with the map the weights.
+    innermost the sums are stationary, with the output channels the map, with the map the weights. taps: kernel
+    positions of a tile, whole rows of the kernel or an equal part of each; None for all. The loop over input channels
+    is inside of that over kernel positions, and both are the loop `inputs`. ifmap_tiles, weight_tiles: tiles of the
+    operand that are on chip at once: where those that some inner loops touch are no more, they stay while these go on.
     """
 
     images: int
@@ -110,6 +113,9 @@ class Tiling:
     in_channels: int
     order: Order = ("map", "groups", "outputs", "inputs")
     dataflow: DataflowName = "ws"
+    taps: int | None = None
+    ifmap_tiles: int = 1
+    weight_tiles: int = 1
 
     @property
     def gathers(self) -> bool:
@@ -208,14 +214,20 @@ def tile_counts(task: LayerTask, tiling: Tiling) -> dict[Loop, int]:
         "groups": ceil_div(task.groups, tiling.groups),
         "map": ceil_div(task.batch, tiling.images) * rows * cols,
         "outputs": ceil_div(task.group_outputs, tiling.out_channels),
-        "inputs": ceil_div(task.group_inputs, tiling.in_channels),
+        "inputs": ceil_div(task.group_inputs, tiling.in_channels) * ceil_div(task.taps, tiling.taps or task.taps),
     }
 
 
-def loads_each(order: Order, counts: Mapping[Loop, int], depends: Collection[Loop]) -> int:
-    """Loads of each tile of an operand: one in every iteration of the other loops that are outside of its own."""
-    own = [place for place, loop in enumerate(order) if loop in depends and counts[loop] > 1]
-    return prod(counts[loop] for loop in order[: max(own, default=0)] if loop not in depends)
+def loads_each(order: Order, counts: Mapping[Loop, int], depends: Collection[Loop], kept: int = 1) -> int:
+    """Loads of each tile of an operand: one in every iteration of the other loops that are outside of its set.
+
+    The set is the most tiles, at most `kept`, that the innermost loops touch.
+    """
+    level, tiles = len(order), 1
+    while level and (order[level - 1] not in depends or tiles * counts[order[level - 1]] <= kept):
+        level -= 1
+        tiles *= counts[order[level]] if order[level] in depends else 1
+    return prod(counts[loop] for loop in order[:level] if loop not in depends)
 
 
 class Prices(NamedTuple):

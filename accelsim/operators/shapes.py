@@ -40,6 +40,11 @@ class Axis:
         low = min(max(low, 0), extent - 1)
         return low, max(min(high, extent), low + 1)
 
+    def part(self, start: int, stop: int) -> Axis:
+        """The axis with kernel positions [start, stop) alone."""
+        before, behind = start * self.dilation, (self.kernel - stop) * self.dilation
+        return Axis(stop - start, self.stride, self.dilation, self.pad - before, self.pad_end - behind)
+
     def span(self, outputs: int, extent: int) -> int:
         """Elements of a map of `extent` under so many neighbouring outputs, at most."""
         return min(extent, (outputs - 1) * self.stride + (self.kernel - 1) * self.dilation + 1)
@@ -71,6 +76,15 @@ class Window:
     @property
     def elements(self) -> int:
         return self.vertical.kernel * self.horizontal.kernel
+
+    def part(self, start: int, stop: int) -> Window:
+        """The window with kernel positions [start, stop) alone, row by row: whole rows or part of one."""
+        width = self.horizontal.kernel
+        first, last = start // width, (stop - 1) // width
+        if first < last:
+            return Window(self.vertical.part(first, last + 1), self.horizontal)
+        begin = first * width
+        return Window(self.vertical.part(first, first + 1), self.horizontal.part(start - begin, stop - begin))
 
 
 class ShapeError(Exception):

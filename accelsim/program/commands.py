@@ -56,9 +56,10 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a Compute does: these outputs of its layer, summed over these input channels of each group.
+    """The outputs of its layer that a Compute works on, summed over these input channels of each group.
 
-    first, last: whether it begins, or ends, the sums of its outputs.
+    first, last: whether it begins, or ends, the sums of its outputs. taps: the kernel positions, row by row, that it
+    sums over, whole rows of the kernel or part of one; None for all.
     """
 
     images: Range
@@ -68,6 +69,7 @@ class Work:
     reduction: Range
     first: bool = True
     last: bool = True
+    taps: Range | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

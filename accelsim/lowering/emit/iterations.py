@@ -28,8 +28,8 @@ def blocks(node: Node, batch: int, plan: Tiling) -> Iterator[Block]:
     )
 
 
-def loops(node: Node, batch: int, plan: Tiling) -> Iterator[tuple[Block, Range, Range, Range]]:
-    """(block, groups, output channels, input channels) of each piece, in the plan's loop order.
+def loops(node: Node, batch: int, plan: Tiling) -> Iterator[tuple[Block, Range, Range, tuple[Range | None, Range]]]:
+    """(block, groups, output channels, (kernel positions, input channels)) of each tile iteration, in the plan's order.
 
     A product of two maps has other operands for each image: images are the outermost loop.
     """
@@ -39,16 +39,18 @@ def loops(node: Node, batch: int, plan: Tiling) -> Iterator[tuple[Block, Range, 
             yield block, groups, outs, ins
 
 
-def _turns(node: Node, batch: int, plan: Tiling) -> Iterator[tuple[Block, Range, Range, Range]]:
+def _turns(node: Node, batch: int, plan: Tiling) -> Iterator[tuple[Block, Range, Range, tuple[Range | None, Range]]]:
+    ins = cuts(node.sizes[0].channels // node.groups, plan.in_channels)
+    taps = [None] if plan.taps is None else list(cuts(node.window.elements, plan.taps))
     turns: dict[Loop, list[Any]] = {
         "map": list(blocks(node, batch, plan)),
         "groups": list(cuts(node.groups, plan.groups)),
         "outputs": list(cuts(node.output.channels // node.groups, plan.out_channels)),
-        "inputs": list(cuts(node.sizes[0].channels // node.groups, plan.in_channels)),
+        "inputs": list(product(taps, ins)),
     }
-    block, groups, outs, ins = (plan.order.index(loop) for loop in ("map", "groups", "outputs", "inputs"))
+    block, groups, outs, inputs = (plan.order.index(loop) for loop in ("map", "groups", "outputs", "inputs"))
     for piece in product(*(turns[loop] for loop in plan.order)):
-        yield piece[block], piece[groups], piece[outs], piece[ins]
+        yield piece[block], piece[groups], piece[outs], piece[inputs]
 
 
 def right_regions(node: Node, images: Range, groups: Range, outs: Range, ins: Range) -> Iterator[Region]:

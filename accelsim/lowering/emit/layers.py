@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.config.machine import Machine
-from accelsim.dataflows.geometry import gemm_of, input_window, kernel_positions, line_buffer_ratio
+from accelsim.dataflows.geometry import gemm_of, input_window, kernel_positions, line_buffer_ratio, window_of
 from accelsim.dataflows.work import ArrayWork, array_work
 from accelsim.lowering.emit.iterations import (
     blocks,
@@ -120,14 +120,14 @@ class Lowerer:
         self.plans[-1], self.tasks[-1] = plan, (self.planner.task(node, self.residency.channels), self.context)
         return plan
 
-    def _weight_tensor(self, node: Node, tile: tuple[int, int, int]) -> Tensor:
+    def _weight_tensor(self, node: Node, tile: tuple[int, int, int], tile_taps: int | None = None) -> Tensor:
         if node.weights_name in self.tensors:
             return self.tensors[node.weights_name]
         taps = node.window.elements
         dims = (node.groups, node.output.channels // node.groups, node.sizes[0].channels // node.groups, taps)
         bits = self.context.array.weight_bits
         compressed = node.stored_weight_bits(bits) if node.pruning else None
-        tensor = Tensor(f"{node.name}.weights", dims, bits, self.next_address, (*tile, taps), compressed)
+        tensor = Tensor(f"{node.name}.weights", dims, bits, self.next_address, (*tile, tile_taps or taps), compressed)
         self.next_address = aligned(self.next_address + tensor.bytes)
         self.tensors[node.name] = tensor
         return tensor
@@ -137,24 +137,25 @@ class Lowerer:
         self.context = replace(self.context, array=replace(self.context.array, dataflow=plan.dataflow))
         weights = None
         if node.op.weighted:
-            weights = self._weight_tensor(node, (plan.groups, plan.out_channels, plan.in_channels))
+            weights = self._weight_tensor(node, (plan.groups, plan.out_channels, plan.in_channels), plan.taps)
         group_inputs, group_outputs = node.sizes[0].channels // node.groups, node.output.channels // node.groups
         source = self.maps.by_name[node.inputs[0]]
-        held = TileReuse()
-        for block, groups, outs, ins in loops(node, self.batch, plan):
+        held = TileReuse.of(plan)
+        for block, groups, outs, (taps, ins) in loops(node, self.batch, plan):
             inputs = Range(groups.start * group_inputs + ins.start, (groups.stop - 1) * group_inputs + ins.stop)
             outputs = Range(groups.start * group_outputs + outs.start, (groups.stop - 1) * group_outputs + outs.stop)
             ifmaps = held.map_tiles(
-                self.tiles_of, source, (*input_window(node, block), source.reads(*inputs[:2])), block
+                self.tiles_of, source, (*input_window(node, block, taps), source.reads(*inputs[:2])), (block, taps)
             )
             if weights is not None:
-                tile = self._weight_tile(node, held, weights, (groups, outs, ins, Range(0, weights.dims[3])))
+                tile = self._weight_tile(node, held, weights, (groups, outs, ins, taps or Range(0, weights.dims[3])))
                 right: tuple[Tile, ...] = (tile,)
             else:
                 place = self.maps.by_name[node.inputs[1]]
                 right = held.right_tiles(place, tuple(right_regions(node, block[0], groups, outs, ins)))
-            first, last = ins.start == 0, ins.stop == group_inputs
-            work = Work(*block, outputs, ins, first, last)
+            first = ins.start == 0 and (taps is None or taps.start == 0)
+            last = ins.stop == group_inputs and (taps is None or taps.stop == node.window.elements)
+            work = Work(*block, outputs, ins, first, last, taps)
             results = self._piece_results(node, work, plan, held) if last else ()
             done = self._array_work(node, work, right)
             yield Compute(
@@ -177,7 +178,6 @@ class Lowerer:
         return self.pinned.setdefault((tensor.name, region), Tile(tensor, region, Buffer.WEIGHT))
 
     def _array_work(self, node: Node, work: Work, weights: tuple[Tile, ...]) -> ArrayWork:
-        pixels = work.images.size * work.rows.size * work.cols.size
         positions = kernel_positions(node, work)
         reuse = line_buffer_ratio(node, work, self.machine.sram.line_buffer, self.context.array.dataflow)
         gemm = gemm_of(node, work)
@@ -185,7 +185,7 @@ class Lowerer:
         done = array_work(gemm, array, first=work.first, last=work.last, reuse=reuse)
         self.stretched[-1] += done.chain.stream_cycles - done.unstretched_cycles
         self._count(
-            **self._macs(node, pixels, positions, weights),
+            **self._macs(node, work, positions, weights),
             register_bytes=packed_bytes(done.activation_hops, array.ifmap_bits)
             + packed_bytes(done.weight_hops, array.weight_bits)
             + packed_bytes(done.psum_hops, array.psum_bits),
@@ -200,9 +200,10 @@ class Lowerer:
         )
         return done
 
-    def _macs(self, node: Node, pixels: int, positions: int, tiles: tuple[Tile, ...]) -> dict[str, int]:
+    def _macs(self, node: Node, work: Work, positions: int, tiles: tuple[Tile, ...]) -> dict[str, int]:
         """MACs that are done, and those that take energy: the others meet a zero of the padding or a pruned weight."""
-        taps, array = node.window.elements, self.context.array
+        taps, array = window_of(node, work.taps).elements, self.context.array
+        pixels = work.images.size * work.rows.size * work.cols.size
         weights = nonzeros = sum(elements(tile.region) for tile in tiles)
         if node.op.weighted and node.pruning:
             nonzeros = sum(share_of_tile(tile.tensor, tile.region, node.nonzeros) for tile in tiles)

@@ -1,12 +1,13 @@
-"""Tiles that go on from one piece of a layer to the next."""
+"""Tile reuse: tiles that go on from one iteration of a layer to later ones."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
 from accelsim.dataflows.geometry import Block
-from accelsim.lowering.ir import Placement
+from accelsim.lowering.ir import Placement, Tiling
 from accelsim.program.commands import Buffer, Tile
 from accelsim.program.tensors import Region, Tensor
 
@@ -14,43 +15,58 @@ TilesOf = Callable[[Placement, Region], tuple[Tile, ...]]
 """The tiles that hold a region of a map, in the channels of its tensor."""
 
 
+class Kept(OrderedDict[Hashable, tuple[Tile, ...]]):
+    """The last tiles of an operand that were used, at most so many."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = most
+
+    def tiles(self, key: Hashable, find: Callable[[], tuple[Tile, ...]]) -> tuple[Tile, ...]:
+        """The tiles for a key, or else new ones in the place of those that were not used for the longest time."""
+        if key not in self:
+            self[key] = find()
+        self.move_to_end(key)
+        if len(self) > self.most:
+            self.popitem(last=False)
+        return self[key]
+
+
 @dataclass(slots=True)
 class TileReuse:
-    """Tiles that the piece before left in SRAM, to be used again if the next piece wants the same."""
+    """Tiles that earlier iterations left in SRAM, to be used again if an iteration wants the same."""
 
-    region: Region | None = None
-    map_block: Block | None = None
-    maps: tuple[Tile, ...] = ()
-    weights: Tile | None = None
-    right_regions: tuple[Region, ...] = ()
-    rights: tuple[Tile, ...] = ()
+    maps: Kept = field(default_factory=lambda: Kept(1))
+    weights: Kept = field(default_factory=lambda: Kept(1))
     factor_region: Region | None = None
     factors: tuple[Tile, ...] = ()
     operands: dict[int, tuple[Region, tuple[Tile, ...]]] = field(default_factory=dict)
     results: tuple[Tile, ...] = ()
     results_block: Block | None = None
 
-    def map_tiles(self, find: TilesOf, place: Placement, region: Region, block: Block) -> tuple[Tile, ...]:
-        """The tiles of the part of the input map for a block of the output."""
-        if self.region != region or self.map_block != block:
-            self.region, self.map_block, self.maps = region, block, find(place, region)
-        return self.maps
+    @classmethod
+    def of(cls, tiling: Tiling) -> TileReuse:
+        """Nothing yet, with room for as many tiles as a tiling keeps."""
+        return cls(Kept(tiling.ifmap_tiles), Kept(tiling.weight_tiles))
+
+    def map_tiles(self, find: TilesOf, place: Placement, region: Region, key: Hashable) -> tuple[Tile, ...]:
+        """The tiles of a region of the input map, which is read for a block of the output: the key."""
+        return self.maps.tiles((region, key), lambda: find(place, region))
 
     def weight_tile(self, tensor: Tensor, region: Region) -> Tile:
         """The tile of the weights."""
-        if self.weights is None or self.weights.region != region:
-            self.weights = Tile(tensor, region, Buffer.WEIGHT)
-        return self.weights
+        (tile,) = self.weights.tiles(region, lambda: (Tile(tensor, region, Buffer.WEIGHT),))
+        return tile
 
     def right_tiles(self, place: Placement, regions: tuple[Region, ...]) -> tuple[Tile, ...]:
         """The tiles of these parts of a product's right map, in the place of weights."""
-        if self.right_regions != regions:
-            self.right_regions = regions
-            self.rights = tuple(
+        return self.weights.tiles(
+            regions,
+            lambda: tuple(
                 Tile(place.tensor, (*pixels, place.reads(*channels[:2])), Buffer.WEIGHT)
                 for *pixels, channels in regions
-            )
-        return self.rights
+            ),
+        )
 
     def operand_tiles(self, find: TilesOf, place: Placement, region: Region, position: int) -> tuple[Tile, ...]:
         """The tiles of an input by its position."""

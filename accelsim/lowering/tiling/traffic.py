@@ -7,7 +7,7 @@ result is stored once.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
@@ -15,6 +15,7 @@ from math import prod
 from accelsim.dataflows.work import ArrayContext
 from accelsim.lowering.ir import IFMAP_LOOPS, WEIGHT_LOOPS, LayerTask, Tiling, loads_each, tile_counts
 from accelsim.lowering.tiling.space import windows
+from accelsim.operators.shapes import Window
 from accelsim.units import packed_bytes
 
 
@@ -38,28 +39,39 @@ def traffic(task: LayerTask, tiling: Tiling, array: ArrayContext) -> Traffic:
     Exact but for maps of sub-byte elements that a shuffle scatters, where each element counts as a row of its own, and
     for such right maps of a product, whose rows count as packed.
     """
-    counts = tile_counts(task, tiling)
+    order, counts = tiling.order, tile_counts(task, tiling)
+    ifmap_loads = loads_each(order, counts, IFMAP_LOOPS, tiling.ifmap_tiles)
+    weight_loads = loads_each(order, counts, WEIGHT_LOOPS, tiling.weight_tiles)
     return Traffic(
-        task.times * _ifmap_bytes(task, tiling, array.ifmap_bits) * loads_each(tiling.order, counts, IFMAP_LOOPS),
-        task.times * _weight_bytes(task, tiling, array) * loads_each(tiling.order, counts, WEIGHT_LOOPS),
+        task.times * _ifmap_bytes(task, tiling, array.ifmap_bits) * ifmap_loads,
+        task.times * _weight_bytes(task, tiling, array) * weight_loads,
         task.times * _ofmap_bytes(task, tiling, array.ofmap_bits),
     )
 
 
 def _ifmap_bytes(task: LayerTask, tiling: Tiling, bits: int) -> int:
     """All tiles once."""
-    size, window = task.size, task.window
+    size = task.size
     channels = [
         (groups - 1) * task.group_inputs + inputs
         for groups, inputs in product(_cuts(task.groups, tiling.groups), _cuts(task.group_inputs, tiling.in_channels))
     ]
-    extents = (
-        _cuts(task.batch, tiling.images),
-        windows(window.vertical, task.output.height, tiling.rows, size.height),
-        windows(window.horizontal, task.output.width, tiling.cols, size.width),
-        channels,
-    )
-    return _requested(extents, (task.batch, size.height, size.width, task.source_channels), bits)
+    total, dims = 0, (task.batch, size.height, size.width, task.source_channels)
+    for window in _windows(task.window, tiling.taps):
+        extents = (
+            _cuts(task.batch, tiling.images),
+            windows(window.vertical, task.output.height, tiling.rows, size.height),
+            windows(window.horizontal, task.output.width, tiling.cols, size.width),
+            channels,
+        )
+        total += _requested(extents, dims, bits)
+    return total
+
+
+def _windows(window: Window, taps: int | None) -> Iterator[Window]:
+    """The window, or its parts of so many kernel positions."""
+    size = taps or window.elements
+    yield from (window.part(start, min(start + size, window.elements)) for start in range(0, window.elements, size))
 
 
 def _ofmap_bytes(task: LayerTask, tiling: Tiling, bits: int) -> int:
@@ -88,13 +100,14 @@ def _weight_bytes(task: LayerTask, tiling: Tiling, array: ArrayContext) -> int:
         _cuts(task.groups, tiling.groups),
         _cuts(task.group_outputs, tiling.out_channels),
         _cuts(task.group_inputs, tiling.in_channels),
+        _cuts(task.taps, tiling.taps or task.taps),
     )
     bits, weights = array.stored_weights
     if weights == 1:
-        return sum(times * packed_bytes(prod(tile) * task.taps, bits) for tile, times in Counter(tiles).items())
+        return sum(times * packed_bytes(prod(tile), bits) for tile, times in Counter(tiles).items())
     total = reached = 0
     for tile in tiles:
-        start, reached = reached, reached + prod(tile) * task.taps
+        start, reached = reached, reached + prod(tile)
         total += packed_bytes(max(1, bits * reached // weights - bits * start // weights), 1)
     return total
 
