@@ -84,7 +84,7 @@ def main() -> None:
             speed = f"{BURSTS / best / 1e6:.2f} M bursts/s [{BURSTS / worst / 1e6:.2f}]"
             print(f"{name:16} {kind:7} {speed}, {best / BURSTS / step:.0f} steps each")
     for name in ("ideal_lpddr4", "lpddr4-3200-x32", "lpddr4-3200"):
-        _, network, machine = load_both("mobilenet_v1_1.00_224", "edge", [(0, f"dram.device={name}")])
+        _, network, machine, _ = load_both("mobilenet_v1_1.00_224", "edge", [(0, f"dram.device={name}")])
         program = lower(network, machine).program
         best, worst = seconds(lambda program=program, machine=machine: play(program, link(program), machine))
         print(f"MobileNet v1 on edge, {name}: link and play {best:.3f} s [{worst:.3f}]")

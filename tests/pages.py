@@ -24,8 +24,16 @@ as JSON Schema, for an editor that completes and checks YAML: save it beside you
 
     # yaml-language-server: $schema=machine.schema.json
 
-A key below another is set with a dot between them, those of networks behind `network.`: `--set array.rows=16`.
+A key below another is set with a dot between them, those of networks behind `network.`: `--set array.rows=16`. Keys of
+`scheduling` are the compiler's ([mapping](mapping.md)), all others of a machine the chip's.
 """
+GROUPS = {
+    "Keys of a network": ("network",),
+    "Keys of a chip": ("machine", "dram", "energy"),
+    "Keys of a compiler": ("mapping",),
+    "Keys of a sweep": ("sweep",),
+}
+"""Kinds of files by what they describe."""
 _ABOUT_COLUMNS = """# Columns
 
 What result columns mean, as `accelsim columns` prints it. Layers have those of the first table, in `layers.csv`,
@@ -36,20 +44,27 @@ What result columns mean, as `accelsim columns` prints it. Layers have those of 
 def keys() -> str:
     """docs/keys.md."""
     parts = [_ABOUT_KEYS]
-    for kind, schema_of in SCHEMAS.items():
-        schema = schema_of()
-        parts.append(f"## {kind.capitalize()} files\n")
-        if "properties" in schema:
-            parts.append(_section(schema))
-        for name, section in schema.get("$defs", {}).items():
-            if "properties" in section and (kind in ("network", "dram", "energy") or name not in _elsewhere()):
-                parts.append(f"### {name}\n\n{_section(section)}")
+    for group, kinds in GROUPS.items():
+        parts.append(f"## {group}\n")
+        for kind in kinds:
+            parts += _keys_of(kind)
     return "\n".join(parts)
+
+
+def _keys_of(kind: str) -> Iterator[str]:
+    """A kind of file and its sections, without those that have files of their own."""
+    schema = SCHEMAS[kind]()
+    yield f"### {kind.capitalize()} files\n"
+    if "properties" in schema:
+        yield _section(schema)
+    for name, section in schema.get("$defs", {}).items():
+        if "properties" in section and (kind != "machine" or name not in _elsewhere()):
+            yield f"#### {name}\n\n{_section(section)}"
 
 
 def _elsewhere() -> set[str]:
     """Sections of a machine that have files, and so tables, of their own."""
-    return {name for kind in ("dram", "energy") for name in SCHEMAS[kind]()["$defs"]} | {"EnergyTable"}
+    return {name for kind in ("dram", "energy", "mapping") for name in SCHEMAS[kind]()["$defs"]} | {"EnergyTable"}
 
 
 def _section(schema: Schema) -> str:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from accelsim.config.load import load_dram, load_machine, parse_overrides, shipped
 from accelsim.config.machine import Machine
+from accelsim.config.scheduling import Scheduling
 from accelsim.config.schema import validate
 from accelsim.config.strict_yaml import Document, Origin
 from accelsim.config.workload import Workload
@@ -76,13 +77,21 @@ def machines(draw: st.DrawFn, **fixed: Any) -> Machine:
         "dram__bytes_per_clock": draw(st.sampled_from([0.3, 1, 5, 64])),
         "dram__latency_clocks": draw(st.integers(0, 60)),
         "dram__burst_bytes": draw(st.sampled_from([1, 16, 64])),
-        "scheduling__objective": draw(st.sampled_from(["cycles", "cycles", "energy", "edp", "dram_bytes"])),
-        "scheduling__arbitration": draw(st.sampled_from(["arrival", "program_order"])),
-        "scheduling__inferences": draw(st.sampled_from([1, 1, 1, 2, 3])),
-        "scheduling__keep_activations": draw(st.sampled_from(["auto", "auto", "never"])),
-        "scheduling__fusion": draw(st.sampled_from(["auto", "auto", "never"])),
     }
     return machine_of(**{**choices, **fixed})
+
+
+@st.composite
+def schedulings(draw: st.DrawFn, **fixed: Any) -> Scheduling:
+    """Options of the compiler."""
+    choices = {
+        "objective": draw(st.sampled_from(["cycles", "cycles", "energy", "edp", "dram_bytes"])),
+        "arbitration": draw(st.sampled_from(["arrival", "program_order"])),
+        "inferences": draw(st.sampled_from([1, 1, 1, 2, 3])),
+        "keep_activations": draw(st.sampled_from(["auto", "auto", "never"])),
+        "fusion": draw(st.sampled_from(["auto", "auto", "never"])),
+    }
+    return Scheduling(**{**choices, **fixed})
 
 
 @st.composite

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, assume, given, settings
 
 from accelsim.check.execute import check_network, check_program
 from accelsim.config.machine import Machine
+from accelsim.config.scheduling import Scheduling
 from accelsim.errors import LoweringError, UserError
 from accelsim.lowering.compile import lower
 from accelsim.lowering.tiling.bound import least_dram_bytes
@@ -23,7 +24,7 @@ from accelsim.run.define import load_network
 from accelsim.run.gemm import run_gemm
 from accelsim.run.result import Run
 from accelsim.run.simulate import dma_counts, run_network
-from tests.strategies import any_machines, attentions, machine_of, network_of
+from tests.strategies import any_machines, attentions, machine_of, network_of, schedulings
 
 random_cases = settings(
     derandomize=True,
@@ -86,17 +87,19 @@ def test_the_right_map_goes_the_way_of_weights_and_images_have_their_own() -> No
 
 
 @random_cases
-@given(attentions(), any_machines())
-def test_attention_is_what_a_direct_computation_gives(network: Network, machine: Machine) -> None:
+@given(attentions(), any_machines(), schedulings())
+def test_attention_is_what_a_direct_computation_gives(
+    network: Network, machine: Machine, scheduling: Scheduling
+) -> None:
     """In tiles however small, over several images, with maps in concats and of any number of bits."""
     try:
-        lowered = lower(network, machine)
+        lowered = lower(network, machine, scheduling)
     except LoweringError:
         assume(False)
         raise
-    assert check_program(machine, lowered, link(lowered.program)) == []
+    assert check_program(machine, lowered, link(lowered.program), scheduling.arbitration) == []
     moved = dma_counts(lowered.program, machine.dram.burst_bytes)
-    if machine.scheduling.keep_activations == "never" and machine.scheduling.inferences == 1:
+    if scheduling.keep_activations == "never" and scheduling.inferences == 1:
         for node, counts in zip(network.nodes, moved, strict=True):
             done = counts.dram_read_ifmap_bytes + counts.dram_read_weight_bytes + counts.dram_write_ofmap_bytes
             assert done >= least_dram_bytes(node, network.batch, lowered.maps, machine)

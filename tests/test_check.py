@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from accelsim.check.execute import check_network, check_program
+from accelsim.config.scheduling import Scheduling
 from accelsim.errors import ProgramError, UserError
 from accelsim.lowering.compile import Lowered, lower
 from accelsim.lowering.emit import layers
@@ -24,8 +25,8 @@ MACHINE = machine_of(
     sram__activation__capacity_bytes=700,
     sram__weight__capacity_bytes=300,
     sram__accumulator__capacity_bytes=800,
-    scheduling__keep_activations="never",
 )
+NEVER = Scheduling(keep_activations="never")
 ROWS: list[dict[str, Any]] = [
     {"name": "a", "op": "conv", "kernel": 3, "pad": 1, "channels": 8, "activation": "relu"},
     {"name": "b", "op": "conv", "kernel": 1, "channels": 12, "groups": 4},
@@ -42,7 +43,7 @@ def network() -> Network:
 
 @pytest.fixture
 def lowered(network: Network) -> Lowered:
-    return lower(network, MACHINE)
+    return lower(network, MACHINE, NEVER)
 
 
 def first(program: Program, kind: type[Command], layer: int = 0, which: int = 0) -> int:
@@ -63,8 +64,8 @@ def failures(network: Network, lowered: Lowered, waits: list[Waits] | None = Non
 
 def test_the_program_is_right_to_begin_with(network: Network) -> None:
     """And has several tiles in each of its layers, or the plants below would prove little."""
-    assert check_network(network, MACHINE) == []
-    program = lower(network, MACHINE).program
+    assert check_network(network, MACHINE, NEVER) == []
+    program = lower(network, MACHINE, NEVER).program
     assert all(sum(c.layer == layer for c in program.commands) > 3 for layer in (0, 1, 3, 4))
 
 
@@ -199,4 +200,4 @@ def _halo_forgotten(original: Callable[..., Any]) -> Callable[..., Any]:
 def test_a_forgotten_halo_is_seen(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tiler that loads a row too few of each tile."""
     monkeypatch.setattr(layers, "input_window", _halo_forgotten(layers.input_window))
-    assert check_network(network, MACHINE)
+    assert check_network(network, MACHINE, NEVER)

@@ -159,9 +159,9 @@ def test_output_folder_gets_run_json_and_layers_csv(tmp_path: Path, capsys: pyte
     assert sorted(path.name for path in folder.iterdir()) == ["layers.csv", "run.json"]
 
     saved = json.loads((folder / "run.json").read_text())
-    assert saved["format"] == 2
+    assert saved["format"] == 3
     assert saved["totals"] == printed["totals"]
-    assert set(saved["config"]) == {"network", "machine"}
+    assert set(saved["config"]) == {"network", "machine", "scheduling"}
     assert [row["layer"] for row in saved["layers"]] == ["a", "b"]
     for name in COUNT_NAMES & set(saved["layers"][0]["counts"]):
         assert sum(row["counts"][name] for row in saved["layers"]) == printed["totals"][name]

@@ -13,8 +13,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from accelsim.cli import main
-from accelsim.config.load import Kind, data_root, load_machine, load_workload, parse_overrides, shipped
+from accelsim.config.load import Kind, data_root, load_machine, load_target, load_workload, parse_overrides, shipped
 from accelsim.config.machine import Machine
+from accelsim.config.scheduling import Scheduling, Target
 from accelsim.config.schema import validate
 from accelsim.config.show import to_yaml
 from accelsim.config.strict_yaml import Document, KeyPath, Origin, odd_character, parse, read
@@ -328,6 +329,12 @@ def machine_with(*texts: str) -> Machine:
     return load_machine("edge", parse_overrides(enumerate(texts, 1)))
 
 
+def keys_with(*texts: str) -> dict[KeyPath, Any]:
+    """All keys of `edge` and its scheduling, with settings."""
+    target = load_target("edge", parse_overrides(enumerate(texts, 1)))
+    return dict(leaves({**target.machine.model_dump(), "scheduling": target.scheduling.model_dump()}))
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [
@@ -346,7 +353,7 @@ def machine_with(*texts: str) -> Machine:
 def test_a_setting_changes_its_key_and_no_other(text: str, value: object) -> None:
     """At any depth, also in the DRAM device and the energy table."""
     key = text.partition("=")[0].strip()
-    changed, plain = (dict(leaves(machine.model_dump())) for machine in (machine_with(text), machine_with()))
+    changed, plain = keys_with(text), keys_with()
     assert changed.pop(tuple(key.split("."))) == value
     assert changed.items() <= plain.items()
 
@@ -398,10 +405,10 @@ def test_a_mistake_in_another_file_stands_in_that_file(tmp_path: Path) -> None:
 
 def test_settings_reach_the_network() -> None:
     """And what is known of it is still checked if only the batch was changed."""
-    workload, network, _ = load_both("shufflenet_g3", "edge", [(1, "network.batch=4")])
+    workload, network, *_ = load_both("shufflenet_g3", "edge", [(1, "network.batch=4")])
     assert network.batch == 4
     assert workload.expect is not None
-    workload, network, _ = load_both("shufflenet_g3", "edge", [(1, "network.input.width=64")])
+    workload, network, *_ = load_both("shufflenet_g3", "edge", [(1, "network.input.width=64")])
     assert network.nodes[0].output.width == 32
     assert workload.expect is None
 
@@ -444,3 +451,26 @@ def test_paths_in_a_machine_file_start_from_that_file(tmp_path: Path, monkeypatc
     monkeypatch.chdir(tmp_path / "parts")
     assert load_machine("../machine.yaml") == from_root
     assert load_machine("edge", parse_overrides([(1, "dram.device=mine.yaml")])).dram == from_root.dram
+
+
+# Chip and compiler.
+
+
+def test_each_option_of_the_compiler_is_the_last_that_is_given(tmp_path: Path) -> None:
+    """Machine file, mapping file, setting; the machine itself is as without."""
+    machine, mapping = tmp_path / "machine.yaml", tmp_path / "mapping.yaml"
+    own = "scheduling: {objective: edp, fusion: never, inferences: 2}\n"
+    machine.write_text(to_yaml(load_machine("edge")) + own)
+    mapping.write_text("scheduling: {fusion: auto, inferences: 3}\n")
+    overrides = parse_overrides([(1, "scheduling.inferences=4")])
+    target = load_target(str(machine), overrides, str(mapping))
+    assert target == Target(load_machine("edge"), Scheduling(objective="edp", inferences=4))
+
+
+def test_a_mapping_file_says_what_settings_do(tmp_path: Path) -> None:
+    mapping = tmp_path / "mapping.yaml"
+    mapping.write_text("scheduling: {objective: dram_bytes, inferences: 2}\n")
+    options: dict[str, object] = {"scheduling.objective": "dram_bytes", "scheduling.inferences": 2}
+    run = simulate(GOOD / "net.yaml", GOOD / "machine.yaml", mapping=mapping)
+    assert run.to_json() == simulate(GOOD / "net.yaml", GOOD / "machine.yaml", options).to_json()
+    assert run.config["scheduling"]["objective"] == "dram_bytes"

@@ -17,6 +17,7 @@ from hypothesis import assume, given, settings
 
 from accelsim.cli import main
 from accelsim.config.machine import Machine
+from accelsim.config.scheduling import Scheduling
 from accelsim.errors import UserError
 from accelsim.explain.diff import Change, Difference, Waterfall, difference, differing_keys
 from accelsim.explain.diff_text import MOST_LAYERS, difference_dict, difference_text, layer_rows, rows_of
@@ -26,7 +27,7 @@ from accelsim.report.figure import KINDS
 from accelsim.run.reprice import read_run, reprice
 from accelsim.run.result import Run
 from accelsim.run.simulate import load_network, run_network, simulate
-from tests.strategies import any_machines, networks
+from tests.strategies import any_machines, networks, schedulings
 from tests.test_invariants import random_cases
 
 SMALL, OTHER = "study_inception_reduced", "study_inception_direct"
@@ -111,11 +112,13 @@ def test_parts_add_up_to_the_difference(found: Difference) -> None:
 
 @pytest.mark.slow
 @settings(random_cases, max_examples=30)
-@given(networks(), any_machines(), networks(), any_machines())
-def test_parts_add_up_whatever_ran(one: Network, machine: Machine, other: Network, another: Machine) -> None:
+@given(networks(), any_machines(), networks(), any_machines(), schedulings())
+def test_parts_add_up_whatever_ran(
+    one: Network, machine: Machine, other: Network, another: Machine, scheduling: Scheduling
+) -> None:
     workload, _ = load_network("shufflenet_g3")
     try:
-        runs = run_network(workload, one, machine), run_network(workload, other, another)
+        runs = run_network(workload, one, machine), run_network(workload, other, another, scheduling)
     except UserError:
         assume(False)
         raise

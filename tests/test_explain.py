@@ -15,6 +15,7 @@ from hypothesis import assume, given, settings
 
 from accelsim.cli import main
 from accelsim.config.machine import Machine
+from accelsim.config.scheduling import Scheduling
 from accelsim.errors import UserError
 from accelsim.explain.columns import EXPLAINED, SUMMARY, UNIT
 from accelsim.explain.evidence import Evidence
@@ -27,7 +28,7 @@ from accelsim.network.ops import on_vector_unit
 from accelsim.records import STALL_CAUSES
 from accelsim.report.columns import COLUMNS
 from accelsim.run.simulate import Played, load_both, load_network, play_network
-from tests.strategies import any_machines, networks
+from tests.strategies import any_machines, networks, schedulings
 from tests.test_invariants import random_cases
 
 VALUE = {column.name: column.value for column in COLUMNS}
@@ -78,11 +79,11 @@ def check(played: Played) -> None:
 
 
 @settings(random_cases, max_examples=60)
-@given(networks(), any_machines())
-def test_terms_add_up_to_the_record(network: Network, machine: Machine) -> None:
+@given(networks(), any_machines(), schedulings())
+def test_terms_add_up_to_the_record(network: Network, machine: Machine, scheduling: Scheduling) -> None:
     """Whole numbers exactly, energies as `fsum` rounds them, on random networks and machines."""
     try:
-        played = play_network(load_network("shufflenet_g3")[0], network, machine)
+        played = play_network(load_network("shufflenet_g3")[0], network, machine, scheduling)
     except UserError:
         assume(False)
         raise
@@ -91,8 +92,7 @@ def test_terms_add_up_to_the_record(network: Network, machine: Machine) -> None:
 
 @cache
 def played_on(network: str, machine: str) -> Played:
-    workload, graph, built = load_both(network, machine)
-    return play_network(workload, graph, built)
+    return play_network(*load_both(network, machine))
 
 
 @pytest.mark.slow
@@ -119,8 +119,7 @@ def test_terms_add_up_on_the_main_network(machine: str) -> None:
     ],
 )
 def test_terms_add_up_whatever_chooses_and_whatever_moves(setting: str) -> None:
-    workload, graph, machine = load_both("study_inception_reduced", "edge", list(enumerate(setting.split(), 1)))
-    check(play_network(workload, graph, machine))
+    check(play_network(*load_both("study_inception_reduced", "edge", list(enumerate(setting.split(), 1)))))
 
 
 def test_every_cycle_byte_and_picojoule_column_is_explained() -> None:

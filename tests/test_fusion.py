@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from accelsim.check.execute import check_program
 from accelsim.config.machine import Machine
+from accelsim.config.scheduling import Scheduling
 from accelsim.errors import LoweringError, UserError
 from accelsim.lowering.compile import Lowered, lower
 from accelsim.network.graph import Network
 from accelsim.program.commands import Compute, Load, Store
 from accelsim.program.link import link
 from accelsim.run.simulate import dma_counts, load_network
-from tests.strategies import machine_of, machines, network_of
+from tests.strategies import machine_of, machines, network_of, schedulings
 
 MAP = 8 * 8 * 64
 WEIGHTS = 64 * 64
@@ -33,8 +34,8 @@ def lowered_with(
     rows: list[dict[str, Any]], maps: int, weights: int = LARGE, fusion: str = "auto", height: int = 8
 ) -> Lowered:
     sizes = {"sram__activation__capacity_bytes": maps, "sram__weight__capacity_bytes": weights}
-    keys = {"scheduling__fusion": fusion, "scheduling__objective": "dram_bytes"}
-    return lower(network_of(rows, (height, 8, 64)), machine_of(**sizes, **keys))
+    scheduling = Scheduling.model_validate({"fusion": fusion, "objective": "dram_bytes"})
+    return lower(network_of(rows, (height, 8, 64)), machine_of(**sizes), scheduling)
 
 
 def dram_bytes(lowered: Lowered) -> int:
@@ -93,10 +94,12 @@ def test_squeeze_and_both_expands_take_turns() -> None:
 def test_layers_are_fused_where_the_objective_allows_it() -> None:
     """In stripes of few rows these two move an eighth less and take a sixth more clocks."""
     network = network_of([{**convolution(name, 3), "channels": 32} for name in "ab"], (28, 28, 32))
+    machine = machine_of(sram__activation__capacity_bytes=16 << 10)
     for objective, fused in (("cycles", set()), ("dram_bytes", {"a", "b"})):
-        keys = {"scheduling__objective": objective, "sram__activation__capacity_bytes": 16 << 10}
-        assert lower(network, machine_of(**keys)).fused == fused
-    moved = (dram_bytes(lower(network, machine_of(**keys, scheduling__fusion=fusion))) for fusion in ("auto", "never"))
+        scheduling = Scheduling.model_validate({"objective": objective})
+        assert lower(network, machine, scheduling).fused == fused
+    choices = (scheduling.model_copy(update={"fusion": fusion}) for fusion in ("auto", "never"))
+    moved = (dram_bytes(lower(network, machine, each)) for each in choices)
     assert next(moved) < 0.9 * next(moved)
 
 
@@ -124,7 +127,8 @@ def test_fusion_never_moves_more_bytes(name: str) -> None:
             "sram__activation__capacity_bytes": (1 << 18) // share,
             "sram__weight__capacity_bytes": (1 << 17) // share,
         }
-        auto, never = (dram_bytes(lower(network, machine_of(**sizes, scheduling__fusion=f))) for f in ("auto", "never"))
+        choices = (Scheduling(), Scheduling(fusion="never"))
+        auto, never = (dram_bytes(lower(network, machine_of(**sizes), each)) for each in choices)
         assert auto <= never
     assert name != "mobilenet_v1_0.50_224" or auto < 0.67 * never
 
@@ -153,8 +157,6 @@ def chains(draw: st.DrawFn) -> Network:
 
 
 small = machines(
-    scheduling__keep_activations="auto",
-    scheduling__fusion="auto",
     sram__weight__capacity_bytes=4000,
     sram__accumulator__capacity_bytes=8192,
     array__activation_bits=8,
@@ -164,18 +166,19 @@ random_chains = settings(derandomize=True, deadline=None, max_examples=40, suppr
 
 
 @random_chains
-@given(chains(), small, st.integers(200, 1200))
-def test_fused_layers_compute_what_they_should_and_move_no_more(network: Network, machine: Machine, room: int) -> None:
+@given(chains(), small, schedulings(keep_activations="auto", fusion="auto"), st.integers(200, 1200))
+def test_fused_layers_compute_what_they_should_and_move_no_more(
+    network: Network, machine: Machine, scheduling: Scheduling, room: int
+) -> None:
     """Executed in the machine's order on poisoned memories; every MAC once; no more bytes than with `never`."""
     sram = machine.sram
     activation = sram.activation.model_copy(update={"capacity_bytes": room})
     machine = machine.model_copy(update={"sram": sram.model_copy(update={"activation": activation})})
-    never = machine.scheduling.model_copy(update={"fusion": "never"})
     try:
-        plain = lower(network, machine.model_copy(update={"scheduling": never}))
+        plain = lower(network, machine, scheduling.model_copy(update={"fusion": "never"}))
     except LoweringError:
         assume(False)
         raise
-    fused = lower(network, machine)
-    assert check_program(machine, fused, link(fused.program)) == []
+    fused = lower(network, machine, scheduling)
+    assert check_program(machine, fused, link(fused.program), scheduling.arbitration) == []
     assert dram_bytes(fused) <= dram_bytes(plain)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from accelsim.check.execute import check_program
 from accelsim.config.machine import Machine
+from accelsim.config.scheduling import Scheduling
 from accelsim.dataflows.contract import DATAFLOWS, Gemm, fold_sequence
 from accelsim.dataflows.work import ArrayContext
 from accelsim.errors import LoweringError
@@ -20,11 +22,11 @@ from accelsim.machine.stalls import layer_times
 from accelsim.network.graph import Network, Node
 from accelsim.network.ops import on_vector_unit
 from accelsim.program.commands import Compute, Load, Program, Store, Tile, Unit, unit_of
-from accelsim.program.link import link
+from accelsim.program.link import Waits, link
 from accelsim.program.tensors import Region, Tensor, elements
 from accelsim.run.simulate import load_network, run_network
 from accelsim.units import ClockRatio
-from tests.strategies import any_machines, machine_of, machines, networks
+from tests.strategies import any_machines, machine_of, machines, networks, schedulings
 
 random_cases = settings(
     derandomize=True,
@@ -34,30 +36,32 @@ random_cases = settings(
 )
 
 
-def lowered_or_skip(network: Network, machine: Machine) -> Lowered:
+def lowered_or_skip(network: Network, machine: Machine, scheduling: Scheduling) -> Lowered:
     try:
-        return lower(network, machine)
+        return lower(network, machine, scheduling)
     except LoweringError:
         assume(False)
         raise
 
 
 @random_cases
-@given(networks(), any_machines())
-def test_executing_the_program_gives_the_numbers_of_a_direct_computation(network: Network, machine: Machine) -> None:
+@given(networks(), any_machines(), schedulings())
+def test_executing_the_program_gives_the_numbers_of_a_direct_computation(
+    network: Network, machine: Machine, scheduling: Scheduling
+) -> None:
     """Bit for bit, in the machine's event order, against poisoned memories; and every MAC once."""
-    lowered = lowered_or_skip(network, machine)
-    assert check_program(machine, lowered, link(lowered.program)) == []
+    lowered = lowered_or_skip(network, machine, scheduling)
+    assert check_program(machine, lowered, link(lowered.program), scheduling.arbitration) == []
 
 
 @random_cases
-@given(networks(), machines(), st.sampled_from(["cycles", "energy", "edp", "dram_bytes"]))
-def test_tiles_in_use_and_in_flight_fit_their_buffers(network: Network, machine: Machine, objective: str) -> None:
+@given(networks(), machines(), schedulings(inferences=1))
+def test_tiles_in_use_and_in_flight_fit_their_buffers(
+    network: Network, machine: Machine, scheduling: Scheduling
+) -> None:
     """A tile of the array that changes within its layer fits twice, beside those that stay; on the vector unit all fit
     twice. Partial sums, those of all pieces that wait for more included, fit half of the accumulator."""
-    scheduling = machine.scheduling.model_copy(update={"objective": objective, "inferences": 1})
-    machine = machine.model_copy(update={"scheduling": scheduling})
-    lowered = lowered_or_skip(network, machine)
+    lowered = lowered_or_skip(network, machine, scheduling)
     steps: dict[int, list[Compute]] = {}
     for command in lowered.program.commands:
         if isinstance(command, Compute):
@@ -121,10 +125,10 @@ def _fold_sums(node: Node, command: Compute, array: ArrayContext) -> int:
 
 
 @random_cases
-@given(networks(), any_machines())
-def test_bytes_are_conserved(network: Network, machine: Machine) -> None:
+@given(networks(), any_machines(), schedulings())
+def test_bytes_are_conserved(network: Network, machine: Machine, scheduling: Scheduling) -> None:
     """Each output element is stored once or stays on chip; each weight that is needed is loaded at least once."""
-    lowered = lowered_or_skip(network, machine)
+    lowered = lowered_or_skip(network, machine, scheduling)
     stored: dict[str, int] = {}
     loaded: dict[str, int] = {}
     kept: dict[str, int] = {}
@@ -155,11 +159,11 @@ def _macs_done(node: Node, machine: Machine) -> int:
 
 
 @random_cases
-@given(networks(), any_machines())
-def test_columns_add_up(network: Network, machine: Machine) -> None:
+@given(networks(), any_machines(), schedulings())
+def test_columns_add_up(network: Network, machine: Machine, scheduling: Scheduling) -> None:
     """Layers sum to the run, causes to the layer, lost PE-cycles and MACs to what the PEs could have done."""
-    lowered_or_skip(network, machine)
-    run = run_network(load_network("shufflenet_g3")[0], network, machine)
+    lowered_or_skip(network, machine, scheduling)
+    run = run_network(load_network("shufflenet_g3")[0], network, machine, scheduling)
     for record in (*run.records, run.total):
         idle = sum(record.stalls.values())
         assert record.total_cycles == record.stream_cycles + record.overlap_cycles + idle
@@ -167,7 +171,7 @@ def test_columns_add_up(network: Network, machine: Machine) -> None:
         assert all(lost >= 0 for cause, lost in record.lost.items() if cause != "overlap")
         assert min(record.stalls.values()) >= 0
     assert run.total.overlap_cycles == 0
-    images = network.batch * machine.scheduling.inferences
+    images = network.batch * scheduling.inferences
     assert run.totals["macs"] == sum(_macs_done(node, machine) for node in network.nodes) * images
     assert run.totals["total_cycles"] == sum(run.layers["total_cycles"])
     assert run.totals["active_macs"] <= run.totals["macs"]
@@ -175,11 +179,11 @@ def test_columns_add_up(network: Network, machine: Machine) -> None:
 
 
 @random_cases
-@given(networks(), any_machines())
-def test_something_is_always_going_on(network: Network, machine: Machine) -> None:
+@given(networks(), any_machines(), schedulings())
+def test_something_is_always_going_on(network: Network, machine: Machine, scheduling: Scheduling) -> None:
     """At every instant a unit is busy or a named latency runs, and no unit does more than the clocks there are."""
-    program = lowered_or_skip(network, machine).program
-    timeline = play(program, link(program), machine)
+    program = lowered_or_skip(network, machine, scheduling).program
+    timeline = play(program, link(program), machine, arbitration=scheduling.arbitration)
     reached = 0
     for begin, done in sorted(zip(timeline.begin, timeline.done, strict=True)):
         assert begin <= reached
@@ -202,6 +206,11 @@ def _occupied(program: Program, timeline: Timeline, unit: Unit) -> int:
     return total
 
 
+def _in_order(program: Program, waits: Sequence[Waits], machine: Machine) -> int:
+    """Clocks with DMA engines served in program order."""
+    return play(program, waits, machine, arbitration="program_order").total_cycles
+
+
 FASTER = {
     "dram__bytes_per_clock": lambda machine: machine.dram.bytes_per_clock * 2,
     "dram__latency_clocks": lambda machine: machine.dram.latency_clocks // 2,
@@ -212,26 +221,26 @@ FASTER = {
 
 
 @random_cases
-@given(networks(), machines(scheduling__arbitration="program_order"), st.sampled_from(sorted(FASTER)))
+@given(networks(), machines(), schedulings(), st.sampled_from(sorted(FASTER)))
 def test_more_of_anything_never_makes_the_same_program_slower(
-    network: Network, machine: Machine, resource: str
+    network: Network, machine: Machine, scheduling: Scheduling, resource: str
 ) -> None:
     """With ideal DRAM and program order, which serve everybody in a fixed order."""
-    program = lowered_or_skip(network, machine).program
+    program = lowered_or_skip(network, machine, scheduling).program
     waits = link(program)
     section, key = resource.split("__")
     part = getattr(machine, section).model_copy(update={key: FASTER[resource](machine)})
     faster = machine.model_copy(update={section: part})
-    assert play(program, waits, faster).total_cycles <= play(program, waits, machine).total_cycles
+    assert _in_order(program, waits, faster) <= _in_order(program, waits, machine)
 
 
 @random_cases
-@given(networks(), machines(scheduling__arbitration="program_order"), st.randoms(use_true_random=False))
+@given(networks(), machines(), schedulings(), st.randoms(use_true_random=False))
 def test_quicker_vector_work_never_makes_the_same_program_slower(
-    network: Network, machine: Machine, random: Random
+    network: Network, machine: Machine, scheduling: Scheduling, random: Random
 ) -> None:
     """As above, with any of the vector unit's commands shortened."""
-    program = lowered_or_skip(network, machine).program
+    program = lowered_or_skip(network, machine, scheduling).program
     waits = link(program)
     commands = tuple(
         replace(command, vector_cycles=command.vector_cycles // 2)
@@ -240,16 +249,18 @@ def test_quicker_vector_work_never_makes_the_same_program_slower(
         for command in program.commands
     )
     quicker = replace(program, commands=commands)
-    assert play(quicker, waits, machine).total_cycles <= play(program, waits, machine).total_cycles
+    assert _in_order(quicker, waits, machine) <= _in_order(program, waits, machine)
 
 
 @random_cases
-@given(networks(), any_machines())
-def test_a_run_takes_no_longer_than_its_layers_one_by_one(network: Network, machine: Machine) -> None:
+@given(networks(), any_machines(), schedulings())
+def test_a_run_takes_no_longer_than_its_layers_one_by_one(
+    network: Network, machine: Machine, scheduling: Scheduling
+) -> None:
     """Layers overlap or follow one another; there is no clock that belongs to none."""
-    program = lowered_or_skip(network, machine).program
+    program = lowered_or_skip(network, machine, scheduling).program
     waits = link(program)
-    timeline = play(program, waits, machine)
+    timeline = play(program, waits, machine, arbitration=scheduling.arbitration)
     times = layer_times(program, waits, timeline)
     assert sum(time.total_cycles for time in times) == timeline.total_cycles
     assert timeline.total_cycles <= sum(time.latency_cycles for time in times)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accelsim.check.execute import check_network
+from accelsim.config.scheduling import Scheduling, Target
 from accelsim.dataflows.contract import ArrayShape, DataflowName, Gemm
 from accelsim.dataflows.work import ArrayContext, Ratio, array_work
 from accelsim.errors import LoweringError
@@ -306,18 +307,18 @@ def test_a_slice_lies_within_its_input_and_moves_nothing() -> None:
     assert maps.by_name["t"].channels.tolist() == [4, 5]
     assert maps.copies == {"s": (), "t": (), "c": ("s",)}
     for keep in ("auto", "never"):
-        machine = machine_of(scheduling__keep_activations=keep)
-        assert check_network(network, machine) == []
-        lowered = lower(network, machine)
+        scheduling = Scheduling.model_validate({"keep_activations": keep})
+        assert check_network(network, machine_of(), scheduling) == []
+        lowered = lower(network, machine_of(), scheduling)
         assert not [command for command in lowered.program.commands if command.layer in (1, 2)]
 
 
 def test_a_shuffle_whose_stored_tile_holds_all_channels_costs_nothing() -> None:
     """As many burst bytes as without it."""
     workload = load_network("shufflenet_g3")[0]
-    machine = machine_of(scheduling__keep_activations="never")
-    plain = run_network(workload, network_of([SHUFFLE[0], SHUFFLE[2]], (6, 6, 6)), machine)
-    mixed = run_network(workload, network_of(SHUFFLE, (6, 6, 6)), machine)
+    target = Target(machine_of(), Scheduling(keep_activations="never"))
+    plain = run_network(workload, network_of([SHUFFLE[0], SHUFFLE[2]], (6, 6, 6)), *target)
+    mixed = run_network(workload, network_of(SHUFFLE, (6, 6, 6)), *target)
     assert mixed.totals["dram_write_burst_bytes"] == plain.totals["dram_write_burst_bytes"]
     assert mixed.records[1].total_cycles == 0
 
@@ -325,8 +326,8 @@ def test_a_shuffle_whose_stored_tile_holds_all_channels_costs_nothing() -> None:
 def test_a_shuffle_that_scatters_pays_a_burst_for_each_element() -> None:
     """Where the result tile holds one group only, its channels lie a stride apart."""
     small = {"sram__activation__capacity_bytes": 80, "sram__weight__capacity_bytes": 300}
-    machine = machine_of(**small, scheduling__keep_activations="never")
-    program = lower(network_of([{**SHUFFLE[0], "channels": 96}, *SHUFFLE[1:]], (1, 1, 12)), machine).program
+    network = network_of([{**SHUFFLE[0], "channels": 96}, *SHUFFLE[1:]], (1, 1, 12))
+    program = lower(network, machine_of(**small), Scheduling(keep_activations="never")).program
     stores = [command.tile for command in program.commands if isinstance(command, Store) and command.layer == 0]
     scattered = [tile for tile in stores if tile.region[3].step == 3]
     assert scattered

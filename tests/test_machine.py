@@ -9,6 +9,7 @@ import pytest
 import simpy
 
 from accelsim.config.machine import Machine
+from accelsim.config.scheduling import Arbitration, Scheduling
 from accelsim.dataflows.contract import DATAFLOWS, ArrayShape, DataflowName, Gemm, array_cycles
 from accelsim.errors import DeadlockError
 from accelsim.lowering.compile import lower
@@ -48,8 +49,8 @@ def matmul(m: int, k: int, n: int) -> Network:
     return network_of([{"name": "x", "op": "matmul", "channels": n}], (m, 1, k))
 
 
-def total_cycles(network: Network, machine: Machine) -> int:
-    return play((program := lower(network, machine).program), link(program), machine).total_cycles
+def total_cycles(network: Network, machine: Machine, scheduling: Scheduling = Scheduling()) -> int:
+    return play((program := lower(network, machine, scheduling).program), link(program), machine).total_cycles
 
 
 def test_one_small_product_from_dram_to_dram() -> None:
@@ -93,8 +94,8 @@ def test_a_two_layer_program_takes_less_than_its_layers_alone() -> None:
     """Loads run ahead across layers: the second layer's weights come while the first computes."""
     first = {"name": "a", "op": "conv", "kernel": 3, "pad": 1, "channels": 32}
     second = {"name": "b", "op": "conv", "kernel": 3, "pad": 1, "channels": 32}
-    machine = machine_of(scheduling__fusion="never")
-    both = total_cycles(network_of([first, second], (32, 32, 32)), machine)
+    machine = machine_of()
+    both = total_cycles(network_of([first, second], (32, 32, 32)), machine, Scheduling(fusion="never"))
     alone = sum(total_cycles(network_of([row], (32, 32, 32)), machine) for row in (first, second))
     assert both < alone - 500
 
@@ -209,12 +210,12 @@ def test_a_narrow_last_fold_can_leave_before_a_wide_one() -> None:
 
 def test_program_order_serves_dram_in_the_order_of_the_program() -> None:
     """Transfers are handed to DRAM in program order, and in the same run by arrival they are not."""
-    network = load_network("shufflenet_g3")[1]
+    machine = machine_of()
+    program = lower(load_network("shufflenet_g3")[1], machine).program
     orders = {}
-    for arbitration in ("program_order", "arrival"):
-        machine = machine_of(scheduling__arbitration=arbitration)
-        program = lower(network, machine).program
-        timeline = play(program, link(program), machine)
+    arbitrations: tuple[Arbitration, ...] = ("program_order", "arrival")
+    for arbitration in arbitrations:
+        timeline = play(program, link(program), machine, arbitration=arbitration)
         dma = [i for i, command in enumerate(program.commands) if not isinstance(command, Compute)]
         orders[arbitration] = [timeline.stream[index] for index in dma]
     assert orders["program_order"] == sorted(orders["program_order"])

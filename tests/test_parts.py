@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from accelsim.check.execute import check_program
 from accelsim.config.machine import Machine
+from accelsim.config.scheduling import Scheduling
 from accelsim.errors import LoweringError
 from accelsim.lowering import compile as lowering
 from accelsim.lowering.compile import Lowered, lower
@@ -22,14 +23,14 @@ from accelsim.network.graph import Network, Node
 from accelsim.program.commands import Compute, Load, Store, Tile
 from accelsim.program.link import link
 from accelsim.run.simulate import dma_counts, load_network
-from tests.strategies import machine_of, machines, network_of, networks
+from tests.strategies import machine_of, machines, network_of, networks, schedulings
 
 PIXELS = 8 * 8
 TWO = [
     {"name": "a", "op": "conv", "kernel": 1, "channels": 128},
     {"name": "b", "op": "conv", "kernel": 1, "channels": 64},
 ]
-ALONE = {"scheduling__fusion": "never", "scheduling__objective": "energy"}
+ALONE = Scheduling(fusion="never", objective="energy")
 WHOLE = PIXELS * 64 + 64 * 128 + 2 * PIXELS * 128 + 128 * 64 + PIXELS * 64
 """Bytes of input, weights, map out and in, weights, output."""
 
@@ -49,14 +50,14 @@ def dram_bytes(lowered: Lowered) -> int:
     return sum(each.dram_read_bytes + each.dram_write_bytes for each in counts)
 
 
-def without_parts(network: Network, machine: Machine) -> Lowered:
+def without_parts(network: Network, machine: Machine, scheduling: Scheduling = Scheduling()) -> Lowered:
     """Layout stay whole or not at all."""
 
     def same(nodes: object, residency: Residency, *rest: object) -> Residency:
         return residency
 
     with patch.object(lowering, "plan_partial_residents", same):
-        return lower(network, machine)
+        return lower(network, machine, scheduling)
 
 
 def moved_tiles(lowered: Lowered, name: str) -> Iterator[Tile]:
@@ -104,8 +105,8 @@ def test_what_stays_of_a_map_is_neither_stored_nor_loaded() -> None:
     """In 6000 bytes half of the map and tiles find room: 8192 bytes fewer. In 4000 none of it does."""
     network = network_of(TWO, (8, 8, 64))
     for room, stays in ((6000, {"a"}), (4000, set())):
-        machine = machine_of(sram__activation__capacity_bytes=room, **ALONE)
-        lowered = lower(network, machine)
+        machine = machine_of(sram__activation__capacity_bytes=room)
+        lowered = lower(network, machine, ALONE)
         assert parts(lowered) == stays
         assert dram_bytes(lowered) == WHOLE - (2 * PIXELS * 64 if stays else 0)
         assert any(0 in range(*tile.region[3]) for tile in moved_tiles(lowered, "a")) == (not stays)
@@ -118,8 +119,8 @@ def test_what_stays_of_a_map_is_neither_stored_nor_loaded() -> None:
 def test_only_whole_bursts_of_each_pixel_stay(channels: int, burst_bytes: int, stays: set[str]) -> None:
     """Of 96 channels, or in bursts of 128 bytes, what is left of a pixel would take as many bursts as all of it."""
     network = network_of([{**TWO[0], "channels": channels}, TWO[1]], (8, 8, 64))
-    machine = machine_of(sram__activation__capacity_bytes=6000, dram__burst_bytes=burst_bytes, **ALONE)
-    assert parts(lower(network, machine)) == stays
+    machine = machine_of(sram__activation__capacity_bytes=6000, dram__burst_bytes=burst_bytes)
+    assert parts(lower(network, machine, ALONE)) == stays
 
 
 def test_maps_that_share_their_place_stay_whole_or_not_at_all() -> None:
@@ -130,8 +131,8 @@ def test_maps_that_share_their_place_stay_whole_or_not_at_all() -> None:
         {"name": "cat", "op": "concat", "inputs": ["a", "c"]},
         TWO[1],
     ]
-    machine = machine_of(sram__activation__capacity_bytes=6000, **ALONE)
-    assert parts(lower(network_of(rows, (8, 8, 64)), machine)) == set()
+    machine = machine_of(sram__activation__capacity_bytes=6000)
+    assert parts(lower(network_of(rows, (8, 8, 64)), machine, ALONE)) == set()
 
 
 def test_random_networks_with_parts_compute_what_the_layers_are() -> None:
@@ -139,18 +140,18 @@ def test_random_networks_with_parts_compute_what_the_layers_are() -> None:
     found = []
 
     @settings(derandomize=True, deadline=None, max_examples=60, database=None, suppress_health_check=list(HealthCheck))
-    @given(networks(), machines(**SMALL), st.integers(100, 900))
-    def each(network: Network, machine: Machine, room: int) -> None:
+    @given(networks(), machines(**SMALL), schedulings(**FEW_BYTES), st.integers(100, 900))
+    def each(network: Network, machine: Machine, scheduling: Scheduling, room: int) -> None:
         buffer = machine.sram.activation.model_copy(update={"capacity_bytes": room})
         machine = machine.model_copy(update={"sram": machine.sram.model_copy(update={"activation": buffer})})
         try:
-            lowered = lower(network, machine)
+            lowered = lower(network, machine, scheduling)
         except LoweringError:
             return
         if parts(lowered):
             found.append(network)
-            assert check_program(machine, lowered, link(lowered.program)) == []
-            assert dram_bytes(lowered) <= dram_bytes(without_parts(network, machine))
+            assert check_program(machine, lowered, link(lowered.program), scheduling.arbitration) == []
+            assert dram_bytes(lowered) <= dram_bytes(without_parts(network, machine, scheduling))
 
     each()
     assert len(found) >= 10
@@ -160,10 +161,9 @@ SMALL = {
     "array__activation_bits": 8,
     "array__weight_bits": 8,
     "dram__burst_bytes": 1,
-    "scheduling__keep_activations": "auto",
-    "scheduling__objective": "dram_bytes",
     "sram__weight__capacity_bytes": 4000,
 }
+FEW_BYTES = {"keep_activations": "auto", "objective": "dram_bytes"}
 
 
 @pytest.mark.parametrize(

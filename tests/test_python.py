@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def test_what_is_defined_runs_as_its_file_does() -> None:
     network, machine = sim.define_network(NETWORK), sim.define_machine(MACHINE)
     defined = sim.simulate(network, machine, {"array.rows": 2, "network.batch": 3})
     assert defined.to_json() == from_files.to_json()
-    assert machine.array.rows == 4
+    assert machine.machine.array.rows == 4
 
 
 @pytest.mark.parametrize("name", ["shufflenet_g3", "mobilenet_v1_0.25_128"])
@@ -49,7 +50,7 @@ def test_tuples_and_paths_are_as_good_as_lists_and_text() -> None:
     layers = tuple({**layer, "kernel": (3, 3)} if layer["op"] == "conv" else layer for layer in NETWORK["layers"])
     assert sim.simulate(sim.define_network({**NETWORK, "layers": layers}), GOOD / "machine.yaml").totals["macs"] > 0
     device = data_root() / "hwconfigs" / "dram" / "ideal_hbm2.yaml"
-    assert sim.define_machine({**MACHINE, "dram": {"device": device}}).dram.device == "ideal_hbm2"
+    assert sim.define_machine({**MACHINE, "dram": {"device": device}}).machine.dram.device == "ideal_hbm2"
 
 
 def test_all_mistakes_are_named_at_once() -> None:
@@ -124,7 +125,7 @@ def test_a_run_shows_itself_in_a_notebook() -> None:
     assert page.words[0] == "tiny on tiny"
     assert {"2 layers", "a", "gap"} <= set(page.words)
     named = run.network.__class__(**{**vars(run.network), "name": "<script>"})
-    odd = sim.Run(run.workload, named, run.machine, run.records, run.total, run.inference_ends)
+    odd = replace(run, network=named)
     assert "<script>" not in odd._repr_html_()
 
 

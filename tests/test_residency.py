@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from accelsim.check.execute import check_program
 from accelsim.config.machine import Machine
+from accelsim.config.scheduling import Scheduling
 from accelsim.errors import LoweringError, ProgramError
 from accelsim.lowering.compile import Lowered, lower
 from accelsim.lowering.ir import ResidentChannels
@@ -24,7 +25,7 @@ from accelsim.network.graph import Network, Node
 from accelsim.program.commands import Compute, Load, Store
 from accelsim.program.link import link
 from accelsim.run.simulate import dma_counts, load_network, simulate
-from tests.strategies import machine_of, machines, network_of, networks
+from tests.strategies import machine_of, machines, network_of, networks, schedulings
 
 CONV: dict[str, Any] = {"op": "conv", "kernel": 1, "channels": 64}
 TWO = [{**CONV, "name": "a"}, {**CONV, "name": "b"}]
@@ -75,7 +76,7 @@ def test_what_stays_is_neither_stored_nor_loaded() -> None:
     """With room for the map and for tiles beside it; a buffer smaller than the map sends it through DRAM."""
     network = network_of(TWO, SIZE)
     for room, stays in ((2 * MAP, {"a"}), (MAP - 1, set())):
-        lowered = lower(network, machine_of(sram__activation__capacity_bytes=room, scheduling__fusion="never"))
+        lowered = lower(network, machine_of(sram__activation__capacity_bytes=room), Scheduling(fusion="never"))
         assert kept(lowered) == stays
         loads = [c.tile.tensor.name for c in lowered.program.commands if isinstance(c, Load)]
         stores = [c.tile.tensor.name for c in lowered.program.commands if isinstance(c, Store)]
@@ -132,8 +133,8 @@ def test_part_of_a_concat_stays() -> None:
 
 def test_never_is_never() -> None:
     """Every map goes through DRAM."""
-    machine = machine_of(scheduling__keep_activations="never")
-    assert kept(lower(load_network("shufflenet_g3")[1], machine)) == set()
+    never = Scheduling(keep_activations="never")
+    assert kept(lower(load_network("shufflenet_g3")[1], machine_of(), never)) == set()
 
 
 @pytest.mark.parametrize(
@@ -152,22 +153,22 @@ def test_keeping_maps_never_moves_more_bytes(name: str) -> None:
     for capacity in (1 << 16, 1 << 18, 1 << 20):
         size = {"sram__activation__capacity_bytes": capacity}
         auto, never = (
-            dram_bytes(lower(network, machine_of(**size, scheduling__keep_activations=keep)))
-            for keep in ("auto", "never")
+            dram_bytes(lower(network, machine_of(**size), each))
+            for each in (Scheduling(), Scheduling(keep_activations="never"))
         )
         assert auto <= never
 
 
 @settings(derandomize=True, deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
-@given(networks(), machines())
-def test_keeping_maps_of_random_networks_never_moves_more_bytes(network: Network, machine: Machine) -> None:
+@given(networks(), machines(), schedulings())
+def test_keeping_maps_of_random_networks_never_moves_more_bytes(
+    network: Network, machine: Machine, scheduling: Scheduling
+) -> None:
     """Requested bytes; the planner compares estimates, so a little more may come of halos cut otherwise."""
     try:
         never, auto = (
-            lower(network, machine.model_copy(update={"scheduling": scheduling}))
-            for scheduling in (
-                machine.scheduling.model_copy(update={"keep_activations": keep}) for keep in ("never", "auto")
-            )
+            lower(network, machine, scheduling.model_copy(update={"keep_activations": keep}))
+            for keep in ("never", "auto")
         )
     except LoweringError:
         assume(False)
@@ -192,8 +193,8 @@ def test_weights_that_fit_are_loaded_once_for_all_inferences() -> None:
     network = network_of(TWO, SIZE)
     loads = []
     for room in (8192, 8191, 2048):
-        machine = machine_of(sram__weight__capacity_bytes=room, scheduling__inferences=3)
-        lowered = lower(network, machine)
+        machine = machine_of(sram__weight__capacity_bytes=room)
+        lowered = lower(network, machine, Scheduling(inferences=3))
         counts = dma_counts(lowered.program, 64)
         loads.append(sum(each.dram_read_weight_bytes for each in counts))
         assert check_program(machine, lowered, link(lowered.program)) == []

@@ -172,6 +172,7 @@ def test_the_documented_spec_is_one(spec: Path) -> None:
     text = (ROOT / "docs" / "sweeps.md").read_text(encoding="utf-8")
     spec.write_text(text.split("```yaml\n")[1].split("```")[0])
     shutil.copy(spec.parent / "net.yaml", spec.parent / "mine.yaml")
+    (spec.parent / "frugal.yaml").write_text("scheduling: {objective: dram_bytes}\n")
     (spec.parent / "machines").mkdir()
     shutil.move(spec.parent / "machine.yaml", spec.parent / "machines" / "mine.yaml")
     points = points_of(spec)
@@ -395,7 +396,7 @@ def test_results_of_another_model_are_never_taken(
         connection.execute("UPDATE about SET value = '0.0.9' WHERE key = 'accelsim_version'")
         connection.execute("UPDATE results SET total_cycles = 7")
     assert main(["sweep", *TINY, "-o", str(tmp_path)]) == 2
-    got = f"got {tmp_path} with one of accelsim 0.0.9, format 1\n"
+    got = f"got {tmp_path} with one of accelsim 0.0.9, format 2\n"
     assert capsys.readouterr() == ("", f"command-line:0: -o: expected {FORCE}, {got}")
     assert main(["pareto", str(tmp_path), "--minimize", "total_cycles,macs"]) == 2
     assert capsys.readouterr().err.endswith(got)

@@ -13,6 +13,7 @@ from accelsim.check.execute import check_network
 from accelsim.config.dram import CommandDevice
 from accelsim.config.load import load_machine, parse_overrides, shipped
 from accelsim.config.machine import Machine
+from accelsim.config.scheduling import Scheduling
 from accelsim.energy.price import price
 from accelsim.errors import LoweringError
 from accelsim.lowering.compile import lower
@@ -45,10 +46,13 @@ LAYERS = {
 CAPACITIES = [1 << power for power in range(13, 23)]
 
 
+FEW_BYTES = Scheduling(objective="dram_bytes")
+
+
 def machine_with(capacity: int, **changes: Any) -> Machine:
-    """`edge` with buffers of this size each, for the fewest bytes."""
+    """`edge` with buffers of this size each."""
     sizes = {f"sram__{name}__capacity_bytes": capacity for name in ("activation", "weight", "accumulator")}
-    return machine_of(**{"scheduling__objective": "dram_bytes", **sizes, **changes})
+    return machine_of(**{**sizes, **changes})
 
 
 def row_of(layer: Layer) -> dict[str, Any]:
@@ -66,7 +70,7 @@ def row_of(layer: Layer) -> dict[str, Any]:
 def bytes_of(layer: Layer, machine: Machine) -> int:
     """What the program of a layer asks DRAM for."""
     network = network_of([row_of(layer)], (layer.height, layer.width, layer.groups * layer.inputs))
-    (counts,) = dma_counts(lower(network, machine).program, machine.dram.burst_bytes)
+    (counts,) = dma_counts(lower(network, machine, FEW_BYTES).program, machine.dram.burst_bytes)
     return counts.dram_read_bytes + counts.dram_write_bytes
 
 
@@ -74,7 +78,7 @@ def planned_bytes(layer: Layer, machine: Machine) -> int:
     """As `bytes_of`, by the closed form that `test_traffic.py` holds to the program."""
     network = network_of([row_of(layer)], (layer.height, layer.width, layer.groups * layer.inputs))
     maps = lay_out(network, machine.array.activation_bits, scatter=True)
-    shape, limits = LayerTask.of(network.nodes[0], 1, maps), TilingContext.of(machine)
+    shape, limits = LayerTask.of(network.nodes[0], 1, maps), TilingContext.of(machine, "dram_bytes")
     return traffic(shape, planned(shape, limits).tiling, limits.array).bytes
 
 
@@ -100,11 +104,11 @@ def test_a_plan_fits_the_buffer_that_it_needs_and_none_smaller(name: str, object
     """To the byte, with its maps in DRAM or on chip: in between, no other plan has to be looked for."""
     layer = LAYERS[name]
     network = network_of([row_of(layer)], (layer.height, layer.width, layer.groups * layer.inputs))
-    machine = machine_with(1 << 17, scheduling__objective=objective)
+    machine = machine_with(1 << 17)
     whole = LayerTask.of(network.nodes[0], 1, lay_out(network, 8, scatter=True))
     parts = replace(whole, loaded=max(1, whole.loaded // 2), stored=max(1, whole.stored // 2))
     for shape in (whole, replace(whole, loaded=0), replace(whole, stored=0), parts):
-        limits = TilingContext.of(machine)
+        limits = TilingContext.of(machine, objective)
         best = planned(shape, limits)
         assert best.activation_bytes <= limits.activation_bytes
         for room, there in ((best.activation_bytes, True), (best.activation_bytes - 1, False)):
@@ -132,7 +136,6 @@ def test_no_tile_sizes_in_no_order_move_less(layer: Layer, activation: int, weig
     machine = machine_of(
         array__rows=4,
         array__cols=1 + sums % 3,
-        scheduling__objective="dram_bytes",
         sram__activation__capacity_bytes=activation,
         sram__weight__capacity_bytes=weight,
         sram__accumulator__capacity_bytes=4 * (6 + sums),
@@ -185,7 +188,7 @@ def test_a_pool_loads_no_row_twice_if_fewer_channels_avoid_it() -> None:
     network = network_of([row], (112, 112, 64))
     asked = []
     for capacity in CAPACITIES:
-        (counts,) = dma_counts(lower(network, machine_with(capacity)).program, 64)
+        (counts,) = dma_counts(lower(network, machine_with(capacity), FEW_BYTES).program, 64)
         asked.append(counts.dram_read_bytes)
     assert asked == sorted(asked, reverse=True)
     assert asked[0] < 1.1 * 112 * 112 * 64

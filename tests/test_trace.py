@@ -23,8 +23,8 @@ Event = dict[str, Any]
 @pytest.fixture(scope="module", params=DEVICES)
 def traced(request: pytest.FixtureRequest) -> tuple[Run, Played]:
     settings = [(0, f"dram.device={request.param}"), (0, "scheduling.inferences=2")]
-    workload, network, machine = load_both("shufflenet_0.25x_g3", "edge", settings)
-    run, program, timeline = run_and_timeline(workload, network, machine)
+    workload, network, machine, scheduling = load_both("shufflenet_0.25x_g3", "edge", settings)
+    run, program, timeline = run_and_timeline(workload, network, machine, scheduling)
     return run, Played(program, timeline, machine)
 
 

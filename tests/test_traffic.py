@@ -18,7 +18,7 @@ from accelsim.lowering.tiling.traffic import Traffic, traffic
 from accelsim.network.graph import Network, Node
 from accelsim.program.link import link
 from accelsim.run.simulate import dma_counts
-from tests.strategies import attentions, machines, networks
+from tests.strategies import attentions, machines, networks, schedulings
 
 random_cases = settings(
     derandomize=True,
@@ -32,8 +32,6 @@ ROOMY = {
     "sram__weight__capacity_bytes": 1 << 16,
     "sram__accumulator__capacity_bytes": 1 << 16,
     "array__depthwise_on": "array",
-    "scheduling__inferences": 1,
-    "scheduling__keep_activations": "never",
 }
 
 
@@ -63,6 +61,7 @@ def kernel_parts(shape: LayerTask) -> list[int]:
 def planned(draw: st.DrawFn) -> tuple[Network, Machine, Lowered, list[tuple[int, LayerTask, TilingContext, Tiling]]]:
     """A network lowered with random plans, and what was planned, by number of the layer."""
     network, machine = draw(st.one_of(networks(), networks(), attentions())), draw(machines(**ROOMY))
+    scheduling = draw(schedulings(inferences=1, keep_activations="never"))
     plans: list[tuple[int, LayerTask, TilingContext, Tiling]] = []
     numbers = {node.name: number for number, node in enumerate(network.nodes)}
 
@@ -73,7 +72,7 @@ def planned(draw: st.DrawFn) -> tuple[Network, Machine, Lowered, list[tuple[int,
         return LayerCost(0, room, 0, 0, 0, chosen)
 
     with patch.object(TilingCache, "cost", cost):
-        return network, machine, lower(network, machine), plans
+        return network, machine, lower(network, machine, scheduling), plans
 
 
 @random_cases

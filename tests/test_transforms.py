@@ -15,6 +15,7 @@ import pytest
 
 from accelsim.cli import main
 from accelsim.config.load import parse_overrides
+from accelsim.config.scheduling import Scheduling
 from accelsim.dataflows.contract import DataflowName, Gemm
 from accelsim.dataflows.work import ArrayContext, Ratio, array_work, fullest
 from accelsim.network.graph import Network, Node, WeightKind
@@ -38,8 +39,17 @@ def network(name: str, *settings: str) -> Network:
     return load_network(name, parse_overrides(enumerate(settings)))[1]
 
 
-def run_of(rows: list[dict[str, Any]], size: tuple[int, int, int], *, machine: dict[str, Any], **keys: Any) -> Run:
-    return run_network(load_network("shufflenet_g3")[0], network_of(rows, size, **keys), machine_of(**machine))
+def run_of(
+    rows: list[dict[str, Any]],
+    size: tuple[int, int, int],
+    *,
+    machine: dict[str, Any],
+    scheduling: Scheduling = Scheduling(),
+    **keys: Any,
+) -> Run:
+    return run_network(
+        load_network("shufflenet_g3")[0], network_of(rows, size, **keys), machine_of(**machine), scheduling
+    )
 
 
 def by_name(network: Network) -> dict[str, Node]:
@@ -181,7 +191,7 @@ def test_bits_of_single_layers() -> None:
     """`input` is the input map; a layer reads what the one before it writes."""
     rows = [{**POINTWISE, "name": "a"}, {**POINTWISE, "name": "b"}]
     quantize = {"layers": {"input": {"activation_bits": 16}, "a": {"activation_bits": 4, "weight_bits": 2}}}
-    run = run_of(rows, SIZE, machine={"scheduling__keep_activations": "never"}, quantize=quantize)
+    run = run_of(rows, SIZE, machine={}, scheduling=Scheduling(keep_activations="never"), quantize=quantize)
     first, second = run.records
     assert first.counts.dram_read_ifmap_bytes == 2 * 14 * 14 * 64
     assert first.counts.dram_write_ofmap_bytes == second.counts.dram_read_ifmap_bytes == 14 * 14 * 64 // 2

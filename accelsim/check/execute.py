@@ -18,6 +18,7 @@ from accelsim.check.images import POISON, Cells, Image, cell_bits_for, decode, e
 from accelsim.check.operate import ABSENT, CheckError, Inputs, operate, taps
 from accelsim.check.reference import compute_directly
 from accelsim.config.machine import Machine
+from accelsim.config.scheduling import Arbitration, Scheduling
 from accelsim.dataflows.geometry import window_of
 from accelsim.lowering.compile import Lowered
 from accelsim.lowering.ir import copied_channels
@@ -31,20 +32,24 @@ from accelsim.run.simulate import lower_or_refuse
 MOST_FAILURES = 20
 
 
-def check_network(network: Network, machine: Machine, *, seed: int = 0) -> list[str]:
+def check_network(
+    network: Network, machine: Machine, scheduling: Scheduling = Scheduling(), *, seed: int = 0
+) -> list[str]:
     """What is wrong with the tile program of a network on a machine; empty where all is right.
 
     Raises UserError where a layer does not fit the machine.
     """
-    lowered = lower_or_refuse(network, machine)
-    return check_program(machine, lowered, link(lowered.program), seed=seed)
+    lowered = lower_or_refuse(network, machine, scheduling)
+    return check_program(machine, lowered, link(lowered.program), scheduling.arbitration, seed=seed)
 
 
-def check_program(machine: Machine, lowered: Lowered, waits: list[Waits], *, seed: int = 0) -> list[str]:
+def check_program(
+    machine: Machine, lowered: Lowered, waits: list[Waits], arbitration: Arbitration = "arrival", *, seed: int = 0
+) -> list[str]:
     """As `check_network`, for a program that is given."""
     executor = Executor(lowered, seed)
     try:
-        play(lowered.program, waits, machine, [executor])
+        play(lowered.program, waits, machine, [executor], arbitration)
     except CheckError as failure:
         return [str(failure)]
     return list(executor.differences())

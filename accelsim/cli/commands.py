@@ -30,10 +30,14 @@ def run(arguments: Namespace) -> int:
     settings = [*arguments.settings]
     if arguments.batch is not None:
         settings.append((0, f"network.batch={arguments.batch}"))
-    workload, network, machine = load_both(
-        arguments.network, arguments.machine, settings, allow_unmodelled=arguments.allow_unmodelled
+    workload, network, machine, scheduling = load_both(
+        arguments.network,
+        arguments.machine,
+        settings,
+        mapping=arguments.mapping,
+        allow_unmodelled=arguments.allow_unmodelled,
     )
-    result, program, timeline = run_and_timeline(workload, network, machine)
+    result, program, timeline = run_and_timeline(workload, network, machine, scheduling)
     if arguments.trace is not None:
         from accelsim.report.trace import Played
 
@@ -96,7 +100,7 @@ def compare(arguments: Namespace) -> int:
     from accelsim.report.compare import comparison, flipped
     from accelsim.run import compare
 
-    points = compare.load_points(arguments.networks, arguments.machines, arguments.settings)
+    points = compare.load_points(arguments.networks, arguments.machines, arguments.settings, arguments.mapping)
     with progress(len(points)) as before:
         rows, flips = compare.compare(points, before)
     if arguments.output is not None:
@@ -128,11 +132,11 @@ def _save_comparison(rows: Sequence[Row], arguments: Namespace) -> None:
 def gemm(arguments: Namespace) -> int:
     """`accelsim gemm`."""
     from accelsim import importers
-    from accelsim.config.load import configured_machine
+    from accelsim.config.load import configured_target
     from accelsim.run.gemm import run_gemm
 
-    machine = configured_machine(arguments.machine, arguments.settings, importers.read)
-    found = run_gemm(arguments.m, arguments.k, arguments.n, arguments.groups, machine)
+    target = configured_target(arguments.machine, arguments.settings, arguments.mapping, importers.read)
+    found = run_gemm(arguments.m, arguments.k, arguments.n, arguments.groups, *target)
     _print_values(found, as_json=arguments.json)
     return 0
 
@@ -157,8 +161,10 @@ def check(arguments: Namespace) -> int:
     from accelsim.check.execute import check_network
     from accelsim.run.simulate import load_both
 
-    _, network, machine = load_both(arguments.network, arguments.machine, arguments.settings)
-    failures = check_network(network, machine, seed=arguments.seed)
+    _, network, machine, scheduling = load_both(
+        arguments.network, arguments.machine, arguments.settings, mapping=arguments.mapping
+    )
+    failures = check_network(network, machine, scheduling, seed=arguments.seed)
     for failure in failures:
         print(failure, file=sys.stderr)
     if failures:
@@ -170,15 +176,18 @@ def check(arguments: Namespace) -> int:
 def show(arguments: Namespace) -> int:
     """`accelsim show`."""
     from accelsim import importers
-    from accelsim.config.load import configured_machine, parse_overrides
-    from accelsim.config.show import kind_of_file, to_yaml
+    from accelsim.config.load import configured_target, parse_overrides
+    from accelsim.config.show import kind_of_file, target_to_yaml, to_yaml
     from accelsim.run.define import load_network
 
     if kind_of_file(arguments.name, importers.read) == "machines":
         if arguments.layers:
             raise UserError([Mistake("command-line", 0, "--layers", "a network", f"the machine {arguments.name}")])
-        print(to_yaml(configured_machine(arguments.name, arguments.settings, importers.read)), end="")
+        target = configured_target(arguments.name, arguments.settings, arguments.mapping, importers.read)
+        print(target_to_yaml(target), end="")
         return 0
+    if arguments.mapping is not None:
+        raise UserError([Mistake("command-line", 0, "--mapping", "a machine", f"the network {arguments.name}")])
     overrides = parse_overrides(arguments.settings, ("network",))
     workload, network = load_network(arguments.name, overrides)
     if arguments.layers:

@@ -56,12 +56,13 @@ def _files(prefix: str) -> list[str]:
 
 
 def keys() -> list[str]:
-    """Keys that can be set: those of a machine that have none below them, and those of all networks."""
+    """Keys that can be set: those of a machine and a mapping that have none below them, and those of all networks."""
     from accelsim.config.machine import Machine
+    from accelsim.config.scheduling import Mapping
     from accelsim.config.workload import NetworkFile
 
     of_networks = [f"network.{key}" for key in _below(NetworkFile)]
-    return sorted({key for key in (*_below(Machine), *of_networks) if "." in key})
+    return sorted({key for key in (*_below(Machine), *_below(Mapping), *of_networks) if "." in key})
 
 
 def _below(annotation: Any, path: str = "") -> Iterator[str]:

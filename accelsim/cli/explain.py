@@ -34,7 +34,9 @@ def explain(arguments: argparse.Namespace) -> int:
 
     layer, *columns = arguments.layer
     if arguments.machine is not None:
-        evidence = explaining.evidence_of(arguments.network, arguments.machine, layer, columns, arguments.settings)
+        evidence = explaining.evidence_of(
+            arguments.network, arguments.machine, layer, columns, arguments.settings, arguments.mapping
+        )
     else:
         _refuse_what_a_run_has_not(arguments)
         evidence = explaining.evidence_of_run(arguments.network, layer, columns)
@@ -55,5 +57,8 @@ def _refuse_what_a_run_has_not(arguments: argparse.Namespace) -> None:
     elif arguments.settings:
         got = ", ".join(text for _, text in arguments.settings)
         mistakes.append(Mistake("command-line", 0, "--set", "nothing, as a finished run has its settings", got))
+    elif arguments.mapping is not None:
+        expected = "nothing, as a finished run has its scheduling"
+        mistakes.append(Mistake("command-line", 0, "--mapping", expected, arguments.mapping))
     if mistakes:
         raise UserError(mistakes)

@@ -17,7 +17,7 @@ from accelsim.errors import Mistake, UserError, shorten, suggestion
 from accelsim.version import __version__
 
 KINDS = ("networks", "machines", "dram", "energy")
-SCHEMA_KINDS = ("network", "machine", "dram", "energy", "sweep")
+SCHEMA_KINDS = ("network", "machine", "dram", "energy", "mapping", "sweep")
 GROUPINGS = ("type", "stage", "layer")
 LARGEST = 1 << 20
 
@@ -75,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     sweeps.add_pareto(commands_)
     plots.add_plot(commands_)
     report.add_report(commands_)
-    explain.add_explain(commands_, _add_settings)
+    explain.add_explain(commands_, _add_target_settings)
     diff.add_diff(commands_)
     _add_gemm(commands_)
     _add_check(commands_)
@@ -103,6 +103,12 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     add_allow_path(parser)
 
 
+def _add_target_settings(parser: argparse.ArgumentParser) -> None:
+    """A mapping file and settings, wherever a machine is taken."""
+    parser.add_argument("--mapping", metavar="FILE", help="file with the compiler's options, which win over HW's")
+    _add_settings(parser)
+
+
 def _add_run(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "run", help="simulate a network on a machine", description="Simulate a network on a machine, layer by layer.",
@@ -119,7 +125,7 @@ def _add_run(subparsers: Any) -> None:
     parser.add_argument(
         "--trace-layers", metavar="NAME,FIRST..LAST", help="layers that the trace has (all); needs --trace"
     )
-    _add_settings(parser)
+    _add_target_settings(parser)
     parser.set_defaults(command=commands.run)
 
 
@@ -175,7 +181,7 @@ def _add_compare(subparsers: Any) -> None:
     )
     parser.add_argument("--force", action="store_true", help="replace another comparison in DIR")
     add_loudness(parser)
-    _add_settings(parser)
+    _add_target_settings(parser)
     parser.set_defaults(command=commands.compare)
 
 
@@ -192,7 +198,7 @@ def _add_gemm(subparsers: Any) -> None:
     parser.add_argument("machine", metavar="HW", help="machine file, or name of a shipped one")
     parser.add_argument("--groups", metavar="G", type=_size, default=1, help="so many independent products (1)")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    _add_settings(parser)
+    _add_target_settings(parser)
     parser.set_defaults(command=commands.gemm)
 
 
@@ -207,7 +213,7 @@ def _add_check(subparsers: Any) -> None:
     parser.add_argument("network", metavar="NETWORK", help="workload file, or name of a shipped one")
     parser.add_argument("machine", metavar="HW", help="machine file, or name of a shipped one")
     parser.add_argument("--seed", type=_seed, default=0, help="seed of the random integers (0)")
-    _add_settings(parser)
+    _add_target_settings(parser)
     parser.set_defaults(command=commands.check)
 
 
@@ -238,7 +244,7 @@ def _add_show(subparsers: Any) -> None:
     parser.add_argument("name", metavar="NAME", help="machine or network: a file, or name of a shipped one")
     parser.add_argument("--layers", action="store_true", help="the layers of a network instead, as a table")
     parser.add_argument("--csv", action="store_true", help="with --layers: as CSV")
-    _add_settings(parser)
+    _add_target_settings(parser)
     parser.set_defaults(command=commands.show)
 
 

@@ -32,7 +32,7 @@ def add_sweep(subparsers: Any, jobs: Any) -> None:
         "finishes, and export all to DIR/results.csv. The same command again does only what is missing.",
         allow_abbrev=False,
     )
-    parser.add_argument("spec", metavar="SPEC", nargs="?", help="file that says all that the next four options can")
+    parser.add_argument("spec", metavar="SPEC", nargs="?", help="file that says all that the next five options can")
     parser.add_argument("--network", dest="networks", metavar="NETWORK", action="append", default=[],
                         help="workload file, name of a shipped one, or pattern; may be repeated")  # fmt: skip
     parser.add_argument("--hw", dest="machines", metavar="HW", action="append", default=[],
@@ -41,6 +41,7 @@ def add_sweep(subparsers: Any, jobs: Any) -> None:
                         help="values of a key, each with those of every other; may be repeated")  # fmt: skip
     parser.add_argument("--where", metavar="CONSTRAINT", action="append", default=[],
                         help="only points with, for example, 'array.rows * array.cols <= 1024'")  # fmt: skip
+    parser.add_argument("--mapping", metavar="FILE", help="file with the compiler's options, for all machines")
     parser.add_argument("-o", dest="output", metavar="DIR", required=True, help="folder of the results")
     parser.add_argument("--force", action="store_true", help="replace another sweep in DIR")
     parser.add_argument("--jobs", metavar="N", type=jobs, help="worker processes (one for each core)")
@@ -128,12 +129,13 @@ def _wanted(arguments: argparse.Namespace) -> Wanted:
         "--hw": arguments.machines,
         "--vary": arguments.vary,
         "--where": arguments.where,
+        "--mapping": arguments.mapping,
     }
     if arguments.spec is None:
         if not (arguments.networks and arguments.machines):
             got = ", ".join(name for name, words in inline.items() if words) or "nothing"
             raise UserError([Mistake("command-line", 0, "arguments", "SPEC, or --network and --hw", got)])
-        return inline_sweep(arguments.networks, arguments.machines, arguments.vary, arguments.where)
+        return inline_sweep(arguments.networks, arguments.machines, arguments.vary, arguments.where, arguments.mapping)
     given = [name for name, words in inline.items() if words]
     if given:
         expected = f"SPEC or {', '.join(given)}, not both"

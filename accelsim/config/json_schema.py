@@ -13,6 +13,7 @@ from accelsim.config.dram import DramDevice
 from accelsim.config.energy_table import EnergyTable
 from accelsim.config.families import FAMILIES
 from accelsim.config.machine import Machine
+from accelsim.config.scheduling import Mapping, Scheduling
 from accelsim.config.sweep import Sweep
 from accelsim.config.workload import Workload
 
@@ -25,9 +26,15 @@ def network_schema() -> Schema:
     return _schema(reduce(or_, FAMILIES.values(), Workload))
 
 
+class _MachineFile(Machine):
+    """A whole accelerator, and the compiler's options for it where they are not those of a mapping file."""
+
+    scheduling: Scheduling = Scheduling()
+
+
 def machine_schema() -> Schema:
     """A machine file: the DRAM device and energy table may be names, or names with keys that differ."""
-    schema = _schema(Machine)
+    schema = {**_schema(_MachineFile), "title": "Machine"}
     for section, name in (("dram", "device"), ("energy", "table")):
         named = {"type": "object", "properties": {name: {"type": "string"}}, "required": [name]}
         schema["properties"][section] = {"anyOf": [{"type": "string"}, named, schema["properties"][section]]}
@@ -49,6 +56,11 @@ def energy_schema() -> Schema:
     return schema
 
 
+def mapping_schema() -> Schema:
+    """A mapping file."""
+    return _schema(Mapping)
+
+
 def sweep_schema() -> Schema:
     """A sweep file."""
     return _schema(Sweep)
@@ -59,6 +71,7 @@ SCHEMAS: dict[str, Callable[[], Schema]] = {
     "machine": machine_schema,
     "dram": dram_schema,
     "energy": energy_schema,
+    "mapping": mapping_schema,
     "sweep": sweep_schema,
 }
 """The schema of each kind of file."""

@@ -14,8 +14,9 @@ from accelsim.config.accuracy import add_published
 from accelsim.config.energy_table import EnergyTable
 from accelsim.config.families import FAMILIES, broken_rules
 from accelsim.config.machine import Machine, inconsistencies
-from accelsim.config.merge import drop_what_other_units_replace, merged, set_parts
+from accelsim.config.merge import drop_what_other_units_replace, laid_over, merged, section_alone, set_parts
 from accelsim.config.places import is_file, is_within, matching_files
+from accelsim.config.scheduling import Mapping, Scheduling, Target
 from accelsim.config.schema import Section, sections_in, validate
 from accelsim.config.strict_yaml import Document, KeyPath, Origin, dotted, kind_of, parse, read, scalar
 from accelsim.config.variants import NAMES, variant
@@ -39,8 +40,9 @@ _SINGULAR: dict[Kind, str] = {
     "energy": "energy table",
 }
 _NAMED_BY: dict[str, tuple[Kind, str]] = {"dram": ("dram", "device"), "energy": ("energy", "table")}
-MACHINE_SECTIONS = ("array", "vector", "sram", "dma", "dram", "energy", "scheduling")
-SECTIONS = (*MACHINE_SECTIONS, "network")
+MACHINE_SECTIONS = ("array", "vector", "sram", "dma", "dram", "energy")
+TARGET_SECTIONS = (*MACHINE_SECTIONS, "scheduling")
+SECTIONS = (*TARGET_SECTIONS, "network")
 _SAID_OF_IT = ("expect", "accuracy")
 """Keys of a network that say what is known of it. They hold for this network alone, for any batch."""
 COMMAND_LINE = "command-line"
@@ -153,24 +155,54 @@ def key_path(key: str, sections: Sequence[str] = SECTIONS) -> tuple[str, ...]:
     return parts if all(parts) and parts[0] in sections and parts != ("network",) else ()
 
 
-def load_machine(name_or_path: str, overrides: Sequence[Override] = (), reader: Reader = read) -> Machine:
-    """A machine with its DRAM device and energy table inlined and `overrides` applied.
+def load_target(
+    name_or_path: str, overrides: Sequence[Override] = (), mapping: str | None = None, reader: Reader = read
+) -> Target:
+    """A machine with its DRAM device and energy table inlined, and its scheduling.
 
+    Keys of the mapping file win over those of the machine's, and `overrides` over both.
     Raises UserError, with every mistake of all the files.
     """
     path, shown_as = find(name_or_path, "machines")
-    return resolved_machine(reader(path, shown_as), overrides, path.parent)
+    return resolved_target(reader(path, shown_as), overrides, path.parent, mapping)
 
 
-def resolved_machine(document: Document, overrides: Sequence[Override], folder: Path | None) -> Machine:
-    """The machine of a document as written; what it names by path lies below `folder`, if it has one.
+def load_machine(name_or_path: str, overrides: Sequence[Override] = (), reader: Reader = read) -> Machine:
+    """The machine of `load_target`. Raises UserError."""
+    return load_target(name_or_path, overrides, None, reader).machine
+
+
+def resolved_target(
+    document: Document, overrides: Sequence[Override], folder: Path | None, mapping: str | None = None
+) -> Target:
+    """As `load_target`, of a document as written; what it names by path lies below `folder`, if it has one.
 
     Raises UserError.
     """
-    apply_overrides(document, [override for override in overrides if override.path[0] != "network"])
-    for section in _NAMED_BY:
-        inline(document, section, folder)
-    return machine_of(document)
+    mistakes = Mistakes()
+    with mistakes:
+        scheduling = _scheduling(document, overrides, mapping)
+    with mistakes:
+        document.data.pop("scheduling", None)
+        apply_overrides(document, _below(overrides, MACHINE_SECTIONS))
+        for section in _NAMED_BY:
+            inline(document, section, folder)
+        machine = machine_of(document)
+    mistakes.raise_any()
+    return Target(machine, scheduling)
+
+
+def _scheduling(document: Document, overrides: Sequence[Override], mapping: str | None) -> Scheduling:
+    """The scheduling section of a machine's document, of a mapping file over it, and of overrides. Raises UserError."""
+    section = section_alone(document, "scheduling")
+    if mapping is not None:
+        section = laid_over(section, read(Path(mapping), mapping))
+    apply_overrides(section, _below(overrides, ("scheduling",)))
+    return validate(Mapping, section).scheduling
+
+
+def _below(overrides: Iterable[Override], sections: Sequence[str]) -> list[Override]:
+    return [override for override in overrides if override.path[0] in sections]
 
 
 def machine_of(document: Document) -> Machine:
@@ -190,17 +222,19 @@ def load_energy_table(name_or_path: str, asked: str) -> EnergyTable:
     return validate(EnergyTable, document)
 
 
-def configured_machine(name_or_path: str, settings: Iterable[tuple[int, str]], reader: Reader = read) -> Machine:
-    """A machine with `(position, "key=value")` settings applied; nothing but a machine can be set.
+def configured_target(
+    name_or_path: str, settings: Iterable[tuple[int, str]], mapping: str | None = None, reader: Reader = read
+) -> Target:
+    """As `load_target` with `(position, "key=value")` settings applied; no network can be set.
 
     Raises UserError, with the mistakes of settings and files.
     """
     mistakes = Mistakes()
-    overrides = parse_overrides(settings, MACHINE_SECTIONS, mistakes)
+    overrides = parse_overrides(settings, TARGET_SECTIONS, mistakes)
     with mistakes:
-        machine = load_machine(name_or_path, overrides, reader)
+        target = load_target(name_or_path, overrides, mapping, reader)
     mistakes.raise_any()
-    return machine
+    return target
 
 
 class _DramAlone(Section):

@@ -1,4 +1,4 @@
-"""Schema of a machine: array, vector unit, SRAM, DMA, DRAM, energy table and scheduling."""
+"""Schema of a machine: array, vector unit, SRAM, DMA, DRAM and energy table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from accelsim.config.schema import Bits, Count, Name, Positive, PositiveNumber, 
 from accelsim.config.strict_yaml import KeyPath
 from accelsim.units import ceil_div
 
-Objective = Literal["cycles", "energy", "edp", "dram_bytes"]
 Lanes = Annotated[int, Field(gt=0, le=1 << 16)]
 
 
@@ -75,26 +74,6 @@ class Dma(Section):
     scatter: bool = Field(True, description="stores may scatter channels; false: shuffles are explicit copies")
 
 
-class Scheduling(Section):
-    """How layers are tiled, what stays on chip, and who goes first."""
-
-    objective: Objective = Field(default="cycles", description="what tile sizes, loop order and dataflow keep small")
-
-    arbitration: Literal["arrival", "program_order"] = Field(
-        default="arrival", description="order in which DRAM serves the DMA engines"
-    )
-    inferences: Annotated[int, Field(ge=1, le=1000)] = Field(
-        default=1, description="images, or batches, one after the other; weights that fit stay from one to the next"
-    )
-    keep_activations: Literal["auto", "never"] = Field(
-        default="auto", description="whether maps may stay on chip from one layer to the next"
-    )
-    fusion: Literal["auto", "never"] = Field(
-        default="auto",
-        description="whether layers take turns, the map between them on chip in bands, where maps may stay",
-    )
-
-
 def _source_key(key: str) -> str:
     if not has_key(Machine, key):
         raise ValueError("a key of the machine")
@@ -112,7 +91,6 @@ class Machine(Section):
     dma: Dma
     dram: DramDevice
     energy: EnergyTable
-    scheduling: Scheduling = Scheduling()
     sources: dict[Annotated[str, AfterValidator(_source_key)], str] = Field(
         default_factory=dict, description="source of each number, by key or key prefix"
     )

@@ -18,6 +18,22 @@ def merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
+def section_alone(document: Document, section: str) -> Document:
+    """A document of one section of another, where it stood there."""
+
+    def within(path: KeyPath) -> bool:
+        return path[:1] in ((), (section,))
+
+    data = {section: document.data[section]} if section in document.data else {}
+    origins = {path: origin for path, origin in document.origins.items() if within(path)}
+    return Document(data, origins, {path: found for path, found in document.refused.items() if within(path)})
+
+
+def laid_over(base: Document, own: Document) -> Document:
+    """Two documents as one; the keys of the second win."""
+    return Document(merged(base.data, own.data), base.origins | own.origins, base.refused | own.refused)
+
+
 def drop_what_other_units_replace(timing: Any, own: Any) -> None:
     """A timing set in clocks replaces that of the file in ns, and the other way round."""
     if isinstance(timing, dict) and isinstance(own, dict):

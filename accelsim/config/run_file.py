@@ -16,10 +16,11 @@ _DIFFERENCE = Annotated[int, Field(ge=-_MOST, le=_MOST)]
 
 
 class Config(Section):
-    """The resolved configuration; network and machine are read by schemas of their own."""
+    """The resolved configuration; each part is read by a schema of its own."""
 
     network: dict[str, Any]
     machine: dict[str, Any]
+    scheduling: dict[str, Any]
 
 
 class RunFile(Section):

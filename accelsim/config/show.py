@@ -8,6 +8,7 @@ import yaml
 from pydantic import BaseModel
 
 from accelsim.config.load import FOLDERS, Kind, Reader, data_root, find, is_variant
+from accelsim.config.scheduling import Target
 from accelsim.config.strict_yaml import read, scalar
 
 
@@ -30,6 +31,12 @@ def described(kind: Kind, name: str) -> str:
 def to_yaml(model: BaseModel) -> str:
     """A model as YAML that loads to an equal one."""
     return data_to_yaml(model.model_dump(mode="json", exclude_none=True, exclude_defaults=False))
+
+
+def target_to_yaml(target: Target) -> str:
+    """A machine with its scheduling as YAML that loads to an equal one."""
+    keys = {name: part.model_dump(mode="json", exclude_none=True) for name, part in target._asdict().items()}
+    return data_to_yaml({**keys["machine"], "scheduling": keys["scheduling"]})
 
 
 def data_to_yaml(data: dict[str, Any]) -> str:

@@ -45,6 +45,7 @@ class Sweep(Section):
     grid: Axes = Field(default_factory=dict)
     zipped: list[Annotated[Axes, Field(min_length=1)]] = Field(default_factory=list)
     listed: Annotated[list[dict[Key, Any]], Field(max_length=100_000)] = Field(default_factory=list)
+    mapping: str | None = Field(None, description="mapping file, which holds for all machines")
     where: list[Annotated[str, AfterValidator(_where)]] = Field(default_factory=list)
 
 

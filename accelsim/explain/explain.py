@@ -15,7 +15,12 @@ from accelsim.run.simulate import load_both, play_network
 
 
 def evidence_of(
-    network: str, machine: str, layer: str, columns: Iterable[str] = (), settings: Iterable[tuple[int, str]] = ()
+    network: str,
+    machine: str,
+    layer: str,
+    columns: Iterable[str] = (),
+    settings: Iterable[tuple[int, str]] = (),
+    mapping: str | None = None,
 ) -> Evidence:
     """Simulate a network on a machine and look at one layer.
 
@@ -25,10 +30,10 @@ def evidence_of(
     with mistakes:
         _check_columns(columns)
     with mistakes:
-        workload, graph, built = load_both(network, machine, settings)
-        number = _number_of(layer, [node.name for node in graph.nodes])
+        loaded = load_both(network, machine, settings, mapping=mapping)
+        number = _number_of(layer, [node.name for node in loaded[1].nodes])
     mistakes.raise_any()
-    return Evidence(play_network(workload, graph, built), number)
+    return Evidence(play_network(*loaded), number)
 
 
 def evidence_of_run(finished: str, layer: str, columns: Iterable[str] = ()) -> Evidence:
@@ -43,7 +48,7 @@ def evidence_of_run(finished: str, layer: str, columns: Iterable[str] = ()) -> E
         run = read_run(finished)
         number = _number_of(layer, [node.name for node in run.network.nodes])
     mistakes.raise_any()
-    played = play_network(run.workload, run.network, run.machine)
+    played = play_network(run.workload, run.network, run.machine, run.scheduling)
     for before, again in zip(run.records, played.run.records, strict=True):
         if before != again:
             expected = f"what accelsim {played.run.version} simulates from its config"

@@ -8,6 +8,7 @@ from functools import reduce
 from operator import add
 
 from accelsim.config.machine import Machine
+from accelsim.config.scheduling import Scheduling
 from accelsim.lowering.emit.layers import Lowerer
 from accelsim.lowering.ir import (
     NO_RESIDENTS,
@@ -76,19 +77,19 @@ class Lowered:
         return tuple(reduce(add, each, ActionCounts()) for each in self.command_counts)
 
 
-def lower(network: Network, machine: Machine) -> Lowered:
-    """The tile program of a network on a machine, for all its inferences.
+def lower(network: Network, machine: Machine, scheduling: Scheduling = Scheduling()) -> Lowered:
+    """The tile program of a network on a machine, for all its inferences, as the compiler's options say.
 
     Raises LoweringError, naming the layer, where a layer's smallest tile does not fit the SRAM.
     """
     layers = len(network.nodes)
-    network = stream(network, machine.scheduling.inferences)
+    network = stream(network, scheduling.inferences)
     maps = layout_of(network, machine)
-    planner = TilingCache(machine, network.batch, maps)
+    planner = TilingCache(machine, network.batch, maps, scheduling.objective)
     pins = _pins(network, layers, planner)
-    found = list(candidates(network, maps, layers)) if machine.scheduling.keep_activations == "auto" else []
+    found = list(candidates(network, maps, layers)) if scheduling.keep_activations == "auto" else []
     while True:
-        residency = _residency(network, layers, planner, found, pins)
+        residency = _residency(network, layers, planner, found, pins, fusing=scheduling.fusion == "auto")
         try:
             return _lowered(network, planner, residency.repeated(network.inferences, layers), pins)
         except OutgrownError as error:
@@ -96,7 +97,13 @@ def lower(network: Network, machine: Machine) -> Lowered:
 
 
 def _residency(
-    network: Network, layers: int, planner: TilingCache, found: Sequence[Resident], pins: WeightResidents
+    network: Network,
+    layers: int,
+    planner: TilingCache,
+    found: Sequence[Resident],
+    pins: WeightResidents,
+    *,
+    fusing: bool,
 ) -> Residency:
     """What stays, and what is fused beside it: large maps that stay leave no room to fuse others, so that several
     limits to their size are tried, and what asks for the fewest DRAM bytes is taken. Parts of maps come last."""
@@ -126,10 +133,9 @@ def _residency(
     nothing = no_residents(layers, capacity)
     if not found:
         return nothing
-    fusing = machine.scheduling.fusion == "auto"
     alone = fused(nothing) if fusing else nothing
     limits = (capacity, *(capacity // part for part in PARTS if alone.fusions))
-    costs = (in_bursts, requested) if machine.scheduling.objective == "dram_bytes" else (in_bursts,)
+    costs = (in_bursts, requested) if planner.objective == "dram_bytes" else (in_bursts,)
     plans = [each for cost in costs for each in plan_residents(nodes, found, capacity, limits, cost)]
     different = {id(each): each for each in plans}.values()
     choices = [*(fused(each) if fusing else each for each in different), alone]
@@ -202,10 +208,15 @@ def layout_of(network: Network, machine: Machine) -> Layout:
 
 
 def layer_alone(
-    node: Node, machine: Machine, batch: int, layout: Layout, residents: ResidentChannels = NO_RESIDENTS
+    node: Node,
+    machine: Machine,
+    scheduling: Scheduling,
+    batch: int,
+    layout: Layout,
+    residents: ResidentChannels = NO_RESIDENTS,
 ) -> tuple[LayerTask, TilingContext]:
     """A layer that has the machine to itself, but for the channels of feature maps that are on chip."""
-    planner, sram = TilingCache(machine, batch, layout), machine.sram
+    planner, sram = TilingCache(machine, batch, layout, scheduling.objective), machine.sram
     weights = no_resident_weights(sram.weight.capacity_bytes)
     return planner.task(node, residents), planner.context(node, sram.activation.capacity_bytes, weights)
 

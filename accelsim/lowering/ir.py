@@ -15,7 +15,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.config.machine import Machine, Objective
+from accelsim.config.machine import Machine
+from accelsim.config.scheduling import Objective
 from accelsim.dataflows.contract import DataflowName
 from accelsim.dataflows.work import ArrayContext
 from accelsim.energy.price import price
@@ -276,7 +277,7 @@ class TilingContext:
     resident_weights: bool = False
 
     @classmethod
-    def of(cls, machine: Machine) -> TilingContext:
+    def of(cls, machine: Machine, objective: Objective = "cycles") -> TilingContext:
         """The context of a layer that has the machine to itself."""
         sram, dram = machine.sram, machine.dram
         return cls(
@@ -291,7 +292,7 @@ class TilingContext:
             window_bursts=machine.dma.max_outstanding_bursts,
             latency_cycles=dram.latency_clocks * machine.array.clock_mhz / dram.clock_mhz,
             line_buffer=sram.line_buffer,
-            objective=machine.scheduling.objective,
+            objective=objective,
             dataflows=("ws", "is", "os") if machine.array.dataflow == "auto" else (machine.array.dataflow,),
             prices=Prices.of(machine),
         )

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import simpy
 
 from accelsim.config.machine import Machine
+from accelsim.config.scheduling import Arbitration
 from accelsim.errors import DeadlockError
 from accelsim.machine.memory import BusSpan, Completion, Memory, Progress, Request, memory_of
 from accelsim.machine.memory.dram.statistics import DramCounts
@@ -79,12 +80,18 @@ class Timeline:
         return max(self.done, default=0)
 
 
-def play(program: Program, waits: Sequence[Waits], machine: Machine, observers: Iterable[Observer] = ()) -> Timeline:
-    """Run a linked program on a machine.
+def play(
+    program: Program,
+    waits: Sequence[Waits],
+    machine: Machine,
+    observers: Iterable[Observer] = (),
+    arbitration: Arbitration = "arrival",
+) -> Timeline:
+    """Run a linked program on a machine; arbitration: the order in which DRAM serves the DMA engines.
 
     Raises DeadlockError, naming who waits for what, where the program can't go on.
     """
-    return _Player(program, waits, machine, tuple(observers)).run()
+    return _Player(program, waits, machine, tuple(observers), arbitration).run()
 
 
 class _Environment(simpy.Environment):
@@ -98,7 +105,12 @@ class _Environment(simpy.Environment):
 
 class _Player:
     def __init__(
-        self, program: Program, waits: Sequence[Waits], machine: Machine, observers: tuple[Observer, ...]
+        self,
+        program: Program,
+        waits: Sequence[Waits],
+        machine: Machine,
+        observers: tuple[Observer, ...],
+        arbitration: Arbitration,
     ) -> None:
         self.program = program
         self.waits = waits
@@ -115,7 +127,7 @@ class _Player:
         self.under_way: dict[bool, deque[int]] = {False: deque(), True: deque()}
         self.retired = {False: 0, True: 0}
         self.issued: dict[bool, simpy.Event] = {}
-        self.turns = _turns(program.commands) if machine.scheduling.arbitration == "program_order" else {}
+        self.turns = _turns(program.commands) if arbitration == "program_order" else {}
         self.next_turn = 0
         self.turn_events: dict[int, simpy.Event] = {}
 

@@ -79,10 +79,10 @@ class _Looked:
         """DRAM bytes of a layer, its input being on chip already where half of the buffer holds it."""
         source = node.inputs[0]
         size = packed_bytes(batch * node.sizes[0].elements, self.layout.by_name[source].tensor.bits)
-        may_stay = self.machine.scheduling.keep_activations == "auto"
+        may_stay = self.run.scheduling.keep_activations == "auto"
         may_stay = may_stay and size <= self.machine.sram.activation.capacity_bytes // 2
         residents = {source: node.sizes[0].channels} if may_stay else NO_RESIDENTS
-        return dram_bytes(*layer_alone(node, self.machine, batch, self.layout, residents))
+        return dram_bytes(*layer_alone(node, self.machine, self.run.scheduling, batch, self.layout, residents))
 
     def on_chip(self, node: Node, batch: int) -> dict[DataflowName, int]:
         """Clocks of a layer's folds with each dataflow, as the SRAM ports let them, all data on chip."""
@@ -211,7 +211,7 @@ def _buffers(looked: _Looked) -> Iterator[Advice]:
 
 def _saved_by_twice(node: Node, looked: _Looked) -> float:
     """DRAM bytes of a layer on its own, in all inferences, that buffers of twice the size would save."""
-    task, now = layer_alone(node, looked.machine, looked.run.network.batch, looked.layout)
+    task, now = layer_alone(node, looked.machine, looked.run.scheduling, looked.run.network.batch, looked.layout)
     twice = replace(
         now,
         activation_bytes=2 * now.activation_bytes,

@@ -9,23 +9,25 @@ from typing import NamedTuple
 from accelsim.config.energy_table import EnergyTable
 from accelsim.config.load import Kind, load_energy_table, matching, parse_overrides, shipped
 from accelsim.config.machine import Machine
+from accelsim.config.scheduling import Scheduling
 from accelsim.config.workload import NetworkFile
 from accelsim.energy.ranking import Flip, energies, flips
 from accelsim.errors import Mistake, Mistakes, UserError
 from accelsim.network.graph import Network
 from accelsim.report.columns import Value
 from accelsim.report.compare import comparison_row
-from accelsim.run.define import load_machine, load_network
+from accelsim.run.define import load_network, load_target
 from accelsim.run.result import Run
 from accelsim.run.simulate import lower_or_refuse, run_network
 
 
 class Point(NamedTuple):
-    """A network and the machine it is to run on."""
+    """A network, the machine it is to run on, and how."""
 
     workload: NetworkFile
     network: Network
     machine: Machine
+    scheduling: Scheduling
 
     def __str__(self) -> str:
         return f"{self.network.name} on {self.machine.name}"
@@ -39,9 +41,12 @@ class Comparison(NamedTuple):
 
 
 def load_points(
-    networks: Iterable[str], machines: Iterable[str], settings: Iterable[tuple[int, str]] = ()
+    networks: Iterable[str],
+    machines: Iterable[str],
+    settings: Iterable[tuple[int, str]] = (),
+    mapping: str | None = None,
 ) -> list[Point]:
-    """Each network on each machine, in the order asked for; names may be patterns, settings hold for all.
+    """Each network on each machine, in the order given; names may be patterns, mapping and settings hold for all.
 
     Raises UserError, with the mistakes of all settings, names and files together.
     """
@@ -53,9 +58,9 @@ def load_points(
             loaded.append(load_network(name, overrides))
     for name in _matching(machines, "machines", mistakes):
         with mistakes:
-            built.append(load_machine(name, overrides))
+            built.append(load_target(name, overrides, mapping))
     mistakes.raise_any()
-    return [Point(*network, machine) for network in loaded for machine in built]
+    return [Point(*network, *target) for network in loaded for target in built]
 
 
 def _matching(words: Iterable[str], kind: Kind, mistakes: Mistakes) -> Iterable[str]:
@@ -78,7 +83,7 @@ def compare(points: Sequence[Point], before: Callable[[Point], None]) -> Compari
         before(point)
         try:
             if mistakes:
-                lower_or_refuse(point.network, point.machine)
+                lower_or_refuse(point.network, point.machine, point.scheduling)
             else:
                 runs.append(run_network(*point))
         except UserError as error:
@@ -106,5 +111,5 @@ def _per_image_pj(runs: Sequence[Run], tables: Sequence[EnergyTable]) -> dict[st
         {run.network.name: (run.records, run.machine) for run in runs},
         [own, *(table for table in tables if table.table != own.table)],
     )
-    images = {run.network.name: run.network.batch * run.machine.scheduling.inferences for run in runs}
+    images = {run.network.name: run.network.batch * run.scheduling.inferences for run in runs}
     return {table: {name: found[name] / images[name] for name in found} for table, found in by_table.items()}

@@ -9,8 +9,9 @@ from typing import Any
 
 from accelsim import importers
 from accelsim.config import load as config
-from accelsim.config.load import Override, configured_workload, resolved_machine
+from accelsim.config.load import Override, configured_workload, resolved_target
 from accelsim.config.machine import Machine
+from accelsim.config.scheduling import Target
 from accelsim.config.strict_yaml import Document, KeyPath, Origin, odd_character
 from accelsim.config.workload import NetworkFile
 from accelsim.network.build import build
@@ -18,7 +19,7 @@ from accelsim.network.graph import Network
 from accelsim.run.result import as_config
 
 NetworkLike = str | PathLike[str] | NetworkFile
-MachineLike = str | PathLike[str] | Machine
+MachineLike = str | PathLike[str] | Machine | Target
 
 
 def define_network(keys: Mapping[str, Any]) -> NetworkFile:
@@ -29,12 +30,14 @@ def define_network(keys: Mapping[str, Any]) -> NetworkFile:
     return build_network(_document(keys, "network"))[0]
 
 
-def define_machine(keys: Mapping[str, Any]) -> Machine:
-    """A machine from what would stand in its file (docs/keys.md), for `simulate`; `dram` and `energy` may be names.
+def define_machine(keys: Mapping[str, Any]) -> Target:
+    """A machine and its scheduling from what would stand in its file (docs/keys.md), for `simulate`.
+
+    `dram` and `energy` may be names.
 
     Raises UserError, with all mistakes, each as `machine:0: array.rows: expected ..., got ...`.
     """
-    return resolved_machine(_document(keys, "machine"), (), None)
+    return resolved_target(_document(keys, "machine"), (), None)
 
 
 def load_network(
@@ -51,11 +54,17 @@ def load_network(
     return workload, build(workload, document)
 
 
-def load_machine(machine: MachineLike, overrides: Sequence[Override] = ()) -> Machine:
-    """A machine with overrides. Raises UserError."""
+def load_target(
+    machine: MachineLike, overrides: Sequence[Override] = (), mapping: str | PathLike[str] | None = None
+) -> Target:
+    """A machine and its scheduling, with the keys of a mapping file and overrides. Raises UserError."""
+    mapping = None if mapping is None else fspath(mapping)
     if isinstance(machine, Machine):
-        return resolved_machine(_document(as_config(machine), "machine"), overrides, None)
-    return config.load_machine(fspath(machine), overrides, importers.read)
+        machine = Target(machine)
+    if isinstance(machine, Target):
+        keys = {**as_config(machine.machine), "scheduling": as_config(machine.scheduling)}
+        return resolved_target(_document(keys, "machine"), overrides, None, mapping)
+    return config.load_target(fspath(machine), overrides, mapping, importers.read)
 
 
 def build_network(document: Document, overrides: Sequence[Override] = ()) -> tuple[NetworkFile, Network]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from accelsim.config.machine import Machine
+from accelsim.config.scheduling import Scheduling
 from accelsim.config.schema import validate
 from accelsim.config.strict_yaml import Document, Origin
 from accelsim.config.workload import MAX_EXTENT, Workload
@@ -14,7 +15,9 @@ from accelsim.network.build import MAX_ELEMENTS, build
 from accelsim.run.simulate import run_network
 
 
-def run_gemm(m: int, k: int, n: int, groups: int, machine: Machine) -> dict[str, int | float | str]:
+def run_gemm(
+    m: int, k: int, n: int, groups: int, machine: Machine, scheduling: Scheduling = Scheduling()
+) -> dict[str, int | float | str]:
     """`groups` products (m x k) * (k x n).
 
     array_cycles is the array alone (docs/machine.md sections 2 and 3), with `dataflow: auto` that of the best of the
@@ -22,7 +25,7 @@ def run_gemm(m: int, k: int, n: int, groups: int, machine: Machine) -> dict[str,
     """
     _refuse_huge(m, groups * k, groups * n)
     workload, document = _gemm_workload(m, k, n, groups)
-    run = run_network(workload, build(workload, document), machine)
+    run = run_network(workload, build(workload, document), machine, scheduling)
     array = machine.array
     name, alone = quickest(Gemm(groups, m, k, n), ArrayContext.of(machine), machine)
     return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from pathlib import Path
 
-from accelsim.config.load import configured_workload, resolved_machine
+from accelsim.config.load import configured_workload, resolved_target
 from accelsim.config.show import data_to_yaml
 from accelsim.errors import Mistake, UserError, shorten
 from accelsim.importers import IMPORTERS, read
@@ -28,5 +28,5 @@ def imported(name: str, batch: int | None = None, *, allow_unmodelled: bool = Fa
     if "layers" in document.data:
         build(*configured_workload(document))
     else:
-        resolved_machine(document, (), path.parent)
+        resolved_target(document, (), path.parent)
     return f"# Imported from {path.name}.\n{text}"

@@ -16,6 +16,7 @@ def layer_record(
     node: Node,
     batch: int,
     machine: Machine,
+    inferences: int,
     counts: ActionCounts,
     measures: Mapping[str, int],
     stalls: Mapping[str, int],
@@ -32,7 +33,7 @@ def layer_record(
         energy=price(counts, measures["total_cycles"], machine),
         pes=machine.array.rows * machine.array.cols,
         array_macs=0 if on_vector_unit(node, machine) else counts.macs,
-        array_clocks=machine.scheduling.inferences * alone_on_array(node, batch, machine),
+        array_clocks=inferences * alone_on_array(node, batch, machine),
         **measures,
         stalls=dict(stalls),
     )

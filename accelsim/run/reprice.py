@@ -11,6 +11,7 @@ from typing import Any
 from accelsim.config.load import load_energy_table, machine_of, workload_of
 from accelsim.config.machine import Machine
 from accelsim.config.run_file import MAX_RUN_BYTES, Layer, RunFile
+from accelsim.config.scheduling import Scheduling
 from accelsim.config.schema import validate
 from accelsim.config.strict_json import parse_json
 from accelsim.config.strict_yaml import Document, Origin, kind_of, read_bytes
@@ -60,12 +61,13 @@ def run_of(raw: bytes, shown_as: str) -> Run:
     workload = workload_of(network_part)
     network = build(workload, network_part)
     machine = machine_of(_part(document, "config", "machine"))
+    scheduling = validate(Scheduling, _part(document, "config", "scheduling"))
     if len(file.layers) != len(network.nodes):
         expected = f"the {len(network.nodes)} layers of the network"
         raise UserError([document.mistake(("layers",), expected, str(len(file.layers)))])
-    records = tuple(_records(document, network, machine))
+    records = tuple(_records(document, network, machine, scheduling.inferences))
     total = _total(records, network)
-    _check(document, "inference_ends", machine.scheduling.inferences, len(file.inference_ends))
+    _check(document, "inference_ends", scheduling.inferences, len(file.inference_ends))
     if total.overlap_cycles:
         expected = "overlap_cycles that add up to 0"
         raise UserError([document.mistake(("layers",), expected, str(total.overlap_cycles))])
@@ -75,7 +77,7 @@ def run_of(raw: bytes, shown_as: str) -> Run:
         _check(document, "ideal_cycles", len(network.nodes), len(cycles))
     ideal_cycles = {name: tuple(cycles) for name, cycles in file.ideal_cycles.items()}
     ends, version = tuple(file.inference_ends), file.accelsim_version
-    return Run(workload, network, machine, records, total, ends, version, ideal_cycles)
+    return Run(workload, network, machine, scheduling, records, total, ends, version, ideal_cycles)
 
 
 def _is_folder(path: Path) -> bool:
@@ -85,19 +87,19 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _records(document: Document, network: Network, machine: Machine) -> Iterator[LayerRecord]:
+def _records(document: Document, network: Network, machine: Machine, inferences: int) -> Iterator[LayerRecord]:
     for index, node in enumerate(network.nodes):
-        yield _record(_part(document, "layers", index), node, network.batch, machine)
+        yield _record(_part(document, "layers", index), node, network.batch, machine, inferences)
 
 
-def _record(part: Document, node: Node, batch: int, machine: Machine) -> LayerRecord:
+def _record(part: Document, node: Node, batch: int, machine: Machine, inferences: int) -> LayerRecord:
     """One layer of the file. Raises UserError."""
     layer = validate(Layer, part).model_dump()
     _check(part, "layer", node.name, layer["layer"])
     measures = {name: layer[name] for name in MEASURES}
     added = measures["stream_cycles"] + measures["overlap_cycles"] + sum(layer["stalls"].values())
     _check(part, "total_cycles", added, measures["total_cycles"])
-    return layer_record(node, batch, machine, ActionCounts(**layer["counts"]), measures, layer["stalls"])
+    return layer_record(node, batch, machine, inferences, ActionCounts(**layer["counts"]), measures, layer["stalls"])
 
 
 def _total(records: Sequence[LayerRecord], network: Network) -> LayerRecord:

@@ -34,7 +34,7 @@ def rerun(path: str) -> Rerun:
     """Simulate what a folder of `accelsim run -o`, or its run.json, has in it. Raises UserError."""
     before, shown_as = run_bytes(path)
     kept = run_of(before, shown_as)
-    now = run_network(kept.workload, kept.network, kept.machine)
+    now = run_network(kept.workload, kept.network, kept.machine, kept.scheduling)
     if kept.ideal_cycles:
         now = with_what_if(now)
     after = now.to_json().encode()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from accelsim.config.machine import Machine
+from accelsim.config.scheduling import Scheduling
 from accelsim.config.workload import NetworkFile
 from accelsim.errors import Mistake, UserError
 from accelsim.network.graph import Network
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from accelsim.report.spans import Span
 
 RUN_FILE = "run.json"
-FORMAT = 2
+FORMAT = 3
 """Number of its format; readers refuse others."""
 
 
@@ -45,6 +46,7 @@ class Run:
     workload: NetworkFile
     network: Network
     machine: Machine
+    scheduling: Scheduling
     records: tuple[LayerRecord, ...]
     total: LayerRecord
     inference_ends: tuple[int, ...]
@@ -89,7 +91,7 @@ class Run:
         from accelsim.report.spans import spans
         from accelsim.run.simulate import run_and_timeline
 
-        again, program, timeline = run_and_timeline(self.workload, self.network, self.machine)
+        again, program, timeline = run_and_timeline(self.workload, self.network, self.machine, self.scheduling)
         if [_layer(record) for record in again.records] != [_layer(record) for record in self.records]:
             expected = f"the {self.total.total_cycles} clocks and the counts that accelsim {__version__} simulates"
             got = f"other ones, {again.total.total_cycles} clocks now, in a run of accelsim {self.version}"
@@ -99,7 +101,8 @@ class Run:
     @cached_property
     def config(self) -> dict[str, Any]:
         """The resolved configuration: enough to run it again."""
-        return {"network": as_config(self.workload), "machine": as_config(self.machine)}
+        parts = {"network": self.workload, "machine": self.machine, "scheduling": self.scheduling}
+        return {name: as_config(part) for name, part in parts.items()}
 
     @property
     def config_sha256(self) -> str:

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from functools import reduce
 from itertools import accumulate, pairwise
 from operator import add
+from os import PathLike
 
 from accelsim.config.load import parse_overrides
 from accelsim.config.machine import Machine
+from accelsim.config.scheduling import Scheduling
 from accelsim.config.workload import NetworkFile
 from accelsim.dataflows.contract import DATAFLOWS
 from accelsim.errors import LoweringError, Mistake, Mistakes, UserError
@@ -24,7 +26,7 @@ from accelsim.program.commands import Buffer, Compute, Program, Store, Unit
 from accelsim.program.folds import FoldChain
 from accelsim.program.link import Waits, link
 from accelsim.records import ActionCounts, LayerRecord, combined
-from accelsim.run.define import MachineLike, NetworkLike, load_machine, load_network
+from accelsim.run.define import MachineLike, NetworkLike, load_network, load_target
 from accelsim.run.record import layer_record
 from accelsim.run.result import Run
 
@@ -36,15 +38,16 @@ def simulate(
     machine: MachineLike,
     settings: Mapping[str, object] | None = None,
     observers: Iterable[Observer] = (),
+    *,
+    mapping: str | PathLike[str] | None = None,
 ) -> Run:
     """Run a network on a machine, each a path, the name of a shipped file, or what `define_...` gave.
 
-    settings: keys of the configuration to change, such as `{"array.rows": 16}`.
+    settings: keys of the configuration to change, such as `{"array.rows": 16}`; mapping: a mapping file.
     Raises UserError for what is wrong with files or settings, or where the machine is too small for a layer.
     """
     texts = [(0, f"{key}={_yaml(value)}") for key, value in (settings or {}).items()]
-    workload, graph, built = load_both(network, machine, texts)
-    return run_network(workload, graph, built, observers)
+    return run_network(*load_both(network, machine, texts, mapping=mapping), observers)
 
 
 def _yaml(value: object) -> str:
@@ -56,8 +59,9 @@ def load_both(
     machine: MachineLike,
     settings: Iterable[tuple[int, str]] = (),
     *,
+    mapping: str | PathLike[str] | None = None,
     allow_unmodelled: bool = False,
-) -> tuple[NetworkFile, Network, Machine]:
+) -> tuple[NetworkFile, Network, Machine, Scheduling]:
     """Both files with `(position, "key=value")` settings applied, checked.
 
     Raises UserError, with the mistakes of settings and files together.
@@ -67,45 +71,57 @@ def load_both(
     with mistakes:
         pair = load_network(network, overrides, allow_unmodelled=allow_unmodelled)
     with mistakes:
-        loaded = load_machine(machine, overrides)
+        target = load_target(machine, overrides, mapping)
     mistakes.raise_any()
-    return *pair, loaded
+    return *pair, *target
 
 
-def lower_or_refuse(network: Network, machine: Machine) -> Lowered:
+def lower_or_refuse(network: Network, machine: Machine, scheduling: Scheduling = Scheduling()) -> Lowered:
     """The tile program. Raises UserError where a layer does not fit the machine."""
     try:
-        return _quickest(network, machine) if machine.array.dataflow == "auto" else lower(network, machine)
+        lowering = _quickest if machine.array.dataflow == "auto" else lower
+        return lowering(network, machine, scheduling)
     except LoweringError as error:
         layer, _, reason = str(error).partition(": ")
         raise UserError([Mistake(machine.name, 0, "sram", f"room for layer {layer}", f"none: {reason}")]) from None
 
 
-def _quickest(network: Network, machine: Machine) -> Lowered:
+def _quickest(network: Network, machine: Machine, scheduling: Scheduling) -> Lowered:
     """With a dataflow for each layer; where clocks are the objective and that is quicker, with one for all of them.
 
     Raises LoweringError.
     """
-    choices = [lower(network, machine)]
-    if machine.scheduling.objective != "cycles":
+    choices = [lower(network, machine, scheduling)]
+    if scheduling.objective != "cycles":
         return choices[0]
     for name in DATAFLOWS:
         fixed = machine.model_copy(update={"array": machine.array.model_copy(update={"dataflow": name})})
         with suppress(LoweringError):
-            choices.append(lower(network, fixed))
-    return min(choices, key=lambda each: play(each.program, link(each.program), machine).total_cycles)
+            choices.append(lower(network, fixed, scheduling))
+
+    def cycles(lowered: Lowered) -> int:
+        program = lowered.program
+        return play(program, link(program), machine, arbitration=scheduling.arbitration).total_cycles
+
+    return min(choices, key=cycles)
 
 
-def run_network(workload: NetworkFile, network: Network, machine: Machine, observers: Iterable[Observer] = ()) -> Run:
+def run_network(
+    workload: NetworkFile,
+    network: Network,
+    machine: Machine,
+    scheduling: Scheduling = Scheduling(),
+    observers: Iterable[Observer] = (),
+) -> Run:
     """Lower, link, play, and put the records together. Raises UserError where a layer does not fit the machine."""
-    return play_network(workload, network, machine, observers).run
+    return play_network(workload, network, machine, scheduling, observers).run
 
 
 def run_and_timeline(
-    workload: NetworkFile, network: Network, machine: Machine, observers: Iterable[Observer] = ()
+    workload: NetworkFile, network: Network, machine: Machine, scheduling: Scheduling = Scheduling()
 ) -> tuple[Run, Program, Timeline]:
     """The run, the program that was played, and when each of its commands was where. Raises UserError."""
-    played = play_network(workload, network, machine, observers)
+    played = play_network(workload, network, machine, scheduling)
     return played.run, played.program, played.timeline
 
 
@@ -129,23 +145,27 @@ class Played:
 
 
 def play_network(
-    workload: NetworkFile, network: Network, machine: Machine, observers: Iterable[Observer] = ()
+    workload: NetworkFile,
+    network: Network,
+    machine: Machine,
+    scheduling: Scheduling = Scheduling(),
+    observers: Iterable[Observer] = (),
 ) -> Played:
     """The run with what led to it. Raises UserError where a layer does not fit the machine."""
     LOGGER.info(f"tiling {len(network.nodes)} layers of {network.name} for {machine.name}")
-    lowered = lower_or_refuse(network, machine)
+    lowered = lower_or_refuse(network, machine, scheduling)
     program = lowered.program
     LOGGER.info(f"playing {len(program.commands)} tile commands")
     waits = link(program)
     moved = dma_counts(program, machine.dram.burst_bytes)
-    timeline = play(program, waits, machine, observers)
+    timeline = play(program, waits, machine, observers, scheduling.arbitration)
     LOGGER.info(f"pricing {timeline.total_cycles} cycles")
     times = layer_times(program, waits, timeline)
     if timeline.dram_counts is not None:
         moved = with_commands(moved, timeline.dram_counts, [time.total_cycles for time in times])
     records = tuple(_records(network, machine, lowered, times, moved))
     total = combined(records, network.name, timeline.total_cycles)
-    run = Run(workload, network, machine, records, total, _ends(times, len(network.nodes)))
+    run = Run(workload, network, machine, scheduling, records, total, _ends(times, len(network.nodes)))
     return Played(run, lowered, waits, timeline, moved)
 
 
@@ -176,7 +196,7 @@ def _records(
         }
         counts = reduce(add, (worked[index] + moved[index] for index in mine))
         stalls = {cause.value: sum(times[index].stalls[cause] for index in mine) for cause in Cause}
-        yield layer_record(node, network.batch, machine, counts, measures, stalls)
+        yield layer_record(node, network.batch, machine, len(mine), counts, measures, stalls)
 
 
 def _bubbles(program: Program, machine: Machine) -> list[int]:

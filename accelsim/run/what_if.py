@@ -71,9 +71,13 @@ def with_what_if(run: Run) -> Run:
     found: dict[str, tuple[int, ...]] = {}
     for name, ideal in IDEAL.items():
         machine = ideal(run.machine)
-        records = run.records if machine == run.machine else run_network(run.workload, run.network, machine).records
+        records = run.records if machine == run.machine else _records(run, machine)
         found[name] = _cycles(records)
     return replace(run, ideal_cycles=found)
+
+
+def _records(run: Run, machine: Machine) -> tuple[LayerRecord, ...]:
+    return run_network(run.workload, run.network, machine, run.scheduling).records
 
 
 def _cycles(records: tuple[LayerRecord, ...]) -> tuple[int, ...]:

@@ -28,6 +28,7 @@ def sweep(
     vary: Mapping[str, Sequence[Any]] | None = None,
     *,
     where: Sequence[str] = (),
+    mapping: str | PathLike[str] | None = None,
     folder: str | PathLike[str] | None = None,
     jobs: int = 1,
     force: bool = False,
@@ -35,9 +36,10 @@ def sweep(
     """Networks on machines whose keys vary: a row for each point, with the columns of `results.csv` (docs/sweeps.md).
 
     networks, machines: names, files and patterns of either. vary: values of keys, each with those of every other, such
-    as `{"array.rows": [16, 32]}`. where: constraints such as `"array.rows * array.cols <= 1024"`. folder: where results
-    are kept, so that the same call does only what is missing; a folder with another sweep only with `force`. jobs:
-    processes; a script that asks for several must do so below `if __name__ == "__main__":`.
+    as `{"array.rows": [16, 32]}`. where: constraints such as `"array.rows * array.cols <= 1024"`. mapping: a mapping
+    file for all machines. folder: where results are kept, so that the same call does only what is missing; a folder
+    with another sweep only with `force`. jobs: processes; a script that asks for several must do so below
+    `if __name__ == "__main__":`.
     A point that fails has its `error`, others have none (NaN). Raises UserError, before anything runs, with all
     mistakes in what was asked for.
     """
@@ -47,6 +49,7 @@ def sweep(
             "machines": _listed(machines),
             "grid": {key: list(values) if _is_listed(values) else values for key, values in (vary or {}).items()},
             "where": list(where),
+            **({} if mapping is None else {"mapping": fspath(mapping)}),
         }
     )
     with ExitStack() as stack:

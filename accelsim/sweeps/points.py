@@ -1,4 +1,4 @@
-"""The points of a sweep, each a resolved network and machine."""
+"""The points of a sweep, each a resolved network, machine and scheduling."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from accelsim.config.constraint import exactly
 from accelsim.config.load import Override, apply_overrides
 from accelsim.config.strict_yaml import Document, Origin, dotted, kind_of
 from accelsim.errors import Mistake, UserError
-from accelsim.run.define import load_machine, load_network
+from accelsim.run.define import load_network, load_target
 from accelsim.run.result import as_config, canonical, sha256
 from accelsim.sweeps.spec import Wanted
 
@@ -22,11 +22,19 @@ _MOST_KEPT = 4096
 
 
 class Half(NamedTuple):
-    """The network or the machine of a point: its name, its resolved configuration as JSON, and the SHA-256 of that."""
+    """The network of a point, or its machine and scheduling.
+
+    parts: their resolved configurations as JSON, by key of a run's configuration; sha256: that of `text`.
+    """
 
     name: str
-    text: str
+    parts: Mapping[str, str]
     sha256: str
+
+    @property
+    def text(self) -> str:
+        """The parts as one JSON object."""
+        return _joined(self.parts)
 
 
 class Point(NamedTuple):
@@ -39,7 +47,12 @@ class Point(NamedTuple):
     @property
     def sha256(self) -> str:
         """That of the resolved configuration, the `config_sha256` of the point's `run.json`."""
-        return sha256(f'{{"machine":{self.machine.text},"network":{self.network.text}}}')
+        return sha256(_joined({**self.network.parts, **self.machine.parts}))
+
+
+def _joined(parts: Mapping[str, str]) -> str:
+    """As `canonical` writes it."""
+    return "{" + ",".join(f'"{key}":{parts[key]}' for key in sorted(parts)) + "}"
 
 
 class _Resolved(NamedTuple):
@@ -68,7 +81,7 @@ class Points:
             of_network = [override for override in overrides if override.path[0] == "network"]
             of_machine = [override for override in overrides if override.path[0] != "network"]
             left = self._half(network, of_network, _network_config, ("network",))
-            right = self._half(machine, of_machine, _machine_config, ())
+            right = self._half(machine, of_machine, self._target_config, ())
             if not self._holds({**left.values, **right.values}, mistakes):
                 continue
             empty = False
@@ -87,6 +100,11 @@ class Points:
                 for choices in product(*self.wanted.axes):
                     yield network, machine, [override for choice in choices for override in choice]
 
+    def _target_config(self, name: str, overrides: Sequence[Override]) -> dict[str, Any]:
+        """A machine with its scheduling, as one file would have them."""
+        target = load_target(name, overrides, self.wanted.mapping)
+        return {**as_config(target.machine), "scheduling": as_config(target.scheduling)}
+
     def _half(self, name: str, overrides: Sequence[Override], load: _Load, root: tuple[str, ...]) -> _Resolved:
         key = repr((root, name, overrides))
         if key not in self._resolved:
@@ -100,7 +118,8 @@ class Points:
         mistakes: tuple[Mistake, ...] = ()
         try:
             config = load(name, overrides)
-            half = Half(config["name"], text := canonical(config), sha256(text))
+            parts = {key: canonical(part) for key, part in _split(config, root).items()}
+            half = Half(config["name"], parts, sha256(_joined(parts)))
         except UserError as error:
             half, mistakes = None, error.mistakes
             config = _as_asked(name, overrides, load, root)
@@ -133,8 +152,12 @@ def _network_config(name: str, overrides: Sequence[Override]) -> dict[str, Any]:
     return as_config(load_network(name, overrides)[0])
 
 
-def _machine_config(name: str, overrides: Sequence[Override]) -> dict[str, Any]:
-    return as_config(load_machine(name, overrides))
+def _split(config: dict[str, Any], root: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """A half by keys of a run's configuration."""
+    if root:
+        return {"network": config}
+    machine = {key: value for key, value in config.items() if key != "scheduling"}
+    return {"machine": machine, "scheduling": config["scheduling"]}
 
 
 def _as_asked(name: str, overrides: Sequence[Override], load: _Load, root: tuple[str, ...]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from accelsim.config.constraint import Constraint, parse_constraint
 from accelsim.config.load import COMMAND_LINE, Kind, Override, find, is_variant, matching, value_of
-from accelsim.config.places import is_file
+from accelsim.config.places import is_file, is_within
 from accelsim.config.schema import validate
 from accelsim.config.strict_yaml import Document, KeyPath, Origin, dotted, read
 from accelsim.config.sweep import Sweep, broken_rules
@@ -30,6 +30,7 @@ class Wanted:
     machines: tuple[str, ...]
     axes: tuple[tuple[Choice, ...], ...]
     constraints: tuple[tuple[Constraint, Mistake], ...]
+    mapping: str | None
 
     @property
     def keys(self) -> list[str]:
@@ -49,12 +50,18 @@ def sweep_of(keys: dict[str, Any]) -> Wanted:
 
 
 def inline_sweep(
-    networks: Sequence[str], machines: Sequence[str], axes: Iterable[tuple[int, str]], where: Iterable[tuple[int, str]]
+    networks: Sequence[str],
+    machines: Sequence[str],
+    axes: Iterable[tuple[int, str]],
+    where: Iterable[tuple[int, str]],
+    mapping: str | None = None,
 ) -> Wanted:
     """A sweep from the command line; axes are `(position, "key=value,value")`. Raises UserError."""
     grid: dict[str, list[Any]] = {}
     document = Document({"networks": list(networks), "machines": list(machines), "grid": grid, "where": []})
     document.origins[()] = Origin(COMMAND_LINE, 0)
+    if mapping is not None:
+        document.data["mapping"] = mapping
     for position, text in axes:
         key, equals, values = text.partition("=")
         path, origin = ("grid", key.strip()), Origin(COMMAND_LINE, position)
@@ -106,7 +113,18 @@ def _wanted(document: Document, folder: Path | None) -> Wanted:
         (parse_constraint(text), document.mistake(("where", number), "", shorten(text)))
         for number, text in enumerate(sweep.where)
     ]
-    return Wanted(networks, machines, axes, tuple(constraints))
+    return Wanted(networks, machines, axes, tuple(constraints), _mapping(sweep.mapping, document, folder))
+
+
+def _mapping(name: str | None, document: Document, folder: Path | None) -> str | None:
+    """The path of the mapping file. Raises UserError where a sweep's file names one elsewhere."""
+    if name is None or folder is None:
+        return name
+    path = folder / name
+    if not (is_within(path, folder) and is_file(path)):
+        expected = "a file below the folder of this one, or --allow-path"
+        raise UserError([document.mistake(("mapping",), expected, shorten(name))])
+    return str(path)
 
 
 def _names(

@@ -15,7 +15,7 @@ from accelsim.sweeps.points import Point
 from accelsim.sweeps.work import COLUMN_NAMES, Finished, Task
 from accelsim.version import __version__
 
-FORMAT = 1
+FORMAT = 2
 """Number of the format of the store; stores of another one are not read."""
 NAME = "sweep.sqlite"
 _PAGE = 256

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 from accelsim.config.load import workload_of
 from accelsim.config.machine import Machine
+from accelsim.config.scheduling import Scheduling, Target
 from accelsim.config.schema import validate
 from accelsim.config.strict_yaml import Document, Origin
 from accelsim.config.workload import NetworkFile
@@ -33,7 +34,7 @@ Outcome = Literal["done", "refused", "failed"]
 
 
 class Task(NamedTuple):
-    """A point to run: its identity, and network and machine as JSON."""
+    """A point to run: its identity, and as JSON its network, and its machine with the scheduling."""
 
     sha256: str
     network: str
@@ -55,7 +56,7 @@ def work(task: Task) -> Finished:
     try:
         if task.version != __version__:
             raise RuntimeError(f"the worker has accelsim {__version__}, the sweep {task.version}")
-        run = run_network(*_network(task.network), _machine(task.machine))
+        run = run_network(*_network(task.network), *_target(task.machine))
         row = comparison_row(run)
         return Finished(task.sha256, "done", None, {name: row[name] for name in OF_THE_NETWORK} | run.totals)
     except UserError as error:
@@ -66,15 +67,15 @@ def work(task: Task) -> Finished:
 
 @lru_cache(maxsize=2)
 def _network(text: str) -> tuple[NetworkFile, Network]:
-    document = _document(text)
+    document = _document(text, "network")
     workload = workload_of(document)
     return workload, build(workload, document)
 
 
 @lru_cache(maxsize=2)
-def _machine(text: str) -> Machine:
-    return validate(Machine, _document(text))
+def _target(text: str) -> Target:
+    return Target(validate(Machine, _document(text, "machine")), validate(Scheduling, _document(text, "scheduling")))
 
 
-def _document(text: str) -> Document:
-    return Document(json.loads(text), {(): Origin("sweep", 0)})
+def _document(text: str, part: str) -> Document:
+    return Document(json.loads(text)[part], {(): Origin("sweep", 0)})

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from accelsim.config.machine import Machine
+from accelsim.config.scheduling import Objective
 from accelsim.dataflows.work import Ratio
 from accelsim.errors import LoweringError
 from accelsim.lowering.ir import NO_RESIDENTS, LayerTask, Layout, ResidentChannels, Tiling, TilingContext, loaded_inputs
@@ -77,6 +78,7 @@ class TilingCache:
     machine: Machine
     batch: int
     layout: Layout
+    objective: Objective = "cycles"
     base: TilingContext = field(init=False)
     entries: dict[Setting, PlanCacheEntry] = field(default_factory=dict)
     alike: dict[tuple[LayerTask, TilingContext, object, int], PlanCacheEntry] = field(default_factory=dict)
@@ -86,7 +88,7 @@ class TilingCache:
     by_tensor: dict[str, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.base = TilingContext.of(self.machine)
+        self.base = TilingContext.of(self.machine, self.objective)
         for name, place in self.layout.by_name.items():
             self.by_tensor.setdefault(place.tensor.name, []).append(name)
 

@@ -1,0 +1,44 @@
+"""Schema of the compiler's options and of a mapping file, which holds them apart from any machine."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import Field
+
+from accelsim.config.machine import Machine
+from accelsim.config.schema import Section
+
+Objective = Literal["cycles", "energy", "edp", "dram_bytes"]
+Arbitration = Literal["arrival", "program_order"]
+
+
+class Scheduling(Section):
+    """Options of the compiler: how layers are tiled, what stays on chip, and who goes first."""
+
+    objective: Objective = Field(default="cycles", description="what tile sizes, loop order and dataflow keep small")
+    arbitration: Arbitration = Field(default="arrival", description="order in which DRAM serves the DMA engines")
+    inferences: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=1, description="images, or batches, one after the other; weights that fit stay from one to the next"
+    )
+    keep_activations: Literal["auto", "never"] = Field(
+        default="auto", description="whether maps may stay on chip from one layer to the next"
+    )
+    fusion: Literal["auto", "never"] = Field(
+        default="auto",
+        description="whether layers take turns, the map between them on chip in bands, where maps may stay",
+    )
+
+
+class Mapping(Section):
+    """How networks are put on a machine: `--mapping FILE`. Its keys win over those of the machine's file."""
+
+    description: str = ""
+    scheduling: Scheduling = Scheduling()
+
+
+class Target(NamedTuple):
+    """A machine, and the compiler's options for it."""
+
+    machine: Machine
+    scheduling: Scheduling = Scheduling()
