@@ -63,7 +63,7 @@ def _listed(names: Names) -> list[str]:
     return [fspath(name) for name in ([names] if isinstance(names, str | PathLike) else names)]
 
 
-def _is_listed(values: Sequence[Any]) -> bool:
+def _is_listed(values: object) -> bool:
     return isinstance(values, Iterable) and not isinstance(values, str)
 
 
