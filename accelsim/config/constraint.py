@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
+from typing import Any
 
 from accelsim.config.strict_yaml import scalar
 from accelsim.errors import shorten
@@ -22,10 +23,12 @@ from accelsim.errors import shorten
 MAX_LENGTH = 1000
 MAX_NESTING = 40
 
-Lookup = Callable[[str], Fraction]
+Number = Any
+"""An int or Fraction, or an array of them: all that is done with one is done with each element of the other."""
+Lookup = Callable[[str], Number]
 """The number that stands under a dotted key; raises ValueError where there is none."""
-Sum = Callable[[Lookup], Fraction]
-_Operation = Callable[[Fraction, Fraction], Fraction]
+Sum = Callable[[Lookup], Number]
+_Operation = Callable[[Number, Number], Number]
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>[0-9][0-9_.]*(?:[eE][-+]?[0-9]+)?)(?![A-Za-z0-9_.])"
@@ -33,7 +36,7 @@ _TOKEN = re.compile(
     r"|(?P<sign><=|>=|==|!=|[-+*/()<>]))",
     re.ASCII,
 )
-_RELATIONS: dict[str, Callable[[Fraction, Fraction], bool]] = {
+_RELATIONS: dict[str, Callable[[Number, Number], Any]] = {
     "<=": operator.le,
     ">=": operator.ge,
     "==": operator.eq,
@@ -43,10 +46,11 @@ _RELATIONS: dict[str, Callable[[Fraction, Fraction], bool]] = {
 }
 
 
-def _quotient(over: Fraction, under: Fraction) -> Fraction:
-    if not under:
+def _quotient(over: Number, under: Number) -> Number:
+    is_zero = under == 0
+    if is_zero if isinstance(is_zero, bool) else is_zero.any():
         raise ValueError("a divisor other than 0")
-    return over / under
+    return over * (Fraction(1) / under)
 
 
 _SUMS: dict[str, _Operation] = {"+": operator.add, "-": operator.sub}
@@ -68,6 +72,15 @@ class Constraint:
             if not all(_RELATIONS[relation](*pair) for relation, pair in zip(relations, values, strict=True)):
                 return False
         return True
+
+    def holds_each(self, lookup: Lookup) -> Any:
+        """As `holds`, for arrays of numbers, or both; raises ValueError where something is divided by 0 for any."""
+        result: Any = True
+        for sums, relations in self._comparisons:
+            values = pairwise([value(lookup) for value in sums])
+            for relation, pair in zip(relations, values, strict=True):
+                result = result & _RELATIONS[relation](*pair)
+        return result
 
 
 def parse_constraint(text: str) -> Constraint:
@@ -164,13 +177,14 @@ class _Parser:
         return lambda _: number
 
 
-def _from_left(first: Sum, rest: list[tuple[_Operation, Sum]], lookup: Lookup) -> Fraction:
+def _from_left(first: Sum, rest: list[tuple[_Operation, Sum]], lookup: Lookup) -> Number:
     value = first(lookup)
     for operation, part in rest:
         value = operation(value, part(lookup))
     return value
 
 
-def exactly(value: float) -> Fraction:
+def exactly(value: float) -> int | Fraction:
     """A number as the decimal it is written as."""
-    return Fraction(repr(value))
+    exact = Fraction(repr(value))
+    return exact.numerator if exact.denominator == 1 else exact

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
-from itertools import product
 from typing import Any, NamedTuple
 
-from accelsim.config.constraint import exactly
 from accelsim.config.load import Override, apply_overrides
-from accelsim.config.strict_yaml import Document, Origin, dotted, kind_of
-from accelsim.errors import Mistake, UserError
+from accelsim.config.strict_yaml import Document, Origin, dotted
+from accelsim.errors import MAX_MISTAKES, Mistake, UserError
 from accelsim.run.define import load_network, load_target
 from accelsim.run.result import as_config, canonical, sha256
+from accelsim.sweeps.selection import selected
 from accelsim.sweeps.spec import Wanted
 
 _MOST_KEPT = 4096
@@ -56,11 +55,11 @@ def _joined(parts: Mapping[str, str]) -> str:
 
 
 class _Resolved(NamedTuple):
-    """A half, or what is wrong with it; and what it has under the keys that constraints read."""
+    """A half, or what is wrong with it and as what it was asked for: constraints may leave it out."""
 
     half: Half | None
     mistakes: tuple[Mistake, ...]
-    values: Mapping[str, Any]
+    asked: Mapping[str, Any]
 
 
 @dataclass
@@ -77,79 +76,73 @@ class Points:
         """
         mistakes: set[Mistake] = set()
         empty = True
-        for network, machine, overrides in self._combinations():
-            of_network = [override for override in overrides if override.path[0] == "network"]
-            of_machine = [override for override in overrides if override.path[0] != "network"]
-            left = self._half(network, of_network, _network_config, ("network",))
-            right = self._half(machine, of_machine, self._target_config, ())
-            if not self._holds({**left.values, **right.values}, mistakes):
-                continue
+        for network, machine, overrides in selected(self.wanted, self._value, mistakes):
+            left = self._half(network, overrides, self._network)
+            right = self._half(machine, overrides, self._target)
             empty = False
             mistakes.update(left.mistakes, right.mistakes)
             if left.half and right.half:
                 yield Point(left.half, right.half, {dotted(each.path): each.value for each in overrides})
+            if len(mistakes) > MAX_MISTAKES:
+                break
         if empty and not mistakes:
             expected = "constraints that hold for some combination"
             mistakes = {replace(place, expected=expected) for _, place in self.wanted.constraints}
         if mistakes:
             raise UserError(mistakes)
 
-    def _combinations(self) -> Iterator[tuple[str, str, list[Override]]]:
-        for network in self.wanted.networks:
-            for machine in self.wanted.machines:
-                for choices in product(*self.wanted.axes):
-                    yield network, machine, [override for choice in choices for override in choice]
+    @property
+    def _network(self) -> _Kind:
+        return _Kind(lambda name, overrides: as_config(load_network(name, overrides)[0]), ("network",))
 
-    def _target_config(self, name: str, overrides: Sequence[Override]) -> dict[str, Any]:
+    @property
+    def _target(self) -> _Kind:
         """A machine with its scheduling, as one file would have them."""
-        target = load_target(name, overrides, self.wanted.mapping)
-        return {**as_config(target.machine), "scheduling": as_config(target.scheduling)}
 
-    def _half(self, name: str, overrides: Sequence[Override], load: _Load, root: tuple[str, ...]) -> _Resolved:
-        key = repr((root, name, overrides))
+        def load(name: str, overrides: Sequence[Override]) -> dict[str, Any]:
+            target = load_target(name, overrides, self.wanted.mapping)
+            return {**as_config(target.machine), "scheduling": as_config(target.scheduling)}
+
+        return _Kind(load, ())
+
+    def _half(self, name: str, overrides: Sequence[Override], kind: _Kind) -> _Resolved:
+        ours = [override for override in overrides if (override.path[0] == "network") == bool(kind.root)]
+        key = repr((kind.root, name, ours))
         if key not in self._resolved:
             if len(self._resolved) >= _MOST_KEPT:
                 self._resolved.clear()
-            self._resolved[key] = self._resolve(name, overrides, load, root)
+            self._resolved[key] = _resolved(name, ours, kind)
         return self._resolved[key]
 
-    def _resolve(self, name: str, overrides: Sequence[Override], load: _Load, root: tuple[str, ...]) -> _Resolved:
-        """Of a half that is wrong, constraints see what was asked for: they may leave it out."""
-        mistakes: tuple[Mistake, ...] = ()
-        try:
-            config = load(name, overrides)
-            parts = {key: canonical(part) for key, part in _split(config, root).items()}
-            half = Half(config["name"], parts, sha256(_joined(parts)))
-        except UserError as error:
-            half, mistakes = None, error.mistakes
-            config = _as_asked(name, overrides, load, root)
-        keys = {key for constraint, _ in self.wanted.constraints for key in constraint.keys}
-        ours = [key for key in keys if (key.split(".")[0] == "network") == bool(root)]
-        return _Resolved(half, mistakes, {key: _under(config, key.split(".")[len(root) :]) for key in ours})
+    def _value(self, key: str, name: str, overrides: Sequence[Override]) -> Any:
+        """What a network or machine has under a key; of one that is wrong, what was asked for."""
+        path = key.split(".")
+        kind = self._network if path[0] == "network" else self._target
+        half, _, asked = self._half(name, overrides, kind)
+        if half is None:
+            return _under(asked, path[len(kind.root) :])
+        if path[0] in half.parts:
+            return _under(json.loads(half.parts[path[0]]), path[1:])
+        return _under(json.loads(half.parts["machine"]), path)
 
-    def _holds(self, values: Mapping[str, Any], mistakes: set[Mistake]) -> bool:
-        """Whether all constraints do; those that can't be decided are mistakes."""
 
-        def number(key: str) -> Fraction:
-            value = values[key]
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise ValueError(f"keys with numbers, and {key} has {kind_of(value)}")
-            return exactly(value)
-
-        for constraint, place in self.wanted.constraints:
-            try:
-                if not constraint.holds(number):
-                    return False
-            except ValueError as error:
-                mistakes.add(replace(place, expected=str(error)))
-        return True
+def _resolved(name: str, overrides: Sequence[Override], kind: _Kind) -> _Resolved:
+    try:
+        config = kind.load(name, overrides)
+    except UserError as error:
+        return _Resolved(None, error.mistakes, _as_asked(name, overrides, kind))
+    parts = {key: canonical(part) for key, part in _split(config, kind.root).items()}
+    return _Resolved(Half(config["name"], parts, sha256(_joined(parts))), (), {})
 
 
 _Load = Callable[[str, Sequence[Override]], dict[str, Any]]
 
 
-def _network_config(name: str, overrides: Sequence[Override]) -> dict[str, Any]:
-    return as_config(load_network(name, overrides)[0])
+class _Kind(NamedTuple):
+    """How a half is loaded, and the root of its keys."""
+
+    load: _Load
+    root: tuple[str, ...]
 
 
 def _split(config: dict[str, Any], root: tuple[str, ...]) -> dict[str, dict[str, Any]]:
@@ -160,13 +153,13 @@ def _split(config: dict[str, Any], root: tuple[str, ...]) -> dict[str, dict[str,
     return {"machine": machine, "scheduling": config["scheduling"]}
 
 
-def _as_asked(name: str, overrides: Sequence[Override], load: _Load, root: tuple[str, ...]) -> dict[str, Any]:
+def _as_asked(name: str, overrides: Sequence[Override], kind: _Kind) -> dict[str, Any]:
     """The configuration with the overrides written in, as far as that goes; nothing if it is wrong without them."""
     try:
-        document = Document(deepcopy(load(name, ())), {(): Origin(name, 0)})
+        document = Document(deepcopy(kind.load(name, ())), {(): Origin(name, 0)})
     except UserError:
         return {}
-    apply_overrides(document, overrides, root)
+    apply_overrides(document, overrides, kind.root)
     return document.data
 
 
