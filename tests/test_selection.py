@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from accelsim.config.constraint import exactly
 from accelsim.config.load import Override
 from accelsim.errors import Mistake
-from accelsim.run.define import load_machine, load_network
+from accelsim.run.define import load_network, load_target
 from accelsim.run.result import as_config
 from accelsim.sweeps.points import Points
 from accelsim.sweeps.selection import Combination, selected
@@ -54,7 +54,7 @@ def both(network: str, machine: str, overrides: list[Override]) -> dict[str, Any
     """The configuration of a point; of a wrong one what was asked for, as far as this test sets wrong values."""
     lanes = [override for override in overrides if override.path == ("vector", "lanes")]
     rest = [override for override in overrides if override not in lanes and override.path[0] != "network"]
-    values = as_config(load_machine(machine, rest))
+    values = as_config(load_target(machine, rest).machine)
     values["vector"]["lanes"] = lanes[-1].value if lanes else values["vector"]["lanes"]
     ours = [override for override in overrides if override.path[0] == "network"]
     return {**values, "network": as_config(load_network(network, ours)[0])}

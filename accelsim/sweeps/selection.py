@@ -72,10 +72,11 @@ def _column(key: str, wanted: Wanted, lookup: Lookup) -> Values:
     sizes = [len(wanted.networks), len(wanted.machines), *map(len, wanted.axes)]
     along = {2 + axis for axis in axes} | ({int(path[0] != "network")} if names else set())
     values = []
-    for name, *choices in product(names or ("",), *(wanted.axes[axis] for axis in axes)):
-        overrides = [override for choice in choices for override in choice]
-        said = [override.value for override in overrides if override.path == path]
-        values.append(said[-1] if said and not names else lookup(key, str(name), overrides))
+    for name in names or ("",):
+        for choices in product(*(wanted.axes[axis] for axis in axes)):
+            overrides = [override for choice in choices for override in choice]
+            said = [override.value for override in overrides if override.path == path]
+            values.append(said[-1] if said and not names else lookup(key, name, overrides))
     column = np.empty(len(values), dtype=object)
     column[:] = values
     return column.reshape([size if place in along else 1 for place, size in enumerate(sizes) if size > 1])
