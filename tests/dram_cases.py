@@ -8,7 +8,6 @@ import math
 import random
 from collections.abc import Iterable
 from functools import cache
-from itertools import starmap
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -20,11 +19,9 @@ from accelsim.config.dram import TIMINGS, CommandDevice
 from accelsim.config.load import load_dram
 from accelsim.machine.memory import Memory as MemoryPort
 from accelsim.machine.memory import Progress, Request
-from accelsim.machine.memory.dram import CommandDram, CompiledDram
 from accelsim.machine.memory.dram.address import Numbers
-from accelsim.machine.memory.dram.channel import Issued
-from accelsim.machine.memory.dram.compiled import CompiledMemory
-from accelsim.machine.memory.dram.memory import Memory, Sender
+from accelsim.machine.memory.dram.memory import CommandMemory, Dram
+from accelsim.machine.memory.dram.replay import played
 from accelsim.machine.requests import blocks_of
 from accelsim.program.tensors import Descriptor
 from tests.reference.dram_rules import Command, Sheet
@@ -69,22 +66,14 @@ def _as_arrays(bursts: Iterable[Burst]) -> tuple[Numbers, Numbers]:
     return writes, np.array(addresses, dtype=np.int64)
 
 
-def memory_after(device: CommandDevice, bursts: Iterable[Burst]) -> tuple[Memory, list[Command]]:
-    """A memory that has played bursts in plain Python, and its commands, channel after channel."""
-    logs: list[list[Issued]] = [[] for _ in range(device.organisation.channels)]
-    memory = Memory(device, logs=logs)
-    sender = Sender(memory)
-    memory.senders.append(sender)
-    sender.send(*_as_arrays(bursts), 0)
-    memory.finish()
-    return memory, [Command(*issued) for log in logs for issued in log]
+def memory_after(device: CommandDevice, bursts: Iterable[Burst], *, plain: bool = True) -> tuple[Dram, list[Command]]:
+    """A DRAM that has played bursts, in plain Python or compiled, and its commands, channel after channel."""
+    dram = played(Dram(device, plain=plain, bus_spans=True, logs=True), *_as_arrays(bursts))
+    return dram, _commands(dram)
 
 
-def compiled_after(device: CommandDevice, bursts: Iterable[Burst]) -> tuple[CompiledMemory, list[Command]]:
-    """The same by the compiled kernel."""
-    memory = CompiledMemory(device, logs=True)
-    memory.play(*_as_arrays(bursts))
-    return memory, list(starmap(Command, memory.log()))
+def _commands(dram: Dram) -> list[Command]:
+    return [Command(*issued) for channel in dram.controller.channels for issued in channel.log]
 
 
 def cycles(device: CommandDevice, bursts: Iterable[Burst]) -> int:
@@ -154,22 +143,12 @@ Plans = tuple[list[Plan], list[Plan]]
 
 
 def driven(
-    device: CommandDevice, array_mhz: float, window: int, plans: Plans
-) -> tuple[list[Progress], list[Command], CommandDram]:
-    """What a DRAM in plain Python reports to two engines that read and write, its commands, and the DRAM."""
-    logs: list[list[Issued]] = [[] for _ in range(device.organisation.channels)]
-    dram = CommandDram(device, array_mhz, logs=logs)
-    reports = _drive(dram, window, plans)
-    return reports, [Command(*issued) for log in logs for issued in log], dram
-
-
-def driven_compiled(
-    device: CommandDevice, array_mhz: float, window: int, plans: Plans
-) -> tuple[list[Progress], list[Command], CompiledDram]:
-    """The same by the compiled kernel."""
-    dram = CompiledDram(device, array_mhz, logs=True)
-    reports = _drive(dram, window, plans)
-    return reports, list(starmap(Command, dram.memory.log())), dram
+    device: CommandDevice, array_mhz: float, window: int, plans: Plans, *, plain: bool = True
+) -> tuple[list[Progress], list[Command], CommandMemory]:
+    """What a DRAM reports to two engines that read and write, its commands, and the DRAM."""
+    memory = CommandMemory(device, array_mhz, plain=plain, bus_spans=True, logs=True)
+    reports = _drive(memory, window, plans)
+    return reports, _commands(memory.dram), memory
 
 
 def _drive(dram: MemoryPort, window: int, plans: Plans) -> list[Progress]:

@@ -22,9 +22,10 @@ from accelsim.config.dram import TIMINGS, CommandDevice
 from accelsim.lowering.compile import lower
 from accelsim.machine.machine import play
 from accelsim.machine.memory.dram.address import AddressMap
-from accelsim.machine.memory.dram.command import burst_addresses
+from accelsim.machine.memory.dram.kernel.requester import Requester
 from accelsim.machine.memory.dram.replay import play_trace
 from accelsim.machine.memory.dram.statistics import DramCounts, energy_pj
+from accelsim.machine.memory.port import Block
 from accelsim.machine.requests import blocks_of
 from accelsim.program.commands import Load, Store
 from accelsim.program.link import link
@@ -35,7 +36,6 @@ from tests.dram_cases import (
     MAPPINGS,
     Burst,
     Plan,
-    compiled_after,
     cycles,
     device_of,
     driven,
@@ -52,7 +52,7 @@ from tests.strategies import COMMAND_DEVICES, machine_of
 @cache
 def played(name: str, mapping: str, trace: str) -> tuple[int, DramCounts]:
     device = device_of(name, f"address_mapping={mapping}")
-    memory, _ = compiled_after(device, golden_bursts(trace, device.burst_bytes))
+    memory, _ = memory_after(device, golden_bursts(trace, device.burst_bytes), plain=False)
     return memory.end, memory.counts(memory.end)
 
 
@@ -377,12 +377,24 @@ def test_data_is_seen_at_the_next_array_clock() -> None:
     assert reports[-1].completion == (1, 33, 33)  # 39 clocks of 1200 MHz are 32.5 of 1000 MHz
 
 
+def bursts_of(block: Block, size: int) -> list[int]:
+    """The bursts of a block, as a requester makes them."""
+    requester = Requester(0, 0, 1, (1, 1), 1, size)
+    requester.map_by([0, 0, 0, 0], 1, [], [])
+    requester.begin([0, *block], block.bursts(size), 0, 0)
+    found = [requester.burst * size]
+    for clock in range(1, block.bursts(size)):
+        requester.entered(clock)
+        found.append(requester.burst * size)
+    return found
+
+
 @given(
     st.integers(0, 5000), st.integers(1, 9), st.integers(1, 3000), st.integers(0, 4000), st.sampled_from([1, 32, 64])
 )
 def test_bursts_are_those_that_hold_the_rows(address: int, rows: int, bits: int, stride: int, size: int) -> None:
     blocks = blocks_of([Descriptor(address, rows, bits, stride)])
-    found = [burst for block in blocks for burst in burst_addresses(block, size).tolist()]
+    found = [burst for block in blocks for burst in bursts_of(block, size)]
     wanted = []
     for row in range(rows):
         begin = address + row * stride

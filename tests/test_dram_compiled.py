@@ -10,16 +10,12 @@ from hypothesis import strategies as st
 
 from accelsim.cli import main
 from accelsim.config.dram import CommandDevice
-from accelsim.machine.memory import memory_of
-from accelsim.machine.memory.dram import CommandDram, compiled
-from accelsim.machine.memory.dram.channel import Channel
+from accelsim.machine.memory.dram import kernels
 from tests.dram_cases import (
     Burst,
     anything,
-    compiled_after,
     device_of,
     driven,
-    driven_compiled,
     golden_bursts,
     golden_device,
     goldens,
@@ -31,12 +27,12 @@ from tests.reference.dram_rules import violations
 
 
 def without_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiled, "IS_COMPILED", False)
+    monkeypatch.setattr(kernels, "fastest", kernels.plain)
 
 
 def test_it_was_compiled() -> None:
     """Where there is a C compiler, as wherever these tests run."""
-    assert compiled.IS_COMPILED
+    assert kernels.fastest is not kernels.plain
 
 
 @settings(deadline=None, derandomize=True, max_examples=60)
@@ -44,7 +40,7 @@ def test_it_was_compiled() -> None:
 def test_traces_take_the_same_commands(case: tuple[CommandDevice, list[Burst]]) -> None:
     device, bursts = case
     plain, log = memory_after(device, bursts)
-    kernel, kernel_log = compiled_after(device, bursts)
+    kernel, kernel_log = memory_after(device, bursts, plain=False)
     assert kernel_log == log
     assert (kernel.end, kernel.counts(kernel.end)) == (plain.end, plain.counts(plain.end))
     assert kernel.bus_spans() == plain.bus_spans()
@@ -56,7 +52,7 @@ def test_traces_take_the_same_commands(case: tuple[CommandDevice, list[Burst]]) 
 def test_engines_are_told_the_same(seed: int) -> None:
     device, array_mhz, window, plans = random_engines(seed)
     reports, log, plain = driven(device, array_mhz, window, plans)
-    kernel_reports, kernel_log, kernel = driven_compiled(device, array_mhz, window, plans)
+    kernel_reports, kernel_log, kernel = driven(device, array_mhz, window, plans, plain=False)
     assert kernel_log == log
     assert kernel_reports == reports
     assert kernel.counts(10**9) == plain.counts(10**9)
@@ -72,35 +68,16 @@ def test_engines_are_told_the_same(seed: int) -> None:
 def test_golden_traces_take_the_same_commands(row: dict[str, str]) -> None:
     device = golden_device(row)
     bursts = golden_bursts(row["trace"], device.burst_bytes)
-    assert compiled_after(device, bursts)[1] == memory_after(device, bursts)[1]
+    assert memory_after(device, bursts, plain=False)[1] == memory_after(device, bursts)[1]
 
 
 def test_a_long_trace_is_played_in_pieces() -> None:
     """Between which Ctrl-C is heard: rows of one bank, for more clocks than such a piece has."""
     device = device_of("ddr4-2400-x8", "timing.t_refi_nck=100000000", "timing.t_rfc_nck=1000")
     bursts = [("R", (place % 4096) << 17) for place in range(20_000)]
-    kernel, log = compiled_after(device, bursts)
+    kernel, log = memory_after(device, bursts, plain=False)
     assert kernel.end > 1 << 20
     assert log == memory_after(device, bursts)[1]
-
-
-@pytest.mark.parametrize("ranks", [1, 2])
-def test_a_rank_may_wait_for_several_refreshes(ranks: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the next one falls due while rows are still being closed for the one before."""
-    waiting = []
-    falls_due = Channel.refresh_falls_due
-
-    def counted(self: Channel, clock: int) -> None:
-        falls_due(self, clock)
-        waiting.append(len(self.refresh_due))
-
-    monkeypatch.setattr(Channel, "refresh_falls_due", counted)
-    timing = ("timing.t_refi_nck=21", "timing.t_rfc_nck=20")
-    device = device_of("ddr4-2400-x8", *timing, f"organisation.ranks={ranks}")
-    bursts = [("RW"[place % 3 == 0], place * 8256) for place in range(4000)]
-    _, log = compiled_after(device, bursts)
-    assert log == memory_after(device, bursts)[1]
-    assert max(waiting) > ranks
 
 
 @pytest.mark.parametrize("name", ["lpddr4-3200-x32", "hbm2"])
@@ -129,9 +106,3 @@ def test_a_trace_is_the_same_without_it(
         printed.append(capsys.readouterr().out)
         without_kernel(monkeypatch)
     assert printed[0] == printed[1]
-
-
-def test_clocks_of_huge_ratio_are_left_to_plain_python() -> None:
-    device = device_of("ddr4-2400-x8")
-    assert not isinstance(memory_of(device, 1000), CommandDram)
-    assert isinstance(memory_of(device, 0.0012345678901234567), CommandDram)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from accelsim.cli import main
 from accelsim.config.load import load_dram
 from accelsim.machine import machine as machine_module
 from accelsim.machine.memory import Block, BusSpan, Completion, IdealMemory, Memory, Progress, Request, memory_of
-from accelsim.machine.memory.dram import CommandDram, CompiledDram
+from accelsim.machine.memory.dram.memory import CommandMemory
 from accelsim.machine.memory.dram.statistics import DramCounts
 from accelsim.machine.requests import blocks_of
 from accelsim.program.tensors import Descriptor
@@ -56,8 +57,13 @@ class PassThrough:
 
 MEMORIES: dict[str, Callable[[], Memory]] = {
     "ideal": lambda: memory_of(load_dram("ideal_lpddr4", []), 1000),
-    **{f"plain {name}": lambda name=name: CommandDram(device_of(name), 1000) for name in COMMAND_DEVICES},
-    **{f"compiled {name}": lambda name=name: CompiledDram(device_of(name), 1000) for name in COMMAND_DEVICES},
+    **{
+        f"{'plain' if plain else 'fastest'} {name}": partial(
+            CommandMemory, device_of(name), 1000, plain=plain, bus_spans=True
+        )
+        for plain in (True, False)
+        for name in COMMAND_DEVICES
+    },
     "pass-through": lambda: PassThrough(memory_of(device_of("lpddr4-3200"), 1000)),
 }
 

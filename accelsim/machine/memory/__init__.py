@@ -5,16 +5,24 @@
 
 from __future__ import annotations
 
+import logging
+
 from accelsim.config.dram import CommandDevice, IdealDevice
-from accelsim.machine.memory.dram import command_memory
+from accelsim.machine.memory.dram import kernels
+from accelsim.machine.memory.dram.memory import CommandMemory
 from accelsim.machine.memory.ideal import IdealMemory
 from accelsim.machine.memory.port import Block, BusSpan, Completion, Memory, Progress, Request
 
 __all__ = ["Block", "BusSpan", "Completion", "IdealMemory", "Memory", "Progress", "Request", "memory_of"]
 
 
+LOGGER = logging.getLogger("accelsim")
+
+
 def memory_of(device: IdealDevice | CommandDevice, array_mhz: float) -> Memory:
     """The memory that a device is, for an array of this clock."""
     if isinstance(device, IdealDevice):
         return IdealMemory(device, array_mhz)
-    return command_memory(device, array_mhz)
+    if kernels.fastest is kernels.plain:
+        LOGGER.info("playing DRAM commands in plain Python, without the compiled kernel")
+    return CommandMemory(device, array_mhz)

@@ -6,7 +6,9 @@ Words go from high to low bits. Left out, `rank` and `pseudochannel` stand above
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
 from math import prod
+from operator import mul
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +17,10 @@ import numpy.typing as npt
 from accelsim.config.dram import CommandDevice
 
 Numbers = npt.NDArray[np.int64]
+
+_BANK_WORDS = ("bank", "bankgroup", "pseudochannel", "rank")
+"""Words that make up the number of a bank, from low to high."""
+_TABLE_BURSTS = 4096
 
 
 class Places(NamedTuple):
@@ -27,6 +33,28 @@ class Places(NamedTuple):
     bank: Numbers
     row: Numbers
     local: Numbers
+
+
+class Weights(NamedTuple):
+    """What a part of an address counts for in each number of `Places`."""
+
+    channel: int
+    bank: int
+    row: int
+    local: int
+
+
+class AddressTable(NamedTuple):
+    """An address mapping as a table and what is above it.
+
+    table: the numbers of `Places` of each of the `low` first bursts, one burst after another; sizes, weights: of the
+    parts above, from low to high.
+    """
+
+    table: list[int]
+    low: int
+    sizes: list[int]
+    weights: list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,24 +91,36 @@ class AddressMap:
         """Bursts in all."""
         return prod(size for _, size in self.parts)
 
+    @property
+    def weights(self) -> list[Weights]:
+        """What each part counts for in channel, bank, row and local number."""
+        sizes, found, local = dict(self.parts), list[Weights](), 1
+        for word, size in reversed(self.parts):
+            bank = prod(sizes[lower] for lower in _BANK_WORDS[: _BANK_WORDS.index(word)]) if word in _BANK_WORDS else 0
+            found.append(Weights(int(word == "channel"), bank, int(word == "row"), 0 if word == "channel" else local))
+            local *= 1 if word == "channel" else size
+        return found[::-1]
+
     def places(self, addresses: Numbers) -> Places:
         """Where the bursts that hold these byte addresses lie."""
         rest = addresses // self.burst_bytes
-        found: dict[str, Numbers] = {}
-        nothing = local = np.zeros_like(rest)
-        weight = 1
-        for word, size in reversed(self.parts):
-            if size == 1:
-                found[word] = nothing
-                continue
+        found = [np.zeros_like(rest) for _ in Places._fields]
+        for (_, size), weights in zip(reversed(self.parts), reversed(self.weights), strict=True):
             rest, value = np.divmod(rest, size)
-            found[word] = value
-            if word != "channel":
-                local = local + value * weight
-                weight *= size
-        sizes = dict(self.parts)
-        bank = found["rank"]
-        for word in ("pseudochannel", "bankgroup", "bank"):
-            if sizes[word] > 1:
-                bank = bank * sizes[word] + found[word]
-        return Places(found["channel"], bank, found["row"], local)
+            for total, weight in zip(found, weights, strict=True):
+                total += value * weight
+        return Places(*found)
+
+    def table(self) -> AddressTable:
+        """The low parts looked up together, as many as there are in a table of some thousand bursts."""
+        spans = list(accumulate((size for _, size in reversed(self.parts)), mul))
+        count = sum(span <= _TABLE_BURSTS for span in spans)
+        low = spans[count - 1] if count else 1
+        high = list(zip(self.parts, self.weights, strict=True))[::-1][count:]
+        rows = np.stack(self.places(np.arange(low) * self.burst_bytes), axis=1)
+        return AddressTable(
+            rows.ravel().tolist(),
+            low,
+            [size for (_, size), _ in high],
+            [weight for _, weights in high for weight in weights],
+        )

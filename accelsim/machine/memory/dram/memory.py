@@ -1,234 +1,159 @@
-"""All channels of a DRAM, and who sends bursts to them.
-
-Senders keep to their order: each clock the first burst enters the queue of its channel and direction if that has room,
-else it holds up all behind it. What enters at a clock is seen by the channel's scheduler one clock later.
-"""
+"""A DRAM at command granularity behind the memory port."""
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
-
 from accelsim.config.dram import CommandDevice
-from accelsim.machine.memory.dram.address import AddressMap, Places
-from accelsim.machine.memory.dram.channel import Channel, Issued
-from accelsim.machine.memory.dram.scheduler import NEVER, PRE
+from accelsim.errors import DeadlockError
+from accelsim.machine.memory.dram import kernels
+from accelsim.machine.memory.dram.address import AddressMap
+from accelsim.machine.memory.dram.kernel.controller import Controller
+from accelsim.machine.memory.dram.policy import Policy
 from accelsim.machine.memory.dram.statistics import DramCounts
-from accelsim.machine.memory.port import BusSpan
+from accelsim.machine.memory.dram.timing import READ, WRITE, Timing
+from accelsim.machine.memory.port import BusSpan, Completion, Progress, Request, merged
+from accelsim.units import ClockRatio
 
-Numbers = npt.NDArray[np.int64]
+NEVER = 1 << 62
+LAST_CLOCK = 1 << 60
+"""The last clock of a DRAM; a run that takes longer is refused."""
 
 
-def _offer(sender: Sender) -> int:
-    return sender.offer
+class Dram:
+    """The channels of a device and who sends bursts to them; its clocks are those of the commands.
 
-
-class Sender:
-    """Bursts in the order in which they are sent, at most one a clock to each channel.
-
-    offer: the first clock at which the next one can enter its queue; NEVER if there is none, or no room for it.
+    bus_spans, logs: note when the data buses move what, and every command.
     """
 
-    def __init__(self, memory: Memory) -> None:
-        self.memory = memory
-        self.channel_of: list[int] = []
-        self.direction_of: list[int] = []
-        self.next = 0
-        self.offer = NEVER
-        self.free = [0] * len(memory.channels)
-
-    def send(self, directions: Numbers, addresses: Numbers, clock: int) -> None:
-        """Have bursts sent to these byte addresses, in this order and not before `clock`."""
-        first = len(self.channel_of)
-        channels = self.memory.expect(directions, addresses)
-        self.channel_of.extend(channels.tolist())
-        self.direction_of.extend(directions.tolist())
-        if self.next == first and len(channels):
-            self.offer = max(clock, self.free[self.channel_of[first]])
-
-    def entered(self, clock: int) -> None:
-        """The next burst has entered its queue."""
-        channel = self.channel_of[self.next]
-        self.free[channel] = clock + 1
-        self.next += 1
-        if self.next == len(self.channel_of):
-            self.offer = NEVER
-        elif self.channel_of[self.next] == channel:
-            self.offer = clock + 1
-        else:
-            self.offer = max(clock, self.free[self.channel_of[self.next]])
-
-    def room(self, clock: int) -> None:
-        """There is room for the next burst from `clock` on."""
-        self.offer = max(clock, self.free[self.channel_of[self.next]])
-
-    def goes_on(self, channel: int, direction: int) -> bool:
-        """Whether the next burst is offered, and to this queue."""
-        place = self.next
-        return self.offer < NEVER and self.channel_of[place] == channel and self.direction_of[place] == direction
-
-
-class Memory:
-    """A DRAM of one or more channels; its clocks are those of the commands.
-
-    served: bursts served of each direction; stop_at: play no further once so many are; stops: no further than now.
-    """
-
-    def __init__(self, device: CommandDevice, *, logs: list[list[Issued]] | None = None) -> None:
+    def __init__(
+        self, device: CommandDevice, *, plain: bool = False, bus_spans: bool = False, logs: bool = False
+    ) -> None:
+        parts = device.organisation
         self.device = device
-        self.address_map = AddressMap.of(device)
-        self.served = [0, 0]
-        self.sent = 0
-        self.channels = [
-            Channel(device, self.served, logs[number] if logs else None)
-            for number in range(device.organisation.channels)
-        ]
-        self.senders: list[Sender] = []
-        self.stop_at = [NEVER, NEVER]
-        self.stops = False
-        self.clock = 1
-        self._wakes = [1] * len(self.channels)
+        self.kernel = kernels.plain if plain else kernels.fastest
+        self.controller: Controller = self.kernel.Controller(
+            parts.channels,
+            Timing.of(device),
+            Policy.of(device),
+            parts.ranks * parts.pseudo_channels,
+            parts.bank_groups,
+            parts.banks_per_group,
+            device.refresh == "staggered",
+        )
+        self._table = AddressMap.of(device).table()
+        for channel in self.controller.channels:
+            channel.spans, channel.log = [] if bus_spans else None, [] if logs else None
 
-    def expect(self, directions: Numbers, addresses: Numbers) -> Numbers:
-        """Write down bursts that will be sent; returns their channels."""
-        places = self.address_map.places(addresses)
-        ages = np.arange(self.sent, self.sent + len(addresses))
-        self.sent += len(addresses)
-        for direction in set(directions.tolist()):
-            for number, channel in enumerate(self.channels):
-                here = (places.channel == number) & (directions == direction)
-                channel.expect(direction, Places(*(part[here] for part in places)), ages[here].tolist())
-        return places.channel
+    def add_requester(self, window: int, per_clock: int, ratio: tuple[int, int]) -> int:
+        """A requester whose clock stands in this ratio to the commands', (0, 0): that has none; its number."""
+        number, organisation = len(self.controller.requesters), self.device.organisation
+        requester = self.kernel.Requester(
+            number, window, per_clock, ratio, organisation.channels, self.device.burst_bytes
+        )
+        requester.map_by(*self._table)
+        self.controller.requesters.append(requester)
+        return number
 
-    def run(self, until: int) -> None:
-        """Play what happens before clock `until`, but not beyond the last burst, `stop_at` or `stops`."""
-        self.stops = False
-        if len(self.channels) == 1:
-            self._run_one(until)
-        else:
-            self._run_all(until)
+    def advance(self, until: int) -> list[Progress]:
+        """Go on until something is to be told, at most until clock `until`. Raises DeadlockError."""
+        controller = self.controller
+        found: list[Progress] = []
+        while not found and controller.clock < until and controller.waiting:
+            found = controller.advance(until)
+            if controller.stuck >= 0 or controller.clock > LAST_CLOCK:
+                raise DeadlockError(self._standstill())
+        return found
 
-    def finish(self) -> None:
-        """Play until every burst has been served."""
-        self.run(NEVER)
+    def _standstill(self) -> str:
+        controller = self.controller
+        if controller.stuck < 0:
+            return f"DRAM {self.device.device} has bursts to serve at its clock {controller.clock}, which is too far"
+        reads, writes = controller.channels[controller.stuck].queues.size
+        return (
+            f"channel {controller.stuck} of DRAM {self.device.device} stands still at its clock {controller.clock}: "
+            f"{reads} reads and {writes} writes wait for refreshes, which leave them no time"
+        )
 
     @property
     def end(self) -> int:
         """The clock at which the last data beat ended."""
-        return max(channel.end for channel in self.channels)
+        return max(channel.end for channel in self.controller.channels)
+
+    @property
+    def busy_clocks(self) -> int:
+        """Clocks in which the busiest channel moved data."""
+        return max(sum(channel.accesses) for channel in self.controller.channels) * self.device.burst_clocks
 
     def counts(self, clocks: int) -> DramCounts:
-        """What was done, in so many clocks."""
-        first, *others = (channel.counts(clocks) for channel in self.channels)
+        """What was done in so many clocks."""
+        first, *others = (
+            DramCounts(
+                reads=channel.accesses[READ],
+                writes=channel.accesses[WRITE],
+                row_hits=sum(channel.accesses) - channel.activates + channel.queues.opens,
+                row_misses=channel.activates - channel.conflicts,
+                row_conflicts=channel.conflicts,
+                activates=channel.activates,
+                refreshes=channel.refreshes,
+                turnarounds=channel.turnarounds,
+                forwarded=channel.answered,
+                active_clocks=channel.banks.active_until(clocks),
+                rank_clocks=clocks * channel.banks.ranks,
+            )
+            for channel in self.controller.channels
+        )
         return sum(others, first)
 
     def bus_spans(self) -> list[list[BusSpan]]:
-        """When each data bus moved what."""
-        return [spans for channel in self.channels for spans in channel.bus_spans()]
+        """When each data bus moved what: one bus of a channel, or one for each pseudo channel."""
+        buses = self.device.organisation.pseudo_channels
+        found: list[list[BusSpan]] = []
+        for channel in self.controller.channels:
+            spans: list[list[BusSpan]] = [[] for _ in range(buses)]
+            for rank, end, direction in channel.spans or ():
+                spans[rank % buses].append(BusSpan(end - self.device.burst_clocks, end, direction == WRITE))
+            found += [merged(sorted(each)) for each in spans]
+        return found
 
-    def _run_one(self, until: int) -> None:
-        channel, clock, senders = self.channels[0], self.clock, self.senders
-        while clock < until and not self._is_over():
-            offer = senders[0].offer
-            for sender in senders:
-                if sender.offer < offer:
-                    offer = sender.offer
-            if offer < clock:
-                offer = self._enter(clock)
-                if self._is_over():
-                    break
-            if clock >= channel.refresh_at:
-                channel.refresh_falls_due(clock)
-            choice = channel.choose(clock)
-            time = choice[0]
-            if channel.half_open >= 0 and channel.opens_fully(choice, clock):
-                clock += 1
-                continue
-            stop = until if until < channel.refresh_at else channel.refresh_at
-            if time > offer or time >= stop:
-                clock = min(time, stop)
-                seen = self._enter_unnoticed(channel, clock)
-                if seen <= clock or clock == stop:
-                    clock = min(seen, clock)
-                    continue
-            clock = channel.issue(choice)
-            if choice[2] != PRE:
-                self._make_room(time)
-        self.clock = clock
 
-    def _is_over(self) -> bool:
-        """Whether there is something to be reported, or nothing left."""
-        (reads, writes), (read_stop, write_stop) = self.served, self.stop_at
-        return self.stops or reads >= read_stop or writes >= write_stop or reads + writes == self.sent
+class CommandMemory:
+    """The bursts of all requesters meet in the queues of the channels. See `Memory`."""
 
-    def _run_all(self, until: int) -> None:
-        wakes, channels = self._wakes, self.channels
-        while not self._is_over():
-            clock = min(min(map(_offer, self.senders)) + 1, *wakes)
-            if clock >= until:
-                self.clock = until
-                return
-            self._enter(clock)
-            for number, channel in enumerate(channels):
-                if wakes[number] <= clock:
-                    wakes[number] = self._step(channel, clock)
-            self.clock = clock + 1
+    def __init__(
+        self,
+        device: CommandDevice,
+        array_mhz: float,
+        *,
+        plain: bool = False,
+        bus_spans: bool = False,
+        logs: bool = False,
+    ) -> None:
+        self.dram = Dram(device, plain=plain, bus_spans=bus_spans, logs=logs)
+        self.bus_spans = self.dram.bus_spans
+        self._clocks = ClockRatio.of(array_mhz, device.clock_mhz)
+        self._burst_bytes = device.burst_bytes
 
-    def _step(self, channel: Channel, clock: int) -> int:
-        """One clock of a channel; returns the next one at which something can happen unless a burst enters."""
-        if clock >= channel.refresh_at:
-            channel.refresh_falls_due(clock)
-        choice = channel.choose(clock)
-        if channel.half_open >= 0 and channel.opens_fully(choice, clock):
-            return clock + 1
-        if choice[0] > clock:
-            return min(choice[0], channel.refresh_at)
-        after = channel.issue(choice)
-        self._make_room(clock)
-        return after
+    @property
+    def busy_clocks(self) -> int:
+        """See `Memory`."""
+        return self.dram.busy_clocks
 
-    def _enter(self, clock: int) -> int:
-        """Let bursts enter before `clock`; returns when the next one can."""
-        first = NEVER
-        for sender in self.senders:
-            while sender.offer < clock:
-                self._enter_one(sender)
-            if sender.offer < first:
-                first = sender.offer
-        return first
+    def add_requester(self, window: int, bursts_per_clock: int = 1) -> int:
+        """See `Memory`."""
+        return self.dram.add_requester(window, bursts_per_clock, (self._clocks.array_clocks, self._clocks.other_clocks))
 
-    def _enter_one(self, sender: Sender) -> None:
-        """Let the next burst of a sender enter, or wait until there is room."""
-        number, direction, clock = sender.channel_of[sender.next], sender.direction_of[sender.next], sender.offer
-        channel = self.channels[number]
-        scheduler = channel.scheduler
-        if scheduler.size[direction] >= scheduler.entries:
-            sender.offer = NEVER
-            return
-        channel.arrive(direction, clock)
-        if self._wakes[number] > clock + 1:
-            self._wakes[number] = max(clock + 1, min(channel.row_free, channel.access_free))
-        sender.entered(clock)
-        if scheduler.size[direction] >= scheduler.entries and sender.goes_on(number, direction):
-            sender.offer = NEVER
+    def request(self, request: Request, cycle: int) -> Completion | None:
+        """See `Memory`."""
+        blocks = [number for block in request.blocks for number in (request.write, *block)]
+        bursts = sum(block.bursts(self._burst_bytes) for block in request.blocks)
+        if not bursts:
+            raise ValueError("a request without bursts")
+        self.dram.controller.begin(request.requester, blocks, bursts, cycle)
+        return None
 
-    def _enter_unnoticed(self, channel: Channel, clock: int) -> int:
-        """Let bursts enter before `clock` until one changes what is to be done; returns when that is seen, or NEVER."""
-        scheduler = channel.scheduler
-        scheduler.asked = False
-        while True:
-            sender = self.senders[0] if len(self.senders) == 1 else min(self.senders, key=_offer)
-            if sender.offer >= clock:
-                return NEVER
-            seen = sender.offer + 1
-            self._enter_one(sender)
-            if scheduler.asked or self.stops or scheduler.turn_is_due():
-                return seen
+    def advance(self, cycle: float) -> list[Progress]:
+        """See `Memory`."""
+        return self.dram.advance(NEVER if cycle == float("inf") else self._clocks.from_array(int(cycle)) + 1)
 
-    def _make_room(self, clock: int) -> None:
-        """After a command at `clock`, let those who waited for room try again."""
-        for sender in self.senders:
-            if sender.offer == NEVER and sender.next < len(sender.channel_of):
-                waited_for = self.channels[sender.channel_of[sender.next]].scheduler
-                if waited_for.size[sender.direction_of[sender.next]] < waited_for.entries:
-                    sender.room(clock)
+    def counts(self, cycle: int) -> DramCounts:
+        """See `Memory`."""
+        return self.dram.counts(self._clocks.from_array(cycle))

@@ -1,0 +1,89 @@
+"""Compiles the kernel of DRAM when accelsim is built or installed.
+
+Where there is no C compiler, or Cython can't be had, accelsim is installed without it and plays DRAM in plain Python.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+PACKAGE = "accelsim.machine.memory.dram"
+PARTS = ("banks", "queues", "channel", "requester", "controller")
+"""Modules of the kernel, each of which needs those before it only; compiled as one, they call each other in C."""
+BUILT = (".so", ".pyd")
+DIRECTIVES = {
+    "language_level": 3,
+    "annotation_typing": False,
+    "infer_types": True,
+    "boundscheck": False,
+    "wraparound": False,
+    "initializedcheck": False,
+    "cdivision": True,
+}
+
+
+class KernelHook(BuildHookInterface[Any]):  # type: ignore[misc]  # hatchling is there only while it builds
+    """Puts the compiled module beside the folder of its sources, and into the wheel."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 (the interface's)
+        """Before a wheel, editable or not, is built."""
+        folder = Path(self.root, *PACKAGE.split("."))
+        try:
+            compile_kernel(folder)
+        except (Exception, SystemExit) as error:  # whatever goes wrong, the plain modules are there
+            self.app.display_warning(f"no compiled DRAM kernel, so DRAM is played in plain Python: {error}")
+            for old in folder.iterdir():
+                if old.suffix in BUILT:
+                    old.unlink()
+            return
+        build_data["artifacts"] += [f"/{folder.relative_to(self.root)}/*{ending}" for ending in BUILT]
+        build_data["pure_python"] = False
+        build_data["infer_tag"] = True
+
+
+def joined(folder: Path) -> str:
+    """The modules of the kernel as one: without what they import of each other."""
+    found = ["from __future__ import annotations"]
+    for part in PARTS:
+        text = (folder / f"{part}.py").read_text(encoding="utf-8")
+        lines = text.splitlines()
+        for node in ast.parse(text).body:
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith(("__future__", f"{PACKAGE}.kernel.")):
+                assert node.end_lineno is not None
+                lines[node.lineno - 1 : node.end_lineno] = [""] * (node.end_lineno - node.lineno + 1)
+        found += lines
+    return "\n".join(found)
+
+
+def compile_kernel(folder: Path) -> None:
+    """Raises what Cython and setuptools do."""
+    from Cython.Build import cythonize
+    from setuptools import Distribution, Extension
+
+    flags = ["-g0"] if os.name == "posix" else []
+    with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(scratch):
+        package = Path(*PACKAGE.split("."))
+        package.mkdir(parents=True)
+        for parent in (package, *package.parents[:-1]):
+            (parent / "__init__.py").touch()
+        source = package / "compiled.py"
+        source.write_text(joined(folder / "kernel"), encoding="utf-8")
+        (package / "compiled.pxd").write_bytes((folder / "kernel" / "types.pxd").read_bytes())
+        extension = Extension(f"{PACKAGE}.compiled", [str(source)], extra_compile_args=flags)
+        extensions = cythonize([extension], compiler_directives=DIRECTIVES, quiet=True)
+        build = Distribution({"ext_modules": extensions}).get_command_obj("build_ext")
+        build.build_temp = build.build_lib = "built"
+        build.ensure_finalized()
+        build.run()
+        for built in Path("built").rglob("compiled.*"):
+            if built.suffix in BUILT:
+                beside = folder / f"{built.name}.{os.getpid()}"
+                beside.write_bytes(built.read_bytes())
+                os.replace(beside, folder / built.name)  # never half a module for who imports it meanwhile
