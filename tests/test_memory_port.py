@@ -56,7 +56,7 @@ class PassThrough:
 # The contract.
 
 MEMORIES: dict[str, Callable[[], Memory]] = {
-    "ideal": lambda: memory_of(load_dram("ideal_lpddr4", []), 1000),
+    "ideal": lambda: memory_of(load_dram("ideal_lpddr4", []), 1000, bus_spans=True),
     **{
         f"{'plain' if plain else 'fastest'} {name}": partial(
             CommandMemory, device_of(name), 1000, plain=plain, bus_spans=True
@@ -64,7 +64,7 @@ MEMORIES: dict[str, Callable[[], Memory]] = {
         for plain in (True, False)
         for name in COMMAND_DEVICES
     },
-    "pass-through": lambda: PassThrough(memory_of(device_of("lpddr4-3200"), 1000)),
+    "pass-through": lambda: PassThrough(memory_of(device_of("lpddr4-3200"), 1000, bus_spans=True)),
 }
 
 Asked = tuple[int, int, tuple[Block, ...]]
@@ -162,7 +162,7 @@ def test_a_port_in_between_changes_nothing(machine: str, tmp_path: Path, monkeyp
     """To the byte, on a DRAM at command granularity and on an ideal one."""
     words = ("run", "shufflenet_0.25x_g3", machine, "--quiet", "-o")
     assert main([*words, str(tmp_path / "direct")]) == 0
-    monkeypatch.setattr(machine_module, "memory_of", lambda *given: PassThrough(memory_of(*given)))
+    monkeypatch.setattr(machine_module, "memory_of", lambda *given, **more: PassThrough(memory_of(*given, **more)))
     assert main([*words, str(tmp_path / "passed")]) == 0
     for name in ("run.json", "layers.csv"):
         assert (tmp_path / "direct" / name).read_bytes() == (tmp_path / "passed" / name).read_bytes()

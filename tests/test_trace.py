@@ -24,7 +24,7 @@ Event = dict[str, Any]
 def traced(request: pytest.FixtureRequest) -> tuple[Run, Played]:
     settings = [(0, f"dram.device={request.param}"), (0, "scheduling.inferences=2")]
     workload, network, machine, scheduling = load_both("shufflenet_0.25x_g3", "edge", settings)
-    run, program, timeline = run_and_timeline(workload, network, machine, scheduling)
+    run, program, timeline = run_and_timeline(workload, network, machine, scheduling, bus_spans=True)
     return run, Played(program, timeline, machine)
 
 

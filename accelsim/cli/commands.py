@@ -37,7 +37,9 @@ def run(arguments: Namespace) -> int:
         mapping=arguments.mapping,
         allow_unmodelled=arguments.allow_unmodelled,
     )
-    result, program, timeline = run_and_timeline(workload, network, machine, scheduling)
+    result, program, timeline = run_and_timeline(
+        workload, network, machine, scheduling, bus_spans=arguments.trace is not None
+    )
     if arguments.trace is not None:
         from accelsim.report.trace import Played
 

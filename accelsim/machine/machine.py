@@ -51,7 +51,7 @@ class Timeline:
 
     begin: its unit took it on; stream: its first stream starts, or its transfer is handed to DRAM; stream_end: its
     last stream ends, or its last data is on the bus; free: its unit turns to the next; moments: those of each `Moment`.
-    dram_counts: what a DRAM at command granularity did; bus_spans: when each of its data buses moved what, asked for.
+    dram_counts: what a DRAM at command granularity did; bus_spans: when each of its data buses moved what, if noted.
     """
 
     begin: list[int]
@@ -86,12 +86,15 @@ def play(
     machine: Machine,
     observers: Iterable[Observer] = (),
     arbitration: Arbitration = "arrival",
+    *,
+    bus_spans: bool = False,
 ) -> Timeline:
-    """Run a linked program on a machine; arbitration: the order in which DRAM serves the DMA engines.
+    """Run a linked program on a machine.
 
+    arbitration: the order in which DRAM serves the DMA engines; bus_spans: note when its data buses move what.
     Raises DeadlockError, naming who waits for what, where the program can't go on.
     """
-    return _Player(program, waits, machine, tuple(observers), arbitration).run()
+    return _Player(program, waits, machine, tuple(observers), arbitration, bus_spans=bus_spans).run()
 
 
 class _Environment(simpy.Environment):
@@ -111,13 +114,15 @@ class _Player:
         machine: Machine,
         observers: tuple[Observer, ...],
         arbitration: Arbitration,
+        *,
+        bus_spans: bool,
     ) -> None:
         self.program = program
         self.waits = waits
         self.machine = machine
         self.observers = observers
         self.env = _Environment()
-        self.memory: Memory = memory_of(machine.dram, machine.array.clock_mhz)
+        self.memory: Memory = memory_of(machine.dram, machine.array.clock_mhz, bus_spans=bus_spans)
         self.requesters = [self.memory.add_requester(machine.dma.max_outstanding_bursts) for _ in (False, True)]
         self.timeline = Timeline.of_length(len(program.commands))
         self.events: dict[Wait, simpy.Event] = {}

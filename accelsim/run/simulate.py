@@ -118,10 +118,15 @@ def run_network(
 
 
 def run_and_timeline(
-    workload: NetworkFile, network: Network, machine: Machine, scheduling: Scheduling = Scheduling()
+    workload: NetworkFile,
+    network: Network,
+    machine: Machine,
+    scheduling: Scheduling = Scheduling(),
+    *,
+    bus_spans: bool = False,
 ) -> tuple[Run, Program, Timeline]:
     """The run, the program that was played, and when each of its commands was where. Raises UserError."""
-    played = play_network(workload, network, machine, scheduling)
+    played = play_network(workload, network, machine, scheduling, bus_spans=bus_spans)
     return played.run, played.program, played.timeline
 
 
@@ -150,6 +155,8 @@ def play_network(
     machine: Machine,
     scheduling: Scheduling = Scheduling(),
     observers: Iterable[Observer] = (),
+    *,
+    bus_spans: bool = False,
 ) -> Played:
     """The run with what led to it. Raises UserError where a layer does not fit the machine."""
     LOGGER.info(f"tiling {len(network.nodes)} layers of {network.name} for {machine.name}")
@@ -158,7 +165,7 @@ def play_network(
     LOGGER.info(f"playing {len(program.commands)} tile commands")
     waits = link(program)
     moved = dma_counts(program, machine.dram.burst_bytes)
-    timeline = play(program, waits, machine, observers, scheduling.arbitration)
+    timeline = play(program, waits, machine, observers, scheduling.arbitration, bus_spans=bus_spans)
     LOGGER.info(f"pricing {timeline.total_cycles} cycles")
     times = layer_times(program, waits, timeline)
     if timeline.dram_counts is not None:

@@ -19,10 +19,10 @@ __all__ = ["Block", "BusSpan", "Completion", "IdealMemory", "Memory", "Progress"
 LOGGER = logging.getLogger("accelsim")
 
 
-def memory_of(device: IdealDevice | CommandDevice, array_mhz: float) -> Memory:
-    """The memory that a device is, for an array of this clock."""
+def memory_of(device: IdealDevice | CommandDevice, array_mhz: float, *, bus_spans: bool = False) -> Memory:
+    """The memory that a device is, for an array of this clock; bus_spans: note when its data buses move what."""
     if isinstance(device, IdealDevice):
-        return IdealMemory(device, array_mhz)
+        return IdealMemory(device, array_mhz, bus_spans=bus_spans)
     if kernels.fastest is kernels.plain:
         LOGGER.info("playing DRAM commands in plain Python, without the compiled kernel")
-    return CommandMemory(device, array_mhz)
+    return CommandMemory(device, array_mhz, bus_spans=bus_spans)

@@ -16,7 +16,7 @@ class IdealMemory:
     own time on the bus). See `Memory`.
     """
 
-    def __init__(self, device: IdealDevice, array_mhz: float) -> None:
+    def __init__(self, device: IdealDevice, array_mhz: float, *, bus_spans: bool = False) -> None:
         self._clocks = ClockRatio.of(array_mhz, device.clock_mhz)
         self._latency = device.latency_clocks
         self._burst_bytes = device.burst_bytes
@@ -26,7 +26,7 @@ class IdealMemory:
         self._round_trip = self._latency + self._one_burst
         self._requesters: list[tuple[int, int]] = []
         self._free = 0
-        self._spans: list[BusSpan] = []
+        self._spans: list[BusSpan] | None = [] if bus_spans else None
         self.busy_clocks = 0
 
     def add_requester(self, window: int, bursts_per_clock: int = 1) -> int:
@@ -42,7 +42,8 @@ class IdealMemory:
         busy = self._bus_clocks(bursts)
         self._free = begin + busy
         self.busy_clocks += busy
-        append_span(self._spans, BusSpan(begin, self._free, request.write))
+        if self._spans is not None:
+            append_span(self._spans, BusSpan(begin, self._free, request.write))
         last_issue = self._clocks.from_array(cycle + self._issue(bursts - 1, window, per_clock))
         sent = max(self._free, last_issue + self._one_burst)
         queued = begin if bursts <= window else self._free - self._bus_clocks(window)
@@ -59,7 +60,7 @@ class IdealMemory:
 
     def bus_spans(self) -> list[list[BusSpan]]:
         """See `Memory`."""
-        return [self._spans]
+        return [self._spans or []]
 
     def _bus_clocks(self, bursts: int) -> int:
         return ceil_div(bursts * self._burst_clocks, self._per_bursts)

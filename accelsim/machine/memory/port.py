@@ -117,4 +117,4 @@ class Memory(Protocol):
         """What DRAM did until array clock `cycle`, the end of the run; None if it has no commands."""
 
     def bus_spans(self) -> list[list[BusSpan]]:
-        """When each data bus moved what, in order; neighbours of one direction are one span."""
+        """When each data bus moved what, in order, if that was to be noted; neighbours are one span."""
