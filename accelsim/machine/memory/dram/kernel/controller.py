@@ -65,6 +65,10 @@ class Controller:
                 found.append(Progress(requester.number, None, completion))
         return found
 
+    def is_over(self) -> bool:
+        """Whether there is something to be told, or nothing left."""
+        return self.stops or not self.waiting or self.stuck >= 0
+
     def run_one(self, until: int) -> None:
         channel, clock = self.channels[0], self.clock
         for _ in range(SLICE):
@@ -76,7 +80,7 @@ class Controller:
                     offer = requester.offer
             if offer < clock:
                 offer = self.enter(clock)
-                if self.stops or not self.waiting:
+                if self.is_over():
                     break
             if clock >= channel.refresh_at:
                 channel.refresh_falls_due(clock)
@@ -98,7 +102,7 @@ class Controller:
 
     def run_all(self, until: int) -> None:
         for _ in range(SLICE):
-            if self.stops or not self.waiting or self.stuck >= 0:
+            if self.is_over():
                 return
             clock = self.first_offer()
             clock = clock + 1 if clock < NEVER else clock

@@ -167,6 +167,7 @@ cdef class Controller:
     cpdef begin(self, q number, blocks, q bursts, q cycle)
     @cython.locals(requester=Requester)
     cpdef list advance(self, q until)
+    cdef bint is_over(self) noexcept
     @cython.locals(channel=Channel, requester=Requester)
     cdef void run_one(self, q until) noexcept
     cdef void run_all(self, q until) noexcept
