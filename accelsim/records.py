@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import reduce
 from math import fsum
 from operator import add, attrgetter
@@ -81,37 +81,56 @@ class ActionCounts:
         return self.dram_read_burst_bytes + self.dram_write_burst_bytes
 
 
-COUNT_NAMES = tuple(field.name for field in fields(ActionCounts))
+COUNT_NAMES = tuple(part.name for part in fields(ActionCounts))
 _amounts = attrgetter(*COUNT_NAMES)
 _SRAM_READS = attrgetter(*(name for name in COUNT_NAMES if name.startswith("sram_read_")))
 _SRAM_WRITES = attrgetter(*(name for name in COUNT_NAMES if name.startswith("sram_write_")))
+
+
+def _component(label: str) -> Any:
+    """A part of the total, and what it is called in tables and pictures."""
+    return field(metadata={"label": label})
 
 
 @dataclass(frozen=True, slots=True)
 class Energy:
     """Picojoules by component.
 
-    dram_penalty_pj: the part of dram_pj that SRAM accesses would not have cost; assumed_pj: the part of all that rests
-    on numbers that are assumed or unverified.
+    low_pj, high_pj: all components with every price at the lower and at the upper end of its range; dram_penalty_pj:
+    the part of dram_pj that SRAM accesses would not have cost; assumed_pj: the part of all that rests on numbers that
+    are assumed or unverified.
     """
 
-    mac_pj: float
-    register_pj: float
-    vector_pj: float
-    sram_pj: float
-    dram_pj: float
-    static_pj: float
+    low_pj: float
+    high_pj: float
     dram_penalty_pj: float
     assumed_pj: float
+    mac_pj: float = _component("MAC")
+    register_pj: float = _component("register")
+    vector_pj: float = _component("vector")
+    sram_pj: float = _component("SRAM")
+    wire_pj: float = _component("wires")
+    dma_pj: float = _component("DMA")
+    clock_pj: float = _component("clock")
+    control_pj: float = _component("control")
+    dram_pj: float = _component("DRAM")
+    static_pj: float = _component("static")
 
     @property
     def total_pj(self) -> float:
         """The components together."""
         return fsum(_COMPONENTS(self))
 
+    @property
+    def on_chip_pj(self) -> float:
+        """The components together without DRAM."""
+        return fsum(amount for name, amount in zip(ENERGY_COMPONENTS, _COMPONENTS(self), strict=True) if name != "dram")
 
-_ENERGY_NAMES = tuple(field.name for field in fields(Energy))
-_COMPONENTS = attrgetter(*(name for name in _ENERGY_NAMES if name not in ("dram_penalty_pj", "assumed_pj")))
+
+_ENERGY_NAMES = tuple(part.name for part in fields(Energy))
+ENERGY_COMPONENTS = {part.name.removesuffix("_pj"): part.metadata["label"] for part in fields(Energy) if part.metadata}
+"""Components of `Energy`, which add up to its total, and their labels."""
+_COMPONENTS = attrgetter(*(f"{name}_pj" for name in ENERGY_COMPONENTS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +204,8 @@ class LayerRecord:
         }
 
 
-_TEXTS = tuple(field.name for field in fields(LayerRecord) if field.type == "str")
-_INTEGERS = tuple(field.name for field in fields(LayerRecord) if field.type == "int")
+_TEXTS = tuple(part.name for part in fields(LayerRecord) if part.type == "str")
+_INTEGERS = tuple(part.name for part in fields(LayerRecord) if part.type == "int")
 _SUMMED = tuple(name for name in _INTEGERS if name not in ("pes", "latency_cycles"))
 MEASURES = tuple(name for name in _INTEGERS if name.endswith("_cycles") or name == "dram_bound_bytes")
 """Integers of a layer beside its counts and stalls."""
@@ -195,7 +214,7 @@ STALL_CAUSES = ("fill_drain", "dram_ifmap", "dram_weight", "store", "latency", "
 
 def combined(records: Sequence[LayerRecord], name: str, latency_cycles: int) -> LayerRecord:
     """The sum of layers, their energies included; `latency_cycles` is from first command to last."""
-    sums: dict[str, Any] = {field: sum(getattr(record, field) for record in records) for field in _SUMMED}
+    sums: dict[str, Any] = {name: sum(getattr(record, name) for record in records) for name in _SUMMED}
     texts: dict[str, Any] = dict.fromkeys(_TEXTS, "") | {"layer": name}
     return replace(
         records[0],

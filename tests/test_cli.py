@@ -19,6 +19,7 @@ import pytest
 from accelsim.cli import main
 from accelsim.config import variants
 from accelsim.config.load import FOLDERS, shipped
+from accelsim.records import ENERGY_COMPONENTS
 from accelsim.report import compare
 from accelsim.report.columns import COLUMNS, TOTALS, WHAT_IFS, speedup_column
 
@@ -29,7 +30,7 @@ TINY = (str(GOOD / "net.yaml"), str(GOOD / "machine.yaml"))
 LAYER_NAMES = {"layer", "op"}
 COUNT_NAMES = {"macs", "weights", "total_cycles", "array_busy_cycles"}
 COUNT_NAMES |= {"dram_read_bytes", "dram_write_bytes", "sram_read_bytes", "sram_write_bytes"}
-COMPONENTS = ("mac", "register", "vector", "sram", "dram", "static")
+COMPONENTS = tuple(ENERGY_COMPONENTS)
 ENERGY_NAMES = {f"energy_{component}_pj" for component in COMPONENTS} | {"energy_total_pj", "dram_penalty_pj"}
 NAMES = COUNT_NAMES | ENERGY_NAMES | {"utilization"}
 

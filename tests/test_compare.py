@@ -24,10 +24,10 @@ from matplotlib.text import Annotation, Text
 
 from accelsim.cli import main, progress
 from accelsim.config.load import names, shipped
-from accelsim.energy.ranking import Flip
+from accelsim.energy.ranking import Flip, Unsure
 from accelsim.errors import UserError
 from accelsim.report.beside import write_beside
-from accelsim.report.compare import COLUMNS, Row, flipped
+from accelsim.report.compare import COLUMNS, Row, flipped, survival
 from accelsim.report.figure import drawn
 from accelsim.report.tradeoff import COSTS, MOST_NAMED, tradeoff
 from accelsim.run.compare import compare, load_points
@@ -89,6 +89,8 @@ def test_the_table_says_the_same_in_short(capsys: pytest.CaptureFixture[str]) ->
     titles = re.split(" {2,}", header)
     expected = "network, top-1 %, MMAC, M weights, MB, cycles, ms, energy uJ, of it DRAM, DRAM MiB"
     assert titles == expected.split(", ")
+    *lines, last = lines
+    assert re.fullmatch(r"[01] of 1 orders by energy hold at all prices within their ranges", last)
     for line, row in zip(lines, rows_of(capsys, *SMALL, "--hw", "edge"), strict=True):
         assert re.split(" {2,}", line) == [
             row["network"],
@@ -118,7 +120,7 @@ def test_columns_appear_where_they_tell_something(capsys: pytest.CaptureFixture[
     assert titles(guess, NET, "--hw", MACHINE, "edge")[:3] == ["network", "machine", "top-1 %"]
     assert titles(guess, "--hw", MACHINE, "--set", "network.batch=2")[:3] == ["network", "batch", "top-1 %"]
     assert titles(guess, crop, NET, "--hw", MACHINE)[:3] == ["network", "top-1 %", "measured by"]
-    lines = said(capsys, guess, crop, NET, "--hw", MACHINE)[0].splitlines()[1:]
+    lines = said(capsys, guess, crop, NET, "--hw", MACHINE)[0].splitlines()[1:4]
     assert [re.split(" {2,}", line)[2] for line in lines] == ["guess", "single crop", "-"]
 
 
@@ -227,14 +229,25 @@ def test_networks_whose_order_by_energy_depends_on_the_table_are_named(capsys: p
         {"machine": "edge", "first": less, "second": more, "table": "lecture_100x", "other_table": table}
         for table in others
     ]
-    *_, last = said(capsys, *FLIPPING, *options)[0].splitlines()
-    assert last == f"{less} takes less energy than {more} by lecture_100x, more by {', '.join(others)}"
+    _, _, _, line, *_ = said(capsys, *FLIPPING, *options)[0].splitlines()
+    assert line == f"{less} takes less energy than {more} by lecture_100x, more by {', '.join(others)}"
 
 
 def test_an_order_that_all_tables_share_takes_no_words(capsys: pytest.CaptureFixture[str]) -> None:
     options = ("shufflenet_0.25x_g1", "mobilenet_v1_1.00_224", "--hw", "edge")
     assert json.loads(said(capsys, *options, "--json")[0])["energy_order_flips"] == []
-    assert len(said(capsys, *options)[0].splitlines()) == 3
+    *_, last = said(capsys, *options)[0].splitlines()
+    assert last == "1 of 1 orders by energy hold at all prices within their ranges"
+
+
+def test_orders_that_do_not_survive_the_ranges_are_named() -> None:
+    """Closest first, and no more than ten."""
+    found = [Unsure(f"n{number}", "m", 1e6 * (12 - number), 2e6) for number in range(12)]
+    lines = survival(66, found)
+    assert lines[0] == "54 of 66 orders by energy hold at all prices within their ranges"
+    assert lines[1] == "n11 takes 1.0 uJ less than m, and up to 2.0 more within the ranges"
+    assert lines[11:] == ["so it is with 2 more pairs"]
+    assert survival(0, []) == []
 
 
 def test_many_flips_are_named_in_part() -> None:

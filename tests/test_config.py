@@ -220,11 +220,11 @@ def put(data: Any, path: KeyPath, value: Any) -> None:
     data[path[-1]] = value
 
 
-SHIPPED = [(kind, name) for kind in ("machines", "dram", "energy", "networks") for name in shipped(kind)]
+SHIPPED = [(kind, name) for kind in ("machines", "dram", "energy", "area", "networks") for name in shipped(kind)]
 
 
 def test_something_is_shipped_of_each_kind() -> None:
-    assert {kind for kind, _ in SHIPPED} == {"machines", "dram", "energy", "networks"}
+    assert {kind for kind, _ in SHIPPED} == {"machines", "dram", "energy", "area", "networks"}
 
 
 @pytest.mark.parametrize(("kind", "name"), SHIPPED)
@@ -237,7 +237,7 @@ def test_every_shipped_file_loads(kind: Kind, name: str) -> None:
     elif kind == "machines":
         assert load_machine(name).name == name
     else:
-        key = {"dram": "device", "energy": "table"}[kind]
+        key = {"dram": "device", "energy": "table", "area": "table"}[kind]
         machine = load_machine("edge", parse_overrides([(1, f"{kind}.{key}={name}")]))
         assert getattr(getattr(machine, kind), key) == name
 
@@ -260,10 +260,18 @@ def test_every_number_of_a_dram_device_has_a_source(name: str) -> None:
 
 @pytest.mark.parametrize("name", shipped("energy"))
 def test_every_number_of_an_energy_table_has_a_source(name: str) -> None:
-    """In its row; but for the technology node, which every source names."""
+    """In its row, and its range with one of its own; but for node and voltage, which every source names."""
     data = read(data_root() / "hwconfigs" / "energy" / f"{name}.yaml", name).data
-    rows = {key: row for key, row in data.items() if key != "technology_nm"}
+    rows = {key: row for key, row in data.items() if isinstance(row, dict)}
     assert rows
+    assert all(row["source"] and row.get("range", row)["source"] for row in rows.values())
+    assert {path[0] for path in numbers(data)} == {*rows, "technology_nm", "supply_v"}
+
+
+@pytest.mark.parametrize("name", shipped("area"))
+def test_every_number_of_an_area_table_has_a_source(name: str) -> None:
+    data = read(data_root() / "hwconfigs" / "area" / f"{name}.yaml", name).data
+    rows = {key: row for key, row in data.items() if isinstance(row, dict)}
     assert all(row["source"] for row in rows.values())
     assert {path[0] for path in numbers(data)} == {*rows, "technology_nm"}
 

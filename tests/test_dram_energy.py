@@ -46,6 +46,8 @@ def test_by_bytes_the_commands_cost_nothing() -> None:
     assert {name for name in by_byte if by_byte[name] != by_command[name]} <= {
         "energy_dram_pj",
         "energy_total_pj",
+        "energy_low_pj",
+        "energy_high_pj",
         "energy_per_inference_pj",
         "dram_penalty_pj",
         "dram_energy_share",
@@ -77,4 +79,7 @@ def test_what_is_known_of_the_run_only_is_shared_out_without_remainder() -> None
 def test_a_device_without_commands_has_no_price_for_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", NETWORK, "gemmini", "--set", "energy.dram_by=command"]) == 2
     said = capsys.readouterr().err
-    assert said == "command-line:4: energy.dram_by: expected byte, as the DRAM device has no commands, got command\n"
+    assert (
+        said
+        == "command-line:4: energy.dram_by: expected byte or auto, as the DRAM device has no commands, got command\n"
+    )

@@ -68,7 +68,7 @@ def plain_counts(dataflow: str, gemm: Gemm, rows: int, cols: int) -> dict[str, i
                         counts["act_hops"] += r * steps * c
                         counts["weight_hops"] += c * steps * r
                         counts["out"] += r * c
-                        counts["psum_hops"] += sum(c * (rows - base - i) for i in range(r))
+                        counts["psum_hops"] += r * steps * c + sum(c * (rows - base - i) for i in range(r))
                         continue
                     shifted_in = sum(c * (base + i + 1) for i in range(r))
                     counts["weights"] += r * c if dataflow == "ws" else r * steps

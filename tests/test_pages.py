@@ -14,7 +14,13 @@ from accelsim.config.json_schema import SCHEMAS
 from tests.pages import FOLDER, PAGES
 
 ROOT = Path(__file__).resolve().parent.parent
-SHIPPED = {"network": "workloads", "machine": "hwconfigs", "dram": "hwconfigs/dram", "energy": "hwconfigs/energy"}
+SHIPPED = {
+    "network": "workloads",
+    "machine": "hwconfigs",
+    "dram": "hwconfigs/dram",
+    "energy": "hwconfigs/energy",
+    "area": "hwconfigs/area",
+}
 SLOW = ("validation.md",)
 
 

@@ -320,12 +320,13 @@ def test_no_plan_moves_less_than_the_bound() -> None:
 
 @pytest.mark.parametrize("table", shipped("energy"))
 def test_a_plan_is_priced_by_the_byte_as_a_run_is(table: str) -> None:
-    """Of what is moved in whole words and bursts, by every table: 64 words, 100 bursts."""
+    """Of whole words and bursts, by every table: 64 words with their wires, 100 bursts with their DMA."""
     machine = load_machine("edge", parse_overrides([(0, f"energy.table={table}")]))
     prices = Prices.of(machine)
-    read = price(ActionCounts(sram_read_ifmap_bytes=64 * 32, dram_read_burst_bytes=100 * 64), 0, machine)
-    assert prices.sram_byte * 64 * 32 == pytest.approx(read.sram_pj)
-    assert prices.dram_byte * 100 * 64 == pytest.approx(read.dram_pj)
+    counts = ActionCounts(sram_read_ifmap_bytes=64 * 32, dram_read_burst_bytes=100 * 64, dram_read_commands=100)
+    read = price(counts, 0, machine)
+    assert prices.sram_byte * 64 * 32 == pytest.approx(read.sram_pj + read.wire_pj)
+    assert prices.dram_byte * 100 * 64 == pytest.approx(read.dram_pj + read.dma_pj)
 
 
 def test_a_plan_is_priced_by_commands_where_a_run_is() -> None:

@@ -99,19 +99,20 @@ def _finish(result: Run, arguments: Namespace) -> int:
 def compare(arguments: Namespace) -> int:
     """`accelsim compare`."""
     from accelsim.cli.progress import progress
-    from accelsim.report.compare import comparison, flipped
+    from accelsim.report.compare import comparison, flipped, survival
     from accelsim.run import compare
 
     points = compare.load_points(arguments.networks, arguments.machines, arguments.settings, arguments.mapping)
     with progress(len(points)) as before:
-        rows, flips = compare.compare(points, before)
+        rows, flips, unsure, pairs = compare.compare(points, before)
     if arguments.output is not None:
         _save_comparison(rows, arguments)
     if arguments.json:
         found = [{"machine": machine, **flip._asdict()} for machine, each in flips.items() for flip in each]
-        _print_json({"rows": rows, "energy_order_flips": found})
+        within = [each._asdict() for each in unsure]
+        _print_json({"rows": rows, "energy_order_flips": found, "energy_order_unsure": within})
     else:
-        print("\n".join([comparison(rows), *flipped(flips)]))
+        print("\n".join([comparison(rows), *flipped(flips), *survival(pairs, unsure)]))
     return 0
 
 

@@ -16,8 +16,8 @@ from accelsim.config.places import allow
 from accelsim.errors import Mistake, UserError, shorten, suggestion
 from accelsim.version import __version__
 
-KINDS = ("networks", "machines", "dram", "energy")
-SCHEMA_KINDS = ("network", "machine", "dram", "energy", "mapping", "sweep")
+KINDS = ("networks", "machines", "dram", "energy", "area")
+SCHEMA_KINDS = ("network", "machine", "dram", "energy", "area", "mapping", "sweep")
 GROUPINGS = ("type", "stage", "layer")
 LARGEST = 1 << 20
 
@@ -172,7 +172,11 @@ def _add_compare(subparsers: Any) -> None:
         required=True,
         help="machine file, name of a shipped one, or pattern; may be repeated",
     )
-    parser.add_argument("--json", action="store_true", help='print {"rows": [...], "energy_order_flips": [...]}')
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help='print {"rows": [...], "energy_order_flips": [...], "energy_order_unsure": [...]}',
+    )
     parser.add_argument(
         "-o",
         dest="output",

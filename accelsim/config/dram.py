@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import AfterValidator, Field
 
+from accelsim.config.energy_table import Range
 from accelsim.config.schema import Count, Name, NonNegativeNumber, Positive, PositiveNumber, Section, has_key
 from accelsim.config.strict_yaml import KeyPath
 from accelsim.units import clocks_of
@@ -163,6 +164,7 @@ class CommandEnergy(Section):
     refresh_pj: NonNegativeNumber = Field(description="REF of all banks")
     active_mw: NonNegativeNumber = Field(description="while a row of the rank is open")
     precharged_mw: NonNegativeNumber = Field(description="while none is")
+    range: Range | None = Field(None, description="uncertainty of all of them together; null: taken as exact")
 
     def parts_pj(self, done: CommandCounts, clock_mhz: float) -> dict[str, float]:
         """Energy by command, and of the time in between."""

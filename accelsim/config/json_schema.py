@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from accelsim.config.area_table import AreaTable
 from accelsim.config.dram import DramDevice
 from accelsim.config.energy_table import EnergyTable
 from accelsim.config.families import FAMILIES
@@ -33,9 +34,9 @@ class _MachineFile(Machine):
 
 
 def machine_schema() -> Schema:
-    """A machine file: the DRAM device and energy table may be names, or names with keys that differ."""
+    """A machine file: the DRAM device, energy and area table may be names, or names with keys that differ."""
     schema = {**_schema(_MachineFile), "title": "Machine"}
-    for section, name in (("dram", "device"), ("energy", "table")):
+    for section, name in (("dram", "device"), ("energy", "table"), ("area", "table")):
         named = {"type": "object", "properties": {name: {"type": "string"}}, "required": [name]}
         schema["properties"][section] = {"anyOf": [{"type": "string"}, named, schema["properties"][section]]}
     return schema
@@ -56,6 +57,13 @@ def energy_schema() -> Schema:
     return schema
 
 
+def area_schema() -> Schema:
+    """An area table file; the name of the table is that of the file."""
+    schema = _schema(AreaTable)
+    _leave_out(schema, "table")
+    return schema
+
+
 def mapping_schema() -> Schema:
     """A mapping file."""
     return _schema(Mapping)
@@ -71,6 +79,7 @@ SCHEMAS: dict[str, Callable[[], Schema]] = {
     "machine": machine_schema,
     "dram": dram_schema,
     "energy": energy_schema,
+    "area": area_schema,
     "mapping": mapping_schema,
     "sweep": sweep_schema,
 }

@@ -23,7 +23,7 @@ from accelsim.config.variants import NAMES, variant
 from accelsim.config.workload import NetworkFile, Workload
 from accelsim.errors import Mistake, Mistakes, UserError, shorten, suggestion
 
-Kind = Literal["networks", "machines", "dram", "energy"]
+Kind = Literal["networks", "machines", "dram", "energy", "area"]
 Reader = Callable[[Path, str], Document]
 """From a file, and how messages call it, to its document. Raises UserError."""
 
@@ -32,15 +32,21 @@ FOLDERS: dict[Kind, str] = {
     "machines": "hwconfigs",
     "dram": "hwconfigs/dram",
     "energy": "hwconfigs/energy",
+    "area": "hwconfigs/area",
 }
 _SINGULAR: dict[Kind, str] = {
     "networks": "network",
     "machines": "machine",
     "dram": "DRAM device",
     "energy": "energy table",
+    "area": "area table",
 }
-_NAMED_BY: dict[str, tuple[Kind, str]] = {"dram": ("dram", "device"), "energy": ("energy", "table")}
-MACHINE_SECTIONS = ("array", "vector", "sram", "dma", "dram", "energy")
+_NAMED_BY: dict[str, tuple[Kind, str]] = {
+    "dram": ("dram", "device"),
+    "energy": ("energy", "table"),
+    "area": ("area", "table"),
+}
+MACHINE_SECTIONS = ("array", "vector", "sram", "dma", "dram", "energy", "area")
 TARGET_SECTIONS = (*MACHINE_SECTIONS, "scheduling")
 SECTIONS = (*TARGET_SECTIONS, "network")
 _SAID_OF_IT = ("expect", "accuracy")

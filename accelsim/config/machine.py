@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from accelsim.config.area_table import AreaTable
 from accelsim.config.dram import DramDevice, broken_rules
 from accelsim.config.energy_table import EnergyTable
 from accelsim.config.schema import Bits, Count, Name, Positive, PositiveNumber, Section, has_key
@@ -91,6 +92,7 @@ class Machine(Section):
     dma: Dma
     dram: DramDevice
     energy: EnergyTable
+    area: AreaTable | None = Field(None, description="sizes of its parts; null: areas are not known")
     sources: dict[Annotated[str, AfterValidator(_source_key)], str] = Field(
         default_factory=dict, description="source of each number, by key or key prefix"
     )
@@ -102,7 +104,9 @@ def inconsistencies(machine: Machine) -> Iterator[tuple[KeyPath, str, str]]:
         yield ("dram", *key), expected, got
     array, accumulator = machine.array, machine.sram.accumulator
     if machine.energy.dram_by == "command" and machine.dram.kind != "command":
-        yield ("energy", "dram_by"), "byte, as the DRAM device has no commands", "command"
+        yield ("energy", "dram_by"), "byte or auto, as the DRAM device has no commands", "command"
+    if machine.energy.scaled_to is not None and machine.energy.supply_v is None:
+        yield ("energy", "scaled_to"), "null, as the energy table has no supply_v", "a node"
     if array.timing == "scalesim-v3" and array.overlap:
         yield ("array", "overlap"), "false, as the folds of timing: scalesim-v3 are serial", "true"
     if array.timing == "scalesim-v3" and array.mac_latency != 1:

@@ -1,4 +1,4 @@
-"""Schema of run.json, the file that a finished run leaves (docs/machine.md section 10)."""
+"""Schema of run.json, the file that a finished run leaves (docs/machine.md section 11)."""
 
 from __future__ import annotations
 

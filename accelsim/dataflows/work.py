@@ -114,7 +114,8 @@ class ArrayWork:
     """Timing of a piece, and what it moves, in elements.
 
     unstretched_cycles: its streams if the SRAM ports never limited them; ifmap_passes, weight_passes: how often each
-    ifmap element under the kernel, and each weight, is read; hops: elements moved one PE on.
+    ifmap element under the kernel, and each weight, is read; hops: elements moved one PE on;
+    psum_hops has the sums of OS too, each latched where it stays.
     """
 
     chain: FoldChain
@@ -285,7 +286,7 @@ def _moves(dataflow: Dataflow, shape: FoldShape, array: ArrayShape) -> tuple[int
         outputs = pinned if shape.last_k else 0
         drained = own_cols * (rows * array.rows - rows * (rows - 1) // 2) if shape.last_k else 0
         across, down = rows * steps * own_cols, cols * steps * (rows // shape.packed)
-        return steps, cols * steps, 0, 0, outputs, across, down, drained
+        return steps, cols * steps, 0, 0, outputs, across, down, pinned * steps + drained
     sums = cols * steps
     reads = 0 if shape.first_k else sums
     writes, outputs = (0, sums) if shape.last_k else (sums, 0)

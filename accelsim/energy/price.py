@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from math import fsum
+from math import fsum, sqrt
 from typing import NamedTuple
 
+from accelsim.area.nodes import energy_factor
+from accelsim.area.registers import register_bits
+from accelsim.area.sizes import area_of
 from accelsim.config.dram import CommandDevice
-from accelsim.config.energy_table import Action, EnergyTable, is_assumed
+from accelsim.config.energy_table import Action, EnergyTable, Range, is_assumed
 from accelsim.config.machine import Machine
 from accelsim.energy.sram import word_energy
-from accelsim.records import ActionCounts, Energy, LayerRecord
+from accelsim.records import ENERGY_COMPONENTS, ActionCounts, Energy, LayerRecord
 from accelsim.units import ceil_div
 
 
 class Part(NamedTuple):
     """Energy of some actions: how many of what at how much each, and where that number is from.
 
-    each_pj: of `of` actions.
+    each_pj: of `of` actions; row: of the table, whose range all its parts share.
     """
 
     energy_pj: float
@@ -26,6 +29,8 @@ class Part(NamedTuple):
     times: int
     each_pj: float
     source: str
+    row: str
+    range: Range | None
     of: int = 1
 
     @property
@@ -33,29 +38,98 @@ class Part(NamedTuple):
         """Whether it rests on a number that is assumed or unverified."""
         return is_assumed(self.source)
 
+    @property
+    def low_pj(self) -> float:
+        """The least it takes within the range of its price."""
+        return self.energy_pj * self.range.low if self.range else self.energy_pj
+
+    @property
+    def high_pj(self) -> float:
+        """The most."""
+        return self.energy_pj * self.range.high if self.range else self.energy_pj
+
+
+OPTIONAL_ROWS: Mapping[str, str] = {
+    "wire_byte_mm": "wires",
+    "dma_descriptor": "DMA descriptors",
+    "dma_byte": "DMA engines",
+    "clock_bit": "clock tree",
+    "control_clock": "control",
+    "dram_interface_byte": "DRAM interface of the chip",
+    "logic_leakage": "leakage of logic",
+}
+"""Rows that a table may leave out, and what then is not priced."""
+SIZED_ROWS = ("wire_byte_mm", "logic_leakage")
+"""Rows that price sizes, which an area table knows."""
+
+
+OFF_CHIP_ROWS = ("dram_byte",)
+"""Rows that do not scale with the node of the chip."""
+
+
+def not_priced(machine: Machine) -> tuple[str, ...]:
+    """What the machine's table has no price for, in words."""
+    return tuple(words for row, words in OPTIONAL_ROWS.items() if not _is_priced(row, machine))
+
+
+def _is_priced(row: str, machine: Machine) -> bool:
+    if row == "wire_byte_mm" and machine.energy.noc_byte is not None:
+        return True
+    return getattr(machine.energy, row) is not None and not (row in SIZED_ROWS and machine.area is None)
+
+
+def node_factor(table: EnergyTable) -> float:
+    """What prices of logic and SRAM are multiplied by, to be those of the node that the table is scaled to."""
+    to = table.scaled_to
+    if to is None or table.supply_v is None:
+        return 1.0
+    return energy_factor(table.technology_nm, table.supply_v, to.node_nm, to.supply_v, to.process)
+
+
+def _row_factor(row: str, table: EnergyTable) -> float:
+    """As `node_factor`, of a row: DRAM does not scale, and wires do with the square of the voltage alone."""
+    if row in OFF_CHIP_ROWS or table.scaled_to is None or table.supply_v is None:
+        return 1.0
+    if row == "wire_byte_mm":
+        return float((table.scaled_to.supply_v / table.supply_v) ** 2)
+    return node_factor(table)
+
+
+def sram_byte_pj(table: EnergyTable) -> float:
+    """A byte of the SRAM that DRAM is compared with."""
+    return table.sram_byte.energy_pj * node_factor(table)
+
 
 def price(counts: ActionCounts, cycles: int, machine: Machine) -> Energy:
     """The energy of these actions within so many array clocks."""
-    parts = energy_parts(counts, cycles, machine)
-    components = {name: fsum(part.energy_pj for part in found) for name, found in parts.items()}
+    by_component = energy_parts(counts, cycles, machine)
+    components = {name: fsum(part.energy_pj for part in found) for name, found in by_component.items()}
+    parts = [part for found in by_component.values() for part in found]
     return Energy(
         **components,
-        dram_penalty_pj=components["dram_pj"] - counts.dram_burst_bytes * machine.energy.sram_byte.energy_pj,
-        assumed_pj=fsum(part.energy_pj for found in parts.values() for part in found if part.assumed),
+        low_pj=fsum(part.low_pj for part in parts),
+        high_pj=fsum(part.high_pj for part in parts),
+        dram_penalty_pj=components["dram_pj"] - counts.dram_burst_bytes * sram_byte_pj(machine.energy),
+        assumed_pj=fsum(part.energy_pj for part in parts if part.assumed),
     )
 
 
 def energy_parts(counts: ActionCounts, cycles: int, machine: Machine) -> dict[str, list[Part]]:
     """What each component of `Energy` is made of."""
     table = machine.energy
-    return {
-        "mac_pj": list(mac_parts(counts, table)),
-        "register_pj": [_part("register_byte", counts.register_bytes, table.register_byte)],
-        "vector_pj": [_part("vector_op", counts.vector_ops, table.vector_op)],
-        "sram_pj": list(sram_parts(counts, machine)),
-        "dram_pj": list(dram_parts(counts, machine)),
-        "static_pj": [static_part(cycles, machine)],
+    parts = {
+        "mac": mac_parts(counts, table),
+        "register": _part("register_byte", counts.register_bytes, table),
+        "vector": _part("vector_op", counts.vector_ops, table),
+        "sram": sram_parts(counts, machine),
+        "wire": wire_parts(counts, machine),
+        "dma": dma_parts(counts, table),
+        "clock": _part("clock_bit", register_bits(machine) * cycles, table),
+        "control": _part("control_clock", cycles, table),
+        "dram": dram_parts(counts, machine),
+        "static": static_parts(cycles, machine),
     }
+    return {f"{name}_pj": list(parts[name]) for name in ENERGY_COMPONENTS}
 
 
 def repriced(records: Iterable[LayerRecord], machine: Machine) -> tuple[LayerRecord, ...]:
@@ -63,33 +137,70 @@ def repriced(records: Iterable[LayerRecord], machine: Machine) -> tuple[LayerRec
     return tuple(replace(record, energy=price(record.counts, record.total_cycles, machine)) for record in records)
 
 
-def _part(name: str, count: int, action: Action, of: int = 1) -> Part:
-    """So many actions, where the row of the table stands for `of` of them."""
-    return Part(count * action.energy_pj / of, name, count, action.energy_pj, action.source, of)
+def _part(row: str, count: int, table: EnergyTable, of: int = 1) -> Iterator[Part]:
+    """So many actions, where the row of the table stands for `of` of them; nothing where the table has no such row."""
+    action: Action | None = getattr(table, row)
+    if action is not None:
+        factor = _row_factor(row, table)
+        each_pj, source = action.energy_pj * factor, action.source + _scaling_note(table, factor)
+        yield Part(count * each_pj / of, row, count, each_pj, source, row, action.range, of)
+
+
+def _scaling_note(table: EnergyTable, factor: float) -> str:
+    """How a price comes to its node, after its source; nothing where it is the table's own."""
+    to = table.scaled_to
+    if to is None or factor == 1:
+        return ""
+    return f"; x {factor:.4g} from {table.technology_nm:g} to {to.node_nm:g} nm by Stillmaker and Baas ({to.source})"
 
 
 def mac_parts(counts: ActionCounts, table: EnergyTable) -> Iterator[Part]:
     """Multipliers by the product of their widths, adders by their width, and XNORs."""
-    yield _part("multiply_8x8", counts.multiplier_bit_products, table.multiply_8x8, of=8 * 8)
-    yield _part("add_32", counts.adder_bits, table.add_32, of=32)
-    yield _part("xnor", counts.xnor_ops, table.xnor)
+    yield from _part("multiply_8x8", counts.multiplier_bit_products, table, of=8 * 8)
+    yield from _part("add_32", counts.adder_bits, table, of=32)
+    yield from _part("xnor", counts.xnor_ops, table)
+
+
+def carried_bytes(counts: ActionCounts) -> int:
+    """Bytes between the buffers and the array or vector unit. Partial sums are not: the accumulator is at the array's
+    foot; nor is what DMA carries."""
+    return counts.sram_read_ifmap_bytes + counts.sram_read_weight_bytes + counts.sram_write_ofmap_bytes
+
+
+def wire_parts(counts: ActionCounts, machine: Machine) -> Iterator[Part]:
+    """What is carried, over a network by the byte and over wires by half the side of the chip."""
+    table, area = machine.energy, area_of(machine)
+    yield from _part("noc_byte", carried_bytes(counts), table)
+    if area is not None:
+        millimetres = sqrt(area.total_mm2) / 2
+        for part in _part("wire_byte_mm", carried_bytes(counts), table):
+            each_pj, words = part.each_pj * millimetres, f"{part.action} over {millimetres:.3g} mm"
+            yield part._replace(action=words, each_pj=each_pj, energy_pj=part.times * each_pj)
+
+
+def dma_parts(counts: ActionCounts, table: EnergyTable) -> Iterator[Part]:
+    """Descriptors, and the bytes that pass."""
+    yield from _part("dma_descriptor", counts.dma_descriptors, table)
+    yield from _part("dma_byte", counts.dram_burst_bytes, table)
 
 
 def sram_parts(counts: ActionCounts, machine: Machine) -> Iterator[Part]:
     """By bytes; or, where the table knows words, by the words of each buffer's port, a part of one counting in full."""
     table = machine.energy
     if table.sram_word is None:
-        yield _part("sram_byte", counts.sram_read_bytes + counts.sram_write_bytes, table.sram_byte)
+        yield from _part("sram_byte", counts.sram_read_bytes + counts.sram_write_bytes, table)
         return
     for buffer in _accesses(counts, machine):
         word = word_energy(table.sram_word, buffer.capacity_bytes, buffer.port_bytes)
-        for verb, passed, each_pj in (
+        for verb, passed, word_pj in (
             ("read", buffer.read_bytes, word.read_pj),
             ("written", buffer.written_bytes, word.write_pj),
         ):
             words = ceil_div(passed, buffer.port_bytes)
+            factor = node_factor(table)
+            each_pj, source = word_pj * factor, table.sram_word.source + _scaling_note(table, factor)
             action = f"sram_word of {buffer.port_bytes} bytes {verb} in {buffer.name}"
-            yield Part(words * each_pj, action, words, each_pj, table.sram_word.source)
+            yield Part(words * each_pj, action, words, each_pj, source, "sram_word", table.sram_word.range)
 
 
 class _Accesses(NamedTuple):
@@ -132,8 +243,10 @@ def _accesses(counts: ActionCounts, machine: Machine) -> Sequence[_Accesses]:
 def dram_parts(counts: ActionCounts, machine: Machine) -> Iterator[Part]:
     """All that DRAM takes: the bytes of its bursts; or its commands, and the time in between."""
     device = machine.dram
-    if machine.energy.dram_by == "byte" or not isinstance(device, CommandDevice):
-        yield _part("dram_byte", counts.dram_burst_bytes, machine.energy.dram_byte)
+    table = machine.energy
+    yield from _part("dram_interface_byte", counts.dram_burst_bytes, table)
+    if table.dram_by == "byte" or not isinstance(device, CommandDevice):
+        yield from _part("dram_byte", counts.dram_burst_bytes, table)
         return
     source = device.sources.get("energy", "assumed")
     done = _Commands(
@@ -153,7 +266,8 @@ def dram_parts(counts: ActionCounts, machine: Machine) -> Iterator[Part]:
     }
     for name, energy_pj in device.energy.parts_pj(done, device.clock_mhz).items():
         count = times[name]
-        yield Part(energy_pj, f"{name} of {device.device}", count, energy_pj / count if count else 0.0, source)
+        each_pj = energy_pj / count if count else 0.0
+        yield Part(energy_pj, f"{name} of {device.device}", count, each_pj, source, "dram", device.energy.range)
 
 
 class _Commands(NamedTuple):
@@ -167,20 +281,27 @@ class _Commands(NamedTuple):
     rank_clocks: int
 
 
-def static_part(cycles: int, machine: Machine) -> Part:
+def static_parts(cycles: int, machine: Machine) -> Iterator[Part]:
     """Leakage over so many clocks."""
-    energy_pj = static_mw(machine) * 1e3 * cycles / machine.array.clock_mhz
+    static = machine.energy.static
     each_pj = static_mw(machine) * 1e3 / machine.array.clock_mhz
-    return Part(energy_pj, "leakage of a clock", cycles, each_pj, machine.energy.static.source)
+    energy_pj = static_mw(machine) * 1e3 * cycles / machine.array.clock_mhz
+    yield Part(energy_pj, "leakage of the SRAM in a clock", cycles, each_pj, static.source, "static", static.range)
+    logic, area = machine.energy.logic_leakage, area_of(machine)
+    if logic is not None and area is not None:
+        each_pj = logic.power_mw_per_mm2 * area.logic_mm2 * 1e3 / machine.array.clock_mhz
+        words = "leakage of the logic in a clock"
+        yield Part(cycles * each_pj, words, cycles, each_pj, logic.source, "logic_leakage", logic.range)
 
 
 def nominal_ratio(table: EnergyTable) -> float:
     """What a DRAM byte costs in bytes of the reference SRAM; 0 where that is free."""
-    return table.dram_byte.energy_pj / table.sram_byte.energy_pj if table.sram_byte.energy_pj else 0.0
+    sram_pj = sram_byte_pj(table)
+    return table.dram_byte.energy_pj / sram_pj if sram_pj else 0.0
 
 
 def static_mw(machine: Machine) -> float:
-    """Static power of the chip."""
+    """Leakage of the SRAM."""
     sram = machine.sram
     capacity = sram.activation.capacity_bytes + sram.weight.capacity_bytes + sram.accumulator.capacity_bytes
     return machine.energy.static.power_mw_per_kib * capacity / 1024

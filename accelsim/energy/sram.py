@@ -8,11 +8,9 @@ as that one, a narrower one than the narrowest as much a word.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Sequence
-from math import exp, log
 from typing import NamedTuple
 
+from accelsim.area.curves import interpolated
 from accelsim.config.energy_table import PortCurve, SramWord
 
 
@@ -29,21 +27,9 @@ def word_energy(sram: SramWord, capacity_bytes: int, port_bytes: int) -> WordEne
     width = min(max(port_bytes, widths[0]), widths[-1])
     energies = [_at_capacity(curve, capacity_bytes) for curve in sram.curves]
     wider = max(port_bytes / widths[-1], 1.0)
-    return WordEnergy(*(wider * _interpolated(widths, column, width) for column in zip(*energies, strict=True)))
+    return WordEnergy(*(wider * interpolated(widths, column, width) for column in zip(*energies, strict=True)))
 
 
 def _at_capacity(curve: PortCurve, capacity_bytes: int) -> WordEnergy:
     places = curve.capacity_bytes
-    return WordEnergy(*(_interpolated(places, pj, capacity_bytes) for pj in (curve.read_pj, curve.write_pj)))
-
-
-def _interpolated(places: Sequence[int], energies: Sequence[float], place: int) -> float:
-    """The energy at `place`, over logarithms of both."""
-    left = max(bisect_right(places, place) - 1, 0)
-    slope = 0.0
-    if len(places) > 1:
-        low = min(left, len(places) - 2)
-        slope = log(energies[low + 1] / energies[low]) / log(places[low + 1] / places[low])
-    if not places[0] <= place <= places[-1]:
-        slope = min(max(slope, 0.0), 1.0)
-    return energies[left] * exp(slope * log(place / places[left]))
+    return WordEnergy(*(interpolated(places, pj, capacity_bytes) for pj in (curve.read_pj, curve.write_pj)))

@@ -51,6 +51,8 @@ EXPLAINED: dict[str, Callable[[Evidence], Term]] = {
     **{name: _counted(name) for name in COUNT_NAMES},
     **{f"energy_{name}_pj": partial(energy.component, name=name) for name in energy.COMPONENTS},
     "energy_total_pj": energy.all_energy,
+    "energy_low_pj": partial(energy.bound, end="low"),
+    "energy_high_pj": partial(energy.bound, end="high"),
     "dram_penalty_pj": energy.penalty,
 }
 """By column: all clocks, bytes, other actions and energies."""

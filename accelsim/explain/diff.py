@@ -11,7 +11,7 @@ from typing import Any
 
 from accelsim.config.machine import Machine
 from accelsim.energy.price import price
-from accelsim.records import STALL_CAUSES, ActionCounts, LayerRecord
+from accelsim.records import ENERGY_COMPONENTS, STALL_CAUSES, ActionCounts, LayerRecord
 from accelsim.run.result import Run
 
 Cell = tuple[str, str]
@@ -196,23 +196,13 @@ def _sram(record: LayerRecord) -> dict[str, int]:
     }
 
 
-COMPONENTS = {
-    "mac": "MAC",
-    "register": "register",
-    "vector": "vector",
-    "sram": "SRAM",
-    "dram": "DRAM",
-    "static": "static",
-}
-
-
 def _energy(pairs: Pairs, a: Machine, b: Machine) -> Waterfall:
     """Counts of actions times prices, each taken from either run."""
     changes: dict[Cell, Change] = {}
     for name, (before, after) in pairs.items():
         old, new = _priced(before, a), _priced(after, b)
         new_counts, new_prices = _priced(after, a), _priced(before, b)
-        for key, cause in COMPONENTS.items():
+        for key, cause in ENERGY_COMPONENTS.items():
             changes[name, cause] = Change(old[key], new[key], new_counts[key] - old[key], new_prices[key] - old[key])
     return Waterfall("energy", "uJ", 6, changes)
 
@@ -221,7 +211,7 @@ def _priced(record: LayerRecord | None, machine: Machine) -> dict[str, Fraction]
     """Microjoules of a layer's actions as this machine prices them; of no layer, nothing."""
     counts, cycles = (record.counts, record.total_cycles) if record else (ActionCounts(), 0)
     energy = price(counts, cycles, machine)
-    return {key: Fraction(getattr(energy, f"{key}_pj")) / 10**6 for key in COMPONENTS}
+    return {key: Fraction(getattr(energy, f"{key}_pj")) / 10**6 for key in ENERGY_COMPONENTS}
 
 
 def differing_keys(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from accelsim.energy.price import Part, energy_parts
+from accelsim.energy.price import Part, energy_parts, sram_byte_pj
 from accelsim.explain.evidence import Evidence
 from accelsim.explain.terms import Term, energy_total
 
 COMPONENTS = {
     "mac": "multiply-accumulates",
-    "register": "moves from PE to PE",
+    "register": "registers of the PEs",
     "vector": "operations of the vector unit",
     "sram": "SRAM",
+    "wire": "wires",
+    "dma": "DMA engines",
+    "clock": "clock tree",
+    "control": "control",
     "dram": "DRAM",
     "static": "leakage",
 }
@@ -34,9 +38,22 @@ def all_energy(evidence: Evidence) -> Term:
     return energy_total("energy_total_pj", (component(evidence, name) for name in COMPONENTS))
 
 
+def bound(evidence: Evidence, end: str) -> Term:
+    """All parts at one end, low or high, of the ranges of their prices."""
+    parts = energy_parts(evidence.record.counts, evidence.record.total_cycles, evidence.machine)
+    return energy_total(f"energy_{end}_pj", (_at(part, end) for found in parts.values() for part in found))
+
+
+def _at(part: Part, end: str) -> Term:
+    factor = getattr(part.range, end) if part.range else 1
+    source = part.range.source if part.range else "taken as exact"
+    return Term(part.action, getattr(part, f"{end}_pj"), note=f"{part.energy_pj:.6g} pJ x {factor:g}; source: {source}")
+
+
 def penalty(evidence: Evidence) -> Term:
     """What DRAM took, less what SRAM would have taken for the same bytes."""
-    sram_byte, moved = evidence.machine.energy.sram_byte, evidence.record.counts.dram_burst_bytes
-    note = f"{moved} x {sram_byte.energy_pj:.6g} pJ; source: {sram_byte.source}"
-    in_sram = Term("less the same burst bytes in the reference SRAM", -moved * sram_byte.energy_pj, note=note)
+    table, moved = evidence.machine.energy, evidence.record.counts.dram_burst_bytes
+    each_pj = sram_byte_pj(table)
+    note = f"{moved} x {each_pj:.6g} pJ; source: {table.sram_byte.source}"
+    in_sram = Term("less the same burst bytes in the reference SRAM", -moved * each_pj, note=note)
     return energy_total("dram_penalty_pj", (component(evidence, "dram"), in_sram))

@@ -11,8 +11,10 @@ from types import MappingProxyType
 from typing import Any
 
 from accelsim.config.machine import Machine
-from accelsim.energy.price import nominal_ratio
+from accelsim.energy.price import nominal_ratio, not_priced
 from accelsim.records import LayerRecord
+from accelsim.report.efficiency import COLUMNS as EFFICIENCY
+from accelsim.report.efficiency import efficiency
 
 Value = str | int | float
 
@@ -145,12 +147,18 @@ COLUMNS: tuple[Column, ...] = (
     _count("dram_active_clocks", "DRAM clocks", "of each rank with a row open"),
     _count("dram_rank_clocks", "DRAM clocks", "of each rank"),
     _energy("mac", "multiply-accumulates on the array"),
-    _energy("register", "operands and partial sums moved from PE to PE"),
+    _energy("register", "operands and partial sums moved from PE to PE, and sums latched where they stay"),
     _energy("vector", "operations of the vector unit"),
     _energy("sram", "SRAM reads and writes"),
-    _energy("dram", "DRAM bursts"),
+    _energy("wire", "maps and weights between the buffers and the array or vector unit"),
+    _energy("dma", "DMA descriptors and what passes the engines"),
+    _energy("clock", "clock tree over total_cycles"),
+    _energy("control", "sequencers over total_cycles"),
+    _energy("dram", "DRAM bursts; or commands, refreshes and background"),
     _energy("static", "leakage over total_cycles"),
     Column("energy_total_pj", "pJ", "the components together", lambda record: record.energy.total_pj),
+    _energy("low", "energy_total_pj with every price at the lower end of its range"),
+    _energy("high", "energy_total_pj with every price at the upper end of its range"),
     Column(
         "dram_penalty_pj",
         "pJ",
@@ -175,7 +183,9 @@ TOTALS: tuple[tuple[str, str, str], ...] = (
     ("average_power_mw", "mW", "energy_total_pj over latency"),
     ("dram_energy_share", "0..1", "energy_dram_pj over energy_total_pj"),
     ("assumed_energy_share", "0..1", "what rests on numbers that are assumed or unverified, over energy_total_pj"),
+    ("not_priced", "", "what the energy table has no price for"),
     ("nominal_dram_sram_energy_ratio", "", "dram_byte of the energy table over its sram_byte; 0 where that is free"),
+    *EFFICIENCY,
 )
 """(name, unit, meaning) of the values that only a whole run has."""
 
@@ -230,5 +240,6 @@ def total_values(total: LayerRecord, batch: int, machine: Machine, ends: Sequenc
     values["average_power_mw"] = energy_pj / latency_ms / 1e6 if latency_ms else 0.0
     values["dram_energy_share"] = total.energy.dram_pj / energy_pj if energy_pj else 0.0
     values["assumed_energy_share"] = min(total.energy.assumed_pj / energy_pj, 1.0) if energy_pj else 0.0
+    values["not_priced"] = ", ".join(not_priced(machine))
     values["nominal_dram_sram_energy_ratio"] = nominal_ratio(machine.energy)
-    return values
+    return {**values, **efficiency(total, batch * len(ends), machine)}

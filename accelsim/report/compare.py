@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 from accelsim.config.machine import Machine
 from accelsim.config.workload import NetworkFile
-from accelsim.energy.ranking import Flip
+from accelsim.energy.ranking import Flip, Unsure
 from accelsim.network.graph import Network
 from accelsim.report.columns import Value
 from accelsim.report.text import table
@@ -135,6 +135,21 @@ def comparison(rows: Sequence[Row]) -> str:
     lines = [["-" if row[cell.column] is None else cell.text(row[cell.column]) for cell in cells] for row in rows]
     left = [position for position, cell in enumerate(cells) if cell.text is str]
     return table([cell.title for cell in cells], lines, left)
+
+
+def survival(pairs: int, found: Sequence[Unsure]) -> list[str]:
+    """How many orders by energy hold wherever prices lie within their ranges, and those that do not, closest first."""
+    if not pairs:
+        return []
+    lines = [f"{pairs - len(found)} of {pairs} orders by energy hold at all prices within their ranges"]
+    closest = sorted(found, key=lambda each: each.lead_pj / each.loss_pj)
+    lines += [
+        f"{each.first} takes {each.lead_pj / 1e6:.1f} uJ less than {each.second}, and up to {each.loss_pj / 1e6:.1f} "
+        "more within the ranges"
+        for each in closest[:MOST_FLIPS]
+    ]
+    more = len(found) - MOST_FLIPS
+    return lines if more <= 0 else [*lines, f"so it is with {more} more pairs"]
 
 
 def flipped(flips: Mapping[str, Sequence[Flip]]) -> list[str]:

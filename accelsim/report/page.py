@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from accelsim.config.machine import Machine
 from accelsim.config.workload import NetworkFile
 from accelsim.network.graph import Network
-from accelsim.records import STALL_CAUSES, LayerRecord
+from accelsim.records import ENERGY_COMPONENTS, STALL_CAUSES, LayerRecord
 from accelsim.report.columns import COLUMNS, TOTALS, WHAT_IFS, Value, layer_rows, speedup_column
 from accelsim.report.palette import CLOCK_COLOURS, COMPONENT_COLOURS, SERIES
 
@@ -127,7 +127,7 @@ def _column(name: str, unit: str, meaning: str) -> dict[str, str]:
 
 def _charts() -> list[dict[str, Any]]:
     """Stacked bars: the columns of their parts, and what divides them."""
-    energy = {name: f"energy_{name.lower()}_pj" for name in COMPONENT_COLOURS}
+    energy = {label: f"energy_{name}_pj" for name, label in ENERGY_COMPONENTS.items()}
     cycles = {"streaming": "streaming_cycles"} | {cause: f"stall_{cause}_cycles" for cause in STALL_CAUSES}
     causes = [cause for cause in CLOCK_COLOURS if cause not in ("streaming", "MACs")]
     lost = {"MACs": "array_macs"} | {cause: f"lost_{cause}_pe_cycles" for cause in causes}

@@ -16,6 +16,10 @@ COMPONENT_COLOURS = {
     "register": YELLOW,
     "vector": PURPLE,
     "SRAM": SKY_BLUE,
+    "wires": LIGHT_GREY,
+    "DMA": BLUE,
+    "clock": ORANGE,
+    "control": BLACK,
     "DRAM": VERMILLION,
     "static": GREY,
 }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any
 
-from accelsim.records import ActionCounts, LayerRecord
+from accelsim.records import ENERGY_COMPONENTS, ActionCounts, LayerRecord
 from accelsim.report.columns import WHAT_IFS, Value, bound_by, speedup_column
 
 COSTLIEST = 5
@@ -51,17 +52,10 @@ def layer_cells(record: LayerRecord) -> list[str]:
     ]
 
 
-def summary(name: str, machine: str, total: LayerRecord, totals: dict[str, float]) -> str:
+def summary(name: str, machine: str, total: LayerRecord, totals: Mapping[str, Any]) -> str:
     """The totals in a few lines."""
     counts, energy = total.counts, total.energy
-    parts = {
-        "MAC": energy.mac_pj,
-        "register": energy.register_pj,
-        "vector": energy.vector_pj,
-        "SRAM": energy.sram_pj,
-        "DRAM": energy.dram_pj,
-        "static": energy.static_pj,
-    }
+    parts = {label: getattr(energy, f"{name}_pj") for name, label in ENERGY_COMPONENTS.items()}
     shares = ", ".join(f"{part} {amount / energy.total_pj:.1%}" for part, amount in parts.items() if amount)
     waits = {cause: cycles for cause, cycles in total.stalls.items() if cycles}
     stalls = ", ".join(f"{cause} {cycles / total.total_cycles:.1%}" for cause, cycles in waits.items())
@@ -73,8 +67,11 @@ def summary(name: str, machine: str, total: LayerRecord, totals: dict[str, float
         f"  DRAM {counts.dram_read_bytes / 2**20:.2f} MiB read, {counts.dram_write_bytes / 2**20:.2f} MiB written;"
         f" SRAM {counts.sram_read_bytes / 2**20:.2f} MiB read, {counts.sram_write_bytes / 2**20:.2f} MiB written",
         *_rows(counts),
-        f"  energy {energy.total_pj / 1e6:.1f} uJ, {totals['average_power_mw']:.1f} mW on average: {shares or 'free'};"
-        f" {totals['assumed_energy_share']:.1%} rests on assumptions",
+        f"  energy {energy.total_pj / 1e6:.1f} uJ, {totals['average_power_mw']:.1f} mW on average;"
+        f" {energy.low_pj / 1e6:.1f} to {energy.high_pj / 1e6:.1f} uJ by the ranges of the prices",
+        f"  of it {shares or 'nothing'}; {totals['assumed_energy_share']:.1%} rests on assumptions",
+        f"  not priced: {totals['not_priced'] or 'nothing that has a row'}",
+        *_chip(totals),
         f"  the DRAM bytes cost {energy.dram_penalty_pj / 1e6:.1f} uJ more than they would have in SRAM",
         f"  energy of a DRAM byte over that of an SRAM byte: {_ratio(totals['dram_sram_energy_ratio'])} as spent,"
         f" {_ratio(totals['nominal_dram_sram_energy_ratio'])} nominal",
@@ -106,6 +103,17 @@ def _clocks(row: Mapping[str, Value | None]) -> int:
 
 def _times(value: Value | None) -> str:
     return f"{value:.2f}x" if isinstance(value, float) else "-"
+
+
+def _chip(totals: Mapping[str, Any]) -> list[str]:
+    """Area, and what the run gets out of it and its power; nothing where no area is known."""
+    if totals["area_mm2"] is None:
+        return []
+    return [
+        f"  chip {totals['area_mm2']:.2f} mm2 at {totals['area_node_nm']:g} nm without {totals['not_sized']};"
+        f" {totals['tops']:.2f} TOPS of {totals['peak_tops']:.2f}, {totals['tops_per_w']:.2f} TOPS/W without DRAM"
+        f" of {totals['peak_tops_per_w']:.2f}"
+    ]
 
 
 def _ratio(value: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from math import comb
 from typing import NamedTuple
 
 from accelsim.config.energy_table import EnergyTable
@@ -11,7 +12,7 @@ from accelsim.config.load import Kind, load_energy_table, matching, parse_overri
 from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Scheduling
 from accelsim.config.workload import NetworkFile
-from accelsim.energy.ranking import Flip, energies, flips
+from accelsim.energy.ranking import EnergyByRow, Flip, Unsure, energies, energy_by_row, flips, unsure
 from accelsim.errors import Mistake, Mistakes, UserError
 from accelsim.network.graph import Network
 from accelsim.report.columns import Value
@@ -34,10 +35,14 @@ class Point(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """A row for each point; by machine, the pairs of networks whose order by energy depends on the energy table."""
+    """A row for each point; by machine, the pairs of networks whose order by energy depends on the energy table; and
+    the pairs of points whose order does not survive the ranges of the prices, out of all pairs.
+    """
 
     rows: list[dict[str, Value | None]]
     flips: dict[str, list[Flip]]
+    unsure: list[Unsure]
+    pairs: int
 
 
 def load_points(
@@ -91,7 +96,20 @@ def compare(points: Sequence[Point], before: Callable[[Point], None]) -> Compari
             mistakes += [replace(mistake, expected=mistake.expected + layer_of) for mistake in error.mistakes]
     if mistakes:
         raise UserError(mistakes)
-    return Comparison([comparison_row(run) for run in runs], _flips(runs))
+    energies_of = _energies(runs)
+    found = list(unsure(energies_of))
+    return Comparison([comparison_row(run) for run in runs], _flips(runs), found, comb(len(energies_of), 2))
+
+
+def _energies(runs: Sequence[Run]) -> dict[str, EnergyByRow]:
+    """Energy of an image of each point by what prices it."""
+    several = len({run.machine.name for run in runs}) > 1
+    return {
+        run.network.name + (f" on {run.machine.name}" if several else ""): energy_by_row(
+            run.records, run.machine, run.network.batch * run.scheduling.inferences
+        )
+        for run in runs
+    }
 
 
 def _flips(runs: Sequence[Run]) -> dict[str, list[Flip]]:

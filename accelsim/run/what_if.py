@@ -31,7 +31,7 @@ def _dram(machine: Machine) -> Machine:
         latency_clocks=0,
         burst_bytes=machine.dram.burst_bytes,
     )
-    energy = machine.energy.model_copy(update={"dram_by": "byte"})
+    energy = machine.energy.model_copy(update={"dram_by": "auto"})
     return machine.model_copy(update={"dram": device, "energy": energy})
 
 

@@ -149,7 +149,8 @@ class Estimate:
         reuse = self.context.ifmap_reuse(task, self.dataflow.name)
         sram_bits = under_kernel * reuse * array.ifmap_bits + weights_read * bits / weights
         sram_bits = sram_bits + 2 * np.maximum(0, sums - outputs) * array.psum_bits
-        moved_bits = sums * array.shape.rows * array.psum_bits
+        latched = under_kernel * task.group_outputs / tiles["n"] if in_pes else sums * array.shape.rows
+        moved_bits = latched * array.psum_bits
         shifted = (array.shape.rows + 1) / 2
         if self.dataflow.pinned == "weight":
             moved_bits = moved_bits + weights_read * shifted * array.weight_bits

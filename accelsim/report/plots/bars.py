@@ -9,7 +9,7 @@ from typing import NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from accelsim.records import STALL_CAUSES
+from accelsim.records import ENERGY_COMPONENTS, STALL_CAUSES
 from accelsim.report.columns import Value
 from accelsim.report.figure import house_style
 from accelsim.report.palette import CLOCK_COLOURS, COMPONENT_COLOURS
@@ -39,7 +39,8 @@ def energy(run: RunView) -> Drawing:
     """Energy of each layer by component, and the share of each."""
     records = run.records
     parts = {
-        name: [getattr(record.energy, f"{name.lower()}_pj") / 1e6 for record in records] for name in COMPONENT_COLOURS
+        label: [getattr(record.energy, f"{name}_pj") / 1e6 for record in records]
+        for name, label in ENERGY_COMPONENTS.items()
     }
     return _drawing(run, title_of(run, "Energy by component"), Measure("energy", "uJ"), parts, COMPONENT_COLOURS)
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from accelsim.errors import Mistake, UserError
+from accelsim.records import ENERGY_COMPONENTS
 from accelsim.report.columns import Value
 from accelsim.report.compare import Row
 from accelsim.report.figure import house_style, named
@@ -42,8 +43,8 @@ class Scale(NamedTuple):
 def energy_of_points(points: Sequence[SweepPoint]) -> Drawing:
     """Energy of each point by component, and the share of each."""
     parts = {
-        name: [point.values[f"energy_{name.lower()}_pj"] / 1e6 / point.values["inferences"] for point in points]
-        for name in COMPONENT_COLOURS
+        label: [point.values[f"energy_{name}_pj"] / 1e6 / point.values["inferences"] for point in points]
+        for name, label in ENERGY_COMPONENTS.items()
     }
     machines = {point.machine for point in points}
     plain = len(machines) == 1 and not any(point.settings for point in points)

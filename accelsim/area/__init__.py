@@ -1,0 +1,1 @@
+"""Sizes of what a machine is made of."""

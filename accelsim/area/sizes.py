@@ -1,0 +1,87 @@
+"""Area of a machine by part, in mm2: sizes of what it is made of x table (docs/machine.md section 9)."""
+
+from __future__ import annotations
+
+from math import fsum
+from typing import NamedTuple
+
+from accelsim.area.curves import interpolated
+from accelsim.area.nodes import area_factor
+from accelsim.area.registers import lane_register_bits, pe_register_bits
+from accelsim.config.area_table import AreaTable
+from accelsim.config.machine import Machine
+
+NOT_SIZED = ("control", "I/O")
+"""Parts of a chip that no table has a size for."""
+
+
+class Area(NamedTuple):
+    """Square millimetres by part."""
+
+    pe_mm2: float
+    vector_mm2: float
+    sram_mm2: float
+    dma_mm2: float
+
+    @property
+    def logic_mm2(self) -> float:
+        """PEs and vector unit."""
+        return self.pe_mm2 + self.vector_mm2
+
+    @property
+    def total_mm2(self) -> float:
+        """All parts together."""
+        return fsum(self)
+
+
+def area_of(machine: Machine) -> Area | None:
+    """The area of a machine at the node of its table, or that it is scaled to; None where it has no area table."""
+    table, array, sram = machine.area, machine.array, machine.sram
+    if table is None:
+        return None
+    in_flight = machine.dma.max_outstanding_bursts * machine.dram.burst_bytes
+    capacities = (sram.activation.capacity_bytes, sram.weight.capacity_bytes, sram.accumulator.capacity_bytes)
+    sizes = Area(
+        pe_mm2=array.rows * array.cols * pe_mm2(machine, table),
+        vector_mm2=machine.vector.lanes * lane_mm2(machine, table),
+        sram_mm2=fsum(buffer_mm2(table, capacity) for capacity in capacities),
+        dma_mm2=2 * buffer_mm2(table, in_flight),
+    )
+    factor = node_factor(table)
+    return Area(*(size * factor for size in sizes))
+
+
+def node_factor(table: AreaTable) -> float:
+    """Area at the node that the table is scaled to, over that at its own."""
+    return area_factor(table.technology_nm, table.scaled_to_nm) if table.scaled_to_nm else 1.0
+
+
+def node_nm(table: AreaTable) -> float:
+    """The node that areas stand for."""
+    return table.scaled_to_nm or table.technology_nm
+
+
+def pe_mm2(machine: Machine, table: AreaTable) -> float:
+    """A PE at the table's node: a multiplier of its widths, an adder of a sum's, and registers."""
+    array = machine.array
+    return _logic_mm2(table, array.weight_bits * array.activation_bits, array.psum_bits, pe_register_bits(array))
+
+
+def lane_mm2(machine: Machine, table: AreaTable) -> float:
+    """A lane of the vector unit at the table's node: a multiplier of activations, an adder of sums, and registers."""
+    array = machine.array
+    return _logic_mm2(table, array.activation_bits**2, array.psum_bits, lane_register_bits(array))
+
+
+def _logic_mm2(table: AreaTable, multiplier_bit_products: int, adder_bits: int, register_bits: int) -> float:
+    cells_um2 = (
+        table.multiplier_8x8.area_um2 * multiplier_bit_products / 64
+        + table.adder_32.area_um2 * adder_bits / 32
+        + table.register_bit.area_um2 * register_bits
+    )
+    return cells_um2 / table.cells.share / 1e6
+
+
+def buffer_mm2(table: AreaTable, capacity_bytes: int) -> float:
+    """An SRAM with a read and a write port at the table's node."""
+    return interpolated(table.sram.capacity_bytes, table.sram.area_mm2, capacity_bytes) * table.second_port.factor

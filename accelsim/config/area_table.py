@@ -1,0 +1,64 @@
+"""Schema of an area table: sizes of what a machine is made of, a source per row."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from accelsim.config.energy_table import SourceText
+from accelsim.config.schema import Name, NonNegativeNumber, Positive, PositiveNumber, Section
+from accelsim.errors import shorten
+
+
+class Size(Section):
+    """Area of one of these."""
+
+    area_um2: NonNegativeNumber
+    source: SourceText
+
+
+class Share(Section):
+    """Part of a whole."""
+
+    share: Annotated[float, Field(gt=0, le=1)]
+    source: SourceText
+
+
+class Factor(Section):
+    """A multiple."""
+
+    factor: Annotated[float, Field(ge=1, le=100, allow_inf_nan=False)]
+    source: SourceText
+
+
+class SramArea(Section):
+    """Area of a single-ported SRAM by its capacity; between the points as accelsim/area/curves.py says."""
+
+    source: SourceText
+    capacity_bytes: Annotated[list[Positive], Field(min_length=1, max_length=100)] = Field(description="ascending")
+    area_mm2: Annotated[list[PositiveNumber], Field(max_length=100)] = Field(description="at each capacity")
+
+    @model_validator(mode="after")
+    def _is_a_curve(self) -> SramArea:
+        if len(self.area_mm2) != len(self.capacity_bytes):
+            raise ValueError(f"as many area_mm2 as capacity_bytes, got {len(self.area_mm2)}")
+        if self.capacity_bytes != sorted(set(self.capacity_bytes)):
+            raise ValueError(f"ascending capacity_bytes, got {shorten(self.capacity_bytes)}")
+        return self
+
+
+class AreaTable(Section):
+    """Area of each part."""
+
+    table: Name = Field(description="name of the table file")
+    technology_nm: PositiveNumber = Field(description="technology node the numbers stand for")
+    scaled_to_nm: Annotated[float, Field(ge=7, le=130, allow_inf_nan=False)] | None = Field(
+        None, description="node that areas are scaled to, by Stillmaker and Baas; null: none"
+    )
+    multiplier_8x8: Size = Field(description="8 x 8 bit multiplier; other widths in proportion to the product of bits")
+    adder_32: Size = Field(description="32-bit adder; other widths in proportion to the bits")
+    register_bit: Size = Field(description="a flip-flop")
+    cells: Share = Field(description="part of a block of logic that its cells fill")
+    sram: SramArea = Field(description="a buffer with one port")
+    second_port: Factor = Field(description="area of a buffer that is read and written at once, over one that is not")

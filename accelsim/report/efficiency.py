@@ -1,0 +1,66 @@
+"""What a run gets out of the area and the power of its chip, and what it would at its peak."""
+
+from __future__ import annotations
+
+from accelsim.area.sizes import NOT_SIZED, Area, area_of, node_nm
+from accelsim.config.machine import Machine
+from accelsim.energy.peak import peak_power_w, peak_tops
+from accelsim.records import LayerRecord
+
+COLUMNS: tuple[tuple[str, str, str], ...] = (
+    ("area_mm2", "mm2", "the parts together; empty without an area table"),
+    ("area_pe_mm2", "mm2", "PEs: multipliers, adders, registers"),
+    ("area_vector_mm2", "mm2", "lanes of the vector unit"),
+    ("area_sram_mm2", "mm2", "the three buffers, each with a read and a write port"),
+    ("area_dma_mm2", "mm2", "bursts in flight of the two DMA engines"),
+    ("area_node_nm", "nm", "technology node that areas stand for"),
+    ("not_sized", "", "parts of a chip that have no size"),
+    ("energy_node_nm", "nm", "technology node that prices of the chip stand for"),
+    ("chip_power_mw", "mW", "energy of all but DRAM over latency"),
+    ("tops", "10^12/s", "two operations a MAC over latency"),
+    ("peak_tops", "10^12/s", "the same with every PE at work in every clock"),
+    ("tops_per_w", "10^12/J", "tops over chip_power_mw"),
+    ("peak_tops_per_w", "10^12/J", "peak_tops over the power of the chip at that rate, all data in its buffers"),
+    ("tops_per_mm2", "10^12/s/mm2", "tops over area_mm2"),
+    ("peak_tops_per_mm2", "10^12/s/mm2", "peak_tops over area_mm2"),
+    ("inferences_per_j", "1/J", "inferences_per_s over chip_power_mw"),
+    ("peak_inferences_per_j", "1/J", "peak_tops_per_w over the operations of an inference"),
+)
+"""(name, unit, meaning), in the order of `efficiency`."""
+
+
+def efficiency(total: LayerRecord, images: int, machine: Machine) -> dict[str, float | str | None]:
+    """The values of `COLUMNS`, by name. images: of the whole run."""
+    seconds = total.total_cycles / machine.array.clock_mhz / 1e6
+    operations, joules = 2 * total.counts.macs, total.energy.on_chip_pj / 1e12
+    peak_per_joule = _ratio(peak_tops(machine), peak_power_w(machine))
+    node = machine.energy.scaled_to
+    rate = {
+        "energy_node_nm": node.node_nm if node else machine.energy.technology_nm,
+        "chip_power_mw": _ratio(joules, seconds) * 1e3,
+        "tops": _ratio(operations, seconds) / 1e12,
+        "peak_tops": peak_tops(machine),
+        "tops_per_w": _ratio(operations, joules) / 1e12,
+        "peak_tops_per_w": peak_per_joule,
+        "inferences_per_j": _ratio(images, joules),
+        "peak_inferences_per_j": _ratio(peak_per_joule * 1e12 * images, operations),
+    }
+    found = {**_areas(area_of(machine), machine), **rate}
+    area = found["area_mm2"]
+    for name in ("tops", "peak_tops"):
+        found[f"{name}_per_mm2"] = _ratio(rate[name], area) if isinstance(area, float) else None
+    return {name: found[name] for name, _, _ in COLUMNS}
+
+
+def _areas(area: Area | None, machine: Machine) -> dict[str, float | str | None]:
+    parts = area._asdict() if area else dict.fromkeys(Area._fields)
+    return {
+        "area_mm2": area.total_mm2 if area else None,
+        **{f"area_{name}": size for name, size in parts.items()},
+        "area_node_nm": node_nm(machine.area) if machine.area else None,
+        "not_sized": ", ".join(NOT_SIZED) if area else "all",
+    }
+
+
+def _ratio(amount: float, by: float) -> float:
+    return amount / by if by else 0.0

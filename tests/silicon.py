@@ -1,0 +1,191 @@
+"""Power and area that chips were published with, beside what tables and machines here say; nothing is fitted.
+
+Eyeriss has scratchpads in its PEs and a dataflow that no machine here has, so that its own counts are priced: those of
+Tables V and VI of Chen et al., JSSC 52(1), 2017. A MAC reads a map, a weight and a sum and writes a sum; where the map
+is zero it reads no more than that.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from math import sqrt
+from pathlib import Path
+from typing import NamedTuple
+
+from accelsim.area.sizes import Area, area_of, buffer_mm2
+from accelsim.config.area_table import AreaTable
+from accelsim.config.load import load_energy_table, load_machine, parse_overrides
+from accelsim.config.machine import Machine
+from accelsim.energy.peak import peak_power_w
+from accelsim.energy.price import price
+from accelsim.energy.sram import word_energy
+from accelsim.records import ActionCounts
+
+EYERISS = Path(__file__).parent / "data" / "validation" / "eyeriss_v1.csv"
+CORE_MM2, PES, CLOCK_MHZ = 12.25, 168, 200.0
+FILTER_SPAD_BYTES, BANK_BYTES = 448, 4096
+SPAD_BITS = (12 + 24) * 16
+"""Spads of maps and sums in a PE, which are registers; that of weights is an SRAM."""
+
+PRICED = ("multiply_8x8", "add_32", "register_byte", "wire_byte_mm", "dma_byte", "clock_bit", "control_clock")
+
+
+class Compared(NamedTuple):
+    """A published number and ours, in one unit; limit: what they may be apart, as a share."""
+
+    what: str
+    source: str
+    unit: str
+    theirs: float
+    ours: float
+    limit: float
+
+    @property
+    def error(self) -> float:
+        """Ours over theirs, less 1."""
+        return self.ours / self.theirs - 1
+
+
+class Silicon(NamedTuple):
+    """A chip's own counts of a network, from a table of its paper."""
+
+    network: str
+    power_mw: float
+    latency_ms: float
+    macs: float
+    active_macs: float
+    buffer_bytes: float
+    dram_bytes: float
+
+
+def compared() -> Iterator[Compared]:
+    """All rows."""
+    for chip in eyeriss_runs():
+        yield eyeriss_power(chip)
+    yield from tpu_powers()
+    yield from areas()
+
+
+def eyeriss_runs() -> list[Silicon]:
+    """Zeros of maps are gated: neither multiplied nor is their weight read."""
+    with EYERISS.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [
+        Silicon(
+            row["network"],
+            float(row["power_mw"]),
+            float(row["latency_ms"]),
+            float(row["macs_m"]) * 1e6,
+            float(row["macs_m"]) * 1e6 * (1 - float(row["ifmap_zeros_pct"]) / 100),
+            float(row["buffer_mb"]) * 1e6,
+            float(row["dram_mb"]) * 1e6,
+        )
+        for row in rows
+    ]
+
+
+def eyeriss_components_mw(chip: Silicon) -> dict[str, float]:
+    """Milliwatts by component: counts of the chip times prices of `cacti_65nm`."""
+    table = load_energy_table("cacti_65nm", "test")
+    sram, leakage = table.sram_word, table.logic_leakage
+    assert sram is not None
+    assert leakage is not None
+    clocks = chip.latency_ms * 1e3 * CLOCK_MHZ
+    each = {row: getattr(table, row).energy_pj for row in PRICED}
+    latched = each["register_byte"]
+    picojoules = {
+        "ALUs": chip.active_macs * (4 * each["multiply_8x8"] + each["add_32"]),
+        "spads": chip.active_macs * (word_energy(sram, FILTER_SPAD_BYTES, 2).read_pj + 4 * latched)
+        + chip.macs * 2 * latched,
+        "buffer": chip.buffer_bytes / 8 * word_energy(sram, BANK_BYTES, 8).read_pj,
+        "network": chip.buffer_bytes * each["wire_byte_mm"] * sqrt(CORE_MM2) / 2,
+        "DMA": chip.dram_bytes * each["dma_byte"],
+        "clock": PES * (SPAD_BITS + pe_registers()) * clocks * each["clock_bit"],
+        "control": clocks * each["control_clock"],
+    }
+    powers = {name: energy / chip.latency_ms / 1e6 for name, energy in picojoules.items()}
+    return {**powers, "leakage": leakage.power_mw_per_mm2 * logic_mm2() + 181.5 * table.static.power_mw_per_kib}
+
+
+def pe_registers() -> int:
+    """Two operands and a sum of 16 bit, and the operands again in the second stage of the multiplier."""
+    return 5 * 16
+
+
+def logic_mm2() -> float:
+    """A third of the core: storage takes the rest."""
+    return CORE_MM2 / 3
+
+
+def eyeriss_power(chip: Silicon) -> Compared:
+    ours = sum(eyeriss_components_mw(chip).values())
+    source = "Chen et al., JSSC 2017, Tables V and VI"
+    return Compared(f"power of Eyeriss, its own counts of {chip.network}", source, "mW", chip.power_mw, ours, 0.3)
+
+
+TPU_SOURCE = "Jouppi et al., ISCA 2017, Table 2"
+
+
+def machine_with(name: str, *settings: str) -> Machine:
+    """A shipped machine with settings."""
+    return load_machine(name, parse_overrides([(0, each) for each in settings]))
+
+
+def tpu_powers() -> Iterator[Compared]:
+    """Idle, and with CNN0's share of active clocks (78.2 %), every PE at work in them."""
+    machine = machine_with("tpu_v1", "energy.table=cacti_28nm_hp")
+    idle_w = price(ActionCounts(), 1, machine).on_chip_pj * machine.array.clock_mhz / 1e6
+    busy_w = idle_w + 0.782 * (peak_power_w(machine) - idle_w)
+    yield Compared("power of TPU v1, idle", TPU_SOURCE, "W", 28, idle_w, 0.3)
+    yield Compared("power of TPU v1, busy as CNN0 is", TPU_SOURCE, "W", 40, busy_w, 0.3)
+    yield Compared(
+        "TOPS/W of TPU v1, CNN0", "Jouppi et al., ISCA 2017, Tables 2 and 3", "TOPS/W", 86 / 40, 86 / busy_w, 0.3
+    )
+
+
+def areas() -> Iterator[Compared]:
+    """Blocks that papers have, and their sum."""
+    dac = "Genc et al., DAC 2021, area breakdown in 22 nm"
+    area, machine = sized("gemmini")
+    yield Compared("area of Gemmini's array", dac, "mm2", 0.116, area.pe_mm2, 0.4)
+    yield Compared("area of Gemmini's scratchpad", dac, "mm2", 0.544, scratchpad_mm2(machine), 0.4)
+    yield Compared("area of Gemmini's accumulator", dac, "mm2", 0.146, accumulator_mm2(machine), 0.4)
+    yield Compared("area of these three", dac, "mm2", 0.806, area.pe_mm2 + area.sram_mm2, 0.4)
+    isca = "Jouppi et al., ISCA 2017, Figure 2: shares of at most 331 mm2"
+    area, _ = sized("tpu_v1")
+    yield Compared("area of TPU v1's data buffers", isca, "mm2", 0.37 * 331, area.sram_mm2, 0.4)
+    yield Compared("area of TPU v1's compute", isca, "mm2", 0.30 * 331, area.logic_mm2, 0.4)
+    yield Compared("area of both", isca, "mm2", 0.67 * 331, area.sram_mm2 + area.logic_mm2, 0.4)
+    jssc = "Chen et al., JSSC 2017, section VI"
+    table = eyeriss_areas()
+    macs = PES * (4 * table.multiplier_8x8.area_um2 + table.adder_32.area_um2) / table.cells.share / 1e6
+    buffer = buffer_mm2(table, 108 << 10)
+    yield Compared("area of Eyeriss's multipliers and adders", jssc, "mm2", 0.074 * CORE_MM2, macs, 0.4)
+    yield Compared("area of Eyeriss's global buffer", jssc, "mm2", 2 / 3 / 3.5 * CORE_MM2, buffer, 0.4)
+
+
+def sized(name: str) -> tuple[Area, Machine]:
+    machine = machine_with(name)
+    area = area_of(machine)
+    assert area is not None
+    return area, machine
+
+
+def scratchpad_mm2(machine: Machine) -> float:
+    """Both parts of what is one memory there."""
+    assert machine.area is not None
+    return sum(
+        buffer_mm2(machine.area, buffer.capacity_bytes) for buffer in (machine.sram.activation, machine.sram.weight)
+    )
+
+
+def accumulator_mm2(machine: Machine) -> float:
+    assert machine.area is not None
+    return buffer_mm2(machine.area, machine.sram.accumulator.capacity_bytes)
+
+
+def eyeriss_areas() -> AreaTable:
+    machine = machine_with("gemmini", "area.table=cacti_65nm")
+    assert machine.area is not None
+    return machine.area
