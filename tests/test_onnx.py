@@ -21,7 +21,7 @@ from accelsim.cli import main
 from accelsim.errors import UserError
 from accelsim.importers import onnx as importer
 from accelsim.importers.onnx import read
-from accelsim.importers.operators import OPERATORS
+from accelsim.importers.onnx.operators import OPERATORS
 from accelsim.network.graph import Network
 from accelsim.report.layers import layer_table
 from accelsim.run.define import build_network, load_network

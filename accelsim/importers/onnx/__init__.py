@@ -1,0 +1,223 @@
+"""ONNX models as networks (https://onnx.ai/onnx/operators).
+
+Shapes are worked out here, operator by operator, so that weights need not be present: an initializer, a file beside the
+model (which is never opened), a `ConstantOfShape` and an input of the graph all have a shape, and that is enough.
+Small constants, such as the shape that a Reshape asks for, are computed. What cannot be modelled is refused, all of it
+at once and by the names of node and operator, or left out and listed where that is allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import prod
+from pathlib import Path
+from typing import Any, SupportsInt, cast
+
+import onnx
+
+from accelsim.config.strict_yaml import Document, Origin
+from accelsim.errors import Mistake, UserError, shorten
+from accelsim.importers.onnx.attributes import Attributes
+from accelsim.importers.onnx.constants import folded
+from accelsim.importers.onnx.importing import Importing
+from accelsim.importers.onnx.inputs import Shapes, started
+from accelsim.importers.onnx.model import Graph, read_graph
+from accelsim.importers.onnx.naming import layer_name, stage_of
+from accelsim.importers.onnx.operators import OPERATORS, Call
+from accelsim.importers.onnx.refusals import Refusal, grouped
+from accelsim.importers.onnx.tensors import Axes, Dim, FeatureMap, Tensor, UnmodelledError, fresh
+
+DOMAINS = ("", "ai.onnx")
+NO_SHAPES: Shapes = {}
+
+
+def read(path: Path, shown_as: str, *, allow_unmodelled: bool = False, shapes: Shapes = NO_SHAPES) -> Document:
+    """The network of a model. Raises UserError with everything that cannot be modelled.
+
+    shapes: of inputs, by their names, where the model leaves them open.
+    """
+    graph = read_graph(path, shown_as)
+    importing, refusals = _taken(graph, shown_as, shapes, batched=True, allow_unmodelled=allow_unmodelled)
+    if refusals and importing.batch is not None:
+        other, none = _taken(graph, shown_as, shapes, batched=False, allow_unmodelled=allow_unmodelled)
+        importing, refusals = (other, none) if not none else (importing, refusals)
+    mistakes = list(grouped(refusals, shown_as))
+    if not any(row["op"] != "input" for row in importing.rows.values()) and not mistakes:
+        mistakes.append(Mistake(shown_as, 0, "graph", "nodes that compute something", "none"))
+    if mistakes:
+        raise UserError(mistakes)
+    return _document(importing, graph, path, shown_as)
+
+
+def _taken(
+    graph: Graph, shown_as: str, shapes: Shapes, *, batched: bool, allow_unmodelled: bool
+) -> tuple[Importing, list[Refusal]]:
+    """A model with all nodes taken, and those that cannot be modelled; what reads one of those is passed over."""
+    try:
+        importing = started(graph, shown_as, shapes, batched=batched)
+    except UnmodelledError as error:
+        raise UserError([Mistake(shown_as, 0, "graph", error.expected, error.got)]) from None
+    refusals: list[Refusal] = []
+    lost: set[str] = set()
+    declared = _declared_shapes(graph.proto)
+    inferred: dict[str, tuple[int, ...]] | None = None
+    for number, node in graph.nodes:
+        if lost.intersection(node.input):
+            lost.update(node.output)
+            continue
+        importing.wanted = layer_name(node)
+        importing.stage = stage_of(importing.wanted)
+        try:
+            _take(importing, node, declared)
+        except UnmodelledError as error:
+            label = shorten(node.name or next(iter(node.output), ""))
+            if allow_unmodelled:
+                inferred = _inferred_shapes(graph.proto) if inferred is None else inferred
+                if _left_out(importing, node, inferred):
+                    importing.unmodelled.append(" ".join(f"{node.op_type} {label}: {error.got}".split())[:200])
+                    continue
+            refusals.append(Refusal(number, _key(node), label, error.expected, error.got))
+            lost.update(name for name in node.output if name)
+    return importing, refusals
+
+
+def _key(node: onnx.NodeProto) -> str:
+    """What an operator is registered as."""
+    return node.op_type if node.domain in DOMAINS else f"{node.domain}.{node.op_type}"
+
+
+def _take(importing: Importing, node: onnx.NodeProto, declared: Mapping[str, tuple[int, ...]]) -> None:
+    """Model one node. Raises UnmodelledError."""
+    if not any(node.output):
+        raise UnmodelledError("outputs", "none")
+    if any(name in importing.values for name in node.output if name):
+        raise UnmodelledError("outputs that no earlier node has", "one again")
+    if any(each.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for each in node.attribute):
+        raise UnmodelledError("an operator without a graph inside", node.op_type)
+    inputs = [importing.value(name) if name else None for name in node.input]
+    if node.domain in DOMAINS:
+        _check_signature(importing, node)
+    found = folded(node, inputs, importing.opset) if node.domain in DOMAINS else None
+    if found is None:
+        if _key(node) not in OPERATORS:
+            raise UnmodelledError("an operator that can be modelled (docs/onnx.md)", shorten(_key(node)))
+        found = list(OPERATORS[_key(node)](Call(importing, node, inputs, Attributes(node))))
+    for name, value in zip(node.output, found, strict=False):
+        if name:
+            _keep(importing, node, name, value, declared)
+
+
+def _keep(
+    importing: Importing, node: onnx.NodeProto, name: str, value: Tensor, declared: Mapping[str, tuple[int, ...]]
+) -> None:
+    """Remember an output; who reads another view of a map reads the map. Raises UnmodelledError."""
+    _check_size(value.shape)
+    _check_declared(importing, value.shape, declared.get(name, ()))
+    importing.values[name] = value
+    if not isinstance(value, FeatureMap):
+        return
+    for source in node.input:
+        before = importing.values.get(source)
+        if isinstance(before, FeatureMap) and before.row == value.row:
+            readers = importing.readers.get(source, 1) - 1 + importing.readers.get(name, 0)
+            importing.readers[source] = importing.readers[name] = readers
+            break
+    importing.latest[value.row] = name
+
+
+def _check_declared(importing: Importing, shape: Sequence[int], declared: Sequence[int]) -> None:
+    """Whether a shape is the one that the file itself says. Raises UnmodelledError."""
+    del importing
+    if declared and (
+        len(declared) != len(shape) or any(a not in (b, 0) for a, b in zip(declared[1:], shape[1:], strict=True))
+    ):
+        raise UnmodelledError(f"the shape that the file says, {list(declared)}", list(shape))
+
+
+def _declared_shapes(graph: onnx.GraphProto) -> dict[str, tuple[int, ...]]:
+    """Shapes that the file has of what nodes compute; 0 where a dimension has no number."""
+    return {
+        each.name: tuple(dim.dim_value for dim in each.type.tensor_type.shape.dim)
+        for each in (*graph.value_info, *graph.output)
+        if each.type.tensor_type.HasField("shape")
+    }
+
+
+def _check_signature(importing: Importing, node: onnx.NodeProto) -> None:
+    """Whether inputs and attributes are as ONNX has them for this operator. Raises UnmodelledError."""
+    try:
+        schema = onnx.defs.get_schema(node.op_type, importing.opset)
+    except onnx.defs.SchemaError:
+        raise UnmodelledError("an operator of ONNX", shorten(node.op_type)) from None
+    if not schema.min_input <= len(node.input) <= schema.max_input:
+        raise UnmodelledError(f"{schema.min_input} to {schema.max_input} inputs", len(node.input))
+    for place in range(schema.min_input):
+        if not node.input[place]:
+            raise UnmodelledError(f"input {place}", "none")
+    for each in node.attribute:
+        known = schema.attributes.get(each.name)
+        if known is None or int(cast(SupportsInt, known.type)) != each.type:
+            raise UnmodelledError(f"attributes of ONNX's {node.op_type}", shorten(each.name))
+    there = {each.name for each in node.attribute}
+    missing = [name for name, each in schema.attributes.items() if each.required and name not in there]
+    if missing:
+        raise UnmodelledError(f"the attribute {missing[0]}", "none")
+
+
+def _check_size(shape: Sequence[int]) -> None:
+    if len(shape) > 8 or any(each < 0 for each in shape) or prod(shape) > 1 << 40:
+        raise UnmodelledError("tensors of at most 8 dimensions and 2^40 elements", list(shape[:8]))
+
+
+def _inferred_shapes(graph: onnx.GraphProto) -> dict[str, tuple[int, ...]]:
+    """Shapes by ONNX's own inference, where that finds numbers."""
+    model = onnx.helper.make_model(graph)
+    try:
+        inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    except Exception:
+        return {}
+    return {name: dims for name, dims in _declared_shapes(inferred).items() if all(dims)}
+
+
+def _left_out(importing: Importing, node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> bool:
+    """Give the outputs of a node that is left out as maps of their own; whether their shapes are known."""
+    names = [name for name in node.output if name]
+    if not names or any(name not in shapes or len(shapes[name]) > 6 for name in names):
+        return False
+    for name in names:
+        dims = list(shapes[name])
+        images = importing.batch is not None and dims[:1] == [importing.images]
+        atoms: list[Dim] = [
+            importing.batch_dim if images and not place else fresh(size) for place, size in enumerate(dims)
+        ]
+        own: list[Dim] = [each for each in (atoms[1:] if len(atoms) > 1 else atoms) if each]
+        first, *rest = (*own, ())
+        flat = sum(rest, ())
+        axes = Axes(flat[:1], flat[1:], tuple(first))
+        height, width, channels = axes.extents
+        row = importing.row("input", (), axes.extents, height=height, width=width, channels=channels)
+        importing.values[name] = FeatureMap(tuple(atoms), row, axes, importing.batch if images else None)
+    return True
+
+
+def _document(importing: Importing, graph: Graph, path: Path, shown_as: str) -> Document:
+    name = importing.own_name(path.stem)
+    height, width, channels = importing.extents["input"]
+    data: dict[str, Any] = {
+        "name": name,
+        "source": f"ONNX model {name}, graph {importing.own_name(graph.proto.name)}",
+        "batch": importing.images,
+        "input": {"height": height, "width": width, "channels": channels},
+        "layers": list(importing.rows.values()),
+    }
+    if importing.bits:
+        data["quantize"] = {"layers": importing.bits}
+    if importing.unmodelled:
+        data["unmodelled"] = importing.unmodelled
+    return Document(data, dict(_origins(importing, shown_as)))
+
+
+def _origins(importing: Importing, shown_as: str) -> Iterator[tuple[tuple[str | int, ...], Origin]]:
+    yield (), Origin(shown_as, 0)
+    for place in range(len(importing.rows)):
+        yield ("layers", place), Origin(shown_as, 0)

@@ -1,0 +1,102 @@
+"""The graph of a file: within bounds, in an order in which nodes can be taken, and without what nothing reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+from google.protobuf.message import DecodeError
+
+from accelsim.config.strict_yaml import read_bytes
+from accelsim.errors import Mistake, UserError
+
+MAX_MODEL_BYTES = 2_000_000_000
+MAX_GRAPH_NODES = 20_000
+MAX_ATTRIBUTES = 200_000
+OLDEST_OPSET = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Nodes in execution order, each with its number in the file, from 1 on."""
+
+    proto: onnx.GraphProto
+    opset: int
+    nodes: tuple[tuple[int, onnx.NodeProto], ...]
+
+
+def read_graph(path: Path, shown_as: str) -> Graph:
+    """Raises UserError where the file is no model."""
+    raw = read_bytes(path, shown_as, MAX_MODEL_BYTES)
+    model = onnx.ModelProto()
+    try:
+        model.ParseFromString(raw)
+    except DecodeError:
+        raise UserError([Mistake(shown_as, 0, "file", "an ONNX model", "other bytes")]) from None
+    if not _names_are_text(model):
+        raise UserError([Mistake(shown_as, 0, "file", "an ONNX model with names of text", "other bytes")])
+    opsets = [each.version for each in model.opset_import if each.domain in ("", "ai.onnx")]
+    if not opsets or not model.HasField("graph"):
+        raise UserError([Mistake(shown_as, 0, "file", "an ONNX model with a graph and its opset", "neither")])
+    if not OLDEST_OPSET <= max(opsets) <= 1000:
+        expected = f"at least {OLDEST_OPSET}"
+        raise UserError([Mistake(shown_as, 0, "opset", expected, str(max(opsets)))])
+    if len(model.graph.node) > MAX_GRAPH_NODES:
+        expected = f"at most {MAX_GRAPH_NODES} nodes"
+        raise UserError([Mistake(shown_as, 0, "graph", expected, str(len(model.graph.node)))])
+    return Graph(model.graph, max(opsets), tuple(_ordered(model.graph)))
+
+
+def _names_are_text(model: onnx.ModelProto) -> bool:
+    """Protobuf does not look at the bytes of a string before it is asked for."""
+    graph = model.graph
+    named = (*graph.node, *graph.initializer, *graph.input, *graph.output, *graph.value_info, graph)
+    try:
+        texts = [each.name for each in named] + [each.domain for each in model.opset_import]
+        for node in graph.node:
+            texts += [node.op_type, node.domain, *node.input, *node.output, *(each.name for each in node.attribute)]
+    except UnicodeDecodeError:
+        return False
+    return all(isinstance(text, str) for text in texts)
+
+
+def _ordered(graph: onnx.GraphProto) -> Iterable[tuple[int, onnx.NodeProto]]:
+    """Nodes in the file's order, but for those that stand before what they read; without those that nothing reads."""
+    wanted = _needed(graph)
+    made_by = {name: number for number in wanted for name in graph.node[number].output if name}
+    waiting: dict[int, int] = {}
+    readers: dict[int, list[int]] = {number: [] for number in wanted}
+    for number in wanted:
+        before = {made_by[name] for name in graph.node[number].input if made_by.get(name, number) != number}
+        waiting[number] = len(before)
+        for each in before:
+            readers[each].append(number)
+    if all(made_by.get(name, -1) < number for number in wanted for name in graph.node[number].input):
+        yield from ((number + 1, graph.node[number]) for number in wanted)
+        return
+    ready = [number for number in wanted if not waiting[number]]
+    for number in ready:
+        yield number + 1, graph.node[number]
+        for each in readers[number]:
+            waiting[each] -= 1
+            if not waiting[each]:
+                ready.append(each)
+    done = set(ready)
+    yield from ((number + 1, graph.node[number]) for number in wanted if number not in done)
+
+
+def _needed(graph: onnx.GraphProto) -> Sequence[int]:
+    """Numbers of the nodes that an output of the graph depends on; all where it names none that is computed."""
+    made_by = {name: number for number, node in enumerate(graph.node) for name in node.output if name}
+    open_names = [each.name for each in graph.output if each.name in made_by]
+    if not open_names:
+        return range(len(graph.node))
+    found: set[int] = set()
+    while open_names:
+        number = made_by[open_names.pop()]
+        if number not in found:
+            found.add(number)
+            open_names += [name for name in graph.node[number].input if name in made_by]
+    return sorted(found)

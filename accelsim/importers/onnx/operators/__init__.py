@@ -1,0 +1,24 @@
+"""What each operator of ONNX is in a network: rows, or another view of a map.
+
+An operator is a function in one of the modules here, registered under the name that ONNX gives it.
+"""
+
+from __future__ import annotations
+
+from accelsim.importers.onnx.operators import (
+    borders,
+    elementwise,
+    joins,
+    parts,
+    products,
+    quantised,
+    reductions,
+    views,
+    windows,
+)
+from accelsim.importers.onnx.operators.node import OPERATORS, Call
+
+MODULES = (borders, elementwise, joins, parts, products, quantised, reductions, views, windows)
+"""Where operators are registered."""
+
+__all__ = ["MODULES", "OPERATORS", "Call"]

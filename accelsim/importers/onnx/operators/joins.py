@@ -1,0 +1,167 @@
+"""Tensors side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from accelsim.importers.onnx.operators.node import Call, operator
+from accelsim.importers.onnx.tensors import (
+    Atom,
+    Axes,
+    FeatureMap,
+    Tensor,
+    UnmodelledError,
+    aligned,
+    extent,
+    fresh,
+    with_dim,
+)
+
+
+@operator("Concat")
+def concat(call: Call) -> list[Tensor]:
+    """Tensors side by side along a dimension."""
+    there = [each for each in call.inputs if each is not None]
+    maps = [each for each in there if isinstance(each, FeatureMap)]
+    axis = call.axis(0, len(maps[0].dims))
+    there = [each for each in there if each.shape[axis : axis + 1] != (0,)]
+    parts = [_as_map(call, each, maps[0], axis) for each in there]
+    return [parts[0] if len(parts) == 1 else joined(call, parts, axis)]
+
+
+def _as_map(call: Call, value: Tensor, like: FeatureMap, axis: int) -> FeatureMap:
+    """A tensor as a map, a constant being read as one."""
+    if isinstance(value, FeatureMap):
+        return call.importing.padded(value) if value.pads else value
+    if len(value.shape) != len(like.dims):
+        raise UnmodelledError(f"tensors of {len(like.dims)} dimensions", list(value.shape))
+    dims = tuple(
+        fresh(size) if place == axis else tuple(Atom(each.extent) for each in like.without_batch(like.dims[place]))
+        for place, size in enumerate(value.shape)
+    )
+    outside = [place for place in range(len(dims)) if place != axis]
+    sizes_fit = all(value.shape[place] in (extent(dims[place]), 1) for place in outside)
+    if not sizes_fit or (like.batch is not None and like.batch in like.dims[axis]):
+        raise UnmodelledError("tensors that differ in one dimension", f"{list(value.shape)} beside {list(like.shape)}")
+    lies = {
+        old: new
+        for place in outside
+        for old, new in zip(like.without_batch(like.dims[place]), dims[place], strict=True)
+    }
+    own = set(like.dims[axis])
+    found = [
+        tuple(dims[axis] if atom in own else (lies[atom],) for atom in each) for each in
+        (like.axes.rows, like.axes.cols, like.axes.channels)
+    ]  # fmt: skip
+    placed = False
+    axes = []
+    for each in found:
+        atoms: list[Atom] = []
+        for part in each:
+            if part == dims[axis] and placed:
+                continue
+            placed = placed or part == dims[axis]
+            atoms += part
+        axes.append(tuple(atoms))
+    if not placed and dims[axis]:
+        axes[2] = (*dims[axis], *axes[2])
+    with_images = tuple(
+        (call.importing.batch, *dim)
+        if like.batch is not None and like.batch in like.dims[place] and place != axis
+        else dim
+        for place, dim in enumerate(dims)
+    )
+    return call.importing.given(value, with_images, Axes(*axes))  # type: ignore[arg-type]
+
+
+def joined(call: Call, parts: Sequence[FeatureMap], axis: int) -> FeatureMap:
+    """Maps side by side: channels by their addresses, rows or columns by moving them. Raises UnmodelledError."""
+    first, importing = parts[0], call.importing
+    if first.batch is not None and first.batch in first.dims[axis]:
+        raise UnmodelledError("maps side by side, not images", list(first.shape))
+    parts = _alike(parts, axis)
+    first = parts[0]
+    rest = [atom for place, dim in enumerate(first.dims) for atom in first.without_batch(dim) if place != axis]
+    where = _joins_along(parts, axis)
+    if where is None:
+        pixels = any(set(each.dims[axis]) & set(each.axes.pixels) for each in parts)
+        channels = tuple(atom for atom in first.axes.channels if atom in rest)
+        others = tuple(atom for atom in first.axes.pixels if atom in rest)
+        if pixels:
+            parts = [importing.ordered(each, each.dims[axis], others, channels) for each in parts]
+        else:
+            parts = [importing.ordered(each, others, (), (*each.dims[axis], *channels)) for each in parts]
+        where = 0 if pixels else 2
+        first = parts[0]
+    sizes = [list(each.axes.extents) for each in parts]
+    extents = list(sizes[0])
+    extents[where] = sum(size[where] for size in sizes)
+    height, width, channels_ = extents
+    sources = [each.row for each in parts]
+    if where == 2:
+        row = importing.row("concat", sources, (height, width, channels_))
+    else:
+        row = importing.row("join", sources, (height, width, channels_), axis=("height", "width")[where])
+    total = fresh(sum(extent(each.dims[axis]) for each in parts))
+    axes = [first.axes.rows, first.axes.cols, first.axes.channels]
+    axes[where] = (*total, *(atom for atom in axes[where] if atom not in first.dims[axis]))
+    return FeatureMap(with_dim(first.dims, axis, total), row, Axes(*axes), first.batch)
+
+
+def _alike(parts: Sequence[FeatureMap], axis: int) -> list[FeatureMap]:
+    """Maps whose dimensions, but the one that is joined, have the very same factors. Raises UnmodelledError."""
+    found = list(parts)
+    for place in range(len(parts[0].dims)):
+        if place == axis:
+            continue
+        for number in range(1, len(found)):
+            both = shared(found[0], found[number], place)
+            if both[0] is not found[0]:
+                found[0] = both[0]
+                return _alike(found, axis)
+            found[number] = both[1]
+    return found
+
+
+def shared(first: FeatureMap, second: FeatureMap, place: int) -> tuple[FeatureMap, FeatureMap]:
+    """Two maps with a dimension of the very same factors."""
+    if len(first.dims) != len(second.dims) or extent(first.dims[place]) != extent(second.dims[place]):
+        raise UnmodelledError("maps that differ in one dimension", f"{list(first.shape)} beside {list(second.shape)}")
+    parts = aligned(first.dims[place], second.dims[place])
+    if parts is None or (
+        first.batch is not None and (first.batch in first.dims[place]) != (first.batch in second.dims[place])
+    ):
+        raise UnmodelledError("dimensions that are made alike", f"{list(first.shape)} beside {list(second.shape)}")
+    if parts[0]:
+        first = first.swapped(parts[0])
+    second = second.swapped(parts[1])
+    names = dict(zip(second.dims[place], first.dims[place], strict=True))
+    second = second.swapped({old: (new,) for old, new in names.items() if old is not new})
+    return first, second
+
+
+def _joins_along(parts: Sequence[FeatureMap], axis: int) -> int | None:
+    """The axis of the maps along which they can be joined as they lie; None where there is none."""
+    for where in (2, 0, 1):
+        fits = True
+        others = None
+        for each in parts:
+            axes = [each.axes.rows, each.axes.cols, each.axes.channels]
+            dim, own = each.dims[axis], axes[where]
+            rest = (*(axes[other] for other in range(3) if other != where), own[len(dim) :])
+            fits = fits and own[: len(dim)] == dim and (others is None or rest == others)
+            others = rest
+        if fits and (where == 2 or len({each.axes.extents[where] for each in parts}) >= 1):
+            unit = any(not each.dims[axis] for each in parts)
+            if not unit or _unit_fits(parts, axis, where):
+                return where
+    return None
+
+
+def _unit_fits(parts: Sequence[FeatureMap], axis: int, where: int) -> bool:
+    """Whether parts of one element may stand beside others along this axis."""
+    larger = [each for each in parts if each.dims[axis]]
+    if larger:
+        return True
+    axes = (parts[0].axes.rows, parts[0].axes.cols, parts[0].axes.channels)
+    return where == 2 or not axes[where]

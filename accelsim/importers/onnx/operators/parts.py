@@ -1,0 +1,183 @@
+"""Parts of a map: channels where they lie, pixels cropped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from accelsim.importers.onnx.constants import (
+    known,
+    slices_of,
+    split_sizes,
+)
+from accelsim.importers.onnx.operators.joins import joined
+from accelsim.importers.onnx.operators.node import Call, operator
+from accelsim.importers.onnx.tensors import (
+    Atom,
+    Axes,
+    FeatureMap,
+    Tensor,
+    UnmodelledError,
+    extent,
+    fresh,
+    split_to,
+    with_dim,
+)
+
+MOST_PARTS = 64
+"""Rows that one node of indices becomes."""
+
+
+@operator("Slice")
+def slice_(call: Call) -> list[Tensor]:
+    """A part of each axis, in steps."""
+    source = call.raw_map()
+    taken = slices_of(source.shape, call.inputs[1:], call.attributes)
+    taken = {place: part for place, part in taken.items() if part != range(source.shape[place])}
+    if taken and source.pads:
+        source = call.importing.padded(source)
+    for place, part in taken.items():
+        source = taken_part(call, source, place, part)
+    return [source]
+
+
+@operator("Split")
+def split(call: Call) -> list[Tensor]:
+    """Parts of an axis, one behind the other."""
+    source = call.map()
+    axis = call.axis(0, len(source.dims))
+    made, start, wanted = list[Tensor](), 0, call.importing.wanted
+    for number, size in enumerate(
+        split_sizes(source.shape[axis], len(call.node.output), call.inputs[1:], call.attributes)
+    ):
+        call.importing.wanted = f"{wanted}_{number}"
+        made.append(taken_part(call, source, axis, range(start, start + size)))
+        start += size
+    return made
+
+
+@operator("Gather")
+def gather(call: Call) -> list[Tensor]:
+    """Elements of an axis by their numbers; rows of a table by the numbers in a map."""
+    index = call.tensor(1)
+    if isinstance(index, FeatureMap):
+        return [embedded(call, index)]
+    source = call.map()
+    axis = call.axis(0, len(source.dims))
+    numbers = known(index, "indices")
+    size = source.shape[axis]
+    places = [int(each) + size * (each < 0) for each in numbers.ravel()]
+    if not places or any(not 0 <= each < size for each in places) or len(places) > MOST_PARTS * 64:
+        raise UnmodelledError(f"numbers of {size} elements", places[:8])
+    parts = [taken_part(call, source, axis, part) for part in _runs(places)]
+    made = parts[0] if len(parts) == 1 else joined(call, parts, axis)
+    dims = split_to(made.dims[axis], index.shape, None)
+    made = made.swapped(dims[1])
+    return [replace(made, dims=(*made.dims[:axis], *dims[0], *made.dims[axis + 1 :]))]
+
+
+def _runs(places: Sequence[int]) -> list[range]:
+    """Numbers as few runs of equal steps. Raises UnmodelledError where they are many."""
+    runs: list[range] = []
+    start = 0
+    while start < len(places):
+        step = places[start + 1] - places[start] if start + 1 < len(places) else 1
+        end = start + 1
+        while end < len(places) and step and places[end] - places[end - 1] == step:
+            end += 1
+        runs.append(range(places[start], places[start] + (step or 1) * (end - start), step or 1))
+        start = end
+        if len(runs) > MOST_PARTS:
+            raise UnmodelledError(f"indices in at most {MOST_PARTS} runs", "more")
+    return runs
+
+
+def embedded(call: Call, index: FeatureMap) -> FeatureMap:
+    """A row of a table for each number of a map: read from DRAM, wherever it lies. Raises UnmodelledError."""
+    table = call.constant(0, "a table that is constant, or numbers that are")
+    if call.axis(0, len(table.shape)) != 0 or len(table.shape) != 2:
+        raise UnmodelledError("rows of a table of two dimensions", f"{list(table.shape)}")
+    pixels = tuple(atom for dim in index.dims for atom in index.without_batch(dim))
+    channels = fresh(table.shape[1])
+    return call.importing.given(table, (*index.dims, channels), Axes(pixels, (), channels), "_table")
+
+
+def taken_part(call: Call, source: FeatureMap, place: int, part: range) -> FeatureMap:
+    """Some elements of a dimension. Raises UnmodelledError where they are images, or none."""
+    dim = source.dims[place]
+    if part == range(extent(dim)):
+        return source
+    if len(part) < 1 or (source.batch is not None and source.batch in dim):
+        raise UnmodelledError("a part of a map, not of the images", f"{len(part)} of {list(source.shape)}")
+    if source.repeated & set(dim):
+        rest = tuple(atom for atom in dim if atom not in source.repeated)
+        if not rest:
+            own = fresh(len(part))
+            return replace(
+                source, dims=with_dim(source.dims, place, own), repeated=source.repeated - set(dim) | set(own)
+            )
+        source = call.importing.ordered(source, source.axes.rows, source.axes.cols, (*dim, *(
+            atom for atom in source.axes.channels if atom not in dim
+        )))  # fmt: skip
+    outer, inner = dim[0], extent(dim[1:])
+    if len(dim) > 1 and part.step == 1 and part.start % inner == 0 and len(part) % inner == 0:
+        whole = range(part.start // inner, (part.start + len(part)) // inner)
+        return _part_of_atom(call, source, outer, whole)
+    if len(dim) > 1:
+        source = _as_one(call, source, place)
+    return _part_of_atom(call, source, source.dims[place][0], part)
+
+
+def _as_one(call: Call, source: FeatureMap, place: int) -> FeatureMap:
+    """With a dimension as a factor of its own, neighbours in the map being joined. Raises UnmodelledError."""
+    dim = source.dims[place]
+    axes = [source.axes.rows, source.axes.cols, source.axes.channels]
+    one = fresh(extent(dim))
+    for number, axis in enumerate(axes):
+        for start in range(len(axis) - len(dim) + 1):
+            if axis[start : start + len(dim)] == dim:
+                axes[number] = (*axis[:start], *one, *axis[start + len(dim) :])
+                return replace(source, dims=with_dim(source.dims, place, one), axes=Axes(*axes))
+    own = set(dim)
+    pixels = tuple(atom for atom in source.axes.pixels if atom not in own)
+    channels = tuple(atom for atom in source.axes.channels if atom not in own)
+    if own & set(source.axes.pixels):
+        source = call.importing.ordered(source, dim, pixels, channels)
+    else:
+        source = call.importing.ordered(source, source.axes.rows, source.axes.cols, (*dim, *channels))
+    return _as_one(call, source, place)
+
+
+def _part_of_atom(call: Call, source: FeatureMap, atom: Atom, part: range) -> FeatureMap:
+    """Some elements of a factor: channels where they lie, or a crop."""
+    axes = [source.axes.rows, source.axes.cols, source.axes.channels]
+    axis = next(number for number, each in enumerate(axes) if atom in each)
+    inner = extent(axes[axis][axes[axis].index(atom) + 1 :])
+    if axes[axis][0] is not atom or (inner > 1 and part.step != 1):
+        rest = tuple(each for each in axes[axis] if each is not atom)
+        if axis < 2 and not axes[1 - axis]:
+            source = call.importing.ordered(source, (atom,), rest, source.axes.channels)
+        elif axis == 2 and part.step == 1:
+            source = call.importing.ordered(source, axes[0], axes[1], (atom, *rest))
+        else:
+            source = call.importing.ordered(
+                source, (atom,), (), tuple(each for each in source.axes.all if each is not atom)
+            )
+        return _part_of_atom(call, source, atom, part)
+    new = fresh(len(part))
+    extents = list(source.axes.extents)
+    extents[axis] = len(part) * inner
+    height, width, channels = extents
+    if axis == 2 and part.step == 1:
+        keys: dict[str, Any] = {"first": part.start * inner} if part.start else {}
+        row = call.importing.row("slice", [source.row], (height, width, channels), channels=channels, **keys)
+    else:
+        first, step = [0, 0, 0], [1, 1, 1]
+        first[axis], step[axis] = part.start * inner, part.step
+        row = call.importing.row(
+            "crop", [source.row], (height, width, channels),
+            height=height, width=width, channels=channels, first=first, step=step,
+        )  # fmt: skip
+    made = source.swapped({atom: new})
+    return replace(made, row=row, bits=None)
