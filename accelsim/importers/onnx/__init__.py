@@ -18,7 +18,7 @@ import onnx
 from accelsim.config.strict_yaml import Document, Origin
 from accelsim.errors import Mistake, UserError, shorten
 from accelsim.importers.onnx.attributes import Attributes
-from accelsim.importers.onnx.constants import folded
+from accelsim.importers.onnx.folding import folded
 from accelsim.importers.onnx.importing import Importing
 from accelsim.importers.onnx.inputs import Shapes, started
 from accelsim.importers.onnx.model import Graph, read_graph
@@ -37,9 +37,9 @@ def read(path: Path, shown_as: str, *, allow_unmodelled: bool = False, shapes: S
     shapes: of inputs, by their names, where the model leaves them open.
     """
     graph = read_graph(path, shown_as)
-    importing, refusals = _taken(graph, shown_as, shapes, batched=True, allow_unmodelled=allow_unmodelled)
+    importing, refusals = taken(graph, shown_as, shapes, batched=True, allow_unmodelled=allow_unmodelled)
     if refusals and importing.batch is not None:
-        other, none = _taken(graph, shown_as, shapes, batched=False, allow_unmodelled=allow_unmodelled)
+        other, none = taken(graph, shown_as, shapes, batched=False, allow_unmodelled=allow_unmodelled)
         importing, refusals = (other, none) if not none else (importing, refusals)
     mistakes = list(grouped(refusals, shown_as))
     if not any(row["op"] != "input" for row in importing.rows.values()) and not mistakes:
@@ -49,8 +49,8 @@ def read(path: Path, shown_as: str, *, allow_unmodelled: bool = False, shapes: S
     return _document(importing, graph, path, shown_as)
 
 
-def _taken(
-    graph: Graph, shown_as: str, shapes: Shapes, *, batched: bool, allow_unmodelled: bool
+def taken(
+    graph: Graph, shown_as: str, shapes: Shapes, *, batched: bool, allow_unmodelled: bool = False
 ) -> tuple[Importing, list[Refusal]]:
     """A model with all nodes taken, and those that cannot be modelled; what reads one of those is passed over."""
     try:
@@ -101,10 +101,19 @@ def _take(importing: Importing, node: onnx.NodeProto, declared: Mapping[str, tup
     if found is None:
         if _key(node) not in OPERATORS:
             raise UnmodelledError("an operator that can be modelled (docs/onnx.md)", shorten(_key(node)))
-        found = list(OPERATORS[_key(node)](Call(importing, node, inputs, Attributes(node))))
+        found = list(_modelled(Call(importing, node, inputs, Attributes(node))))
     for name, value in zip(node.output, found, strict=False):
         if name:
             _keep(importing, node, name, value, declared)
+
+
+def _modelled(call: Call) -> Sequence[Tensor]:
+    """The outputs of a node. Raises UnmodelledError, whatever it is that does not fit."""
+    try:
+        return OPERATORS[_key(call.node)](call)
+    except (ValueError, IndexError, KeyError, TypeError, ZeroDivisionError, OverflowError, StopIteration):
+        shapes = " and ".join(str(list(each.shape)) for each in call.inputs[:4] if each is not None)
+        raise UnmodelledError(f"inputs that fit {call.op}", shapes or "none") from None
 
 
 def _keep(

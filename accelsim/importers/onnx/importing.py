@@ -32,8 +32,8 @@ class Importing:
     batch: the factor that stands for the images, where there are several. values: tensors by name; rows: of the
     network, by name; readers: how many nodes, and outputs of the graph, read a value; bits: of weights and maps, by
     row; unmodelled: nodes that were left out; moved: maps that were brought into another order, by their row and that
-    order; latest: the tensor that a row gives, last of all that are views of it; extents: of the map of a row; wanted,
-    stage: of the row that is being made.
+    order; latest: the tensor that a row gives, last of all that are views of it; extents: of the map of a row; numbers:
+    of rows of one name; wanted, stage: of the row that is being made.
     """
 
     batch: Atom | None
@@ -46,6 +46,7 @@ class Importing:
     moved: dict[tuple[str, Axes], str] = field(default_factory=dict)
     latest: dict[str, str] = field(default_factory=dict)
     extents: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
     wanted: str = "layer"
     stage: str = ""
 
@@ -82,10 +83,11 @@ class Importing:
     def own_name(self, wanted: str) -> str:
         """A name like this one that no row has."""
         plain = re.sub(r"[^A-Za-z0-9_.+-]+", "_", wanted).strip("_.+-")[-80:].strip("_.+-") or "layer"
-        name, number = plain, 1
+        name, number = plain, self.numbers.get(plain, 1)
         while name in self.rows or name in ("input", "above"):
             number += 1
             name = f"{plain}_{number}"
+        self.numbers[plain] = number
         return name
 
     def inputs_of(self, row: dict[str, Any]) -> list[str]:
@@ -104,7 +106,7 @@ class Importing:
         if wanted == source.axes:
             return source
         if source.repeated & set(wanted.all):
-            source = self._expanded(source, [atom for atom in wanted.all if atom in source.repeated])
+            source = self.expanded(source, [atom for atom in wanted.all if atom in source.repeated])
         if set(wanted.all) != set(source.axes.all):
             raise UnmodelledError("a map whose dimensions are images, or parts of it", list(source.shape))
         if wanted == source.axes:
@@ -127,7 +129,7 @@ class Importing:
             height=height, width=width, channels=channels,
         )  # fmt: skip
 
-    def _expanded(self, source: FeatureMap, atoms: Sequence[Atom]) -> FeatureMap:
+    def expanded(self, source: FeatureMap, atoms: Sequence[Atom]) -> FeatureMap:
         """With elements that were only meant to be repeated in memory as often."""
         times = extent(atoms)
         height, width, channels = source.axes.extents

@@ -15,7 +15,7 @@ from accelsim.errors import Mistake, UserError
 MAX_MODEL_BYTES = 2_000_000_000
 MAX_GRAPH_NODES = 20_000
 MAX_ATTRIBUTES = 200_000
-OLDEST_OPSET = 1
+OLDEST_OPSET = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +88,11 @@ def _ordered(graph: onnx.GraphProto) -> Iterable[tuple[int, onnx.NodeProto]]:
 
 
 def _needed(graph: onnx.GraphProto) -> Sequence[int]:
-    """Numbers of the nodes that an output of the graph depends on; all where it names none that is computed."""
+    """Numbers of the nodes that an output of the graph depends on; all where it names none that is computed,
+    or two nodes compute the same."""
     made_by = {name: number for number, node in enumerate(graph.node) for name in node.output if name}
     open_names = [each.name for each in graph.output if each.name in made_by]
-    if not open_names:
+    if not open_names or len(made_by) < sum(bool(name) for node in graph.node for name in node.output):
         return range(len(graph.node))
     found: set[int] = set()
     while open_names:

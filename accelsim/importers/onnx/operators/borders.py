@@ -6,13 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from accelsim.importers.onnx.constants import (
-    checked_shape,
-    integers,
-    known,
-    normalised,
-)
+from accelsim.importers.onnx.constants import checked_shape, integers, known
 from accelsim.importers.onnx.operators.node import Call, operator
+from accelsim.importers.onnx.shapes import normalised
 from accelsim.importers.onnx.tensors import (
     Axes,
     Dim,
@@ -82,7 +78,7 @@ def resize(call: Call) -> list[Tensor]:
     )
     rows, cols = fresh(height), fresh(width)
     dims = with_dim(with_dim(plain.dims, two[0], rows), two[1], cols)
-    return [FeatureMap(dims, row, Axes(rows, cols, plain.axes.channels), plain.batch)]
+    return [FeatureMap(dims, row, Axes(rows, cols, plain.axes.channels), plain.batch, plain.repeated)]
 
 
 def _two_dims(source: FeatureMap, place: int) -> list[int]:

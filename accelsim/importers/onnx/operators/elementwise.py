@@ -39,7 +39,7 @@ def _limits(call: Call) -> tuple[float | None, float | None]:
     found: list[float | None] = []
     for place, name in ((1, "min"), (2, "max")):
         given = call.optional(place)
-        if isinstance(given, Constant) and given.values is None:
+        if isinstance(given, Constant) and given.values is None and not given.shape:
             found.append(0.0)
             continue
         if given is None:
@@ -165,13 +165,24 @@ TWO_MAPS = {
 
 def _two(op: str) -> Operator:
     def function(call: Call) -> list[Tensor]:
-        return [folded_up(call, op, [each for each in call.inputs if each is not None])]
+        there = [each for each in call.inputs if each is not None]
+        if call.importing.opset < 7 and "axis" in call.attributes:
+            there[1] = _from_axis(call, there[0], there[1])
+        return [folded_up(call, op, there)]
 
     return function
 
 
 for _row, _names in TWO_MAPS.items():
     OPERATORS.update(dict.fromkeys(_names, _two(_row)))
+
+
+def _from_axis(call: Call, first: Tensor, second: Tensor) -> Tensor:
+    """A constant whose first dimension is this one of a map, as old opsets have it."""
+    rank, axis = len(first.shape), call.axis(0, len(first.shape))
+    if not isinstance(second, Constant) or axis + len(second.shape) > rank:
+        raise UnmodelledError("a constant that lies along dimensions of the map", list(second.shape))
+    return replace(second, shape=(*second.shape, *(1,) * (rank - axis - len(second.shape))))
 
 
 def folded_up(call: Call, op: str, tensors: Sequence[Tensor]) -> FeatureMap:

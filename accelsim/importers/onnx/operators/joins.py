@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from accelsim.importers.onnx.importing import Importing
 from accelsim.importers.onnx.operators.node import Call, operator
 from accelsim.importers.onnx.tensors import (
     Atom,
@@ -25,7 +26,10 @@ def concat(call: Call) -> list[Tensor]:
     maps = [each for each in there if isinstance(each, FeatureMap)]
     axis = call.axis(0, len(maps[0].dims))
     there = [each for each in there if each.shape[axis : axis + 1] != (0,)]
-    parts = [_as_map(call, each, maps[0], axis) for each in there]
+    like = maps[0]
+    if like.repeated and len(maps) < len(there):
+        like = call.importing.expanded(like, [atom for dim in like.dims for atom in dim if atom in like.repeated])
+    parts = [_as_map(call, each, like, axis) for each in there]
     return [parts[0] if len(parts) == 1 else joined(call, parts, axis)]
 
 
@@ -79,9 +83,9 @@ def joined(call: Call, parts: Sequence[FeatureMap], axis: int) -> FeatureMap:
     first, importing = parts[0], call.importing
     if first.batch is not None and first.batch in first.dims[axis]:
         raise UnmodelledError("maps side by side, not images", list(first.shape))
-    parts = _alike(parts, axis)
+    parts = _in_memory(importing, _alike(parts, axis), axis)
     first = parts[0]
-    rest = [atom for place, dim in enumerate(first.dims) for atom in first.without_batch(dim) if place != axis]
+    rest = [atom for atom in first.axes.all if atom not in first.dims[axis]]
     where = _joins_along(parts, axis)
     if where is None:
         pixels = any(set(each.dims[axis]) & set(each.axes.pixels) for each in parts)
@@ -105,7 +109,19 @@ def joined(call: Call, parts: Sequence[FeatureMap], axis: int) -> FeatureMap:
     total = fresh(sum(extent(each.dims[axis]) for each in parts))
     axes = [first.axes.rows, first.axes.cols, first.axes.channels]
     axes[where] = (*total, *(atom for atom in axes[where] if atom not in first.dims[axis]))
-    return FeatureMap(with_dim(first.dims, axis, total), row, Axes(*axes), first.batch)
+    return FeatureMap(with_dim(first.dims, axis, total), row, Axes(*axes), first.batch, first.repeated)
+
+
+def _in_memory(importing: Importing, parts: Sequence[FeatureMap], axis: int) -> list[FeatureMap]:
+    """Maps whose elements are repeated in memory where not all of them only mean it."""
+    meant = set.intersection(*(set(each.repeated) for each in parts)) - {
+        atom for each in parts for atom in each.dims[axis]
+    }
+    found = []
+    for each in parts:
+        missing = [atom for dim in each.dims for atom in dim if atom in each.repeated and atom not in meant]
+        found.append(importing.expanded(each, missing) if missing else each)
+    return found
 
 
 def _alike(parts: Sequence[FeatureMap], axis: int) -> list[FeatureMap]:

@@ -6,13 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from accelsim.importers.onnx.constants import (
-    known,
-    slices_of,
-    split_sizes,
-)
+from accelsim.importers.onnx.constants import known
 from accelsim.importers.onnx.operators.joins import joined
 from accelsim.importers.onnx.operators.node import Call, operator
+from accelsim.importers.onnx.shapes import slices_of, split_sizes
 from accelsim.importers.onnx.tensors import (
     Atom,
     Axes,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
+from accelsim.importers.onnx.operators.elementwise import folded_up
 from accelsim.importers.onnx.operators.node import Call, listed, note_bits, operator
 from accelsim.importers.onnx.tensors import (
     Atom,
@@ -32,13 +33,11 @@ def gemm(call: Call) -> list[Tensor]:
         right = turned(right)
     if len(left.shape) != 2 or len(right.shape) != 2:
         raise UnmodelledError("two matrices", f"{list(left.shape)} by {list(right.shape)}")
-    made = matrix_product(call, left, right)
     beside = call.optional(2)
-    if isinstance(beside, FeatureMap):
-        from accelsim.importers.onnx.operators.elementwise import combined
-
-        return [combined(call, "add", [made, beside])]
-    return [made]
+    if isinstance(left, Constant) and isinstance(right, Constant):
+        return [folded_up(call, "add", [Constant((left.shape[0], right.shape[1])), call.map(2)])]
+    made = matrix_product(call, left, right)
+    return [folded_up(call, "add", [made, beside]) if isinstance(beside, FeatureMap) else made]
 
 
 def turned(value: Tensor) -> Tensor:
@@ -112,7 +111,7 @@ def with_weights(call: Call, source: FeatureMap, weights: Constant) -> FeatureMa
     axes = replace(source.axes, channels=channels)
     row = importing.row("matmul", [source.row], axes.extents, channels=outputs)
     note_bits(importing, row, weight_bits=weights.bits)
-    return FeatureMap((*source.dims[:-1], channels), row, axes, source.batch)
+    return FeatureMap((*source.dims[:-1], channels), row, axes, source.batch, source.repeated)
 
 
 def _whole(call: Call, source: FeatureMap, outputs: int, weights: Constant) -> FeatureMap:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from accelsim.importers.onnx.constants import reduced_axes
 from accelsim.importers.onnx.operators.elementwise import combined
 from accelsim.importers.onnx.operators.node import Call, listed, operator
+from accelsim.importers.onnx.shapes import reduced_axes
 from accelsim.importers.onnx.tensors import Atom, Dim, FeatureMap, Tensor, UnmodelledError, extent
 
 LARGEST = ("ReduceMax", "ReduceMin", "ArgMax", "ArgMin")
@@ -46,21 +46,21 @@ def reduced(call: Call, source: FeatureMap, axes: list[int], *, keep: bool, larg
 
 
 def _without(call: Call, source: FeatureMap, gone: set[Atom], *, largest: bool) -> FeatureMap:
+    """Rows and columns first, as a pool does; then channels of groups. Neither is moved to the other."""
     axes = source.axes
-    kept = tuple(atom for atom in axes.channels if atom not in gone)
-    whole = all(set(axis) <= gone or not set(axis) & gone for axis in (axes.rows, axes.cols))
-    if not whole or axes.channels[: len(kept)] != kept:
-        rest = tuple(atom for atom in axes.all if atom not in gone)
-        wanted = tuple(atom for atom in axes.all if atom in gone)
-        source = call.importing.ordered(source, wanted, (), rest)
-        axes, kept = source.axes, rest
+    if not all(set(axis) <= gone or not set(axis) & gone for axis in (axes.rows, axes.cols)):
+        over, beside = (tuple(atom for atom in axes.pixels if (atom in gone) is which) for which in (True, False))
+        source = call.importing.ordered(source, over, beside, axes.channels)
     if set(axes.pixels) & gone:
         source = _over_pixels(call, source, gone, largest=largest)
     axes = source.axes
-    if len(kept) == len(axes.channels):
+    kept, over = (tuple(atom for atom in axes.channels if (atom in gone) is which) for which in (False, True))
+    if not over:
         return source
-    op = "reduce_max" if largest else "reduce_sum"
+    if axes.channels[: len(kept)] != kept:
+        source = call.importing.ordered(source, axes.rows, axes.cols, (*kept, *over))
     after = replace(axes, channels=kept)
+    op = "reduce_max" if largest else "reduce_sum"
     row = call.importing.row(op, [source.row], after.extents, **listed(groups=extent(kept)))
     return replace(source, row=row, axes=after)
 
@@ -92,8 +92,11 @@ def over(call: Call, source: FeatureMap, atoms: Dim, op: str) -> FeatureMap:
     if source.batch is not None and source.batch in atoms:
         raise UnmodelledError("a norm of each image", list(source.shape))
     channels = source.axes.channels
-    outside = channels[: len(channels) - len(atoms)]
-    if set(channels[len(outside) :]) != set(atoms) or len(channels) < len(atoms):
+    outside = tuple(atom for atom in channels if atom not in atoms)
+    if set(atoms) <= set(channels):
+        if channels[: len(outside)] != outside:
+            source = call.importing.ordered(source, source.axes.rows, source.axes.cols, (*outside, *atoms))
+    else:
         pixels = tuple(atom for dim in source.dims for atom in dim if atom not in atoms and atom is not source.batch)
         outside = ()
         source = call.importing.ordered(source, pixels, (), atoms)

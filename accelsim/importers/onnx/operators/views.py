@@ -6,13 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 
-from accelsim.importers.onnx.constants import (
-    checked_shape,
-    integers,
-    new_shape,
-    transposed,
-)
+from accelsim.importers.onnx.constants import checked_shape, integers
 from accelsim.importers.onnx.operators.node import Call, images_of, operator
+from accelsim.importers.onnx.shapes import new_shape, transposed
 from accelsim.importers.onnx.tensors import (
     Atom,
     Axes,

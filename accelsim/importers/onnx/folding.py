@@ -1,0 +1,316 @@
+"""What is computed from constants alone: a list of a few operators of our own, each bounded, and nothing else.
+
+A constant that is large, or whose values are not in the file, still has a shape, and that is followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import ceil, isfinite, prod
+from typing import Any
+
+import numpy as np
+import onnx
+
+from accelsim.importers.onnx.attributes import Attributes
+from accelsim.importers.onnx.constants import INTEGER_BITS, TYPES, checked_shape, integers, known, of, tensor_value
+from accelsim.importers.onnx.shapes import new_shape, normalised, reduced_axes, slices_of, split_sizes, transposed
+from accelsim.importers.onnx.tensors import MAX_KNOWN, Constant, Tensor, UnmodelledError, Values
+
+
+def folded(node: onnx.NodeProto, inputs: Sequence[Tensor | None], opset: int) -> list[Tensor] | None:
+    """The outputs of a node that has to do with constants alone; None where it has to do with maps.
+
+    Raises UnmodelledError where it is no operator of this list.
+    """
+    found = Attributes(node)
+    if node.op_type == "Constant":
+        return [_constant(node, found)]
+    there = [each for each in inputs if each is not None]
+    if node.op_type in ("Shape", "Size") and there:
+        return [_shape_of(node, there[0], found)]
+    if node.op_type == "ConstantOfShape":
+        return [_of_shape(there[0], found)]
+    if not there or not all(isinstance(each, Constant) for each in there):
+        return None
+    constants = [each if isinstance(each, Constant) else None for each in inputs]
+    if node.op_type not in FOLDED:
+        raise UnmodelledError("constants that can be computed (docs/onnx.md)", f"{node.op_type} of constants")
+    try:
+        return list(FOLDED[node.op_type](constants, found, opset, len(node.output)))
+    except (ValueError, TypeError, IndexError, OverflowError, ZeroDivisionError):
+        raise UnmodelledError("constants that fit each other", f"{node.op_type} of {_shapes(there)}") from None
+
+
+def _shapes(values: Sequence[Tensor]) -> str:
+    return " and ".join(str(list(each.shape)) for each in values[:4])
+
+
+def _constant(node: onnx.NodeProto, found: Attributes) -> Constant:
+    del node
+    for each in found.there("value", "value_int", "value_ints", "value_float", "value_floats"):
+        value = found.raw(each)
+        if each == "value":
+            return tensor_value(value)
+        return of(np.array(value, dtype=np.int64 if "int" in each else np.float32))
+    raise UnmodelledError("a constant of numbers", "another")
+
+
+def _shape_of(node: onnx.NodeProto, value: Tensor, found: Attributes) -> Constant:
+    if node.op_type == "Size":
+        return of(np.array(prod(value.shape), dtype=np.int64))
+    start, end = found.integer("start", 0), found.integer("end", len(value.shape))
+    return of(np.array(value.shape[slice(start, end)], dtype=np.int64))
+
+
+def _of_shape(shape: Tensor, found: Attributes) -> Constant:
+    dims = checked_shape(integers(shape, "a shape"))
+    fill = found.raw("value")
+    value: Values = np.zeros(1, dtype=np.float32)
+    if fill is not None:
+        given = tensor_value(fill).values
+        if given is None or given.size != 1:
+            raise UnmodelledError("one number to fill a constant with", "another")
+        value = given
+    return Constant(dims, np.full(dims, value.ravel()[0]) if 0 < prod(dims) <= MAX_KNOWN else None)
+
+
+Inputs = list[Constant | None]
+Fold = Callable[[Inputs, Attributes, int, int], Sequence[Constant]]
+
+
+def _values(inputs: Inputs) -> list[Values] | None:
+    """Those of all inputs that are there; None where some are not known."""
+    found = [each.values for each in inputs if each is not None]
+    return [each for each in found if each is not None] if all(each is not None for each in found) else None
+
+
+def _result(shape: Sequence[int], inputs: Inputs, compute: Callable[[list[Values]], Values]) -> list[Constant]:
+    """A constant of a shape; with values, where they are few and those of the inputs are known."""
+    dims, values = checked_shape(shape), _values(inputs)
+    bits = inputs[0].bits if inputs[0] is not None else None
+    if values is None or prod(dims) > MAX_KNOWN or any(each.dtype.kind not in "biuf" for each in values):
+        return [Constant(dims, bits=bits)]
+    with np.errstate(all="ignore"):
+        computed = np.asarray(compute(values))
+    return [Constant(dims, computed.reshape(dims), bits)]
+
+
+def _elementwise(compute: Callable[..., Any]) -> Fold:
+    def fold(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[Constant]:
+        del found, opset, outputs
+        there = [each for each in inputs if each is not None]
+        shape = np.broadcast_shapes(*(each.shape for each in there))
+        return _result(shape, inputs, lambda values: compute(*values))
+
+    return fold
+
+
+def _same(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[Constant]:
+    del found, opset, outputs
+    zero = inputs[2].bits if len(inputs) > 2 and inputs[2] is not None else None
+    first = _first(inputs)
+    return [Constant(first.shape, first.values, first.bits or zero)]
+
+
+def _cast(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[Constant]:
+    del opset, outputs
+    first, kind = _first(inputs), found.integer("to", 1)
+    bits = INTEGER_BITS.get(kind) or first.bits
+    if kind not in TYPES or first.values is None or first.values.dtype.kind not in "biuf":
+        return [Constant(first.shape, None, bits)]
+    whole = np.issubdtype(TYPES[kind], np.integer)
+    if whole and not np.all(np.isfinite(first.values)):
+        return [Constant(first.shape, None, bits)]
+    with np.errstate(all="ignore"):
+        return [Constant(first.shape, first.values.astype(TYPES[kind]), bits)]
+
+
+def _shape_only(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[Constant]:
+    del found, opset, outputs
+    return [Constant(_first(inputs).shape)]
+
+
+def _first(inputs: Inputs) -> Constant:
+    if not inputs or inputs[0] is None:
+        raise UnmodelledError("an input", "none")
+    return inputs[0]
+
+
+def _divided(first: Values, second: Values) -> Values:
+    if first.dtype.kind in "iu" and second.dtype.kind in "iu":
+        quotient = np.abs(first) // np.abs(second)
+        return np.asarray(np.where((first < 0) != (second < 0), -quotient, quotient))
+    return np.asarray(first / second)
+
+
+def _range(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[Constant]:
+    del found, opset, outputs
+    start, stop, step = (known(each or Constant(()), "a range").ravel()[0] for each in inputs)
+    if not all(isfinite(float(each)) for each in (start, stop, step)) or step == 0:
+        raise ValueError
+    count = max(0, ceil((float(stop) - float(start)) / float(step)))
+    shape = checked_shape((count,))
+    if count > MAX_KNOWN:
+        return [Constant(shape)]
+    return [Constant(shape, np.asarray(start + np.arange(count) * step).astype(start.dtype))]
+
+
+def _transpose(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[Constant]:
+    del opset, outputs
+    shape = _first(inputs).shape
+    order = transposed(shape, found.integers("perm"))
+    return _result([shape[each] for each in order], inputs, lambda values: values[0].transpose(order))
+
+
+def _reshaped(op: str) -> Fold:
+    def fold(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[Constant]:
+        del opset, outputs
+        shape = new_shape(op, _first(inputs).shape, inputs[1:], found)
+        return _result(shape, inputs[:1], lambda values: values[0].reshape(shape))
+
+    return fold
+
+
+def _concat(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[Constant]:
+    del opset, outputs
+    shapes = [each.shape for each in inputs if each is not None]
+    axis = normalised([found.integer("axis", 0)], len(shapes[0]))[0]
+    if any(shape[:axis] + shape[axis + 1 :] != shapes[0][:axis] + shapes[0][axis + 1 :] for shape in shapes):
+        raise ValueError
+    shape = (*shapes[0][:axis], sum(each[axis] for each in shapes), *shapes[0][axis + 1 :])
+    return _result(shape, inputs, lambda values: np.concatenate(values, axis))
+
+
+def _slice(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[Constant]:
+    del opset, outputs
+    shape = _first(inputs).shape
+    taken = slices_of(shape, inputs[1:], found)
+    dims = [len(taken[place]) if place in taken else size for place, size in enumerate(shape)]
+
+    def compute(values: list[Values]) -> Values:
+        result = values[0]
+        for place, indices in taken.items():
+            result = result.take(list(indices), axis=place)
+        return result
+
+    return _result(dims, inputs[:1], compute)
+
+
+def _gather(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[Constant]:
+    del opset, outputs
+    data, index = _first(inputs), inputs[1] or Constant(())
+    axis = normalised([found.integer("axis", 0)], len(data.shape))[0]
+    shape = (*data.shape[:axis], *index.shape, *data.shape[axis + 1 :])
+    return _result(shape, [data, index], lambda values: values[0].take(values[1].astype(np.int64), axis))
+
+
+def _gathered(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[Constant]:
+    del found, opset, outputs
+    return [Constant((inputs[1] or Constant(())).shape)]
+
+
+def _expand(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[Constant]:
+    del found, opset, outputs
+    wanted = checked_shape(integers(inputs[1] or Constant(()), "a shape"))
+    shape = np.broadcast_shapes(_first(inputs).shape, wanted)
+    return _result(shape, inputs[:1], lambda values: np.broadcast_to(values[0], shape))
+
+
+def _tile(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[Constant]:
+    del found, opset, outputs
+    times = integers(inputs[1] or Constant(()), "repetitions")
+    shape = checked_shape([a * b for a, b in zip(_first(inputs).shape, times, strict=True)])
+    return _result(shape, inputs[:1], lambda values: np.tile(values[0], times))
+
+
+def _split(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[Constant]:
+    del opset
+    data = _first(inputs)
+    axis = normalised([found.integer("axis", 0)], len(data.shape))[0]
+    sizes = split_sizes(data.shape[axis], outputs, inputs[1:], found)
+    made, start = list[Constant](), 0
+    for size in sizes:
+        shape, low = (*data.shape[:axis], size, *data.shape[axis + 1 :]), start
+        made += _result(shape, [data], lambda v, low=low, size=size: v[0].take(range(low, low + size), axis))  # type: ignore[misc]
+        start += size
+    return made
+
+
+def _matmul(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[Constant]:
+    del found, opset, outputs
+    left, right = (each.shape for each in inputs if each is not None)
+    if len(left) < 2 or len(right) < 2 or left[-1] != right[-2]:
+        raise ValueError
+    return [Constant(checked_shape((*np.broadcast_shapes(left[:-2], right[:-2]), left[-2], right[-1])))]
+
+
+def _reduced(compute: Callable[..., Any]) -> Fold:
+    def fold(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[Constant]:
+        del opset, outputs
+        shape = _first(inputs).shape
+        axes = reduced_axes(shape, inputs[1:], found)
+        keep = bool(found.integer("keepdims", 1))
+        dims = [1 if place in axes else size for place, size in enumerate(shape) if keep or place not in axes]
+        return _result(dims, inputs[:1], lambda values: compute(values[0], axis=tuple(axes), keepdims=keep))
+
+    return fold
+
+
+FOLDED: dict[str, Fold] = {
+    **dict.fromkeys(("Identity", "Dropout", "QuantizeLinear", "DequantizeLinear"), _same),
+    "Cast": _cast,
+    "CastLike": _same,
+    "Range": _range,
+    "Transpose": _transpose,
+    **{op: _reshaped(op) for op in ("Reshape", "Flatten", "Squeeze", "Unsqueeze")},
+    "Concat": _concat,
+    "Slice": _slice,
+    "Gather": _gather,
+    "GatherElements": _gathered,
+    "Expand": _expand,
+    "Tile": _tile,
+    "Split": _split,
+    "MatMul": _matmul,
+    "Where": _elementwise(np.where),
+    "Add": _elementwise(np.add),
+    "Sub": _elementwise(np.subtract),
+    "Mul": _elementwise(np.multiply),
+    "Div": _elementwise(_divided),
+    "Mod": _elementwise(np.mod),
+    "Pow": _elementwise(lambda base, power: np.power(base.astype(np.float64), power).astype(base.dtype)),
+    "Neg": _elementwise(np.negative),
+    "Abs": _elementwise(np.abs),
+    "Sqrt": _elementwise(np.sqrt),
+    "Reciprocal": _elementwise(np.reciprocal),
+    "Exp": _elementwise(np.exp),
+    "Log": _elementwise(np.log),
+    "Sin": _elementwise(np.sin),
+    "Cos": _elementwise(np.cos),
+    "Erf": _shape_only,
+    "Tanh": _shape_only,
+    "Sigmoid": _shape_only,
+    "Relu": _elementwise(lambda values: np.maximum(values, 0)),
+    "Sign": _elementwise(np.sign),
+    "Floor": _elementwise(np.floor),
+    "Ceil": _elementwise(np.ceil),
+    "Round": _elementwise(np.round),
+    "Not": _elementwise(np.logical_not),
+    "IsNaN": _elementwise(np.isnan),
+    "And": _elementwise(np.logical_and),
+    "Or": _elementwise(np.logical_or),
+    "Equal": _elementwise(np.equal),
+    "Less": _elementwise(np.less),
+    "LessOrEqual": _elementwise(np.less_equal),
+    "Greater": _elementwise(np.greater),
+    "GreaterOrEqual": _elementwise(np.greater_equal),
+    "Max": _elementwise(lambda *values: np.maximum.reduce(np.broadcast_arrays(*values))),
+    "Min": _elementwise(lambda *values: np.minimum.reduce(np.broadcast_arrays(*values))),
+    "Sum": _elementwise(lambda *values: np.add.reduce(np.broadcast_arrays(*values))),
+    "ReduceProd": _reduced(np.prod),
+    "ReduceSum": _reduced(np.sum),
+    "ReduceMax": _reduced(np.max),
+    "ReduceMin": _reduced(np.min),
+    "ReduceMean": _reduced(np.mean),
+}
+"""Operators on constants, by the name that ONNX gives them."""

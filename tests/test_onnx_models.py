@@ -1,0 +1,132 @@
+"""Are models that people bring what they say: MACs, weights, the shape of every tensor, and what they compute?"""
+
+from __future__ import annotations
+
+import csv
+import time
+import zipfile
+from pathlib import Path
+
+import onnx
+import pytest
+
+from accelsim.check.execute import check_network
+from accelsim.config.load import load_machine
+from accelsim.errors import UserError
+from accelsim.importers.onnx import read, taken
+from accelsim.importers.onnx.model import read_graph
+from accelsim.network.graph import Network
+from accelsim.run.define import build_network
+
+DATA = Path(__file__).parent / "data" / "onnx"
+MODELS, SMALL, HOSTILE = (zipfile.ZipFile(DATA / f"{name}.zip") for name in ("models", "small", "hostile"))
+COUNTED = {row["file"]: row for row in csv.DictReader((DATA / "models.csv").read_text(encoding="utf-8").splitlines())}
+RECURRENT = "silero_vad_16k_sequence.onnx"
+EXPECTED = [name for name in COUNTED if name != RECURRENT]
+
+REFUSED = {
+    "dynamic_hw.onnx": "dynamic_hw.onnx:0: 'x': expected a shape that is known but for the images "
+    "(--input-shape NAME=1x3x224x224), got ['N', 3, 'H', 'W']",
+    "flatten_nonbatch.onnx": "flatten_nonbatch.onnx:3: Gemm 'y': expected two matrices, got [512] by [512, 10]",
+}
+"""Of the small ones; the second is none that ONNX allows."""
+
+
+def unpacked(archive: zipfile.ZipFile, name: str, folder: Path) -> Path:
+    return Path(archive.extract(name, folder))
+
+
+def network(path: Path) -> Network:
+    return build_network(read(path, path.name))[1]
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_model_has_the_macs_and_weights_that_were_counted(name: str, tmp_path: Path) -> None:
+    path = unpacked(MODELS, name, tmp_path)
+    begin = time.process_time()
+    found = network(path)
+    assert time.process_time() - begin < 20
+    row = COUNTED[name]
+    assert found.weights == int(row["conv_gemm_weights"])
+    if row["macs"]:
+        assert found.macs * found.batch == int(row["macs"])
+
+
+def test_a_recurrent_model_is_refused_by_its_operator(tmp_path: Path) -> None:
+    expected = "expected an operator that can be modelled (docs/onnx.md), got 'LSTM'"
+    assert mistakes(unpacked(MODELS, RECURRENT, tmp_path)) == [f"{RECURRENT}:63: LSTM '/recurrent/LSTM': {expected}"]
+
+
+@pytest.mark.parametrize("name", [*EXPECTED, *(name for name in SMALL.namelist() if name not in REFUSED)])
+def test_every_tensor_has_the_shape_that_onnx_infers(name: str, tmp_path: Path) -> None:
+    path = unpacked(MODELS if name in EXPECTED else SMALL, name, tmp_path)
+    importing, refusals = taken(read_graph(path, name), name, {}, batched=True)
+    assert not refusals
+    inferred = onnx.shape_inference.infer_shapes(onnx.load(path), data_prop=True).graph
+    compared = 0
+    for each in (*inferred.value_info, *inferred.output):
+        dims = [dim.dim_value for dim in each.type.tensor_type.shape.dim]
+        if each.name in importing.values and min(dims, default=1) > 0 and each.type.tensor_type.HasField("shape"):
+            assert list(importing.values[each.name].shape) == dims, each.name
+            compared += 1
+    assert compared
+
+
+@pytest.mark.parametrize("name", SMALL.namelist())
+def test_a_small_obstacle_is_computed_as_it_should_be(name: str, tmp_path: Path) -> None:
+    """Or refused, where it is not known, or no valid graph."""
+    path = unpacked(SMALL, name, tmp_path)
+    if name in REFUSED:
+        with pytest.raises(UserError) as error:
+            network(path)
+        assert [str(each) for each in error.value.mistakes] == [REFUSED[name]]
+        return
+    found = network(path)
+    if found.macs < 1 << 24 and "blowup" not in name:
+        assert check_network(found, load_machine("edge", ())) == []
+
+
+HOSTILE_MESSAGES = {
+    "onnx_20000_equal_names": "0: layers: expected 10000 or fewer values, got 20000",
+    "onnx_clip_text": "1: Clip 'y': expected numbers for bounds, got text",
+    "onnx_escape_codes": "1: Foo\\x1b[31mRED 'y': expected an operator of ONNX, got 'Foo\\x1b[31mRED'",
+    "onnx_pad_empty_value": "0: graph: expected nodes that compute something, got none",
+    "onnx_reads_another_file": "1: If 'z': expected an operator without a graph inside, got If",
+    "onnx_reshape_nan": "1: Reshape 'y': expected a list of numbers for a shape, got others",
+    "onnx_reshape_text": "1: Reshape 'y': expected numbers for a shape, got text",
+    "onnx_split_of_zero_channels": "1: Conv 'c': expected weights that fit 4 channels, got [0, 4, 3, 3] in 1 groups",
+    "onnx_squeeze_inf": "1: Squeeze 'y': expected a list of numbers for axes, got others",
+    "onnx_unsqueeze_twice": "1: Unsqueeze 'y': expected axes of 6 dimensions, each once, got [0, 0]",
+}
+"""What is said of a file; the others do harm only in nodes that no output needs."""
+
+
+def mistakes(path: Path) -> list[str]:
+    try:
+        network(path)
+    except UserError as error:
+        return [str(each) for each in error.mistakes]
+    return []
+
+
+@pytest.mark.parametrize("name", HOSTILE.namelist())
+def test_a_hostile_model_is_refused_in_one_line_or_does_no_harm(name: str, tmp_path: Path) -> None:
+    path = unpacked(HOSTILE, name, tmp_path)
+    begin = time.process_time()
+    wanted = HOSTILE_MESSAGES.get(path.stem)
+    assert mistakes(path) == ([] if wanted is None else [f"{name}:{wanted}"])
+    assert time.process_time() - begin < 20
+
+
+@pytest.mark.parametrize("name", HOSTILE.namelist())
+def test_nor_does_it_where_every_node_is_needed(name: str, tmp_path: Path) -> None:
+    """All that nodes give is an output of the graph, so that none is left out."""
+    path = unpacked(HOSTILE, name, tmp_path)
+    model = onnx.load(path, load_external_data=False)
+    names = dict.fromkeys(name for node in model.graph.node for name in node.output if name)
+    del model.graph.output[:]
+    model.graph.output.extend(onnx.helper.make_empty_tensor_value_info(each) for each in names)
+    path.write_bytes(model.SerializeToString())
+    begin = time.process_time()
+    assert len(mistakes(path)) <= 3
+    assert time.process_time() - begin < 20
