@@ -235,8 +235,7 @@ class Executor:
         self, index: int, command: Compute, node: Node, operands: dict[Tile, Values], position: int
     ) -> tuple[Region, Values] | None:
         """What a piece reads of an input that is not under a window; None where no tile of its is there."""
-        place = self.lowered.maps.by_name[node.inputs[position]]
-        if not any(tile.tensor is place.tensor for tile in operands):
+        if all(tile.tensor is not self.lowered.maps.by_name[node.inputs[position]].tensor for tile in operands):
             return None
         whole = Range(0, node.sizes[position].channels)
         bounds, image = self._input(index, command, position, node, operands, whole)
