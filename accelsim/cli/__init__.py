@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from accelsim.cli.loudness import apply_loudness
 from accelsim.cli.parser import parse
 from accelsim.cli.streams import sound_streams
-from accelsim.errors import Mistake, UserError
+from accelsim.errors import DeadlockError, Mistake, UserError
 
 FINE, CHECK_FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
@@ -30,6 +30,9 @@ def _run(argv: Sequence[str]) -> int:
     except UserError as error:
         for mistake in error.mistakes:
             print(mistake, file=sys.stderr)
+        return MISTAKE
+    except DeadlockError as error:
+        print(Mistake("command-line", 0, "machine", "one that comes to an end", str(error)), file=sys.stderr)
         return MISTAKE
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -42,6 +42,11 @@ TIMINGS: dict[str, str] = {
 }
 _ZERO_UNLESS_GIVEN = ("t_rtrs", "t_ppd", "t_aad", "t_wckpst")
 _AS_ANOTHER = {"t_rcd_wr": "t_rcd", "t_rp_all": "t_rp", "t_rp_refresh": "t_rp", "t_ccd_l_wr": "t_ccd_l"}
+MOST_BANKS = 4096
+"""Banks of a channel, over all ranks."""
+MOST_BYTES = 1 << 48
+MOST_CLOCKS = 1 << 28
+"""Clocks between refreshes; all other timings are shorter."""
 MAPPED = ("row", "bank", "bankgroup", "column", "rank", "pseudochannel", "channel")
 
 
@@ -258,7 +263,27 @@ def broken_rules(device: IdealDevice | CommandDevice) -> Iterator[tuple[KeyPath,
     for key, value in device.timing.items():
         if key.endswith("_nck") and value != int(value):
             yield ("timing", key), "a whole number of clocks", str(value)
-    if not device.clocks("t_refi") > device.clocks("t_rfc"):
-        yield ("timing",), "t_refi above t_rfc", "clocks for nothing but refresh"
+    yield from _broken_sizes(parts)
+    yield from _broken_refresh(device)
     if min(device.clocks("t_rcd"), device.clocks("t_rcd_wr")) <= device.clocks("t_aad"):
         yield ("timing",), "t_rcd and t_rcd_wr above t_aad", "a row accessed before it is open"
+
+
+def _broken_sizes(parts: Organisation) -> Iterator[tuple[KeyPath, str, str]]:
+    banks = parts.ranks * parts.pseudo_channels * parts.bank_groups * parts.banks_per_group
+    if banks > MOST_BANKS:
+        yield ("organisation",), f"at most {MOST_BANKS} banks in a channel", str(banks)
+    size = parts.channels * banks * parts.rows * parts.columns * parts.bus_width_bits // 8
+    if size > MOST_BYTES:
+        yield ("organisation",), "at most 2^48 bytes in all", str(size)
+
+
+def _broken_refresh(device: CommandDevice) -> Iterator[tuple[KeyPath, str, str]]:
+    """Time for work between refreshes, which is there where all other timings together are shorter."""
+    interval = device.clocks("t_refi")
+    names = {key.rpartition("_")[0] for key in device.timing} - {"t_refi"}
+    others = sum(device.clocks(name) for name in names) + device.organisation.ranks
+    if interval <= others:
+        yield ("timing",), f"t_refi above all other timings together, which take {others} clocks", f"{interval} clocks"
+    elif interval > MOST_CLOCKS:
+        yield ("timing",), f"t_refi of at most {MOST_CLOCKS} clocks", f"{interval} clocks"

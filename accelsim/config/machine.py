@@ -12,8 +12,10 @@ from accelsim.config.dram import DramDevice, broken_rules
 from accelsim.config.energy_table import EnergyTable
 from accelsim.config.schema import Bits, Count, Name, Positive, PositiveNumber, Section, has_key
 from accelsim.config.strict_yaml import KeyPath
-from accelsim.units import ceil_div
+from accelsim.units import ClockRatio, ceil_div
 
+MOST_APART = 1_000_000
+"""Times that the clock of the array may be that of DRAM commands, or the other way round."""
 Lanes = Annotated[int, Field(gt=0, le=1 << 16)]
 
 
@@ -71,7 +73,9 @@ class Dma(Section):
     """The two DMA engines, one in and one out."""
 
     setup_cycles: Count = Field(description="clocks to set up a descriptor")
-    max_outstanding_bursts: Positive = Field(description="bursts in flight of one engine")
+    max_outstanding_bursts: Annotated[int, Field(gt=0, le=1 << 20)] = Field(
+        description="bursts in flight of one engine"
+    )
     scatter: bool = Field(True, description="stores may scatter channels; false: shuffles are explicit copies")
 
 
@@ -98,10 +102,25 @@ class Machine(Section):
     )
 
 
+def _broken_clocks(machine: Machine) -> Iterator[tuple[KeyPath, str, str]]:
+    """Clocks of array and DRAM commands between which times can be counted in 64 bits."""
+    array_mhz, dram_mhz = machine.array.clock_mhz, machine.dram.clock_mhz
+    if machine.dram.kind != "command":
+        return
+    ratio = ClockRatio.of(array_mhz, dram_mhz)
+    if not 1 / MOST_APART <= array_mhz / dram_mhz <= MOST_APART:
+        expected = f"within {MOST_APART:,} times the DRAM's, which is {dram_mhz}"
+        yield ("array", "clock_mhz"), expected, str(array_mhz)
+    elif max(ratio.array_clocks, ratio.other_clocks) >= 1 << 62:
+        expected = f"fewer digits, or a simpler ratio to the DRAM's, which is {dram_mhz}"
+        yield ("array", "clock_mhz"), expected, str(array_mhz)
+
+
 def inconsistencies(machine: Machine) -> Iterator[tuple[KeyPath, str, str]]:
     """(key, expected, got) of values that are fine alone and not together."""
     for key, expected, got in broken_rules(machine.dram):
         yield ("dram", *key), expected, got
+    yield from _broken_clocks(machine)
     array, accumulator = machine.array, machine.sram.accumulator
     if machine.energy.dram_by == "command" and machine.dram.kind != "command":
         yield ("energy", "dram_by"), "byte or auto, as the DRAM device has no commands", "command"

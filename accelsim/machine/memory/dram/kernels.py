@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from types import ModuleType
+from importlib import import_module
 
 from accelsim.machine.memory.dram.kernel import controller as plain
 
 try:
-    from accelsim.machine.memory.dram import compiled
+    fastest = import_module("accelsim.machine.memory.dram.compiled")
 except ImportError:
-    fastest: ModuleType = plain
-else:
-    fastest = compiled
+    fastest = plain
 
 __all__ = ["fastest", "plain"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from accelsim.config.dram import CommandDevice
 from accelsim.errors import DeadlockError
 from accelsim.machine.memory.dram import kernels
@@ -15,7 +17,7 @@ from accelsim.units import ClockRatio
 
 NEVER = 1 << 62
 LAST_CLOCK = 1 << 60
-"""The last clock of a DRAM; a run that takes longer is refused."""
+"""The last clock of array and DRAM that is played."""
 
 
 class Dram:
@@ -29,6 +31,7 @@ class Dram:
     ) -> None:
         parts = device.organisation
         self.device = device
+        self.last_clock = LAST_CLOCK
         self.kernel = kernels.plain if plain else kernels.fastest
         self.controller: Controller = self.kernel.Controller(
             parts.channels,
@@ -59,18 +62,18 @@ class Dram:
         found: list[Progress] = []
         while not found and controller.clock < until and controller.waiting:
             found = controller.advance(until)
-            if controller.stuck >= 0 or controller.clock > LAST_CLOCK:
+            if controller.stuck >= 0 or controller.clock > self.last_clock:
                 raise DeadlockError(self._standstill())
         return found
 
     def _standstill(self) -> str:
-        controller = self.controller
+        controller, name = self.controller, self.device.device
         if controller.stuck < 0:
-            return f"DRAM {self.device.device} has bursts to serve at its clock {controller.clock}, which is too far"
+            return f"DRAM {name} has bursts to serve at its clock {self.last_clock}, the last that is played"
         reads, writes = controller.channels[controller.stuck].queues.size
         return (
-            f"channel {controller.stuck} of DRAM {self.device.device} stands still at its clock {controller.clock}: "
-            f"{reads} reads and {writes} writes wait for refreshes, which leave them no time"
+            f"DRAM {name} stands still at its clock {controller.clock}: {reads} reads and {writes} writes of channel "
+            f"{controller.stuck} wait for refreshes to end, which leave them no time"
         )
 
     @property
@@ -131,6 +134,7 @@ class CommandMemory:
         self.bus_spans = self.dram.bus_spans
         self._clocks = ClockRatio.of(array_mhz, device.clock_mhz)
         self._burst_bytes = device.burst_bytes
+        self.dram.last_clock = min(LAST_CLOCK, self._clocks.from_array(LAST_CLOCK))
 
     @property
     def busy_clocks(self) -> int:
@@ -147,12 +151,16 @@ class CommandMemory:
         bursts = sum(block.bursts(self._burst_bytes) for block in request.blocks)
         if not bursts:
             raise ValueError("a request without bursts")
+        if self._clocks.from_array(cycle) > self.dram.last_clock:
+            raise DeadlockError(
+                f"DRAM {self.dram.device.device} is asked at clock {cycle}, after the last that is played"
+            )
         self.dram.controller.begin(request.requester, blocks, bursts, cycle)
         return None
 
     def advance(self, cycle: float) -> list[Progress]:
         """See `Memory`."""
-        return self.dram.advance(NEVER if cycle == float("inf") else self._clocks.from_array(int(cycle)) + 1)
+        return self.dram.advance(NEVER if cycle == math.inf else min(NEVER, self._clocks.from_array(int(cycle)) + 1))
 
     def counts(self, cycle: int) -> DramCounts:
         """See `Memory`."""

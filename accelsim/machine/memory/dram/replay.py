@@ -12,6 +12,9 @@ from accelsim.machine.memory.dram.address import Numbers
 from accelsim.machine.memory.dram.memory import NEVER, Dram
 from accelsim.machine.memory.dram.statistics import energy_pj
 
+MOST_AHEAD = 1 << 18
+"""Bursts of a trace that its requester knows ahead."""
+
 
 def play_trace(
     device: CommandDevice, directions: Numbers, addresses: Numbers, *, plain: bool = False
@@ -36,8 +39,13 @@ def play_trace(
 def played(dram: Dram, directions: Numbers, addresses: Numbers) -> Dram:
     """The DRAM after one requester without a window has sent these bursts. Raises DeadlockError."""
     requester = dram.add_requester(0, 1, (0, 0))
-    blocks = _blocks(directions, addresses // dram.device.burst_bytes, dram.device.burst_bytes)
-    dram.controller.begin(requester, blocks.reshape(-1).data, len(addresses), 0)
+    size = dram.device.burst_bytes
+    for begin in range(0, len(addresses), MOST_AHEAD):
+        piece = slice(begin, begin + MOST_AHEAD)
+        blocks = _blocks(directions[piece], addresses[piece] // size, size)
+        dram.controller.begin(requester, blocks.reshape(-1).data, len(addresses[piece]), 0)
+        while not any(progress.issued is not None for progress in dram.advance(NEVER)):
+            pass
     while dram.controller.waiting:
         dram.advance(NEVER)
     return dram

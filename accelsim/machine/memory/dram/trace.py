@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
 from itertools import repeat
 from pathlib import Path
 from typing import BinaryIO
@@ -13,10 +14,12 @@ import numpy.typing as npt
 
 from accelsim.errors import Mistake, UserError, shorten
 
-MAX_TRACE_BYTES = 1 << 28
+MAX_TRACE_BYTES = 1 << 27
 MAX_MISTAKES = 10
+ADDRESSES = 1 << 48
+PIECE_BYTES = 1 << 22
 
-_LINE = rb"[ \t]*+(?:[RW][ \t]++(?:0x[0-9a-fA-F]{1,12}|0|[1-9][0-9]{0,13})[ \t]*+)?\r?"
+_LINE = rb"[ \t]*+(?:[RW][ \t]++(?:0x[0-9a-fA-F]{1,12}|0|[1-9][0-9]{0,14})[ \t]*+)?\r?"
 _LINES = re.compile(rb"(?:" + _LINE + rb"\n)*+" + _LINE)
 _ONE = re.compile(_LINE)
 
@@ -43,22 +46,40 @@ def read_trace(path: str) -> tuple[Numbers, Numbers]:
         raise UserError([Mistake(path, 0, "trace", f"at most {MAX_TRACE_BYTES} bytes", "more")])
     if not _LINES.fullmatch(text):
         raise UserError(_mistakes(path, text))
-    words = text.split()
-    if not words:
+    pieces = [_bursts(piece) for piece in _pieces(text)]
+    directions, addresses = map(np.concatenate, zip(*pieces, strict=True))
+    if not len(addresses):
         raise UserError([Mistake(path, 0, "trace", "a burst or more, such as R 0x1000", "none")])
-    directions = np.array(words[::2]) == b"W"
-    return directions.astype(np.int64), np.array(list(map(int, words[1::2], repeat(0))), dtype=np.int64)
+    if addresses.max() >= ADDRESSES:
+        raise UserError(_mistakes(path, text))
+    return directions, addresses
 
 
 def _read(file: BinaryIO) -> bytes:
     return file.read(MAX_TRACE_BYTES + 1)
 
 
+def _pieces(text: bytes) -> Iterator[bytes]:
+    """The text in pieces of whole lines, as words take much more space than text."""
+    begin = 0
+    while begin < len(text) or not begin:
+        end = text.find(b"\n", begin + PIECE_BYTES) + 1 or len(text) + 1
+        yield text[begin:end]
+        begin = end
+
+
+def _bursts(text: bytes) -> tuple[Numbers, Numbers]:
+    """(1 for each write and 0 for each read, byte addresses) of lines that are all right."""
+    words = text.split()
+    addresses = np.array(list(map(int, words[1::2], repeat(0))), dtype=np.int64)
+    return (np.array(words[::2]) == b"W").astype(np.int64), addresses
+
+
 def _mistakes(path: str, text: bytes) -> list[Mistake]:
     """The first lines that are no bursts."""
     found = []
     for number, line in enumerate(text.split(b"\n"), 1):
-        if not _ONE.fullmatch(line):
+        if not _ONE.fullmatch(line) or (line.strip() and int(line.split()[1], 0) >= ADDRESSES):
             got = shorten(line.decode("utf-8", "replace").strip())
             found.append(Mistake(path, number, "trace", "R or W and an address below 2^48, such as R 0x1000", got))
             if len(found) == MAX_MISTAKES:

@@ -15,7 +15,7 @@ from accelsim.machine.memory.dram.policy import Policy
 from accelsim.machine.memory.dram.timing import WRITE, Timing
 from accelsim.machine.memory.port import Completion, Progress
 
-SLICE = 1 << 16
+SLICE = 1 << 14
 """Steps of a run, after which it comes back, for others to look whether to go on."""
 
 

@@ -26,11 +26,55 @@ class Requester:
     """
 
     __slots__ = (
-        "age", "array_clocks", "bank", "block", "blocks", "burst", "burst_bytes", "bursts_left", "channel", "completed",
-        "completed_issue", "cycle", "direction", "end_of", "free", "high", "high_bank", "high_channel", "high_local",
-        "high_row", "issue_cycle", "issued", "issued_at", "issued_then", "latest", "left", "local", "longest_delay",
-        "low", "mask", "next", "number", "offer", "other_clocks", "parts", "per_clock", "request_mask", "requests",
-        "retired", "row", "row_bytes", "row_start", "rows_left", "sizes", "stride", "table", "unissued", "weights",
+        "age",
+        "array_clocks",
+        "bank",
+        "block",
+        "blocks",
+        "burst",
+        "burst_bytes",
+        "bursts_left",
+        "channel",
+        "completed",
+        "completed_issue",
+        "cycle",
+        "direction",
+        "end_of",
+        "free",
+        "high",
+        "high_bank",
+        "high_channel",
+        "high_local",
+        "high_row",
+        "issue_cycle",
+        "issued",
+        "issued_at",
+        "issued_then",
+        "last",
+        "latest",
+        "left",
+        "local",
+        "longest_delay",
+        "low",
+        "mask",
+        "next",
+        "number",
+        "offer",
+        "other_clocks",
+        "parts",
+        "per_clock",
+        "request_mask",
+        "requests",
+        "retired",
+        "row",
+        "row_bytes",
+        "row_start",
+        "rows_left",
+        "sizes",
+        "stride",
+        "table",
+        "unissued",
+        "weights",
         "window",
     )  # fmt: skip
 
@@ -43,7 +87,7 @@ class Requester:
         self.mask = (1 << (window - 1).bit_length()) - 1 if window else 0
         self.end_of = zeros(self.mask + 1)
         self.free = zeros(channels)
-        self.offer, self.next, self.age, self.cycle = NEVER, 0, 0, 0
+        self.offer, self.next, self.age, self.cycle, self.last = NEVER, 0, 0, 0, 0
         self.issue_cycle, self.issued_then, self.issued = NONE, 0, NONE
         self.requests = self.completed = self.unissued = self.retired = 0
         self.request_mask = REQUESTS - 1
@@ -68,7 +112,7 @@ class Requester:
         self.blocks, self.block, self.rows_left, self.bursts_left = numbers(blocks), 0, 0, 0
         self.unissued, self.age, self.cycle = bursts, age, cycle
         self.fetch()
-        self.room(0)
+        self.room(self.last)
 
     def grow(self) -> None:
         """Have room for twice as many requests under way."""
@@ -143,7 +187,7 @@ class Requester:
 
     def entered(self, clock: int) -> bool:
         """The next burst has entered its queue; returns whether it was the last one of its request."""
-        self.free[self.channel] = clock + 1
+        self.free[self.channel], self.last = clock + 1, clock
         self.next += 1
         self.age += 1
         self.unissued -= 1

@@ -137,7 +137,7 @@ cdef class Channel:
 cdef class Requester:
     cdef readonly q number
     cdef q window, per_clock, burst_bytes, array_clocks, other_clocks, longest_delay, mask, request_mask
-    cdef q offer, next, age, cycle, issue_cycle, issued_then, issued
+    cdef q offer, next, age, cycle, last, issue_cycle, issued_then, issued
     cdef q requests, completed, completed_issue, unissued, retired
     cdef q[::1] end_of, free, left, latest, issued_at, blocks, table, sizes, weights
     cdef q block, burst, bursts_left, rows_left, row_start, row_bytes, stride
