@@ -11,6 +11,7 @@ import onnx
 import pytest
 
 from accelsim.check.execute import check_network
+from accelsim.cli import main
 from accelsim.config.load import load_machine
 from accelsim.errors import UserError
 from accelsim.importers.onnx import read, taken
@@ -26,7 +27,7 @@ EXPECTED = [name for name in COUNTED if name != RECURRENT]
 
 REFUSED = {
     "dynamic_hw.onnx": "dynamic_hw.onnx:0: 'x': expected a shape that is known but for the images "
-    "(--input-shape NAME=1x3x224x224), got ['N', 3, 'H', 'W']",
+    "(a shape can be given by the name of the input), got ['N', 3, 'H', 'W']",
     "flatten_nonbatch.onnx": "flatten_nonbatch.onnx:3: Gemm 'y': expected two matrices, got [512] by [512, 10]",
 }
 """Of the small ones; the second is none that ONNX allows."""
@@ -84,6 +85,31 @@ def test_a_small_obstacle_is_computed_as_it_should_be(name: str, tmp_path: Path)
     found = network(path)
     if found.macs < 1 << 24 and "blowup" not in name:
         assert check_network(found, load_machine("edge", ())) == []
+
+
+def test_open_sizes_are_given_beside_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(unpacked(SMALL, "dynamic_hw.onnx", tmp_path))
+    assert main(["run", path, "edge", "--input-shape", "x=1x3x16x24", "--quiet"]) == 0
+    assert main(["run", path, "edge", "--input-shape", "z=1x3x16x24"]) == 2
+    assert main(["run", path, "edge", "--input-shape", "x=1x3x16"]) == 2
+    assert main(["import", path, "--input-shape", "x=1x3x16x24", "-o", str(tmp_path / "fixed.yaml")]) == 0
+    assert main(["check", str(tmp_path / "fixed.yaml"), "edge"]) == 0
+    assert [line.removeprefix(path) for line in capsys.readouterr().err.splitlines()] == [
+        ":0: graph: expected names of inputs with the shapes that are given, got 'z'",
+        ":0: 'x': expected a shape of 4 dimensions, got [1, 3, 16]",
+    ]
+
+
+@pytest.mark.parametrize(("suffix", "said"), [("pt", "torch.onnx.export"), ("tflite", "tf2onnx")])
+def test_files_of_other_kinds_say_what_to_give_instead(
+    suffix: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / f"model.{suffix}"
+    path.write_bytes(b"weights")
+    assert main(["run", str(path), "edge"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+    assert line.endswith(f"got a .{suffix} file")
 
 
 HOSTILE_MESSAGES = {

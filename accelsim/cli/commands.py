@@ -9,6 +9,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from accelsim.cli.imports import model_options
 from accelsim.cli.loudness import note
 from accelsim.errors import Mistake, UserError
 
@@ -35,7 +36,7 @@ def run(arguments: Namespace) -> int:
         arguments.machine,
         settings,
         mapping=arguments.mapping,
-        allow_unmodelled=arguments.allow_unmodelled,
+        options=model_options(arguments),
     )
     result, program, timeline = run_and_timeline(
         workload, network, machine, scheduling, bus_spans=arguments.trace is not None

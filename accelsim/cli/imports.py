@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from accelsim.errors import shorten
+
+if TYPE_CHECKING:
+    from accelsim.importers import ModelOptions
+
+MOST_DIMENSIONS = 6
 
 
 def add_import(subparsers: Any) -> None:
@@ -35,6 +40,30 @@ def add_model_options(parser: ArgumentParser) -> None:
         help="leave out operations of an ONNX model that can't be modelled, and list them",
     )
 
+    parser.add_argument(
+        "--input-shape",
+        metavar="NAME=1x3x224x224",
+        action="append",
+        default=[],
+        type=_input_shape,
+        help="shape of an input that an ONNX model leaves open",
+    )
+
+
+def model_options(arguments: Namespace) -> ModelOptions:
+    """What was said of a model that is imported."""
+    from accelsim.importers import ModelOptions
+
+    return ModelOptions(arguments.allow_unmodelled, tuple(arguments.input_shape))
+
+
+def _input_shape(text: str) -> tuple[str, tuple[int, ...]]:
+    name, _, sizes = text.rpartition("=")
+    parts = sizes.split("x")
+    if not name or len(parts) > MOST_DIMENSIONS or not all(each.isascii() and each.isdecimal() for each in parts):
+        raise ArgumentTypeError(f"expected a name and numbers, such as x=1x3x224x224, got {shorten(text)}")
+    return name, tuple(int(each[:20]) for each in parts)
+
 
 def _batch(text: str) -> int:
     if not text.isdecimal() or not text.isascii() or not 1 <= int(text[:20]) <= 1 << 16:
@@ -47,7 +76,7 @@ def import_file(arguments: Namespace) -> int:
     from accelsim.report.export import save_files
     from accelsim.run.imported import imported
 
-    text = imported(arguments.file, arguments.batch, allow_unmodelled=arguments.allow_unmodelled)
+    text = imported(arguments.file, arguments.batch, model_options(arguments))
     if arguments.output is None:
         print(text, end="")
     else:

@@ -6,6 +6,7 @@ file of the same content would give, each value with the line it came from, and 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -16,19 +17,42 @@ from accelsim.errors import Mistake, UserError
 
 IMPORTERS: dict[str, str] = {".csv": "scalesim", ".cfg": "scalesim", ".onnx": "onnx"}
 """The module that reads files of a suffix."""
+_PYTORCH = "an ONNX model, as `torch.onnx.export(model, example_inputs, 'model.onnx', dynamo=True)` writes it"
+_TENSORFLOW = "an ONNX model, as `python -m tf2onnx.convert` writes it (--tflite, --keras or --saved-model)"
+ELSEWHERE = {
+    **dict.fromkeys((".pt", ".pth", ".pt2", ".ckpt", ".safetensors"), _PYTORCH),
+    **dict.fromkeys((".tflite", ".keras", ".h5", ".pb"), _TENSORFLOW),
+}
+"""What to give instead of files that are not read."""
 
 
-def read(path: Path, shown_as: str, *, allow_unmodelled: bool = False) -> Document:
-    """A network or machine from its file: YAML, or another tool's.
+@dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """What can be said of a model beside its file.
 
-    allow_unmodelled: leave out operations of an ONNX model that cannot be modelled, and list them in the network.
-    Raises UserError.
+    allow_unmodelled: leave out operations that cannot be modelled, and list them in the network. shapes: of inputs, by
+    their names, where the model leaves them open.
     """
-    name = IMPORTERS.get(path.suffix.lower())
+
+    allow_unmodelled: bool = False
+    shapes: tuple[tuple[str, tuple[int, ...]], ...] = ()
+
+
+PLAIN = ModelOptions()
+
+
+def read(path: Path, shown_as: str, options: ModelOptions = PLAIN) -> Document:
+    """A network or machine from its file: YAML, or another tool's. Raises UserError."""
+    suffix = path.suffix.lower()
+    if suffix in ELSEWHERE:
+        raise UserError([Mistake(shown_as, 0, "file", ELSEWHERE[suffix], f"a {suffix} file")])
+    name = IMPORTERS.get(suffix)
     if name is None:
         return strict_yaml.read(path, shown_as)
-    options = {"allow_unmodelled": True} if allow_unmodelled and name == "onnx" else {}
-    document: Document = _module(name).read(path, shown_as, **options)
+    said = {}
+    if name == "onnx":
+        said = {"allow_unmodelled": options.allow_unmodelled, "shapes": dict(options.shapes)}
+    document: Document = _module(name).read(path, shown_as, **said)
     return document
 
 

@@ -14,6 +14,7 @@ from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Target
 from accelsim.config.strict_yaml import Document, KeyPath, Origin, odd_character
 from accelsim.config.workload import NetworkFile
+from accelsim.importers import ModelOptions
 from accelsim.network.build import build
 from accelsim.network.graph import Network
 from accelsim.run.result import as_config
@@ -41,15 +42,15 @@ def define_machine(keys: Mapping[str, Any]) -> Target:
 
 
 def load_network(
-    network: NetworkLike, overrides: Sequence[Override] = (), *, allow_unmodelled: bool = False
+    network: NetworkLike, overrides: Sequence[Override] = (), options: ModelOptions = importers.PLAIN
 ) -> tuple[NetworkFile, Network]:
     """A network as its file says and as a graph. What it expects is checked unless layers or input were overridden.
 
-    allow_unmodelled: see `accelsim.importers.read`. Raises UserError.
+    options: of a model of another tool. Raises UserError.
     """
     if isinstance(network, NetworkFile):
         return build_network(_document(as_config(network), "network"), overrides)
-    reader = partial(importers.read, allow_unmodelled=allow_unmodelled)
+    reader = partial(importers.read, options=options)
     workload, document = config.load_workload(fspath(network), overrides, reader)
     return workload, build(workload, document)
 

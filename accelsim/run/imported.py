@@ -8,20 +8,20 @@ from pathlib import Path
 from accelsim.config.load import configured_workload, resolved_target
 from accelsim.config.show import data_to_yaml
 from accelsim.errors import Mistake, UserError, shorten
-from accelsim.importers import IMPORTERS, read
+from accelsim.importers import ELSEWHERE, IMPORTERS, PLAIN, ModelOptions, read
 from accelsim.network.build import build
 
 
-def imported(name: str, batch: int | None = None, *, allow_unmodelled: bool = False) -> str:
+def imported(name: str, batch: int | None = None, options: ModelOptions = PLAIN) -> str:
     """The network or machine of a file as YAML. Raises UserError where it is not a file that can be run.
 
-    batch: of the network, if not its own; allow_unmodelled: see `accelsim.importers.read`.
+    batch: of the network, if not its own; options: of a model.
     """
     path = Path(name)
-    if path.suffix.lower() not in IMPORTERS:
+    if path.suffix.lower() not in {*IMPORTERS, *ELSEWHERE}:
         expected = f"a file that ends in {' or '.join(IMPORTERS)}"
         raise UserError([Mistake("command-line", 0, "FILE", expected, shorten(name))])
-    document = read(path, name, allow_unmodelled=allow_unmodelled)
+    document = read(path, name, options)
     if batch is not None and "layers" in document.data:
         document.data["batch"] = batch
     text = data_to_yaml(deepcopy(document.data))

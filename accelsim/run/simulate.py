@@ -17,6 +17,7 @@ from accelsim.config.scheduling import Scheduling
 from accelsim.config.workload import NetworkFile
 from accelsim.dataflows.contract import DATAFLOWS
 from accelsim.errors import LoweringError, Mistake, Mistakes, UserError
+from accelsim.importers import PLAIN, ModelOptions
 from accelsim.lowering.compile import Lowered, lower
 from accelsim.machine.machine import Observer, Timeline, play
 from accelsim.machine.memory.dram.statistics import DramCounts
@@ -60,7 +61,7 @@ def load_both(
     settings: Iterable[tuple[int, str]] = (),
     *,
     mapping: str | PathLike[str] | None = None,
-    allow_unmodelled: bool = False,
+    options: ModelOptions = PLAIN,
 ) -> tuple[NetworkFile, Network, Machine, Scheduling]:
     """Both files with `(position, "key=value")` settings applied, checked.
 
@@ -69,7 +70,7 @@ def load_both(
     mistakes = Mistakes()
     overrides = parse_overrides(settings, mistakes=mistakes)
     with mistakes:
-        pair = load_network(network, overrides, allow_unmodelled=allow_unmodelled)
+        pair = load_network(network, overrides, options)
     with mistakes:
         target = load_target(machine, overrides, mapping)
     mistakes.raise_any()

@@ -75,7 +75,7 @@ def _known_dims(value: onnx.ValueInfoProto, shapes: Shapes, shown_as: str) -> tu
     dims = (max(1, given[0]), *given[1:]) if given else ()
     if len(dims) > 6 or any(not 1 <= each <= 1 << 20 for each in dims):
         text = ", ".join(_dim_text(each) for each in value.type.tensor_type.shape.dim)
-        expected = "a shape that is known but for the images (--input-shape NAME=1x3x224x224)"
+        expected = "a shape that is known but for the images (a shape can be given by the name of the input)"
         raise UserError([Mistake(shown_as, 0, shorten(value.name), expected, f"[{text}]")])
     return dims
 
