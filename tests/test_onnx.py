@@ -643,7 +643,8 @@ def test_what_is_left_out_has_the_shape_that_onnx_infers(tmp_path: Path) -> None
 
 def test_the_page_lists_the_operators() -> None:
     text = (ROOT / "docs" / "onnx.md").read_text()
-    assert [name for name in OPERATORS if f"`{name}`" not in text] == []
+    named = [name for name in OPERATORS if not name.startswith("recognised.")]
+    assert [name for name in named if f"`{name}`" not in text] == []
 
 
 # Strangers' files.

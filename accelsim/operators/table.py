@@ -59,14 +59,14 @@ class Operator:
 
     row: which parameters its row has in a workload file (`accelsim.config.workload`); does: a phrase for the docs.
     operations: of the vector unit for each output element, without an activation behind it. weighted: whether it has
-    weights. absorbs: what may be part of it: an `activation`, the `factors` of a batch norm or bias, or one factor for
-    all (`scalar`). maps: inputs of equal size that a piece holds at once; factored: whether its second input is one
-    factor for each channel; splits: whether some channels can be done without the others; slides: whether its inputs
-    lie under a window that slides; reads_all: whether it reads all channels of its input whichever it writes; access:
-    which part of its inputs it reads for a part of its map, where that is neither the same part nor under a window.
-    within: whether its map lies in that of its input; goes_to: of addresses, where inputs lie in its map. channels: of
-    its map: those of its inputs, its own, their sum, a part of them, those of a product, or fixed by its row.
-    listed: whether papers' tables have it as a row.
+    weights. absorbs: what may be part of it: an `activation`, or one in the same `pass` that is an operation more; the
+    `factors` of a batch norm or bias, or one factor for all (`scalar`). maps: inputs of equal size that a piece holds
+    at once; factored: whether its second input is one factor for each channel; splits: whether some channels can be
+    done without the others; slides: whether its inputs lie under a window that slides; reads_all: whether it reads all
+    channels of its input whichever it writes; access: which part of its inputs it reads for a part of its map, where
+    that is neither the same part nor under a window. within: whether its map lies in that of its input; goes_to: of
+    addresses, where inputs lie in its map. channels: of its map: those of its inputs, its own, their sum, a part of
+    them, those of a product, or fixed by its row. listed: whether papers' tables have it as a row.
     """
 
     name: str
@@ -231,6 +231,7 @@ def _lrn_operations(form: Form) -> int:
 _LAYER = frozenset({"activation", "factors", "scalar"})
 _SUM = frozenset({"activation"})
 _PRODUCT = frozenset({"activation", "scalar"})
+_NORM = frozenset({"pass", "factors", "scalar"})
 
 
 def _with_weights(name: str, row: str, does: str, rule: Rule) -> Operator:
@@ -285,7 +286,10 @@ _ROWS = (
     _over_channels("softmax", "grouped", "a softmax over the channels of each group", 5, _in_groups),
     _over_channels("layernorm", "grouped", "a layer norm over the channels of each group", 5, _in_groups),
     _over_channels("lrn", "lrn", "local response normalisation", _lrn_operations, _lrn),
-    _function("bn", "a factor and an offset for each channel", 2),
+    Operator(
+        "bn", "simple", "a factor and an offset for each channel", _each_alone, operations=2, absorbs=_NORM,
+        listed=False,
+    ),
     _function("relu", "a ReLU on its own", 1),
     _function("prelu", "a ReLU with a slope for what is below 0", 2),
     _function("tanh", "a hyperbolic tangent", 4),

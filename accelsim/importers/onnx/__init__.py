@@ -24,6 +24,7 @@ from accelsim.importers.onnx.inputs import Shapes, started
 from accelsim.importers.onnx.model import Graph, read_graph
 from accelsim.importers.onnx.naming import layer_name, stage_of
 from accelsim.importers.onnx.operators import OPERATORS, Call
+from accelsim.importers.onnx.patterns import recognised
 from accelsim.importers.onnx.refusals import Refusal, grouped
 from accelsim.importers.onnx.tensors import Axes, Dim, FeatureMap, Tensor, UnmodelledError, fresh
 
@@ -36,7 +37,7 @@ def read(path: Path, shown_as: str, *, allow_unmodelled: bool = False, shapes: S
 
     shapes: of inputs, by their names, where the model leaves them open.
     """
-    graph = read_graph(path, shown_as)
+    graph = recognised(read_graph(path, shown_as))
     importing, refusals = taken(graph, shown_as, shapes, batched=True, allow_unmodelled=allow_unmodelled)
     if refusals and importing.batch is not None:
         other, none = taken(graph, shown_as, shapes, batched=False, allow_unmodelled=allow_unmodelled)

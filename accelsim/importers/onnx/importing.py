@@ -33,7 +33,7 @@ class Importing:
     network, by name; readers: how many nodes, and outputs of the graph, read a value; bits: of weights and maps, by
     row; unmodelled: nodes that were left out; moved: maps that were brought into another order, by their row and that
     order; latest: the tensor that a row gives, last of all that are views of it; extents: of the map of a row; numbers:
-    of rows of one name; wanted, stage: of the row that is being made.
+    of rows of one name; concats: rows by what they put side by side; wanted, stage: of the row that is being made.
     """
 
     batch: Atom | None
@@ -47,6 +47,7 @@ class Importing:
     latest: dict[str, str] = field(default_factory=dict)
     extents: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
+    concats: dict[tuple[str, ...], str] = field(default_factory=dict)
     wanted: str = "layer"
     stage: str = ""
 
@@ -79,6 +80,16 @@ class Importing:
         self.rows[name] = {**row, **keys}
         self.extents[name] = extents
         return name
+
+    def grown(self, sources: list[str]) -> list[str]:
+        """What is put side by side, the first of it perhaps as a concatenation that is there: a map that grows."""
+        for count in range(len(sources) - 1, 1, -1):
+            before = self.concats.get(tuple(sources[:count]))
+            if before is not None:
+                name = self.latest.get(before, "")
+                self.readers[name] = self.readers.get(name, 0) + 1
+                return [before, *sources[count:]]
+        return sources
 
     def own_name(self, wanted: str) -> str:
         """A name like this one that no row has."""

@@ -53,7 +53,7 @@ def _limits(call: Call) -> tuple[float | None, float | None]:
 def activated(call: Call, source: FeatureMap, kind: str) -> FeatureMap:
     """A map behind a ReLU."""
     importing, reads = call.importing, call.node.input[0]
-    row = importing.absorbs(source, "activation", reads)
+    row = importing.absorbs(source, "activation", reads) or importing.absorbs(source, "pass", reads)
     if row is not None:
         row["activation"] = kind
         return source
@@ -116,6 +116,8 @@ def _function(op: str) -> Operator:
     return function
 
 
+for _row in ("gelu", "silu", "hardswish", "hardsigmoid"):
+    OPERATORS[f"recognised.{FUNCTIONS[_row][0]}"] = _function(_row)
 for _row, _names in FUNCTIONS.items():
     OPERATORS.update(dict.fromkeys(_names, _function(_row)))
 

@@ -103,7 +103,8 @@ def joined(call: Call, parts: Sequence[FeatureMap], axis: int) -> FeatureMap:
     height, width, channels_ = extents
     sources = [each.row for each in parts]
     if where == 2:
-        row = importing.row("concat", sources, (height, width, channels_))
+        row = importing.row("concat", importing.grown(sources), (height, width, channels_))
+        importing.concats[tuple(sources)] = row
     else:
         row = importing.row("join", sources, (height, width, channels_), axis=("height", "width")[where])
     total = fresh(sum(extent(each.dims[axis]) for each in parts))

@@ -116,6 +116,15 @@ def layer_norm(call: Call) -> list[Tensor]:
     return [over(call, source, tuple(atom for dim in source.dims[axis:] for atom in dim), "layernorm")]
 
 
+@operator("recognised.LayerNormalization", "recognised.Softmax")
+def recognised(call: Call) -> list[Tensor]:
+    """A norm or softmax that an exporter wrote as several nodes, over the dimensions of its mean or sum."""
+    source = call.map()
+    axes = reduced_axes(source.shape, call.inputs[1:], call.attributes)
+    atoms = tuple(atom for place in sorted(axes) for atom in source.without_batch(source.dims[place]))
+    return [over(call, source, atoms, "softmax" if call.op == "Softmax" else "layernorm")]
+
+
 @operator("com.microsoft.SkipLayerNormalization", "com.microsoft.SkipSimplifiedLayerNormalization")
 def skip_layer_norm(call: Call) -> list[Tensor]:
     """A sum of two maps, and its norm."""

@@ -1,0 +1,52 @@
+"""Does the same network cost the same, whoever exported it and however it was written?"""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from accelsim.run.simulate import simulate
+
+DATA = Path(__file__).parent / "data" / "onnx"
+
+SAME = [
+    ("resnet18", "tv_resnet18_ts17d.onnx", "tv_resnet18_dynamo.onnx"),
+    ("alexnet_owt", "tv_alexnet_ts17d.onnx"),
+    ("densenet121", "tv_densenet121_ts17d.onnx", "tv_densenet121_dynamo.onnx"),
+    ("resnext50_32x4d", "tv_resnext50_32x4d_dynamo.onnx"),
+    ("tv_squeezenet1_1_dynamo.onnx", "light_squeezenet.onnx"),
+    ("keras_MobileNetV3Small_nhwc.onnx", "keras_MobileNetV3Small_nchw.onnx"),
+    ("q_resnet18_qdq_u8s8.onnx", "q_resnet18_qop_u8s8.onnx"),
+    ("tv_shufflenet_v2_x1_0_ts17d.onnx", "tv_shufflenet_v2_x1_0_dynamo.onnx"),
+    ("timm_mobilevit_xxs_ts17.onnx", "timm_mobilevit_xxs_dynamo.onnx"),
+]
+"""Networks that are equal but for a softmax at the end, which built-in ones have."""
+
+SMALL = [
+    ("gelu_erf.onnx", "gelu_op.onnx"),
+    ("hswish_hardsigmoid.onnx", "hswish_op.onnx"),
+    ("dense_list.onnx", "dense_pairs.onnx"),
+    ("bn_relu.onnx", "bn_mul_add_relu.onnx"),
+    ("nhwc_input.onnx", "nhwc_output.onnx", "noop_slice.onnx"),
+]
+
+
+def clocks(name: str, archive: str, folder: Path) -> int:
+    if not name.endswith(".onnx"):
+        return simulate(name, "edge").total.total_cycles
+    with zipfile.ZipFile(DATA / archive) as found:
+        return simulate(found.extract(name, folder), "edge").total.total_cycles
+
+
+@pytest.mark.parametrize("names", SAME, ids=lambda names: names[0])
+def test_exports_of_a_network_take_the_same_clocks(names: tuple[str, ...], tmp_path: Path) -> None:
+    first, *others = (clocks(name, "models.zip", tmp_path) for name in names)
+    assert all(other == pytest.approx(first, rel=1e-3) for other in others), (first, others)
+
+
+@pytest.mark.parametrize("names", SMALL, ids=lambda names: names[0])
+def test_a_function_takes_the_same_clocks_in_one_node_or_several(names: tuple[str, ...], tmp_path: Path) -> None:
+    first, *others = (clocks(name, "small.zip", tmp_path) for name in names)
+    assert all(other == first for other in others), (first, others)
