@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -29,7 +29,7 @@ from unittest.mock import patch
 ROOT = Path(__file__).resolve().parent.parent
 NETWORK, MACHINE = "workloads/shufflenet_g3.yaml", "hwconfigs/edge.yaml"
 BATCHES = (1, 2, 4, 8)
-PHASES = ("import", "config", "lower", "link", "transfers", "play", "stalls")
+PHASES = ("import", "config", "lower", "emit", "link", "play")
 
 SCALESIM_MACHINE = "hwconfigs/scalesim_default.yaml"
 SCALESIM_PROGRAM = """
@@ -116,26 +116,24 @@ def phases(network_file: str) -> dict[str, float]:
         marks.append(process_time())
         return result
 
-    simulate, link, play, layer_times = timed(_import)
-    _, network, machine = timed(simulate.load_both, network_file, MACHINE)
-    program = timed(simulate.lower, network, machine).program
-    waits = timed(link, program)
-    timed(simulate.dma_counts, program, machine.dram.burst_bytes)
-    timeline = timed(play, program, waits, machine)
-    timed(layer_times, program, waits, timeline)
+    simulate, link, play = timed(_import)
+    _, network, machine, scheduling = timed(simulate.load_both, network_file, MACHINE)
+    program = timed(simulate.lower, network, machine, scheduling).program
+    settled = replace(program, commands=timed(tuple, program.commands))
+    linked = timed(list, link(settled))
+    timed(play, settled, linked, machine)
     seconds = (after - before for before, after in pairwise(marks))
-    commands, events = len(program.commands), count_events(lambda: play(program, waits, machine))
+    commands, events = len(linked), count_events(lambda: play(program, link(program), machine))
     return {**dict(zip(PHASES, seconds, strict=True)), "commands": commands, "events": events}
 
 
 def _import() -> tuple[Any, ...]:
     from accelsim.machine.machine import play
-    from accelsim.machine.stalls import layer_times
     from accelsim.program.link import link
     from accelsim.report import text  # noqa: F401 (part of what the command imports)
     from accelsim.run import simulate
 
-    return simulate, link, play, layer_times
+    return simulate, link, play
 
 
 def count_events(action: Callable[[], object]) -> int:
@@ -182,7 +180,7 @@ def main_job(repeat: int) -> None:
     for batch, found in by_batch.items():
         commands = found[0]["commands"]
         play_us = [run["play"] / commands * 1e6 for run in found]
-        all_us = [(run["lower"] + run["link"] + run["transfers"] + run["play"]) / commands * 1e6 for run in found]
+        all_us = [(run["lower"] + run["emit"] + run["link"] + run["play"]) / commands * 1e6 for run in found]
         events = f"{found[0]['events'] / commands:.2f}"
         print(f"  {batch:5}  {commands:8}  {spread(play_us, '.1f'):>15}  {spread(all_us, '.1f'):>26}  {events:>14}")
 

@@ -23,7 +23,8 @@ from accelsim.program.tensors import Range
 from accelsim.run.define import load_network
 from accelsim.run.gemm import run_gemm
 from accelsim.run.result import Run
-from accelsim.run.simulate import dma_counts, run_network
+from accelsim.run.simulate import run_network
+from tests.played import dma_counts, settled
 from tests.strategies import any_machines, attentions, machine_of, network_of, schedulings
 
 random_cases = settings(
@@ -109,15 +110,15 @@ def test_a_wrong_part_of_the_right_map_is_seen() -> None:
     """The other head's values, in the place of the own."""
     small = machine_of(sram__weight__capacity_bytes=900, sram__activation__capacity_bytes=2000)
     network = attention()
-    lowered = lower(network, small)
+    lowered, commands = settled(lower(network, small))
     assert check_program(small, lowered, link(lowered.program)) == []
     index = lowered.program.layers.index("heads")
-    computes = [each for each in lowered.program.commands if isinstance(each, Compute) and each.layer == index]
+    computes = [each for each in commands if isinstance(each, Compute) and each.layer == index]
     tile = next(tile for tile in (*computes[0].stationary, *computes[0].streamed) if tile.buffer is Buffer.WEIGHT)
     channels = tile.region[3]
     assert channels.stop < HEADS * DEPTH
     moved = Range(channels.start + 1, channels.stop + 1)
-    object.__setattr__(tile, "region", (*tile.region[:3], moved))
+    tile.region = (*tile.region[:3], moved)
     (failure,) = check_program(small, lowered, link(lowered.program))
     assert "needs of its right map what is not in its tiles" in failure
 

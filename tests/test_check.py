@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -12,11 +12,12 @@ from accelsim.check.execute import check_network, check_program
 from accelsim.config.scheduling import Scheduling
 from accelsim.errors import ProgramError, UserError
 from accelsim.lowering.compile import Lowered, lower
-from accelsim.lowering.emit import layers
+from accelsim.lowering.emit import array
 from accelsim.network.graph import Network
-from accelsim.program.commands import Command, Compute, Load, Program, Store
-from accelsim.program.link import Waits, link
+from accelsim.program.commands import Command, Compute, Load, Store, UnitKind
+from accelsim.program.link import Linked, Moment, link
 from accelsim.program.tensors import Range
+from tests.played import settled
 from tests.strategies import machine_of, network_of
 
 MACHINE = machine_of(
@@ -43,23 +44,28 @@ def network() -> Network:
 
 @pytest.fixture
 def lowered(network: Network) -> Lowered:
-    return lower(network, MACHINE, NEVER)
+    """With commands that are made once, so that they can be changed."""
+    return settled(lower(network, MACHINE, NEVER))[0]
 
 
-def first(program: Program, kind: type[Command], layer: int = 0, which: int = 0) -> int:
+def commands_of(lowered: Lowered) -> tuple[Command, ...]:
+    return tuple(lowered.program.commands)
+
+
+def first(lowered: Lowered, kind: type[Command], layer: int = 0, which: int = 0) -> int:
     """The index of one of a layer's commands."""
-    return [i for i, c in enumerate(program.commands) if isinstance(c, kind) and c.layer == layer][which]
+    return [i for i, c in enumerate(lowered.program.commands) if isinstance(c, kind) and c.layer == layer][which]
 
 
 def with_command(lowered: Lowered, index: int, *commands: Command) -> Lowered:
     """The program with one command replaced by others, or by none."""
-    before = lowered.program.commands
+    before = commands_of(lowered)
     program = replace(lowered.program, commands=(*before[:index], *commands, *before[index + 1 :]))
     return replace(lowered, program=program)
 
 
-def failures(network: Network, lowered: Lowered, waits: list[Waits] | None = None) -> list[str]:
-    return check_program(MACHINE, lowered, waits if waits is not None else link(lowered.program))
+def failures(lowered: Lowered, linked: Iterable[Linked] | None = None) -> list[str]:
+    return check_program(MACHINE, lowered, link(lowered.program) if linked is None else linked)
 
 
 def test_the_program_is_right_to_begin_with(network: Network) -> None:
@@ -77,116 +83,156 @@ def test_a_layer_that_does_not_fit_is_the_users_mistake(network: Network) -> Non
 
 def test_a_dropped_store_is_seen(network: Network, lowered: Lowered) -> None:
     """Of the last layer, so that no later load misses it first: its outputs are still poison."""
-    index = first(lowered.program, Store, layer=4)
+    index = first(lowered, Store, layer=4)
     dropped = with_command(lowered, index)
     with pytest.raises(ProgramError, match="never used"):
-        link(dropped.program)
+        list(link(dropped.program))
 
 
 def test_a_dropped_store_is_seen_by_those_who_load_it(lowered: Lowered) -> None:
-    """A region that is not in DRAM can't be loaded."""
-    dropped = with_command(lowered, first(lowered.program, Store, layer=0))
-    with pytest.raises(ProgramError, match=r"are in DRAM|never used"):
-        link(dropped.program)
+    """A region that is not in DRAM can't be loaded; that its tile is given up says the Compute before."""
+    index = first(lowered, Store, layer=0)
+    store, compute = commands_of(lowered)[index], commands_of(lowered)[index - 1]
+    assert isinstance(store, Store)
+    assert isinstance(compute, Compute)
+    given_up = replace(compute, released=(*compute.released, store.tile), complete=())
+    dropped = with_command(with_command(lowered, index), index - 1, given_up)
+    with pytest.raises(ProgramError, match="are in DRAM"):
+        list(link(dropped.program))
+
+
+def test_a_dropped_store_is_seen_by_those_who_take_its_place(lowered: Lowered) -> None:
+    """Its tile is still to be read."""
+    with pytest.raises(ProgramError, match=r"overwrites .* still to be read"):
+        list(link(with_command(lowered, first(lowered, Store, layer=0)).program))
 
 
 def test_a_dropped_load_is_seen(lowered: Lowered) -> None:
     """Its tile is not in SRAM."""
     with pytest.raises(ProgramError, match="not in SRAM"):
-        link(with_command(lowered, first(lowered.program, Load)).program)
+        list(link(with_command(lowered, first(lowered, Load)).program))
 
 
-def test_a_dropped_compute_is_seen(network: Network, lowered: Lowered) -> None:
-    """A piece of a sum that is left out: all tiles are there, the numbers are not."""
-    index = next(
+def test_a_dropped_compute_is_seen(lowered: Lowered) -> None:
+    """A piece of a sum that is left out: its tiles are never read."""
+    with pytest.raises(ProgramError, match=r"never used|still to be read"):
+        list(link(with_command(lowered, _piece_of_a_sum(lowered)).program))
+
+
+def test_a_dropped_compute_is_seen_where_its_tiles_are_given_up(lowered: Lowered) -> None:
+    """All tiles are there, and the Compute before says that it is the last to read them; the numbers are not right."""
+    index = _piece_of_a_sum(lowered)
+    command = commands_of(lowered)[index]
+    before = max(i for i, each in enumerate(commands_of(lowered)[:index]) if isinstance(each, Compute))
+    earlier = commands_of(lowered)[before]
+    assert isinstance(command, Compute)
+    assert isinstance(earlier, Compute)
+    given_up = replace(earlier, released=(*earlier.released, *command.released))
+    assert failures(with_command(with_command(lowered, index), before, given_up))
+
+
+def _piece_of_a_sum(lowered: Lowered) -> int:
+    return next(
         i for i, c in enumerate(lowered.program.commands) if isinstance(c, Compute) and not c.work.last and c.layer == 4
     )
-    assert failures(network, with_command(lowered, index))
 
 
 def doubled(command: Command) -> tuple[Command, ...]:
-    return (command, replace(command))
+    """The command twice, the first of them no longer the last to read its tiles."""
+    before = replace(command, released=(), complete=()) if isinstance(command, Compute) else command
+    return before, replace(command)
 
 
 @pytest.mark.parametrize("layer", [0, 1, 3, 4])
-def test_a_doubled_compute_is_seen(network: Network, lowered: Lowered, layer: int) -> None:
+def test_a_doubled_compute_is_seen(lowered: Lowered, layer: int) -> None:
     """Whether it is a whole sum or a piece of one."""
-    index = first(lowered.program, Compute, layer)
-    twice = with_command(lowered, index, *doubled(lowered.program.commands[index]))
-    assert failures(network, twice)
+    index = first(lowered, Compute, layer)
+    twice = with_command(lowered, index, *doubled(commands_of(lowered)[index]))
+    assert failures(twice)
 
 
-def test_a_doubled_store_is_seen(network: Network, lowered: Lowered) -> None:
-    """It moves no wrong number, but each output byte is stored once."""
-    index = first(lowered.program, Store, layer=4)
-    twice = with_command(lowered, index, *doubled(lowered.program.commands[index]))
-    assert "second time" in failures(network, twice)[0]
+def test_a_doubled_store_is_seen(lowered: Lowered) -> None:
+    """It moves no wrong number, but each output byte is stored once, after which its place is another's."""
+    index = first(lowered, Store, layer=4)
+    with pytest.raises(ProgramError, match="not in SRAM"):
+        list(link(with_command(lowered, index, *doubled(commands_of(lowered)[index])).program))
+
+
+def test_what_is_stored_twice_is_seen(lowered: Lowered) -> None:
+    """A result that is loaded again and stored again, to where it is already."""
+    store = commands_of(lowered)[-1]
+    assert isinstance(store, Store)
+    again = replace(store.tile)
+    program = replace(lowered.program, commands=(*commands_of(lowered), Load(4, again), Store(4, again)))
+    assert "second time" in failures(replace(lowered, program=program))[0]
 
 
 def test_a_doubled_load_is_seen(lowered: Lowered) -> None:
     """A tile is loaded once; to be loaded again it is another tile."""
-    index = first(lowered.program, Load)
+    index = first(lowered, Load)
     with pytest.raises(ProgramError, match="again"):
-        link(with_command(lowered, index, *doubled(lowered.program.commands[index])).program)
+        list(link(with_command(lowered, index, *doubled(commands_of(lowered)[index])).program))
 
 
-def test_misplaced_tiles_are_seen(network: Network, lowered: Lowered) -> None:
+def test_misplaced_tiles_are_seen(lowered: Lowered) -> None:
     """Two stores of equal size that change places in DRAM: nothing is missing, but two pieces are exchanged."""
     one, other = (
         command.tile
-        for command in (lowered.program.commands[first(lowered.program, Store, 3, which)] for which in (0, 1))
+        for command in (commands_of(lowered)[first(lowered, Store, 3, which)] for which in (0, 1))
         if isinstance(command, Store)
     )
     regions = one.region, other.region
     for tile, region in zip((other, one), regions, strict=True):
-        object.__setattr__(tile, "region", region)
-    assert failures(network, lowered)
+        tile.region = region
+    assert failures(lowered)
 
 
-def test_a_misplaced_piece_of_work_is_seen(network: Network, lowered: Lowered) -> None:
+def test_a_misplaced_piece_of_work_is_seen(lowered: Lowered) -> None:
     """A Compute that does its neighbour's rows, with tiles that hold them too (a fully connected layer's channels)."""
-    index = first(lowered.program, Compute, 4, -1)
-    command = lowered.program.commands[index]
+    index = first(lowered, Compute, 4, -1)
+    command = commands_of(lowered)[index]
     assert isinstance(command, Compute)
     channels = command.work.channels
     shifted = Range(channels.start - 1, channels.stop - 1)
     moved = replace(command, work=replace(command.work, channels=shifted))
-    assert failures(network, with_command(lowered, index, moved))
+    assert failures(with_command(lowered, index, moved))
 
 
 def test_an_overwritten_buffer_is_seen_in_the_program(lowered: Lowered) -> None:
     """A tile put where another is still to be read."""
-    program = lowered.program
-    loads = [c.tile for c in program.commands if isinstance(c, Load) and c.tile.buffer == "activation"]
-    addresses = {**program.addresses, loads[1]: program.addresses[loads[0]]}
+    loads = [c.tile for c in commands_of(lowered) if isinstance(c, Load) and c.tile.buffer == "activation"]
+    loads[1].address = loads[0].address
     with pytest.raises(ProgramError, match=r"overwrites|not in SRAM"):
-        link(replace(program, addresses=addresses))
+        list(link(lowered.program))
 
 
-def without_waits(waits: list[Waits], program: Program, kind: type[Command]) -> list[Waits]:
+def without_waits(linked: Iterable[Linked], kind: type[Command]) -> list[Linked]:
     """A machine that does not wait before commands of one kind."""
-    return [Waits(()) if isinstance(c, kind) else w for c, w in zip(program.commands, waits, strict=True)]
+    hasty = list(linked)
+    for command, task in hasty:
+        if isinstance(command, kind):
+            task.begin_waits = task.stream_waits = ()
+    return hasty
 
 
 @pytest.mark.parametrize("kind", [Load, Compute, Store])
-def test_a_machine_that_does_not_wait_is_seen(network: Network, lowered: Lowered, kind: type[Command]) -> None:
+def test_a_machine_that_does_not_wait_is_seen(lowered: Lowered, kind: type[Command]) -> None:
     """Loads that overwrite live buffers or run ahead of stores, computes and stores that do not wait for data."""
-    waits = link(lowered.program)
-    assert failures(network, lowered, waits) == []
-    assert failures(network, lowered, without_waits(waits, lowered.program, kind))
+    assert failures(lowered) == []
+    assert failures(lowered, without_waits(link(lowered.program), kind))
 
 
-def test_only_the_wait_for_space_matters_too(network: Network, lowered: Lowered) -> None:
+def test_only_the_wait_for_space_matters_too(lowered: Lowered) -> None:
     """A load that waits for its data but not for the place to be free overwrites a tile in use."""
-    waits = link(lowered.program)
-    program = lowered.program
-    hasty = [
-        Waits(tuple(w for w in each.begin if isinstance(program.commands[w[0]], Store) and w[1] == 0))
-        if isinstance(command, Load)
-        else each
-        for command, each in zip(program.commands, waits, strict=True)
-    ]
-    assert any("overwritten" in text or "not in SRAM" in text for text in failures(network, lowered, hasty))
+    hasty = list(link(lowered.program))
+    for command, task in hasty:
+        if isinstance(command, Load):
+            task.begin_waits = tuple(
+                (other, moment)
+                for other, moment in task.begin_waits
+                if other.role.unit is UnitKind.DMA_OUT and moment is Moment.DONE
+            )
+    assert any("overwritten" in text or "not in SRAM" in text for text in failures(lowered, hasty))
 
 
 def _halo_forgotten(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -199,5 +245,5 @@ def _halo_forgotten(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def test_a_forgotten_halo_is_seen(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tiler that loads a row too few of each tile."""
-    monkeypatch.setattr(layers, "input_window", _halo_forgotten(layers.input_window))
+    monkeypatch.setattr(array, "input_window", _halo_forgotten(array.input_window))
     assert check_network(network, MACHINE, NEVER)

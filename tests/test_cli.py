@@ -257,7 +257,7 @@ def interrupt(*_: object, **__: object) -> None:
 def test_ctrl_c_ends_with_130_and_no_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("accelsim.run.simulate.run_and_timeline", interrupt)
+    monkeypatch.setattr("accelsim.run.simulate.play_network", interrupt)
     assert main(["run", *TINY]) == 130
     assert capsys.readouterr() == ("", "interrupted\n")
 

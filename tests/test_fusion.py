@@ -16,7 +16,8 @@ from accelsim.lowering.compile import Lowered, lower
 from accelsim.network.graph import Network
 from accelsim.program.commands import Compute, Load, Store
 from accelsim.program.link import link
-from accelsim.run.simulate import dma_counts, load_network
+from accelsim.run.simulate import load_network
+from tests.played import dma_counts, tiles_on_chip
 from tests.strategies import machine_of, machines, network_of, schedulings
 
 MAP = 8 * 8 * 64
@@ -72,7 +73,7 @@ def test_bands_take_turns_one_ahead_and_the_map_between_takes_two_slots() -> Non
     """Eight stripes of a row each: a a b a b ... b, and of the map between two rows of SRAM in all."""
     lowered = lowered_with([convolution("a"), convolution("b")], 6 * ROW)
     assert order(lowered) == ["a", *["a", "b"] * 7, "b"]
-    kept = {address for tile, address in lowered.program.addresses.items() if tile.stays}
+    kept = {tile.address for tile in tiles_on_chip(lowered.program) if tile.resident}
     assert len(kept) == 2
     moved = {command.tile.tensor.name for command in lowered.program.commands if isinstance(command, (Load, Store))}
     assert "a" not in moved

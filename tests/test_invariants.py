@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
@@ -17,15 +16,15 @@ from accelsim.dataflows.contract import DATAFLOWS, Gemm, fold_sequence
 from accelsim.dataflows.work import ArrayContext
 from accelsim.errors import LoweringError
 from accelsim.lowering.compile import Lowered, lower
-from accelsim.machine.machine import Timeline, play
-from accelsim.machine.stalls import layer_times
+from accelsim.machine.machine import play
 from accelsim.network.graph import Network, Node
 from accelsim.network.ops import on_vector_unit
-from accelsim.program.commands import Compute, Load, Program, Store, Tile, Unit, unit_of
-from accelsim.program.link import Waits, link
+from accelsim.program.commands import Compute, Load, Program, Store, Tile, UnitKind, kind_of
+from accelsim.program.link import Linked, link
 from accelsim.program.tensors import Region, Tensor, elements
 from accelsim.run.simulate import load_network, run_network
 from accelsim.units import ClockRatio
+from tests.played import history, tiles_on_chip
 from tests.strategies import any_machines, machine_of, machines, networks, schedulings
 
 random_cases = settings(
@@ -68,15 +67,15 @@ def test_tiles_in_use_and_in_flight_fit_their_buffers(
             steps.setdefault(command.layer, []).append(command)
     for layer, computes in steps.items():
         for buffer, capacity in lowered.program.capacities.items():
-            stay = _everywhere(computes) if computes[0].unit is Unit.ARRAY else set()
+            stay = _everywhere(computes) if computes[0].unit is UnitKind.ARRAY else set()
             for command in computes:
                 tiles = [tile for tile in dict.fromkeys(_tiles(command)) if tile.buffer is buffer]
-                assert sum(tile.bytes * (1 if tile in stay or tile.stays else 2) for tile in tiles) <= capacity
-        if computes[0].unit is Unit.ARRAY:
+                assert sum(tile.bytes * (1 if tile in stay or tile.resident else 2) for tile in tiles) <= capacity
+        if computes[0].unit is UnitKind.ARRAY:
             array = ArrayContext.of(machine).for_layer(network.nodes[layer], machine, 8, 8)
-            plan = lowered.plans[layer]
-            assert plan is not None
-            array = replace(array, dataflow=plan.dataflow)
+            planned = lowered.layers[layer]
+            assert planned is not None
+            array = replace(array, dataflow=planned.plan.dataflow)
             assert (
                 _most_sums(network.nodes[layer], computes, array) * array.psum_bits
                 <= machine.sram.accumulator.capacity_bytes * 4
@@ -132,7 +131,7 @@ def test_bytes_are_conserved(network: Network, machine: Machine, scheduling: Sch
     stored: dict[str, int] = {}
     loaded: dict[str, int] = {}
     kept: dict[str, int] = {}
-    for tile in {tile for tile in lowered.program.addresses if tile.stays}:
+    for tile in (tile for tile in tiles_on_chip(lowered.program) if tile.resident):
         kept[tile.tensor.name] = kept.get(tile.tensor.name, 0) + elements(tile.region)
     for command in lowered.program.commands:
         if isinstance(command, Compute):
@@ -183,32 +182,32 @@ def test_columns_add_up(network: Network, machine: Machine, scheduling: Scheduli
 def test_something_is_always_going_on(network: Network, machine: Machine, scheduling: Scheduling) -> None:
     """At every instant a unit is busy or a named latency runs, and no unit does more than the clocks there are."""
     program = lowered_or_skip(network, machine, scheduling).program
-    timeline = play(program, link(program), machine, arbitration=scheduling.arbitration)
+    linked, outcome = history(program, machine, scheduling.arbitration)
     reached = 0
-    for begin, done in sorted(zip(timeline.begin, timeline.done, strict=True)):
+    for begin, done in sorted((task.begin, task.done) for _, task in linked):
         assert begin <= reached
         reached = max(reached, done)
-    assert reached == timeline.total_cycles
+    assert reached == outcome.total_cycles
     clocks = ClockRatio.of(machine.array.clock_mhz, machine.dram.clock_mhz)
-    assert timeline.total_cycles >= clocks.to_array(timeline.dram_busy_clocks)
-    for unit in (Unit.ARRAY, Unit.VECTOR):
-        assert timeline.total_cycles >= _occupied(program, timeline, unit)
+    assert outcome.total_cycles >= clocks.to_array(outcome.dram_busy_clocks)
+    for unit in (UnitKind.ARRAY, UnitKind.VECTOR):
+        assert outcome.total_cycles >= _occupied(linked, unit)
 
 
-def _occupied(program: Program, timeline: Timeline, unit: Unit) -> int:
+def _occupied(linked: list[Linked], unit: UnitKind) -> int:
     """Clocks of a unit's commands, after checking that they do not overlap."""
     total = reached = 0
-    for index, command in enumerate(program.commands):
-        if unit_of(command) is unit:
-            assert timeline.stream[index] >= reached
-            reached = timeline.stream_end[index]
-            total += reached - timeline.stream[index]
+    for command, task in linked:
+        if kind_of(command) is unit:
+            assert task.stream >= reached
+            reached = task.stream_end
+            total += reached - task.stream
     return total
 
 
-def _in_order(program: Program, waits: Sequence[Waits], machine: Machine) -> int:
+def _in_order(program: Program, machine: Machine) -> int:
     """Clocks with DMA engines served in program order."""
-    return play(program, waits, machine, arbitration="program_order").total_cycles
+    return play(program, link(program), machine, arbitration="program_order").total_cycles
 
 
 FASTER = {
@@ -227,11 +226,10 @@ def test_more_of_anything_never_makes_the_same_program_slower(
 ) -> None:
     """With ideal DRAM and program order, which serve everybody in a fixed order."""
     program = lowered_or_skip(network, machine, scheduling).program
-    waits = link(program)
     section, key = resource.split("__")
     part = getattr(machine, section).model_copy(update={key: FASTER[resource](machine)})
     faster = machine.model_copy(update={section: part})
-    assert _in_order(program, waits, faster) <= _in_order(program, waits, machine)
+    assert _in_order(program, faster) <= _in_order(program, machine)
 
 
 @random_cases
@@ -241,7 +239,6 @@ def test_quicker_vector_work_never_makes_the_same_program_slower(
 ) -> None:
     """As above, with any of the vector unit's commands shortened."""
     program = lowered_or_skip(network, machine, scheduling).program
-    waits = link(program)
     commands = tuple(
         replace(command, vector_cycles=command.vector_cycles // 2)
         if isinstance(command, Compute) and random.random() < 0.5
@@ -249,7 +246,7 @@ def test_quicker_vector_work_never_makes_the_same_program_slower(
         for command in program.commands
     )
     quicker = replace(program, commands=commands)
-    assert _in_order(quicker, waits, machine) <= _in_order(program, waits, machine)
+    assert _in_order(quicker, machine) <= _in_order(program, machine)
 
 
 @random_cases
@@ -259,12 +256,10 @@ def test_a_run_takes_no_longer_than_its_layers_one_by_one(
 ) -> None:
     """Layers overlap or follow one another; there is no clock that belongs to none."""
     program = lowered_or_skip(network, machine, scheduling).program
-    waits = link(program)
-    timeline = play(program, waits, machine, arbitration=scheduling.arbitration)
-    times = layer_times(program, waits, timeline)
-    assert sum(time.total_cycles for time in times) == timeline.total_cycles
-    assert timeline.total_cycles <= sum(time.latency_cycles for time in times)
-    assert timeline.total_cycles >= max(time.latency_cycles for time in times)
+    outcome = play(program, link(program), machine, arbitration=scheduling.arbitration)
+    assert sum(layer.total_cycles for layer in outcome.layers) == outcome.total_cycles
+    assert outcome.total_cycles <= sum(layer.latency_cycles for layer in outcome.layers)
+    assert outcome.total_cycles >= max(layer.latency_cycles for layer in outcome.layers)
 
 
 def test_loads_never_read_ahead_of_stores() -> None:
@@ -272,15 +267,15 @@ def test_loads_never_read_ahead_of_stores() -> None:
     _, network = load_network("shufflenet_g3")
     machine = machine_of()
     program = lower(network, machine).program
-    timeline = play(program, link(program), machine)
+    linked, _ = history(program, machine)
     stored: dict[Tensor, list[tuple[Region, int]]] = {}
-    for index, command in enumerate(program.commands):
+    for command, task in linked:
         if isinstance(command, Store):
-            stored.setdefault(command.tile.tensor, []).append((command.tile.region, timeline.done[index]))
-    for index, command in enumerate(program.commands):
+            stored.setdefault(command.tile.tensor, []).append((command.tile.region, task.done))
+    for command, task in linked:
         if isinstance(command, Load):
             for region, done in stored.get(command.tile.tensor, []):
-                assert timeline.begin[index] >= done or not _meet(region, command.tile.region)
+                assert task.begin >= done or not _meet(region, command.tile.region)
 
 
 def _meet(one: Region, other: Region) -> bool:

@@ -13,13 +13,15 @@ from accelsim.config.scheduling import Arbitration, Scheduling
 from accelsim.dataflows.contract import DATAFLOWS, ArrayShape, DataflowName, Gemm, array_cycles
 from accelsim.errors import DeadlockError
 from accelsim.lowering.compile import lower
-from accelsim.machine.machine import Happening, play
+from accelsim.machine.clock import CommandEvent
+from accelsim.machine.machine import play
 from accelsim.machine.pipeline import Pipeline
 from accelsim.network.graph import Network
 from accelsim.program.commands import Compute, Load, Store
 from accelsim.program.folds import Fold, single
-from accelsim.program.link import Moment, Waits, link
+from accelsim.program.link import Linked, Moment, link
 from accelsim.run.simulate import load_network, run_network
+from tests.played import history
 from tests.strategies import machine_of, network_of
 
 PLAIN: dict[str, Any] = {
@@ -82,11 +84,11 @@ def test_with_all_data_on_chip_the_machine_takes_what_the_array_takes(dataflow: 
     less the first load, which may hide behind the wait for the streamed operand."""
     machine = machine_of(**ROOMY, array__dataflow=dataflow, array__overlap=overlap)
     program = lower(matmul(90, 70, 50), machine).program
-    timeline = play(program, link(program), machine)
-    ((index, compute),) = [(i, c) for i, c in enumerate(program.commands) if isinstance(c, Compute)]
+    ((compute, task),) = [each for each in history(program, machine)[0] if isinstance(each.command, Compute)]
+    assert isinstance(compute, Compute)
     assert compute.chain is not None
     alone = array_cycles(DATAFLOWS[dataflow], Gemm(1, 90, 70, 50), ArrayShape(32, 32), overlap=overlap)
-    took = timeline.done[index] - machine.array.post_latency - timeline.stream[index]
+    took = task.done - machine.array.post_latency - task.stream
     assert took == alone - compute.chain.first.load
 
 
@@ -108,14 +110,13 @@ def test_weights_of_the_next_layer_come_before_this_one_is_over() -> None:
     ]
     machine = machine_of()
     program = lower(network_of(rows, (32, 32, 32)), machine).program
-    timeline = play(program, link(program), machine)
+    linked, _ = history(program, machine)
     weights = next(
-        index
-        for index, command in enumerate(program.commands)
+        task
+        for command, task in linked
         if isinstance(command, Load) and command.layer == 1 and command.tile.buffer == "weight"
     )
-    last_of_first = max(timeline.done[index] for index, command in enumerate(program.commands) if command.layer == 0)
-    assert timeline.done[weights] < last_of_first
+    assert weights.done < max(task.done for command, task in linked if command.layer == 0)
 
 
 def test_a_slower_dram_moves_stalls_and_never_macs() -> None:
@@ -132,12 +133,13 @@ def test_a_deadlock_says_who_waits_for_what() -> None:
     """A compute that waits for its own store: never a finished run."""
     machine = machine_of()
     program = lower(matmul(8, 4, 4), machine).program
-    waits = link(program)
-    compute = next(i for i, command in enumerate(program.commands) if isinstance(command, Compute))
-    store = next(i for i, command in enumerate(program.commands) if isinstance(command, Store))
-    waits[compute] = Waits(((store, Moment.DONE),), waits[compute].stream)
-    with pytest.raises(DeadlockError, match=rf"array: compute {compute} of x waits for store {store} of x \(done\)"):
-        play(program, waits, machine)
+    linked = list(link(program))
+    compute = next(task for command, task in linked if isinstance(command, Compute))
+    store = next(task for command, task in linked if isinstance(command, Store))
+    compute.begin_waits = ((store, Moment.DONE),)
+    says = rf"array: compute {compute.index} of x waits for store {store.index} of x \(done\)"
+    with pytest.raises(DeadlockError, match=says):
+        play(program, linked, machine)
 
 
 class Recorder:
@@ -146,8 +148,8 @@ class Recorder:
     def __init__(self) -> None:
         self.events: list[tuple[int, int, str]] = []
 
-    def happened(self, what: Happening | Moment, index: int, cycle: int) -> None:
-        self.events.append((cycle, index, str(what)))
+    def happened(self, what: CommandEvent | Moment, linked: Linked, cycle: int) -> None:
+        self.events.append((cycle, linked.task.index, str(what)))
 
 
 def test_observers_are_told_in_order_of_time() -> None:
@@ -157,9 +159,9 @@ def test_observers_are_told_in_order_of_time() -> None:
     recorder = Recorder()
     play(program, link(program), machine, [recorder])
     assert [cycle for cycle, _, _ in recorder.events] == sorted(cycle for cycle, _, _ in recorder.events)
-    for index in range(len(program.commands)):
+    for index in range(len(list(program.commands))):
         mine = [what for _, who, what in recorder.events if who == index]
-        assert mine[0] == str(Happening.BEGIN)
+        assert mine[0] == str(CommandEvent.BEGIN)
         assert mine[-1] == str(Moment.DONE)
 
 
@@ -177,7 +179,7 @@ def test_at_most_twelve_events_a_command(monkeypatch: pytest.MonkeyPatch) -> Non
     machine = machine_of()
     program = lower(load_network("shufflenet_g3")[1], machine).program
     play(program, link(program), machine)
-    assert steps <= 12 * len(program.commands)
+    assert steps <= 12 * len(list(program.commands))
 
 
 def test_simulated_cost_does_not_grow_with_cycles(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,9 +217,8 @@ def test_program_order_serves_dram_in_the_order_of_the_program() -> None:
     orders = {}
     arbitrations: tuple[Arbitration, ...] = ("program_order", "arrival")
     for arbitration in arbitrations:
-        timeline = play(program, link(program), machine, arbitration=arbitration)
-        dma = [i for i, command in enumerate(program.commands) if not isinstance(command, Compute)]
-        orders[arbitration] = [timeline.stream[index] for index in dma]
+        linked, _ = history(program, machine, arbitration)
+        orders[arbitration] = [task.stream for command, task in linked if not isinstance(command, Compute)]
     assert orders["program_order"] == sorted(orders["program_order"])
     assert orders["arrival"] != sorted(orders["arrival"])
 
@@ -233,8 +234,7 @@ def test_serial_folds_drain_before_the_next_begins() -> None:
 
 
 def test_machines_are_not_changed_by_a_run() -> None:
-    """Two runs of the same objects give the same timeline."""
+    """Two runs of the same objects give the same outcome."""
     machine = machine_of()
     program = lower(load_network("shufflenet_g3")[1], machine).program
-    waits = link(program)
-    assert replace(play(program, waits, machine)) == play(program, waits, machine)
+    assert replace(play(program, link(program), machine)) == play(program, link(program), machine)

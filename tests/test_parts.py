@@ -22,7 +22,8 @@ from accelsim.lowering.schedule.residents import Cost, Residency, Resident, cand
 from accelsim.network.graph import Network, Node
 from accelsim.program.commands import Compute, Load, Store, Tile
 from accelsim.program.link import link
-from accelsim.run.simulate import dma_counts, load_network
+from accelsim.run.simulate import load_network
+from tests.played import dma_counts
 from tests.strategies import machine_of, machines, network_of, networks, schedulings
 
 PIXELS = 8 * 8
@@ -39,7 +40,7 @@ def parts(lowered: Lowered) -> set[str]:
     """Layout of which one piece stays and one is stored."""
     computes = [command for command in lowered.program.commands if isinstance(command, Compute)]
     kept, stored = (
-        {lowered.program.layers[each.layer] for each in computes for tile in each.results if tile.stays == stays}
+        {lowered.program.layers[each.layer] for each in computes for tile in each.results if tile.resident == stays}
         for stays in (True, False)
     )
     return kept & stored

@@ -93,7 +93,7 @@ def test_verbose_tells_the_steps_and_changes_no_result() -> None:
     assert (told.returncode, told.stdout, plain.stderr) == (0, plain.stdout, "")
     assert [re.sub(r"^ *\d+\.\d\d s  ", "", line) for line in told.stderr.splitlines()] == [
         "tiling 2 layers of tiny for tiny",
-        "playing 7 tile commands",
+        "playing 2 layers",
         "pricing 1329 cycles",
     ]
 

@@ -12,29 +12,29 @@ import pytest
 from accelsim.cli import main
 from accelsim.errors import UserError
 from accelsim.report import trace
-from accelsim.report.trace import Played, chosen_layers, trace_text
+from accelsim.report.trace import Traced, chosen_layers, trace_text
 from accelsim.run.result import Run
-from accelsim.run.simulate import load_both, run_and_timeline
+from accelsim.run.simulate import load_both, play_network
 
 DEVICES = ("ideal_lpddr4", "lpddr4-3200", "hbm2")
 Event = dict[str, Any]
 
 
 @pytest.fixture(scope="module", params=DEVICES)
-def traced(request: pytest.FixtureRequest) -> tuple[Run, Played]:
+def traced(request: pytest.FixtureRequest) -> tuple[Run, Traced]:
     settings = [(0, f"dram.device={request.param}"), (0, "scheduling.inferences=2")]
     workload, network, machine, scheduling = load_both("shufflenet_0.25x_g3", "edge", settings)
-    run, program, timeline = run_and_timeline(workload, network, machine, scheduling, bus_spans=True)
-    return run, Played(program, timeline, machine)
+    played = play_network(workload, network, machine, scheduling, keep_history=True)
+    return played.run, Traced(played.program.layers, played.history.linked, played.outcome, machine)
 
 
-def events(played: Played, phase: str, **options: Any) -> list[Event]:
+def events(played: Traced, phase: str, **options: Any) -> list[Event]:
     document = json.loads(trace_text(played, **options))
     assert document["otherData"]["time"] == "1 us is 1 array clock"
     return [event for event in document["traceEvents"] if event["ph"] == phase]
 
 
-def by_track(played: Played) -> dict[str, list[Event]]:
+def by_track(played: Traced) -> dict[str, list[Event]]:
     names = {event["tid"]: event["args"]["name"] for event in events(played, "M") if event["name"] == "thread_name"}
     tracks: dict[str, list[Event]] = {name: [] for name in names.values()}
     for event in events(played, "X"):
@@ -42,9 +42,9 @@ def by_track(played: Played) -> dict[str, list[Event]]:
     return tracks
 
 
-def test_slices_of_a_track_do_not_overlap(traced: tuple[Run, Played]) -> None:
+def test_slices_of_a_track_do_not_overlap(traced: tuple[Run, Traced]) -> None:
     run, played = traced
-    buses = len(played.timeline.bus_spans())
+    buses = len(played.outcome.bus_spans())
     tracks = by_track(played)
     assert list(tracks) == ["DMA in", "array", "vector unit", "DMA out", *(f"DRAM bus {n}" for n in range(buses))]
     for slices in tracks.values():
@@ -57,7 +57,7 @@ def test_slices_of_a_track_do_not_overlap(traced: tuple[Run, Played]) -> None:
         assert reached <= run.total.total_cycles
 
 
-def test_slices_add_up_to_the_records(traced: tuple[Run, Played]) -> None:
+def test_slices_add_up_to_the_records(traced: tuple[Run, Traced]) -> None:
     """Streams layer by layer, vector work, bytes; of the buses the clocks in which the busiest moved something."""
     run, played = traced
     tracks = by_track(played)
@@ -74,11 +74,11 @@ def test_slices_add_up_to_the_records(traced: tuple[Run, Played]) -> None:
         sum(event["dur"] for event in slices) for name, slices in tracks.items() if name.startswith("DRAM bus")
     )
     pseudo = getattr(getattr(played.machine.dram, "organisation", None), "pseudo_channels", 1)
-    assert busiest * per_array_clock <= played.timeline.dram_busy_clocks * (1 + 1e-9)
-    assert busiest * per_array_clock * pseudo >= played.timeline.dram_busy_clocks * (1 - 1e-9)
+    assert busiest * per_array_clock <= played.outcome.dram_busy_clocks * (1 + 1e-9)
+    assert busiest * per_array_clock * pseudo >= played.outcome.dram_busy_clocks * (1 - 1e-9)
 
 
-def test_counters_are_sorted_and_stay_within_what_there_is(traced: tuple[Run, Played]) -> None:
+def test_counters_are_sorted_and_stay_within_what_there_is(traced: tuple[Run, Traced]) -> None:
     """Buffers end empty, but for weights and maps that stay to the end; bandwidth adds up to the bursts."""
     run, played = traced
     counters: dict[str, list[Event]] = defaultdict(list)
@@ -98,14 +98,14 @@ def test_counters_are_sorted_and_stay_within_what_there_is(traced: tuple[Run, Pl
     assert served * 0.97 <= moved <= served * 1.03
 
 
-def test_a_choice_of_layers(traced: tuple[Run, Played]) -> None:
+def test_a_choice_of_layers(traced: tuple[Run, Traced]) -> None:
     _, played = traced
-    layers = chosen_layers("conv1..s2_u1_gc1,fc", played.program)
+    layers = chosen_layers("conv1..s2_u1_gc1,fc", played.layers)
     assert layers == {"conv1", "maxpool1", "s2_u1_gc1", "fc"}
     assert {event["args"]["layer"] for event in events(played, "X", layers=layers) if event["args"]} == layers
 
 
-def test_a_trace_is_bounded(traced: tuple[Run, Played], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trace_is_bounded(traced: tuple[Run, Traced], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trace, "MOST_EVENTS", 100)
     with pytest.raises(UserError, match="--trace-layers: expected a choice of layers with at most 100 events"):
         trace_text(traced[1])

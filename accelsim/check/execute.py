@@ -22,12 +22,13 @@ from accelsim.config.scheduling import Arbitration, Scheduling
 from accelsim.dataflows.geometry import window_of
 from accelsim.lowering.compile import Lowered
 from accelsim.lowering.ir import copied_channels
-from accelsim.machine.machine import Happening, play
+from accelsim.machine.clock import CommandEvent
+from accelsim.machine.machine import play
 from accelsim.network.graph import Network, Node
 from accelsim.program.commands import Buffer, Compute, Load, Store, Tile, Work
-from accelsim.program.link import Moment, Waits, link
+from accelsim.program.link import Linked, Moment, link
 from accelsim.program.tensors import Range, Region, Tensor, descriptors, elements
-from accelsim.run.simulate import lower_or_refuse
+from accelsim.run.simulate import lower_or_refuse, refusing
 
 MOST_FAILURES = 20
 
@@ -40,34 +41,43 @@ def check_network(
     Raises UserError where a layer does not fit the machine.
     """
     lowered = lower_or_refuse(network, machine, scheduling)
-    return check_program(machine, lowered, link(lowered.program), scheduling.arbitration, seed=seed)
+    with refusing(machine):
+        return check_program(machine, lowered, link(lowered.program), scheduling.arbitration, seed=seed)
 
 
 def check_program(
-    machine: Machine, lowered: Lowered, waits: list[Waits], arbitration: Arbitration = "arrival", *, seed: int = 0
+    machine: Machine,
+    lowered: Lowered,
+    linked: Iterable[Linked],
+    arbitration: Arbitration = "arrival",
+    *,
+    seed: int = 0,
 ) -> list[str]:
     """As `check_network`, for a program that is given."""
     executor = Executor(lowered, seed)
     try:
-        play(lowered.program, waits, machine, [executor], arbitration)
+        play(lowered.program, linked, machine, [executor], arbitration)
     except CheckError as failure:
         return [str(failure)]
     return list(executor.differences())
 
 
 class Executor:
-    """An observer of the machine that moves the numbers."""
+    """An observer of the machine that moves the numbers. linked, index: the command that something happens to."""
+
+    linked: Linked
+    index: int
 
     def __init__(self, lowered: Lowered, seed: int) -> None:
         self.network, self.lowered, self.program = lowered.network, lowered, lowered.program
-        tensors = {tile.tensor for tile in self.program.addresses} | set(self.program.given)
+        tensors = {place.tensor for place in lowered.maps.by_name.values()} | set(self.program.preloaded)
         self.map_bits = {name: place.tensor.bits for name, place in lowered.maps.by_name.items()}
-        given = self.program.given[len(self.network.inputs) :]
-        self.weight_bits = max((tensor.bits for tensor in given), default=1)
+        weights = self.program.preloaded[len(self.network.inputs) :]
+        self.weight_bits = max((tensor.bits for tensor in weights), default=1)
         self.cell_bits = 1 if _are_compressed(tensors) else cell_bits_for(*(tensor.bits for tensor in tensors))
         size = max(tensor.address_bytes + tensor.bytes for tensor in tensors)
         self.dram = Image(size + 8, self.cell_bits)
-        self.sram = {buffer: Image(self._reached(buffer) + 8, self.cell_bits) for buffer in Buffer}
+        self.sram = {buffer: Image(self.program.capacities[buffer] + 8, self.cell_bits) for buffer in Buffer}
         self.held: dict[tuple[int, Tile], Cells] = {}
         self.arriving: dict[int, Cells] = {}
         self.sums: dict[tuple[int, Work], Values] = {}
@@ -76,15 +86,10 @@ class Executor:
         self.macs = [0] * len(self.network.nodes)
         self._give_inputs(np.random.default_rng(seed))
 
-    def _reached(self, buffer: Buffer) -> int:
-        """The byte behind the last one of a buffer that the program uses."""
-        places = self.program.addresses.items()
-        return max((low + tile.bytes for tile, low in places if tile.buffer is buffer), default=0)
-
     def _give_inputs(self, random: np.random.Generator) -> None:
         inputs = self.network.inputs
         self.images = {name: self._random(random, self.lowered.maps.by_name[name].tensor) for name in inputs}
-        weights = self.program.given[len(inputs) :]
+        weights = self.program.preloaded[len(inputs) :]
         self.weights = {tensor.name.removesuffix(".weights"): self._random(random, tensor) for tensor in weights}
 
     def _random(self, random: np.random.Generator, tensor: Tensor) -> Values:
@@ -98,46 +103,47 @@ class Executor:
                 self.dram.cells[where] = random.integers(0, 2, size=where.size)
         return values
 
-    def happened(self, what: Happening | Moment, index: int, cycle: int) -> None:
-        """See `accelsim.machine.machine.Observer`."""
+    def happened(self, what: CommandEvent | Moment, linked: Linked, cycle: int) -> None:
+        """See `accelsim.machine.clock.Observer`."""
         del cycle
-        match self.program.commands[index]:
+        self.linked, self.index = linked, linked.task.index
+        match linked.command:
             case Load(tile=tile):
-                self._load(what, index, tile)
+                self._load(what, tile)
             case Store(tile=tile):
-                self._store(what, index, tile)
+                self._store(what, tile)
             case Compute() as command:
-                self._compute(what, index, command)
+                self._compute(what, command)
 
-    def _load(self, what: Happening | Moment, index: int, tile: Tile) -> None:
+    def _load(self, what: CommandEvent | Moment, tile: Tile) -> None:
         place = self._place(tile)
-        if what is Happening.BEGIN:
+        if what is CommandEvent.BEGIN:
             self.sram[tile.buffer].cells[place] = POISON
-        elif what is Happening.STREAM:
+        elif what is CommandEvent.STREAM:
             cells = self.dram.cells[self.dram.indices(descriptors(tile.tensor, tile.region))]
-            self._expect(index, tile, not np.any(cells == POISON), "loads what is not in DRAM yet:")
-            self.arriving[index] = cells
+            self._expect(tile, not np.any(cells == POISON), "loads what is not in DRAM yet:")
+            self.arriving[self.index] = cells
         elif what is Moment.DONE:
-            cells = self.arriving.pop(index)
+            cells = self.arriving.pop(self.index)
             self.sram[tile.buffer].cells[place.start : place.start + cells.size] = cells
 
-    def _store(self, what: Happening | Moment, index: int, tile: Tile) -> None:
-        if what is Happening.BEGIN:
-            self._hold(index, tile)
+    def _store(self, what: CommandEvent | Moment, tile: Tile) -> None:
+        if what is CommandEvent.BEGIN:
+            self._hold(tile)
         elif what is Moment.SRAM_READ:
-            self.arriving[index] = self._release(index, tile)
+            self.arriving[self.index] = self._release(tile)
         elif what is Moment.DONE:
             where = self.dram.indices(descriptors(tile.tensor, tile.region))
-            self._expect(index, tile, bool(np.all(self.dram.cells[where] == POISON)), "stores a second time:")
-            self.dram.cells[where] = self.arriving.pop(index)
+            self._expect(tile, bool(np.all(self.dram.cells[where] == POISON)), "stores a second time:")
+            self.dram.cells[where] = self.arriving.pop(self.index)
 
-    def _compute(self, what: Happening | Moment, index: int, command: Compute) -> None:
-        if what is Happening.BEGIN:
+    def _compute(self, what: CommandEvent | Moment, command: Compute) -> None:
+        if what is CommandEvent.BEGIN:
             for tile in command.stationary:
-                self._hold(index, tile)
-        elif what is Happening.STREAM:
+                self._hold(tile)
+        elif what is CommandEvent.STREAM:
             for tile in command.streamed:
-                self._hold(index, tile)
+                self._hold(tile)
             for tile in command.results:
                 if tile not in self.begun:
                     self.begun.add(tile)
@@ -145,46 +151,46 @@ class Executor:
         elif what is Moment.STATIONARY_READ or what is Moment.STREAM_READ:
             tiles = command.stationary if what is Moment.STATIONARY_READ else command.streamed
             for tile in tiles:
-                self.held[index, tile] = self._release(index, tile)
+                self.held[self.index, tile] = self._release(tile)
         else:
-            self._finish(index, command)
+            self._finish(command)
 
-    def _finish(self, index: int, command: Compute) -> None:
+    def _finish(self, command: Compute) -> None:
         tiles = [*command.stationary, *command.streamed]
-        operands = {tile: self._values(index, tile) for tile in tiles}
+        operands = {tile: self._values(tile) for tile in tiles}
         node = self.network.nodes[command.layer]
         if node.op.on_array:
-            values = self._sum(index, command, node, operands)
+            values = self._sum(command, node, operands)
             if values is None:
                 return
         else:
-            values = operate(node, command.work, self._inputs(index, command, node, operands))
+            values = operate(node, command.work, self._inputs(command, node, operands))
         if not node.op.is_address:
             values = arithmetic.activate(values, node.activation)
-        self._write(index, command, node, arithmetic.wrap(values, self.map_bits[node.name]))
+        self._write(command, node, arithmetic.wrap(values, self.map_bits[node.name]))
 
-    def _values(self, index: int, tile: Tile) -> Values:
+    def _values(self, tile: Tile) -> Values:
         """What a tile says. A compressed one is opaque: if its bits arrived whole, it stands for the values it had."""
-        cells = self.held.pop((index, tile))
+        cells = self.held.pop((self.index, tile))
         tensor = tile.tensor
         if tensor.compressed_bits is None:
             return decode(cells, tensor.bits, self.cell_bits).reshape([part.size for part in tile.region])
         stored = self.dram.cells[self.dram.indices(descriptors(tensor, tile.region))]
-        self._expect(index, tile, np.array_equal(cells, stored), "reads other bits than were stored of")
+        self._expect(tile, np.array_equal(cells, stored), "reads other bits than were stored of")
         return self.weights[tensor.name.removesuffix(".weights")][_slices(tile.region)]
 
-    def _sum(self, index: int, command: Compute, node: Node, operands: dict[Tile, Values]) -> Values | None:
+    def _sum(self, command: Compute, node: Node, operands: dict[Tile, Values]) -> Values | None:
         """Partial sums of a convolution or product; the values once the sum is whole."""
         work = command.work
         left, right = ({tile: data for tile, data in operands.items() if tile.buffer is each} for each in Buffer)
         tile, weights = next(iter(right.items()))
         if node.op.multiplies_maps:
-            weights = self._right(index, command, node, right)
+            weights = self._right(command, node, right)
         groups, outputs, inputs, _ = weights.shape
         each = node.sizes[0].channels // node.groups
         first = work.channels.start // (node.output.channels // node.groups)
         channels = Range(first * each + work.reduction.start, (first + groups - 1) * each + work.reduction.stop)
-        region, image = self._input(index, command, 0, node, left, channels)
+        region, image = self._input(command, 0, node, left, channels)
         pixels = work.images.size * work.rows.size * work.cols.size
         self.macs[command.layer] += pixels * weights.size
         operand_bits = self.map_bits[node.inputs[0]]
@@ -196,15 +202,15 @@ class Executor:
         values = total.transpose(1, 0, 2).reshape(work.images.size, work.rows.size, work.cols.size, groups * outputs)
         key = (command.layer, Work(work.images, work.rows, work.cols, work.channels, Range(0, 0)))
         if not work.first:
-            self._expect(index, tile, key in self.sums, "goes on with a sum that was not begun:")
+            self._expect(tile, key in self.sums, "goes on with a sum that was not begun:")
             values = values + self.sums.pop(key)
         if work.last:
             return values
-        self._expect(index, tile, key not in self.sums, "begins a sum a second time:")
+        self._expect(tile, key not in self.sums, "begins a sum a second time:")
         self.sums[key] = values
         return None
 
-    def _right(self, index: int, command: Compute, node: Node, operands: dict[Tile, Values]) -> Values:
+    def _right(self, command: Compute, node: Node, operands: dict[Tile, Values]) -> Values:
         """What a piece of a product reads of its right map, as weights: (groups, outputs, inputs, 1)."""
         work, size = command.work, node.sizes[1]
         depth = node.output.channels // node.groups
@@ -213,38 +219,38 @@ class Executor:
         tokens, each = (outs, work.reduction) if node.transposed else (work.reduction, outs)
         own = size.channels // node.groups
         channels = Range(groups[0] * own + each.start, groups[-1] * own + each.stop)
-        (images, rows, cols), image = self._input(index, command, 1, node, operands, channels)
+        (images, rows, cols), image = self._input(command, 1, node, operands, channels)
         row, col = np.divmod(np.arange(tokens.start, tokens.stop), size.width)
         found = image[work.images.start - images.start, row - rows.start, col - cols.start]
         if np.any(found == ABSENT):
-            raise CheckError(f"{node.name}: compute {index} needs of its right map what is not in its tiles")
+            raise CheckError(f"{node.name}: compute {self.index} needs of its right map what is not in its tiles")
         heads = found.reshape(tokens.size, len(groups), each.size)
         return np.asarray(heads.transpose((1, 0, 2) if node.transposed else (1, 2, 0))[..., np.newaxis])
 
-    def _inputs(self, index: int, command: Compute, node: Node, operands: dict[Tile, Values]) -> Inputs:
+    def _inputs(self, command: Compute, node: Node, operands: dict[Tile, Values]) -> Inputs:
         """What a piece on the vector unit reads of each of its inputs, as `_input` gives it."""
         work = command.work
         if node.op.is_address:
-            return [self._input(index, command, work.reduction.start, node, operands, work.channels)]
+            return [self._input(command, work.reduction.start, node, operands, work.channels)]
         wanted = Range(0, node.sizes[0].channels) if node.op.reads_all else work.channels
         if node.op.access_of(node) is not None:
-            return [self._part(index, command, node, operands, position) for position in range(len(node.inputs))]
-        return [self._input(index, command, position, node, operands, wanted) for position in range(len(node.inputs))]
+            return [self._part(command, node, operands, position) for position in range(len(node.inputs))]
+        return [self._input(command, position, node, operands, wanted) for position in range(len(node.inputs))]
 
     def _part(
-        self, index: int, command: Compute, node: Node, operands: dict[Tile, Values], position: int
+        self, command: Compute, node: Node, operands: dict[Tile, Values], position: int
     ) -> tuple[Region, Values] | None:
         """What a piece reads of an input that is not under a window; None where no tile of its is there."""
         if all(tile.tensor is not self.lowered.maps.by_name[node.inputs[position]].tensor for tile in operands):
             return None
         whole = Range(0, node.sizes[position].channels)
-        bounds, image = self._input(index, command, position, node, operands, whole)
+        bounds, image = self._input(command, position, node, operands, whole)
         if node.op.name in ELEMENTS and whole.size > 1:
             image = image[..., command.work.channels.start : command.work.channels.stop]
         return (*bounds, whole), image
 
     def _input(
-        self, index: int, command: Compute, position: int, node: Node, operands: dict[Tile, Values], channels: Range
+        self, command: Compute, position: int, node: Node, operands: dict[Tile, Values], channels: Range
     ) -> tuple[Region, Values]:
         """The bounds of an input's tiles, and their values there for some of its channels; ABSENT where there are none.
 
@@ -253,7 +259,7 @@ class Executor:
         place = self.lowered.maps.by_name[node.inputs[position]]
         stored = place.channels[channels.start : channels.stop]
         tiles = [tile for tile in operands if tile.tensor is place.tensor]
-        self._expect(index, command.results[0] if command.results else tiles[0], bool(tiles), "has no input for")
+        self._expect(command.results[0] if command.results else tiles[0], bool(tiles), "has no input for")
         bounds = tuple(
             Range(min(tile.region[axis].start for tile in tiles), max(tile.region[axis].stop for tile in tiles))
             for axis in range(3)
@@ -271,7 +277,7 @@ class Executor:
             found[inside][..., mine] = operands[tile][..., (stored[mine] - where.start) // where.step]
         return bounds, found
 
-    def _write(self, index: int, command: Compute, node: Node, values: Values) -> None:
+    def _write(self, command: Compute, node: Node, values: Values) -> None:
         """Put results where they belong in the result tiles."""
         work = command.work
         channels = np.arange(work.channels.start, work.channels.stop)
@@ -286,19 +292,19 @@ class Executor:
             )
             block = tuple(part.start for part in tile.region[:3])
             wanted = (work.images.start, work.rows.start, work.cols.start)
-            self._expect(index, tile, block == wanted, "puts its results into another block's tile:")
+            self._expect(tile, block == wanted, "puts its results into another block's tile:")
             data = self.sram[tile.buffer].cells[self._place(tile)]
             shaped = data[: elements(tile.region) * tile.tensor.bits // self.cell_bits].reshape(
                 *(part.size for part in tile.region), -1
             )
             target = (slice(None), slice(None), slice(None), (stored[mine] - where.start) // where.step)
-            self._expect(index, tile, bool(np.all(shaped[target] == POISON)), "computes a second time:")
+            self._expect(tile, bool(np.all(shaped[target] == POISON)), "computes a second time:")
             cells = encode(values[..., mine], tile.tensor.bits, self.cell_bits)
             shaped[target] = cells.reshape(*values.shape[:3], mine.size, -1)
-            if tile.stays:
+            if tile.resident:
                 self._keep(tile, stored[mine], values[..., mine])
             written += mine.size
-        self._expect(index, command.results[0], written == stored.size, "leaves out channels of")
+        self._expect(command.results[0], written == stored.size, "leaves out channels of")
 
     def _keep(self, tile: Tile, channels: NDArray[np.int64], values: Values) -> None:
         """Remember what was written to a map that is never stored, to be compared at the end."""
@@ -340,7 +346,7 @@ class Executor:
         return _differing(node, found[..., placed.channels], wanted)
 
     def _place(self, tile: Tile) -> slice:
-        return self.sram[tile.buffer].span(self.program.addresses[tile], tile.bytes)
+        return self.sram[tile.buffer].span(tile.address, tile.bytes)
 
     def _read(self, tile: Tile) -> Cells:
         cells = self.sram[tile.buffer].cells[self._place(tile)]
@@ -350,25 +356,23 @@ class Executor:
             bits = descriptors(tensor, tile.region)[0].row_bits
         return cells[: bits // self.cell_bits].copy()
 
-    def _hold(self, index: int, tile: Tile) -> None:
+    def _hold(self, tile: Tile) -> None:
         cells = self._read(tile)
-        self._expect(index, tile, not np.any(cells == POISON), "reads what is not in SRAM yet:")
-        self.held[index, tile] = cells
+        self._expect(tile, not np.any(cells == POISON), "reads what is not in SRAM yet:")
+        self.held[self.index, tile] = cells
 
-    def _release(self, index: int, tile: Tile) -> Cells:
+    def _release(self, tile: Tile) -> Cells:
         """The tile's cells, unchanged since they were first read."""
-        before = self.held.pop((index, tile))
-        self._expect(index, tile, np.array_equal(before, self._read(tile)), "is overwritten while it reads")
+        before = self.held.pop((self.index, tile))
+        self._expect(tile, np.array_equal(before, self._read(tile)), "is overwritten while it reads")
         return before
 
-    def _expect(self, index: int, tile: Tile, holds: bool, otherwise: str) -> None:
+    def _expect(self, tile: Tile, holds: bool, otherwise: str) -> None:
         if not holds:
-            command = self.program.commands[index]
-            name = self.program.layers[command.layer]
             bounds = ", ".join(f"{part.start}:{part.stop}" for part in tile.region)
-            raise CheckError(
-                f"{name}: {type(command).__name__.lower()} {index} {otherwise} {tile.tensor.name}[{bounds}]"
-            )
+            command = self.linked.command
+            what = f"{type(command).__name__.lower()} {self.index}"
+            raise CheckError(f"{self.program.layers[command.layer]}: {what} {otherwise} {tile.tensor.name}[{bounds}]")
 
 
 def _are_compressed(tensors: Iterable[Tensor]) -> bool:

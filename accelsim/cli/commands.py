@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     from accelsim.network.graph import Network
     from accelsim.report.compare import Row
-    from accelsim.report.trace import Played
+    from accelsim.report.trace import Traced
     from accelsim.run.result import Run
 
 
 def run(arguments: Namespace) -> int:
     """`accelsim run`."""
-    from accelsim.run.simulate import load_both, run_and_timeline
+    from accelsim.run.simulate import load_both, play_network
 
     if arguments.trace_layers is not None and arguments.trace is None:
         raise UserError([Mistake("command-line", 0, "--trace-layers", "--trace beside it", "none")])
@@ -38,13 +38,13 @@ def run(arguments: Namespace) -> int:
         mapping=arguments.mapping,
         options=model_options(arguments),
     )
-    result, program, timeline = run_and_timeline(
-        workload, network, machine, scheduling, bus_spans=arguments.trace is not None
-    )
+    played = play_network(workload, network, machine, scheduling, keep_history=arguments.trace is not None)
+    result = played.run
     if arguments.trace is not None:
-        from accelsim.report.trace import Played
+        from accelsim.report.trace import Traced
 
-        _save_trace(Played(program, timeline, machine), arguments)
+        traced = Traced(played.program.layers, played.history.linked, played.outcome, machine)
+        _save_trace(traced, arguments)
     if arguments.what_if:
         from accelsim.run.what_if import with_what_if
 
@@ -52,14 +52,14 @@ def run(arguments: Namespace) -> int:
     return _finish(result, arguments)
 
 
-def _save_trace(played: Played, arguments: Namespace) -> None:
+def _save_trace(traced: Traced, arguments: Namespace) -> None:
     from accelsim.report.export import save_files
     from accelsim.report.trace import chosen_layers, trace_text
 
     chosen = arguments.trace_layers
-    layers = None if chosen is None else chosen_layers(chosen, played.program)
+    layers = None if chosen is None else chosen_layers(chosen, traced.layers)
     path = Path(arguments.trace)
-    save_files(path.parent, {path.name: trace_text(played, layers)}, force=arguments.force)
+    save_files(path.parent, {path.name: trace_text(traced, layers)}, force=arguments.force)
 
 
 def reprice(arguments: Namespace) -> int:

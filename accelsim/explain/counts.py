@@ -13,7 +13,7 @@ from accelsim.explain.evidence import Evidence
 from accelsim.explain.terms import Term, alike, total
 from accelsim.lowering.ir import IFMAP_LOOPS, WEIGHT_LOOPS, loads_each, tile_counts
 from accelsim.network.ops import on_vector_unit
-from accelsim.program.commands import Buffer, Compute, Tile, Unit
+from accelsim.program.commands import Buffer, Compute, Tile, UnitKind
 from accelsim.program.tensors import Region, Tensor
 from accelsim.records import ActionCounts
 from accelsim.run.simulate import to_share
@@ -129,15 +129,15 @@ def of_pieces(evidence: Evidence, name: str) -> Term:
     """Pieces times what each of them takes of an action."""
     unit = "bytes" if name.endswith("bytes") else "each"
     amounts = [
-        (WORDS.get(name, name), getattr(counts, name), _derived(evidence, compute, counts, name))
-        for compute, counts in evidence.pieces
+        (WORDS.get(name, name), getattr(compute.actions, name), _derived(evidence, compute, compute.actions, name))
+        for compute in evidence.computes
     ]
     return total(name, alike(amounts, "pieces", unit))
 
 
 def _derived(evidence: Evidence, compute: Compute, counts: ActionCounts, name: str) -> str:
     """How a piece on the array comes to its amount, derived again from its matrix product."""
-    if compute.unit is not Unit.ARRAY or not getattr(counts, name):
+    if compute.unit is not UnitKind.ARRAY or not getattr(counts, name):
         return ""
     (gemm, array, reuse), done = evidence.product(compute), evidence.array_work(compute)
     match name:
@@ -195,10 +195,10 @@ def of_operand(evidence: Evidence, name: str) -> Term:
 def shared(evidence: Evidence, name: str) -> Term:
     """The layer's share of what a DRAM at command granularity did in the whole run."""
     played = evidence.played
-    done = played.timeline.dram_counts
+    done = played.outcome.dram_counts
     if done is None:
         return Term(name, 0)
-    cycles = [high - low for low, high in evidence.windows]
+    cycles = [account.total_cycles for account in played.outcome.layers]
     amount, weights = to_share(played.moved, done, cycles)[name]
     whole = sum(weights) or 1
     reached = np.cumsum([0, *weights]).tolist()

@@ -12,9 +12,9 @@ from accelsim.explain.evidence import Evidence
 from accelsim.explain.terms import Term, alike, total
 from accelsim.machine.stalls import Phase, Segment
 from accelsim.network.ops import on_vector_unit
-from accelsim.program.commands import Compute, Load, Unit
+from accelsim.program.commands import Compute, Load, UnitKind
+from accelsim.program.folds import bubble_cycles
 from accelsim.records import STALL_CAUSES
-from accelsim.run.simulate import bubble_cycles
 from accelsim.units import ceil_div
 
 STALL_WORDS = {
@@ -70,7 +70,7 @@ def _bubbles(evidence: Evidence) -> list[Term]:
     words = words if overlaps else "between folds: loads and tails, as folds do not overlap"
     between = (
         (words, bubble_cycles(compute.chain, overlap=overlaps), "")
-        for compute, _ in evidence.pieces
+        for compute in evidence.computes
         if compute.chain is not None
     )
     return alike(between, "pieces", "clocks")
@@ -82,8 +82,7 @@ def overlap_cycles(evidence: Evidence) -> Term:
     within: Counter[str] = Counter()
     outside: Counter[str] = Counter()
     for segment in evidence.clocks:
-        layer = program.commands[segment.command].layer
-        if segment.cause is None and layer not in evidence.layers:
+        if segment.cause is None and (layer := evidence.layer_of(segment)) not in evidence.layers:
             within[program.layers[layer]] += segment.high - segment.low
     for number, segment in evidence.streams_elsewhere:
         outside[program.layers[number]] -= segment.high - segment.low
@@ -107,7 +106,7 @@ def stall_cycles(evidence: Evidence, cause: str) -> Term:
 
 def _rows(evidence: Evidence) -> str:
     """What became of the rows of a DRAM at command granularity."""
-    if evidence.played.timeline.dram_counts is None:
+    if evidence.played.outcome.dram_counts is None:
         return ""
     counts = evidence.record.counts
     hits, misses, conflicts = counts.dram_row_hits, counts.dram_row_misses, counts.dram_row_conflicts
@@ -119,7 +118,7 @@ def _on_the_path(evidence: Evidence, segment: Segment) -> str:
     if segment.command < 0:
         return str(Phase.NONE)
     program = evidence.played.program
-    command = program.commands[segment.command]
+    command = evidence.command_of(segment)
     layer = "" if command.layer in evidence.layers else f" for {program.layers[command.layer]}"
     if isinstance(command, Compute):
         return f"{segment.phase}{layer}"
@@ -129,11 +128,11 @@ def _on_the_path(evidence: Evidence, segment: Segment) -> str:
 
 def latency_cycles(evidence: Evidence) -> Term:
     """From the first command to the last, inference by inference."""
-    timeline, parts = evidence.played.timeline, []
+    parts = []
     for layer in evidence.layers:
-        mine = [index for index, command in evidence.commands if command.layer == layer]
+        mine = [task for command, task in evidence.commands if command.layer == layer]
         if mine:
-            first, last = min(timeline.begin[index] for index in mine), max(timeline.done[index] for index in mine)
+            first, last = min(task.begin for task in mine), max(task.done for task in mine)
             parts.append(Term("its last command is done at clock", last))
             parts.append(Term("less the clock at which its first begins", -first))
     return total("latency_cycles", parts)
@@ -170,8 +169,9 @@ def vector_unit_cycles(evidence: Evidence) -> Term:
     machine = evidence.machine
     lanes, port = machine.vector.lanes, machine.sram.activation.port_bytes_per_cycle
     amounts = []
-    for compute, counts in evidence.pieces:
-        if compute.unit is Unit.VECTOR:
+    for compute in evidence.computes:
+        counts = compute.actions
+        if compute.unit is UnitKind.VECTOR:
             read, written = counts.sram_read_ifmap_bytes, counts.sram_write_ofmap_bytes
             clocks = {
                 f"{counts.vector_ops} operations / {lanes} lanes": ceil_div(counts.vector_ops, lanes),

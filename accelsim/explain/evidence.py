@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import accumulate
 
 from accelsim.config.machine import Machine
 from accelsim.dataflows.contract import Gemm
 from accelsim.dataflows.geometry import gemm_of, line_buffer_ratio
 from accelsim.dataflows.work import ArrayContext, ArrayWork, FoldRow, Ratio, array_work, fold_rows
+from accelsim.lowering.emit.planned import PlannedLayer
 from accelsim.lowering.ir import LayerTask, Tiling, TilingContext
-from accelsim.machine.stalls import Segment, layer_ends, layer_windows, segments, shared_out
+from accelsim.machine.stalls import Segment
 from accelsim.network.graph import Node
-from accelsim.program.commands import Command, Compute, Load, Store, Tile, Unit
-from accelsim.records import ActionCounts, LayerRecord
+from accelsim.program.commands import Command, Compute, Load, Store, Tile, UnitKind
+from accelsim.program.link import Linked
+from accelsim.records import LayerRecord
 from accelsim.run.simulate import Played
 
 
@@ -48,12 +51,16 @@ class Evidence:
     @property
     def plan(self) -> Tiling | None:
         """Its tiles; None where it is only addresses."""
-        return self.played.lowered.plans[self.number]
+        return None if self._planned is None else self._planned.plan
 
     @property
     def task(self) -> tuple[LayerTask, TilingContext] | None:
         """What the plan was chosen for."""
-        return self.played.lowered.tasks[self.number]
+        return None if self._planned is None else (self._planned.task, self._planned.context)
+
+    @property
+    def _planned(self) -> PlannedLayer | None:
+        return self.played.lowered.layers[self.number]
 
     @property
     def fused(self) -> bool:
@@ -61,70 +68,70 @@ class Evidence:
         return self.node.name in self.played.lowered.fused
 
     @cached_property
-    def commands(self) -> list[tuple[int, Command]]:
-        """Its commands with their indices."""
-        found = enumerate(self.played.program.commands)
-        return [(index, command) for index, command in found if command.layer in self.layers]
+    def commands(self) -> list[Linked]:
+        """Its commands, with when each was where."""
+        return [linked for linked in self.played.history.linked if linked.command.layer in self.layers]
 
     @cached_property
-    def pieces(self) -> list[tuple[Compute, ActionCounts]]:
-        """Its Computes, and the actions that each of them took."""
-        counted = {layer: iter(self.played.lowered.command_counts[layer]) for layer in self.layers}
-        computes = (command for _, command in self.commands if isinstance(command, Compute))
-        return [(command, next(counted[command.layer])) for command in computes]
+    def computes(self) -> list[Compute]:
+        """Its tile iterations."""
+        return [command for command, _ in self.commands if isinstance(command, Compute)]
 
     @cached_property
     def loads(self) -> list[Tile]:
         """What it loads, in order."""
-        return [command.tile for _, command in self.commands if isinstance(command, Load)]
+        return [command.tile for command, _ in self.commands if isinstance(command, Load)]
 
     @cached_property
     def stores(self) -> list[Tile]:
         """What it stores, in order."""
-        return [command.tile for _, command in self.commands if isinstance(command, Store)]
+        return [command.tile for command, _ in self.commands if isinstance(command, Store)]
 
     @cached_property
-    def windows(self) -> list[tuple[int, int]]:
-        """The clocks that are counted as each layer's of the program."""
-        program = self.played.program
-        return layer_windows(len(program.layers), layer_ends(program, self.played.timeline))
+    def windows(self) -> dict[int, tuple[int, int]]:
+        """The clocks that are counted as the layer's, by its numbers in the program."""
+        ends = list(accumulate(account.total_cycles for account in self.played.outcome.layers))
+        return {layer: (ends[layer - 1] if layer else 0, ends[layer]) for layer in self.layers}
 
     @cached_property
     def clocks(self) -> list[Segment]:
         """What went on in the clocks that are counted as the layer's."""
-        return [segment for number, segment in self._all_clocks if number in self.layers]
+        return [segment for number, segment in self.played.history.segments if number in self.layers]
 
     @cached_property
     def streams_elsewhere(self) -> list[tuple[int, Segment]]:
         """(layer whose clocks they are in, its own streams there)."""
         return [
             (number, segment)
-            for number, segment in self._all_clocks
+            for number, segment in self.played.history.segments
             if segment.cause is None and number not in self.layers and self._is_mine(segment)
         ]
 
     def _is_mine(self, segment: Segment) -> bool:
-        return self.played.program.commands[segment.command].layer in self.layers
+        return self.layer_of(segment) in self.layers
 
-    @cached_property
-    def _all_clocks(self) -> list[tuple[int, Segment]]:
-        played = self.played
-        return list(shared_out(self.windows, segments(played.program, played.waits, played.timeline)))
+    def command_of(self, segment: Segment) -> Command:
+        """The command in which something went on."""
+        return self.played.history.linked[segment.command].command
+
+    def layer_of(self, segment: Segment) -> int:
+        """Number of the layer of that command."""
+        return self.command_of(segment).layer
 
     def folds(self) -> Iterator[FoldRow]:
-        """The folds of all its pieces on the array."""
-        for compute, _ in self.pieces:
-            if compute.unit is Unit.ARRAY:
+        """The folds of all its tile iterations on the array."""
+        for compute in self.computes:
+            if compute.unit is UnitKind.ARRAY:
                 gemm, array, reuse = self.product(compute)
                 yield from fold_rows(gemm, array, first=compute.work.first, last=compute.work.last, reuse=reuse)
 
     def array_work(self, compute: Compute) -> ArrayWork:
-        """What a piece on the array moves, in elements."""
+        """Elements that an iteration on the array moves, in elements."""
         gemm, array, reuse = self.product(compute)
         return array_work(gemm, array, first=compute.work.first, last=compute.work.last, reuse=reuse)
 
     def product(self, compute: Compute) -> tuple[Gemm, ArrayContext, Ratio]:
-        """The matrix product of a piece, the array as the layer finds it, and what a line buffer lets through."""
+        """The matrix product of an iteration, the array as the layer finds it, and what a line buffer lets through."""
         assert self.plan is not None
         assert self.task is not None
         work, dataflow = compute.work, self.plan.dataflow

@@ -33,7 +33,7 @@ def evidence_of(
         loaded = load_both(network, machine, settings, mapping=mapping)
         number = _number_of(layer, [node.name for node in loaded[1].nodes])
     mistakes.raise_any()
-    return Evidence(play_network(*loaded), number)
+    return Evidence(play_network(*loaded, keep_history=True), number)
 
 
 def evidence_of_run(finished: str, layer: str, columns: Iterable[str] = ()) -> Evidence:
@@ -48,7 +48,7 @@ def evidence_of_run(finished: str, layer: str, columns: Iterable[str] = ()) -> E
         run = read_run(finished)
         number = _number_of(layer, [node.name for node in run.network.nodes])
     mistakes.raise_any()
-    played = play_network(run.workload, run.network, run.machine, run.scheduling)
+    played = play_network(run.workload, run.network, run.machine, run.scheduling, keep_history=True)
     for before, again in zip(run.records, played.run.records, strict=True):
         if before != again:
             expected = f"what accelsim {played.run.version} simulates from its config"

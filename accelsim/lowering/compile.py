@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import add
 
 from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Scheduling
-from accelsim.lowering.emit.layers import Lowerer
-from accelsim.lowering.ir import (
-    NO_RESIDENTS,
-    Alternatives,
-    LayerTask,
-    Layout,
-    ResidentChannels,
-    Tiling,
-    TilingContext,
-)
+from accelsim.lowering.emit.planned import PlannedLayer, plan_layers, working
+from accelsim.lowering.emit.residents import ResidentPlan, outgrown
+from accelsim.lowering.emit.stream import ComputeStream
+from accelsim.lowering.ir import NO_RESIDENTS, Alternatives, LayerTask, Layout, ResidentChannels, TilingContext
 from accelsim.lowering.layout import lay_out
-from accelsim.lowering.prefetch import Places, schedule
-from accelsim.lowering.schedule.cascades import Memories, interleaved, plan_cascades
+from accelsim.lowering.prefetch import prefetch
+from accelsim.lowering.schedule.cascades import Memories, plan_cascades
 from accelsim.lowering.schedule.partial import plan_partial_residents
 from accelsim.lowering.schedule.residents import (
     Cost,
@@ -44,8 +36,7 @@ from accelsim.lowering.tiling.cache import TilingCache
 from accelsim.network.graph import Network, Node
 from accelsim.network.ops import on_vector_unit
 from accelsim.network.stream import stream
-from accelsim.program.commands import Buffer, Compute, Program
-from accelsim.records import ActionCounts
+from accelsim.program.commands import Buffer, Program, Restartable
 
 PARTS = (2, 4, 8)
 """Parts of the activation buffer that a map that stays whole may have, beside all of it and nothing."""
@@ -55,26 +46,17 @@ PARTS = (2, 4, 8)
 class Lowered:
     """A program, and what is known of each layer before it runs.
 
-    network: with all its inferences; command_counts: actions of array, vector unit and SRAM ports for each Compute of
-    each layer (DMA's come with the program); stretched_cycles: clocks by which SRAM ports lengthen the streams; plans:
-    the tile sizes chosen, tasks: what for; None for layers that are only addresses. fused: names of the layers that
-    take turns with others. least_dram_bytes: of each layer of one inference on its own, however it is tiled.
+    network: with all its inferences; layers: with their tile sizes, None for those that are only addresses; fused:
+    names of the layers that take turns with others. least_dram_bytes: of each layer of one inference on its own,
+    however it is tiled.
     """
 
     network: Network
     program: Program
     maps: Layout
-    command_counts: tuple[tuple[ActionCounts, ...], ...]
-    stretched_cycles: tuple[int, ...]
-    plans: tuple[Tiling | None, ...]
-    tasks: tuple[tuple[LayerTask, TilingContext] | None, ...]
+    layers: tuple[PlannedLayer | None, ...]
     fused: frozenset[str]
     least_dram_bytes: tuple[int, ...]
-
-    @property
-    def counts(self) -> tuple[ActionCounts, ...]:
-        """Those of each layer."""
-        return tuple(reduce(add, each, ActionCounts()) for each in self.command_counts)
 
 
 def lower(network: Network, machine: Machine, scheduling: Scheduling = Scheduling()) -> Lowered:
@@ -158,27 +140,32 @@ def _pins(network: Network, layers: int, planner: TilingCache) -> WeightResident
 
 def _lowered(network: Network, planner: TilingCache, residency: Residency, pins: WeightResidents) -> Lowered:
     """The program with these maps and weights on chip. Raises OutgrownError."""
-    maps, sram = planner.layout, planner.machine.sram
-    lowerer = Lowerer(planner, maps.next_address, residency, pins)
-    by_layer = [lowerer.layer(index, node) for index, node in enumerate(network.nodes)]
-    computes = list(_in_order(by_layer, residency))
+    maps = planner.layout
+    layers = plan_layers(network, planner, residency, pins)
+    present = list(working(layers))
+    if names := outgrown(present, maps, network.batch, residency):
+        raise OutgrownError(names)
+    residents = ResidentPlan.of(present, maps, network.batch, residency, pins)
+    program = _program(network, ComputeStream(planner.machine, maps, network.batch, layers, residents), planner)
+    fused = frozenset(name for cascade in residency.fusions.values() for name in cascade.plans)
+    return Lowered(network, program, maps, tuple(layers), fused, _bounds(network, maps, planner.machine))
+
+
+def _program(network: Network, computes: ComputeStream, planner: TilingCache) -> Program:
+    sram, residents = planner.machine.sram, computes.residents
     capacities = {
         Buffer.ACTIVATION: sram.activation.capacity_bytes,
         Buffer.WEIGHT: sram.weight.capacity_bytes,
     }
-    given = (*(maps.by_name[name].tensor for name in network.inputs), *lowerer.tensors.values())
-    places = Places(lowerer.addresses(), residency.rooms, (0, pins.room))
-    program = schedule(tuple(node.name for node in network.nodes), computes, given, capacities, places)
-    return Lowered(
-        network,
-        program,
-        maps,
-        tuple(map(tuple, lowerer.counts)),
-        tuple(lowerer.stretched),
-        tuple(lowerer.plans),
-        tuple(lowerer.tasks),
-        frozenset(lowerer.fused_plans),
-        _bounds(network, maps, planner.machine),
+    weights = dict.fromkeys(layer.weights for layer in working(computes.layers) if layer.weights)
+    preloaded = (*(planner.layout.by_name[name].tensor for name in network.inputs), *weights)
+    rooms, room = residents.residency.rooms, residents.weights.room
+    return Program(
+        tuple(node.name for node in network.nodes),
+        preloaded,
+        Restartable(lambda: prefetch(computes, preloaded, capacities, rooms, room)),
+        capacities,
+        frozenset(index for index, layer in enumerate(computes.layers) if layer is None),
     )
 
 
@@ -186,20 +173,6 @@ def _bounds(network: Network, layout: Layout, machine: Machine) -> tuple[int, ..
     """The least DRAM bytes of each layer of one inference."""
     layers = network.nodes[: len(network.nodes) // network.inferences]
     return tuple(least_dram_bytes(node, network.batch, layout, machine) for node in layers)
-
-
-def _in_order(by_layer: Sequence[Sequence[Compute]], residency: Residency) -> Iterator[Compute]:
-    """Layer after layer, but for those that are fused."""
-    fusions = {fusion.first: fusion for fusion in residency.fusions.values()}
-    layer = 0
-    while layer < len(by_layer):
-        fusion = fusions.get(layer)
-        if fusion is None:
-            yield from by_layer[layer]
-            layer += 1
-        else:
-            yield from interleaved(by_layer[layer], [each for each in by_layer[layer + 1 : fusion.last + 1] if each])
-            layer = fusion.last + 1
 
 
 def layout_of(network: Network, machine: Machine) -> Layout:

@@ -8,14 +8,15 @@ their space together, so a step that was begun can always be finished.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from accelsim.errors import LoweringError
-from accelsim.program.commands import Buffer, Command, Compute, Load, Program, Store, Tile
-from accelsim.program.overlaps import Access, sources
-from accelsim.program.tensors import Tensor
+from accelsim.program.commands import UNPLACED, Buffer, Command, Compute, Load, Store, Tile
+from accelsim.program.stored import StoredRegions
+from accelsim.program.tensors import Tensor, elements
 
 
 @dataclass(slots=True)
@@ -82,108 +83,108 @@ class _Outcome(Enum):
     NO_DATA = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Addresses of the tiles that stay, and the room [low, high) of the buffers for the others.
+def prefetch(
+    computes: Iterable[Compute],
+    preloaded: Collection[Tensor],
+    capacities: Mapping[Buffer, int],
+    rooms: Sequence[tuple[int, int]],
+    weight_room: int,
+) -> Iterator[Command]:
+    """The commands of these computes.
 
-    rooms: in the activation buffer, by layer; weights: in the weight buffer.
+    rooms: [low, high) of the activation buffer that tiles without an address have, by layer; weight_room: bytes of the
+    weight buffer that they have.
+    Raises LoweringError, as it comes to it, where the tiles of one iteration do not fit together.
+    """
+    prefetcher = _Prefetcher(iter(computes), frozenset(preloaded), capacities, rooms, weight_room)
+    while prefetcher.compute_at(prefetcher.done) is not None:
+        yield from prefetcher.next_commands()
+
+
+class _Prefetcher:
+    """Computes from the next one to be emitted (number `done`) to the furthest that anything was placed for.
+
+    placed: the first compute whose tiles have no place yet, by buffer.
     """
 
-    fixed: dict[Tile, int]
-    rooms: tuple[tuple[int, int], ...]
-    weights: tuple[int, int]
-
-
-def schedule(
-    layers: tuple[str, ...],
-    computes: Sequence[Compute],
-    given: tuple[Tensor, ...],
-    capacities: dict[Buffer, int],
-    places: Places,
-) -> Program:
-    """The program of these computes.
-
-    Raises LoweringError where the tiles of one step do not fit together.
-    """
-    scheduler = _Scheduler(computes, given, capacities, places)
-    for step in range(len(computes)):
-        scheduler.run(step)
-    return Program(layers, given, tuple(scheduler.commands), scheduler.addresses, capacities)
-
-
-class _Scheduler:
     def __init__(
         self,
-        computes: Sequence[Compute],
-        given: tuple[Tensor, ...],
-        capacities: dict[Buffer, int],
-        places: Places,
+        computes: Iterator[Compute],
+        preloaded: frozenset[Tensor],
+        capacities: Mapping[Buffer, int],
+        rooms: Sequence[tuple[int, int]],
+        weight_room: int,
     ) -> None:
         self.computes = computes
-        self.places = places
-        self.arenas = {buffer: Arena(capacity) for buffer, capacity in capacities.items()}
-        self.commands: list[Command] = []
-        self.addresses: dict[Tile, int] = {}
-        self.last_use = {tile: step for step, compute in enumerate(computes) for tile in _reads(compute)}
-        self.last_fill = {tile: step for step, compute in enumerate(computes) for tile in compute.results}
-        self.needs = _needed_steps(computes, frozenset(given))
-        self.space = _spaces(computes) | {tile: tile.bytes for tile in places.fixed}
+        self.ahead: deque[Compute] = deque()
         self.done = 0
         self.placed = {Buffer.WEIGHT: 0, Buffer.ACTIVATION: 0}
+        self.preloaded = preloaded
+        self.rooms = rooms
+        self.weight_room = weight_room
+        self.arenas = {buffer: Arena(capacity) for buffer, capacity in capacities.items()}
+        self.on_chip: set[Tile] = set()
+        self.stored: dict[Tensor, StoredRegions[None]] = {}
+        self.commands: list[Command] = []
 
-    def run(self, step: int) -> None:
-        """Emit a Compute with what it needs before and causes after it."""
-        compute = self.computes[step]
+    def compute_at(self, number: int) -> Compute | None:
+        """The compute of a number, from `done` on; None behind the last."""
+        while len(self.ahead) <= number - self.done:
+            compute = next(self.computes, None)
+            if compute is None:
+                return None
+            self.ahead.append(compute)
+        return self.ahead[number - self.done]
+
+    def next_commands(self) -> list[Command]:
+        """The next compute with what it needs before and causes after it."""
+        self.commands = []
+        compute = self.ahead[0]
         for buffer, placed in self.placed.items():
-            if placed <= step and not self._placed_now(step, buffer):
+            if placed <= self.done and not self._placed_now(compute, buffer):
                 raise LoweringError(f"the tiles of a step of layer {compute.layer} do not fit the {buffer} buffer")
         self._run_ahead()
         self.commands.append(compute)
-        full = [tile for tile in compute.results if self.last_fill[tile] == step]
-        self.commands.extend(Store(compute.layer, tile) for tile in full if not tile.stays)
-        full = [tile for tile in full if tile not in self.last_use]
-        self.done = step + 1
-        over = [tile for tile in dict.fromkeys(_reads(compute)) if self.last_use[tile] == step]
-        for tile in (*over, *full):
-            self.arenas[tile.buffer].give(self.addresses[tile], self.space[tile])
+        for tile in compute.stored:
+            self.commands.append(Store(compute.layer, tile))
+            if tile.tensor not in self.stored:
+                self.stored[tile.tensor] = StoredRegions(tile.tensor)
+            self.stored[tile.tensor].add(None, tile.region)
+        for tile in (*compute.released, *compute.stored):
+            self.on_chip.remove(tile)
+            self.arenas[tile.buffer].give(tile.address, tile.place_bytes)
+        for tensor in compute.unread:
+            self.stored.pop(tensor, None)
+        self.ahead.popleft()
+        self.done += 1
+        return self.commands
 
-    def _placed_now(self, step: int, buffer: Buffer) -> bool:
-        """Place a step whose turn it is: where the circle goes on, or else from its beginning, so that a place that is
+    def _placed_now(self, compute: Compute, buffer: Buffer) -> bool:
+        """Place a compute that is next: where the circle goes on, or else from its beginning, so that a place that is
         large enough for its tiles together is not cut in two by the first of them."""
-        if self._place(step, buffer) is _Outcome.PLACED:
+        if self._place(compute, buffer) is _Outcome.PLACED:
             return True
         self.arenas[buffer].next = 0
-        return self._place(step, buffer) is _Outcome.PLACED
+        return self._place(compute, buffer) is _Outcome.PLACED
 
     def _run_ahead(self) -> None:
         outcome = _Outcome.PLACED
-        while outcome is _Outcome.PLACED and self.placed[Buffer.ACTIVATION] < len(self.computes):
-            step = self.placed[Buffer.ACTIVATION]
-            if self.placed[Buffer.WEIGHT] <= step:
-                outcome = self._place(step, Buffer.WEIGHT)
+        while outcome is _Outcome.PLACED and (compute := self.compute_at(self.placed[Buffer.ACTIVATION])):
+            if self.placed[Buffer.WEIGHT] <= self.placed[Buffer.ACTIVATION]:
+                outcome = self._place(compute, Buffer.WEIGHT)
             if outcome is _Outcome.PLACED:
-                outcome = self._place(step, Buffer.ACTIVATION)
-        while outcome is _Outcome.NO_DATA and self.placed[Buffer.WEIGHT] < len(self.computes):
-            if self._place(self.placed[Buffer.WEIGHT], Buffer.WEIGHT) is not _Outcome.PLACED:
+                outcome = self._place(compute, Buffer.ACTIVATION)
+        while outcome is _Outcome.NO_DATA and (compute := self.compute_at(self.placed[Buffer.WEIGHT])):
+            if self._place(compute, Buffer.WEIGHT) is not _Outcome.PLACED:
                 break
 
-    def _address(self, arena: Arena, layer: int, tile: Tile) -> int | None:
-        """A place for a tile, or None where there is none yet."""
-        low = self.places.fixed.get(tile)
-        if low is not None:
-            return low if arena.take_at(low, self.space[tile]) else None
-        return arena.take(
-            self.space[tile], self.places.rooms[layer] if tile.buffer is Buffer.ACTIVATION else self.places.weights
-        )
-
-    def _place(self, step: int, buffer: Buffer) -> _Outcome:
-        """Give the new tiles of a step in one buffer their space, and emit their Loads; all of them or none."""
-        compute = self.computes[step]
+    def _place(self, compute: Compute, buffer: Buffer) -> _Outcome:
+        """Give the new tiles of a compute in one buffer their space, and emit their Loads; all of them or none."""
         loads, results = (
-            [tile for tile in dict.fromkeys(tiles) if tile.buffer is buffer and tile not in self.addresses]
-            for tiles in (_reads(compute), compute.results)
+            [tile for tile in dict.fromkeys(tiles) if tile.buffer is buffer and tile not in self.on_chip]
+            for tiles in ((*compute.stationary, *compute.streamed), compute.results)
         )
-        if any(self.needs[tile] >= self.done for tile in loads):
+        if not all(map(self._is_stored, loads)):
             return _Outcome.NO_DATA
         arena = self.arenas[buffer]
         found: list[tuple[Tile, int]] = []
@@ -192,56 +193,27 @@ class _Scheduler:
             address = self._address(arena, compute.layer, tile)
             if address is None:
                 for taken, low in found:
-                    arena.give(low, self.space[taken])
+                    arena.give(low, taken.place_bytes)
                 arena.next = before
                 return _Outcome.NO_SPACE
             found.append((tile, address))
-        self.addresses.update(found)
+        for tile, address in found:
+            tile.address = address
+            self.on_chip.add(tile)
         self.commands.extend(Load(compute.layer, tile) for tile in loads)
-        self.placed[buffer] = step + 1
+        self.placed[buffer] += 1
         return _Outcome.PLACED
 
+    def _is_stored(self, tile: Tile) -> bool:
+        """Whether commands so far have brought all of a tile to DRAM."""
+        if tile.tensor in self.preloaded:
+            return True
+        stored = self.stored.get(tile.tensor)
+        return stored is not None and stored.elements(tile.region) == elements(tile.region)
 
-def _reads(compute: Compute) -> tuple[Tile, ...]:
-    return (*compute.stationary, *compute.streamed)
-
-
-def _spaces(computes: Sequence[Compute]) -> dict[Tile, int]:
-    """Bytes reserved for each tile: those of the largest one of its layer and tensor, so that tiles of unequal size
-    take turns in the same places and leave no gaps. What comes in several ranges of channels has its own."""
-    largest: dict[tuple[int, Tensor, Buffer, bool], int] = {}
-    keys: dict[Tile, tuple[int, Tensor, Buffer, bool]] = {}
-    for compute in computes:
-        stored = [tile for tile in compute.results if not tile.stays]
-        alone = stored if len(stored) == 1 else []
-        loaded = [tile for tile in _reads(compute) if not tile.stays]
-        places = [(tile.tensor, tile.buffer) for tile in loaded]
-        single = [tile for tile in loaded if places.count((tile.tensor, tile.buffer)) == 1]
-        for tiles, result in ((single, False), (alone, True)):
-            for tile in tiles:
-                key = keys[tile] = compute.layer, tile.tensor, tile.buffer, result
-                largest[key] = max(largest.get(key, 0), tile.bytes)
-    return {tile: largest[keys[tile]] if tile in keys else tile.bytes for step in computes for tile in _all(step)}
-
-
-def _all(compute: Compute) -> tuple[Tile, ...]:
-    return (*_reads(compute), *compute.results)
-
-
-def _needed_steps(computes: Sequence[Compute], given: frozenset[Tensor]) -> dict[Tile, int]:
-    """The step whose results are the last that each loaded tile holds; -1 for what is in DRAM from the start."""
-    writes: dict[Tensor, list[Access]] = {}
-    reads: dict[Tensor, list[tuple[Tile, Access]]] = {}
-    needs: dict[Tile, int] = {}
-    for step, compute in enumerate(computes):
-        for tile in compute.results:
-            writes.setdefault(tile.tensor, []).append(Access(step, tile.region))
-        for tile in _reads(compute):
-            if tile.tensor in given:
-                needs[tile] = -1
-            elif not tile.stays:
-                reads.setdefault(tile.tensor, []).append((tile, Access(step, tile.region)))
-    for tensor, found in reads.items():
-        held = sources(writes.get(tensor, []), [access for _, access in found], in_order=False)
-        needs.update((tile, source.last) for (tile, _), source in zip(found, held, strict=True))
-    return needs
+    def _address(self, arena: Arena, layer: int, tile: Tile) -> int | None:
+        """A place for a tile, or None where there is none yet."""
+        if tile.address != UNPLACED:
+            return tile.address if arena.take_at(tile.address, tile.place_bytes) else None
+        room = self.rooms[layer] if tile.buffer is Buffer.ACTIVATION else (0, self.weight_room)
+        return arena.take(tile.place_bytes, room)

@@ -1,18 +1,20 @@
-"""Why the array stands idle: each idle clock of a run gets one cause (docs/machine.md section 8).
+"""Causes of idle clocks of the array: each gets one (docs/machine.md section 8).
 
 Between two streams, the path of what had to happen is walked backwards from the start of the second one: its load, the
-transfer it waited for, what that transfer waited for, and so on until the end of the first stream.
+transfer it waited for, what that transfer waited for, and so on until the end of the first stream. So a command is
+looked at no more once a stream has ended after it began.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
-from accelsim.machine.machine import Timeline
-from accelsim.program.commands import Buffer, Command, Compute, Load, Program, Store, Unit, unit_of
-from accelsim.program.link import Moment, Wait, Waits
+from accelsim.program.commands import Buffer, UnitKind
+from accelsim.program.folds import FoldChain
+from accelsim.program.link import Moment, Task, Wait
 
 
 class Cause(StrEnum):
@@ -30,24 +32,6 @@ class Cause(StrEnum):
     LATENCY = "latency"
     VECTOR = "vector"
     DEPENDENCY = "dependency"
-
-
-@dataclass(slots=True)
-class LayerTime:
-    """Clocks of a layer.
-
-    total_cycles: its end minus the latest end before it, at least 0, so that layers add up to the run;
-    latency_cycles: from its first command to its last; stream_cycles: from start to end of its streams on the array,
-    wherever they lie; overlap_cycles: streams of other layers within total_cycles, minus own streams outside of it;
-    stalls: idle clocks of the array within total_cycles, by cause. So total = stream + overlap + sum of stalls.
-    """
-
-    total_cycles: int = 0
-    latency_cycles: int = 0
-    stream_cycles: int = 0
-    overlap_cycles: int = 0
-    stalls: dict[Cause, int] = field(default_factory=lambda: dict.fromkeys(Cause, 0))
-    occupied: dict[Unit, int] = field(default_factory=lambda: dict.fromkeys(Unit, 0))
 
 
 class Phase(StrEnum):
@@ -78,178 +62,98 @@ class Segment:
     command: int
 
 
-Step = tuple[int, Cause, Phase, int]
-"""On a path, backwards: (begin, cause, phase, command)."""
+class _Step(NamedTuple):
+    """What went on until the step before it, from clock `begin` on."""
+
+    begin: int
+    cause: Cause
+    phase: Phase
+    command: int
 
 
-def layer_times(program: Program, waits: Sequence[Waits], timeline: Timeline) -> list[LayerTime]:
-    """The time of each layer and its causes, without remainder."""
-    layers = [LayerTime() for _ in program.layers]
-    begins: dict[int, int] = {}
-    ends = layer_ends(program, timeline)
-    for index, command in enumerate(program.commands):
-        layer = command.layer
-        begins[layer] = min(begins.get(layer, timeline.begin[index]), timeline.begin[index])
-        unit = unit_of(command)
-        busy = timeline.stream_end[index] - timeline.stream[index]
-        layers[layer].occupied[unit] += busy
-        if unit is Unit.ARRAY:
-            layers[layer].stream_cycles += busy
-    windows = layer_windows(len(layers), ends)
-    for (low, high), layer_time in zip(windows, layers, strict=True):
-        layer_time.total_cycles = high - low
-    for number, end in ends.items():
-        layers[number].latency_cycles = end - begins[number]
-    for number, segment in shared_out(windows, segments(program, waits, timeline)):
-        clocks = segment.high - segment.low
-        if segment.cause is None:
-            layers[number].overlap_cycles += clocks
-        else:
-            layers[number].stalls[segment.cause] += clocks
-    for layer_time in layers:
-        layer_time.overlap_cycles -= layer_time.stream_cycles
-    return layers
+def idle_before_stream(task: Task, chain: FoldChain, low: int) -> list[Segment]:
+    """The idle clocks from `low`, the end of the last stream, to the start of that of an array command, in order."""
+    return _clipped(low, task.stream, _before_stream(task, chain))
 
 
-def layer_ends(program: Program, timeline: Timeline) -> dict[int, int]:
-    """When all of a layer was done, for layers that have commands."""
-    ends: dict[int, int] = {}
-    for index, command in enumerate(program.commands):
-        ends[command.layer] = max(ends.get(command.layer, 0), timeline.done[index])
-    return ends
+def idle_at_end(last: Task, low: int) -> list[Segment]:
+    """The clocks from `low`, the end of the last stream, until the last command to be done is done, in order."""
+    return _clipped(low, last.done, _path((last, Moment.DONE)))
 
 
-def layer_windows(count: int, ends: Mapping[int, int]) -> list[tuple[int, int]]:
-    """Clocks [latest end before a layer, its own end) of each layer; they make up the run."""
-    latest, windows = 0, []
-    for number in range(count):
-        end = max(latest, ends.get(number, 0))
-        windows.append((latest, end))
-        latest = end
-    return windows
+def led_by(task: Task, before: Task | None) -> Wait | None:
+    """What a command that begins has waited for last: a moment of an earlier one, or its unit, which served `before`;
+    None where that was nothing."""
+    binding = _latest((*task.begin_waits, *task.stream_waits))
+    if binding is not None and _clock_of(binding) >= task.begin:
+        return binding
+    if before is not None and before.free >= task.begin:
+        return before, Moment.SRAM_READ
+    return binding
 
 
-def segments(program: Program, waits: Sequence[Waits], timeline: Timeline) -> list[Segment]:
-    """The whole run, from 0 to its end, as streams and idle clocks."""
-    return sorted(_Causes(program, waits, timeline).segments(), key=lambda segment: segment.low)
+def _clipped(low: int, high: int, path: Iterator[_Step]) -> list[Segment]:
+    """[low, high) by the causes of a path given backwards."""
+    found: list[Segment] = []
+    for begin, cause, phase, command in path:
+        if high <= low:
+            break
+        start = max(low, begin)
+        if start < high:
+            found.append(Segment(start, high, cause, phase, command))
+            high = start
+    if low < high:
+        found.append(Segment(low, high, Cause.DEPENDENCY, Phase.NONE, -1))
+    return found[::-1]
 
 
-def shared_out(windows: Sequence[tuple[int, int]], segments: Iterable[Segment]) -> Iterator[tuple[int, Segment]]:
-    """(number of a window, the part of a segment that lies in it), for segments in order and windows without gaps."""
-    number = 0
-    for segment in segments:
-        while windows[number][1] <= segment.low:
-            number += 1
-        reached, low = number, segment.low
-        while low < segment.high:
-            high = min(segment.high, windows[reached][1])
-            if high - low == segment.high - segment.low:
-                yield reached, segment
-            elif low < high:
-                yield reached, replace(segment, low=low, high=high)
-            low, reached = high, reached + 1
+def _before_stream(task: Task, chain: FoldChain) -> Iterator[_Step]:
+    start, begin = task.stream, task.begin
+    binding = _latest(task.stream_waits)
+    if chain.first.load and begin + chain.first.load == start:
+        yield _Step(begin, Cause.FILL_DRAIN, Phase.LOAD, task.index)
+        binding = _latest(task.begin_waits)
+        if binding is not None and _clock_of(binding) == begin:
+            yield from _path(binding)
+    elif binding is not None and _clock_of(binding) == start:
+        yield from _path(binding)
+    yield _Step(0, Cause.FILL_DRAIN, Phase.TAIL, task.index)
 
 
-class _Causes:
-    def __init__(self, program: Program, waits: Sequence[Waits], timeline: Timeline) -> None:
-        self.commands: Sequence[Command] = program.commands
-        self.waits = waits
-        self.timeline = timeline
-        self.before: dict[int, int] = {}
-        last: dict[Unit, int] = {}
-        for index, command in enumerate(self.commands):
-            unit = unit_of(command)
-            if unit in last:
-                self.before[index] = last[unit]
-            last[unit] = index
-
-    def segments(self) -> Iterator[Segment]:
-        """The whole run, from 0 to its end, as streams and idle segments."""
-        end = 0
-        for index, command in enumerate(self.commands):
-            if isinstance(command, Compute) and command.unit is Unit.ARRAY:
-                start = self.timeline.stream[index]
-                yield from self._gap(end, start, index)
-                end = self.timeline.stream_end[index]
-                yield Segment(start, end, None, Phase.STREAM, index)
-        total = self.timeline.total_cycles
-        final = max(range(len(self.commands)), key=self.timeline.done.__getitem__, default=0)
-        if end < total:
-            yield from self._clipped(end, total, self._path((final, Moment.DONE)))
-
-    def _gap(self, low: int, high: int, index: int) -> Iterator[Segment]:
-        """The idle clocks before array command `index`."""
-        if low < high:
-            yield from self._clipped(low, high, self._before_stream(index))
-
-    def _clipped(self, low: int, high: int, path: Iterator[Step]) -> Iterator[Segment]:
-        """[low, high) by the causes of a path given backwards."""
-        for begin, cause, phase, index in path:
-            begin = max(low, begin)
-            if begin < high:
-                yield Segment(begin, high, cause, phase, index)
-                high = begin
-            if high <= low:
-                return
-        yield Segment(low, high, Cause.DEPENDENCY, Phase.NONE, -1)
-
-    def _before_stream(self, index: int) -> Iterator[Step]:
-        command = self.commands[index]
-        assert isinstance(command, Compute)
-        assert command.chain is not None
-        start, begin = self.timeline.stream[index], self.timeline.begin[index]
-        binding = self._binding(self.waits[index].stream)
-        if command.chain.first.load and begin + command.chain.first.load == start:
-            yield begin, Cause.FILL_DRAIN, Phase.LOAD, index
-            binding = self._binding(self.waits[index].begin)
-            if binding is not None and self._time(binding) == begin:
-                yield from self._path(binding)
-        elif binding is not None and self._time(binding) == start:
-            yield from self._path(binding)
-        yield 0, Cause.FILL_DRAIN, Phase.TAIL, index
-
-    def _path(self, wait: Wait) -> Iterator[Step]:
-        """What led to a moment, backwards."""
-        index, moment = wait
-        while True:
-            command = self.commands[index]
-            yield from self._phases(index, command, moment)
-            begin = self.timeline.begin[index]
-            binding = self._binding((*self.waits[index].begin, *self.waits[index].stream))
-            previous = self.before.get(index)
-            if binding is not None and self._time(binding) >= begin:
-                index, moment = binding
-            elif previous is not None and self.timeline.free[previous] >= begin:
-                index, moment = previous, Moment.SRAM_READ
-            elif binding is not None:
-                index, moment = binding
-            else:
-                return
-
-    def _phases(self, index: int, command: Command, moment: Moment) -> Iterator[Step]:
-        """The phases of one command, backwards from the moment that was waited for."""
-        timeline = self.timeline
-        match command:
-            case Load() | Store():
-                if moment is Moment.DONE:
-                    yield timeline.stream_end[index], Cause.LATENCY, Phase.WAY_BACK, index
-                yield timeline.stream[index], _bus_cause(command), Phase.BUS, index
-                yield timeline.begin[index], Cause.LATENCY, Phase.DESCRIPTORS, index
-            case Compute(unit=Unit.VECTOR):
-                yield timeline.begin[index], Cause.VECTOR, Phase.VECTOR, index
-            case Compute(post_cycles=post):
-                yield timeline.done[index] - post, Cause.LATENCY, Phase.REQUANTISATION, index
-                yield timeline.begin[index], Cause.FILL_DRAIN, Phase.TAIL, index
-
-    def _binding(self, waits: Sequence[Wait]) -> Wait | None:
-        """The wait that ended last."""
-        return max(waits, key=self._time, default=None)
-
-    def _time(self, wait: Wait) -> int:
-        return self.timeline.moments[wait[1]][wait[0]]
+def _path(wait: Wait | None) -> Iterator[_Step]:
+    """What led to a moment, backwards."""
+    while wait is not None:
+        task, moment = wait
+        yield from _phases(task, moment)
+        wait = task.led_by
 
 
-def _bus_cause(command: Load | Store) -> Cause:
-    if isinstance(command, Store):
+def _phases(task: Task, moment: Moment) -> Iterator[_Step]:
+    """The phases of one command, backwards from the moment that was waited for."""
+    index = task.index
+    match task.role.unit:
+        case UnitKind.VECTOR:
+            yield _Step(task.begin, Cause.VECTOR, Phase.VECTOR, index)
+        case UnitKind.ARRAY:
+            yield _Step(task.done - task.role.post_cycles, Cause.LATENCY, Phase.REQUANTISATION, index)
+            yield _Step(task.begin, Cause.FILL_DRAIN, Phase.TAIL, index)
+        case _:
+            if moment is Moment.DONE:
+                yield _Step(task.stream_end, Cause.LATENCY, Phase.WAY_BACK, index)
+            yield _Step(task.stream, _bus_cause(task), Phase.BUS, index)
+            yield _Step(task.begin, Cause.LATENCY, Phase.DESCRIPTORS, index)
+
+
+def _bus_cause(task: Task) -> Cause:
+    if task.role.unit is UnitKind.DMA_OUT:
         return Cause.STORE
-    return Cause.DRAM_WEIGHT if command.tile.buffer is Buffer.WEIGHT else Cause.DRAM_IFMAP
+    return Cause.DRAM_WEIGHT if task.role.buffer is Buffer.WEIGHT else Cause.DRAM_IFMAP
+
+
+def _latest(waits: Sequence[Wait]) -> Wait | None:
+    """The wait that ended last."""
+    return max(waits, key=_clock_of, default=None)
+
+
+def _clock_of(wait: Wait) -> int:
+    return wait[0].moments[wait[1]]

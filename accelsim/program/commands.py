@@ -1,4 +1,4 @@
-"""The contract between software and hardware: a program of Load, Compute and Store over tiles.
+"""The contract between software and hardware: a stream of Load, Compute and Store over tiles.
 
 A tile is a region of a tensor while it is on chip. Commands stand in an order in which each depends on earlier ones
 only; the machine serves each unit's commands in that order and lets the units run as far apart as data and space
@@ -7,12 +7,15 @@ allow.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cached_property
 
 from accelsim.program.folds import FoldChain
 from accelsim.program.tensors import Descriptor, Range, Region, Tensor, descriptors, region_bytes
+from accelsim.records import ActionCounts
+
+NO_ACTIONS = ActionCounts()
 
 
 class Buffer(StrEnum):
@@ -22,8 +25,8 @@ class Buffer(StrEnum):
     WEIGHT = "weight"
 
 
-class Unit(StrEnum):
-    """Serial resources that execute commands."""
+class UnitKind(StrEnum):
+    """Kinds of serial resources that execute commands."""
 
     DMA_IN = "dma_in"
     ARRAY = "array"
@@ -31,26 +34,34 @@ class Unit(StrEnum):
     DMA_OUT = "dma_out"
 
 
-@dataclass(frozen=True, eq=False)
+UNPLACED = -1
+"""Address of a tile that has no place yet."""
+
+
+@dataclass(slots=True, eq=False)
 class Tile:
     """A region of a tensor that lives in a buffer, from its Load or Compute to its last use. Each is its own.
 
-    stays: a result that later Computes read where it is, and that is not stored.
+    resident: a result that later Computes read where it is, and that is not stored. address: of its first byte in the
+    buffer, set before a command that fills the tile is in the stream; place_bytes: bytes kept for it there; bytes:
+    those that it has, packed.
     """
 
     tensor: Tensor
     region: Region
     buffer: Buffer
-    stays: bool = False
+    resident: bool = False
+    address: int = UNPLACED
+    place_bytes: int = 0
+    bytes: int = field(init=False)
 
-    @cached_property
-    def bytes(self) -> int:
-        """Bytes it takes in SRAM."""
-        return region_bytes(self.tensor, self.region)
+    def __post_init__(self) -> None:
+        self.bytes = region_bytes(self.tensor, self.region)
+        self.place_bytes = self.place_bytes or self.bytes
 
-    @cached_property
+    @property
     def descriptors(self) -> tuple[Descriptor, ...]:
-        """The transfers that load or store it."""
+        """Transfers that load or store it."""
         return descriptors(self.tensor, self.region)
 
 
@@ -82,22 +93,42 @@ class Load:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Compute:
-    """A piece of a layer on the array or the vector unit.
+    """A tile iteration of a layer on the array or the vector unit.
 
     stationary: tiles that the first load of the fold chain reads; streamed: tiles read from the start of the first
     stream on; results: tiles it fills, empty while sums go on. `chain` for the array, `vector_cycles` for the vector
-    unit. post_cycles: from the unit's last output to its being in SRAM.
+    unit. post_cycles: from the unit's last output to its being in SRAM. actions: of the unit and the SRAM ports;
+    stretched_cycles: clocks by which SRAM ports lengthen the streams.
+    What later commands have no use for, so that none of them need be known: released, tiles that none reads; complete,
+    results that none fills; ends_layer, whether only Stores of its results are still to come of its layer; unread,
+    tensors that none loads from DRAM.
     """
 
     layer: int
-    unit: Unit
+    unit: UnitKind
     work: Work
     stationary: tuple[Tile, ...]
     streamed: tuple[Tile, ...]
     results: tuple[Tile, ...]
+    complete: tuple[Tile, ...] = ()
+    actions: ActionCounts = NO_ACTIONS
     chain: FoldChain | None = None
     vector_cycles: int = 0
     post_cycles: int = 0
+    stretched_cycles: int = 0
+    released: tuple[Tile, ...] = ()
+    ends_layer: bool = False
+    unread: tuple[Tensor, ...] = ()
+
+    @property
+    def reads(self) -> tuple[Tile, ...]:
+        """Tiles that it reads, each once."""
+        return tuple(dict.fromkeys((*self.stationary, *self.streamed)))
+
+    @property
+    def stored(self) -> tuple[Tile, ...]:
+        """Results that Stores take to DRAM right after it."""
+        return tuple(tile for tile in self.complete if not tile.resident)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,25 +143,37 @@ Command = Load | Compute | Store
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
-    """Commands in order, where their tiles lie in SRAM (byte addresses), and how large the buffers are.
+class Restartable:
+    """Commands that are made anew each time they are gone through."""
 
-    given: tensors that are in DRAM from the start.
+    make: Callable[[], Iterator[Command]]
+
+    def __iter__(self) -> Iterator[Command]:
+        return self.make()
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A stream of commands, and what they are about.
+
+    layers: names, by the number that commands have; preloaded: tensors that are in DRAM from the start; commands: in
+    order, made anew each time they are gone through; capacities: bytes of the buffers; idle_layers: numbers of those
+    that have no commands.
     """
 
     layers: tuple[str, ...]
-    given: tuple[Tensor, ...]
-    commands: tuple[Command, ...]
-    addresses: dict[Tile, int]
-    capacities: dict[Buffer, int]
+    preloaded: tuple[Tensor, ...]
+    commands: Iterable[Command]
+    capacities: Mapping[Buffer, int]
+    idle_layers: frozenset[int] = frozenset()
 
 
-def unit_of(command: Command) -> Unit:
-    """The unit that executes a command."""
+def kind_of(command: Command) -> UnitKind:
+    """The kind of unit that executes a command."""
     match command:
         case Load():
-            return Unit.DMA_IN
+            return UnitKind.DMA_IN
         case Store():
-            return Unit.DMA_OUT
+            return UnitKind.DMA_OUT
         case Compute():
             return command.unit

@@ -90,3 +90,11 @@ def repeat(chain: FoldChain, times: int) -> FoldChain:
         serial_cycles=times * chain.serial_cycles,
         count=times * chain.count,
     )
+
+
+def bubble_cycles(chain: FoldChain, *, overlap: bool) -> int:
+    """Clocks between the streams of a chain's folds."""
+    span = chain.span + chain.last.stream
+    if not overlap:
+        span = chain.serial_cycles - chain.first.load - chain.last.tail
+    return span - chain.stream_cycles

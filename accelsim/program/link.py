@@ -1,22 +1,26 @@
-"""Works out what each command of a program waits for, and refuses programs that would compute something else.
+"""Finds what each command of a stream waits for, and refuses programs that would compute something else.
 
-Reading the program in order, the contents of SRAM and DRAM are followed symbolically: a command that reads a tile
-which is not there, or fills a place from which something is still to be read, is an error here and not a wrong number
-later.
+Going through the commands in order, the contents of SRAM and DRAM are followed symbolically: a command that reads a
+tile which is not there, or fills a place from which something is still to be read, is an error here and not a wrong
+number later. What is kept is what is on chip, and the stores to tensors that are still to be loaded.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import lru_cache
 from operator import attrgetter
+from typing import NamedTuple
 
 from accelsim.errors import ProgramError
-from accelsim.program.commands import Buffer, Command, Compute, Load, Program, Store, Tile, Unit
-from accelsim.program.overlaps import Access, sources
+from accelsim.program.commands import Buffer, Command, Compute, Load, Program, Store, Tile, UnitKind, kind_of
+from accelsim.program.stored import StoredRegions
 from accelsim.program.tensors import Region, Tensor, elements
+
+NEVER = -1
 
 
 class Moment(IntEnum):
@@ -32,180 +36,218 @@ class Moment(IntEnum):
     SRAM_READ = 3
 
 
-Wait = tuple[int, Moment]
-"""(index of a command, moment of it)."""
+class Role(NamedTuple):
+    """What the clocks of a command are counted as. post_cycles: those of requantisation."""
+
+    layer: int
+    unit: UnitKind
+    buffer: Buffer
+    post_cycles: int
 
 
-@dataclass(frozen=True, slots=True)
-class Waits:
-    """What a command waits for before it begins, and (a Compute on the array) before its first stream starts."""
+@dataclass(slots=True, eq=False)
+class Task:
+    """A command as the machine knows it: what it waits for, and when it was where, in array clocks.
 
-    begin: tuple[Wait, ...]
-    stream: tuple[Wait, ...] = ()
-
-
-def link(program: Program) -> list[Waits]:
-    """The waits of each command, by index.
-
-    Raises ProgramError: a tile read that is not in SRAM, a place filled while it is still to be read, a region loaded
-    from DRAM that was not stored, a tile outside its buffer, or results that are never stored.
+    begin_waits: before it begins; stream_waits: before the first stream of a Compute on the array starts. The machine
+    notes the rest. instance: the unit that served it; begin: that took it on; stream: its first stream starts, or its
+    transfer is handed to DRAM; stream_end: its last stream ends, or its last data is on the bus; free: its unit turns
+    to the next; moments: clock of each `Moment`, as soon as it is known; scheduled: bits of those that are known and
+    still to come; led_by: what it waited for last.
     """
-    linker = _Linker(program)
-    waits = [linker.command(index, command) for index, command in enumerate(program.commands)]
+
+    index: int
+    role: Role
+    instance: str = ""
+    begin_waits: tuple[Wait, ...] = ()
+    stream_waits: tuple[Wait, ...] = ()
+    begin: int = NEVER
+    stream: int = NEVER
+    stream_end: int = NEVER
+    free: int = NEVER
+    moments: list[int] = field(default_factory=lambda: [NEVER] * len(Moment))
+    scheduled: int = 0
+    led_by: Wait | None = None
+
+    @property
+    def done(self) -> int:
+        """When its data was where it goes."""
+        return self.moments[Moment.DONE]
+
+
+Wait = tuple[Task, Moment]
+"""A moment of an earlier command."""
+
+
+class Linked(NamedTuple):
+    """A command, and the task that it is to the machine."""
+
+    command: Command
+    task: Task
+
+
+def link(program: Program, *, stores_end_in_order: bool = True) -> Iterator[Linked]:
+    """The commands with what they wait for.
+
+    stores_end_in_order: whether a Load may count on all earlier stores being done when one is.
+    Raises ProgramError, as it comes to it: a tile read that is not in SRAM, a place filled while it is still to be
+    read, a region loaded from DRAM that was not stored, a tile outside its buffer, or results that are never stored.
+    """
+    linker = _Linker(program, stores_end_in_order)
+    for index, command in enumerate(program.commands):
+        task = Task(index, _role(command))
+        linker.link(task, command)
+        yield Linked(command, task)
     linker.finish()
-    return waits
+
+
+def _role(command: Command) -> Role:
+    if isinstance(command, Compute):
+        return _shared_role(command.layer, command.unit, Buffer.ACTIVATION, command.post_cycles)
+    return _shared_role(command.layer, kind_of(command), command.tile.buffer, 0)
+
+
+_shared_role = lru_cache(maxsize=1 << 10)(Role)
 
 
 @dataclass(slots=True)
-class _Resident:
-    """A tile in SRAM: who filled it, and who read it so far (the last of each unit and moment)."""
+class _Occupied:
+    """A place in SRAM: who filled it, and who read it so far (the last of each unit and moment).
+
+    to_read: whether somebody still reads it.
+    """
 
     tile: Tile
     low: int
     high: int
-    filled_by: list[int]
-    reads_left: int
-    readers: dict[tuple[Unit, Moment], int] = field(default_factory=dict)
+    filled_by: list[Task]
+    to_read: bool = True
+    readers: dict[tuple[UnitKind, Moment], Task] = field(default_factory=dict)
 
     def filled(self) -> list[Wait]:
         """What has to be over before it may be read."""
-        return [(index, Moment.DONE) for index in self.filled_by]
+        return [(task, Moment.DONE) for task in self.filled_by]
 
     def vacated(self) -> list[Wait]:
         """What has to be over before another tile may take the place."""
         if not self.readers:
             return self.filled()
-        return [(index, moment) for (_, moment), index in self.readers.items()]
-
-
-def _data_waits(program: Program) -> dict[int, Wait]:
-    """What stores the region of each Load; nothing for what is in DRAM from the start. Raises ProgramError."""
-    writes: dict[Tensor, list[Access]] = {}
-    reads: dict[Tensor, list[Access]] = {}
-    for index, command in enumerate(program.commands):
-        match command:
-            case Store(tile=tile):
-                writes.setdefault(tile.tensor, []).append(Access(index, tile.region))
-            case Load(tile=tile) if tile.tensor not in program.given:
-                reads.setdefault(tile.tensor, []).append(Access(index, tile.region))
-    waits: dict[int, Wait] = {}
-    for tensor, loads in reads.items():
-        for load, source in zip(loads, sources(writes.get(tensor, []), loads, in_order=True), strict=True):
-            if source.elements != elements(load.region):
-                held = f"{source.elements} of {elements(load.region)} are in DRAM"
-                raise ProgramError(f"{_say(program, load.who)}: loads {_bounds(tensor, load.region)}, of which {held}")
-            waits[load.who] = source.last, Moment.DONE
-    return waits
+        return [(task, moment) for (_, moment), task in self.readers.items()]
 
 
 class _Linker:
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, stores_end_in_order: bool) -> None:
         self.program = program
-        self.residents: dict[Buffer, list[_Resident]] = {buffer: [] for buffer in Buffer}
-        self.place: dict[Tile, _Resident] = {}
-        self.data = _data_waits(program)
-        self.uses = _uses(program.commands)
+        self.preloaded = frozenset(program.preloaded)
+        self.stores_end_in_order = stores_end_in_order
+        self.places: dict[Buffer, list[_Occupied]] = {buffer: [] for buffer in Buffer}
+        self.place_of: dict[Tile, _Occupied] = {}
+        self.stored: dict[Tensor, StoredRegions[Task]] = {}
 
-    def command(self, index: int, command: Command) -> Waits:
+    def link(self, task: Task, command: Command) -> None:
+        """Note what a command waits for, and what it changes."""
         match command:
             case Load(tile=tile):
-                if tile in self.place:
-                    raise ProgramError(f"{self._say(index)}: loads {_name(tile)} again")
-                space = self._fill(index, tile)
-                return Waits((*space, self.data[index]) if index in self.data else tuple(space))
+                if tile in self.place_of:
+                    raise ProgramError(f"{self._say(task, command)}: loads {_name(tile)} again")
+                space = self._fill(task, command, tile)
+                task.begin_waits = (*space, *self._data_waits(task, command, tile))
             case Store(tile=tile):
-                return Waits(tuple(self._read(index, tile, Unit.DMA_OUT, Moment.SRAM_READ)))
+                task.begin_waits = tuple(self._read(task, command, tile, Moment.SRAM_READ))
+                self._release(tile)
+                if tile.tensor not in self.stored:
+                    self.stored[tile.tensor] = StoredRegions(tile.tensor)
+                self.stored[tile.tensor].add(task, tile.region)
             case Compute():
-                return self._compute(index, command)
+                self._link_compute(task, command)
 
-    def _compute(self, index: int, command: Compute) -> Waits:
-        unit = command.unit
+    def _link_compute(self, task: Task, command: Compute) -> None:
         stationary = [
-            wait for tile in command.stationary for wait in self._read(index, tile, unit, Moment.STATIONARY_READ)
+            wait for tile in command.stationary for wait in self._read(task, command, tile, Moment.STATIONARY_READ)
         ]
-        streamed = [wait for tile in command.streamed for wait in self._read(index, tile, unit, Moment.STREAM_READ)]
-        space = [wait for tile in command.results for wait in self._fill(index, tile)]
-        if unit is Unit.ARRAY:
-            return Waits(_unique(stationary), _unique([*streamed, *space]))
-        return Waits(_unique([*stationary, *streamed, *space]))
+        streamed = [wait for tile in command.streamed for wait in self._read(task, command, tile, Moment.STREAM_READ)]
+        space = [wait for tile in command.results for wait in self._fill(task, command, tile)]
+        if command.unit is UnitKind.ARRAY:
+            task.begin_waits, task.stream_waits = _unique(stationary), _unique([*streamed, *space])
+        else:
+            task.begin_waits = _unique([*stationary, *streamed, *space])
+        for tile in command.released:
+            self._release(tile)
+        for tensor in command.unread:
+            self.stored.pop(tensor, None)
 
-    def _fill(self, index: int, tile: Tile) -> list[Wait]:
-        """`tile` takes its place, unless it has it already; what it has to wait for there."""
-        if tile in self.place:
-            self.place[tile].filled_by.append(index)
+    def _data_waits(self, task: Task, command: Command, tile: Tile) -> list[Wait]:
+        """What stores the region of a Load; nothing for what is in DRAM from the start. Raises ProgramError."""
+        if tile.tensor in self.preloaded:
             return []
-        low = self.program.addresses[tile]
+        stored = self.stored.get(tile.tensor)
+        there, wanted = stored.elements(tile.region) if stored else 0, elements(tile.region)
+        if there != wanted:
+            held = f"{there} of {wanted} are in DRAM"
+            raise ProgramError(f"{self._say(task, command)}: loads {_name(tile)}, of which {held}")
+        writers = stored.writers(tile.region) if stored else []
+        return [(writer, Moment.DONE) for writer in (writers[-1:] if self.stores_end_in_order else writers)]
+
+    def _fill(self, task: Task, command: Command, tile: Tile) -> list[Wait]:
+        """`tile` takes its place, unless it has it already; what it has to wait for there."""
+        if tile in self.place_of:
+            self.place_of[tile].filled_by.append(task)
+            return []
+        low = tile.address
         high = low + tile.bytes
         if low < 0 or high > self.program.capacities[tile.buffer]:
-            raise ProgramError(f"{self._say(index)}: bytes {low} to {high} are outside of the {tile.buffer} buffer")
-        residents = self.residents[tile.buffer]
-        first = bisect_right(residents, low, key=attrgetter("high"))
-        last = bisect_left(residents, high, key=attrgetter("low"))
-        waits, kept = [], []
-        for resident in residents[first:last]:
-            if resident.reads_left:
-                raise ProgramError(f"{self._say(index)}: overwrites {_name(resident.tile)}, which is still to be read")
-            waits.extend(resident.vacated())
-            kept.extend(_remains(resident, low, high))
-        mine = _Resident(tile, low, high, [index], self.uses.get(tile, 0))
-        residents[first:last] = sorted([*kept, mine], key=attrgetter("low"))
-        self.place[tile] = mine
+            raise ProgramError(
+                f"{self._say(task, command)}: bytes {low} to {high} are outside of the {tile.buffer} buffer"
+            )
+        places = self.places[tile.buffer]
+        first = bisect_right(places, low, key=attrgetter("high"))
+        last = bisect_left(places, high, key=attrgetter("low"))
+        waits: list[Wait] = []
+        kept: list[_Occupied] = []
+        for place in places[first:last]:
+            if place.to_read:
+                over = f"overwrites {_name(place.tile)}, which is still to be read"
+                raise ProgramError(f"{self._say(task, command)}: {over}")
+            waits.extend(place.vacated())
+            kept.extend(_remains(place, low, high))
+        mine = _Occupied(tile, low, high, [task])
+        places[first:last] = sorted([*kept, mine], key=attrgetter("low"))
+        self.place_of[tile] = mine
         return waits
 
-    def _read(self, index: int, tile: Tile, unit: Unit, moment: Moment) -> list[Wait]:
-        resident = self.place.get(tile)
-        if resident is None:
-            raise ProgramError(f"{self._say(index)}: reads {_name(tile)}, which is not in SRAM")
-        resident.readers[unit, moment] = index
-        resident.reads_left -= 1
-        return resident.filled()
+    def _read(self, task: Task, command: Command, tile: Tile, moment: Moment) -> list[Wait]:
+        place = self.place_of.get(tile)
+        if place is None:
+            raise ProgramError(f"{self._say(task, command)}: reads {_name(tile)}, which is not in SRAM")
+        place.readers[task.role.unit, moment] = task
+        return place.filled()
+
+    def _release(self, tile: Tile) -> None:
+        self.place_of.pop(tile).to_read = False
 
     def finish(self) -> None:
-        """At the end nothing is left to be read, and no result was lost."""
-        for tile, resident in self.place.items():
-            if resident.reads_left:
+        """Check that at the end nothing is left to be read, and no result was lost."""
+        for tile, place in self.place_of.items():
+            if place.readers:
                 raise ProgramError(f"{_name(tile)} is still to be read when the program ends")
-        for index, command in enumerate(self.program.commands):
-            for tile in command.results if isinstance(command, Compute) else ():
-                if tile not in self.uses and not tile.stays:
-                    raise ProgramError(f"{self._say(index)}: its result {_name(tile)} is never used")
+            by = self.program.layers[place.filled_by[-1].role.layer]
+            raise ProgramError(f"{_name(tile)}, which {by} puts on chip, is never used")
 
-    def _say(self, index: int) -> str:
-        return _say(self.program, index)
+    def _say(self, task: Task, command: Command) -> str:
+        return f"command {task.index} ({type(command).__name__} of {self.program.layers[command.layer]})"
 
 
-def _uses(commands: Sequence[Command]) -> dict[Tile, int]:
-    """How often each tile is read."""
-    uses: dict[Tile, int] = {}
-    for command in commands:
-        match command:
-            case Compute():
-                tiles: Iterable[Tile] = (*command.stationary, *command.streamed)
-            case Store(tile=tile):
-                tiles = (tile,)
-            case Load():
-                tiles = ()
-        for read in tiles:
-            uses[read] = uses.get(read, 0) + 1
-    return uses
-
-
-def _remains(resident: _Resident, low: int, high: int) -> list[_Resident]:
+def _remains(place: _Occupied, low: int, high: int) -> Sequence[_Occupied]:
     """The parts of a vacated place that a new tile at [low, high) leaves, still to be waited for by later ones."""
     parts = []
-    for part_low, part_high in ((resident.low, min(resident.high, low)), (max(resident.low, high), resident.high)):
+    for part_low, part_high in ((place.low, min(place.high, low)), (max(place.low, high), place.high)):
         if part_low < part_high:
-            parts.append(_Resident(resident.tile, part_low, part_high, resident.filled_by, 0, dict(resident.readers)))
+            parts.append(_Occupied(place.tile, part_low, part_high, place.filled_by, False, place.readers))
     return parts
 
 
 def _unique(waits: list[Wait]) -> tuple[Wait, ...]:
     return tuple(dict.fromkeys(waits))
-
-
-def _say(program: Program, index: int) -> str:
-    command = program.commands[index]
-    return f"command {index} ({type(command).__name__} of {program.layers[command.layer]})"
 
 
 def _name(tile: Tile) -> str:

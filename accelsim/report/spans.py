@@ -1,37 +1,37 @@
-"""What each unit of the machine did when: the spans that a timeline shows and a trace holds."""
+"""Spans of work of each unit of the machine, which a timeline shows and a trace holds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from accelsim.machine.machine import Timeline
-from accelsim.program.commands import Command, Compute, Program, Unit, unit_of
+from accelsim.program.commands import Compute
+from accelsim.program.link import Linked
 
 
 class Span(NamedTuple):
-    """Array clocks [begin, end) of a unit, for a command of a layer."""
+    """Array clocks [begin, end) of an instance of a unit, for a command of a layer."""
 
-    unit: Unit
+    unit: str
     layer: str
     begin: int
     end: int
     command: int
 
 
-def spans(program: Program, timeline: Timeline) -> Iterator[Span]:
+def title_of_unit(name: str) -> str:
+    """An instance of a unit, as pictures and tracks name it."""
+    words = name.replace("_", " ").replace("dma", "DMA")
+    return f"{words} unit" if words == "vector" else words
+
+
+def spans(layers: Sequence[str], linked: Iterable[Linked]) -> Iterator[Span]:
     """One for each command that takes time, in program order; those of a unit do not overlap.
 
     Array and vector unit: while data streams, which is what `stream_cycles` and `vector_cycles` count. DMA: from the
     first descriptor until the engine turns to the next transfer.
     """
-    for index, command in enumerate(program.commands):
-        begin, end = _when(index, command, timeline)
+    for command, task in linked:
+        begin, end = (task.stream, task.stream_end) if isinstance(command, Compute) else (task.begin, task.free)
         if begin < end:
-            yield Span(unit_of(command), program.layers[command.layer], begin, end, index)
-
-
-def _when(index: int, command: Command, timeline: Timeline) -> tuple[int, int]:
-    if isinstance(command, Compute):
-        return timeline.stream[index], timeline.stream_end[index]
-    return timeline.begin[index], timeline.free[index]
+            yield Span(task.instance, layers[command.layer], begin, end, task.index)

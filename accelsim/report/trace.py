@@ -6,45 +6,44 @@ overlap: DMA engines, array, vector unit, and each data bus of the DRAM.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
 from accelsim.config.machine import Machine
 from accelsim.errors import Mistake, UserError, suggestion
-from accelsim.machine.machine import NEVER, Timeline
+from accelsim.machine.machine import Outcome, unit_names
 from accelsim.machine.memory.port import BusSpan
-from accelsim.program.commands import Buffer, Command, Compute, Load, Program, Store, Tile, Unit, unit_of
-from accelsim.program.link import Moment
+from accelsim.program.commands import Buffer, Command, Compute, Load, Store, Tile, kind_of
+from accelsim.program.link import NEVER, Linked, Moment
 from accelsim.program.tensors import Range
 from accelsim.report.export import json_text
-from accelsim.report.spans import Span, spans
+from accelsim.report.spans import Span, spans, title_of_unit
 from accelsim.units import ClockRatio
 from accelsim.version import __version__
 
 MOST_EVENTS = 400_000
 _WINDOWS = 1000
 """Steps of the bandwidth counter."""
-_TRACKS = {Unit.DMA_IN: "DMA in", Unit.ARRAY: "array", Unit.VECTOR: "vector unit", Unit.DMA_OUT: "DMA out"}
 _PROCESS = 1
 
 Event = dict[str, Any]
 
 
-class Played(NamedTuple):
-    """A program, the machine that played it, and when."""
+class Traced(NamedTuple):
+    """Names of the layers of a program, its commands with when each was where, and the machine that played them."""
 
-    program: Program
-    timeline: Timeline
+    layers: tuple[str, ...]
+    linked: Sequence[Linked]
+    outcome: Outcome
     machine: Machine
 
 
-def chosen_layers(text: str, program: Program) -> frozenset[str]:
+def chosen_layers(text: str, names: Sequence[str]) -> frozenset[str]:
     """Layers as `--trace-layers` has them: names between commas, `FIRST..LAST` for all from one to another.
 
     Raises UserError where there is no such layer.
     """
-    names = program.layers
     found: set[str] = set()
     mistakes = []
     for part in text.split(","):
@@ -61,46 +60,49 @@ def chosen_layers(text: str, program: Program) -> frozenset[str]:
     return frozenset(found)
 
 
-def trace_text(played: Played, layers: Collection[str] | None = None) -> str:
+def trace_text(traced: Traced, layers: Collection[str] | None = None) -> str:
     """The trace as JSON. layers: those whose commands are in it, all by default; the buses then have their clocks only.
 
     Raises UserError where that is more than `MOST_EVENTS`.
     """
-    shown = [span for span in spans(played.program, played.timeline) if layers is None or span.layer in layers]
+    shown = [span for span in spans(traced.layers, traced.linked) if layers is None or span.layer in layers]
     low = min((span.begin for span in shown), default=0) if layers is not None else 0
-    high = max((span.end for span in shown), default=0) if layers is not None else played.timeline.total_cycles
-    events = [*_names(played), *_slices(played, shown), *_buses(played, low, high), *_counters(played, low, high)]
+    high = max((span.end for span in shown), default=0) if layers is not None else traced.outcome.total_cycles
+    events = [*_names(traced), *_slices(traced, shown), *_buses(traced, low, high), *_counters(traced, low, high)]
     if len(events) > MOST_EVENTS:
         expected = f"a choice of layers with at most {MOST_EVENTS} events"
         raise UserError([Mistake("command-line", 0, "--trace-layers", expected, str(len(events)))])
     about = {
         "displayTimeUnit": "ns",
-        "otherData": {"accelsim_version": __version__, "machine": played.machine.name, "time": "1 us is 1 array clock"},
+        "otherData": {"accelsim_version": __version__, "machine": traced.machine.name, "time": "1 us is 1 array clock"},
     }
     return json_text(about, "traceEvents", events)
 
 
-def _names(played: Played) -> Iterator[Event]:
-    tracks = [*_TRACKS.values(), *(f"DRAM bus {number}" for number in range(len(played.timeline.bus_spans())))]
-    yield {"name": "process_name", "ph": "M", "pid": _PROCESS, "args": {"name": f"accelsim: {played.machine.name}"}}
+def _names(traced: Traced) -> Iterator[Event]:
+    tracks = [
+        *map(title_of_unit, unit_names(traced.machine)),
+        *(f"DRAM bus {number}" for number in range(len(traced.outcome.bus_spans()))),
+    ]
+    yield {"name": "process_name", "ph": "M", "pid": _PROCESS, "args": {"name": f"accelsim: {traced.machine.name}"}}
     for number, name in enumerate(tracks):
         yield {"name": "thread_name", "ph": "M", "pid": _PROCESS, "tid": number, "args": {"name": name}}
         yield {"name": "thread_sort_index", "ph": "M", "pid": _PROCESS, "tid": number, "args": {"sort_index": number}}
 
 
-def _slices(played: Played, shown: Iterable[Span]) -> Iterator[Event]:
+def _slices(traced: Traced, shown: Iterable[Span]) -> Iterator[Event]:
     """What the units did."""
-    tracks = list(_TRACKS)
+    tracks = list(unit_names(traced.machine))
     for span in shown:
-        command = played.program.commands[span.command]
+        command = traced.linked[span.command].command
         yield {
             "name": f"{span.layer} {_tile_name(command)}",
-            "cat": str(span.unit),
+            "cat": str(kind_of(command)),
             "ph": "X",
             "ts": span.begin,
             "dur": span.end - span.begin,
             "pid": _PROCESS,
-            "tid": tracks.index(unit_of(command)),
+            "tid": tracks.index(span.unit),
             "args": {"layer": span.layer, **_arguments(command)},
         }
 
@@ -136,10 +138,10 @@ def _clocks(machine: Machine) -> ClockRatio:
     return ClockRatio.of(machine.array.clock_mhz, machine.dram.clock_mhz)
 
 
-def _buses(played: Played, low: int, high: int) -> Iterator[Event]:
+def _buses(traced: Traced, low: int, high: int) -> Iterator[Event]:
     """What the data buses moved between two array clocks."""
-    for number, bus in enumerate(played.timeline.bus_spans(), len(_TRACKS)):
-        for begin, end, write in _in_array_clocks(played.machine, bus, low, high):
+    for number, bus in enumerate(traced.outcome.bus_spans(), len(unit_names(traced.machine))):
+        for begin, end, write in _in_array_clocks(traced.machine, bus, low, high):
             yield {
                 "name": "write" if write else "read",
                 "cat": "dram",
@@ -166,19 +168,19 @@ def _in_array_clocks(
 # Counters.
 
 
-def _counters(played: Played, low: int, high: int) -> Iterator[Event]:
+def _counters(traced: Traced, low: int, high: int) -> Iterator[Event]:
     """Bytes in use of each buffer, and bytes a clock of the DRAM, in order of time."""
     for buffer in Buffer:
         level = 0
-        for cycle, change in sorted(_changes(played, buffer).items()):
+        for cycle, change in sorted(_changes(traced, buffer).items()):
             level += change
             if change and low <= cycle <= high:
                 yield _counter(f"SRAM {buffer} (bytes)", cycle, level)
     step = max(1, -(-(high - low) // _WINDOWS))
     moved = [0.0] * (-(-(high - low) // step))
-    bytes_a_clock = played.machine.dram.bytes_per_clock * played.machine.dram.clock_mhz / played.machine.array.clock_mhz
-    buses = played.timeline.bus_spans()
-    for begin, end, _ in chain.from_iterable(_in_array_clocks(played.machine, bus, low, high) for bus in buses):
+    bytes_a_clock = traced.machine.dram.bytes_per_clock * traced.machine.dram.clock_mhz / traced.machine.array.clock_mhz
+    buses = traced.outcome.bus_spans()
+    for begin, end, _ in chain.from_iterable(_in_array_clocks(traced.machine, bus, low, high) for bus in buses):
         for window in range(int(begin - low) // step, min(len(moved), int(end - low) // step + 1)):
             first = low + window * step
             moved[window] += max(0.0, min(end, first + step) - max(begin, first))
@@ -190,23 +192,22 @@ def _counter(name: str, cycle: int, value: float) -> Event:
     return {"name": name, "ph": "C", "ts": cycle, "pid": _PROCESS, "args": {"value": value}}
 
 
-def _changes(played: Played, buffer: Buffer) -> dict[int, int]:
+def _changes(traced: Traced, buffer: Buffer) -> dict[int, int]:
     """By array clock, the bytes of a buffer that come into use less those that are free again."""
     since: dict[Tile, int] = {}
     until: dict[Tile, int] = {}
-    timeline = played.timeline
-    for index, command in enumerate(played.program.commands):
+    for command, task in traced.linked:
         match command:
             case Load(tile=tile):
-                since.setdefault(tile, timeline.begin[index])
+                since.setdefault(tile, task.begin)
             case Store(tile=tile):
-                until[tile] = timeline.moments[Moment.SRAM_READ][index]
+                until[tile] = task.moments[Moment.SRAM_READ]
             case Compute():
                 for tile in command.results:
-                    since.setdefault(tile, timeline.stream[index])
-                    until[tile] = timeline.done[index]
-                streamed = timeline.moments[Moment.STREAM_READ][index]
-                loaded = timeline.moments[Moment.STATIONARY_READ][index]
+                    since.setdefault(tile, task.stream)
+                    until[tile] = task.done
+                streamed = task.moments[Moment.STREAM_READ]
+                loaded = task.moments[Moment.STATIONARY_READ]
                 until.update(dict.fromkeys(command.streamed, streamed))
                 until.update(dict.fromkeys(command.stationary, streamed if loaded == NEVER else loaded))
     changes: dict[int, int] = {}

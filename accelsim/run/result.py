@@ -89,14 +89,15 @@ class Run:
         Raises UserError where that does not give the records of this run, as with those of another accelsim.
         """
         from accelsim.report.spans import spans
-        from accelsim.run.simulate import run_and_timeline
+        from accelsim.run.simulate import play_network
 
-        again, program, timeline = run_and_timeline(self.workload, self.network, self.machine, self.scheduling)
+        played = play_network(self.workload, self.network, self.machine, self.scheduling, keep_history=True)
+        again = played.run
         if [_layer(record) for record in again.records] != [_layer(record) for record in self.records]:
             expected = f"the {self.total.total_cycles} clocks and the counts that accelsim {__version__} simulates"
             got = f"other ones, {again.total.total_cycles} clocks now, in a run of accelsim {self.version}"
             raise UserError([Mistake(RUN_FILE, 0, "layers", expected, got)])
-        return tuple(spans(program, timeline))
+        return tuple(spans(played.program.layers, played.history.linked))
 
     @cached_property
     def config(self) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from functools import reduce
 from itertools import accumulate, pairwise
 from operator import add
@@ -19,13 +19,14 @@ from accelsim.dataflows.contract import DATAFLOWS
 from accelsim.errors import LoweringError, Mistake, Mistakes, UserError
 from accelsim.importers import PLAIN, ModelOptions
 from accelsim.lowering.compile import Lowered, lower
-from accelsim.machine.machine import Observer, Timeline, play
+from accelsim.machine.accounting import LayerAccount
+from accelsim.machine.clock import Observer
+from accelsim.machine.machine import Outcome, play
 from accelsim.machine.memory.dram.statistics import DramCounts
-from accelsim.machine.stalls import Cause, LayerTime, layer_times
+from accelsim.machine.stalls import Cause, Segment
 from accelsim.network.graph import Network
-from accelsim.program.commands import Buffer, Compute, Program, Store, Unit
-from accelsim.program.folds import FoldChain
-from accelsim.program.link import Waits, link
+from accelsim.program.commands import Program, UnitKind
+from accelsim.program.link import Linked, link
 from accelsim.records import ActionCounts, LayerRecord, combined
 from accelsim.run.define import MachineLike, NetworkLike, load_network, load_target
 from accelsim.run.record import layer_record
@@ -78,33 +79,51 @@ def load_both(
 
 
 def lower_or_refuse(network: Network, machine: Machine, scheduling: Scheduling = Scheduling()) -> Lowered:
-    """The tile program. Raises UserError where a layer does not fit the machine."""
+    """The tile program, of several the quickest. Raises UserError where a layer does not fit the machine."""
+    with refusing(machine):
+        first, *others = _choices(network, machine, scheduling)
+        if not others:
+            return first
+        return min((first, *others), key=lambda each: _play(each, machine, scheduling).total_cycles)
+
+
+@contextmanager
+def refusing(machine: Machine) -> Iterator[None]:
+    """A layer that does not fit the machine is the user's mistake."""
     try:
-        lowering = _quickest if machine.array.dataflow == "auto" else lower
-        return lowering(network, machine, scheduling)
+        yield
     except LoweringError as error:
         layer, _, reason = str(error).partition(": ")
         raise UserError([Mistake(machine.name, 0, "sram", f"room for layer {layer}", f"none: {reason}")]) from None
 
 
-def _quickest(network: Network, machine: Machine, scheduling: Scheduling) -> Lowered:
-    """With a dataflow for each layer; where clocks are the objective and that is quicker, with one for all of them.
+def _choices(network: Network, machine: Machine, scheduling: Scheduling) -> Iterator[Lowered]:
+    """The program; where the dataflow of each layer is free and clocks are the objective, also those with one dataflow
+    for all of them that fit.
 
     Raises LoweringError.
     """
-    choices = [lower(network, machine, scheduling)]
-    if scheduling.objective != "cycles":
-        return choices[0]
-    for name in DATAFLOWS:
-        fixed = machine.model_copy(update={"array": machine.array.model_copy(update={"dataflow": name})})
-        with suppress(LoweringError):
-            choices.append(lower(network, fixed, scheduling))
+    yield lower(network, machine, scheduling)
+    if machine.array.dataflow == "auto" and scheduling.objective == "cycles":
+        for name in DATAFLOWS:
+            fixed = machine.model_copy(update={"array": machine.array.model_copy(update={"dataflow": name})})
+            with suppress(LoweringError):
+                yield lower(network, fixed, scheduling)
 
-    def cycles(lowered: Lowered) -> int:
-        program = lowered.program
-        return play(program, link(program), machine, arbitration=scheduling.arbitration).total_cycles
 
-    return min(choices, key=cycles)
+def _play(
+    lowered: Lowered,
+    machine: Machine,
+    scheduling: Scheduling,
+    observers: Iterable[Observer] = (),
+    history: History | None = None,
+) -> Outcome:
+    program, arbitration = lowered.program, scheduling.arbitration
+    linked = link(program)
+    if history is None:
+        return play(program, linked, machine, observers, arbitration)
+    kept, on_segment = history.keeping(linked), history.on_segment
+    return play(program, kept, machine, observers, arbitration, on_segment, bus_spans=True)
 
 
 def run_network(
@@ -118,31 +137,40 @@ def run_network(
     return play_network(workload, network, machine, scheduling, observers).run
 
 
-def run_and_timeline(
-    workload: NetworkFile,
-    network: Network,
-    machine: Machine,
-    scheduling: Scheduling = Scheduling(),
-    *,
-    bus_spans: bool = False,
-) -> tuple[Run, Program, Timeline]:
-    """The run, the program that was played, and when each of its commands was where. Raises UserError."""
-    played = play_network(workload, network, machine, scheduling, bus_spans=bus_spans)
-    return played.run, played.program, played.timeline
+@dataclass(slots=True)
+class History:
+    """All of a run that is otherwise forgotten as the clock passes.
+
+    linked: commands in order, with when each was where; segments: what went on in the clocks of each layer, as (number
+    of the layer, segment) in order.
+    """
+
+    linked: list[Linked] = field(default_factory=list)
+    segments: list[tuple[int, Segment]] = field(default_factory=list)
+
+    def keeping(self, linked: Iterable[Linked]) -> Iterator[Linked]:
+        """The commands of a stream, each kept."""
+        for each in linked:
+            self.linked.append(each)
+            yield each
+
+    def on_segment(self, layer: int, segment: Segment) -> None:
+        """Keep a segment."""
+        self.segments.append((layer, segment))
 
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """A run and what led to it: its tile program, what each command waited for, and when it was where.
+    """A run and what led to it: the program, and what the machine made of it.
 
-    moved: what DMA did for each layer, by inference and layer as in the program.
+    moved: what DMA did for each layer, by inference and layer as in the program; history: if it was asked for.
     """
 
     run: Run
     lowered: Lowered
-    waits: Sequence[Waits]
-    timeline: Timeline
+    outcome: Outcome
     moved: Sequence[ActionCounts]
+    history: History
 
     @property
     def program(self) -> Program:
@@ -157,85 +185,57 @@ def play_network(
     scheduling: Scheduling = Scheduling(),
     observers: Iterable[Observer] = (),
     *,
-    bus_spans: bool = False,
+    keep_history: bool = False,
 ) -> Played:
     """The run with what led to it. Raises UserError where a layer does not fit the machine."""
     LOGGER.info(f"tiling {len(network.nodes)} layers of {network.name} for {machine.name}")
     lowered = lower_or_refuse(network, machine, scheduling)
-    program = lowered.program
-    LOGGER.info(f"playing {len(program.commands)} tile commands")
-    waits = link(program)
-    moved = dma_counts(program, machine.dram.burst_bytes)
-    timeline = play(program, waits, machine, observers, scheduling.arbitration, bus_spans=bus_spans)
-    LOGGER.info(f"pricing {timeline.total_cycles} cycles")
-    times = layer_times(program, waits, timeline)
-    if timeline.dram_counts is not None:
-        moved = with_commands(moved, timeline.dram_counts, [time.total_cycles for time in times])
-    records = tuple(_records(network, machine, lowered, times, moved))
-    total = combined(records, network.name, timeline.total_cycles)
-    run = Run(workload, network, machine, scheduling, records, total, _ends(times, len(network.nodes)))
-    return Played(run, lowered, waits, timeline, moved)
+    LOGGER.info(f"playing {len(lowered.program.layers)} layers")
+    history = History()
+    with refusing(machine):
+        outcome = _play(lowered, machine, scheduling, observers, history if keep_history else None)
+    LOGGER.info(f"pricing {outcome.total_cycles} cycles")
+    moved = [account.moved for account in outcome.layers]
+    if outcome.dram_counts is not None:
+        moved = with_commands(moved, outcome.dram_counts, [account.total_cycles for account in outcome.layers])
+    records = tuple(_records(network, machine, lowered, outcome.layers, moved))
+    total = combined(records, network.name, outcome.total_cycles)
+    ends = _ends(outcome.layers, len(network.nodes))
+    run = Run(workload, network, machine, scheduling, records, total, ends)
+    return Played(run, lowered, outcome, moved, history)
 
 
-def _ends(times: Sequence[LayerTime], layers: int) -> tuple[int, ...]:
+def _ends(accounts: Sequence[LayerAccount], layers: int) -> tuple[int, ...]:
     """Array clocks at which the inferences were done, of so many layers each."""
-    ends = list(accumulate(time.total_cycles for time in times))
+    ends = list(accumulate(account.total_cycles for account in accounts))
     return tuple(ends[layers - 1 :: layers])
 
 
 def _records(
-    network: Network, machine: Machine, lowered: Lowered, times: Sequence[LayerTime], moved: Sequence[ActionCounts]
+    network: Network,
+    machine: Machine,
+    lowered: Lowered,
+    accounts: Sequence[LayerAccount],
+    moved: Sequence[ActionCounts],
 ) -> Iterable[LayerRecord]:
     """A record for each layer of the network, all its inferences added up."""
-    bubbles = _bubbles(lowered.program, machine)
-    worked = lowered.counts
     layers = len(network.nodes)
     for number, node in enumerate(network.nodes):
-        mine = range(number, len(times), layers)
+        mine = range(number, len(accounts), layers)
+        own = [accounts[index] for index in mine]
         measures = {
-            "total_cycles": sum(times[index].total_cycles for index in mine),
-            "latency_cycles": sum(times[index].latency_cycles for index in mine),
-            "stream_cycles": sum(times[index].stream_cycles for index in mine),
-            "stretched_cycles": sum(lowered.stretched_cycles[index] for index in mine),
-            "bubble_cycles": sum(bubbles[index] for index in mine),
-            "overlap_cycles": sum(times[index].overlap_cycles for index in mine),
-            "vector_cycles": sum(times[index].occupied[Unit.VECTOR] for index in mine),
+            "total_cycles": sum(account.total_cycles for account in own),
+            "latency_cycles": sum(account.latency_cycles for account in own),
+            "stream_cycles": sum(account.stream_cycles for account in own),
+            "stretched_cycles": sum(account.stretched_cycles for account in own),
+            "bubble_cycles": sum(account.bubble_cycles for account in own),
+            "overlap_cycles": sum(account.overlap_cycles for account in own),
+            "vector_cycles": sum(account.occupied[UnitKind.VECTOR] for account in own),
             "dram_bound_bytes": len(mine) * lowered.least_dram_bytes[number],
         }
-        counts = reduce(add, (worked[index] + moved[index] for index in mine))
-        stalls = {cause.value: sum(times[index].stalls[cause] for index in mine) for cause in Cause}
+        counts = reduce(add, (accounts[index].counts + moved[index] for index in mine))
+        stalls = {cause.value: sum(account.stalls[cause] for account in own) for cause in Cause}
         yield layer_record(node, network.batch, machine, len(mine), counts, measures, stalls)
-
-
-def _bubbles(program: Program, machine: Machine) -> list[int]:
-    """Clocks between the streams of one command's folds, by layer."""
-    bubbles = [0] * len(program.layers)
-    for command in program.commands:
-        if isinstance(command, Compute) and command.chain is not None:
-            bubbles[command.layer] += bubble_cycles(command.chain, overlap=machine.array.overlap)
-    return bubbles
-
-
-def bubble_cycles(chain: FoldChain, *, overlap: bool) -> int:
-    """Clocks between the streams of a chain's folds."""
-    span = chain.span + chain.last.stream
-    if not overlap:
-        span = chain.serial_cycles - chain.first.load - chain.last.tail
-    return span - chain.stream_cycles
-
-
-def dma_counts(program: Program, burst_bytes: int) -> list[ActionCounts]:
-    """What the DMA engines moved for each layer, in DRAM and in SRAM."""
-    counts = [ActionCounts()] * len(program.layers)
-    for command in program.commands:
-        if isinstance(command, Compute):
-            continue
-        tile = command.tile
-        parts = tile.descriptors
-        requested = sum(part.requested_bytes for part in parts)
-        bursts = sum(part.bursts(burst_bytes) for part in parts) * burst_bytes
-        counts[command.layer] += _moved(command.tile.buffer, isinstance(command, Store), requested, bursts, len(parts))
-    return counts
 
 
 def with_commands(moved: Sequence[ActionCounts], done: DramCounts, cycles: Sequence[int]) -> list[ActionCounts]:
@@ -278,26 +278,3 @@ def _shared(total: int, weights: Sequence[int]) -> list[int]:
     whole = sum(weights) or 1
     reached = [total * weight // whole for weight in accumulate(weights, initial=0)]
     return [after - before for before, after in pairwise(reached)]
-
-
-def _moved(buffer: Buffer, store: bool, requested: int, bursts: int, parts: int) -> ActionCounts:
-    if store:
-        return ActionCounts(
-            sram_read_ofmap_bytes=requested,
-            dram_write_ofmap_bytes=requested,
-            dram_write_burst_bytes=bursts,
-            dma_descriptors=parts,
-        )
-    if buffer is Buffer.WEIGHT:
-        return ActionCounts(
-            sram_write_weight_bytes=requested,
-            dram_read_weight_bytes=requested,
-            dram_read_burst_bytes=bursts,
-            dma_descriptors=parts,
-        )
-    return ActionCounts(
-        sram_write_ifmap_bytes=requested,
-        dram_read_ifmap_bytes=requested,
-        dram_read_burst_bytes=bursts,
-        dma_descriptors=parts,
-    )

@@ -1,8 +1,8 @@
-"""How a plan cuts a layer into pieces, and what they read."""
+"""The tile iterations of a layer, and what they read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 from math import prod
 from typing import Any
@@ -22,10 +22,23 @@ def cuts(extent: int, size: int) -> Iterator[Range]:
 
 
 def blocks(node: Node, batch: int, plan: Tiling) -> Iterator[Block]:
-    """The pieces of the output map."""
-    yield from product(
-        cuts(batch, plan.images), cuts(node.output.height, plan.rows), cuts(node.output.width, plan.cols)
-    )
+    """The tiles of the output map."""
+    yield from product(*_block_axes(node, batch, plan))
+
+
+def _block_axes(node: Node, batch: int, plan: Tiling) -> tuple[Iterator[Range], Iterator[Range], Iterator[Range]]:
+    return cuts(batch, plan.images), cuts(node.output.height, plan.rows), cuts(node.output.width, plan.cols)
+
+
+def blocks_in(node: Node, batch: int, plan: Tiling) -> int:
+    """Number of `blocks`."""
+    rows, cols = ceil_div(node.output.height, plan.rows), ceil_div(node.output.width, plan.cols)
+    return ceil_div(batch, plan.images) * rows * cols
+
+
+def tap_cuts(node: Node, plan: Tiling) -> tuple[Range | None, ...]:
+    """The kernel positions of the tile iterations; None for all."""
+    return (None,) if plan.taps is None else tuple(cuts(node.window.elements, plan.taps))
 
 
 def loops(node: Node, batch: int, plan: Tiling) -> Iterator[tuple[Block, Range, Range, tuple[Range | None, Range]]]:
@@ -34,27 +47,45 @@ def loops(node: Node, batch: int, plan: Tiling) -> Iterator[tuple[Block, Range, 
     A product of two maps has other operands for each image: images are the outermost loop.
     """
     for images in cuts(batch, 1 if node.op.multiplies_maps else batch):
-        for (part, rows, cols), groups, outs, ins in _turns(node, images.size, plan):
+        for (part, rows, cols), groups, outs, ins in _loops_of_images(node, images.size, plan):
             block = (Range(images.start + part.start, images.start + part.stop), rows, cols)
             yield block, groups, outs, ins
 
 
-def _turns(node: Node, batch: int, plan: Tiling) -> Iterator[tuple[Block, Range, Range, tuple[Range | None, Range]]]:
-    ins = cuts(node.sizes[0].channels // node.groups, plan.in_channels)
-    taps = [None] if plan.taps is None else list(cuts(node.window.elements, plan.taps))
-    turns: dict[Loop, list[Any]] = {
-        "map": list(blocks(node, batch, plan)),
-        "groups": list(cuts(node.groups, plan.groups)),
-        "outputs": list(cuts(node.output.channels // node.groups, plan.out_channels)),
-        "inputs": list(product(taps, ins)),
+def _loops_of_images(
+    node: Node, batch: int, plan: Tiling
+) -> Iterator[tuple[Block, Range, Range, tuple[Range | None, Range]]]:
+    over: dict[Loop, tuple[Sequence[Any], ...]] = {
+        "map": tuple(map(tuple, _block_axes(node, batch, plan))),
+        "groups": (tuple(cuts(node.groups, plan.groups)),),
+        "outputs": (tuple(cuts(node.output.channels // node.groups, plan.out_channels)),),
+        "inputs": (tap_cuts(node, plan), tuple(cuts(node.sizes[0].channels // node.groups, plan.in_channels))),
     }
-    block, groups, outs, inputs = (plan.order.index(loop) for loop in ("map", "groups", "outputs", "inputs"))
-    for piece in product(*(turns[loop] for loop in plan.order)):
-        yield piece[block], piece[groups], piece[outs], piece[inputs]
+    axes = [loop for loop in plan.order for _ in over[loop]]
+    images, groups, outs, taps = (axes.index(loop) for loop in ("map", "groups", "outputs", "inputs"))
+    for each in product(*(axis for loop in plan.order for axis in over[loop])):
+        block = each[images], each[images + 1], each[images + 2]
+        yield block, each[groups], each[outs], (each[taps], each[taps + 1])
+
+
+def channels_of(groups: Range, each: Range, depth: int) -> Range:
+    """Channels of some groups, of `depth` channels each: the same ones of each where it is several."""
+    return Range(groups.start * depth + each.start, (groups.stop - 1) * depth + each.stop)
+
+
+def input_windows(
+    node: Node, rows: Iterable[Range], cols: Iterable[Range], taps: Range | None = None
+) -> tuple[tuple[Range, ...], tuple[Range, ...]]:
+    """Rows and columns of the input map that ranges of output rows and columns read under these kernel positions."""
+    one = Range(0, 1)
+    return (
+        tuple(input_window(node, (one, part, one), taps)[1] for part in rows),
+        tuple(input_window(node, (one, one, part), taps)[2] for part in cols),
+    )
 
 
 def right_regions(node: Node, images: Range, groups: Range, outs: Range, ins: Range) -> Iterator[Region]:
-    """What a piece of a product reads of its right map, as few rectangles of pixels, the channels being the map's."""
+    """Parts of its right map that an iteration of a product reads: few rectangles of pixels, the channels the map's."""
     size = node.sizes[1]
     tokens, each = (outs, ins) if node.transposed else (ins, outs)
     depth = size.channels // node.groups
@@ -80,12 +111,16 @@ def rectangles(tokens: Range, width: int) -> Iterator[tuple[Range, Range]]:
 
 def overlap(tile: Region, region: Region) -> bool:
     """Whether two regions, the first of any step, have an element in common."""
-    for (start, stop, step), (low, high, _) in zip(tile, region, strict=True):
-        if start >= high or stop <= low:
-            return False
-        if step > 1 and start + max(0, ceil_div(low - start, step)) * step >= min(stop, high):
-            return False
-    return True
+    return all(map(ranges_overlap, tile, region))
+
+
+def ranges_overlap(of_tile: Range, wanted: Range) -> bool:
+    """Whether two ranges, the first of any step, have an index in common."""
+    start, stop, step = of_tile
+    low, high, _ = wanted
+    if start >= high or stop <= low:
+        return False
+    return step == 1 or start + max(0, ceil_div(low - start, step)) * step < min(stop, high)
 
 
 def once_each(tiles: Iterable[Tile]) -> tuple[Tile, ...]:
@@ -107,7 +142,7 @@ def roles(
 
 
 def operand_positions(node: Node, work: Work) -> Iterator[tuple[int, str]]:
-    """The inputs that a piece on the vector unit reads, each map once; of a copy, the one that is copied."""
+    """The inputs that an iteration on the vector unit reads, each map once; of a copy, the one that is copied."""
     if node.op.is_address:
         yield work.reduction.start, node.inputs[work.reduction.start]
         return
@@ -115,7 +150,7 @@ def operand_positions(node: Node, work: Work) -> Iterator[tuple[int, str]]:
 
 
 def operand_region(node: Node, position: int, work: Work) -> Region | None:
-    """What a piece reads of an input that is not under a window; None where nothing."""
+    """The region that an iteration reads of an input that is not under a window; None where nothing."""
     access = node.op.access_of(node)
     assert access is not None
     wanted = work.rows[:2], work.cols[:2], work.channels[:2]

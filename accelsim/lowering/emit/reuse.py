@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from accelsim.dataflows.geometry import Block
 from accelsim.lowering.ir import Placement, Tiling
 from accelsim.program.commands import Buffer, Tile
-from accelsim.program.tensors import Region, Tensor
+from accelsim.program.tensors import Region
 
 TilesOf = Callable[[Placement, Region], tuple[Tile, ...]]
 """The tiles that hold a region of a map, in the channels of its tensor."""
@@ -53,10 +53,9 @@ class TileReuse:
         """The tiles of a region of the input map, which is read for a block of the output: the key."""
         return self.maps.tiles((region, key), lambda: find(place, region))
 
-    def weight_tile(self, tensor: Tensor, region: Region) -> Tile:
-        """The tile of the weights."""
-        (tile,) = self.weights.tiles(region, lambda: (Tile(tensor, region, Buffer.WEIGHT),))
-        return tile
+    def weight_tiles(self, region: Region, find: Callable[[], Tile]) -> tuple[Tile, ...]:
+        """The only tile of the weights."""
+        return self.weights.tiles(region, lambda: (find(),))
 
     def right_tiles(self, place: Placement, regions: tuple[Region, ...]) -> tuple[Tile, ...]:
         """The tiles of these parts of a product's right map, in the place of weights."""
@@ -68,9 +67,12 @@ class TileReuse:
             ),
         )
 
-    def operand_tiles(self, find: TilesOf, place: Placement, region: Region, position: int) -> tuple[Tile, ...]:
-        """The tiles of an input by its position."""
+    def operand_tiles(self, find: TilesOf, place: Placement, region: Region | None, position: int) -> tuple[Tile, ...]:
+        """The tiles of an input by its position; none, and none left, where an iteration reads nothing of it."""
         held = self.operands.get(position)
+        if region is None:
+            self.operands.pop(position, None)
+            return ()
         if held is None or held[0] != region:
             self.operands[position] = held = region, find(place, region)
         return held[1]

@@ -16,7 +16,6 @@ from accelsim.lowering.ir import Layout, ResidentChannels
 from accelsim.lowering.schedule.residents import Cascade, Cost, CostOf, Residency, free_pieces, readers_of, together
 from accelsim.lowering.tiling.search import Stripes
 from accelsim.network.graph import Network, Node
-from accelsim.program.commands import Compute
 from accelsim.units import ceil_div
 
 CASCADE_TOLERANCE = 1.1
@@ -158,21 +157,3 @@ def _needed(node: Node, readers: Sequence[Node], rows: Sequence[int]) -> Iterato
             reader.window.vertical.taken(start, min(start + rows[1], height), node.output.height) for reader in readers
         ]
         yield min(low for low, _ in windows) // rows[0], (max(high for _, high in windows) - 1) // rows[0]
-
-
-def interleaved(producer: Sequence[Compute], readers: Sequence[Sequence[Compute]]) -> Iterator[Compute]:
-    """The computes of a layer and its readers, band by band: those of a turn's map stand before the turn before, so
-    that the array has work while they leave it."""
-    made = {tile: number for number, compute in enumerate(producer) for tile in compute.results}
-    turns = list(zip(*readers, strict=True))
-    wanted = [
-        max((made.get(tile, -1) for compute in turn for tile in (*compute.stationary, *compute.streamed)), default=-1)
-        for turn in turns
-    ]
-    reached = 0
-    for number, turn in enumerate(turns):
-        until = max(reached, *(each + 1 for each in wanted[number : number + 2]))
-        yield from producer[reached:until]
-        yield from turn
-        reached = until
-    yield from producer[reached:]

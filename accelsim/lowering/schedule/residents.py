@@ -11,14 +11,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby, pairwise
+from itertools import pairwise
 from typing import NamedTuple
 
 from accelsim.errors import LoweringError
 from accelsim.lowering.ir import NO_RESIDENTS, SCORE_TOLERANCE, Layout, ResidentChannels, Tiling
 from accelsim.network.graph import Network, Node
 from accelsim.network.stream import numbered
-from accelsim.program.commands import Tile
 from accelsim.units import packed_bytes
 
 
@@ -342,20 +341,3 @@ def free_pieces(residency: Residency, capacity: int, layers: range) -> list[tupl
     if any(before[1] > after[0] for before, after in pairwise(taken)):
         return None
     return _free(taken, capacity)
-
-
-def one_after_the_other(tiles: Iterable[Tile], address: int, found: dict[Tile, int]) -> int:
-    """Put tiles next to each other; the address behind the last."""
-    for tile in tiles:
-        found[tile] = address
-        address += tile.bytes
-    return address
-
-
-def in_ring(fusion: Cascade, tiles: Sequence[Tile]) -> Iterator[tuple[Tile, int]]:
-    """Addresses of the stripes of a map, in the order in which they are computed, round the slots of its ring."""
-    in_order = groupby(tiles, key=lambda tile: tile.region[:2])
-    for number, (_, band) in enumerate(in_order):
-        places: dict[Tile, int] = {}
-        one_after_the_other(band, fusion.low + number % fusion.slots * fusion.slot_bytes, places)
-        yield from places.items()

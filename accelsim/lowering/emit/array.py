@@ -1,0 +1,258 @@
+"""Layers on the array: convolutions, and products of two feature maps."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import product
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+
+from accelsim.dataflows.contract import Gemm
+from accelsim.dataflows.geometry import (
+    Block,
+    gemm_of,
+    input_window,
+    kernel_positions,
+    line_buffer_ratio,
+)
+from accelsim.dataflows.work import ArrayContext, Ratio, array_work
+from accelsim.lowering.emit.iterations import (
+    channels_of,
+    cuts,
+    input_windows,
+    loops,
+    right_regions,
+    roles,
+    tap_cuts,
+)
+from accelsim.lowering.emit.layer import Iteration, LayerEmission, Place, all_channels, block_elements, largest
+from accelsim.lowering.emit.reuse import TileReuse
+from accelsim.lowering.ir import IFMAP_LOOPS, WEIGHT_LOOPS, Loop, tile_counts
+from accelsim.network.graph import Node, WeightKind
+from accelsim.program.commands import Buffer, Tile, UnitKind, Work
+from accelsim.program.folds import FoldChain
+from accelsim.program.tensors import Range, elements, region_bytes, share_of_tile
+from accelsim.records import ActionCounts
+from accelsim.units import packed_bytes
+
+
+class _Operands(NamedTuple):
+    """What the clocks and actions of an iteration depend on. taps: kernel positions; weights: elements, of which
+    nonzero, and their bytes."""
+
+    gemm: Gemm
+    taps: int
+    positions: int
+    reuse: Ratio
+    first: bool
+    last: bool
+    weights: int
+    nonzeros: int
+    weight_bytes: int
+
+
+class _Done(NamedTuple):
+    """The folds of an iteration, clocks by which ports lengthen their streams, and its actions."""
+
+    chain: FoldChain
+    stretched_cycles: int
+    actions: ActionCounts
+
+
+@dataclass(slots=True)
+class ArrayEmission(LayerEmission):
+    """A layer on the array in one pass. done: of iterations so far, by what they depend on; keeps_maps, keeps_right:
+    whether a tile of the operand stays until the loop that it does not depend on goes on."""
+
+    array: ArrayContext = field(init=False)
+    done: dict[_Operands, _Done] = field(default_factory=dict)
+    keeps_maps: bool = field(init=False)
+    keeps_right: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        plan = self.layer.plan
+        self.array = replace(self.layer.context.array, dataflow=plan.dataflow)
+        self.reuse = TileReuse.of(plan)
+        self.keeps_maps = self._tiles_inside("outputs", IFMAP_LOOPS) <= plan.ifmap_tiles
+        self.keeps_right = self._tiles_inside("map", WEIGHT_LOOPS) <= plan.weight_tiles
+        self.measure()
+
+    def _tiles_inside(self, loop: Loop, depends: Collection[Loop]) -> int:
+        """Tiles of an operand that the loops inside of one touch."""
+        order, counts = self.layer.plan.order, tile_counts(self.layer.task, self.layer.plan)
+        return prod(counts[inner] for inner in order[order.index(loop) + 1 :] if inner in depends)
+
+    def measure(self) -> None:
+        """See `LayerEmission`."""
+        node, plan = self.layer.node, self.layer.plan
+        rows, cols = (next(cuts(*each)) for each in ((node.output.height, plan.rows), (node.output.width, plan.cols)))
+        images = Range(0, 1 if node.op.multiplies_maps else min(plan.images, self.shared.batch))
+        self._measure_maps(images)
+        for region in self._weight_regions():
+            self._measure_right(images, region)
+        pixels = block_elements(Work(images, rows, cols, Range(0, 1), Range(0, 1)))
+        if plan.gathers:
+            self.note_stores(pixels, np.arange(node.output.channels))
+            return
+        depth = node.output.channels // node.groups
+        for groups, outs in product(cuts(node.groups, plan.groups), cuts(depth, plan.out_channels)):
+            self.note_stores(pixels, np.arange(*channels_of(groups, outs, depth)[:2]))
+
+    def _measure_maps(self, images: Range) -> None:
+        node, plan = self.layer.node, self.layer.plan
+        place = self.shared.maps.by_name[node.inputs[0]]
+        outputs = tuple(cuts(node.output.height, plan.rows)), tuple(cuts(node.output.width, plan.cols))
+        windows = (input_windows(node, *outputs, taps) for taps in tap_cuts(node, plan))
+        pixels = images.size * max(largest(rows) * largest(cols) for rows, cols in windows)
+        each = node.sizes[0].channels // node.groups
+        for groups, ins in product(cuts(node.groups, plan.groups), cuts(each, plan.in_channels)):
+            wanted = place.reads(*channels_of(groups, ins, each)[:2])
+            parts = self.loaded_channels(place.tensor, wanted)
+            sizes = (packed_bytes(pixels * part.size, place.tensor.bits) for part in parts)
+            self.note_loads((Place(place.tensor, Buffer.ACTIVATION), size) for size in sizes)
+
+    def _measure_right(self, images: Range, region: tuple[Range, Range, Range, Range]) -> None:
+        node, weights = self.layer.node, self.layer.weights
+        if weights is not None:
+            self.note_loads([(Place(weights, Buffer.WEIGHT), region_bytes(weights, region))])
+        else:
+            tensor = self.shared.maps.by_name[node.inputs[1]].tensor
+            found = right_regions(node, images, *region[:3])
+            self.note_loads((Place(tensor, Buffer.WEIGHT), region_bytes(tensor, each)) for each in found)
+
+    def _weight_regions(self) -> Iterator[tuple[Range, Range, Range, Range]]:
+        """Groups, output and input channels and kernel positions of the tiles of the right operand, or only of the
+        largest where it shows."""
+        node, plan, weights = self.layer.node, self.layer.plan, self.layer.weights
+        axes = (
+            cuts(node.groups, plan.groups),
+            cuts(node.output.channels // node.groups, plan.out_channels),
+            cuts(node.sizes[0].channels // node.groups, plan.in_channels),
+            cuts(node.window.elements, plan.taps or node.window.elements),
+        )
+        if weights is not None and weights.compressed_bits is None:
+            groups, outs, ins, taps = map(next, axes)
+            yield groups, outs, ins, taps
+        else:
+            yield from product(*axes)
+
+    def iterations(self) -> Iterator[Iteration]:
+        """See `LayerEmission`."""
+        node, plan, reuse = self.layer.node, self.layer.plan, self.reuse
+        group_inputs, group_outputs = node.sizes[0].channels // node.groups, node.output.channels // node.groups
+        place = self.shared.maps.by_name[node.inputs[0]]
+        maps: tuple[Tile, ...] = ()
+        right: tuple[Tile, ...] = ()
+        for block, groups, outs, (taps, ins) in loops(node, self.shared.batch, plan):
+            region = (*input_window(node, block, taps), place.reads(*channels_of(groups, ins, group_inputs)[:2]))
+            before = maps, right
+            maps = reuse.map_tiles(self.map_tiles, place, region, (block, taps))
+            right = self._right_tiles(block, groups, outs, ins, taps)
+            for tiles, same in zip((maps, right), before, strict=True):
+                if tiles is not same:
+                    self.reserve(tiles)
+            first = ins.start == 0 and (taps is None or taps.start == 0)
+            last = ins.stop == group_inputs and (taps is None or taps.stop == node.window.elements)
+            work = Work(*block, channels_of(groups, outs, group_outputs), ins, first, last, taps)
+            results = self._iteration_results(work) if last else ()
+            fills = last and (not plan.gathers or (groups.stop == node.groups and outs.stop == group_outputs))
+            done = self._done(work, right)
+            yield Iteration(
+                UnitKind.ARRAY,
+                work,
+                *roles(plan.dataflow, maps, right),
+                results,
+                results if fills else (),
+                done.actions,
+                done.chain,
+                post_cycles=self.shared.machine.array.post_latency if last else 0,
+                stretched_cycles=done.stretched_cycles,
+                released=(
+                    *(() if self.keeps_maps and outs.stop < group_outputs else self.loaded(maps)),
+                    *(() if self.keeps_right and not self._is_last_block(block) else self.loaded(right)),
+                ),
+            )
+
+    def _is_last_block(self, block: Block) -> bool:
+        """Whether no other block of the output map follows, or of the image for a product."""
+        node, (images, rows, cols) = self.layer.node, block
+        last_image = node.op.multiplies_maps or images.stop == self.shared.batch
+        return last_image and (rows.stop, cols.stop) == (node.output.height, node.output.width)
+
+    def _right_tiles(
+        self, block: Block, groups: Range, outs: Range, ins: Range, taps: Range | None
+    ) -> tuple[Tile, ...]:
+        """Tiles of the weights, or of the right map of a product."""
+        node, weights = self.layer.node, self.layer.weights
+        if weights is not None:
+            return self.weight_tiles((groups, outs, ins, taps or Range(0, weights.dims[3])))
+        place = self.shared.maps.by_name[node.inputs[1]]
+        return self.reuse.right_tiles(place, tuple(right_regions(node, block[0], groups, outs, ins)))
+
+    def _iteration_results(self, work: Work) -> tuple[Tile, ...]:
+        """The tiles an iteration fills: its own, or those of all channels of its block."""
+        if not self.layer.plan.gathers:
+            return self.results(work, all_channels(work))
+        block = (work.images, work.rows, work.cols)
+        if self.reuse.results_block != block:
+            self.reuse.results_block = block
+            self.reuse.results = self.results(work, np.arange(self.layer.node.output.channels))
+        return self.reuse.results
+
+    def _done(self, work: Work, right: tuple[Tile, ...]) -> _Done:
+        node = self.layer.node
+        weights = nonzeros = sum(elements(tile.region) for tile in right)
+        if node.op.weighted and node.pruning:
+            nonzeros = sum(share_of_tile(tile.tensor, tile.region, node.nonzeros) for tile in right)
+        operands = _Operands(
+            gemm_of(node, work),
+            node.window.elements if work.taps is None else work.taps.size,
+            kernel_positions(node, work),
+            line_buffer_ratio(node, work, self.shared.machine.sram.line_buffer, self.array.dataflow),
+            work.first,
+            work.last,
+            weights,
+            nonzeros,
+            sum(tile.bytes for tile in right),
+        )
+        done = self.done.get(operands)
+        if done is None:
+            done = self.done[operands] = self._looked_up(operands)
+        return done
+
+    def _looked_up(self, operands: _Operands) -> _Done:
+        gemm, positions, reuse, array = operands.gemm, operands.positions, operands.reuse, self.array
+        done = array_work(gemm, array, first=operands.first, last=operands.last, reuse=reuse)
+        inputs = gemm.k // operands.taps
+        actions = ActionCounts(
+            **_macs(self.layer.node, operands, array),
+            register_bytes=packed_bytes(done.activation_hops, array.ifmap_bits)
+            + packed_bytes(done.weight_hops, array.weight_bits)
+            + packed_bytes(done.psum_hops, array.psum_bits),
+            sram_read_ifmap_bytes=packed_bytes(
+                done.ifmap_passes * gemm.groups * inputs * positions * reuse.part // reuse.whole, array.ifmap_bits
+            ),
+            sram_read_weight_bytes=done.weight_passes * operands.weight_bytes,
+            sram_read_psum_bytes=packed_bytes(done.psum_reads, array.psum_bits),
+            sram_write_psum_bytes=packed_bytes(done.psum_writes, array.psum_bits),
+            sram_write_ofmap_bytes=packed_bytes(done.outputs, array.ofmap_bits),
+        )
+        return _Done(done.chain, done.chain.stream_cycles - done.unstretched_cycles, actions)
+
+
+def _macs(node: Node, operands: _Operands, array: ArrayContext) -> dict[str, int]:
+    """MACs that are done, and those that take energy: the others meet a zero of the padding or a pruned weight."""
+    zeros = node.pruning.zeros if node.pruning else "nothing"
+    counted = operands.weights if zeros == "nothing" else operands.nonzeros
+    active = operands.positions * counted // operands.taps
+    signs = node.weight_kind is not WeightKind.INTEGER
+    return {
+        "macs": operands.gemm.m * (operands.nonzeros if zeros == "skip" else operands.weights),
+        "active_macs": active,
+        "multiplier_bit_products": 0 if signs else active * array.weight_bits * array.ifmap_bits,
+        "adder_bits": active * array.psum_bits,
+        "xnor_ops": active if signs and array.ifmap_bits == 1 else 0,
+    }

@@ -1,0 +1,186 @@
+"""A layer as Compute commands: what the layers of all units have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from accelsim.config.machine import Machine
+from accelsim.lowering.emit.planned import PlannedLayer
+from accelsim.lowering.emit.residents import ResidentTiles
+from accelsim.lowering.emit.reuse import TileReuse
+from accelsim.lowering.ir import Channels, Layout, Placement, progressions
+from accelsim.program.commands import UNPLACED, Buffer, Compute, Tile, UnitKind, Work
+from accelsim.program.folds import FoldChain
+from accelsim.program.tensors import Range, Region, Tensor, elements
+from accelsim.records import ActionCounts
+from accelsim.units import packed_bytes
+
+
+class Iteration(NamedTuple):
+    """A tile iteration: the first fields of its Compute, behind the layer. released: residents are not among them."""
+
+    unit: UnitKind
+    work: Work
+    stationary: tuple[Tile, ...]
+    streamed: tuple[Tile, ...]
+    results: tuple[Tile, ...]
+    complete: tuple[Tile, ...]
+    actions: ActionCounts
+    chain: FoldChain | None = None
+    vector_cycles: int = 0
+    post_cycles: int = 0
+    stretched_cycles: int = 0
+    released: tuple[Tile, ...] = ()
+
+
+class Place(NamedTuple):
+    """Tiles of a layer that take turns in places of one size: those of a tensor in a buffer, loaded or stored."""
+
+    tensor: Tensor
+    buffer: Buffer
+
+
+@dataclass(slots=True)
+class Emission:
+    """What the layers of one pass share."""
+
+    machine: Machine
+    maps: Layout
+    batch: int
+    residents: ResidentTiles
+
+
+@dataclass(slots=True)
+class LayerEmission:
+    """A layer in one pass.
+
+    load_bytes, store_bytes: of its largest tile at each place, and of its largest result that is stored. Only tiles
+    that are the only ones of their place in an iteration have places of that size, so that tiles of unequal size take
+    turns in them and leave no gaps.
+    """
+
+    shared: Emission
+    layer: PlannedLayer
+    reuse: TileReuse = field(init=False)
+    load_bytes: dict[Place, int] = field(default_factory=dict)
+    store_bytes: int = 0
+
+    def __post_init__(self) -> None:
+        self.reuse = TileReuse.of(self.layer.plan)
+        self.measure()
+
+    def measure(self) -> None:
+        """Set `load_bytes` and `store_bytes`."""
+        raise NotImplementedError
+
+    def iterations(self) -> Iterator[Iteration]:
+        """Its tile iterations, in order."""
+        raise NotImplementedError
+
+    def computes(self) -> Iterator[Compute]:
+        """Its commands, in order, each with the tiles that it reads for the last time."""
+        residents, ahead = self.shared.residents, self.iterations()
+        iteration = next(ahead, None)
+        while iteration is not None:
+            after = next(ahead, None)
+            stay = [
+                tile
+                for tile in dict.fromkeys((*iteration.stationary, *iteration.streamed))
+                if tile in residents.reads_left and residents.is_last_read(tile)
+            ]
+            stay += [tile for tile in iteration.complete if tile.resident and residents.is_never_read(tile)]
+            iteration = iteration._replace(released=(*iteration.released, *stay)) if stay else iteration
+            unread = () if after else self.layer.unread
+            yield Compute(self.layer.index, *iteration, after is None, unread)
+            iteration = after
+
+    def map_tiles(self, place: Placement, region: Region) -> tuple[Tile, ...]:
+        """The tiles that hold a region of a map: new ones for the channels that do not stay, and those that do."""
+        tensor = place.tensor
+        new = (Tile(tensor, (*region[:3], part), Buffer.ACTIVATION) for part in self.loaded_channels(tensor, region[3]))
+        return (*new, *self.shared.residents.overlapping(tensor, region))
+
+    def loaded_channels(self, tensor: Tensor, channels: Range) -> tuple[Range, ...]:
+        """Channels of a tensor that are loaded, of those wanted."""
+        stay = self.shared.residents.resident_channels(tensor)
+        if stay is None:
+            return (channels,)
+        loaded = np.flatnonzero(~stay[channels.start : channels.stop]) + channels.start
+        return progressions(tuple(loaded.tolist()))
+
+    def loaded(self, tiles: Iterable[Tile]) -> Iterator[Tile]:
+        """Those tiles of an iteration that are no residents."""
+        left = self.shared.residents.reads_left
+        return (tile for tile in tiles if not tile.resident and tile not in left)
+
+    def reserve(self, tiles: Iterable[Tile]) -> None:
+        """Give the loaded tiles of an iteration that are alone at their place the size of such places."""
+        by_place: dict[Place, list[Tile]] = {}
+        for tile in self.loaded(tiles):
+            by_place.setdefault(Place(tile.tensor, tile.buffer), []).append(tile)
+        for place, found in by_place.items():
+            if len(found) == 1:
+                found[0].place_bytes = self.load_bytes[place]
+
+    def note_loads(self, found: Iterable[tuple[Place, int]]) -> None:
+        """Take note of the sizes of tiles that an iteration can load."""
+        by_place: dict[Place, list[int]] = {}
+        for place, size in found:
+            by_place.setdefault(place, []).append(size)
+        for place, sizes in by_place.items():
+            if len(sizes) == 1:
+                self.load_bytes[place] = max(self.load_bytes.get(place, 0), *sizes)
+
+    def note_stores(self, pixels: int, channels: Channels) -> None:
+        """Take note of the size of results of so many pixels and these channels of the layer's map."""
+        parts = self._written(channels)[1]
+        if len(parts) == 1:
+            tensor = self.shared.maps.by_name[self.layer.node.name].tensor
+            self.store_bytes = max(self.store_bytes, packed_bytes(pixels * parts[0].size, tensor.bits))
+
+    def _written(self, channels: Channels) -> tuple[tuple[Range, ...], tuple[Range, ...]]:
+        """Where channels of the layer's map lie in its tensor, as ranges: of those that stay, and of those stored."""
+        place = self.shared.maps.by_name[self.layer.node.name]
+        resident = self.shared.residents.plan.residency.stays.get(self.layer.node.name)
+        leading = resident.channels if resident else 0
+        return place.writes(channels[channels < leading]), place.writes(channels[channels >= leading])
+
+    def results(self, work: Work, channels: Channels) -> tuple[Tile, ...]:
+        """The tiles that outputs fill in these channels of the layer's map; those that stay and those that are stored
+        are tiles of their own."""
+        name, block = self.layer.node.name, (work.images, work.rows, work.cols)
+        tensor = self.shared.maps.by_name[name].tensor
+        resident, stored = self._written(channels)
+        size = self.store_bytes if len(stored) == 1 else 0
+        return (
+            *(self.shared.residents.new_tile(name, tensor, (*block, part)) for part in resident),
+            *(Tile(tensor, (*block, part), Buffer.ACTIVATION, place_bytes=size) for part in stored),
+        )
+
+    def weight_tiles(self, region: Region) -> tuple[Tile, ...]:
+        """The tile of the weights: one for all inferences where they stay."""
+        residents, node, tensor = self.shared.residents, self.layer.node, self.layer.weights
+        assert tensor is not None
+        if node.weights_name in residents.plan.weights.names:
+            return (residents.weight_tile(node.weights_name, tensor, region),)
+        address = residents.plan.fused_weights.get(node.name, UNPLACED)
+        return self.reuse.weight_tiles(region, lambda: Tile(tensor, region, Buffer.WEIGHT, address=address))
+
+
+def all_channels(work: Work) -> Channels:
+    """The channels of the layer's map that outputs are of."""
+    return np.arange(work.channels.start, work.channels.stop)
+
+
+def largest(ranges: Iterable[Range]) -> int:
+    """Size of the largest range."""
+    return max(part.size for part in ranges)
+
+
+def block_elements(work: Work) -> int:
+    """Pixels of all images that outputs are of."""
+    return elements((work.images, work.rows, work.cols))

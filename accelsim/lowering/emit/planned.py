@@ -1,0 +1,125 @@
+"""Layers with their tile sizes and the place of their weights in DRAM, before anything is emitted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from accelsim.lowering.ir import LayerTask, Tiling, TilingContext
+from accelsim.lowering.layout import aligned
+from accelsim.lowering.schedule.residents import Residency
+from accelsim.lowering.schedule.weights import WeightResidents
+from accelsim.lowering.tiling.cache import TilingCache, naming
+from accelsim.lowering.tiling.vector import plan_vector
+from accelsim.network.graph import Network, Node
+from accelsim.network.ops import on_vector_unit
+from accelsim.program.tensors import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedLayer:
+    """A layer that has commands.
+
+    index: number of the layer; on_array: whether it runs on the array; plan: its tile sizes; task, context: what these
+    were chosen for; weights: their tensor; unread: tensors that no later layer loads.
+    """
+
+    index: int
+    node: Node
+    on_array: bool
+    plan: Tiling
+    task: LayerTask
+    context: TilingContext
+    weights: Tensor | None
+    unread: tuple[Tensor, ...]
+
+
+def plan_layers(
+    network: Network, planner: TilingCache, residency: Residency, pins: WeightResidents
+) -> list[PlannedLayer | None]:
+    """All layers with their tile sizes; None for those that are only addresses. Raises LoweringError."""
+    unread = _unread_after(network, planner)
+    weights: dict[str, Tensor] = {}
+    address = planner.layout.next_address
+    fused = {name: plan for fusion in residency.fusions.values() for name, plan in fusion.plans.items()}
+    layers: list[PlannedLayer | None] = []
+    for index, node in enumerate(network.nodes):
+        if is_idle(node, planner):
+            layers.append(None)
+            continue
+        on_array = not on_vector_unit(node, planner.machine)
+        low, high = residency.rooms[index]
+        context = planner.context(node, high - low, pins)
+        plan, context = _tiling(node, planner, residency, pins, context, fused.get(node.name), on_array=on_array)
+        tile = _weight_tile(node, plan, on_array=on_array)
+        if tile and node.weights_name not in weights:
+            tensor = weights[node.name] = _weight_tensor(node, tile, context.array.weight_bits, address)
+            address = aligned(address + tensor.bytes)
+        task = planner.task(node, residency.channels)
+        own = weights[node.weights_name] if tile else None
+        layers.append(PlannedLayer(index, node, on_array, plan, task, context, own, unread.get(index, ())))
+    return layers
+
+
+def is_idle(node: Node, planner: TilingCache) -> bool:
+    """Whether a layer is only addresses."""
+    return node.op.is_address and not planner.layout.copies[node.name]
+
+
+def _tiling(
+    node: Node,
+    planner: TilingCache,
+    residency: Residency,
+    pins: WeightResidents,
+    context: TilingContext,
+    fused: Tiling | None,
+    *,
+    on_array: bool,
+) -> tuple[Tiling, TilingContext]:
+    if fused is not None:
+        return fused, context
+    if not on_array:
+        with naming(node):
+            plan = plan_vector(node, planner.task(node, residency.channels), context).tiling
+            assert plan is not None
+            return plan, context
+    cost = planner.cost(node, context.activation_bytes, residency.channels, pins)
+    assert cost.tiling is not None
+    return cost.tiling, replace(context, activation_bytes=cost.most)
+
+
+def _weight_tile(node: Node, plan: Tiling, *, on_array: bool) -> tuple[int, int, int, int] | None:
+    """Groups, output and input channels and kernel positions of a tile of the weights, if there are any."""
+    taps = node.window.elements
+    if not on_array:
+        return (plan.out_channels, 1, 1, taps) if node.is_depthwise else None
+    return (plan.groups, plan.out_channels, plan.in_channels, plan.taps or taps) if node.op.weighted else None
+
+
+def _weight_tensor(node: Node, tile: tuple[int, int, int, int], bits: int, address: int) -> Tensor:
+    channels = node.output.channels // node.groups, node.sizes[0].channels // node.groups
+    compressed = node.stored_weight_bits(bits) if node.pruning else None
+    dims = (node.groups, *channels, node.window.elements)
+    return Tensor(f"{node.name}.weights", dims, bits, address, tile, compressed)
+
+
+def _unread_after(network: Network, planner: TilingCache) -> dict[int, tuple[Tensor, ...]]:
+    """For layers, the tensors of feature maps that no later one reads."""
+    last: dict[Tensor, int] = {}
+    for index, node in enumerate(network.nodes):
+        if not is_idle(node, planner):
+            for name in _read_maps(node, planner):
+                last[planner.layout.by_name[name].tensor] = index
+    unread: dict[int, tuple[Tensor, ...]] = {}
+    for tensor, index in last.items():
+        unread[index] = (*unread.get(index, ()), tensor)
+    return unread
+
+
+def _read_maps(node: Node, planner: TilingCache) -> Sequence[str]:
+    return planner.layout.copies[node.name] if node.op.is_address else node.inputs
+
+
+def working(layers: Sequence[PlannedLayer | None]) -> Iterator[PlannedLayer]:
+    """Layers that have commands."""
+    return (layer for layer in layers if layer is not None)

@@ -1,0 +1,316 @@
+"""Tiles that stay on chip: where they lie, and who still reads them.
+
+How often a tile is read follows from the tile sizes of the layers that read it, dimension by dimension; so its last
+read is known when it comes, without a look at later commands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim.lowering.emit.iterations import (
+    blocks,
+    blocks_in,
+    channels_of,
+    cuts,
+    input_windows,
+    operand_region,
+    overlap,
+    ranges_overlap,
+    tap_cuts,
+)
+from accelsim.lowering.emit.planned import PlannedLayer
+from accelsim.lowering.ir import Layout, Placement
+from accelsim.lowering.schedule.residents import Cascade, Residency
+from accelsim.lowering.schedule.weights import WeightResidents
+from accelsim.network.graph import Node
+from accelsim.program.commands import Buffer, Tile, Work
+from accelsim.program.tensors import Range, Region, Tensor, region_bytes
+from accelsim.units import ceil_div, packed_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TensorReader:
+    """A layer that reads parts of a tensor of feature maps, iteration by iteration.
+
+    images: of an iteration; rows, cols: ranges that are read, one for each range of outputs; channels: those that are
+    read, for each range of channels that the layer works on; times: iterations that read the same.
+    """
+
+    images: int
+    rows: tuple[Range, ...]
+    cols: tuple[Range, ...]
+    channels: tuple[tuple[Range, ...], ...]
+    times: int
+
+    def reads_of(self, tile: Region) -> int:
+        """Number of iterations that read a tile."""
+        images, rows, cols, channels = tile
+        return (
+            self.times
+            * ((images.stop - 1) // self.images - images.start // self.images + 1)
+            * sum(ranges_overlap(rows, window) for window in self.rows)
+            * sum(ranges_overlap(cols, window) for window in self.cols)
+            * sum(any(ranges_overlap(channels, part) for part in parts) for parts in self.channels)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PartReader:
+    """A layer that reads parts of a tensor that are not under a window: those of each iteration."""
+
+    iterations: tuple[tuple[Region, ...], ...]
+
+    def reads_of(self, tile: Region) -> int:
+        """Number of iterations that read a tile."""
+        return sum(any(overlap(tile, region) for region in regions) for regions in self.iterations)
+
+
+Reader = TensorReader | PartReader
+
+
+def readers(layer: PlannedLayer, maps: Layout, batch: int) -> Iterator[tuple[Tensor, Reader]]:
+    """The tensors that a layer reads from the activation buffer, and how."""
+    node = layer.node
+    if layer.on_array:
+        yield from _array_readers(layer, maps)
+    elif node.op.is_address:
+        yield from _copy_readers(layer, maps)
+    elif node.op.access_of(node) is not None:
+        yield from _part_readers(layer, maps, batch)
+    else:
+        yield from _window_readers(layer, maps)
+
+
+def _output_cuts(layer: PlannedLayer) -> tuple[tuple[Range, ...], tuple[Range, ...]]:
+    """Rows and columns of the tiles of the output."""
+    size = layer.node.output
+    return tuple(cuts(size.height, layer.plan.rows)), tuple(cuts(size.width, layer.plan.cols))
+
+
+def _array_readers(layer: PlannedLayer, maps: Layout) -> Iterator[tuple[Tensor, Reader]]:
+    node, plan = layer.node, layer.plan
+    place = maps.by_name[node.inputs[0]]
+    each = node.sizes[0].channels // node.groups
+    groups, ins = cuts(node.groups, plan.groups), tuple(cuts(each, plan.in_channels))
+    channels = tuple((place.reads(*channels_of(group, part, each)[:2]),) for group, part in product(groups, ins))
+    images = 1 if node.op.multiplies_maps else plan.images
+    times = ceil_div(node.output.channels // node.groups, plan.out_channels)
+    for taps in tap_cuts(node, plan):
+        windows = input_windows(node, *_output_cuts(layer), taps)
+        yield place.tensor, TensorReader(images, *windows, channels, times)
+
+
+def _copy_readers(layer: PlannedLayer, maps: Layout) -> Iterator[tuple[Tensor, Reader]]:
+    node, plan = layer.node, layer.plan
+    for position, name in enumerate(node.inputs):
+        if name in maps.copies[node.name]:
+            place = maps.by_name[name]
+            parts = cuts(node.sizes[position].channels, plan.out_channels)
+            ranges = tuple((place.reads(*part[:2]),) for part in parts)
+            yield place.tensor, TensorReader(plan.images, *_output_cuts(layer), ranges, 1)
+
+
+def _window_readers(layer: PlannedLayer, maps: Layout) -> Iterator[tuple[Tensor, Reader]]:
+    node, plan = layer.node, layer.plan
+    windows = input_windows(node, *_output_cuts(layer))
+    places: dict[Tensor, list[Placement]] = {}
+    for name in dict.fromkeys(node.inputs):
+        places.setdefault(maps.by_name[name].tensor, []).append(maps.by_name[name])
+    factors = maps.by_name[node.inputs[1]].tensor if node.op.factored else None
+    whole = Range(0, node.sizes[0].channels)
+    for tensor, found in places.items():
+        ranges = tuple(
+            tuple(place.reads(*(whole if node.op.reads_all else part)[:2]) for place in found)
+            for part in cuts(node.output.channels, plan.out_channels)
+        )
+        rows, cols = ((Range(0, 1),) * len(part) if tensor is factors else part for part in windows)
+        yield tensor, TensorReader(plan.images, rows, cols, ranges, 1)
+
+
+def _part_readers(layer: PlannedLayer, maps: Layout, batch: int) -> Iterator[tuple[Tensor, Reader]]:
+    node, plan = layer.node, layer.plan
+    for tensor in dict.fromkeys(maps.by_name[name].tensor for name in node.inputs):
+        iterations = tuple(
+            tuple(part_regions(node, maps, Work(*block, channels, Range(0, 1)), tensor))
+            for channels in cuts(node.output.channels, plan.out_channels)
+            for block in blocks(node, batch, plan)
+        )
+        yield tensor, PartReader(iterations)
+
+
+def part_regions(node: Node, maps: Layout, work: Work, tensor: Tensor) -> Iterator[Region]:
+    """What an iteration reads of a tensor, of inputs that are not under a window."""
+    for position, name in enumerate(node.inputs):
+        place, region = maps.by_name[name], operand_region(node, position, work)
+        if place.tensor is tensor and region is not None:
+            yield *region[:3], place.reads(*region[3][:2])
+
+
+@dataclass(frozen=True, slots=True)
+class ResidentPlan:
+    """What is known of residents before anything is emitted.
+
+    channels: of the tensors that hold some, which of them stay; readers: of these tensors; weight_reads: by name of the
+    layer whose weights stay, how often each tile of them is read; fused_weights: addresses, by name of a layer in a
+    cascade.
+    """
+
+    residency: Residency
+    weights: WeightResidents
+    channels: dict[Tensor, NDArray[np.bool_]]
+    readers: dict[Tensor, list[Reader]]
+    weight_reads: dict[str, int]
+    fused_weights: dict[str, int]
+
+    @classmethod
+    def of(
+        cls,
+        layers: Sequence[PlannedLayer],
+        maps: Layout,
+        batch: int,
+        residency: Residency,
+        weights: WeightResidents,
+    ) -> ResidentPlan:
+        """For the layers that have commands."""
+        channels: dict[Tensor, NDArray[np.bool_]] = {}
+        for name, resident in residency.stays.items():
+            place = maps.by_name[name]
+            mask = channels.setdefault(place.tensor, np.zeros(place.tensor.dims[3], dtype=np.bool_))
+            mask[place.channels[: resident.channels]] = True
+        found: dict[Tensor, list[Reader]] = {tensor: [] for tensor in channels}
+        reads: dict[str, int] = {}
+        for layer in layers:
+            if any(maps.by_name[name].tensor in found for name in layer.node.inputs):
+                for tensor, reader in readers(layer, maps, batch):
+                    if tensor in found:
+                        found[tensor].append(reader)
+            if layer.node.weights_name in weights.names:
+                name = layer.node.weights_name
+                reads[name] = reads.get(name, 0) + blocks_in(layer.node, batch, layer.plan)
+        fused = _fused_weights(layers, residency, weights)
+        return cls(residency, weights, channels, found, reads, fused)
+
+
+def _fused_weights(layers: Sequence[PlannedLayer], residency: Residency, weights: WeightResidents) -> dict[str, int]:
+    """Weights of a cascade lie whole at the top of the room for weights that do not stay, layer after layer."""
+    by_name = {layer.node.name: layer for layer in layers}
+    found: dict[str, int] = {}
+    for cascade in residency.fusions.values():
+        own = [by_name[name] for name in cascade.plans if by_name[name].node.weights_name not in weights.names]
+        sizes = [_whole_bytes(layer) for layer in own]
+        address = weights.room - sum(sizes)
+        for layer, size in zip(own, sizes, strict=True):
+            found[layer.node.name] = address
+            address += size
+    return found
+
+
+def _whole_bytes(layer: PlannedLayer) -> int:
+    assert layer.weights is not None
+    return region_bytes(layer.weights, layer.weights.whole)
+
+
+def outgrown(layers: Sequence[PlannedLayer], maps: Layout, batch: int, residency: Residency) -> frozenset[str]:
+    """Names of residents whose tiles need more than their place: sub-byte data, each tile rounded up to bytes."""
+    found = set()
+    for layer in layers:
+        name = layer.node.name
+        resident, place = residency.stays.get(name), maps.by_name[name]
+        if resident is not None and name not in residency.fusions and place.tensor.bits % 8:
+            parts = list(_resident_parts(layer, place, resident.channels))
+            taken = sum(
+                packed_bytes(images.size * rows.size * cols.size * part.size, place.tensor.bits)
+                for images, rows, cols in blocks(layer.node, batch, layer.plan)
+                for part in parts
+            )
+            if taken > resident.size:
+                found.add(name)
+    return frozenset(found)
+
+
+def _resident_parts(layer: PlannedLayer, place: Placement, leading: int) -> Iterator[Range]:
+    """Where the leading channels of a layer lie in its tensor, tile by tile of one block."""
+    node, plan = layer.node, layer.plan
+    wanted = [Range(0, node.output.channels)]
+    if not layer.on_array:
+        wanted = list(cuts(node.output.channels, plan.out_channels))
+    elif not plan.gathers:
+        depth = node.output.channels // node.groups
+        parts = product(cuts(node.groups, plan.groups), cuts(depth, plan.out_channels))
+        wanted = [channels_of(groups, outs, depth) for groups, outs in parts]
+    for channels in wanted:
+        yield from place.writes(np.arange(channels.start, max(channels.start, min(channels.stop, leading))))
+
+
+class ResidentTiles:
+    """Residents that are emitted and still to be read.
+
+    reads_left: of each of them; by_tensor: those of feature maps.
+    """
+
+    def __init__(self, plan: ResidentPlan) -> None:
+        self.plan = plan
+        self.reads_left: dict[Tile, int] = {}
+        self._by_tensor: dict[Tensor, dict[Tile, None]] = {tensor: {} for tensor in plan.channels}
+        self._weights: dict[tuple[Tensor, Region], Tile] = {}
+        self._next_weight = plan.weights.room
+        self._next_in_map: dict[str, int] = {}
+        self._stripes: dict[str, tuple[Region, int]] = {}
+
+    def resident_channels(self, tensor: Tensor) -> NDArray[np.bool_] | None:
+        """Which channels of a tensor stay; None where none does."""
+        return self.plan.channels.get(tensor)
+
+    def new_tile(self, name: str, tensor: Tensor, region: Region) -> Tile:
+        """A tile of the feature map of a layer, at its address, which is that behind the one before."""
+        tile = Tile(tensor, region, Buffer.ACTIVATION, resident=True)
+        cascade = self.plan.residency.fusions.get(name)
+        low = self.plan.residency.addresses[name] if cascade is None else self._ring_address(name, cascade, region)
+        tile.address = self._next_in_map.get(name, low) if cascade is None else low
+        self._next_in_map[name] = tile.address + tile.bytes
+        self._by_tensor[tensor][tile] = None
+        self.reads_left[tile] = sum(reader.reads_of(region) for reader in self.plan.readers[tensor])
+        return tile
+
+    def _ring_address(self, name: str, cascade: Cascade, region: Region) -> int:
+        """Of a tile of a stripe: behind the one before of the same stripe, or in the next slot of the ring."""
+        before, number = self._stripes.get(name, (region, -1))
+        if number >= 0 and before[:2] == region[:2]:
+            return self._next_in_map[name]
+        self._stripes[name] = region, number + 1
+        return cascade.low + (number + 1) % cascade.slots * cascade.slot_bytes
+
+    def weight_tile(self, name: str, tensor: Tensor, region: Region) -> Tile:
+        """The tile of weights that stay from one inference to the next."""
+        tile = self._weights.get((tensor, region))
+        if tile is None:
+            tile = self._weights[tensor, region] = Tile(tensor, region, Buffer.WEIGHT, address=self._next_weight)
+            self._next_weight += tile.bytes
+            self.reads_left[tile] = self.plan.weight_reads[name]
+        return tile
+
+    def overlapping(self, tensor: Tensor, region: Region) -> tuple[Tile, ...]:
+        """The tiles of feature maps that have something of a region."""
+        return tuple(tile for tile in self._by_tensor.get(tensor, ()) if overlap(tile.region, region))
+
+    def is_last_read(self, tile: Tile) -> bool:
+        """Note that a tile is read; whether it is for the last time."""
+        self.reads_left[tile] -= 1
+        return self._is_over(tile)
+
+    def is_never_read(self, tile: Tile) -> bool:
+        """Whether nobody reads a tile that is complete."""
+        return tile in self.reads_left and self._is_over(tile)
+
+    def _is_over(self, tile: Tile) -> bool:
+        if self.reads_left[tile]:
+            return False
+        del self.reads_left[tile]
+        self._by_tensor.get(tile.tensor, {}).pop(tile, None)
+        return True

@@ -1,0 +1,77 @@
+"""A DMA engine: transfers one after the other, each as soon as the bursts of the one before have left."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import simpy
+
+from accelsim.machine.clock import CommandEvent, Process
+from accelsim.machine.memory import Completion, Progress, Request
+from accelsim.machine.requests import blocks_of
+from accelsim.machine.units.unit import Unit
+from accelsim.program.commands import Compute, Store
+from accelsim.program.link import Linked, Moment
+
+
+@dataclass(slots=True)
+class DmaEngine(Unit):
+    """An instance of a DMA engine, in or out. Its transfers retire in order: one is done no earlier than those before.
+
+    requester: its number at the memory port; under_way: transfers whose end is not known yet; issued: comes when all
+    bursts of the last one have left.
+    """
+
+    requester: int
+    under_way: deque[Linked] = field(default_factory=deque, init=False)
+    issued: simpy.Event | None = field(default=None, init=False)
+    retired: int = field(default=0, init=False)
+
+    def serve(self, linked: Linked) -> Process:
+        """See `Unit`: until the last burst was issued."""
+        clock, task, command = self.around.clock, linked.task, linked.command
+        assert not isinstance(command, Compute)
+        yield from clock.wait(self.name, task, task.begin_waits)
+        self.begin(linked)
+        descriptors = command.tile.descriptors
+        yield from clock.until(clock.now + self.around.machine.dma.setup_cycles * len(descriptors))
+        order = self.around.order
+        if order is not None:
+            yield from order.wait(task)
+        blocks = blocks_of(descriptors)
+        request = Request(self.requester, isinstance(command, Store), blocks)
+        completion = self.around.memory.request(request, clock.now)
+        if order is not None:
+            order.go_on()
+        clock.notify(CommandEvent.STREAM, linked)
+        task.stream = clock.now
+        self.around.accounting.moves(command, descriptors, blocks)
+        if completion is not None:
+            self._retire(linked, completion)
+            task.free = completion.issued
+            yield from clock.until(completion.issued)
+        else:
+            self.under_way.append(linked)
+            self.issued = clock.env.event()
+            yield self.issued
+            task.free = clock.now
+
+    def progress(self, progress: Progress) -> None:
+        """Take note of what the memory says of a transfer."""
+        if progress.completion is not None:
+            self._retire(self.under_way.popleft(), progress.completion)
+        if progress.issued is not None:
+            assert self.issued is not None
+            self.around.clock.env.process(self._turn_to_next(self.issued, progress.issued))
+
+    def _turn_to_next(self, issued: simpy.Event, cycle: int) -> Process:
+        yield from self.around.clock.until(cycle)
+        issued.succeed()
+
+    def _retire(self, linked: Linked, completion: Completion) -> None:
+        linked.task.stream_end = completion.sent
+        self.retired = max(self.retired, completion.done)
+        if isinstance(linked.command, Store):
+            self.around.clock.schedule(completion.sent, Moment.SRAM_READ, linked)
+        self.finish_at(self.retired, linked)

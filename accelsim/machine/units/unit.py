@@ -1,0 +1,60 @@
+"""What all units have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from accelsim.config.machine import Machine
+from accelsim.machine.accounting import Accounting
+from accelsim.machine.clock import Clock, CommandEvent, Process
+from accelsim.machine.memory import Memory
+from accelsim.machine.queues import CommandQueue, Feed, ProgramOrder
+from accelsim.program.link import Linked, Moment, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the units of a machine share. order: in which transfers reach the memory, if it is not that of arrival."""
+
+    machine: Machine
+    clock: Clock
+    memory: Memory
+    feed: Feed
+    accounting: Accounting
+    order: ProgramOrder | None
+
+
+@dataclass(slots=True)
+class Unit:
+    """An instance of a unit: serves the commands of its queue one after the other.
+
+    A command begins when its unit is free and what it waits for has happened. before: the command served last.
+    """
+
+    name: str
+    queue: CommandQueue
+    around: Surroundings
+    before: Task | None = field(default=None, init=False)
+
+    def run(self) -> Process:
+        """Serve commands for ever."""
+        while True:
+            linked = yield from self.queue.take()
+            linked.task.instance = self.name
+            yield from self.serve(linked)
+            self.before = linked.task
+
+    def serve(self, linked: Linked) -> Process:
+        """Serve a command until the unit can turn to the next."""
+        raise NotImplementedError
+
+    def begin(self, linked: Linked) -> None:
+        """A command begins now."""
+        linked.task.begin = self.around.clock.now
+        self.around.clock.notify(CommandEvent.BEGIN, linked)
+        self.around.accounting.begins(linked, self.before)
+        self.around.feed.reach(linked.task.index)
+
+    def finish_at(self, cycle: int, linked: Linked) -> None:
+        """A command's data will be where it goes."""
+        self.around.clock.schedule(cycle, Moment.DONE, linked)
