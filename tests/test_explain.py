@@ -83,7 +83,7 @@ def check(played: Played) -> None:
 def test_terms_add_up_to_the_record(network: Network, machine: Machine, scheduling: Scheduling) -> None:
     """Whole numbers exactly, energies as `fsum` rounds them, on random networks and machines."""
     try:
-        played = play_network(load_network("shufflenet_g3")[0], network, machine, scheduling)
+        played = play_network(load_network("shufflenet_g3")[0], network, machine, scheduling, keep_history=True)
     except UserError:
         assume(False)
         raise
@@ -92,7 +92,7 @@ def test_terms_add_up_to_the_record(network: Network, machine: Machine, scheduli
 
 @cache
 def played_on(network: str, machine: str) -> Played:
-    return play_network(*load_both(network, machine))
+    return play_network(*load_both(network, machine), keep_history=True)
 
 
 @pytest.mark.slow
@@ -119,7 +119,8 @@ def test_terms_add_up_on_the_main_network(machine: str) -> None:
     ],
 )
 def test_terms_add_up_whatever_chooses_and_whatever_moves(setting: str) -> None:
-    check(play_network(*load_both("study_inception_reduced", "edge", list(enumerate(setting.split(), 1)))))
+    settings = list(enumerate(setting.split(), 1))
+    check(play_network(*load_both("study_inception_reduced", "edge", settings), keep_history=True))
 
 
 def test_every_cycle_byte_and_picojoule_column_is_explained() -> None:

@@ -25,7 +25,8 @@ from accelsim.lowering.tiling.space import fitting
 from accelsim.lowering.tiling.traffic import traffic
 from accelsim.records import ActionCounts
 from accelsim.run.gemm import run_gemm
-from accelsim.run.simulate import dma_counts, load_network, run_network, simulate
+from accelsim.run.simulate import load_network, run_network, simulate
+from tests.played import dma_counts
 from tests.reference.tiles import Buffers, Layer, every_walk, least_traffic
 from tests.strategies import machine_of, network_of
 

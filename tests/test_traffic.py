@@ -17,7 +17,7 @@ from accelsim.lowering.tiling.cache import LayerCost, TilingCache
 from accelsim.lowering.tiling.traffic import Traffic, traffic
 from accelsim.network.graph import Network, Node
 from accelsim.program.link import link
-from accelsim.run.simulate import dma_counts
+from tests.played import dma_counts
 from tests.strategies import attentions, machines, networks, schedulings
 
 random_cases = settings(

@@ -10,7 +10,7 @@ from accelsim.config.scheduling import Scheduling
 from accelsim.lowering.emit.planned import PlannedLayer, plan_layers, working
 from accelsim.lowering.emit.residents import ResidentPlan, outgrown
 from accelsim.lowering.emit.stream import ComputeStream
-from accelsim.lowering.ir import NO_RESIDENTS, Alternatives, LayerTask, Layout, ResidentChannels, TilingContext
+from accelsim.lowering.ir import NO_RESIDENTS, Alternatives, LayerTask, Layout, ResidentChannels, Tiling, TilingContext
 from accelsim.lowering.layout import lay_out
 from accelsim.lowering.prefetch import prefetch
 from accelsim.lowering.schedule.cascades import Memories, plan_cascades
@@ -57,6 +57,11 @@ class Lowered:
     layers: tuple[PlannedLayer | None, ...]
     fused: frozenset[str]
     least_dram_bytes: tuple[int, ...]
+
+    @property
+    def plans(self) -> tuple[Tiling | None, ...]:
+        """Tile sizes of each layer; None for those that are only addresses."""
+        return tuple(layer and layer.plan for layer in self.layers)
 
 
 def lower(network: Network, machine: Machine, scheduling: Scheduling = Scheduling()) -> Lowered:
