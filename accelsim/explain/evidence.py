@@ -11,8 +11,7 @@ from accelsim.config.machine import Machine
 from accelsim.dataflows.contract import Gemm
 from accelsim.dataflows.geometry import gemm_of, line_buffer_ratio
 from accelsim.dataflows.work import ArrayContext, ArrayWork, FoldRow, Ratio, array_work, fold_rows
-from accelsim.lowering.emit.planned import PlannedLayer
-from accelsim.lowering.ir import LayerTask, Tiling, TilingContext
+from accelsim.lowering.ir import LayerTask, PlannedLayer, Tiling, TilingContext
 from accelsim.machine.stalls import Segment
 from accelsim.network.graph import Node
 from accelsim.program.commands import Command, Compute, Load, Store, Tile, UnitKind

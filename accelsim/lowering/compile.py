@@ -7,10 +7,19 @@ from dataclasses import dataclass
 
 from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Scheduling
-from accelsim.lowering.emit.planned import PlannedLayer, plan_layers, working
+from accelsim.lowering.emit.planned import plan_layers, working
 from accelsim.lowering.emit.residents import ResidentPlan, outgrown
 from accelsim.lowering.emit.stream import ComputeStream
-from accelsim.lowering.ir import NO_RESIDENTS, Alternatives, LayerTask, Layout, ResidentChannels, Tiling, TilingContext
+from accelsim.lowering.ir import (
+    NO_RESIDENTS,
+    Alternatives,
+    LayerTask,
+    Layout,
+    PlannedLayer,
+    ResidentChannels,
+    Tiling,
+    TilingContext,
+)
 from accelsim.lowering.layout import lay_out
 from accelsim.lowering.prefetch import prefetch
 from accelsim.lowering.schedule.cascades import Memories, plan_cascades
@@ -61,7 +70,7 @@ class Lowered:
     @property
     def plans(self) -> tuple[Tiling | None, ...]:
         """Tile sizes of each layer; None for those that are only addresses."""
-        return tuple(layer and layer.plan for layer in self.layers)
+        return tuple(None if layer is None else layer.plan for layer in self.layers)
 
 
 def lower(network: Network, machine: Machine, scheduling: Scheduling = Scheduling()) -> Lowered:

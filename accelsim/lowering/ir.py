@@ -326,6 +326,24 @@ class TilingContext:
         return 1 / prod(each)
 
 
+@dataclass(frozen=True, slots=True)
+class PlannedLayer:
+    """A layer that has commands, with its tile sizes.
+
+    index: number of the layer; on_array: whether it runs on the array; plan: its tile sizes; task, context: what these
+    were chosen for; weights: their tensor; unread: tensors that no later layer loads.
+    """
+
+    index: int
+    node: Node
+    on_array: bool
+    plan: Tiling
+    task: LayerTask
+    context: TilingContext
+    weights: Tensor | None
+    unread: tuple[Tensor, ...]
+
+
 class Alternative(NamedTuple):
     """A tiling that was estimated. iterations: tile iterations of the layer; DRAM bytes are whole bursts.
 

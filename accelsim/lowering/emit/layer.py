@@ -9,10 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from accelsim.config.machine import Machine
-from accelsim.lowering.emit.planned import PlannedLayer
 from accelsim.lowering.emit.residents import ResidentTiles
 from accelsim.lowering.emit.reuse import TileReuse
-from accelsim.lowering.ir import Channels, Layout, Placement, progressions
+from accelsim.lowering.ir import Channels, Layout, Placement, PlannedLayer, progressions
 from accelsim.program.commands import UNPLACED, Buffer, Compute, Tile, UnitKind, Work
 from accelsim.program.folds import FoldChain
 from accelsim.program.tensors import Range, Region, Tensor, elements

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from accelsim.lowering.ir import LayerTask, Tiling, TilingContext
+from accelsim.lowering.ir import PlannedLayer, Tiling, TilingContext
 from accelsim.lowering.layout import aligned
 from accelsim.lowering.schedule.residents import Residency
 from accelsim.lowering.schedule.weights import WeightResidents
@@ -14,24 +14,6 @@ from accelsim.lowering.tiling.vector import plan_vector
 from accelsim.network.graph import Network, Node
 from accelsim.network.ops import on_vector_unit
 from accelsim.program.tensors import Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedLayer:
-    """A layer that has commands.
-
-    index: number of the layer; on_array: whether it runs on the array; plan: its tile sizes; task, context: what these
-    were chosen for; weights: their tensor; unread: tensors that no later layer loads.
-    """
-
-    index: int
-    node: Node
-    on_array: bool
-    plan: Tiling
-    task: LayerTask
-    context: TilingContext
-    weights: Tensor | None
-    unread: tuple[Tensor, ...]
 
 
 def plan_layers(

@@ -24,8 +24,7 @@ from accelsim.lowering.emit.iterations import (
     ranges_overlap,
     tap_cuts,
 )
-from accelsim.lowering.emit.planned import PlannedLayer
-from accelsim.lowering.ir import Layout, Placement
+from accelsim.lowering.ir import Layout, Placement, PlannedLayer
 from accelsim.lowering.schedule.residents import Cascade, Residency
 from accelsim.lowering.schedule.weights import WeightResidents
 from accelsim.network.graph import Node

@@ -11,10 +11,10 @@ from accelsim.dataflows.geometry import input_window
 from accelsim.lowering.emit.array import ArrayEmission
 from accelsim.lowering.emit.iterations import blocks, blocks_in, tap_cuts
 from accelsim.lowering.emit.layer import Emission
-from accelsim.lowering.emit.planned import PlannedLayer, working
+from accelsim.lowering.emit.planned import working
 from accelsim.lowering.emit.residents import ResidentPlan, ResidentTiles
 from accelsim.lowering.emit.vector import VectorEmission
-from accelsim.lowering.ir import Layout
+from accelsim.lowering.ir import Layout, PlannedLayer
 from accelsim.lowering.schedule.residents import Cascade
 from accelsim.program.commands import Compute
 from accelsim.units import ceil_div
