@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from accelsim.check import arithmetic
 from accelsim.check.arithmetic import ELEMENTS, Values
-from accelsim.check.images import POISON, Cells, Image, cell_bits_for, decode, encode
+from accelsim.check.images import POISON, Cells, Image, cell_bits_for, decode, encode, stored_regions
 from accelsim.check.operate import ABSENT, CheckError, Inputs, operate, taps
 from accelsim.check.reference import compute_directly
 from accelsim.config.machine import Machine
@@ -95,7 +95,7 @@ class Executor:
     def _random(self, random: np.random.Generator, tensor: Tensor) -> Values:
         half = 1 << (tensor.bits - 1)
         values: Values = random.integers(-half, half, size=tensor.dims, dtype=np.int64)
-        for region in _stored_pieces(tensor):
+        for region in stored_regions(tensor):
             where = self.dram.indices(descriptors(tensor, region))
             if tensor.compressed_bits is None:
                 self.dram.cells[where] = encode(values[_slices(region)], tensor.bits, self.cell_bits)
@@ -389,16 +389,3 @@ def _differing(node: Node, found: Values, wanted: Values) -> str | None:
         return None
     first = tuple(int(position) for position in np.argwhere(wrong)[0])
     return f"{node.name}: {int(wrong.sum())} of {wrong.size} outputs differ, the first at {first}"
-
-
-def _stored_pieces(tensor: Tensor) -> Iterator[Region]:
-    """The regions in which a tensor lies in one piece."""
-    if tensor.tile is None:
-        yield tensor.whole
-        return
-    grids = [range(0, extent, size) for extent, size in zip(tensor.dims, tensor.tile, strict=True)]
-    for corner in np.ndindex(*(len(grid) for grid in grids)):
-        yield tuple(
-            Range(grid[number], min(grid[number] + size, extent))
-            for grid, number, size, extent in zip(grids, corner, tensor.tile, tensor.dims, strict=True)
-        )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import gcd
 
 import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.check.arithmetic import Values
-from accelsim.program.tensors import Descriptor
+from accelsim.program.tensors import Descriptor, Range, Region, Tensor
 
 POISON = -1
 
@@ -55,3 +56,16 @@ def decode(cells: Cells, bits: int, cell_bits: int) -> Values:
     parts = cells.astype(np.int64).reshape(-1, bits // cell_bits)
     raw = (parts << np.arange(0, bits, cell_bits)).sum(axis=1)
     return np.asarray(np.where(raw >> (bits - 1), raw - (1 << bits), raw))
+
+
+def stored_regions(tensor: Tensor) -> Iterator[Region]:
+    """The regions in which a tensor lies in one piece."""
+    if tensor.tile is None:
+        yield tensor.whole
+        return
+    grids = [range(0, extent, size) for extent, size in zip(tensor.dims, tensor.tile, strict=True)]
+    for corner in np.ndindex(*(len(grid) for grid in grids)):
+        yield tuple(
+            Range(grid[number], min(grid[number] + size, extent))
+            for grid, number, size, extent in zip(grids, corner, tensor.tile, tensor.dims, strict=True)
+        )
