@@ -64,10 +64,10 @@ def _sweep(folder: Path) -> ShownSweep:
 
     with opened(folder) as store:
         keys = keys_of(store, folder)
+        if not 0 < store.count() <= MOST_POINTS:
+            expected = f"a sweep with 1 to {MOST_POINTS} results"
+            raise UserError([Mistake("command-line", 0, "RUN_OR_SWEEP", expected, f"{store.count()} in {folder}")])
         rows = [list(printed_values(row, keys).values()) for row in store.rows()]
-    if not 0 < len(rows) <= MOST_POINTS:
-        expected = f"a sweep with 1 to {MOST_POINTS} results"
-        raise UserError([Mistake("command-line", 0, "RUN_OR_SWEEP", expected, f"{len(rows)} in {folder}")])
     names = header(keys)
     described = [names.index(name) for name in ("point", "network", "machine", *keys)]
     return ShownSweep(folder.name, __version__, names, rows, described)

@@ -15,8 +15,7 @@ from accelsim.config.schema import validate
 from accelsim.config.strict_yaml import Document, KeyPath, Origin, dotted, read
 from accelsim.config.sweep import Sweep, broken_rules
 from accelsim.errors import Mistake, Mistakes, UserError, shorten
-
-MAX_POINTS = 1_000_000
+from accelsim.sweeps.stored import MOST_POINTS
 
 Choice = tuple[Override, ...]
 """Settings that go together."""
@@ -107,8 +106,8 @@ def _wanted(document: Document, folder: Path | None) -> Wanted:
     mistakes.raise_any()
     axes = tuple(_axes(sweep, document, folder))
     count = prod(map(len, (networks, machines, *axes)))
-    if count > MAX_POINTS:
-        raise UserError([document.mistake((), f"at most {MAX_POINTS} combinations", str(count))])
+    if count > MOST_POINTS:
+        raise UserError([document.mistake((), f"at most {MOST_POINTS} combinations", str(count))])
     constraints = [
         (parse_constraint(text), document.mistake(("where", number), "", shorten(text)))
         for number, text in enumerate(sweep.where)

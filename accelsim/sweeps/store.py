@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from accelsim.errors import Mistake, UserError
-from accelsim.report.columns import Value
+from accelsim.errors import Mistake, UserError, shorten
 from accelsim.sweeps.points import Point
+from accelsim.sweeps.stored import MOST_POINTS, About, Row, about_of, row_of
 from accelsim.sweeps.work import COLUMN_NAMES, Finished, Task
 from accelsim.version import __version__
 
@@ -31,53 +33,86 @@ CREATE INDEX points_by_network ON points (network_sha256, point);
 CREATE TABLE results (
   config_sha256 TEXT PRIMARY KEY, outcome TEXT NOT NULL, error TEXT, {", ".join(COLUMN_NAMES)}) WITHOUT ROWID;
 """
-_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
-
-
-class Row(NamedTuple):
-    """A point with what became of it."""
-
-    point: int
-    network: str
-    machine: str
-    settings: dict[str, Any]
-    error: str | None
-    values: Sequence[Value | None]
+_MASTER = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name LIMIT 100"
+_ABOUT = "SELECT key, value FROM about LIMIT 10"
+_WRONG_FIRST = """
+SELECT count(*) FROM points WHERE first != (
+ point = (SELECT min(point) FROM points AS others WHERE others.config_sha256 = points.config_sha256))
+"""
+_JOINED = """
+SELECT point, points.network, points.machine, settings, outcome, error, {columns}
+ FROM points JOIN results USING (config_sha256) {condition} ORDER BY point
+"""
+_MOST_BYTES = 1 << 24
+"""Of a cell."""
+_PATIENCE_SECONDS = 5.0
+"""For another process that reads or writes, before it is tried again."""
+_FIRST_BYTES = b"SQLite format 3\0"
+LOGGER = logging.getLogger("accelsim")
 
 
 class Store:
     """The file in a folder. What a method changes is on disk, whole, when it returns."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self.connection = connection
+        self.path = path
 
     @contextmanager
     def _whole(self) -> Iterator[None]:
         """All of the changes inside, or none."""
-        self.connection.execute("BEGIN IMMEDIATE")
+        self._patiently("BEGIN IMMEDIATE")
         try:
             yield
         except BaseException:
             self.connection.execute("ROLLBACK")
             raise
-        self.connection.execute("COMMIT")
+        self._patiently("COMMIT")
 
-    def about(self) -> dict[str, Any]:
-        """What the store says of itself: format, accelsim_version, plan, keys. Nothing if it is new."""
-        if not self.connection.execute(_TABLES).fetchone():
-            return {}
-        return dict(self.connection.execute("SELECT key, value FROM about"))
+    def is_new(self) -> bool:
+        """Whether nothing is in it yet."""
+        return not self.connection.execute(_MASTER).fetchone()
 
-    def start(self, points: Iterable[Point], plan: str, keys: Sequence[str], *, anew: bool) -> None:
-        """Take down the points of a sweep in the place of others; results are kept unless `anew`."""
+    def has_our_tables(self) -> bool:
+        """Whether there are the tables of this version, and nothing else that SQLite would run."""
+        with closing(sqlite3.connect(":memory:")) as ours:
+            ours.executescript(_SCHEMA)
+            return self.connection.execute(_MASTER).fetchall() == ours.execute(_MASTER).fetchall()
+
+    def about(self) -> About | None:
+        """What the store says of itself; nothing if it is none of this version. Raises UserError."""
+        if not self.has_our_tables():
+            return None
+        about = about_of(dict(self.connection.execute(_ABOUT)), self.path)
+        return about if (about.format, about.accelsim_version) == (FORMAT, __version__) else None
+
+    def whose(self) -> str:
+        """What the store is, if not one of this version."""
+        master = self.connection.execute(_MASTER).fetchall()
+        if ("table", "about", "about", "CREATE TABLE about (key TEXT PRIMARY KEY, value)") not in master:
+            return "something else"
+        said = dict(self.connection.execute(_ABOUT))
+        return f"one of accelsim {_plain(said.get('accelsim_version'))}, format {_plain(said.get('format'))}"
+
+    def plan(self) -> str:
+        """The SHA-256 of the points that are there, as `digest_of` makes it; of unsound ones that of nothing."""
+        if self.connection.execute(_WRONG_FIRST).fetchone() != (0,):
+            return digest_of([])
+        query = (
+            "SELECT points.network, points.machine, settings, networks.json, machines.json, config_sha256 FROM points"
+            " LEFT JOIN configs AS networks ON networks.sha256 = points.network_sha256"
+            " LEFT JOIN configs AS machines ON machines.sha256 = points.machine_sha256 ORDER BY point"
+        )
+        return digest_of(self.connection.execute(query))
+
+    def start(self, points: Iterable[Point], plan: str, keys: Sequence[str]) -> None:
+        """Take down the points of a sweep in the place of others; results are kept."""
         with self._whole():
-            if anew:
-                for (table,) in self.connection.execute(_TABLES).fetchall():
-                    self.connection.execute(f'DROP TABLE "{table}"')
-            if not self.about():
+            if self.is_new():
                 for statement in _SCHEMA.split(";"):
                     self.connection.execute(statement)
-            self.connection.execute("DELETE FROM points")
+            for table in ("points", "configs"):
+                self.connection.execute(f"DELETE FROM {table}")
             for number, point in enumerate(points):
                 self._add(number, point)
             about = {"format": FORMAT, "accelsim_version": __version__, "plan": plan, "keys": json.dumps(list(keys))}
@@ -94,7 +129,7 @@ class Store:
 
     def forget_accidents(self) -> None:
         """So that they are tried again."""
-        self.connection.execute("DELETE FROM results WHERE outcome = 'failed'")
+        self._patiently("DELETE FROM results WHERE outcome = 'failed'")
 
     def missing(self) -> int:
         """How many results are."""
@@ -121,31 +156,84 @@ class Store:
         """Write down a result."""
         values = [finished.values.get(name) for name in COLUMN_NAMES]
         row = (finished.sha256, finished.outcome, finished.error, *values)
-        self.connection.execute(f"INSERT OR REPLACE INTO results VALUES ({', '.join('?' * len(row))})", row)
+        self._patiently(f"INSERT OR REPLACE INTO results VALUES ({', '.join('?' * len(row))})", row)
+
+    def _patiently(self, statement: str, values: Sequence[Any] = ()) -> None:
+        """Execute what writes as soon as others who read or write let go."""
+        while True:
+            try:
+                self.connection.execute(statement, values)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                    raise
+                LOGGER.warning(f"{self.path} is in use by another process, for which this one waits")
+            else:
+                return
 
     def counts(self) -> dict[str, int]:
         """Points by outcome."""
         query = "SELECT outcome, count(*) FROM points JOIN results USING (config_sha256) GROUP BY outcome"
         return dict(self.connection.execute(query))
 
-    def configs(self, point: int) -> tuple[str, str]:
-        """The resolved network and machine of a point, as JSON."""
+    def count(self) -> int:
+        """Points that have a result. Raises UserError where there are more than a sweep may have."""
+        (count,) = self.connection.execute("SELECT count(*) FROM points JOIN results USING (config_sha256)").fetchone()
+        if count > MOST_POINTS:
+            raise UserError([Mistake(str(self.path), 0, "points", f"at most {MOST_POINTS}", str(count))])
+        return int(count)
+
+    def configs(self, point: int) -> tuple[Any, Any]:
+        """The resolved network and machine of a point, as JSON; nothing where they are not there."""
         query = (
             "SELECT networks.json, machines.json FROM points"
-            " JOIN configs AS networks ON networks.sha256 = points.network_sha256"
-            " JOIN configs AS machines ON machines.sha256 = points.machine_sha256 WHERE point = ?"
+            " LEFT JOIN configs AS networks ON networks.sha256 = points.network_sha256"
+            " LEFT JOIN configs AS machines ON machines.sha256 = points.machine_sha256 WHERE point = ?"
         )
         network, machine = self.connection.execute(query, (point,)).fetchone()
         return network, machine
 
     def rows(self, *, only_errors: bool = False) -> Iterator[Row]:
-        """The points that have a result, in their order."""
-        condition = "WHERE outcome != 'done'" if only_errors else ""
-        for point, network, machine, settings, error, *values in self.connection.execute(
-            f"SELECT point, network, machine, settings, error, {', '.join(f'results.{name}' for name in COLUMN_NAMES)}"
-            f" FROM points JOIN results USING (config_sha256) {condition} ORDER BY point"
-        ):
-            yield Row(point, network, machine, json.loads(settings), error, values)
+        """The points that have a result, in their order. Raises UserError where they are none that we write."""
+        self.count()
+        columns = ", ".join(f"results.{name}" for name in COLUMN_NAMES)
+        cursor = self.connection.execute(
+            _JOINED.format(columns=columns, condition="WHERE outcome != 'done'" if only_errors else "")
+        )
+        names = [name for name, *_ in cursor.description]
+        for cells in cursor:
+            yield row_of(dict(zip(names, cells, strict=True)), COLUMN_NAMES, self.path)
+
+
+def _plain(value: Any) -> str:
+    return shorten(value).strip("'")
+
+
+def digest_of(points: Iterable[Sequence[Any]]) -> str:
+    """What tells a sweep from others: names, settings and configurations of its points, in their order."""
+    digest = hashlib.sha256()
+    for point in points:
+        digest.update(json.dumps([value if isinstance(value, str) else None for value in point]).encode())
+    return digest.hexdigest()
+
+
+def discard_if_damaged(folder: Path) -> None:
+    """Delete a store that can't be read as one of this version. What is no file of SQLite is left alone."""
+    path = folder / NAME
+    try:
+        with path.open("rb") as file:
+            if file.read(len(_FIRST_BYTES)) != _FIRST_BYTES:
+                return
+    except OSError:
+        return
+    try:
+        with opened(folder) as store:
+            (found,) = store.connection.execute("PRAGMA quick_check(1)").fetchone()
+            if found == "ok" and store.about() and all(store.rows()):
+                return
+    except UserError:
+        pass
+    for suffix in ("", "-journal", "-wal", "-shm"):
+        path.with_name(NAME + suffix).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -156,12 +244,14 @@ def opened(folder: Path, *, create: bool = False) -> Iterator[Store]:
         raise UserError([Mistake("command-line", 0, "DIR", f"a folder with a sweep ({NAME})", str(folder))])
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path, isolation_level=None)
+        connection = sqlite3.connect(path, isolation_level=None, timeout=_PATIENCE_SECONDS)
     except (OSError, sqlite3.Error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UserError([Mistake("command-line", 0, "-o", "a folder that can be written", reason)]) from None
     try:
-        yield Store(connection)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MOST_BYTES)
+        connection.execute("PRAGMA trusted_schema = OFF")
+        yield Store(connection, path)
     except sqlite3.Error as error:
         raise UserError([Mistake(str(path), 0, "file", "a store of sweeps that can be written", str(error))]) from None
     finally:

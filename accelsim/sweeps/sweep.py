@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from accelsim.errors import Mistake, UserError
+from accelsim.errors import Mistake, UserError, visible
 from accelsim.report.columns import Value
 from accelsim.report.export import save_rows
-from accelsim.sweeps.points import Points
+from accelsim.report.writing import locked
+from accelsim.sweeps.points import Point, Points
 from accelsim.sweeps.spec import Wanted
-from accelsim.sweeps.store import FORMAT, Row, Store, opened
+from accelsim.sweeps.store import Store, digest_of, discard_if_damaged, opened
+from accelsim.sweeps.stored import About, Row
 from accelsim.sweeps.work import COLUMN_NAMES, Finished, Task
 from accelsim.version import __version__
 
@@ -39,48 +40,64 @@ def run_sweep(
     for mistakes in points, or where the folder has another sweep and `force` is not set.
     """
     points, keys = Points(wanted), wanted.keys
-    plan = _digest(points)
-    with opened(folder, create=True) as store:
-        _take_up(store, folder, points, plan, force=force)
-        missing = store.missing()
-        if missing:
-            done = watch(missing)
-            with closing(workers(store.tasks())) as results:
-                for finished in results:
-                    store.keep(finished)
-                    done()
-        rows = (list(printed_values(row, keys).values()) for row in store.rows())
-        save_rows(folder / RESULTS, header(keys), rows)
-        return Summary(store.counts(), [_described(row) for row in store.rows(only_errors=True)])
+    plan = digest_of(map(_identity, points))
+    with _own(folder):
+        if force:
+            discard_if_damaged(folder)
+        with opened(folder, create=True) as store:
+            _take_up(store, folder, points, plan, force=force)
+            missing = store.missing()
+            if missing:
+                done = watch(missing)
+                with closing(workers(store.tasks())) as results:
+                    for finished in results:
+                        store.keep(finished)
+                        done()
+            rows = (list(printed_values(row, keys).values()) for row in store.rows())
+            save_rows(folder / RESULTS, header(keys), rows)
+            return Summary(store.counts(), [_described(row) for row in store.rows(only_errors=True)])
 
 
-def _digest(points: Points) -> str:
-    """What tells this sweep from others."""
-    digest = hashlib.sha256()
-    for point in points:
-        digest.update(json.dumps([point.network.name, point.machine.name, point.settings, point.sha256]).encode())
-    return digest.hexdigest()
+@contextmanager
+def _own(folder: Path) -> Iterator[None]:
+    """The only sweep of this folder. Raises UserError where another process has it, or there can be none."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder):
+            yield
+    except BlockingIOError:
+        expected = "a folder that no other process writes to"
+        raise UserError([Mistake("command-line", 0, "-o", expected, str(folder))]) from None
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        expected = "a folder that can be written"
+        raise UserError([Mistake("command-line", 0, "-o", expected, error.strerror or "an error")]) from None
+
+
+def _identity(point: Point) -> tuple[str, ...]:
+    settings = json.dumps(point.settings)
+    return point.network.name, point.machine.name, settings, point.network.text, point.machine.text, point.sha256
 
 
 def _take_up(store: Store, folder: Path, points: Points, plan: str, *, force: bool) -> None:
-    """Make the store one of this sweep. Results of other model versions are never kept."""
+    """Make the store one of this sweep, and nothing else. Results of other model versions are never kept."""
     about = store.about()
-    ours = _is_ours(about)
-    if not ours or about["plan"] != plan:
+    if about is None or about.plan != plan or store.plan() != plan:
         if not force:
-            _refuse_others(about, folder, same_version=ours)
+            _refuse_others(store, about, folder)
         (folder / RESULTS).unlink(missing_ok=True)
-        store.start(points, plan, points.wanted.keys, anew=bool(about) and not ours)
+        store.start(points, plan, points.wanted.keys)
+    for _ in store.rows():
+        pass
     store.forget_accidents()
 
 
-def _refuse_others(about: dict[str, Any], folder: Path, *, same_version: bool) -> None:
+def _refuse_others(store: Store, about: About | None, folder: Path) -> None:
     """Raises UserError where a folder has something that would be replaced."""
     got = None
-    if about and not same_version:
-        got = _whose(about, folder)
-    elif about:
+    if about is not None:
         got = f"{folder} with another one"
+    elif not store.is_new():
+        got = f"{folder} with {store.whose()}"
     elif (folder / RESULTS).exists():
         got = f"{folder} with {RESULTS}"
     if got:
@@ -95,7 +112,7 @@ def header(keys: Sequence[str]) -> list[str]:
 
 def printed_values(row: Row, keys: Sequence[str]) -> dict[str, Value | None]:
     """A row by the columns of results.csv, as it stands there."""
-    return named_values(row, keys) | {key: setting_text(value) for key, value in row.settings.items()}
+    return named_values(row, keys) | {key: setting_text(row.settings[key]) for key in keys if key in row.settings}
 
 
 def named_values(row: Row, keys: Sequence[str]) -> dict[str, Any]:
@@ -108,26 +125,17 @@ def named_values(row: Row, keys: Sequence[str]) -> dict[str, Any]:
 def keys_of(store: Store, folder: Path) -> list[str]:
     """The keys that a sweep varies. Raises UserError where it is one of another model version."""
     about = store.about()
-    if not _is_ours(about):
+    if about is None:
         expected = f"a folder with a sweep of accelsim {__version__}"
-        raise UserError([Mistake("command-line", 0, "DIR", expected, _whose(about, folder))])
-    keys: list[str] = json.loads(about["keys"])
-    return keys
-
-
-def _is_ours(about: Mapping[str, Any]) -> bool:
-    return (about.get("format"), about.get("accelsim_version")) == (FORMAT, __version__)
-
-
-def _whose(about: Mapping[str, Any], folder: Path) -> str:
-    return f"{folder} with one of accelsim {about.get('accelsim_version')}, format {about.get('format')}"
+        raise UserError([Mistake("command-line", 0, "DIR", expected, f"{folder} with {store.whose()}")])
+    return about.keys
 
 
 def setting_text(value: Any) -> str:
     """A value as it is written in a sweep."""
-    return value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) and value.isprintable() else json.dumps(value)
 
 
 def _described(row: Row) -> str:
     settings = "".join(f" {key}={setting_text(value)}" for key, value in row.settings.items())
-    return f"{row.network} on {row.machine}{settings}: {row.error}"
+    return visible(f"{row.network} on {row.machine}{settings}: {row.error}")

@@ -1,0 +1,131 @@
+"""What a store may have in its cells: it is a file, and whoever made it may have put anything there."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from accelsim.config.load import key_path
+from accelsim.config.strict_yaml import kind_of, odd_character
+from accelsim.errors import Mistake, UserError
+from accelsim.report.columns import Value
+
+MOST_POINTS = 1_000_000
+OUTCOMES = ("done", "refused", "failed")
+TEXTS = ("accuracy_kind", "bound_by")
+"""Columns with text; the others have numbers."""
+OPTIONAL = ("top1_pct", "top5_pct", "accuracy_kind")
+"""Columns that may be empty for a point that is done."""
+_MOST_TEXT = 1 << 20
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}")
+_DIGEST = re.compile("[0-9a-f]{64}")
+
+
+class Row(NamedTuple):
+    """A point with what became of it."""
+
+    point: int
+    network: str
+    machine: str
+    settings: dict[str, Any]
+    error: str | None
+    values: Sequence[Value | None]
+
+
+class About(NamedTuple):
+    """What a store says of itself: the SHA-256 of the plan it was made for, and the keys that vary."""
+
+    format: int
+    accelsim_version: str
+    plan: str
+    keys: list[str]
+
+
+class _Cells(NamedTuple):
+    """A row of a table by column, and where it stands."""
+
+    path: Path
+    table: str
+    cells: Mapping[str, Any]
+
+    def wrong(self, column: str, expected: str) -> UserError:
+        place = f"{self.table}.{column}"
+        return UserError([Mistake(str(self.path), 0, place, expected, kind_of(self.cells.get(column)))])
+
+    def text(self, column: str, pattern: re.Pattern[str] | None = None) -> str:
+        """Raises UserError."""
+        value = self.cells.get(column)
+        if not isinstance(value, str) or len(value) > _MOST_TEXT or odd_character(value):
+            raise self.wrong(column, "text")
+        if pattern and not pattern.fullmatch(value):
+            raise self.wrong(column, "a SHA-256" if pattern is _DIGEST else "a name")
+        return value
+
+    def whole(self, column: str, most: int) -> int:
+        """Raises UserError."""
+        value = self.cells.get(column)
+        if not isinstance(value, int) or not 0 <= value <= most:
+            raise self.wrong(column, f"a whole number from 0 to {most}")
+        return value
+
+    def json(self, column: str, kind: type) -> Any:
+        """Raises UserError."""
+        try:
+            value = json.loads(self.text(column), parse_constant=_refuse)
+        except (ValueError, RecursionError):
+            raise self.wrong(column, "JSON") from None
+        if not isinstance(value, kind):
+            raise self.wrong(column, f"JSON of a {kind.__name__}")
+        return value
+
+
+def _refuse(text: str) -> Any:
+    raise ValueError(text)
+
+
+def about_of(cells: Mapping[str, Any], path: Path) -> About:
+    """What a store says of itself. Raises UserError."""
+    found = _Cells(path, "about", cells)
+    keys = found.json("keys", list)
+    if not all(isinstance(key, str) and key_path(key) for key in keys) or len(set(keys)) < len(keys):
+        raise found.wrong("keys", "keys of a sweep, each once")
+    version = found.text("accelsim_version", _NAME)
+    return About(found.whole("format", 1 << 31), version, found.text("plan", _DIGEST), keys)
+
+
+def row_of(cells: Mapping[str, Any], columns: Sequence[str], path: Path) -> Row:
+    """A point with its result. columns: those of its values. Raises UserError."""
+    point, result = _Cells(path, "points", cells), _Cells(path, "results", cells)
+    if cells["outcome"] not in OUTCOMES:
+        raise result.wrong("outcome", f"one of {', '.join(OUTCOMES)}")
+    is_done = cells["outcome"] == "done"
+    if (cells["error"] is None) != is_done:
+        raise result.wrong("error", "text where a point is not done, and only there")
+    settings = point.json("settings", dict)
+    if not all(map(key_path, settings)):
+        raise point.wrong("settings", "keys of a sweep")
+    return Row(
+        point.whole("point", MOST_POINTS),
+        point.text("network", _NAME),
+        point.text("machine", _NAME),
+        settings,
+        None if is_done else result.text("error"),
+        [_value(result, column) if is_done else None for column in columns],
+    )
+
+
+def _value(result: _Cells, column: str) -> Value | None:
+    value: Any = result.cells[column]
+    if value is None and column in OPTIONAL:
+        return None
+    if column in TEXTS:
+        return result.text(column)
+    if not isinstance(value, int | float) or not math.isfinite(value) or not 0 <= value <= 1e30:
+        raise result.wrong(column, "a number from 0 to 1e30")
+    if column in ("batch", "inferences") and value < 1:
+        raise result.wrong(column, "a number of 1 or more")
+    return value
