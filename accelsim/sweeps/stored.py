@@ -13,13 +13,17 @@ from accelsim.config.load import key_path
 from accelsim.config.strict_yaml import kind_of, odd_character
 from accelsim.errors import Mistake, UserError
 from accelsim.report.columns import Value
+from accelsim.report.palette import COMPONENT_COLOURS
 
 MOST_POINTS = 1_000_000
 OUTCOMES = ("done", "refused", "failed")
-TEXTS = ("accuracy_kind", "bound_by")
-"""Columns with text; the others have numbers."""
-OPTIONAL = ("top1_pct", "top5_pct", "accuracy_kind")
-"""Columns that may be empty for a point that is done."""
+NUMBERS = (
+    *("batch", "inferences", "total_cycles", "latency_ms", "utilization"),
+    *("dram_read_bytes", "dram_write_bytes", "dram_energy_share"),
+    *("energy_total_pj", "energy_per_inference_pj", *(f"energy_{name.lower()}_pj" for name in COMPONENT_COLOURS)),
+)
+"""Columns that pictures are computed from; others may be empty."""
+_PERCENT = ("top1_pct", "top5_pct")
 _MOST_TEXT = 1 << 20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}")
 _DIGEST = re.compile("[0-9a-f]{64}")
@@ -120,10 +124,8 @@ def row_of(cells: Mapping[str, Any], columns: Sequence[str], path: Path) -> Row:
 
 def _value(result: _Cells, column: str) -> Value | None:
     value: Any = result.cells[column]
-    if value is None and column in OPTIONAL:
-        return None
-    if column in TEXTS:
-        return result.text(column)
+    if column not in NUMBERS and (value is None or (isinstance(value, str) and column not in _PERCENT)):
+        return value if value is None else result.text(column)
     if not isinstance(value, int | float) or not math.isfinite(value) or not 0 <= value <= 1e30:
         raise result.wrong(column, "a number from 0 to 1e30")
     if column in ("batch", "inferences") and value < 1:
