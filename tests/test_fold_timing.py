@@ -21,22 +21,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accelsim.dataflows.contract import (
-    DATAFLOWS,
-    ArrayShape,
-    DataflowName,
-    FoldShape,
-    Gemm,
-    array_cycles,
-    chain_of,
-    fold_of,
-    fold_sequence,
-)
+from accelsim.dataflows import DATAFLOWS
+from accelsim.dataflows.contract import ArrayShape, Dataflow, FoldShape, Gemm
+from accelsim.dataflows.folding import array_cycles, chain_of, fold_sequence
+from accelsim.dataflows.output import OutputStationary
+from accelsim.dataflows.timing import Ports, Ratio, fold_of
 from accelsim.machine.pipeline import Passage, Pipeline
 from accelsim.program.folds import Fold as FoldTiming
 from accelsim.program.folds import FoldChain, join, repeat, single
+from tests.reference import systolic
 from tests.reference.systolic import (
+    WIDE,
     CollisionError,
+    DataflowName,
     Fold,
     FoldClocks,
     SystolicArray,
@@ -47,13 +44,21 @@ from tests.reference.systolic import (
     split_steps,
 )
 
+FLOWS: dict[DataflowName, Dataflow] = {
+    **DATAFLOWS,
+    "turned": OutputStationary("turned", rows="n", cols="m", streamed="k"),
+}
+"""The registered dataflows, and the one that docs/extend.md adds."""
+
+STAYING_SUMS = [name for name, dataflow in FLOWS.items() if dataflow.sums_stay]
+
 machines = pytest.mark.parametrize(
     ("dataflow", "overlap", "mac_latency"),
     [
         pytest.param(
             dataflow, overlap, mac_latency, id=f"{dataflow}-{'overlap' if overlap else 'serial'}-L{mac_latency}"
         )
-        for dataflow in DATAFLOWS
+        for dataflow in FLOWS
         for overlap in (False, True)
         for mac_latency in range(1, 6)
     ],
@@ -79,6 +84,7 @@ class Case:
     array: ArrayShape
     chains: tuple[Chain, ...]
     result: np.ndarray
+    ports: systolic.Ports = systolic.ALL_WIDE
 
     @property
     def folds(self) -> list[Fold]:
@@ -86,14 +92,23 @@ class Case:
 
     def reference(self) -> SystolicArray:
         array = self.array
-        return array_of(self.dataflow, array.rows, array.cols, array.mac_latency, self.overlap, self.folds)
+        return array_of(self.dataflow, array.rows, array.cols, array.mac_latency, self.overlap, self.folds, self.ports)
 
 
 def timing_of(case: Case, fold: Fold) -> FoldTiming:
-    """What the simulator takes one fold of the reference for; a sum that stays in the PEs has no drain."""
-    shape = FoldShape(fold.rows, fold.cols, fold.steps, packed=1, first_k=True, last_k=True)
-    timing = fold_of(DATAFLOWS[case.dataflow], shape, case.array)
-    return replace(timing, drain=0, tail=0) if fold.steps_after else timing
+    """What the simulator takes one fold of the reference for."""
+    pes = int(fold.at_work.sum())
+    shape = FoldShape(fold.rows, fold.cols, fold.steps, packed=1, pes=pes, last_k=not fold.steps_after)
+    dataflow = FLOWS[case.dataflow]
+    return fold_of(dataflow, shape, case.array, ports_of(dataflow, case.ports))
+
+
+def ports_of(dataflow: Dataflow, ports: systolic.Ports) -> Ports:
+    """The ports of the reference as the simulator knows them, by what passes and not by where."""
+    edges = {dataflow.operand(dataflow.rows, dataflow.streamed): Ratio(*ports.west)}
+    edges[dataflow.operand(dataflow.cols, dataflow.streamed)] = Ratio(*ports.north)
+    wide = Ratio(*WIDE)
+    return Ports(edges.get("ifmap", wide), edges.get("weight", wide), Ratio(*ports.results), wide, wide)
 
 
 def passages(pipeline: Pipeline, chains: Sequence[Chain]) -> Iterator[Passage]:
@@ -121,8 +136,8 @@ def assert_chains_pass_as_predicted(case: Case, schedule: Sequence[FoldClocks], 
         first, last = last + 1, last + len(chain.folds)
         assert passed.start == schedule[first].stream
         assert passed.last_start == schedule[last].stream
-        assert passed.stream_end == schedule[last].stream + chain.folds[-1].steps
-        if case.dataflow != "os":
+        assert passed.stream_end == schedule[last].stream + chain.timing.last.stream
+        if not FLOWS[case.dataflow].sums_stay:
             assert passed.load_begin == schedule[first].load
         if not chain.folds[-1].steps_after:
             assert passed.end == played.left_cycle[first : last + 1].max()
@@ -138,7 +153,7 @@ def assert_rejected(case: Case, schedule: Sequence[FoldClocks], fold: int, part:
 
 
 def parts(case: Case) -> tuple[str, ...]:
-    return ("stream",) if case.dataflow == "os" else ("load", "stream")
+    return ("stream",) if FLOWS[case.dataflow].sums_stay else ("load", "stream")
 
 
 def check(case: Case, schedule: Sequence[FoldClocks], rng: np.random.Generator) -> SystolicArray:
@@ -179,7 +194,7 @@ def random_gemm(
     if shape == "large groups":
         groups = 2
         rows, cols = array.rows + int(rng.integers(0, 3)), int(rng.integers(1, array.cols + 3))
-    roles = DATAFLOWS[dataflow]
+    roles = FLOWS[dataflow]
     return Gemm(groups=groups, **{roles.rows: rows, roles.cols: cols, roles.streamed: steps})
 
 
@@ -190,25 +205,27 @@ def random_case(
     array: ArrayShape,
     gemms: Sequence[Gemm],
     late: int = 0,
+    ports: systolic.Ports = systolic.ALL_WIDE,
 ) -> Case:
     """Random operands for `gemms`, one chain each, ready at random up to `late` clocks after the one before."""
     chains, results, base, ready = [], [], 0, 0
+    widths = ports_of(FLOWS[dataflow], ports)
     for gemm in gemms:
         a = rng.integers(-99, 100, (gemm.groups, gemm.m, gemm.k))
         w = rng.integers(-99, 100, (gemm.groups, gemm.k, gemm.n))
         ready += int(rng.integers(late + 1))
         stationary_ready, operands_ready = (ready + int(rng.integers(late + 1)) for _ in range(2))
-        stationary_ready *= dataflow != "os"
+        stationary_ready *= not FLOWS[dataflow].sums_stay
         folds = tuple(
             replace(fold, stationary_ready_cycle=stationary_ready, operands_ready_cycle=operands_ready)
             for fold in cut(dataflow, a, w, array.rows, array.cols, base)
         )
-        sequence = fold_sequence(DATAFLOWS[dataflow], gemm, array)
-        timing = chain_of(sequence, lambda shape: fold_of(DATAFLOWS[dataflow], shape, array))
+        sequence = fold_sequence(FLOWS[dataflow], gemm, array)
+        timing = chain_of(sequence, lambda shape: fold_of(FLOWS[dataflow], shape, array, widths))
         chains.append(Chain(folds, timing, stationary_ready, operands_ready))
         results.append((a @ w).ravel())
         base += results[-1].size
-    return Case(dataflow, overlap, array, tuple(chains), np.concatenate(results))
+    return Case(dataflow, overlap, array, tuple(chains), np.concatenate(results), ports)
 
 
 def random_sequence(
@@ -259,7 +276,7 @@ def test_counted_by_hand(
         rng = np.random.default_rng(0)
         case = random_case(rng, dataflow, overlap, array, [gemm])
         assert check_searched(case, rng).left_cycle.max() == cycles
-        assert array_cycles(DATAFLOWS[dataflow], gemm, array, overlap=overlap) == cycles
+        assert array_cycles(FLOWS[dataflow], gemm, array, overlap=overlap) == cycles
 
 
 @machines
@@ -270,7 +287,7 @@ def test_searched_gemm(dataflow: DataflowName, overlap: bool, mac_latency: int, 
     array = random_array(rng, mac_latency, largest=6)
     gemm = random_gemm(rng, dataflow, array, shape, tiles=2)
     played = check_searched(random_case(rng, dataflow, overlap, array, [gemm]), rng)
-    assert played.left_cycle.max() == array_cycles(DATAFLOWS[dataflow], gemm, array, overlap=overlap)
+    assert played.left_cycle.max() == array_cycles(FLOWS[dataflow], gemm, array, overlap=overlap)
 
 
 @machines
@@ -282,7 +299,7 @@ def test_predicted_gemm(dataflow: DataflowName, overlap: bool, mac_latency: int,
     array = random_array(rng, mac_latency)
     gemm = random_gemm(rng, dataflow, array, shape)
     played = check_predicted(random_case(rng, dataflow, overlap, array, [gemm]), rng)
-    assert played.left_cycle.max() == array_cycles(DATAFLOWS[dataflow], gemm, array, overlap=overlap)
+    assert played.left_cycle.max() == array_cycles(FLOWS[dataflow], gemm, array, overlap=overlap)
 
 
 @machines
@@ -302,11 +319,13 @@ def test_predicted_sequence(dataflow: DataflowName, overlap: bool, mac_latency: 
     check_predicted(random_sequence(rng, dataflow, overlap, mac_latency, count=5, late=late), rng)
 
 
-def random_k_split(rng: np.random.Generator, overlap: bool, mac_latency: int, late: int) -> Case:
+def random_k_split(
+    rng: np.random.Generator, dataflow: DataflowName, overlap: bool, mac_latency: int, late: int
+) -> Case:
     array = random_array(rng, mac_latency, largest=6)
     shapes = ("one group", "one step", "one group", "packed groups")
-    gemms = [random_gemm(rng, "os", array, shape, tiles=1) for shape in shapes]
-    return split_case(random_case(rng, "os", overlap, array, gemms, late), rng)
+    gemms = [random_gemm(rng, dataflow, array, shape, tiles=1) for shape in shapes]
+    return split_case(random_case(rng, dataflow, overlap, array, gemms, late), rng)
 
 
 def test_only_the_last_piece_of_a_sum_waits_for_the_drain_chain() -> None:
@@ -319,22 +338,86 @@ def test_only_the_last_piece_of_a_sum_waits_for_the_drain_chain() -> None:
     assert [passed.start for passed in passages(Pipeline(overlap=True), case.chains)] == [0, 1, 4]
 
 
+@pytest.mark.parametrize("dataflow", STAYING_SUMS)
 @pytest.mark.parametrize("overlap", [False, True])
 @pytest.mark.parametrize("mac_latency", range(1, 6))
 @pytest.mark.parametrize("late", [0, 20])
-def test_searched_k_split(overlap: bool, mac_latency: int, late: int) -> None:
+def test_searched_k_split(dataflow: DataflowName, overlap: bool, mac_latency: int, late: int) -> None:
     """Pieces of K whose sums stay in the accumulators follow without a drain; only the last one needs it (searched)."""
     rng = np.random.default_rng([mac_latency, late, 5])
-    check_searched(random_k_split(rng, overlap, mac_latency, late), rng)
+    check_searched(random_k_split(rng, dataflow, overlap, mac_latency, late), rng)
 
 
+@pytest.mark.parametrize("dataflow", STAYING_SUMS)
 @pytest.mark.parametrize("overlap", [False, True])
 @pytest.mark.parametrize("mac_latency", range(1, 6))
 @pytest.mark.parametrize("seed", range(4))
-def test_predicted_k_split(overlap: bool, mac_latency: int, seed: int) -> None:
+def test_predicted_k_split(dataflow: DataflowName, overlap: bool, mac_latency: int, seed: int) -> None:
     """The same, with longer sequences (predicted)."""
     rng = np.random.default_rng([seed, mac_latency, 6])
-    check_predicted(random_k_split(rng, overlap, mac_latency, late=10 * seed), rng)
+    check_predicted(random_k_split(rng, dataflow, overlap, mac_latency, late=10 * seed), rng)
+
+
+def random_ports(rng: np.random.Generator, array: ArrayShape) -> systolic.Ports:
+    """Each port from an element in several clocks to as wide as can be, in widths that are no whole elements."""
+    elements = rng.choice([0.4, 1, 1.7, 0.6 * array.cols, array.cols, 0], 3)
+    return systolic.Ports(*((8, round(8 * each)) if each else WIDE for each in elements))
+
+
+def random_case_behind_ports(
+    rng: np.random.Generator, dataflow: DataflowName, overlap: bool, mac_latency: int, count: int
+) -> Case:
+    array = random_array(rng, mac_latency, largest=6)
+    gemms = [random_gemm(rng, dataflow, array, str(rng.choice(SHAPES)), tiles=2) for _ in range(count)]
+    return random_case(rng, dataflow, overlap, array, gemms, late=10, ports=random_ports(rng, array))
+
+
+@pytest.mark.parametrize("dataflow", STAYING_SUMS)
+@pytest.mark.parametrize(
+    ("port_bits", "last", "left"),
+    [
+        # 2 x 3 sums after two steps, latched in clock 3: the rows leave in clocks 3 and 4, and two clocks later from
+        # the third column.
+        (24, 6, [0, 2]),
+        # A row takes two clocks, so a fold's rows two each: the next latches four clocks later.
+        (12, 8, [0, 4]),
+        # Six sums through a port of five bits a clock: 48 bits take ten clocks.
+        (5, 14, [0, 10]),
+    ],
+)
+def test_results_through_a_write_port_counted_by_hand(
+    dataflow: DataflowName, port_bits: int, last: int, left: list[int]
+) -> None:
+    """Two folds of two steps on 2 x 3 PEs, results of 8 bits."""
+    rows, cols = FLOWS[dataflow].rows, FLOWS[dataflow].cols
+    gemm = Gemm(1, **{rows: 4, cols: 3, "k": 2})
+    ports = systolic.Ports(results=(8, port_bits))
+    rng = np.random.default_rng(0)
+    case = random_case(rng, dataflow, True, ArrayShape(2, 3), [gemm], ports=ports)
+    schedule = earliest_schedule(case.reference())
+    assert [clocks.stream for clocks in schedule] == left
+    assert list(check(case, schedule, rng).left_cycle) == [last + 1 + begin for begin in left]
+
+
+@pytest.mark.parametrize("dataflow", STAYING_SUMS)
+@pytest.mark.parametrize("overlap", [False, True])
+@pytest.mark.parametrize("mac_latency", range(1, 4))
+@pytest.mark.parametrize("seed", range(4))
+def test_searched_behind_ports(dataflow: DataflowName, overlap: bool, mac_latency: int, seed: int) -> None:
+    """Operands come, and results leave, as read and write ports let them (searched)."""
+    rng = np.random.default_rng([seed, mac_latency, 7])
+    check_searched(random_case_behind_ports(rng, dataflow, overlap, mac_latency, count=2), rng)
+
+
+@pytest.mark.parametrize("dataflow", STAYING_SUMS)
+@pytest.mark.parametrize("overlap", [False, True])
+@pytest.mark.parametrize("mac_latency", range(1, 4))
+@pytest.mark.parametrize("seed", range(8))
+def test_predicted_behind_ports(dataflow: DataflowName, overlap: bool, mac_latency: int, seed: int) -> None:
+    """The same, with longer sequences, and sums cut along K (predicted)."""
+    rng = np.random.default_rng([seed, mac_latency, 8])
+    case = random_case_behind_ports(rng, dataflow, overlap, mac_latency, count=4)
+    check_predicted(split_case(case, rng) if seed % 2 else case, rng)
 
 
 cycles = st.integers(0, 30)

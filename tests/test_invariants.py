@@ -12,11 +12,14 @@ from hypothesis import strategies as st
 from accelsim.check.execute import check_program
 from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Scheduling
-from accelsim.dataflows.contract import DATAFLOWS, Gemm, fold_sequence
+from accelsim.dataflows import DATAFLOWS
+from accelsim.dataflows.contract import Gemm
+from accelsim.dataflows.folding import fold_sequence
 from accelsim.dataflows.work import ArrayContext
 from accelsim.errors import LoweringError
 from accelsim.lowering.compile import Lowered, lower
 from accelsim.machine.machine import play
+from accelsim.network.array import array_context, layer_context
 from accelsim.network.graph import Network, Node
 from accelsim.network.ops import on_vector_unit
 from accelsim.program.commands import Compute, Load, Program, Store, Tile, UnitKind, kind_of
@@ -72,7 +75,7 @@ def test_tiles_in_use_and_in_flight_fit_their_buffers(
                 tiles = [tile for tile in dict.fromkeys(_tiles(command)) if tile.buffer is buffer]
                 assert sum(tile.bytes * (1 if tile in stay or tile.resident else 2) for tile in tiles) <= capacity
         if computes[0].unit is UnitKind.ARRAY:
-            array = ArrayContext.of(machine).for_layer(network.nodes[layer], machine, 8, 8)
+            array = layer_context(array_context(machine), network.nodes[layer], machine, 8, 8)
             planned = lowered.layers[layer]
             assert planned is not None
             array = replace(array, dataflow=planned.plan.dataflow)
@@ -100,7 +103,7 @@ def _most_sums(node: Node, computes: list[Compute], array: ArrayContext) -> int:
     for command in computes:
         work = command.work
         key = (work.images, work.rows, work.cols, work.channels)
-        if not (work.first and work.last) and array.dataflow != "os":
+        if not (work.first and work.last) and not DATAFLOWS[array.dataflow].sums_stay:
             waiting[key] = work.images.size * work.rows.size * work.cols.size * work.channels.size
         most = max(most, sum(waiting.values()), _fold_sums(node, command, array))
         if work.last:
@@ -115,7 +118,7 @@ def _fold_sums(node: Node, command: Compute, array: ArrayContext) -> int:
     groups = (work.channels.stop - 1) // depth - work.channels.start // depth + 1
     outputs, inputs, taps = work.channels.size // groups, work.reduction.size, node.window.elements
     pixels = work.images.size * work.rows.size * work.cols.size
-    if array.dataflow == "os":
+    if DATAFLOWS[array.dataflow].sums_stay:
         assert command.chain is not None
         assert (work.first and work.last) or command.chain.count == 1
         return 0

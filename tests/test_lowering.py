@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from accelsim.check.execute import check_network
 from accelsim.config.scheduling import Scheduling, Target
-from accelsim.dataflows.contract import ArrayShape, DataflowName, Gemm
-from accelsim.dataflows.work import ArrayContext, Ratio, array_work
+from accelsim.dataflows import DataflowName
+from accelsim.dataflows.contract import ArrayShape, Gemm
+from accelsim.dataflows.timing import Ratio
+from accelsim.dataflows.work import ArrayContext, array_work
 from accelsim.errors import LoweringError
 from accelsim.lowering.compile import lower
 from accelsim.lowering.ir import copied_channels, progressions
@@ -53,7 +55,8 @@ def plain_counts(dataflow: str, gemm: Gemm, rows: int, cols: int) -> dict[str, i
     row_extent, col_extent, steps = extents[dataflow]
     fits = row_extent <= rows and col_extent <= cols
     pack = min(rows // row_extent, cols // col_extent, gemm.groups) if fits else 1
-    counts = dict.fromkeys(("folds", "weights", "psum_r", "psum_w", "out", "act_hops", "weight_hops", "psum_hops"), 0)
+    names = ("folds", "weights", "psum_r", "psum_w", "out", "act_hops", "weight_hops", "psum_hops", "latched")
+    counts = dict.fromkeys(names, 0)
     for start in range(0, gemm.groups, pack):
         packed = min(pack, gemm.groups - start)
         for col in range(0, col_extent, cols):
@@ -68,7 +71,8 @@ def plain_counts(dataflow: str, gemm: Gemm, rows: int, cols: int) -> dict[str, i
                         counts["act_hops"] += r * steps * c
                         counts["weight_hops"] += c * steps * r
                         counts["out"] += r * c
-                        counts["psum_hops"] += r * steps * c + sum(c * (rows - base - i) for i in range(r))
+                        counts["latched"] += r * c * steps
+                        counts["psum_hops"] += sum(c * (rows - base - i) for i in range(r))
                         continue
                     shifted_in = sum(c * (base + i + 1) for i in range(r))
                     counts["weights"] += r * c if dataflow == "ws" else r * steps
@@ -96,8 +100,8 @@ def test_actions_of_a_product_equal_those_of_plain_loops(
     assert work.chain.count == plain["folds"]
     assert (work.weight_passes * gemm.groups * gemm.k * gemm.n, work.outputs) == (plain["weights"], plain["out"])
     assert (work.psum_reads, work.psum_writes) == (plain["psum_r"], plain["psum_w"])
-    assert (work.activation_hops, work.weight_hops) == (plain["act_hops"], plain["weight_hops"])
-    assert work.psum_hops == plain["psum_hops"]
+    assert (work.moves.ifmap, work.moves.weight) == (plain["act_hops"], plain["weight_hops"])
+    assert (work.moves.psum, work.moves.latched) == (plain["psum_hops"], plain["latched"])
 
 
 def test_narrow_ports_stretch_streams_and_loads() -> None:

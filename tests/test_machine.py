@@ -10,7 +10,9 @@ import simpy
 
 from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Arbitration, Scheduling
-from accelsim.dataflows.contract import DATAFLOWS, ArrayShape, DataflowName, Gemm, array_cycles
+from accelsim.dataflows import DATAFLOWS, DataflowName
+from accelsim.dataflows.contract import ArrayShape, Gemm
+from accelsim.dataflows.folding import array_cycles
 from accelsim.errors import DeadlockError
 from accelsim.lowering.compile import lower
 from accelsim.machine.clock import CommandEvent

@@ -18,7 +18,9 @@ import accelsim as sim
 from accelsim.cli import main
 from accelsim.config.load import configured_workload, load_machine, resolved_target
 from accelsim.config.strict_yaml import parse
-from accelsim.dataflows.contract import DATAFLOWS, ArrayShape, Gemm, array_cycles
+from accelsim.dataflows import DATAFLOWS
+from accelsim.dataflows.contract import ArrayShape, Gemm
+from accelsim.dataflows.folding import array_cycles
 from accelsim.errors import UserError
 from accelsim.importers import read
 from accelsim.importers.scalesim import CONV, machine, network

@@ -16,8 +16,11 @@ import pytest
 from accelsim.cli import main
 from accelsim.config.load import parse_overrides
 from accelsim.config.scheduling import Scheduling
-from accelsim.dataflows.contract import DataflowName, Gemm
-from accelsim.dataflows.work import ArrayContext, Ratio, array_work, fullest
+from accelsim.dataflows import DataflowName
+from accelsim.dataflows.contract import Gemm
+from accelsim.dataflows.timing import Ratio
+from accelsim.dataflows.work import array_work, fullest
+from accelsim.network.array import array_context
 from accelsim.network.graph import Network, Node, WeightKind
 from accelsim.report.layers import layer_table
 from accelsim.run.result import Run
@@ -139,7 +142,7 @@ def test_skipping_waits_for_the_fullest_column() -> None:
 def test_a_fuller_layer_never_takes_fewer_clocks(dataflow: DataflowName) -> None:
     """Folds of a sum of 576 on the array of `edge`, from nearly empty to dense; the dense one is the plain product."""
     wide = machine_of(array__dataflow=dataflow, **WIDE_PORTS)
-    array, gemm = ArrayContext.of(wide), Gemm(1, 196, 576, 64)
+    array, gemm = array_context(wide), Gemm(1, 196, 576, 64)
     cycles = [
         array_work(gemm, replace(array, skipped=Ratio(density, 100))).chain.serial_cycles
         for density in (1, 5, 10, 30, 50, 80, 95, 99, 100)
@@ -151,7 +154,7 @@ def test_a_fuller_layer_never_takes_fewer_clocks(dataflow: DataflowName) -> None
 
 def test_what_is_skipped_must_still_come_through_the_ports() -> None:
     """Half as many steps, each with the activations of twice as many: on a port of a byte a row, no clock is saved."""
-    array, gemm = ArrayContext.of(machine_of()), Gemm(1, 196, 576, 64)
+    array, gemm = array_context(machine_of()), Gemm(1, 196, 576, 64)
     half = array_work(gemm, replace(array, skipped=Ratio(1, 2), stored_weights=Ratio(1, 1)))
     assert half.chain.stream_cycles == pytest.approx(array_work(gemm, array).chain.stream_cycles, rel=0.02)
     assert half.unstretched_cycles < 0.7 * half.chain.stream_cycles

@@ -16,7 +16,9 @@ from accelsim.config.load import load_machine
 from accelsim.config.schema import validate
 from accelsim.config.strict_yaml import Document, Origin
 from accelsim.config.workload import Workload
-from accelsim.dataflows.contract import DATAFLOWS, ArrayShape, Gemm, TimingName, array_cycles
+from accelsim.dataflows import DATAFLOWS
+from accelsim.dataflows.contract import ArrayShape, Gemm, TimingName
+from accelsim.dataflows.folding import array_cycles
 from accelsim.machine.memory.dram.statistics import energy_pj
 from accelsim.network.build import build
 from accelsim.run.result import Run

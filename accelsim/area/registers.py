@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from accelsim.config.machine import Array, Machine
+from accelsim.dataflows import DATAFLOWS
 
 
 def pe_register_bits(array: Array) -> int:
     """Bits of a PE: a register for each operand and sum, a second one for what `overlap` exchanges behind a stream,
     and the operands in the multiplier's stages. A PE for `dataflow: auto` has what any dataflow needs."""
-    second = {"ws": ("weight",), "is": ("activation",), "os": ("psum",), "auto": ("weight", "activation", "psum")}
-    widths = {"weight": array.weight_bits, "activation": array.activation_bits, "psum": array.psum_bits}
-    twice = second[array.dataflow] if array.overlap else ()
+    widths = {"ifmap": array.activation_bits, "weight": array.weight_bits, "psum": array.psum_bits}
+    dataflows = DATAFLOWS.values() if array.dataflow == "auto" else (DATAFLOWS[array.dataflow],)
+    twice = {dataflow.stationary for dataflow in dataflows} if array.overlap else set()
     stages = (array.mac_latency - 1) * (array.weight_bits + array.activation_bits)
-    return sum(widths.values()) + sum(widths[name] for name in twice) + stages
+    return sum(widths.values()) + sum(widths[operand] for operand in twice) + stages
 
 
 def lane_register_bits(array: Array) -> int:

@@ -19,11 +19,11 @@ from accelsim.check.operate import ABSENT, CheckError, Inputs, operate, taps
 from accelsim.check.reference import compute_directly
 from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Arbitration, Scheduling
-from accelsim.dataflows.geometry import window_of
 from accelsim.lowering.compile import Lowered
 from accelsim.lowering.ir import copied_channels
 from accelsim.machine.clock import CommandEvent
 from accelsim.machine.machine import play
+from accelsim.network.geometry import window_of
 from accelsim.network.graph import Network, Node
 from accelsim.program.commands import Buffer, Compute, Load, Store, Tile, Work
 from accelsim.program.link import Linked, Moment, link

@@ -12,6 +12,7 @@ from accelsim.config.dram import DramDevice, broken_rules
 from accelsim.config.energy_table import EnergyTable
 from accelsim.config.schema import Bits, Count, Name, Positive, PositiveNumber, Section, has_key
 from accelsim.config.strict_yaml import KeyPath
+from accelsim.dataflows import DATAFLOWS, DataflowName
 from accelsim.units import ClockRatio, ceil_div
 
 MOST_APART = 1_000_000
@@ -24,7 +25,7 @@ class Array(Section):
 
     rows: Annotated[int, Field(gt=0, le=1 << 16)] = Field(description="PE rows")
     cols: Annotated[int, Field(gt=0, le=1 << 16)] = Field(description="PE columns")
-    dataflow: Literal["ws", "is", "os", "auto"] = Field(
+    dataflow: Literal[DataflowName, "auto"] = Field(
         description="weight-, input- or output-stationary, or for each layer what suits the objective best"
     )
     clock_mhz: PositiveNumber = Field(description="clock of array, vector unit, SRAM and DMA")
@@ -131,6 +132,7 @@ def inconsistencies(machine: Machine) -> Iterator[tuple[KeyPath, str, str]]:
     if array.timing == "scalesim-v3" and array.mac_latency != 1:
         yield ("array", "mac_latency"), "1, as it is with timing: scalesim-v3", str(array.mac_latency)
     least = 2 * array.cols * ceil_div(array.psum_bits, 8)
-    if array.dataflow != "os" and accumulator.capacity_bytes < least:
+    sums_stay = array.dataflow != "auto" and DATAFLOWS[array.dataflow].sums_stay
+    if not sums_stay and accumulator.capacity_bytes < least:
         expected = f"at least {least} (a partial sum for each column, twice)"
         yield ("sram", "accumulator", "capacity_bytes"), expected, str(accumulator.capacity_bytes)

@@ -1,22 +1,38 @@
-"""The dataflows: how a matrix product is cut into folds (docs/machine.md sections 2, 3 and 5).
+"""The contract of a dataflow: how a matrix product passes through the PE array, fold by fold.
 
-A dataflow is one entry of `DATAFLOWS`. It says which of M, K, N the rows and columns of the array carry, which one
-is streamed, and what an array step moves through the SRAM ports; everything else follows. How the clocks of a fold are
-counted is one entry of `TIMINGS`.
+A dataflow says which of M, K and N the rows and the columns of the array carry and which one is streamed. From that
+follow the operand that stays in the PEs and those that each edge carries (`operand`). For one fold it then says
+
+- `phases`: the clocks of load, stream, drain and tail, and the elements that pass each SRAM port in them, results
+  included;
+- `moves`: the registers of PEs that a value is written to, on its way from PE to PE or into a sum that stays;
+- `sums`: the partial sums that leave the PEs for the accumulator buffer.
+
+It promises that these equal an array of registers, clock by clock and move by move, for any fold and array
+(`tests/test_dataflows.py` runs that over each one registered), and that they hold for numbers as for NumPy arrays of
+numbers: the machine plays the folds of a piece one by one, the tiler those of thousands of plans at once. All else is
+the same for all dataflows: the order of folds (`folding`), their clocks behind SRAM ports (`timing`), what a piece
+reads and writes (`work`) and what the tiler estimates (`average`). See docs/machine.md sections 2, 3, 5 and 7.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
-from accelsim.program.folds import Fold, FoldChain, join, repeat, single
-from accelsim.units import ceil_div
-
-DataflowName = Literal["ws", "is", "os"]
 Dimension = Literal["m", "k", "n"]
+Operand = Literal["ifmap", "weight", "psum"]
 TimingName = Literal["systolic", "scalesim-v3"]
+
+Size = Any
+"""A number, or an array of numbers."""
+
+_OPERANDS: dict[frozenset[str], Operand] = {
+    frozenset("mk"): "ifmap",
+    frozenset("kn"): "weight",
+    frozenset("mn"): "psum",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +51,7 @@ class Gemm:
 
 @dataclass(frozen=True, slots=True)
 class ArrayShape:
-    """What fold timing depends on beside the product."""
+    """The array: PEs, clocks of a MAC, and how the clocks of a fold are counted."""
 
     rows: int
     cols: int
@@ -45,162 +61,97 @@ class ArrayShape:
 
 @dataclass(frozen=True, slots=True)
 class FoldShape:
-    """What one fold maps: `packed` groups, in all `rows` x `cols` PEs, `steps` of the streamed dimension.
+    """One fold: `packed` groups on `rows` x `cols` PEs, `pes` of them at work, and `steps` of the streamed dimension.
 
     first_k, last_k: whether it begins, or ends, the sum over K of its outputs.
     """
 
-    rows: int
-    cols: int
-    steps: int
-    packed: int
-    first_k: bool
-    last_k: bool
+    rows: Size
+    cols: Size
+    steps: Size
+    packed: Size
+    pes: Size
+    first_k: bool = True
+    last_k: bool = True
+
+
+class Phase(NamedTuple):
+    """A part of a fold: the clocks it takes if no port is slower, and the elements that pass each SRAM port in it.
+
+    ifmap, weight: read from their buffers; ofmap: results written to the activation buffer; psum_read, psum_write: of
+    the accumulator buffer, each through a port of its own.
+    """
+
+    clocks: Size = 0
+    ifmap: Size = 0
+    weight: Size = 0
+    ofmap: Size = 0
+    psum_read: Size = 0
+    psum_write: Size = 0
+
+
+class Phases(NamedTuple):
+    """A fold: it loads what stays in the PEs, streams, and drains.
+
+    Load port, stream edge and drain chain are three servers in a row (docs/machine.md section 2); results that stay in
+    the PEs until the stream has ended leave in `drain`, others in `stream`. vacant: clocks of the drain chain before
+    the first result; tail: clocks from the end of the stream to the last output, drain and vacant ones left out.
+    """
+
+    load: Phase
+    stream: Phase
+    drain: Phase = Phase()
+    vacant: Size = 0
+    tail: Size = 0
+
+
+class Moves(NamedTuple):
+    """Registers that are written: operands and sums moved one PE on, and sums latched in the PE where they stay."""
+
+    ifmap: Size = 0
+    weight: Size = 0
+    psum: Size = 0
+    latched: Size = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Dataflow:
-    """A dataflow, as the roles of M, K and N.
+class Dataflow(ABC):
+    """A dataflow: the dimension of the product that rows, columns and stream carry.
 
-    pinned: the operand held in the PEs; rows, cols, streamed: the dimension of the product that each carries. Column
-    tiles are the outer loop of the fold order, row tiles the inner one.
+    Column tiles are the outer loop of the fold order, row tiles the inner one.
     """
 
-    name: DataflowName
-    pinned: Literal["weight", "ifmap", "psum"]
+    name: str
     rows: Dimension
     cols: Dimension
     streamed: Dimension
 
+    @abstractmethod
+    def phases(self, shape: FoldShape, array: ArrayShape) -> Phases:
+        """The clocks of a fold, and the elements that pass the ports."""
 
-DATAFLOWS: dict[DataflowName, Dataflow] = {
-    "ws": Dataflow("ws", pinned="weight", rows="k", cols="n", streamed="m"),
-    "is": Dataflow("is", pinned="ifmap", rows="k", cols="m", streamed="n"),
-    "os": Dataflow("os", pinned="psum", rows="m", cols="n", streamed="k"),
-}
+    @abstractmethod
+    def moves(self, shape: FoldShape, array: ArrayShape) -> Moves:
+        """The registers of PEs that a fold writes, elements each."""
 
-FoldSequence = tuple[tuple[int, "FoldSequence | FoldShape"], ...]
-"""(times, what is done so many times), one after the other."""
+    def sums(self, shape: FoldShape) -> Size:
+        """The partial sums of a fold that meet in the accumulator buffer; none where they stay in the PEs."""
+        return 0 if self.sums_stay else shape.cols * shape.steps
 
+    def operand(self, first: Dimension, second: Dimension) -> Operand:
+        """The operand that has these two dimensions."""
+        return _OPERANDS[frozenset((first, second))]
 
-def pack_size(dataflow: Dataflow, gemm: Gemm, array: ArrayShape) -> int:
-    """Groups that share a fold, block-diagonally; 1 where a group fills a fold or more of its own."""
-    if not TIMINGS[array.timing].packs_groups:
-        return 1
-    rows, cols = gemm.extent(dataflow.rows), gemm.extent(dataflow.cols)
-    if rows > array.rows or cols > array.cols:
-        return 1
-    return min(array.rows // rows, array.cols // cols, gemm.groups)
+    @property
+    def stationary(self) -> Operand:
+        """The operand that stays in the PEs: one that is loaded, or the sums."""
+        return self.operand(self.rows, self.cols)
 
+    @property
+    def sums_stay(self) -> bool:
+        """Whether partial sums stay in the PEs."""
+        return self.stationary == "psum"
 
-def fold_sequence(dataflow: Dataflow, gemm: Gemm, array: ArrayShape) -> FoldSequence:
-    """The folds of `gemm` in the order in which the array does them, as nested repetitions."""
-    packed = pack_size(dataflow, gemm, array)
-    full, rest = divmod(gemm.groups, packed)
-    parts = [(full, _group_folds(dataflow, gemm, array, packed))]
-    if rest:
-        parts.append((1, _group_folds(dataflow, gemm, array, rest)))
-    return tuple(parts)
-
-
-def _group_folds(dataflow: Dataflow, gemm: Gemm, array: ArrayShape, packed: int) -> FoldSequence:
-    rows, cols = packed * gemm.extent(dataflow.rows), packed * gemm.extent(dataflow.cols)
-    steps = gemm.extent(dataflow.streamed)
-    return tuple(
-        (
-            col_tiles,
-            tuple(
-                (row_tiles, FoldShape(used_rows, used_cols, steps, packed, first_k, last_k))
-                for row_tiles, used_rows, first_k, last_k in _row_tiles(rows, array.rows, dataflow.rows == "k")
-            ),
-        )
-        for col_tiles, used_cols in _cuts(cols, array.cols)
-    )
-
-
-def _cuts(extent: int, size: int) -> Iterator[tuple[int, int]]:
-    """(how many, how large) tiles of at most `size` cover `extent`."""
-    full, rest = divmod(extent, size)
-    if full:
-        yield full, size
-    if rest:
-        yield 1, rest
-
-
-def _row_tiles(extent: int, size: int, sums_over_rows: bool) -> Iterator[tuple[int, int, bool, bool]]:
-    """(how many, used rows, first_k, last_k) of the row tiles; without a sum over rows each is first and last."""
-    if not sums_over_rows:
-        for count, used in _cuts(extent, size):
-            yield count, used, True, True
-        return
-    total = ceil_div(extent, size)
-    last = extent - (total - 1) * size
-    if total == 1:
-        yield 1, last, True, True
-        return
-    yield 1, size, True, False
-    if total > 2:
-        yield total - 2, size, False, False
-    yield 1, last, False, True
-
-
-def fold_of(dataflow: Dataflow, shape: FoldShape, array: ArrayShape) -> Fold:
-    """Timing of a fold whose operands come as fast as the array takes them."""
-    return TIMINGS[array.timing].fold(dataflow, shape, array)
-
-
-def _systolic(dataflow: Dataflow, shape: FoldShape, array: ArrayShape) -> Fold:
-    """What an array of registers takes: only used rows are loaded, only used columns waited for, all rows drained."""
-    skew = max(shape.rows, shape.cols) - 1
-    if dataflow.pinned == "psum":
-        tail = 2 * array.rows + shape.cols - 2 + array.mac_latency - 1
-        return Fold(load=0, stream=shape.steps, drain=array.rows, tail=tail, skew=skew)
-    tail = array.mac_latency * array.rows + shape.cols - 2
-    return Fold(load=shape.rows, stream=shape.steps, drain=0, tail=tail, skew=skew)
-
-
-def _scalesim_v3(dataflow: Dataflow, shape: FoldShape, array: ArrayShape) -> Fold:
-    """What SCALE-Sim 3.0.0 counts: each fold as one of the whole array, and no drain of output-stationary results."""
-    load = 0 if dataflow.pinned == "psum" else array.rows
-    skew = max(shape.rows, shape.cols) - 1
-    return Fold(load=load, stream=shape.steps, drain=0, tail=array.rows + array.cols - 2, skew=skew)
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """How the clocks of folds are counted.
-
-    packs_groups: small groups share a fold; columns_alike: pruned weights are zero in the same rows of all columns;
-    uncounted: clocks of each product that `array_cycles` leaves out.
-    """
-
-    fold: Callable[[Dataflow, FoldShape, ArrayShape], Fold]
-    packs_groups: bool = True
-    columns_alike: bool = False
-    uncounted: int = 0
-
-
-TIMINGS: dict[TimingName, Timing] = {
-    "systolic": Timing(_systolic),
-    "scalesim-v3": Timing(_scalesim_v3, packs_groups=False, columns_alike=True, uncounted=1),
-}
-"""SCALE-Sim reports the number of its last cycle, the first being 0, and takes groups for layers of their own."""
-
-
-def chain_of(sequence: FoldSequence, timing: Callable[[FoldShape], Fold]) -> FoldChain:
-    """The timing of a fold sequence, in time that grows with its nesting and not with its folds."""
-    chain: FoldChain | None = None
-    for times, part in sequence:
-        inner = single(timing(part)) if isinstance(part, FoldShape) else chain_of(part, timing)
-        repeated = repeat(inner, times)
-        chain = repeated if chain is None else join(chain, repeated)
-    if chain is None:
-        raise ValueError("a fold sequence has at least one fold")
-    return chain
-
-
-def array_cycles(dataflow: Dataflow, gemm: Gemm, array: ArrayShape, *, overlap: bool) -> int:
-    """Clocks from the first load to the last output, all data on chip, capacity and ports ignored."""
-    chain = chain_of(fold_sequence(dataflow, gemm, array), lambda shape: fold_of(dataflow, shape, array))
-    cycles = chain.first.load + chain.end if overlap else chain.serial_cycles
-    return cycles - gemm.groups * TIMINGS[array.timing].uncounted
+    def width(self, dimension: Dimension, array: ArrayShape) -> int | None:
+        """The PEs that a dimension lies along; None for the one that is streamed."""
+        return {self.rows: array.rows, self.cols: array.cols}.get(dimension)

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from accelsim.config.machine import Machine
+from accelsim.dataflows import DATAFLOWS, DEFAULT
+from accelsim.dataflows.contract import ArrayShape, FoldShape
 from accelsim.energy.price import price
 from accelsim.records import ActionCounts
 
 
 def peak_counts(machine: Machine) -> ActionCounts:
-    """Actions of one clock: a MAC in each PE, operands that hop and sums that are latched, an operand read for each row
-    (OS: and column) and, but for OS, a result written for each column. `dataflow: auto` is taken as WS."""
+    """Actions of one clock in the stream of a fold that fills the array, with `dataflow: auto` of the default one."""
     array = machine.array
-    pes = array.rows * array.cols
-    hops = {"is": array.weight_bits, "os": array.activation_bits + array.weight_bits}
-    hop_bits = hops.get(array.dataflow, array.activation_bits)
-    weights = {"is": array.rows, "os": array.cols}.get(array.dataflow, 0)
+    dataflow = DATAFLOWS[DEFAULT if array.dataflow == "auto" else array.dataflow]
+    shape, pes = ArrayShape(array.rows, array.cols), array.rows * array.cols
+    one, two = (FoldShape(array.rows, array.cols, steps, packed=1, pes=pes) for steps in (1, 2))
+    stream = dataflow.phases(one, shape).stream
+    written = [more - less for less, more in zip(dataflow.moves(one, shape), dataflow.moves(two, shape), strict=True)]
+    bits = array.activation_bits, array.weight_bits, array.psum_bits, array.psum_bits
     return ActionCounts(
         macs=pes,
         active_macs=pes,
         multiplier_bit_products=pes * array.weight_bits * array.activation_bits,
         adder_bits=pes * array.psum_bits,
-        register_bytes=pes * (hop_bits + array.psum_bits) // 8,
-        sram_read_ifmap_bytes=0 if array.dataflow == "is" else array.rows * array.activation_bits // 8,
-        sram_read_weight_bytes=weights * array.weight_bits // 8,
-        sram_write_ofmap_bytes=0 if array.dataflow == "os" else array.cols * array.activation_bits // 8,
+        register_bytes=sum(count * width for count, width in zip(written, bits, strict=True)) // 8,
+        sram_read_ifmap_bytes=stream.ifmap * array.activation_bits // 8,
+        sram_read_weight_bytes=stream.weight * array.weight_bits // 8,
+        sram_write_ofmap_bytes=stream.ofmap * array.activation_bits // 8,
     )
 
 

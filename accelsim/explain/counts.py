@@ -8,10 +8,10 @@ from itertools import product
 
 import numpy as np
 
-from accelsim.dataflows.geometry import kernel_positions
 from accelsim.explain.evidence import Evidence
 from accelsim.explain.terms import Term, alike, total
 from accelsim.lowering.ir import IFMAP_LOOPS, WEIGHT_LOOPS, loads_each, tile_counts
+from accelsim.network.geometry import kernel_positions
 from accelsim.network.ops import on_vector_unit
 from accelsim.program.commands import Buffer, Compute, Tile, UnitKind
 from accelsim.program.tensors import Region, Tensor
@@ -115,7 +115,7 @@ def descriptors(evidence: Evidence) -> Term:
 WORDS = {
     "macs": "multiply-accumulates",
     "active_macs": "multiply-accumulates that take energy",
-    "register_bytes": "moves from PE to PE",
+    "register_bytes": "registers of the PEs",
     "vector_ops": "operations of the vector unit",
     "sram_read_ifmap_bytes": "maps read by array or vector unit",
     "sram_read_weight_bytes": "weights read by array or vector unit",
@@ -123,6 +123,10 @@ WORDS = {
     "sram_write_psum_bytes": "partial sums written",
     "sram_write_ofmap_bytes": "results written by array or vector unit",
 }
+
+
+MOVES = ("moves of maps", "moves of weights", "moves of sums", "sums latched where they stay")
+"""Registers that are written, in the order of `Moves`."""
 
 
 def of_pieces(evidence: Evidence, name: str) -> Term:
@@ -158,11 +162,9 @@ def _derived(evidence: Evidence, compute: Compute, counts: ActionCounts, name: s
             tile = counts.sram_read_weight_bytes // done.weight_passes
             return f"{done.weight_passes} passes over a tile of {tile} bytes"
         case "register_bytes":
-            hops = {"map": (done.activation_hops, array.ifmap_bits), "weight": (done.weight_hops, array.weight_bits)}
-            hops["sum"] = (done.psum_hops, array.psum_bits)
-            moved = sum(packed_bytes(*each) for each in hops.values())
-            text = ", ".join(f"{count} moves of {what}s of {bits} bits" for what, (count, bits) in hops.items())
-            return _agreed(moved, counts.register_bytes, text)
+            moved = list(zip(MOVES, done.moves, array.move_bits(), strict=True))
+            text = ", ".join(f"{count} {what} of {bits} bits" for what, count, bits in moved if count)
+            return _agreed(sum(packed_bytes(*each) for _, *each in moved), counts.register_bytes, text)
         case _:
             return ""
 

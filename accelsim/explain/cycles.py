@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from accelsim.dataflows.alone import folds_alone
-from accelsim.dataflows.contract import TIMINGS, FoldShape, chain_of, fold_of
-from accelsim.dataflows.work import flattened
+from accelsim.dataflows.contract import FoldShape
+from accelsim.dataflows.folding import chain_of, flattened
+from accelsim.dataflows.timing import TIMINGS, fold_of
 from accelsim.explain.evidence import Evidence
 from accelsim.explain.terms import Term, alike, total
 from accelsim.machine.stalls import Phase, Segment
@@ -15,6 +15,7 @@ from accelsim.network.ops import on_vector_unit
 from accelsim.program.commands import Compute, Load, UnitKind
 from accelsim.program.folds import bubble_cycles
 from accelsim.records import STALL_CAUSES
+from accelsim.run.alone import folds_alone
 from accelsim.units import ceil_div
 
 STALL_WORDS = {

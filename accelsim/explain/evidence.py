@@ -9,10 +9,11 @@ from itertools import accumulate
 
 from accelsim.config.machine import Machine
 from accelsim.dataflows.contract import Gemm
-from accelsim.dataflows.geometry import gemm_of, line_buffer_ratio
-from accelsim.dataflows.work import ArrayContext, ArrayWork, FoldRow, Ratio, array_work, fold_rows
+from accelsim.dataflows.timing import Ratio
+from accelsim.dataflows.work import ArrayContext, ArrayWork, FoldRow, array_work, fold_rows
 from accelsim.lowering.ir import LayerTask, PlannedLayer, Tiling, TilingContext
 from accelsim.machine.stalls import Segment
+from accelsim.network.geometry import gemm_of, line_buffer_ratio
 from accelsim.network.graph import Node
 from accelsim.program.commands import Command, Compute, Load, Store, Tile, UnitKind
 from accelsim.program.link import Linked

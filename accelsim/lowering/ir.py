@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 
 from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Objective
-from accelsim.dataflows.contract import DataflowName
+from accelsim.dataflows import DATAFLOWS, DEFAULT, DataflowName
+from accelsim.dataflows.contract import Dataflow
 from accelsim.dataflows.work import ArrayContext
 from accelsim.energy.price import price
+from accelsim.network.array import array_context
 from accelsim.network.graph import Node
 from accelsim.operators.shapes import Shape, Window
 from accelsim.program.tensors import Range, Tensor
@@ -113,7 +115,7 @@ class Tiling:
     out_channels: int
     in_channels: int
     order: Order = ("map", "groups", "outputs", "inputs")
-    dataflow: DataflowName = "ws"
+    dataflow: DataflowName = DEFAULT
     taps: int | None = None
     ifmap_tiles: int = 1
     weight_tiles: int = 1
@@ -281,7 +283,7 @@ class TilingContext:
         """The context of a layer that has the machine to itself."""
         sram, dram = machine.sram, machine.dram
         return cls(
-            array=ArrayContext.of(machine),
+            array=array_context(machine),
             overlap=machine.array.overlap,
             activation_bytes=sram.activation.capacity_bytes,
             weight_bytes=sram.weight.capacity_bytes,
@@ -293,7 +295,7 @@ class TilingContext:
             latency_cycles=dram.latency_clocks * machine.array.clock_mhz / dram.clock_mhz,
             line_buffer=sram.line_buffer,
             objective=objective,
-            dataflows=("ws", "is", "os") if machine.array.dataflow == "auto" else (machine.array.dataflow,),
+            dataflows=tuple(DATAFLOWS) if machine.array.dataflow == "auto" else (machine.array.dataflow,),
             prices=Prices.of(machine),
         )
 
@@ -317,9 +319,9 @@ class TilingContext:
         """Clocks from the issue of a burst until its data is here."""
         return self.latency_cycles + self.burst_bytes / self.bytes_per_cycle
 
-    def ifmap_reuse(self, task: LayerTask, dataflow: DataflowName) -> float:
+    def ifmap_reuse(self, task: LayerTask, dataflow: Dataflow) -> float:
         """The ratio of ifmap elements under the kernel that pass the port, if a line buffer keeps the rest."""
-        if not self.line_buffer or dataflow == "is":
+        if not self.line_buffer or dataflow.stationary == "ifmap":
             return 1.0
         vertical, horizontal = task.window.vertical, task.window.horizontal
         each = (max(1, axis.kernel / axis.stride) for axis in (vertical, horizontal))

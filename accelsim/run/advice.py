@@ -12,12 +12,12 @@ from functools import cached_property
 from typing import NamedTuple
 
 from accelsim.config.dram import CommandDevice
-from accelsim.dataflows.alone import layer_product
-from accelsim.dataflows.contract import DATAFLOWS, DataflowName
+from accelsim.dataflows import DATAFLOWS, DataflowName
 from accelsim.dataflows.work import array_work
 from accelsim.errors import LoweringError
 from accelsim.lowering.compile import dram_bytes, layer_alone, layout_of
 from accelsim.lowering.ir import NO_RESIDENTS, Layout, TilingContext
+from accelsim.network.array import layer_product
 from accelsim.network.graph import Node
 from accelsim.network.ops import on_vector_unit, ops_per_element, vector_cycles
 from accelsim.records import LayerRecord

@@ -7,11 +7,11 @@ from accelsim.config.scheduling import Scheduling
 from accelsim.config.schema import validate
 from accelsim.config.strict_yaml import Document, Origin
 from accelsim.config.workload import MAX_EXTENT, Workload
-from accelsim.dataflows.alone import quickest
 from accelsim.dataflows.contract import Gemm
-from accelsim.dataflows.work import ArrayContext
 from accelsim.errors import Mistake, UserError
+from accelsim.network.array import array_context
 from accelsim.network.build import MAX_ELEMENTS, build
+from accelsim.run.alone import quickest
 from accelsim.run.simulate import run_network
 
 
@@ -20,14 +20,14 @@ def run_gemm(
 ) -> dict[str, int | float | str]:
     """`groups` products (m x k) * (k x n).
 
-    array_cycles is the array alone (docs/machine.md sections 2 and 3), with `dataflow: auto` that of the best of the
-    three, which array_dataflow names; the rest is the whole machine. Raises UserError.
+    array_cycles is the array alone (docs/machine.md sections 2 and 3), with `dataflow: auto` that of the best one,
+    which array_dataflow names; the rest is the whole machine. Raises UserError.
     """
     _refuse_huge(m, groups * k, groups * n)
     workload, document = _gemm_workload(m, k, n, groups)
     run = run_network(workload, build(workload, document), machine, scheduling)
     array = machine.array
-    name, alone = quickest(Gemm(groups, m, k, n), ArrayContext.of(machine), machine)
+    name, alone = quickest(Gemm(groups, m, k, n), array_context(machine), machine)
     return {
         **({"array_dataflow": name} if array.dataflow == "auto" else {}),
         "array_cycles": alone,

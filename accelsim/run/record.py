@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from accelsim.config.machine import Machine
-from accelsim.dataflows.alone import alone_on_array
 from accelsim.energy.price import price
 from accelsim.network.graph import Node
 from accelsim.network.ops import on_vector_unit
 from accelsim.records import ActionCounts, LayerRecord
+from accelsim.run.alone import alone_on_array
 
 
 def layer_record(

@@ -15,7 +15,7 @@ from accelsim.config.load import parse_overrides
 from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Scheduling
 from accelsim.config.workload import NetworkFile
-from accelsim.dataflows.contract import DATAFLOWS
+from accelsim.dataflows import DATAFLOWS
 from accelsim.errors import LoweringError, Mistake, Mistakes, UserError
 from accelsim.importers import PLAIN, ModelOptions
 from accelsim.lowering.compile import Lowered, lower

@@ -1,14 +1,17 @@
 """Systolic arrays register by register: every operand hops from PE to PE one clock at a time.
 
 `PinnedArray` is the weight- and input-stationary array (the same hardware, roles swapped), `OutputArray` the
-output-stationary one. Neither knows when a fold may begin: it is told the clocks at which each fold's load and stream
-reach its edge, moves the values, and raises `CollisionError` where two of them want the same register, where one is
-overwritten while still needed, or where a wrong sum leaves. `play` runs given clocks; `earliest_schedule` finds the
-earliest ones by trying.
+output-stationary one, with the rows for M and the columns for N or the other way round. Neither knows when a fold may
+begin: it is told the clocks at which each fold's load and stream reach its edge, moves the values, and raises
+`CollisionError` where two of them want the same register, where one is overwritten while still needed, or where a wrong
+sum leaves. `play` runs given clocks; `earliest_schedule` finds the earliest ones by trying.
 
 Cycle 0 is the first clock in which the edge presents a value. A fold has left with the clock at whose end the last
 cell of its block is registered out of the bottom row; a fold of packed groups on the output-stationary array drains
 as a block, and the off-diagonal sums in it are dropped at the exit.
+
+Each array counts the values that its edges present (`reads`) and the registers of PEs that are written (`moves`); PEs
+without work, off the diagonal of packed groups, are clock-gated and count nothing.
 """
 
 from __future__ import annotations
@@ -47,12 +50,14 @@ class Fold:
     the output-stationary array, the streamed steps x cols; product: the sums that leave, steps x cols or rows x cols;
     destination: where in the flat result each of them is added.
     steps_before, steps_after: streamed for the same sums in the folds before and after, on the output-stationary array.
+    at_work: rows x cols, the PEs whose products count; not those off the diagonal of packed groups.
     """
 
     west: Ints
     north: Ints
     product: Ints
     destination: Ints
+    at_work: NDArray[np.bool_]
     steps_before: int = 0
     steps_after: int = 0
     stationary_ready_cycle: int = 0
@@ -76,6 +81,41 @@ class FoldClocks(NamedTuple):
 
     load: int
     stream: int
+
+
+Port = tuple[int, int]
+"""Bits of an element, and bits that pass in a clock."""
+
+WIDE: Port = 0, 1
+"""As wide as can be."""
+
+
+class Ports(NamedTuple):
+    """SRAM ports of an output-stationary array: of the operands at each edge, and of results."""
+
+    west: Port = WIDE
+    north: Port = WIDE
+    results: Port = WIDE
+
+
+ALL_WIDE = Ports()
+
+
+class WritePort:
+    """The write port below the drain chains: passes a number of bits a clock.
+
+    The bottom row of the chains waits until its bits have passed but for less than a clock's, which join those of the
+    row above it; the last row of a fold until all have.
+    """
+
+    def __init__(self, port: Port) -> None:
+        self.element_bits, self.port_bits = port
+        self.waiting_bits = 0
+
+    def clock(self, arriving: int, last: bool) -> bool:
+        """Whether the bottom row has passed by the end of this clock, in which `arriving` elements came to it."""
+        self.waiting_bits = max(0, self.waiting_bits + arriving * self.element_bits - self.port_bits)
+        return self.waiting_bits == 0 if last else self.waiting_bits < self.port_bits
 
 
 class Edge:
@@ -132,6 +172,11 @@ class SystolicArray(ABC):
         self.result = np.zeros(1 + max(int(fold.destination.max()) for fold in folds), dtype=np.int64)
         self.row = np.arange(rows)[:, None]
         self.col = np.arange(cols)[None, :]
+        self.reads = {"west": 0, "north": 0}
+        self.moves = {"west": 0, "north": 0, "sum": 0, "latched": 0}
+        self.at_work = np.zeros((len(folds) + 1, rows, cols), dtype=np.bool_)
+        for number, fold in enumerate(folds, start=1):
+            self.at_work[number, : fold.rows, : fold.cols] = fold.at_work
 
     def registers(self) -> Ints:
         """One empty register in each PE."""
@@ -140,6 +185,10 @@ class SystolicArray(ABC):
     def delay(self) -> deque[Ints]:
         """mac_latency - 1 free-running registers in each PE."""
         return deque(self.registers() for _ in range(self.mac_latency - 1))
+
+    def count(self, what: str, fold: Ints, row: Ints | None = None) -> None:
+        """Registers that are written with values of these folds, those in PEs at work or bound for `row` of them."""
+        self.moves[what] += int(self.at_work[fold, self.row if row is None else row, self.col].sum())
 
     @abstractmethod
     def load(self, index: int, clock: int) -> None:
@@ -213,7 +262,7 @@ def _copied(value: Any) -> Any:
         return value.copy()
     if isinstance(value, deque | list):
         return type(value)(map(_copied, value))
-    if not isinstance(value, SystolicArray | Edge):
+    if not isinstance(value, SystolicArray | Edge | WritePort):
         return value
     twin = copy.copy(value)
     vars(twin).update((name, _copied(part)) for name, part in vars(value).items())
@@ -241,6 +290,7 @@ class PinnedArray(SystolicArray):
         row, col = _indices((fold.rows, fold.cols))
         when = clock + (fold.rows - 1 - row) + col
         self.north_edge.present(when, col, {VALUE: fold.north, FOLD: index + 1, ROW: row})
+        self.reads["north"] += int(fold.at_work.sum())
 
     def stream(self, index: int, clock: int) -> None:
         fold = self.folds[index]
@@ -254,10 +304,12 @@ class PinnedArray(SystolicArray):
             COLS: fold.cols,
         }
         self.west_edge.present(clock + step + row * self.mac_latency, row, fields)
+        self.reads["west"] += fold.west.size
 
     def move(self) -> None:
         self.operand = operand = _east(self.operand, self.west_edge.tokens[self.clock])
         live = (operand[FOLD] != 0) & (self.col < operand[COLS])
+        self.count("west", operand[FOLD])
         psum = _south(self.psum, operand[:, 0] * live[0])
         psum[VALUE, 0] = 0
         if (live & ((psum[FOLD] != operand[FOLD]) | (psum[STEP] != operand[STEP]))).any():
@@ -266,6 +318,7 @@ class PinnedArray(SystolicArray):
         self.mac_stages.appendleft(psum)
         self.psum = self.mac_stages.pop()
         self.psum[VALUE] += self.psum[PRODUCT]
+        self.moves["sum"] += int((self.psum[FOLD] != 0).sum())
         self.leave(self.psum[:, -1], place=STEP)
         self._move_load()
 
@@ -289,6 +342,7 @@ class PinnedArray(SystolicArray):
         staying, arriving = self.loaded * ~passing, _south(self.links.pop(), self.north_edge.tokens[self.clock])
         if ((staying[FOLD] != 0) & (arriving[FOLD] != 0)).any():
             raise CollisionError("a stationary value is overwritten while it is needed")
+        self.count("north", arriving[FOLD], arriving[ROW])
         self.loaded = staying + arriving
 
     def _passing(self) -> NDArray[np.bool_]:
@@ -304,11 +358,28 @@ class OutputArray(SystolicArray):
 
     The first operands of a sum turn a PE to its other accumulator, if it has two. The clock after the last MAC in the
     bottom row of a column, all its accumulators move over to the drain chain, which moves down one row a clock; its
-    bottom cell is the output register.
+    bottom cell is the output register, and stays as it is, with the chain above it, until the write port has passed the
+    row. A column does what the one west of it did a clock before. Below the array, registers line the columns up again
+    for the port, which so sees rows; that delay is the same for all and not counted.
+    A step enters when the read ports have passed its operands.
     """
 
-    def __init__(self, rows: int, cols: int, mac_latency: int, overlap: bool, folds: Sequence[Fold]) -> None:
+    def __init__(
+        self,
+        rows: int,
+        cols: int,
+        mac_latency: int,
+        overlap: bool,
+        folds: Sequence[Fold],
+        ports: Ports = ALL_WIDE,
+    ) -> None:
         super().__init__(rows, cols, mac_latency, overlap, folds)
+        self.ports, self.write_port = ports, WritePort(ports.results)
+        self.passed = np.ones(cols, dtype=np.bool_)
+        self.port_free_cycle = 0
+        moved = sum(fold.west.size + fold.north.size + fold.product.size for fold in folds)
+        self.horizon_cycles += int(2 * moved * max(bits / width for bits, width in ports))
+        self.west_edge, self.north_edge = Edge(rows, self.horizon_cycles), Edge(cols, self.horizon_cycles)
         self.west, self.north, self.drain = (self.registers() for _ in range(3))
         self.mac_stages = self.delay()
         self.accumulators = [self.registers() for _ in range(2 if overlap else 1)]
@@ -323,17 +394,36 @@ class OutputArray(SystolicArray):
         if not fold.steps_before:
             self.enter(index, clock)
         self.owe(index, clock)
+        if clock < self.port_free_cycle:
+            raise CollisionError("a read port still passes the operands of the fold before")
         last_piece = next(i for i in range(index, len(self.folds)) if not self.folds[i].steps_after)
+        enters = self._clocks_of_steps(fold)
+        self.port_free_cycle = clock + int(enters[-1]) + 1
         for edge, operands in (self.west_edge, fold.west), (self.north_edge, fold.north.T):
             lane, step = _indices(operands.shape)
             left = fold.steps + fold.steps_after - 1 - step
             fields: Fields = {VALUE: operands, FOLD: last_piece + 1, STEP: fold.steps_before + step, LEFT: left}
-            edge.present(clock + step + lane, lane, fields)
+            edge.present(clock + enters[step] + lane, lane, fields)
+        self.reads["west"] += fold.west.size
+        self.reads["north"] += fold.north.size
+
+    def _clocks_of_steps(self, fold: Fold) -> Ints:
+        """The clocks, from the stream's begin, in which the steps enter: each when its last bit has passed."""
+        clock, enters = 0, []
+        lanes = (fold.rows, *self.ports.west), (fold.cols, *self.ports.north)
+        for steps in range(1, fold.steps + 1):
+            while any(steps * count * bits > (clock + 1) * width for count, bits, width in lanes):
+                clock += 1
+            enters.append(clock)
+            clock += 1
+        return np.array(enters)
 
     def move(self) -> None:
         self._move_drain()
         self.west = west = _east(self.west, self.west_edge.tokens[self.clock])
         self.north = north = _south(self.north, self.north_edge.tokens[self.clock])
+        self.count("west", west[FOLD])
+        self.count("north", north[FOLD])
         met = (west[FOLD] != 0) & (north[FOLD] != 0)
         if (met & ((west[FOLD] != north[FOLD]) | (west[STEP] != north[STEP]))).any():
             raise CollisionError("operands of different steps meet")
@@ -346,6 +436,7 @@ class OutputArray(SystolicArray):
         self.latching = done[FOLD, -1] * (done[LEFT, -1] == 0)
 
     def _accumulate(self, done: Ints, live: NDArray[np.bool_]) -> None:
+        self.count("latched", done[FOLD] * live)
         first = live & (done[STEP] == 0)
         self.turn = (self.turn + first) % len(self.accumulators)
         for number, accumulator in enumerate(self.accumulators):
@@ -359,7 +450,8 @@ class OutputArray(SystolicArray):
             accumulator[VALUE, here] += done[PRODUCT, here]
 
     def _move_drain(self) -> None:
-        moved = _south(self.drain, 0)
+        moved = np.where(self.passed, _south(self.drain, 0), self.drain)
+        arriving = self.passed.copy()
         latched = self.latching != 0
         if moved[FOLD][:, latched].any():
             raise CollisionError("a column latches into a drain chain that is not empty")
@@ -369,18 +461,38 @@ class OutputArray(SystolicArray):
             accumulator[:, held] = 0
         moved[ROW] = np.where(latched, self.row, moved[ROW])
         self.drain = moved
-        self.leave(moved[:, -1], place=ROW)
+        self.count("sum", moved[FOLD] * (arriving | latched), moved[ROW])
+        self.passed[1:] = self.passed[:-1]
+        self.passed[0] = self._bottom_passes(moved[:, -1, 0], arriving[0] or latched[0])
+        self.leave(moved[:, -1] * self.passed, place=ROW)
+
+    def _bottom_passes(self, bottom: Ints, arrived: bool) -> bool:
+        """Whether the row at the bottom of the first column passes the write port by the end of this clock."""
+        if not bottom[FOLD]:
+            return True
+        fold = self.folds[bottom[FOLD] - 1]
+        results = int((fold.destination[bottom[ROW]] != DROPPED).sum())
+        return self.write_port.clock(results if arrived else 0, last=bool(bottom[ROW] == 0))
 
 
-DataflowName = Literal["ws", "is", "os"]
+DataflowName = Literal["ws", "is", "os", "turned"]
+"""`turned` is output-stationary with N along the rows and M along the columns."""
 
 
 def array_of(
-    dataflow: DataflowName, rows: int, cols: int, mac_latency: int, overlap: bool, folds: Sequence[Fold]
+    dataflow: DataflowName,
+    rows: int,
+    cols: int,
+    mac_latency: int,
+    overlap: bool,
+    folds: Sequence[Fold],
+    ports: Ports = ALL_WIDE,
 ) -> SystolicArray:
     """The array for a dataflow, before its first clock."""
-    kind = OutputArray if dataflow == "os" else PinnedArray
-    return kind(rows, cols, mac_latency, overlap, folds)
+    if dataflow in ("os", "turned"):
+        return OutputArray(rows, cols, mac_latency, overlap, folds, ports)
+    assert ports == ALL_WIDE
+    return PinnedArray(rows, cols, mac_latency, overlap, folds)
 
 
 def play(array: SystolicArray, schedule: Sequence[FoldClocks]) -> SystolicArray:
@@ -429,19 +541,21 @@ def _first_clock(
 def cut(dataflow: DataflowName, a: Ints, w: Ints, rows: int, cols: int, base: int = 0) -> Iterator[Fold]:
     """The folds of a (groups x m x k) times w (groups x k x n), whose result begins at `base` of the flat result."""
     place = base + np.arange(a.shape[0] * a.shape[1] * w.shape[2]).reshape(a.shape[0], a.shape[1], w.shape[2])
-    if dataflow == "is":
+    if dataflow in ("is", "turned"):
         a, w, place = w.swapaxes(1, 2), a.swapaxes(1, 2), place.swapaxes(1, 2)
-    group_rows, group_cols = (a if dataflow == "os" else w).shape[1], w.shape[2]
+    sums_stay = dataflow in ("os", "turned")
+    group_rows, group_cols = (a if sums_stay else w).shape[1], w.shape[2]
     packed = max(1, min(rows // group_rows, cols // group_cols))
     for group in range(0, a.shape[0], packed):
         pack = slice(group, group + packed)
-        if dataflow == "os":
+        if sums_stay:
             yield from _cut_output(
                 np.vstack(list(a[pack])), np.hstack(list(w[pack])), _diagonal(place[pack], DROPPED), rows, cols
             )
         else:
+            at_work = _diagonal(np.ones_like(w[pack]), 0) != 0
             yield from _cut_pinned(
-                np.hstack(list(a[pack])), _diagonal(w[pack], 0), np.hstack(list(place[pack])), rows, cols
+                np.hstack(list(a[pack])), _diagonal(w[pack], 0), np.hstack(list(place[pack])), at_work, rows, cols
             )
 
 
@@ -452,18 +566,22 @@ def _diagonal(blocks: Ints, elsewhere: int) -> Ints:
     return whole.reshape(count * rows, count * cols)
 
 
-def _cut_pinned(streamed: Ints, pinned: Ints, place: Ints, rows: int, cols: int) -> Iterator[Fold]:
+def _cut_pinned(
+    streamed: Ints, pinned: Ints, place: Ints, at_work: NDArray[np.bool_], rows: int, cols: int
+) -> Iterator[Fold]:
     for left in range(0, pinned.shape[1], cols):
         for top in range(0, pinned.shape[0], rows):
-            west, north = streamed[:, top : top + rows], pinned[top : top + rows, left : left + cols]
-            yield Fold(west.T, north, west @ north, place[:, left : left + cols])
+            block = slice(top, top + rows), slice(left, left + cols)
+            west, north = streamed[:, block[0]], pinned[block]
+            yield Fold(west.T, north, west @ north, place[:, block[1]], at_work[block])
 
 
 def _cut_output(west: Ints, north: Ints, place: Ints, rows: int, cols: int) -> Iterator[Fold]:
     for left in range(0, north.shape[1], cols):
         for top in range(0, west.shape[0], rows):
             rows_in, cols_in = west[top : top + rows], north[:, left : left + cols]
-            yield Fold(rows_in, cols_in, rows_in @ cols_in, place[top : top + rows, left : left + cols])
+            destination = place[top : top + rows, left : left + cols]
+            yield Fold(rows_in, cols_in, rows_in @ cols_in, destination, destination != DROPPED)
 
 
 def split_steps(fold: Fold, pieces: Sequence[int]) -> Iterator[Fold]:

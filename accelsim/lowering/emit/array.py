@@ -11,14 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from accelsim.dataflows.contract import Gemm
-from accelsim.dataflows.geometry import (
-    Block,
-    gemm_of,
-    input_window,
-    kernel_positions,
-    line_buffer_ratio,
-)
-from accelsim.dataflows.work import ArrayContext, Ratio, array_work
+from accelsim.dataflows.timing import Ratio
+from accelsim.dataflows.work import ArrayContext, array_work
 from accelsim.lowering.emit.iterations import (
     channels_of,
     cuts,
@@ -31,6 +25,13 @@ from accelsim.lowering.emit.iterations import (
 from accelsim.lowering.emit.layer import Iteration, LayerEmission, Place, all_channels, block_elements, largest
 from accelsim.lowering.emit.reuse import TileReuse
 from accelsim.lowering.ir import IFMAP_LOOPS, WEIGHT_LOOPS, Loop, tile_counts
+from accelsim.network.geometry import (
+    Block,
+    gemm_of,
+    input_window,
+    kernel_positions,
+    line_buffer_ratio,
+)
 from accelsim.network.graph import Node, WeightKind
 from accelsim.program.commands import Buffer, Tile, UnitKind, Work
 from accelsim.program.folds import FoldChain
@@ -229,9 +230,7 @@ class ArrayEmission(LayerEmission):
         inputs = gemm.k // operands.taps
         actions = ActionCounts(
             **_macs(self.layer.node, operands, array),
-            register_bytes=packed_bytes(done.activation_hops, array.ifmap_bits)
-            + packed_bytes(done.weight_hops, array.weight_bits)
-            + packed_bytes(done.psum_hops, array.psum_bits),
+            register_bytes=sum(map(packed_bytes, done.moves, array.move_bits())),
             sram_read_ifmap_bytes=packed_bytes(
                 done.ifmap_passes * gemm.groups * inputs * positions * reuse.part // reuse.whole, array.ifmap_bits
             ),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import product
+from itertools import chain, product
 from math import prod
 from typing import Any
 
-from accelsim.dataflows.geometry import Block, input_pixels, input_window, kernel_positions
+from accelsim.dataflows import DATAFLOWS, DataflowName
 from accelsim.lowering.ir import Loop, Tiling
+from accelsim.network.geometry import Block, input_pixels, input_window, kernel_positions
 from accelsim.network.graph import Node
 from accelsim.program.commands import Tile, Work
 from accelsim.program.tensors import Range, Region
@@ -129,16 +130,12 @@ def once_each(tiles: Iterable[Tile]) -> tuple[Tile, ...]:
 
 
 def roles(
-    dataflow: str, ifmaps: tuple[Tile, ...], weights: tuple[Tile, ...]
+    dataflow: DataflowName, ifmaps: tuple[Tile, ...], weights: tuple[Tile, ...]
 ) -> tuple[tuple[Tile, ...], tuple[Tile, ...]]:
     """(stationary, streamed) operands."""
-    match dataflow:
-        case "ws":
-            return weights, ifmaps
-        case "is":
-            return ifmaps, weights
-        case _:
-            return (), (*ifmaps, *weights)
+    tiles = {"ifmap": ifmaps, "weight": weights}
+    stationary = tiles.pop(DATAFLOWS[dataflow].stationary, ())
+    return stationary, tuple(chain.from_iterable(tiles.values()))
 
 
 def operand_positions(node: Node, work: Work) -> Iterator[tuple[int, str]]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import chain, islice, pairwise
 
 from accelsim.config.machine import Machine
-from accelsim.dataflows.geometry import input_window
 from accelsim.lowering.emit.array import ArrayEmission
 from accelsim.lowering.emit.iterations import blocks, blocks_in, tap_cuts
 from accelsim.lowering.emit.layer import Emission
@@ -16,6 +15,7 @@ from accelsim.lowering.emit.residents import ResidentPlan, ResidentTiles
 from accelsim.lowering.emit.vector import VectorEmission
 from accelsim.lowering.ir import Layout, PlannedLayer
 from accelsim.lowering.schedule.residents import Cascade
+from accelsim.network.geometry import input_window
 from accelsim.program.commands import Compute
 from accelsim.units import ceil_div
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import chain, pairwise, product
 from typing import NamedTuple
 
-from accelsim.dataflows.geometry import input_window
 from accelsim.lowering.emit.iterations import (
     blocks,
     cuts,
@@ -19,6 +18,7 @@ from accelsim.lowering.emit.iterations import (
 )
 from accelsim.lowering.emit.layer import Iteration, LayerEmission, Place, all_channels, block_elements, largest
 from accelsim.lowering.ir import Placement, copied_channels
+from accelsim.network.geometry import input_window
 from accelsim.network.ops import ops_per_element, vector_cycles
 from accelsim.program.commands import Buffer, Tile, UnitKind, Work
 from accelsim.program.tensors import Range, Region, region_bytes

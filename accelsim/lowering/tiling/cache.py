@@ -11,13 +11,14 @@ import numpy as np
 
 from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Objective
-from accelsim.dataflows.work import Ratio
+from accelsim.dataflows.timing import Ratio
 from accelsim.errors import LoweringError
 from accelsim.lowering.ir import NO_RESIDENTS, LayerTask, Layout, ResidentChannels, Tiling, TilingContext, loaded_inputs
 from accelsim.lowering.schedule.weights import WeightResidents
 from accelsim.lowering.tiling.footprint import layer_weight_bytes
 from accelsim.lowering.tiling.search import Stripes, planned, stripes
 from accelsim.lowering.tiling.vector import least_vector_room, moving_score, plan_vector, vector_dram_bytes
+from accelsim.network.array import layer_context
 from accelsim.network.graph import Node
 from accelsim.network.ops import on_vector_unit
 
@@ -102,11 +103,11 @@ class TilingCache:
         ifmap, ofmap = max(self.bits(name) for name in node.inputs), self.bits(node.name)
         if node.op.multiplies_maps:
             ifmap, right = (self.bits(name) for name in node.inputs)
-            array = self.base.array.for_layer(node, self.machine, ifmap, ofmap)
+            array = layer_context(self.base.array, node, self.machine, ifmap, ofmap)
             array = replace(array, weight_bits=right, stored_weights=Ratio(right, 1))
             weight_bytes -= PARTIAL_ROWS if right % 8 else 0
         else:
-            array = self.base.array.for_layer(node, self.machine, ifmap, ofmap)
+            array = layer_context(self.base.array, node, self.machine, ifmap, ofmap)
         return replace(
             self.base,
             array=array,

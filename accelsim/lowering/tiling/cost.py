@@ -5,32 +5,19 @@ An estimate only chooses; the counts and clocks of a run are those of the machin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.dataflows.contract import DATAFLOWS, TIMINGS, DataflowName, Dimension
+from accelsim.dataflows import DATAFLOWS, DataflowName
+from accelsim.dataflows.average import AverageFolds, Cut, average_cycles, average_folds, average_moves
+from accelsim.dataflows.contract import Dimension
+from accelsim.dataflows.timing import Ports, Ratio
 from accelsim.lowering.ir import LayerTask, TilingContext
 from accelsim.lowering.tiling.space import Candidates, Ints
-from accelsim.units import ceil_div
 
 Floats = NDArray[np.floating[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Folds:
-    """Work of the array over a layer: how many folds, the clocks of one on average, and tiles of M, K and N.
-
-    tiles: over all pieces; of the dimension that is streamed as many as it is cut into.
-    """
-
-    count: Floats
-    load: Floats
-    stream: Floats
-    drain: Floats
-    tiles: dict[Dimension, Floats | Ints]
 
 
 def requested_bytes(task: LayerTask, context: TilingContext, plans: Candidates) -> Floats:
@@ -88,47 +75,15 @@ class Estimate:
         self.stores = stores * (task.stored > 0)
         self.store_bursts, self.store_parts = bursts * ranges * filled, parts * ranges
 
-    def _folds(self) -> Folds:
-        task, plans, array, dataflow = self.task, self.plans, self.context.array.shape, self.dataflow
+    def _folds(self) -> AverageFolds:
+        task, plans = self.task, self.plans
         pixels = task.batch * task.output.height * task.output.width
-        extents: dict[Dimension, tuple[Ints, int, Ints]] = {
-            "m": (plans.blocks.pixels, pixels, plans.blocks.count),
-            "k": (task.taps * plans.ins, task.taps * task.group_inputs, plans.in_tiles),
-            "n": (plans.outs, task.group_outputs, plans.out_tiles),
+        cuts: dict[Dimension, Cut] = {
+            "m": Cut(plans.blocks.pixels, pixels, plans.blocks.count),
+            "k": Cut(task.taps * plans.ins, task.taps * task.group_inputs, plans.in_tiles),
+            "n": Cut(plans.outs, task.group_outputs, plans.out_tiles),
         }
-        row, col, (_, steps, step_tiles) = (extents[name] for name in (dataflow.rows, dataflow.cols, dataflow.streamed))
-        shared = np.minimum(np.minimum(array.rows // row[0], array.cols // col[0]), plans.groups)
-        packs = np.maximum(shared if TIMINGS[array.timing].packs_groups else 0 * shared, 1)
-        row_tiles, col_tiles = _tiles(*row, array.rows), _tiles(*col, array.cols)
-        count = ceil_div(plans.groups, packs) * plans.group_tiles * row_tiles * col_tiles * step_tiles
-        used_rows = np.minimum(array.rows, packs * row[1] / row_tiles)
-        used_cols = np.minimum(array.cols, packs * col[1] / col_tiles)
-        load, stream, drain = self._fold(packs, used_rows, used_cols, steps / step_tiles)
-        tiles: dict[Dimension, Floats | Ints] = {
-            dataflow.rows: row_tiles,
-            dataflow.cols: col_tiles,
-            dataflow.streamed: step_tiles,
-        }
-        return Folds(count * 1.0, load, stream, drain, tiles)
-
-    def _fold(self, packs: Ints, rows: Floats, cols: Floats, steps: Floats) -> tuple[Floats, Floats, Floats]:
-        """(load, stream, drain) clocks with SRAM ports."""
-        array = self.context.array
-        bits, weights = array.stored_weights
-        weight_bits = bits / weights
-        ifmap = array.ifmap_bits / array.activation_port_bits * self.context.ifmap_reuse(self.task, self.dataflow.name)
-        weight = weight_bits / array.weight_port_bits
-        result = array.ofmap_bits / array.activation_port_bits
-        psum = array.psum_bits / array.accumulator_port_bits
-        zero = np.zeros_like(rows)
-        if self.dataflow.pinned == "psum":
-            stream = np.maximum(steps, np.maximum(steps * rows * ifmap, steps * cols * weight))
-            return zero, stream, np.maximum(0.0, array.shape.rows - stream)
-        pinned, streamed = (weight, ifmap) if self.dataflow.pinned == "weight" else (ifmap, weight)
-        load = np.maximum(rows, rows * cols / packs * pinned)
-        split = self.task.taps * self.task.group_inputs > array.shape.rows
-        out = steps * cols * np.maximum(result, psum if split else 0.0)
-        return load, np.maximum(np.maximum(steps, steps * rows * streamed), out), zero
+        return average_folds(self.dataflow, cuts, plans.groups, plans.group_tiles, self.context.array.shape)
 
     def _burst_bytes(self) -> Floats:
         """DRAM bytes, bursts in full."""
@@ -144,18 +99,12 @@ class Estimate:
         outputs = task.batch * task.output.elements
         under_kernel = task.positions * task.size.channels * tiles["n"]
         weights_read = task.output.channels * task.group_inputs * task.taps * tiles["m"]
-        in_pes = self.dataflow.pinned == "psum"
-        sums = 0.0 * tiles["k"] if in_pes else outputs * tiles["k"]
-        reuse = self.context.ifmap_reuse(task, self.dataflow.name)
+        reuse = self.context.ifmap_reuse(task, self.dataflow)
         sram_bits = under_kernel * reuse * array.ifmap_bits + weights_read * bits / weights
-        sram_bits = sram_bits + 2 * np.maximum(0, sums - outputs) * array.psum_bits
-        latched = under_kernel * task.group_outputs / tiles["n"] if in_pes else sums * array.shape.rows
-        moved_bits = latched * array.psum_bits
-        shifted = (array.shape.rows + 1) / 2
-        if self.dataflow.pinned == "weight":
-            moved_bits = moved_bits + weights_read * shifted * array.weight_bits
-        elif self.dataflow.pinned == "ifmap":
-            moved_bits = moved_bits + under_kernel * shifted * array.ifmap_bits
+        if not self.dataflow.sums_stay:
+            sram_bits = sram_bits + 2 * np.maximum(0, outputs * (tiles["k"] - 1)) * array.psum_bits
+        moves = average_moves(self.dataflow, self.folds, array.shape)
+        moved_bits = sum(count * width for count, width in zip(moves, array.move_bits(), strict=True))
         total: Floats = (
             self.burst_bytes * prices.dram_byte
             + (sram_bits / 8 + requested_bytes(task, self.context, self.plans)) * prices.sram_byte
@@ -198,13 +147,11 @@ class Estimate:
         return result
 
     def _array_cycles(self) -> Floats:
-        """All folds, their data on chip."""
-        folds, array = self.folds, self.context.array.shape
-        if self.context.overlap:
-            each = np.maximum(folds.load, folds.stream) + folds.drain
-        else:
-            each = folds.load + folds.stream + array.mac_latency * array.rows + array.cols
-        result: Floats = folds.count * each
+        """All folds, their data on chip, with SRAM ports."""
+        array, context = self.context.array, self.context
+        ports = Ports(*(Ratio(port.part / port.whole) for port in array.ports(Ratio(), array.stored_weights)))
+        ports = ports._replace(ifmap=Ratio(ports.ifmap.part * context.ifmap_reuse(self.task, self.dataflow)))
+        result: Floats = average_cycles(self.dataflow, self.folds, ports, array.shape, overlap=context.overlap)
         return result
 
     def _transfer(self, bursts: Floats, parts: Ints) -> Floats:
@@ -215,13 +162,6 @@ class Estimate:
         hidden = np.minimum(bus, context.window_bursts * (context.burst_bytes / context.bytes_per_cycle))
         result: Floats = np.maximum(issue, bus) + np.maximum(0.0, context.setup_cycles * parts - hidden)
         return result
-
-
-def _tiles(size: Ints, total: int, turns: Ints, width: int) -> Ints:
-    """Array tiles over all turns of a loop, the last turn being what is left."""
-    last = total - (turns - 1) * size
-    result: Ints = (turns - 1) * ceil_div(size, width) + ceil_div(last, width)
-    return result
 
 
 def _region(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from accelsim.config.scheduling import Objective
-from accelsim.dataflows.contract import DataflowName
+from accelsim.dataflows import DataflowName
 from accelsim.errors import LoweringError
 from accelsim.lowering.ir import SCORE_TOLERANCE, Alternative, Alternatives, LayerTask, Tiling, TilingContext
 from accelsim.lowering.tiling.cost import Estimate, Floats, requested_bytes

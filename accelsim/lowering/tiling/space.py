@@ -14,7 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.dataflows.contract import DataflowName
+from accelsim.dataflows import DATAFLOWS, DataflowName
+from accelsim.dataflows.average import largest_fold
+from accelsim.dataflows.contract import Dimension
 from accelsim.lowering.ir import LayerTask, Order, Tiling, TilingContext
 from accelsim.lowering.tiling.footprint import ifmap_bytes, most_inputs, places, result_bytes, weight_bytes
 from accelsim.operators.shapes import Axis
@@ -186,7 +188,7 @@ def fitting(task: LayerTask, context: TilingContext, dataflow: DataflowName, *, 
     blocks = (blocks_of if all_sizes else _usual)(*block_keys(task))
     columns = 1 if all_sizes else context.array.shape.cols
     space = _Space(task, context, dataflow, blocks, *_channel_tiles(task.groups, task.group_outputs, columns))
-    orders = [order for order in range(len(ORDERS)) if order in (0, 2) or dataflow != "os"]
+    orders = [order for order in range(len(ORDERS)) if order in (0, 2) or not space.dataflow.sums_stay]
     found = [space.whole((0, 2, 4)), space.split(orders, all_sizes=all_sizes)]
     block, channel, ins, order = (np.concatenate(each) for each in zip(*found, strict=True))
     return _candidates(space, (block, channel, ins, order))
@@ -263,7 +265,7 @@ class _Space:
     def __init__(
         self, task: LayerTask, context: TilingContext, dataflow: DataflowName, blocks: Blocks, groups: Ints, outs: Ints
     ) -> None:
-        self.task, self.context, self.dataflow = task, context, dataflow
+        self.task, self.context, self.dataflow = task, context, DATAFLOWS[dataflow]
         self.blocks, self.groups, self.outs = blocks, groups, outs
         self.group_tiles = ceil_div(task.groups, self.groups)
         self.out_tiles = ceil_div(task.group_outputs, self.outs)
@@ -283,7 +285,7 @@ class _Space:
         weights = places(task.times * self.group_tiles * self.out_tiles) * weight_bytes(
             task, context, self.groups, self.outs, ins
         )
-        fits = (weights <= context.weight_bytes) & (self.pixels <= self._fold_pixels())
+        fits = (weights <= context.weight_bytes) & self._fold_sums_fit()
         room = context.activation_bytes - map_bytes
         number, block, channel = np.nonzero([fits & (self.results[_gathers(order)] <= room) for order in orders])
         return block, channel, np.full_like(block, ins), np.array(orders, np.int64)[number]
@@ -317,25 +319,22 @@ class _Space:
             sizes += [size, np.where(full <= most, full, size)]
         return tuple(sizes)
 
-    def _fold_pixels(self) -> Ints:
-        """How many pixels a piece may have for the sums of a fold to fit half of the accumulator."""
-        array = self.context.array.shape
-        most = self.context.psums_half
-        if self.dataflow == "os":
-            return np.full_like(self.outs, 1 << 60)
-        depth = self.task.taps * self.task.group_inputs
-        packed = np.maximum(1, np.minimum(array.rows // depth, self.groups))
-        if self.dataflow == "is":
-            return np.where(self.outs * array.cols <= most, 1 << 60, most // (self.outs * packed))
-        packed = np.maximum(1, np.minimum(packed, array.cols // self.outs))
-        result: Ints = most // np.minimum(array.cols, packed * self.outs)
-        return result
+    def _fold_sums_fit(self) -> NDArray[np.bool_]:
+        """Whether the sums of a fold with all input channels fit half of the accumulator."""
+        product, array = self._product(self.task.group_inputs), self.context.array.shape
+        fold = largest_fold(self.dataflow, product, self.groups, array)
+        return np.asarray(self.dataflow.sums(fold) <= self.context.psums_half)
+
+    def _product(self, ins: int) -> dict[Dimension, Ints | int]:
+        """Extents of the product of a group in a tile with so many of its input channels."""
+        return {"m": self.pixels, "k": self.task.taps * ins, "n": self.outs}
 
     def _sums_fit(self, order: int) -> NDArray[np.bool_]:
         """Whether the sums that wait while the loop over input channels goes on fit."""
         array, task = self.context.array.shape, self.task
-        if self.dataflow == "os":
-            return (self.pixels <= array.rows) & (self.outs <= array.cols)
+        if self.dataflow.sums_stay:
+            rows, cols = (self._product(1)[each] for each in (self.dataflow.rows, self.dataflow.cols))
+            return np.asarray((rows <= array.rows) & (cols <= array.cols))
         pixels: Ints | int = self.pixels
         outs: Ints | int = self.outs
         if ORDERS[order][3] == "outputs":

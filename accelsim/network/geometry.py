@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from accelsim.dataflows.contract import DataflowName, Gemm
-from accelsim.dataflows.work import Ratio
+from accelsim.dataflows import DATAFLOWS, DataflowName
+from accelsim.dataflows.contract import Gemm
+from accelsim.dataflows.timing import Ratio
 from accelsim.network.graph import Node
 from accelsim.operators.shapes import Axis, Window
 from accelsim.program.commands import Work
@@ -61,7 +62,7 @@ def _reads(axis: Axis, start: int, stop: int, extent: int) -> int:
 
 def line_buffer_ratio(node: Node, work: Work, has_one: bool, dataflow: DataflowName) -> Ratio:
     """The ratio of the ifmap elements under the kernel that pass the port; a stationary one is read once anyway."""
-    if not has_one or dataflow == "is":
+    if not has_one or DATAFLOWS[dataflow].stationary == "ifmap":
         return Ratio()
     positions = kernel_positions(node, work)
     return Ratio(input_pixels(node, work), positions) if positions else Ratio()

@@ -5,26 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 from accelsim.config.machine import Machine
-from accelsim.dataflows.contract import (
-    DATAFLOWS,
-    ArrayShape,
-    Dataflow,
-    DataflowName,
-    FoldSequence,
-    Gemm,
-    array_cycles,
-    fold_sequence,
-)
+from accelsim.dataflows import DATAFLOWS, DataflowName
+from accelsim.dataflows.contract import ArrayShape, Dataflow, Gemm
+from accelsim.dataflows.folding import FoldSequence, array_cycles, fold_sequence
 from accelsim.dataflows.work import ArrayContext, without_zeros
+from accelsim.network.array import layer_product
 from accelsim.network.graph import Node
 from accelsim.network.ops import on_vector_unit
 
 
 def alone_on_array(node: Node, batch: int, machine: Machine) -> int:
-    """Clocks of a layer; with `dataflow: auto` of the quickest of all. 0 where it is none of the array's.
-
-    Images share weights; in a product of two maps each image is a product of its own.
-    """
+    """Clocks of a layer; with `dataflow: auto` of the quickest of all. 0 where it is none of the array's."""
     if on_vector_unit(node, machine):
         return 0
     return quickest(*layer_product(node, batch, machine), machine)[1]
@@ -36,16 +27,6 @@ def folds_alone(node: Node, batch: int, machine: Machine) -> tuple[Dataflow, Arr
     name = quickest(product, array, machine)[0]
     shorter = without_zeros(product, replace(array, dataflow=name))
     return DATAFLOWS[name], array.shape, fold_sequence(DATAFLOWS[name], shorter, array.shape)
-
-
-def layer_product(node: Node, batch: int, machine: Machine) -> tuple[Gemm, ArrayContext]:
-    """The product of a layer, and the array as the layer finds it."""
-    bits = machine.array.activation_bits
-    apart = batch if node.op.multiplies_maps else 1
-    pixels = batch // apart * node.output.height * node.output.width
-    depth = node.window.elements * (node.sizes[0].channels // node.groups)
-    product = Gemm(apart * node.groups, pixels, depth, node.output.channels // node.groups)
-    return product, ArrayContext.of(machine).for_layer(node, machine, bits, bits)
 
 
 def quickest(product: Gemm, array: ArrayContext, machine: Machine) -> tuple[DataflowName, int]:

@@ -1,0 +1,109 @@
+"""The clocks of folds: as an array of registers takes them or as SCALE-Sim counts them, and as SRAM ports let them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from accelsim.dataflows.contract import ArrayShape, Dataflow, FoldShape, Phase, Phases, Size, TimingName
+from accelsim.program.folds import Fold
+from accelsim.units import ceil_div
+
+
+class Ratio(NamedTuple):
+    """`part` for each `whole`."""
+
+    part: Size = 1
+    whole: Size = 1
+
+    def of(self, other: Ratio) -> Ratio:
+        """A share of a share."""
+        return Ratio(self.part * other.part, self.whole * other.whole)
+
+
+class Ports(NamedTuple):
+    """Bits that pass an SRAM port for an element of a fold, over the bits that it passes a clock."""
+
+    ifmap: Ratio
+    weight: Ratio
+    ofmap: Ratio
+    psum_read: Ratio
+    psum_write: Ratio
+
+
+class Arithmetic(NamedTuple):
+    """The larger of two clocks, and a number of bits over those that pass in a clock."""
+
+    larger: Callable[[Size, Size], Size]
+    quotient: Callable[[Size, Size], Size]
+
+
+EXACT = Arithmetic(max, ceil_div)
+"""Of whole clocks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How the clocks of folds are counted.
+
+    packs_groups: small groups share a fold; columns_alike: pruned weights are zero in the same rows of all columns;
+    uncounted: clocks of each product that `array_cycles` leaves out.
+    """
+
+    phases: Callable[[Dataflow, FoldShape, ArrayShape], Phases]
+    packs_groups: bool = True
+    columns_alike: bool = False
+    uncounted: int = 0
+
+
+def _systolic(dataflow: Dataflow, shape: FoldShape, array: ArrayShape) -> Phases:
+    """An array of registers: only used rows are loaded, only used columns waited for, all rows drained."""
+    return dataflow.phases(shape, array)
+
+
+def _scalesim_v3(dataflow: Dataflow, shape: FoldShape, array: ArrayShape) -> Phases:
+    """SCALE-Sim 3.0.0: each fold as one of the whole array, and no drain of output-stationary results but its port."""
+    phases = dataflow.phases(shape, array)
+    if dataflow.sums_stay and not shape.last_k:
+        return phases
+    load = phases.load._replace(clocks=0 if dataflow.sums_stay else array.rows)
+    return phases._replace(load=load, vacant=0, tail=array.rows + array.cols - 2 - phases.drain.clocks)
+
+
+TIMINGS: dict[TimingName, Timing] = {
+    "systolic": Timing(_systolic),
+    "scalesim-v3": Timing(_scalesim_v3, packs_groups=False, columns_alike=True, uncounted=1),
+}
+"""SCALE-Sim reports the number of its last cycle, the first being 0, and takes groups for layers of their own."""
+
+
+def fold_of(
+    dataflow: Dataflow,
+    shape: FoldShape,
+    array: ArrayShape,
+    ports: Ports | None = None,
+    arithmetic: Arithmetic = EXACT,
+) -> Fold:
+    """Timing of a fold: each phase as long as the slowest port needs (docs/machine.md section 5), tails as they are.
+
+    Without ports, of one whose operands come and whose results leave as fast as the array lets them.
+    """
+    phases = TIMINGS[array.timing].phases(dataflow, shape, array)
+    load, stream, drain = (_clocks(phase, ports, arithmetic) for phase in phases[:3])
+    return Fold(
+        load=load,
+        stream=stream,
+        drain=phases.vacant + drain,
+        tail=phases.tail + phases.vacant + drain,
+        skew=arithmetic.larger(shape.rows, shape.cols) - 1,
+    )
+
+
+def _clocks(phase: Phase, ports: Ports | None, arithmetic: Arithmetic) -> Size:
+    """Clocks of a phase: of the array, or of the port that is slowest."""
+    clocks = phase.clocks
+    if ports is not None:
+        for count, port in zip(phase[1:], ports, strict=True):
+            clocks = arithmetic.larger(clocks, arithmetic.quotient(count * port.part, port.whole))
+    return clocks

@@ -1,0 +1,67 @@
+"""A layer as the array finds it: its matrix product, the widths of its data and the ports it passes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from accelsim.config.machine import Machine
+from accelsim.dataflows import DEFAULT
+from accelsim.dataflows.contract import ArrayShape, Gemm
+from accelsim.dataflows.timing import Ratio
+from accelsim.dataflows.work import ArrayContext
+from accelsim.network.graph import Node
+
+
+def array_context(machine: Machine) -> ArrayContext:
+    """The array of a machine, for layers whose data has the machine's widths; of `auto` with the default dataflow."""
+    array, sram = machine.array, machine.sram
+    return ArrayContext(
+        dataflow=DEFAULT if array.dataflow == "auto" else array.dataflow,
+        shape=ArrayShape(array.rows, array.cols, array.mac_latency, array.timing),
+        ifmap_bits=array.activation_bits,
+        ofmap_bits=array.activation_bits,
+        weight_bits=array.weight_bits,
+        psum_bits=array.psum_bits,
+        activation_port_bits=8 * sram.activation.port_bytes_per_cycle,
+        weight_port_bits=8 * sram.weight.port_bytes_per_cycle,
+        accumulator_port_bits=_accumulator_port_bits(machine, array.psum_bits),
+        stored_weights=Ratio(array.weight_bits, 1),
+    )
+
+
+def layer_context(array: ArrayContext, node: Node, machine: Machine, ifmap_bits: int, ofmap_bits: int) -> ArrayContext:
+    """The same for a layer that has widths of its own, or pruned weights."""
+    psum_bits = node.bits.psum or array.psum_bits
+    weight_bits = node.bits.weight or array.weight_bits
+    stored = Ratio(weight_bits, 1)
+    if node.pruning is not None:
+        stored = Ratio(node.stored_weight_bits(array.weight_bits), node.weights)
+    skips = node.pruning is not None and node.pruning.zeros == "skip"
+    return replace(
+        array,
+        ifmap_bits=ifmap_bits,
+        ofmap_bits=ofmap_bits,
+        weight_bits=weight_bits,
+        psum_bits=psum_bits,
+        accumulator_port_bits=_accumulator_port_bits(machine, psum_bits),
+        stored_weights=stored,
+        skipped=Ratio(node.nonzeros, node.weights) if skips else None,
+    )
+
+
+def layer_product(node: Node, batch: int, machine: Machine) -> tuple[Gemm, ArrayContext]:
+    """The product of a layer, and the array as the layer finds it.
+
+    Images share weights; in a product of two maps each image is a product of its own.
+    """
+    bits = machine.array.activation_bits
+    apart = batch if node.op.multiplies_maps else 1
+    pixels = batch // apart * node.output.height * node.output.width
+    depth = node.window.elements * (node.sizes[0].channels // node.groups)
+    product = Gemm(apart * node.groups, pixels, depth, node.output.channels // node.groups)
+    return product, layer_context(array_context(machine), node, machine, bits, bits)
+
+
+def _accumulator_port_bits(machine: Machine, psum_bits: int) -> int:
+    port = machine.sram.accumulator.port_bytes_per_cycle
+    return machine.array.cols * psum_bits if port is None else 8 * port
