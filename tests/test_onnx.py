@@ -788,3 +788,23 @@ def test_any_nodes_are_read_or_refused(
     )
     with suppress(UserError):
         network(path)
+
+
+@pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
+@pytest.mark.parametrize(("op", "gates"), [("LSTM", 4), ("GRU", 3), ("RNN", 1)])
+def test_a_recurrent_layer_is_its_steps(op: str, gates: int, direction: str, tmp_path: Path) -> None:
+    """The inputs' product for all steps, and the state's for each, whose weights are counted once."""
+    ways, steps, features, hidden = 1 + (direction == "bidirectional"), 5, 16, 12
+    nodes = [
+        helper.make_node(op, ["x", "w", "r"], ["all", "last"], hidden_size=hidden, direction=direction, name="rnn"),
+        node("Relu", "all", "y"),
+        node("Relu", "last", "z"),
+    ]
+    weights = {"w": (ways, gates * hidden, features), "r": (ways, gates * hidden, hidden)}
+    path = saved(tmp_path, nodes, size=(steps, 1, features), weights=weights, outputs=("y", "z"), opset=17)
+    found = network(path)
+    assert found.macs == ways * steps * gates * hidden * (features + hidden)
+    assert found.weights == ways * gates * hidden * (features + hidden)
+    sizes = {each.name: each.output.elements for each in found.nodes}
+    assert (sizes["Relu_y"], sizes["Relu_z"]) == (steps * ways * hidden, ways * hidden)
+    assert main(["check", str(path), "edge"]) == 0

@@ -119,6 +119,7 @@ class DenseRow(Row):
     channels: Size = Field(description="output channels")
     groups: Size = 1
     activation: Activation = "none"
+    weights: Name | None = Field(None, description="earlier row whose weights these are: loaded again, counted once")
 
 
 class PoolRow(Windowed):

@@ -72,6 +72,7 @@ class Builder:
         self.shapes: dict[str, Shape] = dict(self.inputs)
         self.unknown: set[str] = set()
         self.nodes: list[Node] = []
+        self.weights: dict[str, int] = {}
         self.last = INPUT
         self.stage: str | None = None
 
@@ -163,7 +164,9 @@ class Builder:
                 raise
         return self.last
 
-    def add(self, op: str, name: str, *inputs: str, activation: str = "none", **parameters: Any) -> str:
+    def add(
+        self, op: str, name: str, *inputs: str, activation: str = "none", weights: str | None = None, **parameters: Any
+    ) -> str:
         """Add a node and return the name of its map. parameters: of a row of this operator. Raises ShapeError."""
         operator = OPERATORS[op]
         form = operator.rule([self.shapes[source] for source in inputs], {"activation": activation, **parameters})
@@ -176,7 +179,11 @@ class Builder:
         found = {each.name: getattr(form, each.name) for each in fields(Form)}
         found["label"] = form.label or operator.name
         stage = self.stage or name.split("_")[0]
-        self.nodes.append(Node(name, operator, stage, inputs, activation, **found))
+        node = Node(name, operator, stage, inputs, activation, again=weights or "", **found)
+        self.nodes.append(node)
+        if node.again and self.weights.get(node.again) != node.weights:
+            raise ShapeError("weights", f"an earlier layer with {node.weights} weights", repr(weights), form.output)
+        self.weights[name] = node.weights
         self.shapes[name] = form.output
         self.last = name
         return name

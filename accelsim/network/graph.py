@@ -68,7 +68,8 @@ class Pruning:
 class Node(Form):
     """One operation.
 
-    inputs: names of the nodes it reads (`input` is the network's).
+    inputs: names of the nodes it reads (`input` is the network's); weights_of: of an earlier inference, the layer whose
+    weights these are; again: the layer of this one whose weights these are, stored and loaded again.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Node(Form):
     weight_kind: WeightKind = WeightKind.INTEGER
     pruning: Pruning | None = None
     weights_of: str = ""
+    again: str = ""
 
     @property
     def weights_name(self) -> str:
@@ -92,6 +94,11 @@ class Node(Form):
         if not self.op.weighted:
             return 0
         return self.window.elements * (self.sizes[0].channels // self.groups) * self.output.channels
+
+    @property
+    def own_weights(self) -> int:
+        """Number of weights that no other layer has."""
+        return 0 if self.again else self.weights
 
     @property
     def nonzeros(self) -> int:
@@ -161,13 +168,14 @@ class Network:
 
     @property
     def weights(self) -> int:
-        return sum(node.weights for node in self.nodes)
+        return sum(node.own_weights for node in self.nodes)
 
     @property
     def nonzeros(self) -> int:
         """Weights that were not pruned."""
-        return sum(node.nonzeros for node in self.nodes)
+        return sum(node.nonzeros for node in self.nodes if not node.again)
 
     def stored_weight_bytes(self, default_bits: int = 8) -> int:
         """Bytes of all weights as stored, each layer's packed: what an update over the air would ship."""
-        return sum(ceil_div(node.stored_weight_bits(default_bits), 8) for node in self.nodes)
+        own = (node for node in self.nodes if not node.again)
+        return sum(ceil_div(node.stored_weight_bits(default_bits), 8) for node in own)

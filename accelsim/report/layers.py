@@ -39,7 +39,7 @@ def _row(node: Node) -> dict[str, Value]:
         "pad": vertical.pad,
         "groups": node.groups,
         "macs": node.macs,
-        "params": node.weights,
+        "params": node.own_weights,
     }
 
 

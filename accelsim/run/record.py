@@ -27,7 +27,7 @@ def layer_record(
         op=node.label,
         kind=node.kind,
         stage=node.stage,
-        weights=node.weights,
+        weights=node.own_weights,
         nonzero_weights=node.nonzeros,
         counts=counts,
         energy=price(counts, measures["total_cycles"], machine),

@@ -32,8 +32,9 @@ class Importing:
     batch: the factor that stands for the images, where there are several. values: tensors by name; rows: of the
     network, by name; readers: how many nodes, and outputs of the graph, read a value; bits: of weights and maps, by
     row; unmodelled: nodes that were left out; moved: maps that were brought into another order, by their row and that
-    order; latest: the tensor that a row gives, last of all that are views of it; extents: of the map of a row; numbers:
-    of rows of one name; concats: rows by what they put side by side; wanted, stage: of the row that is being made.
+    order; latest: the tensor that a row gives, last of all that are views of it; extents: of the map of a row; read:
+    rows that others read; numbers: of rows of one name; concats: rows by what they put side by side; wanted, stage: of
+    the row that is being made.
     """
 
     batch: Atom | None
@@ -46,6 +47,7 @@ class Importing:
     moved: dict[tuple[str, Axes], str] = field(default_factory=dict)
     latest: dict[str, str] = field(default_factory=dict)
     extents: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    read: set[str] = field(default_factory=set)
     numbers: dict[str, int] = field(default_factory=dict)
     concats: dict[tuple[str, ...], str] = field(default_factory=dict)
     wanted: str = "layer"
@@ -79,6 +81,7 @@ class Importing:
             row["stage"] = self.stage
         self.rows[name] = {**row, **keys}
         self.extents[name] = extents
+        self.read.update(sources)
         return name
 
     def grown(self, sources: list[str]) -> list[str]:
@@ -211,7 +214,13 @@ class Importing:
     def absorbs(self, source: FeatureMap, what: str, reads: str) -> dict[str, Any] | None:
         """The row of a map where that can take something in, the map being read under this name alone."""
         row = self.rows.get(source.row)
-        if row is None or "activation" in row or source.pads or what not in _absorbed(row["op"]):
+        if (
+            row is None
+            or "activation" in row
+            or source.pads
+            or source.row in self.read
+            or what not in _absorbed(row["op"])
+        ):
             return None
         return row if self.readers.get(reads, 0) == 1 else None
 

@@ -12,13 +12,14 @@ from accelsim.importers.onnx.operators import (
     parts,
     products,
     quantised,
+    recurrent,
     reductions,
     views,
     windows,
 )
 from accelsim.importers.onnx.operators.node import OPERATORS, Call
 
-MODULES = (borders, elementwise, joins, parts, products, quantised, reductions, views, windows)
+MODULES = (borders, elementwise, joins, parts, products, quantised, recurrent, reductions, views, windows)
 """Where operators are registered."""
 
 __all__ = ["MODULES", "OPERATORS", "Call"]
