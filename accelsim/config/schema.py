@@ -52,6 +52,22 @@ def validate(model: type[Model], document: Document) -> Model:
     return result
 
 
+def derived(model: type[Model], data: dict[str, Any], document: Document, keys: Sequence[str]) -> Model:
+    """A model of rows that were worked out from the document.
+
+    Raises UserError where they can't be, at the first of the keys that the document has.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        detail = error.errors(include_url=False)[0]
+        path = _path(detail, data)
+        row = data["layers"][path[1]]["name"] if path[0] == "layers" else path[0]
+        expected, got = _words(detail, model)
+        key = next((key for key in keys if key in document.data), "family")
+        raise UserError([document.mistake((key,), f"a network whose {row} has {path[-1]} of {expected}", got)]) from None
+
+
 def _path(detail: Any, data: Any) -> KeyPath:
     """Where in the document pydantic found something: its location without union tags, a missing key at the end."""
     path: list[str | int] = []

@@ -9,6 +9,7 @@ from pydantic import Field
 from accelsim.config.schema import Bits, Name, Section
 
 Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+Density = Annotated[float, Field(ge=1e-6, le=1, allow_inf_nan=False)]
 PsumBits = Annotated[int, Field(ge=8, le=64)]
 
 
@@ -29,8 +30,8 @@ class Quantize(DataBits):
 class Prune(Section):
     """Weights that are zero, and what comes of it."""
 
-    density: Share = Field(1.0, description="share of the weights that is left, in layers not named below")
-    layers: dict[Name, Share] = Field(default_factory=dict, description="share that is left, by layer")
+    density: Density = Field(1.0, description="share of the weights that is left, in layers not named below")
+    layers: dict[Name, Density] = Field(default_factory=dict, description="share that is left, by layer")
     format: Literal["relative_index", "bitmap"] = Field(
         "relative_index", description="what is stored beside the values that are left"
     )

@@ -69,7 +69,7 @@ PATTERNS: dict[str, Callable[..., Parameters]] = {
         "stride_in": "1x1" if version == "1" else "3x3",
         "source": _RESNET if version == "1" else f"{_RESNET}; stride in the 3x3 as in torchvision",
     },
-    r"resnext(50)_(\d+)x(\d+)d": lambda depth, cardinality, width: {
+    r"resnext(50)_(\d{1,9})x(\d{1,9})d": lambda depth, cardinality, width: {
         "family": "resnet",
         "depth": int(depth),
         "stride_in": "3x3",
@@ -83,7 +83,7 @@ PATTERNS: dict[str, Callable[..., Parameters]] = {
         "source": "Huang et al., CVPR 2017 (arXiv 1608.06993), Table 1; growth 48 for 161",
     },
     r"googlenet": lambda: {"family": "googlenet", "source": "Szegedy et al., CVPR 2015 (arXiv 1409.4842), Table 1"},
-    r"(conv_mobilenet|mobilenet_v1(?:_shallow)?)_(\d\.\d+)_(\d+)": lambda kind, width, resolution: {
+    r"(conv_mobilenet|mobilenet_v1(?:_shallow)?)_(\d\.\d{1,9})_(\d{1,9})": lambda kind, width, resolution: {
         "family": "mobilenet_v1",
         "width": float(width),
         "resolution": int(resolution),
@@ -102,7 +102,7 @@ PATTERNS: dict[str, Callable[..., Parameters]] = {
         "prune": {"layers": dict(SQUEEZENET_DENSITIES), "format": "relative_index", "index_bits": 4},
         "source": f"{_SQUEEZENET}, its last columns; 30 % left in fire8's 3x3, as its count says, not the printed 33 %",
     },
-    r"shufflenet_(\d\.\d+)x_g([12348])(_noshuffle)?(_se)?": lambda width, groups, plain, se: {
+    r"shufflenet_(\d\.\d{1,9})x_g([12348])(_noshuffle)?(_se)?": lambda width, groups, plain, se: {
         "family": "shufflenet_v1",
         "width": float(width),
         "groups": int(groups),

@@ -27,7 +27,7 @@ def build(network_file: rows.NetworkFile, document: Document) -> Network:
 
     Raises UserError: unknown inputs, shapes or transforms that do not fit, or totals other than `expect` says.
     """
-    workload = expand(network_file)
+    workload = expand(network_file, document)
     size = workload.input
     side = workload.resolution
     builder = Builder(Shape(side or size.height, side or size.width, size.channels))

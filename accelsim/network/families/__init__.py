@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from accelsim.config.schema import derived
+from accelsim.config.strict_yaml import Document
 from accelsim.config.workload import NetworkFile, Workload
 from accelsim.network.families.alexnet import alexnet_rows
 from accelsim.network.families.comparators import comparator_rows
@@ -34,13 +36,21 @@ ROWS: dict[str, Callable[[Any], list[RowData]]] = {
 }
 
 
-def expand(network: NetworkFile) -> Workload:
-    """A network as rows: as they are, or those of its family. The ways to shrink it are not applied."""
+SIZES = ("width", "cardinality", "group_width", "channels", "stem", "compression", "s1x1", "e1x1", "e3x3")
+"""Parameters that say how large layers are."""
+
+
+def expand(network: NetworkFile, document: Document) -> Workload:
+    """A network as rows: as they are, or those of its family. The ways to shrink it are not applied.
+
+    Raises UserError, at the document's own keys, where parameters give rows that no network has.
+    """
     if isinstance(network, Workload):
         return network
     parameters: Any = network
     size = parameters.resolution
-    return Workload.model_validate(
+    return derived(
+        Workload,
         {
             "name": network.name,
             "source": network.source,
@@ -48,5 +58,7 @@ def expand(network: NetworkFile) -> Workload:
             "expect": network.expect,
             "input": {"height": size, "width": size, "channels": 3},
             "layers": ROWS[parameters.family](parameters),
-        }
+        },
+        document,
+        SIZES,
     )
