@@ -12,6 +12,8 @@ from pathlib import Path
 from time import sleep
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from accelsim import UserError, define_network
 from accelsim.cli import main
@@ -19,6 +21,8 @@ from accelsim.config import places
 from accelsim.config.load import matching
 from accelsim.config.strict_json import parse_json
 from accelsim.errors import MAX_MISTAKES, Mistake, shorten
+from accelsim.lowering.tiling.space import windows
+from accelsim.operators.shapes import Axis
 from accelsim.report.export import csv_text
 from accelsim.report.writing import locked
 
@@ -245,3 +249,18 @@ def test_an_interrupt_says_nothing_but_that(folder: Path) -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate()
     assert (process.returncode, out, err) == (130, b"", b"interrupted\n")
+
+
+@given(*[st.integers(1, 6)] * 3, st.integers(0, 5), st.integers(0, 3), st.integers(1, 4), st.integers(1, 12))
+def test_what_a_window_touches_is_counted_without_listing_it(
+    kernel: int, stride: int, dilation: int, pad: int, start: int, outputs: int, extent: int
+) -> None:
+    axis, stop = Axis(kernel, stride, dilation, pad), start + outputs
+    reads = {place * stride - pad + tap * dilation for place in range(start, stop) for tap in range(kernel)}
+    assert axis.touched(start, stop, extent) == len(reads & set(range(extent)))
+    taken = [axis.taken(place, min(place + 2, stop), extent) for place in range(0, stop, 2)]
+    assert windows(axis, stop, 2, extent) == [high - low for low, high in taken]
+
+
+def test_windows_as_large_as_maps_are() -> None:
+    assert Axis(1 << 16).touched(0, (1 << 16) + 1, 1 << 17) == 1 << 17

@@ -65,7 +65,9 @@ def derived(model: type[Model], data: dict[str, Any], document: Document, keys: 
         row = data["layers"][path[1]]["name"] if path[0] == "layers" else path[0]
         expected, got = _words(detail, model)
         key = next((key for key in keys if key in document.data), "family")
-        raise UserError([document.mistake((key,), f"a network whose {row} has {path[-1]} of {expected}", got)]) from None
+        raise UserError(
+            [document.mistake((key,), f"a network whose {row} has {path[-1]} of {expected}", got)]
+        ) from None
 
 
 def _path(detail: Any, data: Any) -> KeyPath:

@@ -51,9 +51,16 @@ class Axis:
 
     def touched(self, start: int, stop: int, extent: int) -> int:
         """How many elements of a map of `extent` outputs [start, stop) read, each counted once."""
-        first = range(start * self.stride - self.pad, stop * self.stride - self.pad, self.stride)
-        wanted = {low + tap * self.dilation for low in first for tap in range(self.kernel)}
-        return sum(0 <= position < extent for position in wanted)
+        total = 0
+        ends: dict[int, int] = {}
+        for tap in range(self.kernel):
+            shift, lane = divmod(tap * self.dilation - self.pad, self.stride)
+            low = max(start + shift, 0, ends.get(lane, 0))
+            high = min(stop + shift, (extent - 1 - lane) // self.stride + 1)
+            if high > low:
+                total += high - low
+                ends[lane] = high
+        return total
 
     def reads(self, start: int, stop: int, extent: int) -> int:
         """How many of the kernel positions of outputs [start, stop) fall inside a map of `extent`, not on padding."""

@@ -47,8 +47,12 @@ def sizes_of(extent: int) -> tuple[int, ...]:
 
 def windows(axis: Axis, outputs: int, size: int, extent: int) -> list[int]:
     """Input rows (or columns) that the tiles of an axis read, halos included."""
-    taken = (axis.taken(start, min(start + size, outputs), extent) for start in range(0, outputs, size))
-    return [high - low for low, high in taken]
+    starts = np.arange(0, outputs, size)
+    stops = np.minimum(starts + size, outputs)
+    low = np.clip(starts * axis.stride - axis.pad, 0, extent - 1)
+    high = (stops - 1) * axis.stride - axis.pad + (axis.kernel - 1) * axis.dilation + 1
+    taken: list[int] = (np.maximum(np.minimum(high, extent), low + 1) - low).tolist()
+    return taken
 
 
 AxisKey = tuple[Axis, int, int]
