@@ -636,9 +636,9 @@ def test_it_is_left_out_where_that_is_allowed_and_said_everywhere(
 
 
 def test_what_is_left_out_has_the_shape_that_onnx_infers(tmp_path: Path) -> None:
-    nodes = [node("Tile", "x times", "a"), node("Conv", "a w")]
-    path = saved(tmp_path, nodes, weights={"w": (4, 8, 1, 1)}, constants={"times": np.array([1, 1, 2, 1])})
-    assert network(path, allow_unmodelled=True).macs == 32 * 16 * 8 * 4
+    nodes = [helper.make_node("TopK", ["x", "k"], ["a", "places"], axis=2, name="largest"), node("Conv", "a w")]
+    path = saved(tmp_path, nodes, weights={"w": (4, 8, 1, 1)}, constants={"k": np.array([5])})
+    assert network(path, allow_unmodelled=True).macs == 5 * 16 * 8 * 4
 
 
 def test_the_page_lists_the_operators() -> None:
@@ -808,3 +808,64 @@ def test_a_recurrent_layer_is_its_steps(op: str, gates: int, direction: str, tmp
     sizes = {each.name: each.output.elements for each in found.nodes}
     assert (sizes["Relu_y"], sizes["Relu_z"]) == (steps * ways * hidden, ways * hidden)
     assert main(["check", str(path), "edge"]) == 0
+
+
+def test_attention_as_one_node_is_its_products(tmp_path: Path) -> None:
+    """By onnxruntime's optimiser, which multiplies by the weights as well."""
+    attention = helper.make_node("Attention", ["x", "w", "b"], ["a"], name="a", domain="com.microsoft", num_heads=4)
+    few_bits = helper.make_node(
+        "MatMulNBits", ["a", "q", "s"], ["y"], name="m", domain="com.microsoft", K=32, N=8, bits=4, block_size=32
+    )
+    path = saved(
+        tmp_path,
+        [attention, few_bits],
+        size=(1, 10, 32),
+        weights={"w": (32, 96), "b": (96,), "q": (8, 1, 16), "s": (8,)},
+    )
+    found = network(path)
+    assert found.macs == 10 * 32 * 96 + 2 * 4 * 10 * 10 * 8 + 10 * 32 * 8
+    assert found.nodes[-1].bits.weight == 4
+    assert main(["check", str(path), "edge"]) == 0
+
+
+def test_embeddings_are_read_from_dram(tmp_path: Path) -> None:
+    """Rows of a table by numbers that come in, with those of another table for the places added."""
+    path = saved(
+        tmp_path,
+        [
+            node("Gather", "table x", "e", axis=0),
+            node("Add", "e places", "a"),
+            node("LayerNormalization", "a g g", "n", axis=-1),
+            node("MatMul", "n w"),
+        ],
+        size=(1, 12),
+        weights={"table": (5000, 32), "places": (1, 12, 32), "g": (32,), "w": (32, 8)},
+        opset=17,
+    )
+    found = network(path)
+    assert [each.label for each in found.nodes] == ["add", "layernorm", "matmul"]
+    assert sum(size.elements for size in found.inputs.values()) == 12 + 2 * 12 * 32
+    assert main(["check", str(path), "edge"]) == 0
+
+
+def test_a_local_response_normalisation_in_several_nodes_is_one(tmp_path: Path) -> None:
+    """Square, pad, mean over depth, power, quotient: as PyTorch's exporter writes it."""
+    path = saved(
+        tmp_path,
+        [
+            node("Conv", "x w", "c"),
+            node("Mul", "c c", "square"),
+            node("Unsqueeze", "square one", "deep"),
+            node("Pad", "deep amounts", "padded"),
+            node("AveragePool", "padded", "mean", kernel_shape=[5, 1, 1], strides=[1, 1, 1]),
+            node("Squeeze", "mean one", "flat"),
+            node("Mul", "flat small", "scaled"),
+            node("Add", "scaled small", "shifted"),
+            node("Pow", "shifted small", "power"),
+            node("Div", "c power", "y"),
+        ],
+        weights={"w": (8, 8, 1, 1)},
+        constants={"one": np.array([1]), "amounts": np.array([0, 0, 2, 0, 0, 0, 0, 2, 0, 0]), "small": np.float32(0.5)},
+    )
+    assert [label for label, *_ in rows(path)] == ["conv", "lrn"]
+    assert network(path).nodes[-1].channel_window == 5

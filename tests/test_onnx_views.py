@@ -194,6 +194,13 @@ def _expand(draw: Any, drawn: Drawn, source: str) -> None:
         drawn.add("Expand", [source, drawn.constant(shape)], [shape])
 
 
+def _tile(draw: Any, drawn: Drawn, source: str) -> None:
+    shape = drawn.shapes[source]
+    times = [draw(st.sampled_from([1, 1, 2])) for _ in shape]
+    if prod(shape) * prod(times) < 500:
+        drawn.add("Tile", [source, drawn.constant(times)], [[a * b for a, b in zip(shape, times, strict=True)]])
+
+
 def _matmul(draw: Any, drawn: Drawn, source: str) -> None:
     left = drawn.shapes[source]
 
@@ -221,6 +228,7 @@ def _pad(draw: Any, drawn: Drawn, source: str) -> None:
 STEPS: dict[str, Any] = {
     "reshape": _reshape, "transpose": _transpose, "slice": _slice, "split": _split, "gather": _gather,
     "concat": _concat, "combine": _combine, "reduce": _reduce, "unsqueeze": _unsqueeze, "expand": _expand,
+    "tile": _tile,
     "matmul": _matmul, "pad": _pad,
 }  # fmt: skip
 

@@ -79,7 +79,20 @@ def taken(
                     continue
             refusals.append(Refusal(number, _key(node), label, error.expected, error.got))
             lost.update(name for name in node.output if name)
+    refusals += _padded_outputs(importing, graph.proto)
     return importing, refusals
+
+
+def _padded_outputs(importing: Importing, graph: onnx.GraphProto) -> Iterator[Refusal]:
+    """Rows for outputs whose padding no layer has taken in."""
+    for each in graph.output:
+        value = importing.values.get(each.name)
+        if isinstance(value, FeatureMap) and value.pads:
+            importing.wanted = each.name
+            try:
+                importing.values[each.name] = importing.padded(value)
+            except UnmodelledError as error:
+                yield Refusal(len(graph.node), "output", shorten(each.name), error.expected, error.got)
 
 
 def _key(node: onnx.NodeProto) -> str:

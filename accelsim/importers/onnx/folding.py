@@ -126,6 +126,28 @@ def _cast(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[C
         return [Constant(first.shape, first.values.astype(TYPES[kind]), bits)]
 
 
+SAME_SHAPE = (
+    "Erf", "Tanh", "Sigmoid", "Gelu", "Elu", "Selu", "LeakyRelu", "HardSigmoid", "HardSwish", "Softplus", "Tan", "Atan",
+    "Softmax", "LogSoftmax", "LayerNormalization", "BatchNormalization", "InstanceNormalization", "Trilu", "CumSum",
+    "ScatterND", "ScatterElements", "QLinearAdd", "Hardmax",
+)  # fmt: skip
+"""Operators whose output has the shape of their first input, and values that no shape depends on."""
+
+
+def _clipped(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[Constant]:
+    del found, opset, outputs
+    low, high = (*inputs[1:], None, None)[:2]
+    bounds = [None if each is None else known(each, "bounds").ravel()[0] for each in (low, high)]
+    if bounds == [None, None]:
+        return [_first(inputs)]
+    return _result(_first(inputs).shape, inputs[:1], lambda values: np.clip(values[0], *bounds))
+
+
+def _nonzero(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[Constant]:
+    del found, opset, outputs
+    return [of(np.array(np.nonzero(known(_first(inputs), "what is not zero")), dtype=np.int64))]
+
+
 def _shape_only(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[Constant]:
     del found, opset, outputs
     return [Constant(_first(inputs).shape)]
@@ -287,9 +309,10 @@ FOLDED: dict[str, Fold] = {
     "Log": _elementwise(np.log),
     "Sin": _elementwise(np.sin),
     "Cos": _elementwise(np.cos),
-    "Erf": _shape_only,
-    "Tanh": _shape_only,
-    "Sigmoid": _shape_only,
+    **dict.fromkeys(SAME_SHAPE, _shape_only),
+    "Clip": _clipped,
+    "NonZero": _nonzero,
+    **{op: _reduced(np.sum) for op in ("ReduceL1", "ReduceL2", "ReduceSumSquare")},
     "Relu": _elementwise(lambda values: np.maximum(values, 0)),
     "Sign": _elementwise(np.sign),
     "Floor": _elementwise(np.floor),

@@ -22,6 +22,8 @@ from accelsim.importers.onnx.tensors import (
 from accelsim.operators.table import OPERATORS
 
 MAX_ROWS = 20_000
+AT_ONCE = 2
+"""Dimensions that are padded together, each an axis of the map, with the rest of it in the third."""
 MAX_ELEMENTS = 1 << 36
 
 
@@ -156,6 +158,13 @@ class Importing:
     def padded(self, source: FeatureMap) -> FeatureMap:
         """With the padding that is yet to be added, or what is to be cut off. Raises UnmodelledError."""
         pads, plain = source.pads, replace(source, pads=())
+        padded = [place for place, pad in enumerate(pads) if any(pad)]
+        if len(padded) > AT_ONCE:
+            first, rest = (
+                tuple(pad if (place in padded[:AT_ONCE]) is which else (0, 0) for place, pad in enumerate(pads))
+                for which in (True, False)
+            )
+            return self.padded(replace(self.padded(replace(source, pads=first)), pads=rest, border=source.border))
         dims = [dim for dim, pad in zip(plain.dims, pads, strict=True) if any(pad)]
         if any(plain.batch in dim or plain.repeated & set(dim) for dim in dims if plain.batch):
             raise UnmodelledError("padding of a map, not of the images", list(pads))

@@ -220,7 +220,34 @@ def softmax(nodes: Nodes, node: onnx.NodeProto) -> onnx.NodeProto | None:
     return made
 
 
-RULES: Sequence[Rule] = (silu, hard_swish, gelu, layer_norm, softmax, hard_sigmoid)
+def lrn(nodes: Nodes, node: onnx.NodeProto) -> onnx.NodeProto | None:
+    """x over a power of the mean of its square over some channels, pooled with the channels as depth."""
+    if node.op_type != "Div" or len(node.input) != 2:
+        return None
+    power = nodes.with_constant(node.input[1], "Pow")
+    name = nodes.with_constant(power, "Add") if power is not None else None
+    size = 0
+    for _ in range(MOST_STEPS):
+        step = nodes.made_by.get(name) if name is not None else None
+        if name is None or step is None or _squared(nodes, name) == node.input[0]:
+            break
+        if step.op_type == "AveragePool":
+            kernel = next((list(each.ints) for each in step.attribute if each.name == "kernel_shape"), [])
+            size = max(kernel, default=0)
+        elif step.op_type not in ("Mul", "Squeeze", "Unsqueeze", "Reshape", "Pad"):
+            return None
+        name = nodes.one_map(step)
+    if not size or name is None or _squared(nodes, name) != node.input[0]:
+        return None
+    made = _stands_for(node, "LRN", node.input[0])
+    made.attribute.append(helper.make_attribute("size", size))
+    return made
+
+
+MOST_STEPS = 12
+"""Nodes between the square and the power of a local response normalisation."""
+
+RULES: Sequence[Rule] = (silu, hard_swish, gelu, layer_norm, softmax, hard_sigmoid, lrn)
 
 
 def recognised(graph: Graph) -> Graph:

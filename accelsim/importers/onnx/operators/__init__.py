@@ -6,6 +6,7 @@ An operator is a function in one of the modules here, registered under the name 
 from __future__ import annotations
 
 from accelsim.importers.onnx.operators import (
+    attention,
     borders,
     elementwise,
     joins,
@@ -19,7 +20,7 @@ from accelsim.importers.onnx.operators import (
 )
 from accelsim.importers.onnx.operators.node import OPERATORS, Call
 
-MODULES = (borders, elementwise, joins, parts, products, quantised, recurrent, reductions, views, windows)
+MODULES = (attention, borders, elementwise, joins, parts, products, quantised, recurrent, reductions, views, windows)
 """Where operators are registered."""
 
 __all__ = ["MODULES", "OPERATORS", "Call"]

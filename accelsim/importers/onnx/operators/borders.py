@@ -110,7 +110,9 @@ def _resized(call: Call, source: FeatureMap) -> tuple[int, ...]:
             raise UnmodelledError("a resize that stretches", "one that keeps the ratio")
     else:
         old = call.op == "Upsample" or len(call.inputs) == 2
-        scales = known(call.tensor(1 if old else 2), "scales").ravel().tolist()
+        said = call.attributes.raw("scales")
+        given = None if said is not None else call.tensor(1 if old else 2)
+        scales = list(said) if given is None else known(given, "scales").ravel().tolist()
         if len(scales) != len(places) or any(not 0 < each < 1 << 12 for each in scales):
             raise UnmodelledError(f"{len(places)} scales above 0", scales[:8])
         wanted = [int(source.shape[place] * scale) for place, scale in zip(places, scales, strict=True)]

@@ -93,11 +93,12 @@ def _runs(places: Sequence[int]) -> list[range]:
 def embedded(call: Call, index: FeatureMap) -> FeatureMap:
     """A row of a table for each number of a map: read from DRAM, wherever it lies. Raises UnmodelledError."""
     table = call.constant(0, "a table that is constant, or numbers that are")
-    if call.axis(0, len(table.shape)) != 0 or len(table.shape) != 2:
-        raise UnmodelledError("rows of a table of two dimensions", f"{list(table.shape)}")
+    if not table.shape or call.axis(0, len(table.shape)) != 0:
+        raise UnmodelledError("rows of a table", f"elements along another axis of {list(table.shape)}")
     pixels = tuple(atom for dim in index.dims for atom in index.without_batch(dim))
-    channels = fresh(table.shape[1])
-    return call.importing.given(table, (*index.dims, channels), Axes(pixels, (), channels), "_table")
+    rest = [fresh(size) for size in table.shape[1:]]
+    channels = tuple(atom for dim in rest for atom in dim)
+    return call.importing.given(table, (*index.dims, *rest), Axes(pixels, (), channels), "_table")
 
 
 def taken_part(call: Call, source: FeatureMap, place: int, part: range) -> FeatureMap:

@@ -92,10 +92,14 @@ def space_to_depth(call: Call) -> list[Tensor]:
     return [reshaped(call, moved, (images, channels * block**2, height // block, width // block))]
 
 
-def _check_tiles(source: FeatureMap, wanted: Sequence[int]) -> None:
-    fits = len(wanted) == len(source.shape)
-    if not fits or any(times > 1 and size > 1 for times, size in zip(wanted, source.shape, strict=True)):
-        raise UnmodelledError("repetitions of dimensions of one element", list(wanted)[:8])
+def _tiled(source: FeatureMap, times: Sequence[int]) -> FeatureMap:
+    """Each dimension as often as it says, one behind the other."""
+    if len(times) != len(source.dims) or min(times) < 1:
+        raise UnmodelledError(f"{len(source.dims)} numbers of at least 1", list(times)[:8])
+    checked_shape([each * size for each, size in zip(times, source.shape, strict=True)])
+    outer = [fresh(each) for each in times]
+    dims = tuple((*new, *dim) for new, dim in zip(outer, source.dims, strict=True))
+    return replace(source, dims=dims, repeated=source.repeated.union(*outer))
 
 
 @operator("Expand", "Tile")
@@ -103,7 +107,7 @@ def expand(call: Call) -> list[Tensor]:
     """A map whose elements are meant several times."""
     source, wanted = call.map(), integers(call.tensor(1), "a shape")
     if call.op == "Tile":
-        _check_tiles(source, wanted)
+        return [_tiled(source, wanted)]
     wanted = [1] * (len(source.dims) - len(wanted)) + wanted
     source = replace(source, dims=(*((),) * (len(wanted) - len(source.dims)), *source.dims))
     checked_shape(wanted)

@@ -239,7 +239,7 @@ def global_pool(call: Call) -> list[Tensor]:
     return [whole_pool(call, spatial(call), "maxpool" if call.op == "GlobalMaxPool" else "gap")]
 
 
-@operator("LRN")
+@operator("LRN", "recognised.LRN")
 def lrn(call: Call) -> list[Tensor]:
     """Local response normalisation."""
     call = replace(call, inputs=(call.map(),))
