@@ -160,11 +160,11 @@ class Importing:
         pads, plain = source.pads, replace(source, pads=())
         padded = [place for place, pad in enumerate(pads) if any(pad)]
         if len(padded) > AT_ONCE:
-            first, rest = (
+            now, later = (
                 tuple(pad if (place in padded[:AT_ONCE]) is which else (0, 0) for place, pad in enumerate(pads))
                 for which in (True, False)
             )
-            return self.padded(replace(self.padded(replace(source, pads=first)), pads=rest, border=source.border))
+            return self.padded(replace(self.padded(replace(source, pads=now)), pads=later, border=source.border))
         dims = [dim for dim, pad in zip(plain.dims, pads, strict=True) if any(pad)]
         if any(plain.batch in dim or plain.repeated & set(dim) for dim in dims if plain.batch):
             raise UnmodelledError("padding of a map, not of the images", list(pads))
