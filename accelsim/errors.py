@@ -17,6 +17,10 @@ _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206
 """Control characters, marks that change the direction of text, halves of surrogate pairs."""
 
 
+ARGUMENTS = "arguments"
+"""Where a mistake is that stands in no file: its key is an argument of the function that was called."""
+
+
 class AccelsimError(Exception):
     """Base of all errors that accelsim raises on purpose."""
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from accelsim.config.json_schema import SCHEMAS
+from accelsim.config.kinds import KINDS
 from accelsim.report import compare
 from accelsim.report.columns import COLUMNS, TOTALS
 from tests import validation
@@ -53,7 +53,7 @@ def keys() -> str:
 
 def _keys_of(kind: str) -> Iterator[str]:
     """A kind of file and its sections, without those that have files of their own."""
-    schema = SCHEMAS[kind]()
+    schema = KINDS[kind].json_schema()
     yield f"### {kind.capitalize()} files\n"
     if "properties" in schema:
         yield _section(schema)
@@ -64,7 +64,8 @@ def _keys_of(kind: str) -> Iterator[str]:
 
 def _elsewhere() -> set[str]:
     """Sections of a machine that have files, and so tables, of their own."""
-    return {name for kind in ("dram", "energy", "mapping") for name in SCHEMAS[kind]()["$defs"]} | {"EnergyTable"}
+    kinds = ("dram", "energy", "mapping")
+    return {name for kind in kinds for name in KINDS[kind].json_schema()["$defs"]} | {"EnergyTable"}
 
 
 def _section(schema: Schema) -> str:

@@ -18,7 +18,8 @@ import pytest
 
 from accelsim.cli import main
 from accelsim.config import variants
-from accelsim.config.load import FOLDERS, shipped
+from accelsim.config.kinds import LISTED
+from accelsim.config.load import shipped
 from accelsim.records import ENERGY_COMPONENTS
 from accelsim.report import compare
 from accelsim.report.columns import COLUMNS, TOTALS, WHAT_IFS, speedup_column
@@ -302,7 +303,7 @@ def test_gemm_groups_are_independent_products(capsys: pytest.CaptureFixture[str]
 def test_list_names_what_is_shipped(capsys: pytest.CaptureFixture[str]) -> None:
     """With a description each; of one kind, or of all under their headings."""
     everything = said(capsys, "list")
-    for kind in FOLDERS:
+    for kind in LISTED:
         lines = said(capsys, "list", kind).splitlines()
         names = [line.split()[0] for line in lines]
         assert names == (["network", *shipped(kind), *variants.NAMES] if kind == "networks" else shipped(kind))

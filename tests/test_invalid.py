@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from accelsim.cli import main
-from accelsim.cli.parser import LARGEST
+from accelsim.cli.commands.gemm import LARGEST
 from accelsim.config.strict_yaml import MAX_FILE_BYTES
 from accelsim.config.workload import MAX_EXTENT
 

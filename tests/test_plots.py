@@ -254,13 +254,13 @@ def test_equal_sizes_of_other_shapes_are_not_joined(points: Sequence[SweepPoint]
 
 @pytest.mark.parametrize(("kind", "what"), [("array-size", "PEs of the array"), ("buffer-size", "on-chip SRAM")])
 def test_a_sweep_that_varies_no_size_has_no_picture_of_it(kind: str, what: str, points: Sequence[SweepPoint]) -> None:
-    with pytest.raises(UserError, match=rf"--kind: expected a sweep that varies {what}.* at every point$"):
+    with pytest.raises(UserError, match=rf"kind: expected a sweep that varies {what}.* at every point$"):
         SWEEP_PLOTS[kind](points[:1])
 
 
 def test_a_sweep_of_networks_without_accuracy_has_no_picture_of_it(points: Sequence[SweepPoint]) -> None:
     unknown = [point for point in points if point.values["top1_pct"] is None]
-    with pytest.raises(UserError, match=r"--kind: expected a sweep of networks whose accuracy is known"):
+    with pytest.raises(UserError, match=r"kind: expected a sweep of networks whose accuracy is known"):
         SWEEP_PLOTS["accuracy"](unknown)
 
 

@@ -89,7 +89,7 @@ def test_a_sweep_is_kept_and_its_failures_are_rows(tmp_path: Path, monkeypatch: 
     assert list(first["error"].isna()) == [False, True]
     monkeypatch.setattr("accelsim.sweeps.frame.work", None)
     pd.testing.assert_frame_equal(sim.sweep([network], [machine], vary, folder=tmp_path), first)
-    with pytest.raises(sim.UserError, match="or --force"):
+    with pytest.raises(sim.UserError, match="or `force`"):
         sim.sweep([network], [machine], {"array.rows": [2]}, folder=tmp_path)
 
 

@@ -76,7 +76,7 @@ def test_all_keys_are_offered() -> None:
         "network.prune.density",
     } <= offered
     sections = {key.partition(".")[0] for key in offered}
-    assert sections == {"array", "vector", "sram", "dma", "dram", "energy", "scheduling", "network"}
+    assert sections == {"array", "vector", "sram", "dma", "dram", "energy", "area", "scheduling", "network"}
     assert {f"array.{key}" for key in load_machine("edge").array.model_dump()} <= offered
 
 
@@ -107,7 +107,7 @@ def test_verbose_shows_progress_where_there_is_no_terminal(tmp_path: Path) -> No
     assert said.endswith("no picture: no accuracy is known\n")
 
 
-def test_one_command_line_leaves_no_loudness_to_the_next(capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_command_line_leaves_no_verbosity_to_the_next(capsys: pytest.CaptureFixture[str]) -> None:
     for options, level in ((["-v"], logging.INFO), (["-q"], logging.ERROR), ([], logging.WARNING)):
         assert main(["run", *TINY, *options]) == 0
         assert logging.getLogger("accelsim").level == level

@@ -107,7 +107,7 @@ def test_a_choice_of_layers(traced: tuple[Run, Traced]) -> None:
 
 def test_a_trace_is_bounded(traced: tuple[Run, Traced], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trace, "MOST_EVENTS", 100)
-    with pytest.raises(UserError, match="--trace-layers: expected a choice of layers with at most 100 events"):
+    with pytest.raises(UserError, match="layers: expected a choice of layers with at most 100 events"):
         trace_text(traced[1])
 
 

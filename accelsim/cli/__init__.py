@@ -5,12 +5,29 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
-from accelsim.cli.loudness import apply_loudness
 from accelsim.cli.parser import parse
 from accelsim.cli.streams import sound_streams
-from accelsim.errors import DeadlockError, Mistake, UserError
+from accelsim.cli.verbosity import apply_verbosity
+from accelsim.config.places import allow
+from accelsim.errors import ARGUMENTS, DeadlockError, Mistake, UserError
 
+TYPED = {
+    "energy_table": "--energy",
+    "file": "FILE",
+    "folder": "-o",
+    "kind": "--kind",
+    "layer": "--layer",
+    "layers": "--trace-layers",
+    "scheduler": "--scheduler",
+    "settings": "--set",
+    "sweep": "DIR",
+    "vary": "--vary",
+}
+"""Arguments of functions as the command line has them, where it calls them something else."""
+OPTIONS = {" or an allowed one": ", or --allow-path", "or `force`": "or --force"}
+"""What may help, by the option that does."""
 FINE, CHECK_FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -23,12 +40,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(argv: Sequence[str]) -> int:
     try:
         arguments = parse(argv)
-        apply_loudness(arguments)
+        apply_verbosity(arguments)
+        allow(getattr(arguments, "allow_path", []))
         code: int = arguments.command(arguments)
         print(end="", flush=True)
         return code
     except UserError as error:
-        for mistake in error.mistakes:
+        for mistake in UserError(map(_as_typed, error.mistakes)).mistakes:
             print(mistake, file=sys.stderr)
         return MISTAKE
     except DeadlockError as error:
@@ -47,6 +65,16 @@ def _run(argv: Sequence[str]) -> int:
         print(Mistake("command-line", 0, "output", "room to write", error.strerror or "an error"), file=sys.stderr)
         _give_up_output()
         return MISTAKE
+
+
+def _as_typed(mistake: Mistake) -> Mistake:
+    """A mistake, with arguments of functions as the command line calls them."""
+    expected = mistake.expected
+    for words, option in OPTIONS.items():
+        expected = expected.replace(words, option)
+    if mistake.file != ARGUMENTS:
+        return replace(mistake, expected=expected)
+    return replace(mistake, file="command-line", key=TYPED.get(mistake.key, mistake.key), expected=expected)
 
 
 def _give_up_output() -> None:

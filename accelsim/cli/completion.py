@@ -9,7 +9,9 @@ import argparse
 from collections.abc import Callable, Iterator
 from typing import Any, get_origin
 
-NAMED = {"NETWORK": "networks", "HW": "machines", "TABLE": "energy", "DEVICE": "dram"}
+from accelsim.config.kinds import KINDS
+
+NAMED = {kind.metavar: kind.listed for kind in KINDS.values() if kind.metavar}
 """Metavars of arguments that are names of a kind, or files."""
 KEYED = ("KEY=VALUE", "KEY=VALUE,...")
 
@@ -35,7 +37,9 @@ def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
 
 
 def _completer(action: argparse.Action) -> Completer | None:
-    metavar = str(action.metavar)
+    metavar, words = str(action.metavar), getattr(action.type, "words", None)
+    if words is not None:
+        return lambda **_: list(words)
     if metavar in NAMED:
         return lambda prefix, **_: [*_names(NAMED[metavar]), *_files(prefix)]
     if metavar in KEYED:
@@ -44,9 +48,9 @@ def _completer(action: argparse.Action) -> Completer | None:
 
 
 def _names(kind: str) -> list[str]:
-    from accelsim.config.load import FOLDERS, names
+    from accelsim.config.load import names
 
-    return next(names(each) for each in FOLDERS if each == kind)
+    return names(kind)
 
 
 def _files(prefix: str) -> list[str]:

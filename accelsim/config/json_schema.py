@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import reduce
 from operator import or_
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from accelsim.config.accuracy import AccuracyFile
 from accelsim.config.area_table import AreaTable
 from accelsim.config.dram import DramDevice
 from accelsim.config.energy_table import EnergyTable
 from accelsim.config.families import FAMILIES
+from accelsim.config.kinds import KINDS
 from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Mapping, Scheduling
 from accelsim.config.sweep import Sweep
@@ -36,7 +37,7 @@ class _MachineFile(Machine):
 def machine_schema() -> Schema:
     """A machine file: the DRAM device, energy and area table may be names, or names with keys that differ."""
     schema = {**_schema(_MachineFile), "title": "Machine"}
-    for section, name in (("dram", "device"), ("energy", "table"), ("area", "table")):
+    for section, name in ((kind.name, kind.named_by) for kind in KINDS.values() if kind.named_by):
         named = {"type": "object", "properties": {name: {"type": "string"}}, "required": [name]}
         schema["properties"][section] = {"anyOf": [{"type": "string"}, named, schema["properties"][section]]}
     return schema
@@ -74,16 +75,9 @@ def sweep_schema() -> Schema:
     return _schema(Sweep)
 
 
-SCHEMAS: dict[str, Callable[[], Schema]] = {
-    "network": network_schema,
-    "machine": machine_schema,
-    "dram": dram_schema,
-    "energy": energy_schema,
-    "area": area_schema,
-    "mapping": mapping_schema,
-    "sweep": sweep_schema,
-}
-"""The schema of each kind of file."""
+def accuracy_schema() -> Schema:
+    """The accuracies of networks, by the name of the network."""
+    return _schema(AccuracyFile)
 
 
 def _schema(of: Any) -> Schema:

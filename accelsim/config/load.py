@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from accelsim.config import dram
 from accelsim.config.accuracy import add_published
+from accelsim.config.area_table import AreaTable
 from accelsim.config.energy_table import EnergyTable
 from accelsim.config.families import FAMILIES, broken_rules
+from accelsim.config.kinds import KINDS, LISTED, data_root
 from accelsim.config.machine import Machine, inconsistencies
 from accelsim.config.merge import drop_what_other_units_replace, laid_over, merged, section_alone, set_parts
 from accelsim.config.places import is_file, is_within, matching_files
@@ -21,38 +23,20 @@ from accelsim.config.schema import Section, sections_in, validate
 from accelsim.config.strict_yaml import Document, KeyPath, Origin, dotted, kind_of, parse, read, scalar
 from accelsim.config.variants import NAMES, variant
 from accelsim.config.workload import NetworkFile, Workload
-from accelsim.errors import Mistake, Mistakes, UserError, shorten, suggestion
+from accelsim.errors import ARGUMENTS, Mistake, Mistakes, UserError, shorten, suggestion
 
-Kind = Literal["networks", "machines", "dram", "energy", "area"]
+Kind = str
+"""What `accelsim list` calls a kind of file: a key of `LISTED`."""
 Reader = Callable[[Path, str], Document]
 """From a file, and how messages call it, to its document. Raises UserError."""
 
-FOLDERS: dict[Kind, str] = {
-    "networks": "workloads",
-    "machines": "hwconfigs",
-    "dram": "hwconfigs/dram",
-    "energy": "hwconfigs/energy",
-    "area": "hwconfigs/area",
-}
-_SINGULAR: dict[Kind, str] = {
-    "networks": "network",
-    "machines": "machine",
-    "dram": "DRAM device",
-    "energy": "energy table",
-    "area": "area table",
-}
-_NAMED_BY: dict[str, tuple[Kind, str]] = {
-    "dram": ("dram", "device"),
-    "energy": ("energy", "table"),
-    "area": ("area", "table"),
-}
+_NAMED_BY = {kind.name: (kind.listed, kind.named_by) for kind in KINDS.values() if kind.named_by}
+"""By section of a machine: the kind of file that it may name, and the key that does."""
 MACHINE_SECTIONS = ("array", "vector", "sram", "dma", "dram", "energy", "area")
 TARGET_SECTIONS = (*MACHINE_SECTIONS, "scheduling")
 SECTIONS = (*TARGET_SECTIONS, "network")
 _SAID_OF_IT = ("expect", "accuracy")
 """Keys of a network that say what is known of it. They hold for this network alone, for any batch."""
-COMMAND_LINE = "command-line"
-_PACKAGE = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +53,9 @@ class Override:
     folder: Path | None = None
 
 
-def data_root() -> Path:
-    """The folder that holds `hwconfigs` and `workloads`: the packaged copy if there is one, else the checkout."""
-    packaged = _PACKAGE / "data"
-    return packaged if packaged.is_dir() else _PACKAGE.parent
-
-
 def shipped(kind: Kind) -> list[str]:
     """Names of the shipped files of a kind, sorted."""
-    return sorted(path.stem for path in (data_root() / FOLDERS[kind]).glob("*.yaml"))
+    return [path.stem for path in LISTED[kind].files()]
 
 
 def names(kind: Kind) -> list[str]:
@@ -85,11 +63,11 @@ def names(kind: Kind) -> list[str]:
     return [*shipped(kind), *(NAMES if kind == "networks" else ())]
 
 
-def find(name_or_path: str, *kinds: Kind, asked: Mistake | None = None, folder: Path | None = None) -> tuple[Path, str]:
+def find(name_or_path: str, *kinds: Kind, place: Mistake | None = None, folder: Path | None = None) -> tuple[Path, str]:
     """The file of that path, or shipped name of one of the kinds, and how messages call it.
 
     folder: that of the file that names it, below which it has to lie; a user may name anything.
-    Raises UserError, placed where `asked` says.
+    Raises UserError, placed where `place` says.
     """
     path = folder / name_or_path if folder else Path(name_or_path)
     is_allowed = folder is None or is_within(path, folder)
@@ -97,13 +75,14 @@ def find(name_or_path: str, *kinds: Kind, asked: Mistake | None = None, folder: 
         return path, str(path) if folder else name_or_path
     for kind in kinds:
         if name_or_path in shipped(kind):
-            shown_as = f"{FOLDERS[kind]}/{name_or_path}.yaml"
+            shown_as = f"{LISTED[kind].folder}/{name_or_path}.yaml"
             return data_root() / shown_as, shown_as
-    what = " or ".join(_SINGULAR[kind] for kind in kinds)
+    *titles, last = (LISTED[kind].title for kind in kinds)
+    what = f"{', '.join(titles)} or {last}" if titles else last
     known = [name for kind in kinds for name in names(kind)]
-    place_of = "" if is_allowed else " below the folder of this one, or --allow-path,"
+    place_of = "" if is_allowed else " below the folder of this one or an allowed one,"
     expected = f"a file{place_of} or the name of a shipped {what}{suggestion(name_or_path, known)}"
-    place = asked or Mistake(COMMAND_LINE, 0, what if len(kinds) == 1 else "name", "", "")
+    place = place or Mistake(ARGUMENTS, 0, what if len(kinds) == 1 else "name", "", "")
     raise UserError([Mistake(place.file, place.line, place.key, expected, shorten(name_or_path))])
 
 
@@ -122,7 +101,7 @@ def matching(word: str, kind: Kind, folder: Path | None = None) -> list[str]:
     except ValueError as error:
         found, expected = [], str(error)
     if not found:
-        raise UserError([Mistake(COMMAND_LINE, 0, _SINGULAR[kind], expected, shorten(word))])
+        raise UserError([Mistake(ARGUMENTS, 0, LISTED[kind].title, expected, shorten(word))])
     return found
 
 
@@ -148,11 +127,11 @@ def _override(position: int, text: str, sections: Sequence[str]) -> Override:
     path = key_path(key.strip(), sections)
     if not equals or not path:
         expected = f"KEY=VALUE with a key below {', '.join(sections)}"
-        raise UserError([Mistake(COMMAND_LINE, position, "--set", expected, shorten(text))])
+        raise UserError([Mistake(ARGUMENTS, position, "settings", expected, shorten(text))])
     try:
-        return Override(path, value_of(value.strip()), COMMAND_LINE, position)
+        return Override(path, value_of(value.strip()), ARGUMENTS, position)
     except ValueError as error:
-        raise UserError([Mistake(COMMAND_LINE, position, dotted(path), str(error), shorten(value.strip()))]) from None
+        raise UserError([Mistake(ARGUMENTS, position, dotted(path), str(error), shorten(value.strip()))]) from None
 
 
 def key_path(key: str, sections: Sequence[str] = SECTIONS) -> tuple[str, ...]:
@@ -220,12 +199,27 @@ def machine_of(document: Document) -> Machine:
     return machine
 
 
-def load_energy_table(name_or_path: str, asked: str) -> EnergyTable:
-    """An energy table, which the argument `asked` named. Raises UserError."""
-    path, shown_as = find(name_or_path, "energy", asked=Mistake(COMMAND_LINE, 0, asked, "", ""))
+def load_energy_table(name_or_path: str) -> EnergyTable:
+    """An energy table. Raises UserError."""
+    return validate(EnergyTable, _table("energy", name_or_path))
+
+
+def load_area_table(name_or_path: str) -> AreaTable:
+    """An area table. Raises UserError."""
+    return validate(AreaTable, _table("area", name_or_path))
+
+
+def _table(kind: Kind, name_or_path: str) -> Document:
+    place = Mistake(ARGUMENTS, 0, f"{kind}_table", "", "")
+    path, shown_as = find(name_or_path, kind, place=place)
     document = read(path, shown_as)
     document.data["table"] = path.stem
-    return validate(EnergyTable, document)
+    return document
+
+
+def load_mapping(path: str) -> Mapping:
+    """A mapping file. Raises UserError."""
+    return validate(Mapping, read(Path(path), path))
 
 
 def configured_target(
@@ -249,14 +243,14 @@ class _DramAlone(Section):
     dram: dram.DramDevice
 
 
-def load_dram(name_or_path: str, settings: Iterable[tuple[int, str]]) -> dram.IdealDevice | dram.CommandDevice:
+def load_dram(name_or_path: str, settings: Iterable[tuple[int, str]] = ()) -> dram.IdealDevice | dram.CommandDevice:
     """A DRAM device with `(position, "key=value")` settings applied; nothing but its keys can be set.
 
     Raises UserError, with the mistakes of settings and file.
     """
     mistakes = Mistakes()
     overrides = parse_overrides(settings, ("dram",), mistakes)
-    document = Document({"dram": {"device": name_or_path}}, {(): Origin(COMMAND_LINE, 0)})
+    document = Document({"dram": {"device": name_or_path}}, {(): Origin(ARGUMENTS, 0)})
     with mistakes:
         apply_overrides(document, overrides)
         inline(document, "dram", None)
@@ -277,6 +271,11 @@ def load_workload(
     network. Raises UserError.
     """
     return configured_workload(_network_document(name_or_path, reader), overrides)
+
+
+def load_network_file(name_or_path: str) -> NetworkFile:
+    """A network file or variant. Raises UserError."""
+    return load_workload(name_or_path)[0]
 
 
 def configured_workload(document: Document, overrides: Sequence[Override] = ()) -> tuple[NetworkFile, Document]:
@@ -319,7 +318,7 @@ def _network_document(name_or_path: str, reader: Reader) -> Document:
     parameters = variant(name_or_path)
     if parameters is not None and is_variant(name_or_path):
         document = Document(parameters, {(): Origin(name_or_path, 0)})
-        add_published(document, data_root() / FOLDERS["networks"])
+        add_published(document, data_root() / LISTED["networks"].folder)
         return document
     path, shown_as = find(name_or_path, "networks")
     return reader(path, shown_as)
@@ -357,7 +356,7 @@ def value_of(text: str) -> Any:
     if not text.startswith("["):
         return scalar(text)
     try:
-        document = parse(f"value: {text}", COMMAND_LINE)
+        document = parse(f"value: {text}", ARGUMENTS)
     except UserError as error:
         raise ValueError("a list such as [1, 2]") from error
     if document.refused:
@@ -415,7 +414,7 @@ def inline(document: Document, section: str, folder: Path | None) -> None:
         return
     try:
         place = document.mistake((section, key), "", "")
-        path, shown_as = find(own[key], kind, asked=place, folder=folder)
+        path, shown_as = find(own[key], kind, place=place, folder=folder)
         base = read(path, shown_as)
     except UserError as error:
         document.refuse((section,), *error.mistakes)

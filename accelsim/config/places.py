@@ -53,7 +53,7 @@ def matching_files(pattern: str, folder: Path, *, confined: bool) -> list[str]:
         below: list[Path] = []
         for place in places:
             if confined and not is_within(folder / place, folder):
-                raise ValueError("a pattern of files below the folder of this one, or --allow-path")
+                raise ValueError("a pattern of files below the folder of this one or an allowed one")
             for name in _names(folder / place, part):
                 left -= 1
                 if left < 0:

@@ -156,6 +156,8 @@ def _keys_beside(model: type[Section], loc: Sequence[str | int]) -> set[str]:
     """The keys of the mapping that has, or should not have, the last key of a pydantic location."""
     sections = [model]
     for part in loc[:-1]:
+        for section in sections:
+            section.model_rebuild()
         if isinstance(part, str):
             sections = _tagged(sections, part) or [
                 found

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import BaseModel
 
-from accelsim.config.load import FOLDERS, Kind, Reader, data_root, find, is_variant
+from accelsim.config.kinds import KINDS, LISTED, FileKind
+from accelsim.config.load import Reader, find, is_variant
 from accelsim.config.scheduling import Target
 from accelsim.config.strict_yaml import read, scalar
 
 
-def kind_of_file(name_or_path: str, reader: Reader = read) -> Literal["machines", "networks"]:
-    """Whether a file, or shipped name, is a machine or a network. Raises UserError where it is neither."""
+def kind_of_file(name_or_path: str, reader: Reader = read) -> FileKind:
+    """The kind of a file or shipped name, by its keys; a machine where they tell nothing. Raises UserError."""
     if is_variant(name_or_path):
-        return "networks"
-    path, shown_as = find(name_or_path, "machines", "networks")
-    return "networks" if {"layers", "family"} & reader(path, shown_as).data.keys() else "machines"
+        return KINDS["network"]
+    path, shown_as = find(name_or_path, *LISTED)
+    keys = reader(path, shown_as).data.keys()
+    return next((kind for kind in KINDS.values() if kind.marks & keys), KINDS["machine"])
 
 
-def described(kind: Kind, name: str) -> str:
+def described(path: Path) -> str:
     """The description in a shipped file, or its first comment."""
-    path = data_root() / FOLDERS[kind] / f"{name}.yaml"
     document = read(path, path.name)
     first = path.read_text(encoding="utf-8").splitlines()[0]
     return str(document.data.get("description") or first.removeprefix("#").strip())

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
 from accelsim.config.constraint import parse_constraint
 from accelsim.config.load import SECTIONS, key_path
-from accelsim.config.schema import Section
-from accelsim.config.strict_yaml import KeyPath
+from accelsim.config.schema import Section, validate
+from accelsim.config.strict_yaml import KeyPath, read
+from accelsim.errors import UserError
 
 
 def _key(key: str) -> str:
@@ -47,6 +49,16 @@ class Sweep(Section):
     listed: Annotated[list[dict[Key, Any]], Field(max_length=100_000)] = Field(default_factory=list)
     mapping: str | None = Field(None, description="mapping file, which holds for all machines")
     where: list[Annotated[str, AfterValidator(_where)]] = Field(default_factory=list)
+
+
+def load_sweep(path: str) -> Sweep:
+    """A sweep file. Raises UserError with all that is wrong."""
+    document = read(Path(path), path)
+    sweep = validate(Sweep, document)
+    mistakes = [document.mistake(*found) for found in broken_rules(sweep)]
+    if mistakes:
+        raise UserError(mistakes)
+    return sweep
 
 
 def broken_rules(sweep: Sweep) -> Iterator[tuple[KeyPath, str, str]]:

@@ -315,8 +315,6 @@ AnyRow = Annotated[
     | PathsRow,
     Field(discriminator="op"),
 ]
-BlockRow.model_rebuild()
-PathsRow.model_rebuild()
 
 
 class Expectation(Section):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from accelsim.errors import Mistake, Mistakes, UserError, suggestion
+from accelsim.errors import ARGUMENTS, Mistake, Mistakes, UserError, suggestion
 from accelsim.explain.columns import EXPLAINED, SUMMARY, UNIT
 from accelsim.explain.evidence import Evidence
 from accelsim.explain.plan import plan_dict, plan_text
@@ -60,7 +60,7 @@ def evidence_of_run(finished: str, layer: str, columns: Iterable[str] = ()) -> E
 def _number_of(layer: str, names: Sequence[str]) -> int:
     if layer not in names:
         expected = f"a layer of the network{suggestion(layer, names)}"
-        raise UserError([Mistake("command-line", 0, "--layer", expected, repr(layer))])
+        raise UserError([Mistake(ARGUMENTS, 0, "layer", expected, repr(layer))])
     return names.index(layer)
 
 
@@ -70,8 +70,7 @@ def _check_columns(columns: Iterable[str]) -> None:
     if unknown:
         expected = "a column of clocks, bytes, actions or energy"
         raise UserError(
-            Mistake("command-line", 0, "--layer", expected + suggestion(column, EXPLAINED), repr(column))
-            for column in unknown
+            Mistake(ARGUMENTS, 0, "layer", expected + suggestion(column, EXPLAINED), repr(column)) for column in unknown
         )
 
 

@@ -13,7 +13,7 @@ from types import ModuleType
 
 from accelsim.config import strict_yaml
 from accelsim.config.strict_yaml import Document
-from accelsim.errors import Mistake, UserError
+from accelsim.errors import ARGUMENTS, Mistake, UserError
 
 IMPORTERS: dict[str, str] = {".csv": "scalesim", ".cfg": "scalesim", ".onnx": "onnx"}
 """The module that reads files of a suffix."""
@@ -64,4 +64,4 @@ def _module(name: str) -> ModuleType:
         if error.name is None or error.name.partition(".")[0] not in ("onnx", "google"):
             raise
         expected = "onnx, installed by `pip install 'accelsim[onnx]'`"
-        raise UserError([Mistake("command-line", 0, "FILE", expected, "none")]) from None
+        raise UserError([Mistake(ARGUMENTS, 0, "file", expected, "none")]) from None

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from accelsim.errors import Mistake, UserError
+from accelsim.errors import ARGUMENTS, Mistake, UserError
 from accelsim.report.columns import Value
 from accelsim.report.writing import aside, changed, locked, move_in
 
@@ -72,16 +72,16 @@ def save_files(folder: Path, files: Mapping[str, str | bytes | None], *, force: 
             others = changed(contents, folder)
             existing = sorted(name for name in others if os.path.lexists(folder / name))
             if existing and not force:
-                expected = "a folder without another run, or --force"
-                raise UserError([Mistake("command-line", 0, "-o", expected, f"{folder} with {', '.join(existing)}")])
+                expected = "a folder without another run, or `force`"
+                raise UserError([Mistake(ARGUMENTS, 0, "folder", expected, f"{folder} with {', '.join(existing)}")])
             _write({name: contents[name] for name in others}, folder)
     except BlockingIOError:
         expected = "a folder that no other process writes to"
-        raise UserError([Mistake("command-line", 0, "-o", expected, str(folder))]) from None
+        raise UserError([Mistake(ARGUMENTS, 0, "folder", expected, str(folder))]) from None
     except OSError as error:
         raise _unwritable(error) from None
     except ValueError:
-        raise UserError([Mistake("command-line", 0, "-o", "a folder", "no name of one")]) from None
+        raise UserError([Mistake(ARGUMENTS, 0, "folder", "a folder", "no name of one")]) from None
 
 
 def _bytes(content: str | bytes | None) -> bytes | None:
@@ -100,4 +100,4 @@ def _write(contents: Mapping[str, bytes | None], folder: Path) -> None:
 
 def _unwritable(error: OSError) -> UserError:
     reason = error.strerror or "an error"
-    return UserError([Mistake("command-line", 0, "-o", "a folder that can be written", reason)])
+    return UserError([Mistake(ARGUMENTS, 0, "folder", "a folder that can be written", reason)])

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from accelsim.config.machine import Machine
-from accelsim.errors import Mistake, UserError, suggestion
+from accelsim.errors import ARGUMENTS, Mistake, UserError, suggestion
 from accelsim.machine.machine import Outcome, unit_names
 from accelsim.machine.memory.port import BusSpan
 from accelsim.program.commands import Buffer, Command, Compute, Load, Store, Tile, kind_of
@@ -49,10 +49,7 @@ def chosen_layers(text: str, names: Sequence[str]) -> frozenset[str]:
     for part in text.split(","):
         ends = [end.strip() for end in part.split("..", 1)]
         unknown = [end for end in ends if end not in names]
-        mistakes += [
-            Mistake("command-line", 0, "--trace-layers", f"a layer{suggestion(end, names)}", repr(end))
-            for end in unknown
-        ]
+        mistakes += [Mistake(ARGUMENTS, 0, "layers", f"a layer{suggestion(end, names)}", repr(end)) for end in unknown]
         if not unknown:
             found.update(names[names.index(ends[0]) : names.index(ends[-1]) + 1])
     if mistakes:
@@ -71,7 +68,7 @@ def trace_text(traced: Traced, layers: Collection[str] | None = None) -> str:
     events = [*_names(traced), *_slices(traced, shown), *_buses(traced, low, high), *_counters(traced, low, high)]
     if len(events) > MOST_EVENTS:
         expected = f"a choice of layers with at most {MOST_EVENTS} events"
-        raise UserError([Mistake("command-line", 0, "--trace-layers", expected, str(len(events)))])
+        raise UserError([Mistake(ARGUMENTS, 0, "layers", expected, str(len(events)))])
     about = {
         "displayTimeUnit": "ns",
         "otherData": {"accelsim_version": __version__, "machine": traced.machine.name, "time": "1 us is 1 array clock"},

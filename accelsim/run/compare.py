@@ -118,7 +118,7 @@ def _flips(runs: Sequence[Run]) -> dict[str, list[Flip]]:
     for run in runs:
         by_machine.setdefault(run.machine.name, []).append(run)
     several = {name: alike for name, alike in by_machine.items() if len(alike) > 1}
-    shipped_tables = [load_energy_table(name, "") for name in shipped("energy")] if several else []
+    shipped_tables = [load_energy_table(name) for name in shipped("energy")] if several else []
     return {name: list(flips(_per_image_pj(alike, shipped_tables))) for name, alike in several.items()}
 
 

@@ -8,7 +8,7 @@ from accelsim.config.schema import validate
 from accelsim.config.strict_yaml import Document, Origin
 from accelsim.config.workload import MAX_EXTENT, Workload
 from accelsim.dataflows.contract import Gemm
-from accelsim.errors import Mistake, UserError
+from accelsim.errors import ARGUMENTS, Mistake, UserError
 from accelsim.network.array import array_context
 from accelsim.network.build import MAX_ELEMENTS, build
 from accelsim.run.alone import quickest
@@ -45,9 +45,7 @@ def _refuse_huge(m: int, k: int, n: int) -> None:
     limits = {"G x K": (k, MAX_EXTENT), "G x N": (n, MAX_EXTENT)}
     limits |= {"M x G x K": (m * k, MAX_ELEMENTS), "M x G x N": (m * n, MAX_ELEMENTS)}
     mistakes = [
-        Mistake("command-line", 0, key, f"at most {most}", str(size))
-        for key, (size, most) in limits.items()
-        if size > most
+        Mistake(ARGUMENTS, 0, key, f"at most {most}", str(size)) for key, (size, most) in limits.items() if size > most
     ]
     if mistakes:
         raise UserError(mistakes)
@@ -61,5 +59,5 @@ def _gemm_workload(m: int, k: int, n: int, groups: int) -> tuple[Workload, Docum
         "input": {"height": m, "width": 1, "channels": groups * k},
         "layers": [{"name": "gemm", "op": "matmul", "channels": groups * n, "groups": groups}],
     }
-    document = Document(data, {(): Origin("command-line", 0)})
+    document = Document(data, {(): Origin(ARGUMENTS, 0)})
     return validate(Workload, document), document

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from accelsim.config.load import configured_workload, resolved_target
 from accelsim.config.show import data_to_yaml
-from accelsim.errors import Mistake, UserError, shorten
+from accelsim.errors import ARGUMENTS, Mistake, UserError, shorten
 from accelsim.importers import ELSEWHERE, IMPORTERS, PLAIN, ModelOptions, read
 from accelsim.network.build import build
 
@@ -20,7 +20,7 @@ def imported(name: str, batch: int | None = None, options: ModelOptions = PLAIN)
     path = Path(name)
     if path.suffix.lower() not in {*IMPORTERS, *ELSEWHERE}:
         expected = f"a file that ends in {' or '.join(IMPORTERS)}"
-        raise UserError([Mistake("command-line", 0, "FILE", expected, shorten(name))])
+        raise UserError([Mistake(ARGUMENTS, 0, "file", expected, shorten(name))])
     document = read(path, name, options)
     if batch is not None and "layers" in document.data:
         document.data["batch"] = batch

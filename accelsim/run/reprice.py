@@ -25,12 +25,9 @@ from accelsim.run.record import layer_record
 from accelsim.run.result import FORMAT, RUN_FILE, Run, config_hash
 
 
-def reprice(run: Run, energy_table: str, asked: str = "energy table") -> Run:
-    """The run as another energy table, by path or shipped name, prices it.
-
-    asked: what mistakes call the argument. Raises UserError.
-    """
-    machine = run.machine.model_copy(update={"energy": load_energy_table(energy_table, asked)})
+def reprice(run: Run, energy_table: str) -> Run:
+    """The run as another energy table, by path or shipped name, prices it. Raises UserError."""
+    machine = run.machine.model_copy(update={"energy": load_energy_table(energy_table)})
     records = repriced(run.records, machine)
     return replace(run, machine=machine, records=records, total=_total(records, run.network))
 

@@ -10,7 +10,7 @@ from typing import Any
 from accelsim.config.machine import Machine
 from accelsim.config.schema import validate
 from accelsim.config.strict_yaml import Document, Origin
-from accelsim.errors import Mistake, UserError
+from accelsim.errors import ARGUMENTS, Mistake, UserError
 from accelsim.report.plots.drawing import SweepPoint
 from accelsim.sweeps.store import opened
 from accelsim.sweeps.stored import Row
@@ -33,7 +33,7 @@ def drawn_points(folder: Path) -> list[SweepPoint]:
 
 
 def _mistake(expected: str, got: str) -> UserError:
-    return UserError([Mistake("command-line", 0, "DIR", expected, got)])
+    return UserError([Mistake(ARGUMENTS, 0, "sweep", expected, got)])
 
 
 def _drawn(row: Row, keys: Sequence[str], configs: tuple[Any, Any], path: Path) -> SweepPoint:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from accelsim.errors import Mistake, UserError, suggestion
+from accelsim.errors import ARGUMENTS, Mistake, UserError, suggestion
 from accelsim.report.columns import Value
 from accelsim.report.pareto import Objective, non_dominated
 from accelsim.sweeps.store import opened
@@ -40,7 +40,7 @@ def front(folder: Path, objectives: Sequence[Objective]) -> Front:
                 points.append({name: values[name] for name in ("point", "network", "machine", *_names(objectives))})
         if not points:
             got = ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "none"
-            raise UserError([Mistake("command-line", 0, "DIR", "points with these columns", got)])
+            raise UserError([Mistake(ARGUMENTS, 0, "sweep", "points with these columns", got)])
         best = non_dominated([[point[name] for name in _names(objectives)] for point in points], objectives)
         wanted = {points[position]["point"] for position in best}
         rows = [printed_values(row, keys) for row in store.rows() if row.point in wanted]
@@ -53,7 +53,7 @@ def _names(objectives: Sequence[Objective]) -> list[str]:
 
 def _refuse_unknown(objectives: Sequence[Objective], known: Sequence[str]) -> None:
     mistakes = [
-        Mistake("command-line", 0, "columns", f"a column of results.csv{suggestion(name, known)}", repr(name))
+        Mistake(ARGUMENTS, 0, "columns", f"a column of results.csv{suggestion(name, known)}", repr(name))
         for name in _names(objectives)
         if name not in known
     ]
@@ -68,5 +68,5 @@ def _lacks(values: Mapping[str, Any], objectives: Sequence[Objective]) -> str | 
         if value is None:
             return f"without {name}"
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise UserError([Mistake("command-line", 0, "columns", f"numbers, as {name} has not", repr(value))])
+            raise UserError([Mistake(ARGUMENTS, 0, "columns", f"numbers, as {name} has not", repr(value))])
     return None

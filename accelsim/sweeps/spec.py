@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from accelsim.config.constraint import Constraint, parse_constraint
-from accelsim.config.load import COMMAND_LINE, Kind, Override, find, is_variant, matching, value_of
+from accelsim.config.load import Kind, Override, find, is_variant, matching, value_of
 from accelsim.config.places import is_file, is_within
 from accelsim.config.schema import validate
 from accelsim.config.strict_yaml import Document, KeyPath, Origin, dotted, read
 from accelsim.config.sweep import Sweep, broken_rules
-from accelsim.errors import Mistake, Mistakes, UserError, shorten
+from accelsim.errors import ARGUMENTS, Mistake, Mistakes, UserError, shorten
 from accelsim.sweeps.stored import MOST_POINTS
 
 Choice = tuple[Override, ...]
@@ -58,21 +58,21 @@ def inline_sweep(
     """A sweep from the command line; axes are `(position, "key=value,value")`. Raises UserError."""
     grid: dict[str, list[Any]] = {}
     document = Document({"networks": list(networks), "machines": list(machines), "grid": grid, "where": []})
-    document.origins[()] = Origin(COMMAND_LINE, 0)
+    document.origins[()] = Origin(ARGUMENTS, 0)
     if mapping is not None:
         document.data["mapping"] = mapping
     for position, text in axes:
         key, equals, values = text.partition("=")
-        path, origin = ("grid", key.strip()), Origin(COMMAND_LINE, position)
+        path, origin = ("grid", key.strip()), Origin(ARGUMENTS, position)
         document.origins.setdefault(path, origin)
         if not equals:
-            document.refuse(path, Mistake(COMMAND_LINE, position, "--vary", "KEY=VALUE,VALUE,...", shorten(text)))
+            document.refuse(path, Mistake(ARGUMENTS, position, "vary", "KEY=VALUE,VALUE,...", shorten(text)))
         elif path[1] in grid:
-            document.refuse(path, Mistake(COMMAND_LINE, position, path[1], "each key once", "it again"))
+            document.refuse(path, Mistake(ARGUMENTS, position, path[1], "each key once", "it again"))
         else:
             grid[path[1]] = _values(values, document, path)
     for position, text in where:
-        document.origins["where", len(document.data["where"])] = Origin(COMMAND_LINE, position)
+        document.origins["where", len(document.data["where"])] = Origin(ARGUMENTS, position)
         document.data["where"].append(text)
     return _wanted(document, None)
 
@@ -121,7 +121,7 @@ def _mapping(name: str | None, document: Document, folder: Path | None) -> str |
         return name
     path = folder / name
     if not (is_within(path, folder) and is_file(path)):
-        expected = "a file below the folder of this one, or --allow-path"
+        expected = "a file below the folder of this one or an allowed one"
         raise UserError([document.mistake(("mapping",), expected, shorten(name))])
     return str(path)
 

@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from accelsim.errors import Mistake, UserError, shorten
+from accelsim.errors import ARGUMENTS, Mistake, UserError, shorten
 from accelsim.sweeps.points import Point
 from accelsim.sweeps.stored import MOST_POINTS, About, Row, about_of, row_of
 from accelsim.sweeps.work import COLUMN_NAMES, Finished, Task
@@ -241,13 +241,13 @@ def opened(folder: Path, *, create: bool = False) -> Iterator[Store]:
     """The store of a folder. Raises UserError where there is none, or none that can be used."""
     path = folder / NAME
     if not create and not path.is_file():
-        raise UserError([Mistake("command-line", 0, "DIR", f"a folder with a sweep ({NAME})", str(folder))])
+        raise UserError([Mistake(ARGUMENTS, 0, "sweep", f"a folder with a sweep ({NAME})", str(folder))])
     try:
         folder.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(path, isolation_level=None, timeout=_PATIENCE_SECONDS)
     except (OSError, sqlite3.Error) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise UserError([Mistake("command-line", 0, "-o", "a folder that can be written", reason)]) from None
+        raise UserError([Mistake(ARGUMENTS, 0, "folder", "a folder that can be written", reason)]) from None
     try:
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MOST_BYTES)
         connection.execute("PRAGMA trusted_schema = OFF")

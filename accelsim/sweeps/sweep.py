@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from accelsim.errors import Mistake, UserError, visible
+from accelsim.errors import ARGUMENTS, Mistake, UserError, visible
 from accelsim.report.columns import Value
 from accelsim.report.export import save_rows
 from accelsim.report.writing import locked
@@ -67,10 +67,10 @@ def _own(folder: Path) -> Iterator[None]:
             yield
     except BlockingIOError:
         expected = "a folder that no other process writes to"
-        raise UserError([Mistake("command-line", 0, "-o", expected, str(folder))]) from None
+        raise UserError([Mistake(ARGUMENTS, 0, "folder", expected, str(folder))]) from None
     except (FileExistsError, NotADirectoryError, PermissionError) as error:
         expected = "a folder that can be written"
-        raise UserError([Mistake("command-line", 0, "-o", expected, error.strerror or "an error")]) from None
+        raise UserError([Mistake(ARGUMENTS, 0, "folder", expected, error.strerror or "an error")]) from None
 
 
 def _identity(point: Point) -> tuple[str, ...]:
@@ -101,8 +101,8 @@ def _refuse_others(store: Store, about: About | None, folder: Path) -> None:
     elif (folder / RESULTS).exists():
         got = f"{folder} with {RESULTS}"
     if got:
-        expected = f"a folder without another sweep than this one of accelsim {__version__}, or --force"
-        raise UserError([Mistake("command-line", 0, "-o", expected, got)])
+        expected = f"a folder without another sweep than this one of accelsim {__version__}, or `force`"
+        raise UserError([Mistake(ARGUMENTS, 0, "folder", expected, got)])
 
 
 def header(keys: Sequence[str]) -> list[str]:
@@ -127,7 +127,7 @@ def keys_of(store: Store, folder: Path) -> list[str]:
     about = store.about()
     if about is None:
         expected = f"a folder with a sweep of accelsim {__version__}"
-        raise UserError([Mistake("command-line", 0, "DIR", expected, f"{folder} with {store.whose()}")])
+        raise UserError([Mistake(ARGUMENTS, 0, "sweep", expected, f"{folder} with {store.whose()}")])
     return about.keys
 
 

@@ -15,7 +15,7 @@ from itertools import islice
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from accelsim.errors import Mistake, UserError
+from accelsim.errors import ARGUMENTS, Mistake, UserError
 from accelsim.sweeps.work import Finished, Task, work
 
 _CONTEXT = multiprocessing.get_context("spawn")
@@ -117,11 +117,11 @@ def on_cluster(tasks: Iterator[Task], address: str) -> Generator[Finished, None,
         from distributed import Client, as_completed
     except ImportError:
         expected = "Dask, installed by `pip install 'accelsim[cluster]'`"
-        raise UserError([Mistake("command-line", 0, "--scheduler", expected, "none")]) from None
+        raise UserError([Mistake(ARGUMENTS, 0, "scheduler", expected, "none")]) from None
     try:
         client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError):
-        raise UserError([Mistake("command-line", 0, "--scheduler", "a Dask scheduler", address)]) from None
+        raise UserError([Mistake(ARGUMENTS, 0, "scheduler", "a Dask scheduler", address)]) from None
     with client:
         wanted: dict[Any, Task] = {}
         finished = as_completed(loop=client.loop)

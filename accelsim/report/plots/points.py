@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from accelsim.errors import Mistake, UserError
+from accelsim.errors import ARGUMENTS, Mistake, UserError
 from accelsim.records import ENERGY_COMPONENTS
 from accelsim.report.columns import Value
 from accelsim.report.compare import Row
@@ -83,7 +83,7 @@ def accuracy(points: Sequence[SweepPoint]) -> Drawing:
     known = [point for point in points if point.values["top1_pct"] is not None]
     if not known:
         expected = "a sweep of networks whose accuracy is known"
-        raise UserError([Mistake("command-line", 0, "--kind", expected, "none of its points has one")])
+        raise UserError([Mistake(ARGUMENTS, 0, "kind", expected, "none of its points has one")])
     machines = dict.fromkeys(map(_machine, known))
     short = {name: name if len(name) <= _LONGEST else f"machine {place}" for place, name in enumerate(machines, 1)}
     rows = [_as_compared(point, short[_machine(point)]) for point in known]
@@ -140,7 +140,7 @@ def _lines(
     """A panel for each vertical axis. Raises UserError where the points have one place across."""
     if len({across.of(point) for point in points}) == 1:
         expected, got = f"a sweep that varies {across.label}", f"{across.of(points[0]):g} at every point"
-        raise UserError([Mistake("command-line", 0, "--kind", expected, got)])
+        raise UserError([Mistake(ARGUMENTS, 0, "kind", expected, got)])
     series: dict[str, list[SweepPoint]] = {}
     for point in sorted(points, key=across.of):
         series.setdefault(point.name(without=varied), []).append(point)

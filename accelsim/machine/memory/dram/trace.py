@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from accelsim.errors import Mistake, UserError, shorten
+from accelsim.errors import ARGUMENTS, Mistake, UserError, shorten
 
 MAX_TRACE_BYTES = 1 << 27
 MAX_MISTAKES = 10
@@ -41,7 +41,7 @@ def read_trace(path: str) -> tuple[Numbers, Numbers]:
                 text = _read(file)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no regular file"
-        raise UserError([Mistake("command-line", 0, "trace", "a trace file", f"{shorten(path)} ({reason})")]) from None
+        raise UserError([Mistake(ARGUMENTS, 0, "trace", "a trace file", f"{shorten(path)} ({reason})")]) from None
     if len(text) > MAX_TRACE_BYTES:
         raise UserError([Mistake(path, 0, "trace", f"at most {MAX_TRACE_BYTES} bytes", "more")])
     if not _LINES.fullmatch(text):

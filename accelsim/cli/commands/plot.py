@@ -1,11 +1,12 @@
-"""`accelsim plot`: its arguments, and what it does."""
+"""`accelsim plot`."""
 
 from __future__ import annotations
 
-import argparse
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from accelsim.cli.output import picture_kind
 from accelsim.errors import Mistake, UserError, suggestion
 
 if TYPE_CHECKING:
@@ -13,25 +14,22 @@ if TYPE_CHECKING:
 
     from accelsim.report.plots import Drawing
 
+DESCRIPTION = (
+    "Draw a finished run (energy, cycles, utilization, roofline, timeline) or a sweep (energy, "
+    "array-size, buffer-size, accuracy). Beside FILE stands what it shows, as CSV."
+)
 
-def add_plot(subparsers: Any) -> None:
+
+def add_arguments(parser: ArgumentParser) -> None:
     """The arguments of `plot`."""
-    parser = subparsers.add_parser(
-        "plot",
-        help="draw a run, or a sweep",
-        description="Draw a finished run (energy, cycles, utilization, roofline, timeline) or a sweep (energy, "
-        "array-size, buffer-size, accuracy). Beside FILE stands what it shows, as CSV.",
-        allow_abbrev=False,
-    )
     parser.add_argument("path", metavar="RUN_OR_SWEEP", help="folder of a run or a sweep, or a run.json")
     parser.add_argument("--kind", required=True, help="which picture")
     parser.add_argument("-o", dest="output", metavar="FILE", required=True, help="file that ends in .svg, .png or .pdf")
     parser.add_argument("--force", action="store_true", help="replace another picture of that name")
-    parser.set_defaults(command=plot)
 
 
-def plot(arguments: argparse.Namespace) -> int:
-    """`accelsim plot`."""
+def run(arguments: Namespace) -> int:
+    """Carry it out; gives the exit code."""
     from accelsim.report.export import csv_text, save_files
     from accelsim.report.figure import drawn
 
@@ -44,17 +42,6 @@ def plot(arguments: argparse.Namespace) -> int:
     }
     save_files(output.parent, files, force=arguments.force)
     return 0
-
-
-def picture_kind(output: str) -> str:
-    """What a file is to be drawn as, by its name. Raises UserError."""
-    from accelsim.report.figure import KINDS
-
-    kind = Path(output).suffix.removeprefix(".")
-    if kind not in KINDS:
-        expected = f"a file that ends in {', '.join(f'.{each}' for each in KINDS)}"
-        raise UserError([Mistake("command-line", 0, "-o", expected, repr(Path(output).name))])
-    return kind
 
 
 def _drawing(path: Path, kind: str) -> Drawing:

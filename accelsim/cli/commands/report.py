@@ -1,10 +1,10 @@
-"""`accelsim report`: its arguments, and what it does."""
+"""`accelsim report`."""
 
 from __future__ import annotations
 
-import argparse
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from accelsim.errors import Mistake, Mistakes, UserError
 
@@ -12,27 +12,23 @@ if TYPE_CHECKING:
     from accelsim.report.page import ShownSweep
     from accelsim.run.result import Run
 
+DESCRIPTION = (
+    "Write a page that shows finished runs, side by side where there are several, and sweeps. It needs "
+    "no network and nothing beside it."
+)
 MOST_POINTS = 20_000
 """Of a sweep, in a page that a browser can still sort."""
 
 
-def add_report(subparsers: Any) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
     """The arguments of `report`."""
-    parser = subparsers.add_parser(
-        "report",
-        help="one page of HTML for runs and sweeps",
-        description="Write a page that shows finished runs, side by side where there are several, and sweeps. It needs "
-        "no network and nothing beside it.",
-        allow_abbrev=False,
-    )
     parser.add_argument("paths", metavar="RUN_OR_SWEEP", nargs="+", help="folder of a run or a sweep, or a run.json")
     parser.add_argument("-o", dest="output", metavar="FILE", required=True, help="the page, report.html for example")
     parser.add_argument("--force", action="store_true", help="replace another page of that name")
-    parser.set_defaults(command=report)
 
 
-def report(arguments: argparse.Namespace) -> int:
-    """`accelsim report`."""
+def run(arguments: Namespace) -> int:
+    """Carry it out; gives the exit code."""
     from accelsim.report.export import save_files
     from accelsim.report.page import page_text
     from accelsim.run.reprice import read_run
@@ -64,6 +60,9 @@ def _sweep(folder: Path) -> ShownSweep:
 
     with opened(folder) as store:
         keys = keys_of(store, folder)
+        if not 0 < store.count() <= MOST_POINTS:
+            expected = f"a sweep with 1 to {MOST_POINTS} results"
+            raise UserError([Mistake("command-line", 0, "RUN_OR_SWEEP", expected, f"{store.count()} in {folder}")])
         if not 0 < store.count() <= MOST_POINTS:
             expected = f"a sweep with 1 to {MOST_POINTS} results"
             raise UserError([Mistake("command-line", 0, "RUN_OR_SWEEP", expected, f"{store.count()} in {folder}")])

@@ -1,4 +1,4 @@
-"""How much is said beside the result, on standard error: `--quiet` and `--verbose`.
+"""Verbosity: how much is said beside the result, on standard error, with `--quiet` and `--verbose`.
 
 What is worth knowing is logged as `accelsim`: warnings are notes on the result, `--quiet` leaves them out; infos are
 steps on the way, shown by `--verbose` with the seconds since the beginning.
@@ -11,12 +11,13 @@ from argparse import Namespace
 from time import monotonic
 from typing import Any
 
+from accelsim.errors import Mistake, UserError
 
-def add_loudness(parser: Any, quiet: str = "no progress, no notes on the result") -> None:
+
+def add_verbosity(parser: Any, quiet: str = "no progress, no notes on the result") -> None:
     """The two options; `quiet` says what the first one leaves out."""
-    group = parser.add_mutually_exclusive_group()
-    group.add_argument("-q", "--quiet", action="store_true", help=quiet)
-    group.add_argument("-v", "--verbose", action="store_true", help="say on standard error what is being done")
+    parser.add_argument("-q", "--quiet", action="store_true", help=quiet)
+    parser.add_argument("-v", "--verbose", action="store_true", help="say on standard error what is being done")
 
 
 def note(text: str) -> None:
@@ -26,9 +27,13 @@ def note(text: str) -> None:
     logging.getLogger("accelsim").warning(text)
 
 
-def apply_loudness(arguments: Namespace) -> None:
-    """From now on, say as much as was asked for."""
+def apply_verbosity(arguments: Namespace) -> None:
+    """From now on, say as much as was requested. Raises UserError where that contradicts itself."""
     import logging
+
+    quiet, verbose = getattr(arguments, "quiet", False), getattr(arguments, "verbose", False)
+    if quiet and verbose:
+        raise UserError([Mistake("command-line", 0, "-v/--verbose", "one of the two", "-q/--quiet too")])
 
     begin = monotonic()
 
@@ -39,5 +44,4 @@ def apply_loudness(arguments: Namespace) -> None:
 
     logger = logging.getLogger("accelsim")
     logger.handlers, logger.disabled = [ToStandardError()], False
-    quiet, verbose = getattr(arguments, "quiet", False), getattr(arguments, "verbose", False)
     logger.setLevel(logging.ERROR if quiet else logging.INFO if verbose else logging.WARNING)

@@ -1,35 +1,32 @@
-"""`accelsim explain`: its arguments, and what it does."""
+"""`accelsim explain`."""
 
 from __future__ import annotations
 
-import argparse
 import json
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import Any
 
+from accelsim.cli.arguments import add_target_settings
 from accelsim.errors import Mistake, UserError
 
+DESCRIPTION = (
+    "Take any cycle, byte or picojoule of a layer apart, down to folds, tiles, waits and rows of the "
+    "energy table. Without a COLUMN: its plan and what the tiler rejected, its clocks, DRAM bytes and energy."
+)
 
-def add_explain(subparsers: Any, add_settings: Any) -> None:
+
+def add_arguments(parser: ArgumentParser) -> None:
     """The arguments of `explain`."""
-    parser = subparsers.add_parser(
-        "explain",
-        help="a layer's number as a sum of terms",
-        description="Take any cycle, byte or picojoule of a layer apart, down to folds, tiles, waits and rows of the "
-        "energy table. Without a COLUMN: its plan and what the tiler rejected, its clocks, DRAM bytes and energy.",
-        allow_abbrev=False,
-    )
     parser.add_argument("network", metavar="NETWORK|RUN", help="workload file, name of a shipped one, or finished run")
     parser.add_argument("machine", metavar="HW", nargs="?", help="machine file, or name of a shipped one; not with RUN")
     parser.add_argument("--layer", metavar=("NAME", "COLUMN"), nargs="+", required=True,
                         help="name of the layer, and columns of `accelsim columns`")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print the terms as JSON")
-    add_settings(parser)
-    parser.set_defaults(command=explain)
+    add_target_settings(parser)
 
 
-def explain(arguments: argparse.Namespace) -> int:
-    """`accelsim explain`."""
+def run(arguments: Namespace) -> int:
+    """Carry it out; gives the exit code."""
     from accelsim.explain import explain as explaining
 
     layer, *columns = arguments.layer
@@ -47,7 +44,7 @@ def explain(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _refuse_what_a_run_has_not(arguments: argparse.Namespace) -> None:
+def _refuse_what_a_run_has_not(arguments: Namespace) -> None:
     """Raises UserError where what stands alone is no finished run, or has settings."""
     path = Path(arguments.network)
     mistakes = []

@@ -1,35 +1,31 @@
-"""`accelsim rerun`: its arguments, and what it does."""
+"""`accelsim rerun`."""
 
 from __future__ import annotations
 
-import argparse
 import json
-from typing import TYPE_CHECKING, Any
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from accelsim.run.rerun import Rerun
 
+DESCRIPTION = (
+    "Simulate what a run.json has in it again, and say whether it comes out the same to the byte. The "
+    "exit code is 1 where values differ."
+)
 MOST_SHOWN = 20
 """Differences that are printed."""
 
 
-def add_rerun(subparsers: Any) -> None:
+def add_arguments(parser: ArgumentParser) -> None:
     """The arguments of `rerun`."""
-    parser = subparsers.add_parser(
-        "rerun",
-        help="simulate a finished run again from its file alone",
-        description="Simulate what a run.json has in it again, and say whether it comes out the same to the byte. The "
-        "exit code is 1 where values differ.",
-        allow_abbrev=False,
-    )
     parser.add_argument("finished", metavar="RUN", help="folder that `run -o` wrote, or its run.json")
     parser.add_argument("-o", dest="output", metavar="DIR", help="write the new run.json and layers.csv into DIR")
     parser.add_argument("--force", action="store_true", help="replace another run in DIR")
-    parser.set_defaults(command=rerun)
 
 
-def rerun(arguments: argparse.Namespace) -> int:
-    """`accelsim rerun`."""
+def run(arguments: Namespace) -> int:
+    """Carry it out; gives the exit code."""
     from accelsim.run.rerun import rerun as again
 
     found = again(arguments.finished)

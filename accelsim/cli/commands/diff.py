@@ -1,40 +1,37 @@
-"""`accelsim diff`: its arguments, and what it does."""
+"""`accelsim diff`."""
 
 from __future__ import annotations
 
-import argparse
 import json
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from accelsim.cli.plots import picture_kind
+from accelsim.cli.output import picture_kind
 from accelsim.errors import Mistakes
 
 if TYPE_CHECKING:
     from accelsim.explain.diff import Difference
     from accelsim.run.result import Run
 
+DESCRIPTION = (
+    "The difference of two finished runs in clocks, bytes and energy, by cause and by layer, in parts "
+    "that add up to it. Layers are matched by name; network, machine, energy table and version may differ."
+)
 
-def add_diff(subparsers: Any) -> None:
+
+def add_arguments(parser: ArgumentParser) -> None:
     """The arguments of `diff`."""
-    parser = subparsers.add_parser(
-        "diff",
-        help="why one run takes more than another",
-        description="The difference of two finished runs in clocks, bytes and energy, by cause and by layer, in parts "
-        "that add up to it. Layers are matched by name; network, machine, energy table and version may differ.",
-        allow_abbrev=False,
-    )
     for letter in "ab":
         parser.add_argument(f"run_{letter}", metavar=f"RUN_{letter.upper()}",
                             help="folder that `run -o` wrote, or its run.json")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print all layers and keys as JSON")
     parser.add_argument("-o", dest="output", metavar="FILE", help="draw it, as .svg, .png or .pdf")
     parser.add_argument("--force", action="store_true", help="replace another picture of that name")
-    parser.set_defaults(command=diff)
 
 
-def diff(arguments: argparse.Namespace) -> int:
-    """`accelsim diff`."""
+def run(arguments: Namespace) -> int:
+    """Carry it out; gives the exit code."""
     from accelsim.explain.diff import difference
     from accelsim.explain.diff_text import difference_dict, difference_text
     from accelsim.run.reprice import read_run

@@ -1,0 +1,36 @@
+"""`accelsim import`."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from accelsim.cli.arguments import add_model_options, model_options
+
+DESCRIPTION = (
+    "Print a file of another tool as a network or machine in YAML, to be reviewed and kept: a "
+    "SCALE-Sim topology (.csv) or configuration (.cfg), or an ONNX model (.onnx). All commands take such a file as "
+    "it is, too."
+)
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """The arguments of `import`."""
+    parser.add_argument("file", metavar="FILE", help="the other tool's file")
+    parser.add_argument("-o", dest="output", metavar="YAML", help="write into this file")
+    add_model_options(parser)
+    parser.add_argument("--force", action="store_true", help="replace another file")
+
+
+def run(arguments: Namespace) -> int:
+    """Carry it out; gives the exit code."""
+    from accelsim.report.export import save_files
+    from accelsim.run.imported import imported
+
+    text = imported(arguments.file, arguments.batch, model_options(arguments))
+    if arguments.output is None:
+        print(text, end="")
+    else:
+        path = Path(arguments.output)
+        save_files(path.parent, {path.name: text}, force=arguments.force)
+    return 0

@@ -1,0 +1,46 @@
+"""`accelsim list`."""
+
+from __future__ import annotations
+
+import textwrap
+from argparse import ArgumentParser, Namespace
+
+from accelsim.cli.arguments import one_of
+from accelsim.config.kinds import LISTED
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """The arguments of `list`."""
+    parser.add_argument("kind", nargs="?", type=one_of("kind", list(LISTED)), help="only this kind")
+
+
+def run(arguments: Namespace) -> int:
+    """Carry it out; gives the exit code."""
+    from accelsim.config.show import described
+
+    for listed in [arguments.kind] if arguments.kind else LISTED:
+        if not arguments.kind:
+            print(f"{listed}:")
+        indent = "" if arguments.kind else "  "
+        if listed == "networks":
+            print(textwrap.indent(_network_list(), indent))
+            continue
+        for path in LISTED[listed].files():
+            print(f"{indent}{path.stem.ljust(18)}  {described(path)}".rstrip())
+    return 0
+
+
+def _network_list() -> str:
+    """All networks, with what they cost and how accurate they are."""
+    from accelsim.config.load import names
+    from accelsim.report.text import table
+    from accelsim.run.define import load_network
+
+    rows = []
+    for name in names("networks"):
+        workload, network = load_network(name)
+        accuracy = workload.accuracy
+        known = [f"{accuracy.top1_pct:.1f}", f"  {accuracy.kind}; {accuracy.source}"] if accuracy else ["-", ""]
+        size = network.stored_weight_bytes()
+        rows.append([name, f"{network.macs / 1e6:.2f}", f"{network.nonzeros / 1e6:.3f}", f"{size / 1e6:.2f}", *known])
+    return table(("network", "MMAC", "M weights", "MB", "top-1 %", "accuracy from"), rows, left=(0, 5))

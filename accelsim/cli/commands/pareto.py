@@ -1,0 +1,74 @@
+"""`accelsim pareto`."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from accelsim.cli.verbosity import add_verbosity, note
+from accelsim.errors import Mistake, UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from accelsim.report.pareto import Objective
+    from accelsim.sweeps.front import Front
+
+DESCRIPTION = (
+    "The points of a sweep than which no other is as good in all of two or three columns and better in one, as a table."
+)
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """The arguments of `pareto`."""
+    parser.add_argument("folder", metavar="DIR", help="folder of a sweep")
+    for sense in ("minimize", "maximize"):
+        parser.add_argument(
+            f"--{sense}",
+            dest="objectives",
+            metavar="COLUMN,...",
+            type=partial(_objectives, maximize=sense == "maximize"),
+            action="extend",
+            default=[],
+            help="columns of results.csv; may be repeated",
+        )
+    parser.add_argument(
+        "-o", dest="output", metavar="OUT", help="write pareto.csv into OUT, and a picture of the points"
+    )
+    parser.add_argument("--force", action="store_true", help="replace another front in OUT")
+    add_verbosity(parser)
+
+
+def _objectives(text: str, *, maximize: bool) -> list[tuple[str, bool]]:
+    return [(column.strip(), maximize) for column in text.split(",")]
+
+
+def run(arguments: Namespace) -> int:
+    """Carry it out; gives the exit code."""
+    from accelsim.report.pareto import Objective, front_table
+    from accelsim.sweeps.front import front
+
+    objectives = [Objective(*objective) for objective in arguments.objectives]
+    if len({objective.column for objective in objectives}) != len(objectives) or len(objectives) not in (2, 3):
+        got = ", ".join(objective.column for objective in objectives) or "none"
+        expected = "two or three different columns"
+        raise UserError([Mistake("command-line", 0, "--minimize and --maximize", expected, got)])
+    found = front(Path(arguments.folder), objectives)
+    if arguments.output is not None:
+        _save_front(found, objectives, arguments)
+    for reason, count in found.left_out.items():
+        note(f"left out: {count} {reason}")
+    print(front_table(found.rows, found.keys, objectives))
+    return 0
+
+
+def _save_front(found: Front, objectives: Sequence[Objective], arguments: Namespace) -> None:
+    from accelsim.report.export import csv_text, save_files
+    from accelsim.report.figure import FORMATS, drawn
+    from accelsim.report.pareto import front_figure
+
+    figure = front_figure(found.points, found.best, objectives)
+    pictures = {f"pareto.{kind}": drawn(figure, kind) for kind in FORMATS}
+    save_files(Path(arguments.output), {**pictures, "pareto.csv": csv_text(found.rows)}, force=arguments.force)

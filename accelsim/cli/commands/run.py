@@ -1,0 +1,72 @@
+"""`accelsim run`."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from accelsim.cli.arguments import add_model_options, add_output, add_target_settings, command_line, model_options
+from accelsim.cli.output import finish
+from accelsim.errors import UserError
+
+if TYPE_CHECKING:
+    from accelsim.report.trace import Traced
+
+DESCRIPTION = "Simulate a network on a machine, layer by layer."
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """The arguments of `run`."""
+    parser.add_argument("network", metavar="NETWORK", help="workload file, or name of a shipped one")
+    parser.add_argument("machine", metavar="HW", help="machine file, or name of a shipped one")
+    add_model_options(parser)
+    add_output(parser)
+    parser.add_argument(
+        "--what-if", action="store_true", help="also run with ideal DRAM, SRAM ports, vector unit and array overlap"
+    )
+    parser.add_argument("--trace", metavar="FILE", help="write what each unit did when, for ui.perfetto.dev")
+    parser.add_argument(
+        "--trace-layers", metavar="NAME,FIRST..LAST", help="layers that the trace has (all); needs --trace"
+    )
+    add_target_settings(parser)
+
+
+def run(arguments: Namespace) -> int:
+    """Carry it out; gives the exit code."""
+    from accelsim.run.simulate import load_both, play_network
+
+    if arguments.trace_layers is not None and arguments.trace is None:
+        raise UserError([command_line("--trace-layers", "--trace beside it", "none")])
+    settings = [*arguments.settings]
+    if arguments.batch is not None:
+        settings.append((0, f"network.batch={arguments.batch}"))
+    workload, network, machine, scheduling = load_both(
+        arguments.network,
+        arguments.machine,
+        settings,
+        mapping=arguments.mapping,
+        options=model_options(arguments),
+    )
+    played = play_network(workload, network, machine, scheduling, keep_history=arguments.trace is not None)
+    result = played.run
+    if arguments.trace is not None:
+        from accelsim.report.trace import Traced
+
+        traced = Traced(played.program.layers, played.history.linked, played.outcome, machine)
+        _save_trace(traced, arguments)
+    if arguments.what_if:
+        from accelsim.run.what_if import with_what_if
+
+        result = with_what_if(result)
+    return finish(result, arguments)
+
+
+def _save_trace(traced: Traced, arguments: Namespace) -> None:
+    from accelsim.report.export import save_files
+    from accelsim.report.trace import chosen_layers, trace_text
+
+    chosen = arguments.trace_layers
+    layers = None if chosen is None else chosen_layers(chosen, traced.layers)
+    path = Path(arguments.trace)
+    save_files(path.parent, {path.name: trace_text(traced, layers)}, force=arguments.force)

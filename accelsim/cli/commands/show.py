@@ -1,0 +1,74 @@
+"""`accelsim show`."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
+
+from accelsim.cli.arguments import add_target_settings, command_line
+from accelsim.errors import UserError
+
+if TYPE_CHECKING:
+    from accelsim.config.kinds import FileKind
+    from accelsim.network.graph import Network
+
+DESCRIPTION = "Print a network or machine with everything resolved, another file as it is read."
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """The arguments of `show`."""
+    parser.add_argument("name", metavar="NAME", help="a file, or name of a shipped one")
+    parser.add_argument("--layers", action="store_true", help="the layers of a network instead, as a table")
+    parser.add_argument("--csv", action="store_true", help="with --layers: as CSV")
+    add_target_settings(parser)
+
+
+def run(arguments: Namespace) -> int:
+    """Carry it out; gives the exit code."""
+    from accelsim import importers
+    from accelsim.config.load import configured_target, parse_overrides
+    from accelsim.config.show import kind_of_file, target_to_yaml, to_yaml
+    from accelsim.run.define import load_network
+
+    kind = kind_of_file(arguments.name, importers.read)
+    _refuse_options_of_others(arguments, kind)
+    if kind.name == "network":
+        workload, network = load_network(arguments.name, parse_overrides(arguments.settings, ("network",)))
+        if arguments.layers:
+            _print_layers(network, as_csv=arguments.csv)
+        else:
+            print(to_yaml(workload), end="")
+    elif kind.name == "machine":
+        target = configured_target(arguments.name, arguments.settings, arguments.mapping, importers.read)
+        print(target_to_yaml(target), end="")
+    else:
+        print(to_yaml(kind.load(arguments.name)), end="")
+    return 0
+
+
+def _refuse_options_of_others(arguments: Namespace, kind: FileKind) -> None:
+    """Raises UserError where an option is for another kind of file."""
+    given = {
+        "--layers": (arguments.layers, ("network",)),
+        "--mapping": (arguments.mapping, ("machine",)),
+        "--set": (arguments.settings, ("machine", "network")),
+    }
+    mistakes = [
+        command_line(option, f"a {' or '.join(kinds)}", f"the {kind.title} {arguments.name}")
+        for option, (value, kinds) in given.items()
+        if value and kind.name not in kinds
+    ]
+    if mistakes:
+        raise UserError(mistakes)
+
+
+def _print_layers(network: Network, *, as_csv: bool) -> None:
+    from accelsim.report.export import csv_text
+    from accelsim.report.layers import layer_table
+    from accelsim.report.text import table
+
+    rows = layer_table(network)
+    if as_csv:
+        print(csv_text(rows), end="")
+    else:
+        print(table(list(rows[0]) if rows else ["name"], [[str(value) for value in row.values()] for row in rows]))

@@ -1,0 +1,70 @@
+"""What several commands print and keep. Heavy imports stand inside the functions."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from accelsim.cli.arguments import command_line
+from accelsim.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from accelsim.run.result import Run
+
+
+def finish(result: Run, arguments: Namespace) -> int:
+    """Save and print a run, as its arguments say."""
+    from accelsim.report import text
+    from accelsim.run.advice import advice
+
+    if arguments.output is not None:
+        result.save(arguments.output, force=arguments.force)
+    found = advice(result)
+    if arguments.json:
+        print_json({"totals": result.totals, "layers": result.rows, "warnings": [each._asdict() for each in found]})
+        return 0
+    if arguments.by is not None:
+        print(text.shares(result.records, arguments.by), end="\n\n")
+    elif not arguments.quiet:
+        print(text.layer_table(result.records), end="\n\n")
+        print(text.costliest(result.records), end="\n\n")
+    print(text.summary(result.network.name, result.machine.name, result.total, result.totals))
+    for each in result.workload.unmodelled:
+        print(f"  not modelled, and in no figure: {each}")
+    if found and not arguments.quiet:
+        print("  worth a look:")
+        print("\n".join(f"    {each.text}" for each in found))
+    if result.ideal_cycles:
+        print()
+        print(text.what_if(result.rows, result.totals))
+    return 0
+
+
+def picture_kind(output: str) -> str:
+    """The format of a picture, by the name of its file. Raises UserError."""
+    from accelsim.report.figure import KINDS
+
+    kind = Path(output).suffix.removeprefix(".")
+    if kind not in KINDS:
+        expected = f"a file that ends in {', '.join(f'.{each}' for each in KINDS)}"
+        raise UserError([command_line("-o", expected, repr(Path(output).name))])
+    return kind
+
+
+def print_values(values: Mapping[str, int | float | str], *, as_json: bool) -> None:
+    """Names and values, one a line."""
+    if as_json:
+        print_json(values)
+        return
+    width = max(map(len, values))
+    for name, value in values.items():
+        print(f"{name.ljust(width)}  {value:.4f}" if isinstance(value, float) else f"{name.ljust(width)}  {value}")
+
+
+def print_json(value: Any) -> None:
+    """A value as JSON."""
+    print(json.dumps(value, indent=1))
