@@ -20,7 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 from accelsim.cli import main
 from accelsim.errors import UserError
 from accelsim.importers.onnx import model as model_file
-from accelsim.importers.onnx import read
+from accelsim.importers.onnx import read, skeleton
 from accelsim.importers.onnx.operators import OPERATORS
 from accelsim.network.graph import Network
 from accelsim.report.layers import layer_table
@@ -724,6 +724,28 @@ def test_hostile_models_are_refused_in_one_line_each_quickly_and_in_little_memor
 def test_a_file_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_file, "MAX_MODEL_BYTES", 1000)
     assert refused(GOLDENS[0]) == [f"{GOLDENS[0].name}:0: file: expected at most 1000 bytes, got a larger file"]
+
+
+def test_the_contents_of_large_tensors_are_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In initializers and in constants; a model of any size is what its shapes say, in little memory."""
+    model = onnx.load(saved(tmp_path, [node("Conv", "x w", "c"), node("MatMul", "c k")], opset=18))
+    model.graph.initializer.append(numpy_helper.from_array(np.ones((64, 8, 32, 16), np.float32)[:, :, :1, :1], "w"))
+    large = numpy_helper.from_array(np.ones((16, 4096), np.float32))
+    model.graph.node.insert(0, helper.make_node("Constant", [], ["k"], value=large))
+    weights = numpy_helper.from_array(np.ones((4096, 64), np.float32), "v")
+    model.graph.initializer.append(weights)
+    model.graph.node.append(node("MatMul", "y v", "z"))
+    del model.graph.output[:]
+    model.graph.output.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, None))
+    path = tmp_path / "large.onnx"
+    path.write_bytes(model.SerializeToString())
+    whole = network(path)
+    copied = len(skeleton.skeleton(path, path.name))
+    assert copied < 10_000 < path.stat().st_size
+    monkeypatch.setattr(model_file, "WHOLE_BYTES", 1000)
+    assert network(path).nodes == whole.nodes
+    path.write_bytes(model.SerializeToString()[:-5000])
+    assert refused(path) == ["large.onnx:0: file: expected an ONNX model, got other bytes"]
 
 
 SEEDS = [path.read_bytes() for path in GOLDENS[:1]]

@@ -33,6 +33,19 @@ SMALL = [
 ]
 
 
+def test_layers_are_named_after_modules_and_grouped_by_blocks(tmp_path: Path) -> None:
+    """By both of PyTorch's exporters, the names of nodes being all numbers in one of them."""
+    for name in ("tv_resnet18_ts17d.onnx", "tv_resnet18_dynamo.onnx"):
+        with zipfile.ZipFile(DATA / "models.zip") as found:
+            run = simulate(found.extract(name, tmp_path), "edge")
+        names = [record.layer for record in run.records if record.weights]
+        assert names[:4] == ["conv1", "layer1.0.conv1", "layer1.0.conv2", "layer1.1.conv1"]
+        blocks = [f"layer{stage}.{block}" for stage in range(1, 5) for block in range(2)]
+        stages = list(dict.fromkeys(record.stage for record in run.records))
+        assert [stage for stage in stages if stage in blocks] == blocks
+        assert len(stages) <= len(blocks) + 4
+
+
 def clocks(name: str, archive: str, folder: Path) -> int:
     if not name.endswith(".onnx"):
         return simulate(name, "edge").total.total_cycles

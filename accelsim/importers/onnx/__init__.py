@@ -30,6 +30,7 @@ from accelsim.importers.onnx.tensors import Axes, Dim, FeatureMap, Tensor, Unmod
 
 DOMAINS = ("", "ai.onnx")
 NO_SHAPES: Shapes = {}
+WIDTHS = "; data is as wide as the machine's where the model does not quantise it"
 
 
 def read(path: Path, shown_as: str, *, allow_unmodelled: bool = False, shapes: Shapes = NO_SHAPES) -> Document:
@@ -67,7 +68,7 @@ def taken(
             lost.update(node.output)
             continue
         importing.wanted = layer_name(node)
-        importing.stage = stage_of(importing.wanted)
+        importing.stage = stage_of(node, importing.wanted, importing.stage)
         try:
             _take(importing, node, declared)
         except UnmodelledError as error:
@@ -228,7 +229,7 @@ def _document(importing: Importing, graph: Graph, path: Path, shown_as: str) -> 
     height, width, channels = importing.extents["input"]
     data: dict[str, Any] = {
         "name": name,
-        "source": f"ONNX model {name}, graph {importing.own_name(graph.proto.name)}",
+        "source": f"ONNX model {name}, graph {importing.own_name(graph.proto.name)}{WIDTHS}",
         "batch": importing.images,
         "input": {"height": height, "width": width, "channels": channels},
         "layers": list(importing.rows.values()),

@@ -11,8 +11,11 @@ from google.protobuf.message import DecodeError
 
 from accelsim.config.strict_yaml import read_bytes
 from accelsim.errors import Mistake, UserError
+from accelsim.importers.onnx.skeleton import skeleton
 
-MAX_MODEL_BYTES = 2_000_000_000
+WHOLE_BYTES = 64 << 20
+"""Up to which a file is read whole; of a larger one the contents of tensors are passed over."""
+MAX_MODEL_BYTES = 1 << 40
 MAX_GRAPH_NODES = 20_000
 MAX_ATTRIBUTES = 200_000
 OLDEST_OPSET = 6
@@ -29,7 +32,7 @@ class Graph:
 
 def read_graph(path: Path, shown_as: str) -> Graph:
     """Raises UserError where the file is no model."""
-    raw = read_bytes(path, shown_as, MAX_MODEL_BYTES)
+    raw = _raw(path, shown_as)
     model = onnx.ModelProto()
     try:
         model.ParseFromString(raw)
@@ -47,6 +50,16 @@ def read_graph(path: Path, shown_as: str) -> Graph:
         expected = f"at most {MAX_GRAPH_NODES} nodes"
         raise UserError([Mistake(shown_as, 0, "graph", expected, str(len(model.graph.node)))])
     return Graph(model.graph, max(opsets), tuple(_ordered(model.graph)))
+
+
+def _raw(path: Path, shown_as: str) -> bytes:
+    try:
+        size = path.stat().st_size
+    except (OSError, ValueError):
+        size = 0
+    if WHOLE_BYTES < size <= MAX_MODEL_BYTES:
+        return skeleton(path, shown_as)
+    return read_bytes(path, shown_as, min(WHOLE_BYTES, MAX_MODEL_BYTES))
 
 
 def _names_are_text(model: onnx.ModelProto) -> bool:

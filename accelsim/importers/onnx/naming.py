@@ -8,6 +8,7 @@ import re
 import onnx
 
 _GENERIC = re.compile(r"(node_|n|val_)?[A-Za-z_]*_?\d*")
+_NUMBERED = re.compile(r"node_\w+|n\d+")
 _WEIGHTS = (".weight", "/kernel", "/weight", "_weight", ".weight_orig")
 _WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul", "QLinearConv", "LSTM", "GRU")
 
@@ -26,7 +27,7 @@ def layer_name(node: onnx.NodeProto) -> str:
             for ending in _WEIGHTS:
                 if each.endswith(ending) and len(each) > len(ending):
                     return str(each[: -len(ending)])
-    return name
+    return name.removeprefix("node_")
 
 
 def _last_scope(text: str) -> str:
@@ -54,11 +55,15 @@ def _module(name: str) -> str:
     return ".".join(kept)
 
 
-def stage_of(name: str) -> str:
-    """The first module of a path, with its number where that is what tells blocks apart."""
+def stage_of(node: onnx.NodeProto, name: str, before: str) -> str:
+    """The first module of a path, with its number where that is what tells blocks apart.
+
+    before: the stage of the node before, which one belongs to that has a name of no module.
+    """
     parts = [each for each in re.split(r"[./]", name) if each]
     if len(parts) < 2:
-        return ""
-    number = next((place for place, each in enumerate(parts[:-1]) if each.isdecimal()), None)
+        return before if name == node.name.removeprefix("node_") and _NUMBERED.fullmatch(node.name) else ""
+    modules = parts[:-1] if node.op_type in _WEIGHTED else parts
+    number = next((place for place, each in enumerate(modules) if each.isdecimal()), None)
     chosen = parts[: number + 1] if number is not None else parts[:1]
     return re.sub(r"[^A-Za-z0-9_.+-]+", "_", ".".join(chosen)).strip("_.+-")[:80]

@@ -192,6 +192,8 @@ def folded_up(call: Call, op: str, tensors: Sequence[Tensor]) -> FeatureMap:
     given = [call.importing.padded(each) if isinstance(each, FeatureMap) and each.pads else each for each in tensors]
     if op in ("add", "mul", "max", "min"):
         given.sort(key=lambda each: isinstance(each, Constant))
+    if all(isinstance(each, Constant) for each in given):
+        raise UnmodelledError("a map among the inputs", "constants")
     made, *others = given
     if not others and isinstance(made, FeatureMap):
         return made
