@@ -6,8 +6,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from accelsim.config.load import load_dram, load_machine, parse_overrides, shipped
+from accelsim.config.load import load_dram, load_machine, parse_overrides
 from accelsim.config.machine import Machine
+from accelsim.config.named import shipped
 from accelsim.config.scheduling import Scheduling
 from accelsim.config.schema import validate
 from accelsim.config.strict_yaml import Document, Origin

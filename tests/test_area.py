@@ -11,8 +11,9 @@ import pytest
 from accelsim.area.nodes import area_factor
 from accelsim.area.sizes import area_of, buffer_mm2, pe_mm2
 from accelsim.config.area_table import AreaTable
-from accelsim.config.load import load_machine, shipped
+from accelsim.config.load import load_machine
 from accelsim.config.machine import Machine
+from accelsim.config.named import shipped
 from accelsim.energy.peak import peak_counts, peak_power_w, peak_tops
 from accelsim.energy.price import price
 from accelsim.report.efficiency import COLUMNS

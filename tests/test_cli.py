@@ -19,7 +19,7 @@ import pytest
 from accelsim.cli import main
 from accelsim.config import variants
 from accelsim.config.kinds import LISTED
-from accelsim.config.load import shipped
+from accelsim.config.named import shipped
 from accelsim.records import ENERGY_COMPONENTS
 from accelsim.report import compare
 from accelsim.report.columns import COLUMNS, TOTALS, WHAT_IFS, speedup_column

@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 
 from accelsim.cli import main, progress
-from accelsim.config.load import names, shipped
+from accelsim.config.named import names, shipped
 from accelsim.energy.ranking import Flip, Unsure
 from accelsim.errors import UserError
 from accelsim.report.beside import write_beside

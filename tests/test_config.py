@@ -13,8 +13,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from accelsim.cli import main
-from accelsim.config.load import Kind, data_root, load_machine, load_target, load_workload, parse_overrides, shipped
+from accelsim.config.load import data_root, load_machine, load_target, load_workload, parse_overrides
 from accelsim.config.machine import Machine
+from accelsim.config.named import Kind, shipped
 from accelsim.config.scheduling import Scheduling, Target
 from accelsim.config.schema import validate
 from accelsim.config.show import to_yaml

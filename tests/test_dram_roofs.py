@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from accelsim.config.dram import IdealDevice
-from accelsim.config.load import load_dram, shipped
+from accelsim.config.load import load_dram
+from accelsim.config.named import shipped
 from accelsim.machine.memory import Block, Request, memory_of
 from accelsim.machine.memory.dram.replay import play_trace
 from tests.dram_cases import device_of

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from accelsim.config.energy_table import EnergyTable, PortCurve, SramWord, is_assumed
-from accelsim.config.load import load_energy_table, load_machine, shipped
+from accelsim.config.load import load_energy_table, load_machine
 from accelsim.config.machine import Machine
+from accelsim.config.named import shipped
 from accelsim.energy.price import nominal_ratio, not_priced, price, static_mw
 from accelsim.energy.ranking import Flip, energies, flips
 from accelsim.energy.sram import WordEnergy, word_energy

@@ -10,7 +10,8 @@ import pytest
 
 from accelsim.cli import main
 from accelsim.config.accuracy import add_published
-from accelsim.config.load import data_root, names, parse_overrides
+from accelsim.config.load import data_root, parse_overrides
+from accelsim.config.named import names
 from accelsim.config.strict_yaml import Document, Origin
 from accelsim.config.variants import NAMES
 from accelsim.config.workload import Accuracy

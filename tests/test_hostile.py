@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from accelsim import UserError, define_network
 from accelsim.cli import main
 from accelsim.config import places
-from accelsim.config.load import matching
+from accelsim.config.named import matching
 from accelsim.config.strict_json import parse_json
 from accelsim.errors import MAX_MISTAKES, Mistake, shorten
 from accelsim.lowering.tiling.space import windows

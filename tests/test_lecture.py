@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 
 from accelsim.config.families import ResNet
-from accelsim.config.load import load_machine, parse_overrides, shipped
+from accelsim.config.load import load_machine, parse_overrides
+from accelsim.config.named import shipped
 from accelsim.config.variants import NAMES
 from accelsim.config.workload import Accuracy
 from accelsim.network.graph import Network, Node

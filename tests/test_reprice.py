@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accelsim.cli import main
-from accelsim.config.load import shipped
+from accelsim.config.named import shipped
 from accelsim.config.run_file import MAX_RUN_BYTES
 from accelsim.config.strict_yaml import KeyPath
 from accelsim.errors import MAX_MISTAKES, UserError, shorten

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from accelsim.check.execute import check_network
 from accelsim.config.dram import CommandDevice
-from accelsim.config.load import load_machine, parse_overrides, shipped
+from accelsim.config.load import load_machine, parse_overrides
 from accelsim.config.machine import Machine
+from accelsim.config.named import shipped
 from accelsim.config.scheduling import Scheduling
 from accelsim.energy.price import price
 from accelsim.errors import LoweringError

@@ -48,7 +48,7 @@ def _completer(action: argparse.Action) -> Completer | None:
 
 
 def _names(kind: str) -> list[str]:
-    from accelsim.config.load import names
+    from accelsim.config.named import names
 
     return names(kind)
 

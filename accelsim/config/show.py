@@ -9,7 +9,8 @@ import yaml
 from pydantic import BaseModel
 
 from accelsim.config.kinds import KINDS, LISTED, FileKind
-from accelsim.config.load import Reader, find, is_variant
+from accelsim.config.load import Reader, is_variant
+from accelsim.config.named import find
 from accelsim.config.scheduling import Target
 from accelsim.config.strict_yaml import read, scalar
 

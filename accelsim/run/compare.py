@@ -8,8 +8,9 @@ from math import comb
 from typing import NamedTuple
 
 from accelsim.config.energy_table import EnergyTable
-from accelsim.config.load import Kind, load_energy_table, matching, parse_overrides, shipped
+from accelsim.config.load import load_energy_table, parse_overrides
 from accelsim.config.machine import Machine
+from accelsim.config.named import Kind, matching, shipped
 from accelsim.config.scheduling import Scheduling
 from accelsim.config.workload import NetworkFile
 from accelsim.energy.ranking import EnergyByRow, Flip, Unsure, energies, energy_by_row, flips, unsure

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from accelsim.config.constraint import Constraint, parse_constraint
-from accelsim.config.load import Kind, Override, find, is_variant, matching, value_of
+from accelsim.config.load import Override, is_variant, value_of
+from accelsim.config.named import Kind, find, matching
 from accelsim.config.places import is_file, is_within
 from accelsim.config.schema import validate
 from accelsim.config.strict_yaml import Document, KeyPath, Origin, dotted, read

@@ -32,7 +32,7 @@ def run(arguments: Namespace) -> int:
 
 def _network_list() -> str:
     """All networks, with what they cost and how accurate they are."""
-    from accelsim.config.load import names
+    from accelsim.config.named import names
     from accelsim.report.text import table
     from accelsim.run.define import load_network
 
