@@ -106,10 +106,20 @@ def test_files_of_other_kinds_say_what_to_give_instead(
     assert line.endswith(f"got a .{suffix} file")
 
 
+@pytest.mark.parametrize(
+    ("name", "macs"),
+    [("upsample_then_conv.onnx", 9_437_184), ("add_const_broadcast.onnx", 2048), ("focus.onnx", 110_592)],
+)
+def test_what_once_had_too_few_macs_has_them_all(name: str, macs: int, tmp_path: Path) -> None:
+    """A resize, a constant that is larger than the map, strided slices: by the last convolution."""
+    assert [node.macs for node in network(unpacked(SMALL, name, tmp_path)).nodes if node.macs][-1] == macs
+
+
 HOSTILE_MESSAGES = {
     "onnx_20000_equal_names": "0: layers: expected 10000 or fewer values, got 20000",
     "onnx_clip_text": "1: Clip 'y': expected numbers for bounds, got text",
     "onnx_escape_codes": "1: Foo\\x1b[31mRED 'y': expected an operator of ONNX, got 'Foo\\x1b[31mRED'",
+    "onnx_loop_forever": "1: Loop 'z': expected an operator without a graph inside, got Loop",
     "onnx_pad_empty_value": "0: graph: expected nodes that compute something, got none",
     "onnx_reads_another_file": "1: If 'z': expected an operator without a graph inside, got If",
     "onnx_reshape_nan": "1: Reshape 'y': expected a list of numbers for a shape, got others",

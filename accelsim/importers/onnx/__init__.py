@@ -21,7 +21,7 @@ from accelsim.importers.onnx.attributes import Attributes
 from accelsim.importers.onnx.folding import folded
 from accelsim.importers.onnx.importing import Importing
 from accelsim.importers.onnx.inputs import Shapes, started
-from accelsim.importers.onnx.model import Graph, read_graph
+from accelsim.importers.onnx.model import Graph, has_graph, read_graph
 from accelsim.importers.onnx.naming import layer_name, stage_of
 from accelsim.importers.onnx.operators import OPERATORS, Call
 from accelsim.importers.onnx.patterns import recognised
@@ -107,7 +107,7 @@ def _take(importing: Importing, node: onnx.NodeProto, declared: Mapping[str, tup
         raise UnmodelledError("outputs", "none")
     if any(name in importing.values for name in node.output if name):
         raise UnmodelledError("outputs that no earlier node has", "one again")
-    if any(each.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for each in node.attribute):
+    if has_graph(node):
         raise UnmodelledError("an operator without a graph inside", node.op_type)
     inputs = [importing.value(name) if name else None for name in node.input]
     if node.domain in DOMAINS:

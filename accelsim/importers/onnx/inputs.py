@@ -9,7 +9,7 @@ import onnx
 from accelsim.errors import Mistake, UserError, shorten
 from accelsim.importers.onnx.constants import tensor_value
 from accelsim.importers.onnx.importing import Importing
-from accelsim.importers.onnx.model import Graph
+from accelsim.importers.onnx.model import Graph, has_graph
 from accelsim.importers.onnx.tensors import Atom, Axes, Constant, FeatureMap, fresh
 
 Shapes = Mapping[str, Sequence[int]]
@@ -40,10 +40,15 @@ def started(graph: Graph, shown_as: str, shapes: Shapes, *, batched: bool) -> Im
     weights = _weight_names(graph, shapes)
     scalars = {each.name for each in proto.input if _is_scalar(each)}
     maps = [each for each in proto.input if each.name in read and each.name not in names | weights | scalars]
-    unknown = [name for name in shapes if name not in {each.name for each in maps}]
+    unknown = [name for name in shapes if name not in {each.name for each in proto.input}]
     if unknown:
         got = ", ".join(shorten(name) for name in unknown[:10])
         raise UserError([Mistake(shown_as, 0, "graph", "names of inputs with the shapes that are given", got)])
+    inside = next(((number, node) for number, node in graph.nodes if has_graph(node)), None)
+    if not maps and inside is not None:
+        number, node = inside
+        label = f"{node.op_type} {shorten(node.name or next(iter(node.output), ''))}"
+        raise UserError([Mistake(shown_as, number, label, "an operator without a graph inside", node.op_type)])
     if not maps:
         raise UserError([Mistake(shown_as, 0, "graph", "an input that a node reads", "none")])
     dims = {each.name: _known_dims(each, shapes, shown_as) for each in maps}

@@ -100,12 +100,18 @@ def _ordered(graph: onnx.GraphProto) -> Iterable[tuple[int, onnx.NodeProto]]:
     yield from ((number + 1, graph.node[number]) for number in wanted if number not in done)
 
 
+def has_graph(node: onnx.NodeProto) -> bool:
+    """Whether an attribute is a graph."""
+    return any(each.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for each in node.attribute)
+
+
 def _needed(graph: onnx.GraphProto) -> Sequence[int]:
     """Numbers of the nodes that an output of the graph depends on; all where it names none that is computed,
-    or two nodes compute the same."""
+    where two nodes compute the same, or where graphs inside of nodes may read anything."""
     made_by = {name: number for number, node in enumerate(graph.node) for name in node.output if name}
     open_names = [each.name for each in graph.output if each.name in made_by]
-    if not open_names or len(made_by) < sum(bool(name) for node in graph.node for name in node.output):
+    twice = len(made_by) < sum(bool(name) for node in graph.node for name in node.output)
+    if not open_names or twice or any(map(has_graph, graph.node)):
         return range(len(graph.node))
     found: set[int] = set()
     while open_names:
