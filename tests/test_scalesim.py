@@ -117,6 +117,26 @@ def test_zeros_shorten_the_sums_alike_in_all_columns(tmp_path: Path) -> None:
     assert sim.simulate(*files).totals["array_cycles"] > theirs
 
 
+def test_a_last_block_that_is_not_full_keeps_what_it_has(tmp_path: Path) -> None:
+    """Three rows in a block of eight keep all of the four that may stay: 5 x 3 folds of 2 x 2 + 4 + 1 - 2, ragged ones
+    as full, less one for counting from 0."""
+    topo = topology(tmp_path, "L, 4, 6, 3, 1, 1, 9, 4, 4:8,", headings=f"{CONV_HEADINGS},Sparsity")
+    run = sim.simulate(topo, configuration(tmp_path, 2, 4), {"array.timing": "scalesim-v3"})
+    assert run.records[0].nonzero_weights == run.records[0].weights == 27
+    assert run.records[0].array_clocks == 71
+
+
+def test_a_window_over_whole_rows_is_the_product_that_it_is(tmp_path: Path) -> None:
+    """32 x 1025 by 1025 x 64, as a convolution over rows of a map and as M, N, K, costs the same."""
+    target = configuration(tmp_path)
+    (tmp_path / "conv").mkdir()
+    conv = sim.simulate(topology(tmp_path / "conv", "G, 32, 1025, 1, 1025, 1, 64, 1,"), target)
+    product = sim.simulate(topology(tmp_path, "G, 32, 64, 1025,", headings="Layer, M, N, K,"), target)
+    assert conv.records[0].total_cycles == product.records[0].total_cycles
+    assert conv.records[0].counts == product.records[0].counts
+    assert conv.records[0].energy == product.records[0].energy
+
+
 def test_its_default_configuration_is_our_scalesim_default(tmp_path: Path) -> None:
     ours, theirs = load_machine("scalesim_default"), load_machine(configuration(tmp_path), (), read)
     for section in ("array", "vector", "sram", "dma", "energy"):

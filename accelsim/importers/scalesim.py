@@ -87,7 +87,7 @@ def network(lines: Sequence[str], name: str, shown_as: str) -> Document:
             layers.append(layer)
             inputs.append(given)
             document.origins["layers", len(layers) - 1] = Origin(shown_as, row.number)
-            if (density := _density(row)) < 1:
+            if (density := _density(row, layer, given)) < 1:
                 densities[layer["name"]] = density
         if len(mistakes.found) >= MOST_MISTAKES:
             break
@@ -168,9 +168,22 @@ def _layer(row: _Line) -> tuple[dict[str, Any], dict[str, int]]:
     beyond = [(tall - height) % stride, (wide - width) % stride]
     if any(beyond):
         layer["pad"] = [0, 0, *beyond]
+    given = {"height": height, "width": width, "channels": channels}
     if DEPTHWISE in row.cells["Layer name"]:
-        layer |= {"channels": channels * filters, "groups": channels}
-    return layer, {"height": height, "width": width, "channels": channels}
+        return layer | {"channels": channels * filters, "groups": channels}, given
+    return _without_whole_axes(layer, given, tall, wide)
+
+
+def _without_whole_axes(
+    layer: dict[str, Any], given: dict[str, int], tall: int, wide: int
+) -> tuple[dict[str, Any], dict[str, int]]:
+    """A window as wide as the map has all columns as channels, as they lie in memory: the product is the same."""
+    height, channels = given["height"], wide * given["channels"]
+    if tall == height:
+        height, tall, channels = 1, 1, tall * channels
+    if wide < given["width"] or channels > MAX_EXTENT:
+        return layer, given
+    return {**layer, "kernel": [tall, 1] if tall > 1 else 1}, {"height": height, "width": 1, "channels": channels}
 
 
 def _two_sides(row: _Line, text: str) -> tuple[int, int]:
@@ -207,15 +220,23 @@ def _own_name(name: str, taken: dict[str, int]) -> str:
     return own
 
 
-def _density(row: _Line) -> float:
-    """Share of the weights that an N:M sparsity leaves, rounded down. Raises UserError."""
+def _density(row: _Line, layer: Mapping[str, Any], given: Mapping[str, int]) -> float:
+    """Share of the weights that an N:M sparsity leaves, rounded down; a last block that is not full keeps N of it, or
+    all it has. Raises UserError."""
     text = row.cells.get(_SPARSITY) or "1:1"
     found = _RATIO.fullmatch(text)
     kept, block = map(int, found.groups()) if found else (0, 0)
     if not 1 <= kept <= block:
         raise row.mistake(_SPARSITY, "N:M with N from 1 to M", shorten(text))
-    return max(kept * 10**6 // block, 1) / 10**6
+    kernel = layer.get("kernel", 1)
+    taps: int = kernel * kernel if isinstance(kernel, int) else kernel[0] * kernel[1]
+    depth = taps * (given["channels"] // int(layer.get("groups", 1)))
+    whole, rest = divmod(depth, block)
+    return max((whole * kept + min(kept, rest)) * DIGITS // depth, 1) / DIGITS
 
+
+DIGITS = 10**12
+"""Of a share that is rounded down, and comes out whole when so many weights are counted and rounded up."""
 
 WANTED = {
     "run_name": "general",
