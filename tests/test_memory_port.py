@@ -86,12 +86,12 @@ def plans(draw: st.DrawFn) -> list[list[tuple[int, list[Block]]]]:
 
 
 def played(
-    memory: Memory, window: int, plan: list[list[tuple[int, list[Block]]]]
+    memory: Memory, window: int, per_clock: int, plan: list[list[tuple[int, list[Block]]]]
 ) -> list[list[tuple[int, Completion]]]:
     """(cycle asked, completion) of the requests of each requester; checks that each is told in order and once."""
     asked: list[list[int]] = [[] for _ in plan]
     completed: list[list[Completion]] = [[] for _ in plan]
-    numbers = [memory.add_requester(window) for _ in plan]
+    numbers = [memory.add_requester(window, per_clock) for _ in plan]
     assert numbers == list(range(len(plan)))
     begin: list[float] = [requests[0][0] if requests else math.inf for requests in plan]
 
@@ -123,10 +123,12 @@ def played(
 
 @pytest.mark.parametrize("name", MEMORIES)
 @settings(deadline=None, derandomize=True, max_examples=12)
-@given(plans(), st.sampled_from([1, 8, 64]))
-def test_every_memory_keeps_the_contract(name: str, plan: list[list[tuple[int, list[Block]]]], window: int) -> None:
+@given(plans(), st.sampled_from([1, 8, 64]), st.sampled_from([1, 1, 4]))
+def test_every_memory_keeps_the_contract(
+    name: str, plan: list[list[tuple[int, list[Block]]]], window: int, per_clock: int
+) -> None:
     memory = MEMORIES[name]()
-    for requests in played(memory, window, plan):
+    for requests in played(memory, window, per_clock, plan):
         for cycle, completion in requests:
             assert cycle <= completion.issued
             assert cycle <= completion.sent <= completion.done
@@ -142,9 +144,48 @@ def test_nothing_depends_on_what_is_asked_for_later(name: str) -> None:
     """A request takes as long whatever comes after it was done."""
     first = [(0, [Block(0, 4, 700, 4096)])]
     alone, followed = (
-        played(MEMORIES[name](), 64, [[*first, *more], []])[0][0] for more in ([], [(5000, [Block(64, 1, 64, 0)])])
+        played(MEMORIES[name](), 64, 1, [[*first, *more], []])[0][0] for more in ([], [(5000, [Block(64, 1, 64, 0)])])
     )
     assert alone == followed
+
+
+def drawn(memory: Memory, requesters: int, per_clock: int, bursts: int) -> list[int]:
+    """When each of some requesters is done that read bursts of 32 bytes, each from a bank of its own."""
+    numbers = [memory.add_requester(256, per_clock) for _ in range(requesters)]
+    for each in numbers:
+        assert memory.request(Request(each, False, [Block(each * ROW_BYTES, 1, 32 * bursts, 0)]), 0) is None
+    ends: list[int] = []
+    while len(ends) < requesters:
+        ends += [each.completion.done for each in memory.advance(math.inf) if each.completion is not None]
+    return ends
+
+
+ROW_BYTES = 1 << 13
+"""A row in all bank groups and pseudo channels of HBM2: 256 bursts."""
+
+
+def hbm2(array_mhz: float, *, plain: bool) -> CommandMemory:
+    return CommandMemory(device_of("hbm2"), array_mhz, plain=plain)
+
+
+@pytest.mark.parametrize("plain", [True, False])
+@pytest.mark.parametrize(
+    ("requesters", "per_clock", "clocks"), [(1, 1, 256), (2, 1, 128), (4, 1, 64), (1, 2, 128), (1, 4, 64), (1, 8, 64)]
+)
+def test_bursts_a_clock_and_requesters_cap_what_a_dram_gives(
+    requesters: int, per_clock: int, clocks: int, plain: bool
+) -> None:
+    """HBM2 at 1 GHz moves 4 bursts in each clock of an array at 250 MHz; rows are opened once, in some 10 clocks."""
+    taken = max(drawn(hbm2(250, plain=plain), requesters, per_clock, 256 // requesters))
+    assert clocks < taken <= clocks + 20
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_requesters_share_a_dram_alike(plain: bool) -> None:
+    """Four that ask for a burst a clock each: none waits for the end of another."""
+    ends = drawn(hbm2(1000, plain=plain), 4, 1, 256)
+    assert min(ends) > 0.85 * max(ends)
+    assert max(ends) < 1100
 
 
 def test_blocks_hold_the_rows_of_descriptors() -> None:

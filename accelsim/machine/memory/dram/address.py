@@ -20,7 +20,7 @@ Numbers = npt.NDArray[np.int64]
 
 _BANK_WORDS = ("bank", "bankgroup", "pseudochannel", "rank")
 """Words that make up the number of a bank, from low to high."""
-_TABLE_BURSTS = 4096
+_TABLE_BURSTS = 512
 
 
 class Places(NamedTuple):

@@ -67,30 +67,29 @@ class Channel:
         """Find the next command, at `clock` or later; returns its clock."""
         if self.separate_row_bus:
             return self.choose_of_two(clock)
-        queues = self.queues
-        if queues.opened_clock < clock:
-            queues.find_opened(clock)
-        if queues.opened_clock == clock:
-            self.command, self.bank = OPENED, queues.opened_bank
+        if self.queues.opened_clock < clock:
+            self.queues.find_opened(clock)
+        if self.queues.opened_clock == clock:
+            self.command, self.bank = OPENED, self.queues.opened_bank
             return clock
         if self.dues:
             return self.choose_refreshing(clock)
-        opened, opened_bank = queues.opened_clock, queues.opened_bank
-        if queues.turn_is_due():
-            queues.turn()
-        if queues.hit_clock < clock:
-            queues.find_hit(clock)
-        time, number, command, bank = queues.hit_clock, queues.hit_number, HIT, queues.hit_bank
-        if queues.pre_clock < clock:
-            queues.find_pre(clock)
-        other = queues.pre_clock
-        if other < time or (other == time and queues.pre_number < number):
-            time, number, command, bank = other, queues.pre_number, PRE, queues.pre_bank
-        if queues.act_clock < clock:
-            queues.find_act(clock)
-        other = queues.act_clock
-        if (other < time or (other == time and queues.act_number < number)) and self.half_open < 0:
-            time, command, bank = other, ACT, queues.act_bank
+        opened, opened_bank = self.queues.opened_clock, self.queues.opened_bank
+        if self.queues.turn_is_due():
+            self.queues.turn()
+        if self.queues.hit_clock < clock:
+            self.queues.find_hit(clock)
+        time, number, command, bank = self.queues.hit_clock, self.queues.hit_number, HIT, self.queues.hit_bank
+        if self.queues.pre_clock < clock:
+            self.queues.find_pre(clock)
+        other = self.queues.pre_clock
+        if other < time or (other == time and self.queues.pre_number < number):
+            time, number, command, bank = other, self.queues.pre_number, PRE, self.queues.pre_bank
+        if self.queues.act_clock < clock:
+            self.queues.find_act(clock)
+        other = self.queues.act_clock
+        if (other < time or (other == time and self.queues.act_number < number)) and self.half_open < 0:
+            time, command, bank = other, ACT, self.queues.act_bank
         if opened <= time:
             time, command, bank = opened, OPENED, opened_bank
         self.command, self.bank = command, bank
@@ -202,12 +201,12 @@ class Channel:
 
     def issue(self, clock: int) -> int:
         """Do what was chosen; returns the next clock to decide on. A burst that was served is left in `served`."""
-        command, bank, queues = self.command, self.bank, self.queues
+        command, bank = self.command, self.bank
         self.served = NONE
         if command == HIT:
-            return self.access(queues.direction, queues.accessed(bank), bank, clock)
+            return self.access(self.queues.direction, self.queues.accessed(bank), bank, clock)
         if command == OPENED:
-            return self.access(queues.opened_direction[bank], queues.accessed_opened(bank), bank, clock)
+            return self.access(self.queues.opened_direction[bank], self.queues.accessed_opened(bank), bank, clock)
         self.row_free = clock + 1
         self.fruitless += 1
         self.idle_refreshes = self.idle_refreshes + 1 if command == REFRESH else 0
@@ -217,7 +216,7 @@ class Channel:
             self.precharge(bank, clock)
         elif command == PRE_ALL:
             self.banks.precharge_all(bank, clock)
-            queues.ask_anew()
+            self.queues.ask_anew()
             self.write_down(clock, "PREA", bank, -1)
         else:
             self.refresh(bank, clock)
@@ -227,10 +226,9 @@ class Channel:
         return self.row_free
 
     def activate(self, bank: int, clock: int) -> None:
-        queues = self.queues
-        row = queues.row_of[queues.first[queues.direction * self.banks.count + bank]]
+        row = self.queues.row_of[self.queues.first[self.queues.direction * self.banks.count + bank]]
         self.banks.activate(bank, row, clock)
-        queues.activated(bank)
+        self.queues.activated(bank)
         self.row_free = clock + self.act_slots
         self.activates += 1
         if self.closed_for_burst[bank]:
@@ -241,16 +239,14 @@ class Channel:
         self.write_down(clock, "ACT", bank, row)
 
     def precharge(self, bank: int, clock: int) -> None:
-        queues = self.queues
         self.banks.precharge(bank, clock)
-        self.closed_for_burst[bank] = queues.first[queues.direction * self.banks.count + bank] >= 0
-        queues.precharged(bank)
+        self.closed_for_burst[bank] = self.queues.first[self.queues.direction * self.banks.count + bank] >= 0
+        self.queues.precharged(bank)
         self.write_down(clock, "PRE", bank, -1)
 
     def refresh(self, rank: int, clock: int) -> None:
-        banks = self.banks
-        banks.refresh(rank, clock)
-        for bank in range(rank * banks.banks_of_rank, (rank + 1) * banks.banks_of_rank):
+        self.banks.refresh(rank, clock)
+        for bank in range(rank * self.banks.banks_of_rank, (rank + 1) * self.banks.banks_of_rank):
             self.closed_for_burst[bank] = 0
         self.queues.forget()
         self.dues -= 1

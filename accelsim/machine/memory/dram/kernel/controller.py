@@ -137,12 +137,11 @@ class Controller:
         after = channel.issue(clock)
         place = channel.served
         if place >= 0:
-            queues = channel.queues
-            requester = self.requesters[queues.requester_of[place]]
+            requester = self.requesters[channel.queues.requester_of[place]]
             self.waiting -= 1
-            if requester.served(queues.burst_of[place], queues.request_of[place], channel.served_end):
+            if requester.served(channel.queues.burst_of[place], channel.queues.request_of[place], channel.served_end):
                 self.stops = True
-            queues.vacate(place)
+            channel.queues.vacate(place)
         elif channel.fruitless > channel.patience and channel.is_asked():
             self.stuck = number
         if channel.command != PRE:
@@ -168,10 +167,12 @@ class Controller:
         """Let the next burst of a requester enter, or wait until there is room."""
         number, direction, clock = requester.channel, requester.direction, requester.offer
         channel = self.channels[number]
-        queues = channel.queues
-        if queues.size[direction] >= queues.entries:
+        if channel.queues.size[direction] >= channel.queues.entries:
             requester.offer = NEVER
             return
+        if channel.queues.size[direction] + 1 == channel.queues.entries and len(self.requesters) > 1:
+            requester = self.longest_waiting(requester)
+            clock = requester.offer
         self.arrive(requester, channel, clock)
         if self.wakes[number] > clock + 1:
             free = channel.row_free if channel.row_free < channel.access_free else channel.access_free
@@ -179,33 +180,44 @@ class Controller:
         if requester.entered(clock):
             self.stops = True
         elif (
-            queues.size[direction] >= queues.entries
+            channel.queues.size[direction] >= channel.queues.entries
             and requester.channel == number
             and requester.direction == direction
         ):
             requester.offer = NEVER
 
+    def longest_waiting(self, requester: Requester) -> Requester:
+        """Of those who offer a burst to the same queue, the one whose last one entered the longest time ago."""
+        first = requester
+        for other in self.requesters:
+            is_there = other.channel == requester.channel and other.direction == requester.direction
+            if is_there and other.offer <= requester.offer and other.last < first.last:
+                first = other
+        return first
+
     def arrive(self, requester: Requester, channel: Channel, clock: int) -> None:
         """A burst comes to its queue; a write that waits there answers for another burst of its address."""
-        queues, burst, request = channel.queues, requester.next, requester.requests - 1
+        burst, request = requester.next, requester.requests - 1
         requester.end_of[burst & requester.mask] = 0
         channel.fruitless = 0
-        if queues.size[WRITE] and queues.write_waits(requester.bank, requester.local):
+        if channel.queues.size[WRITE] and channel.queues.write_waits(requester.bank, requester.local):
             channel.answered += 1
-            queues.asked = True
+            channel.queues.asked = True
             if clock + 1 > channel.end:
                 channel.end = clock + 1
             self.waiting -= 1
             if requester.served(burst, request, clock + 1):
                 self.stops = True
             return
-        place = queues.arrive(requester.direction, requester.bank, requester.row, requester.local, requester.age)
-        queues.requester_of[place], queues.burst_of[place], queues.request_of[place] = requester.number, burst, request
+        place = channel.queues.arrive(
+            requester.direction, requester.bank, requester.row, requester.local, requester.age
+        )
+        channel.queues.requester_of[place] = requester.number
+        channel.queues.burst_of[place], channel.queues.request_of[place] = burst, request
 
     def enter_unnoticed(self, channel: Channel, clock: int) -> int:
         """Let bursts enter before `clock` until one changes what is to be done; returns when that is seen, or NEVER."""
-        queues = channel.queues
-        queues.asked = False
+        channel.queues.asked = False
         while True:
             first = self.requesters[0]
             for requester in self.requesters:
@@ -215,7 +227,7 @@ class Controller:
                 return NEVER
             seen = first.offer + 1
             self.enter_one(first)
-            if queues.asked or self.stops or queues.turn_is_due():
+            if channel.queues.asked or self.stops or channel.queues.turn_is_due():
                 return seen
 
     def make_room(self, clock: int) -> None:

@@ -135,7 +135,8 @@ class Requester:
                 self.next_block()
             self.rows_left -= 1
             self.burst = self.row_start // self.burst_bytes
-            self.bursts_left = (self.row_start + self.row_bytes - 1) // self.burst_bytes - self.burst + 1
+            last = self.row_start - self.burst * self.burst_bytes + self.row_bytes - 1
+            self.bursts_left = 1 if last < self.burst_bytes else last // self.burst_bytes + 1
             self.row_start += self.stride
         self.bursts_left -= 1
         high = self.burst // self.low
@@ -156,8 +157,10 @@ class Requester:
         self.high = high
         self.high_channel = self.high_bank = self.high_row = self.high_local = 0
         for part in range(self.parts):
-            value = high % self.sizes[part]
-            high //= self.sizes[part]
+            value, size = high, self.sizes[part]
+            high = 0
+            if value >= size:
+                value, high = value % size, value // size
             self.high_channel += value * self.weights[4 * part]
             self.high_bank += value * self.weights[4 * part + 1]
             self.high_row += value * self.weights[4 * part + 2]

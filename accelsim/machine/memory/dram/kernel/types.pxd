@@ -180,6 +180,8 @@ cdef class Controller:
     cdef q enter(self, q clock) noexcept
     @cython.locals(channel=Channel)
     cdef void enter_one(self, Requester requester) noexcept
+    @cython.locals(first=Requester, other=Requester)
+    cdef Requester longest_waiting(self, Requester requester)
     cdef void arrive(self, Requester requester, Channel channel, q clock) noexcept
     @cython.locals(first=Requester, requester=Requester)
     cdef q enter_unnoticed(self, Channel channel, q clock) noexcept
