@@ -1,4 +1,4 @@
-"""Draws docs/dataflow_ws.svg, dataflow_is.svg and dataflow_os.svg: `python docs/dataflows.py`.
+"""Draws docs/dataflow_ws.svg and so on, one for each dataflow: `python docs/dataflows.py`.
 
 Each shows a 4 x 4 array: what is pinned in the PEs, what the rows and columns carry, which way operands and sums go.
 """
@@ -12,6 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from accelsim.dataflows import DATAFLOWS
+from accelsim.dataflows.contract import Dataflow
 from accelsim.report.figure import drawn, house_style
 from accelsim.report.palette import BLUE, GREEN, VERMILLION
 
@@ -33,11 +35,24 @@ class Flow(NamedTuple):
     columns: str
 
 
-FLOWS = {
-    "ws": Flow("weight-stationary", "w", "A: T = M steps,\nK down the rows", None, "sums of A W", "K", "N"),
-    "is": Flow("input-stationary", "a", "W: T = N steps,\nK down the rows", None, "sums of A W", "K", "M"),
-    "os": Flow("output-stationary", "Σ", "A: T = K steps", "W: T = K steps", "finished sums, drained", "M", "N"),
-}
+HELD = {"weight": ("weight", "w"), "ifmap": ("input", "a"), "psum": ("output", "Σ")}
+LETTERS = {"ifmap": "A", "weight": "W"}
+
+
+def flow_of(dataflow: Dataflow) -> Flow:
+    """The words of a dataflow."""
+    kind, pinned = HELD[dataflow.stationary]
+    west, north = (LETTERS.get(dataflow.operand(side, dataflow.streamed)) for side in (dataflow.rows, dataflow.cols))
+    steps, rows, columns = (each.upper() for each in (dataflow.streamed, dataflow.rows, dataflow.cols))
+    return Flow(
+        f"{kind}-stationary",
+        pinned,
+        f"{west}: T = {steps} steps" + ("" if north else f",\n{rows} down the rows"),
+        f"{north}: T = {steps} steps" if north else None,
+        "finished sums, drained" if north else "sums of A W",
+        rows,
+        columns,
+    )
 
 
 def picture(flow: Flow) -> Figure:
@@ -88,7 +103,7 @@ def _arrow(
 
 
 if __name__ == "__main__":
-    for name, flow in FLOWS.items():
+    for name, dataflow in DATAFLOWS.items():
         with house_style():
-            figure = picture(flow)
+            figure = picture(flow_of(dataflow))
         (HERE / f"dataflow_{name}.svg").write_bytes(drawn(figure, "svg"))

@@ -40,6 +40,13 @@ def all_registered(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(DATAFLOWS, name, dataflow)  # type: ignore[misc]
 
 
+def test_rows_of_the_registry_go_by_their_names() -> None:
+    """A name gives the dataflow that has it, and all K, M and N something to do."""
+    for name, dataflow in DATAFLOWS.items():
+        assert dataflow.name == name
+        assert {dataflow.rows, dataflow.cols, dataflow.streamed} == {"m", "k", "n"}
+
+
 def context(name: str, array: ArrayShape, **changes: object) -> ArrayContext:
     """An array with 8-bit operands, 32-bit sums, and ports as wide as can be but for those in `changes`, in bits."""
     wide = 1 << 20

@@ -32,12 +32,12 @@ class Cut(NamedTuple):
 class AverageFolds(NamedTuple):
     """The folds of a layer: how many, the average one, and the array tiles that each extent of the product is cut into.
 
-    tiles: over all tiles of the plan; of the dimension that is streamed those of the plan. full: folds, were each
-    packed with as many groups as fit. split: tiles of the plan that K is cut into.
+    tiles: over all tiles of the plan; of the dimension that is streamed those of the plan. groups: in a tile of the
+    plan; split: tiles of the plan that K is cut into.
     """
 
     count: Size
-    full: Size
+    groups: Size
     shape: FoldShape
     tiles: Mapping[Dimension, Size]
     split: Size
@@ -59,9 +59,7 @@ def average_folds(
     cols = np.minimum(array.cols, packed * col.whole / tiles[dataflow.cols])
     begins = dataflow.rows != "k" or cuts["k"].whole <= array.rows
     shape = FoldShape(rows, cols, streamed.whole / streamed.tiles, packed, rows * cols / packed, first_k=begins)
-    return AverageFolds(
-        count * 1.0, count * (groups / (ceil_div(groups, packed) * packed)), shape, tiles, cuts["k"].tiles
-    )
+    return AverageFolds(count * 1.0, groups, shape, tiles, cuts["k"].tiles)
 
 
 def largest_fold(dataflow: Dataflow, extents: Mapping[Dimension, Size], groups: Size, array: ArrayShape) -> FoldShape:
@@ -92,10 +90,12 @@ def average_cycles(dataflow: Dataflow, folds: AverageFolds, ports: Ports, array:
 
 
 def average_moves(dataflow: Dataflow, folds: AverageFolds, array: ArrayShape) -> Moves:
-    """Registers written in all folds, of which some may end no sum."""
+    """Registers written in all folds, of which some may end no sum and the last have fewer groups."""
     ending, going_on = (dataflow.moves(replace(folds.shape, last_k=last), array) for last in (True, False))
     each = (on + (end - on) / folds.split for end, on in zip(ending, going_on, strict=True))
-    return Moves(*(folds.full * moved for moved in each))
+    packed = folds.shape.packed
+    full = folds.count * folds.groups / (ceil_div(folds.groups, packed) * packed)
+    return Moves(*(full * moved for moved in each))
 
 
 def _array_tiles(cut: Cut, width: int) -> Size:

@@ -75,6 +75,10 @@ class FoldShape:
     last_k: bool = True
 
 
+NOTHING = 0
+"""Elements that pass a port that a phase does not use."""
+
+
 class Phase(NamedTuple):
     """A part of a fold: the clocks it takes if no port is slower, and the elements that pass each SRAM port in it.
 
@@ -83,11 +87,11 @@ class Phase(NamedTuple):
     """
 
     clocks: Size = 0
-    ifmap: Size = 0
-    weight: Size = 0
-    ofmap: Size = 0
-    psum_read: Size = 0
-    psum_write: Size = 0
+    ifmap: Size = NOTHING
+    weight: Size = NOTHING
+    ofmap: Size = NOTHING
+    psum_read: Size = NOTHING
+    psum_write: Size = NOTHING
 
 
 class Phases(NamedTuple):

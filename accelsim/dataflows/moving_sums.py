@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from accelsim.dataflows.contract import ArrayShape, Dataflow, FoldShape, Moves, Phase, Phases
+from accelsim.dataflows.contract import NOTHING, ArrayShape, Dataflow, FoldShape, Moves, Phase, Phases
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,9 @@ class MovingSums(Dataflow):
         sums = self.sums(shape)
         stream = Phase(
             shape.steps,
-            ofmap=sums if shape.last_k else 0,
-            psum_read=0 if shape.first_k else sums,
-            psum_write=0 if shape.last_k else sums,
+            ofmap=sums if shape.last_k else NOTHING,
+            psum_read=NOTHING if shape.first_k else sums,
+            psum_write=NOTHING if shape.last_k else sums,
         )
         return Phases(
             load=Phase(shape.rows, **{self.stationary: shape.pes}),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from accelsim.dataflows.contract import ArrayShape, Dataflow, FoldShape, Phase, Phases, Size, TimingName
+from accelsim.dataflows.contract import NOTHING, ArrayShape, Dataflow, FoldShape, Phase, Phases, Size, TimingName
 from accelsim.program.folds import Fold
 from accelsim.units import ceil_div
 
@@ -104,6 +104,7 @@ def _clocks(phase: Phase, ports: Ports | None, arithmetic: Arithmetic) -> Size:
     """Clocks of a phase: of the array, or of the port that is slowest."""
     clocks = phase.clocks
     if ports is not None:
-        for count, port in zip(phase[1:], ports, strict=True):
+        passing = ((count, port) for count, port in zip(phase[1:], ports, strict=True) if count is not NOTHING)
+        for count, port in passing:
             clocks = arithmetic.larger(clocks, arithmetic.quotient(count * port.part, port.whole))
     return clocks
