@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Scheduling
 from accelsim.lowering.emit.planned import plan_layers, working
-from accelsim.lowering.emit.residents import ResidentPlan, outgrown
+from accelsim.lowering.emit.residents import ResidentPlan, outgrown_residents
 from accelsim.lowering.emit.stream import ComputeStream
 from accelsim.lowering.ir import (
     NO_RESIDENTS,
@@ -22,17 +22,8 @@ from accelsim.lowering.ir import (
 )
 from accelsim.lowering.layout import lay_out
 from accelsim.lowering.prefetch import prefetch
-from accelsim.lowering.schedule.cascades import Memories, plan_cascades
-from accelsim.lowering.schedule.partial import plan_partial_residents
-from accelsim.lowering.schedule.residents import (
-    Cost,
-    OutgrownError,
-    Residency,
-    Resident,
-    candidates,
-    no_residents,
-    plan_residents,
-)
+from accelsim.lowering.schedule.plan import plan_schedule
+from accelsim.lowering.schedule.residents import Residency, candidates
 from accelsim.lowering.schedule.weights import (
     WeightResidents,
     no_resident_weights,
@@ -43,12 +34,8 @@ from accelsim.lowering.tiling import search
 from accelsim.lowering.tiling.bound import least_dram_bytes
 from accelsim.lowering.tiling.cache import TilingCache
 from accelsim.network.graph import Network, Node
-from accelsim.network.ops import on_vector_unit
 from accelsim.network.stream import stream
 from accelsim.program.commands import Buffer, Program, Restartable
-
-PARTS = (2, 4, 8)
-"""Parts of the activation buffer that a map that stays whole may have, beside all of it and nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,66 +67,20 @@ def lower(network: Network, machine: Machine, scheduling: Scheduling = Schedulin
     """
     layers = len(network.nodes)
     network = stream(network, scheduling.inferences)
-    maps = layout_of(network, machine)
-    planner = TilingCache(machine, network.batch, maps, scheduling.objective)
-    pins = _pins(network, layers, planner)
-    found = list(candidates(network, maps, layers)) if scheduling.keep_activations == "auto" else []
-    while True:
-        residency = _residency(network, layers, planner, found, pins, fusing=scheduling.fusion == "auto")
-        try:
-            return _lowered(network, planner, residency.repeated(network.inferences, layers), pins)
-        except OutgrownError as error:
-            found = [stay for stay in found if stay.name not in error.names]
+    layout = layout_of(network, machine)
+    cache = TilingCache(machine, network.batch, layout, scheduling.objective, network.nodes)
+    weights = _resident_weights(network, layers, cache)
+    found = list(candidates(network, layout, layers)) if scheduling.keep_activations == "auto" else []
+    outgrown: frozenset[str] | None = None
+    while outgrown is None or outgrown:
+        found = [each for each in found if each.name not in (outgrown or ())]
+        residency = plan_schedule(network, layers, cache, weights, found, scheduling)
+        planned = plan_layers(network, cache, residency.repeated(network.inferences, layers), weights)
+        outgrown = outgrown_residents(list(working(planned)), layout, network.batch, residency)
+    return _lowered(network, cache, planned, residency.repeated(network.inferences, layers), weights)
 
 
-def _residency(
-    network: Network,
-    layers: int,
-    planner: TilingCache,
-    found: Sequence[Resident],
-    pins: WeightResidents,
-    *,
-    fusing: bool,
-) -> Residency:
-    """What stays, and what is fused beside it: large maps that stay leave no room to fuse others, so that several
-    limits to their size are tried, and what asks for the fewest DRAM bytes is taken. Parts of maps come last."""
-    machine, nodes = planner.machine, network.nodes[:layers]
-    capacity = machine.sram.activation.capacity_bytes
-
-    def in_bursts(node: Node, room: int, stays: ResidentChannels) -> Cost:
-        cost = planner.cost(node, room, stays, pins)
-        return Cost(cost.burst_bytes, cost.score)
-
-    def requested(node: Node, room: int, stays: ResidentChannels) -> Cost:
-        cost = planner.cost(node, room, stays, pins)
-        return Cost(cost.requested_bytes, cost.score)
-
-    def fused(residency: Residency) -> Residency:
-        return plan_cascades(
-            network,
-            planner.layout,
-            residency,
-            Memories(capacity, pins.room),
-            lambda node, stays: planner.stripes(node, stays, pins),
-            lambda node: planner.weight_bytes(node, pins),
-            requested,
-            lambda node: node.op.weighted and not on_vector_unit(node, machine),
-        )
-
-    nothing = no_residents(layers, capacity)
-    if not found:
-        return nothing
-    alone = fused(nothing) if fusing else nothing
-    limits = (capacity, *(capacity // part for part in PARTS if alone.fusions))
-    costs = (in_bursts, requested) if planner.objective == "dram_bytes" else (in_bursts,)
-    plans = [each for cost in costs for each in plan_residents(nodes, found, capacity, limits, cost)]
-    different = {id(each): each for each in plans}.values()
-    choices = [*(fused(each) if fusing else each for each in different), alone]
-    best = min(choices, key=lambda each: each.taken(nodes, requested).dram_bytes)
-    return plan_partial_residents(nodes, best, found, planner.layout, machine.dram.burst_bytes, (in_bursts, requested))
-
-
-def _pins(network: Network, layers: int, planner: TilingCache) -> WeightResidents:
+def _resident_weights(network: Network, layers: int, planner: TilingCache) -> WeightResidents:
     """The weights that stay, as if no map did."""
     sram, bits = planner.machine.sram, planner.machine.array.weight_bits
     sizes = [(node, stored_bytes(node, bits)) for node in network.nodes[:layers] if node.weights]
@@ -152,17 +93,19 @@ def _pins(network: Network, layers: int, planner: TilingCache) -> WeightResident
     )
 
 
-def _lowered(network: Network, planner: TilingCache, residency: Residency, pins: WeightResidents) -> Lowered:
-    """The program with these maps and weights on chip. Raises OutgrownError."""
-    maps = planner.layout
-    layers = plan_layers(network, planner, residency, pins)
-    present = list(working(layers))
-    if names := outgrown(present, maps, network.batch, residency):
-        raise OutgrownError(names)
-    residents = ResidentPlan.of(present, maps, network.batch, residency, pins)
-    program = _program(network, ComputeStream(planner.machine, maps, network.batch, layers, residents), planner)
-    fused = frozenset(name for cascade in residency.fusions.values() for name in cascade.plans)
-    return Lowered(network, program, maps, tuple(layers), fused, _bounds(network, maps, planner.machine))
+def _lowered(
+    network: Network,
+    cache: TilingCache,
+    layers: Sequence[PlannedLayer | None],
+    residency: Residency,
+    weights: WeightResidents,
+) -> Lowered:
+    """The program of these layers."""
+    residents = ResidentPlan.of(list(working(layers)), cache.layout, network.batch, residency, weights)
+    program = _program(network, ComputeStream(cache.machine, cache.layout, network.batch, layers, residents), cache)
+    in_cascades = frozenset(name for cascade in residency.cascades for name in cascade.tilings)
+    bounds = _bounds(network, cache.layout, cache.machine)
+    return Lowered(network, program, cache.layout, tuple(layers), in_cascades, bounds)
 
 
 def _program(network: Network, computes: ComputeStream, planner: TilingCache) -> Program:

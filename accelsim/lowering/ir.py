@@ -319,6 +319,11 @@ class TilingContext:
         """Clocks from the issue of a burst until its data is here."""
         return self.latency_cycles + self.burst_bytes / self.bytes_per_cycle
 
+    def dma_cycles(self, moved: float) -> float:
+        """Clocks in which an engine moves this many bytes of whole bursts: bus, issue, or bursts in flight."""
+        issue = max(1.0, self.round_trip_cycles / self.window_bursts)
+        return max(moved / self.burst_bytes * issue, moved / self.bytes_per_cycle)
+
     def ifmap_reuse(self, task: LayerTask, dataflow: Dataflow) -> float:
         """The ratio of ifmap elements under the kernel that pass the port, if a line buffer keeps the rest."""
         if not self.line_buffer or dataflow.stationary == "ifmap":

@@ -150,7 +150,7 @@ class _Prefetcher:
             if tile.tensor not in self.stored:
                 self.stored[tile.tensor] = StoredRegions(tile.tensor)
             self.stored[tile.tensor].add(None, tile.region)
-        for tile in (*compute.released, *compute.stored):
+        for tile in compute.vacated:
             self.on_chip.remove(tile)
             self.arenas[tile.buffer].give(tile.address, tile.place_bytes)
         for tensor in compute.unread:

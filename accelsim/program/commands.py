@@ -42,7 +42,8 @@ UNPLACED = -1
 class Tile:
     """A region of a tensor that lives in a buffer, from its Load or Compute to its last use. Each is its own.
 
-    resident: a result that later Computes read where it is, and that is not stored. address: of its first byte in the
+    resident: a result that later Computes read where it is, and that is not stored; read_on_chip: one that is stored,
+    and that Computes read where it is as well. address: of its first byte in the
     buffer, set before a command that fills the tile is in the stream; place_bytes: bytes kept for it there; bytes:
     those that it has, packed.
     """
@@ -53,6 +54,7 @@ class Tile:
     resident: bool = False
     address: int = UNPLACED
     place_bytes: int = 0
+    read_on_chip: bool = False
     bytes: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -129,6 +131,11 @@ class Compute:
     def stored(self) -> tuple[Tile, ...]:
         """Results that Stores take to DRAM right after it."""
         return tuple(tile for tile in self.complete if not tile.resident)
+
+    @property
+    def vacated(self) -> tuple[Tile, ...]:
+        """Tiles that nothing needs any more once it and the Stores of its results are over."""
+        return (*self.released, *(tile for tile in self.stored if not tile.read_on_chip))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

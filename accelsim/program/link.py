@@ -154,7 +154,8 @@ class _Linker:
                 task.begin_waits = (*space, *self._data_waits(task, command, tile))
             case Store(tile=tile):
                 task.begin_waits = tuple(self._read(task, command, tile, Moment.SRAM_READ))
-                self._release(tile)
+                if not tile.read_on_chip:
+                    self._release(tile)
                 if tile.tensor not in self.stored:
                     self.stored[tile.tensor] = StoredRegions(tile.tensor)
                 self.stored[tile.tensor].add(task, tile.region)

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from accelsim.config.machine import Machine
+from accelsim.lowering.emit.cascade import CascadeTiles
+from accelsim.lowering.emit.planned import iteration_count
 from accelsim.lowering.emit.residents import ResidentTiles
 from accelsim.lowering.emit.reuse import TileReuse
 from accelsim.lowering.ir import Channels, Layout, Placement, PlannedLayer, progressions
@@ -64,6 +66,7 @@ class LayerEmission:
 
     shared: Emission
     layer: PlannedLayer
+    cascade: CascadeTiles | None = None
     reuse: TileReuse = field(init=False)
     load_bytes: dict[Place, int] = field(default_factory=dict)
     store_bytes: int = 0
@@ -82,23 +85,23 @@ class LayerEmission:
 
     def computes(self) -> Iterator[Compute]:
         """Its commands, in order, each with the tiles that it reads for the last time."""
-        residents, ahead = self.shared.residents, self.iterations()
-        iteration = next(ahead, None)
-        while iteration is not None:
-            after = next(ahead, None)
-            stay = [
+        residents, left = self.shared.residents, iteration_count(self.layer, self.shared.maps, self.shared.batch)
+        for iteration in self.iterations():
+            left -= 1
+            last_reads = [
                 tile
                 for tile in dict.fromkeys((*iteration.stationary, *iteration.streamed))
-                if tile in residents.reads_left and residents.is_last_read(tile)
+                if residents.is_expected(tile) and residents.is_last_read(tile)
             ]
-            stay += [tile for tile in iteration.complete if tile.resident and residents.is_never_read(tile)]
-            iteration = iteration._replace(released=(*iteration.released, *stay)) if stay else iteration
-            unread = () if after else self.layer.unread
-            yield Compute(self.layer.index, *iteration, after is None, unread)
-            iteration = after
+            last_reads += [tile for tile in iteration.complete if tile.resident and residents.is_never_read(tile)]
+            if last_reads:
+                iteration = iteration._replace(released=(*iteration.released, *last_reads))
+            yield Compute(self.layer.index, *iteration, left == 0, () if left else self.layer.unread)
 
     def map_tiles(self, place: Placement, region: Region) -> tuple[Tile, ...]:
         """The tiles that hold a region of a map: new ones for the channels that do not stay, and those that do."""
+        if self.cascade is not None:
+            return self.cascade.tiles(place, region)
         tensor = place.tensor
         new = (Tile(tensor, (*region[:3], part), Buffer.ACTIVATION) for part in self.loaded_channels(tensor, region[3]))
         return (*new, *self.shared.residents.overlapping(tensor, region))
@@ -154,6 +157,9 @@ class LayerEmission:
         name, block = self.layer.node.name, (work.images, work.rows, work.cols)
         tensor = self.shared.maps.by_name[name].tensor
         resident, stored = self._written(channels)
+        if self.cascade is not None:
+            parts = [*(((*block, part), True) for part in resident), *(((*block, part), False) for part in stored)]
+            return self.cascade.results(self.layer.index, self.layer.node, parts)
         size = self.store_bytes if len(stored) == 1 else 0
         return (
             *(self.shared.residents.new_tile(name, tensor, (*block, part)) for part in resident),
@@ -166,7 +172,7 @@ class LayerEmission:
         assert tensor is not None
         if node.weights_name in residents.plan.weights.names:
             return (residents.weight_tile(node.weights_name, tensor, region),)
-        address = residents.plan.fused_weights.get(node.name, UNPLACED)
+        address = residents.plan.cascade_weights.get(node.name, UNPLACED)
         return self.reuse.weight_tiles(region, lambda: Tile(tensor, region, Buffer.WEIGHT, address=address))
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from accelsim.lowering.ir import PlannedLayer, Tiling, TilingContext
+from accelsim.lowering.emit.iterations import blocks_in, tap_cuts
+from accelsim.lowering.ir import Layout, PlannedLayer, Tiling, TilingContext
 from accelsim.lowering.layout import aligned
 from accelsim.lowering.schedule.residents import Residency
 from accelsim.lowering.schedule.weights import WeightResidents
@@ -14,16 +15,17 @@ from accelsim.lowering.tiling.vector import plan_vector
 from accelsim.network.graph import Network, Node
 from accelsim.network.ops import on_vector_unit
 from accelsim.program.tensors import Tensor
+from accelsim.units import ceil_div
 
 
 def plan_layers(
     network: Network, planner: TilingCache, residency: Residency, pins: WeightResidents
 ) -> list[PlannedLayer | None]:
     """All layers with their tile sizes; None for those that are only addresses. Raises LoweringError."""
-    unread = _unread_after(network, planner)
+    unread = _unread_after(network, planner, residency)
     weights: dict[str, Tensor] = {}
     address = planner.layout.next_address
-    fused = {name: plan for fusion in residency.fusions.values() for name, plan in fusion.plans.items()}
+    striped = {name: tiling for cascade in residency.cascades for name, tiling in cascade.tilings.items()}
     layers: list[PlannedLayer | None] = []
     for index, node in enumerate(network.nodes):
         if is_idle(node, planner):
@@ -32,7 +34,7 @@ def plan_layers(
         on_array = not on_vector_unit(node, planner.machine)
         low, high = residency.rooms[index]
         context = planner.context(node, high - low, pins)
-        plan, context = _tiling(node, planner, residency, pins, context, fused.get(node.name), on_array=on_array)
+        plan, context = _tiling(node, planner, residency, pins, context, striped.get(node.name), on_array=on_array)
         tile = _weight_tile(node, plan, on_array=on_array)
         if tile and node.weights_name not in weights:
             tensor = weights[node.name] = _weight_tensor(node, tile, context.array.weight_bits, address)
@@ -54,12 +56,12 @@ def _tiling(
     residency: Residency,
     pins: WeightResidents,
     context: TilingContext,
-    fused: Tiling | None,
+    striped: Tiling | None,
     *,
     on_array: bool,
 ) -> tuple[Tiling, TilingContext]:
-    if fused is not None:
-        return fused, context
+    if striped is not None:
+        return striped, context
     if not on_array:
         with naming(node):
             plan = plan_vector(node, planner.task(node, residency.channels), context).tiling
@@ -85,13 +87,14 @@ def _weight_tensor(node: Node, tile: tuple[int, int, int, int], bits: int, addre
     return Tensor(f"{node.name}.weights", dims, bits, address, tile, compressed)
 
 
-def _unread_after(network: Network, planner: TilingCache) -> dict[int, tuple[Tensor, ...]]:
+def _unread_after(network: Network, planner: TilingCache, residency: Residency) -> dict[int, tuple[Tensor, ...]]:
     """For layers, the tensors of feature maps that no later one reads."""
+    ends = {layer: cascade.layers[-1] for cascade in residency.cascades for layer in cascade.layers}
     last: dict[Tensor, int] = {}
     for index, node in enumerate(network.nodes):
         if not is_idle(node, planner):
             for name in _read_maps(node, planner):
-                last[planner.layout.by_name[name].tensor] = index
+                last[planner.layout.by_name[name].tensor] = ends.get(index, index)
     unread: dict[int, tuple[Tensor, ...]] = {}
     for tensor, index in last.items():
         unread[index] = (*unread.get(index, ()), tensor)
@@ -105,3 +108,18 @@ def _read_maps(node: Node, planner: TilingCache) -> Sequence[str]:
 def working(layers: Sequence[PlannedLayer | None]) -> Iterator[PlannedLayer]:
     """Layers that have commands."""
     return (layer for layer in layers if layer is not None)
+
+
+def iteration_count(layer: PlannedLayer, layout: Layout, batch: int) -> int:
+    """Tile iterations of a layer."""
+    node, plan = layer.node, layer.plan
+    outs, ins = node.output.channels // node.groups, node.sizes[0].channels // node.groups
+    if layer.on_array:
+        parts = ceil_div(node.groups, plan.groups) * ceil_div(outs, plan.out_channels) * ceil_div(ins, plan.in_channels)
+        parts *= len(tap_cuts(node, plan))
+    elif node.op.is_address:
+        copied = (size for name, size in zip(node.inputs, node.sizes, strict=True) if name in layout.copies[node.name])
+        parts = sum(ceil_div(size.channels, plan.out_channels) for size in copied)
+    else:
+        parts = ceil_div(node.output.channels, plan.out_channels)
+    return parts * blocks_in(node, batch, plan)

@@ -25,10 +25,10 @@ from accelsim.lowering.emit.iterations import (
     tap_cuts,
 )
 from accelsim.lowering.ir import Layout, Placement, PlannedLayer
-from accelsim.lowering.schedule.residents import Cascade, Residency
+from accelsim.lowering.schedule.residents import Residency
 from accelsim.lowering.schedule.weights import WeightResidents
 from accelsim.network.graph import Node
-from accelsim.program.commands import Buffer, Tile, Work
+from accelsim.program.commands import UNPLACED, Buffer, Tile, Work
 from accelsim.program.tensors import Range, Region, Tensor, region_bytes
 from accelsim.units import ceil_div, packed_bytes
 
@@ -156,7 +156,7 @@ class ResidentPlan:
     """What is known of residents before anything is emitted.
 
     channels: of the tensors that hold some, which of them stay; readers: of these tensors; weight_reads: by name of the
-    layer whose weights stay, how often each tile of them is read; fused_weights: addresses, by name of a layer in a
+    layer whose weights stay, how often each tile of them is read; cascade_weights: addresses, by name of a layer in a
     cascade.
     """
 
@@ -165,7 +165,7 @@ class ResidentPlan:
     channels: dict[Tensor, NDArray[np.bool_]]
     readers: dict[Tensor, list[Reader]]
     weight_reads: dict[str, int]
-    fused_weights: dict[str, int]
+    cascade_weights: dict[str, int]
 
     @classmethod
     def of(
@@ -192,21 +192,20 @@ class ResidentPlan:
             if layer.node.weights_name in weights.names:
                 name = layer.node.weights_name
                 reads[name] = reads.get(name, 0) + blocks_in(layer.node, batch, layer.plan)
-        fused = _fused_weights(layers, residency, weights)
-        return cls(residency, weights, channels, found, reads, fused)
+        in_cascades = _cascade_weights(layers, residency, weights)
+        return cls(residency, weights, channels, found, reads, in_cascades)
 
 
-def _fused_weights(layers: Sequence[PlannedLayer], residency: Residency, weights: WeightResidents) -> dict[str, int]:
-    """Weights of a cascade lie whole at the top of the room for weights that do not stay, layer after layer."""
+def _cascade_weights(layers: Sequence[PlannedLayer], residency: Residency, weights: WeightResidents) -> dict[str, int]:
+    """Weights of a cascade lie whole, layer after layer, from the address that the cascade has for them."""
     by_name = {layer.node.name: layer for layer in layers}
     found: dict[str, int] = {}
-    for cascade in residency.fusions.values():
-        own = [by_name[name] for name in cascade.plans if by_name[name].node.weights_name not in weights.names]
-        sizes = [_whole_bytes(layer) for layer in own]
-        address = weights.room - sum(sizes)
-        for layer, size in zip(own, sizes, strict=True):
-            found[layer.node.name] = address
-            address += size
+    for cascade in residency.cascades:
+        address = cascade.weights
+        for layer in map(by_name.__getitem__, cascade.tilings):
+            if layer.weights is not None and layer.node.weights_name not in weights.names:
+                found[layer.node.name] = address
+                address += _whole_bytes(layer)
     return found
 
 
@@ -215,13 +214,15 @@ def _whole_bytes(layer: PlannedLayer) -> int:
     return region_bytes(layer.weights, layer.weights.whole)
 
 
-def outgrown(layers: Sequence[PlannedLayer], maps: Layout, batch: int, residency: Residency) -> frozenset[str]:
+def outgrown_residents(
+    layers: Sequence[PlannedLayer], maps: Layout, batch: int, residency: Residency
+) -> frozenset[str]:
     """Names of residents whose tiles need more than their place: sub-byte data, each tile rounded up to bytes."""
     found = set()
     for layer in layers:
         name = layer.node.name
         resident, place = residency.stays.get(name), maps.by_name[name]
-        if resident is not None and name not in residency.fusions and place.tensor.bits % 8:
+        if resident is not None and name in residency.addresses and place.tensor.bits % 8:
             parts = list(_resident_parts(layer, place, resident.channels))
             taken = sum(
                 packed_bytes(images.size * rows.size * cols.size * part.size, place.tensor.bits)
@@ -260,30 +261,28 @@ class ResidentTiles:
         self._weights: dict[tuple[Tensor, Region], Tile] = {}
         self._next_weight = plan.weights.room
         self._next_in_map: dict[str, int] = {}
-        self._stripes: dict[str, tuple[Region, int]] = {}
 
     def resident_channels(self, tensor: Tensor) -> NDArray[np.bool_] | None:
         """Which channels of a tensor stay; None where none does."""
         return self.plan.channels.get(tensor)
 
-    def new_tile(self, name: str, tensor: Tensor, region: Region) -> Tile:
-        """A tile of the feature map of a layer, at its address, which is that behind the one before."""
-        tile = Tile(tensor, region, Buffer.ACTIVATION, resident=True)
-        cascade = self.plan.residency.fusions.get(name)
-        low = self.plan.residency.addresses[name] if cascade is None else self._ring_address(name, cascade, region)
-        tile.address = self._next_in_map.get(name, low) if cascade is None else low
+    def new_tile(self, name: str, tensor: Tensor, region: Region, address: int | None = None) -> Tile:
+        """A tile of the feature map of a layer, at its address, by default that behind the one before."""
+        if address is None:
+            address = self._next_in_map.get(name, self.plan.residency.addresses.get(name, UNPLACED))
+        tile = Tile(tensor, region, Buffer.ACTIVATION, resident=True, address=address)
         self._next_in_map[name] = tile.address + tile.bytes
         self._by_tensor[tensor][tile] = None
         self.reads_left[tile] = sum(reader.reads_of(region) for reader in self.plan.readers[tensor])
         return tile
 
-    def _ring_address(self, name: str, cascade: Cascade, region: Region) -> int:
-        """Of a tile of a stripe: behind the one before of the same stripe, or in the next slot of the ring."""
-        before, number = self._stripes.get(name, (region, -1))
-        if number >= 0 and before[:2] == region[:2]:
-            return self._next_in_map[name]
-        self._stripes[name] = region, number + 1
-        return cascade.low + (number + 1) % cascade.slots * cascade.slot_bytes
+    def expect(self, tile: Tile, reads: int) -> None:
+        """Note how often a tile will be read that is no resident."""
+        self.reads_left[tile] = reads
+
+    def is_expected(self, tile: Tile) -> bool:
+        """Whether a tile is still to be read."""
+        return tile in self.reads_left
 
     def weight_tile(self, name: str, tensor: Tensor, region: Region) -> Tile:
         """The tile of weights that stay from one inference to the next."""

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice, pairwise
+from itertools import islice
 
 from accelsim.config.machine import Machine
 from accelsim.lowering.emit.array import ArrayEmission
-from accelsim.lowering.emit.iterations import blocks, blocks_in, tap_cuts
-from accelsim.lowering.emit.layer import Emission
-from accelsim.lowering.emit.planned import working
+from accelsim.lowering.emit.cascade import CascadeTiles
+from accelsim.lowering.emit.layer import Emission, LayerEmission
+from accelsim.lowering.emit.planned import iteration_count, working
 from accelsim.lowering.emit.residents import ResidentPlan, ResidentTiles
 from accelsim.lowering.emit.vector import VectorEmission
 from accelsim.lowering.ir import Layout, PlannedLayer
 from accelsim.lowering.schedule.residents import Cascade
-from accelsim.network.geometry import input_window
+from accelsim.lowering.schedule.stripes import in_order
 from accelsim.program.commands import Compute
-from accelsim.units import ceil_div
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,50 +34,28 @@ class ComputeStream:
 
     def __iter__(self) -> Iterator[Compute]:
         emission = Emission(self.machine, self.maps, self.batch, ResidentTiles(self.residents))
-        cascades = {cascade.first: cascade for cascade in self.residents.residency.fusions.values()}
+        cascades = {cascade.layers[0]: cascade for cascade in self.residents.residency.cascades}
         index = 0
         while index < len(self.layers):
             cascade, layer = cascades.get(index), self.layers[index]
             if cascade is not None:
-                yield from self._interleaved(emission, cascade)
+                yield from self._depth_first(emission, cascade)
             elif layer is not None:
-                yield from self._computes(emission, layer)
-            index = index + 1 if cascade is None else cascade.last + 1
+                yield from self._emission(emission, layer).computes()
+            index = index + 1 if cascade is None else cascade.span.stop
 
-    def _computes(self, emission: Emission, layer: PlannedLayer) -> Iterator[Compute]:
+    def _emission(self, emission: Emission, layer: PlannedLayer, cascade: CascadeTiles | None = None) -> LayerEmission:
         kind = ArrayEmission if layer.on_array else VectorEmission
-        return kind(emission, layer).computes()
+        return kind(emission, layer, cascade)
 
-    def _interleaved(self, emission: Emission, cascade: Cascade) -> Iterator[Compute]:
-        """A layer and its readers, stripe by stripe: the stripes that an iteration of the readers reads stand before
-        the iteration before it, so that the array has work while they leave it."""
-        first, *others = working(self.layers[cascade.first : cascade.last + 1])
-        producer = self._computes(emission, first)
-        readers = [self._computes(emission, layer) for layer in others]
-        reached = 0
-        for wanted in pairwise(chain(_wanted(first, others, self.batch), (0,))):
-            until = max(reached, *wanted)
-            yield from islice(producer, until - reached)
-            yield from map(next, readers)
-            reached = until
-        yield from producer
-
-
-def _wanted(producer: PlannedLayer, readers: Sequence[PlannedLayer], batch: int) -> Iterator[int]:
-    """How many iterations of the producer have to be there for each iteration of the readers."""
-    node, plan = producer.node, producer.plan
-    across, down = ceil_div(node.output.width, plan.cols), ceil_div(node.output.height, plan.rows)
-    of_block = _iterations(producer, batch) // blocks_in(node, batch, plan)
-    for each in zip(*(blocks(layer.node, batch, layer.plan) for layer in readers), strict=True):
-        windows = (input_window(layer.node, block) for layer, block in zip(readers, each, strict=True))
-        last = max((images.stop - 1, rows.stop - 1) for images, rows, _ in windows)
-        stripe = last[0] // plan.images * down + last[1] // plan.rows
-        yield (stripe + 1) * across * of_block
-
-
-def _iterations(layer: PlannedLayer, batch: int) -> int:
-    """Iterations of a convolution."""
-    node, plan = layer.node, layer.plan
-    outs, ins = node.output.channels // node.groups, node.sizes[0].channels // node.groups
-    parts = ceil_div(node.groups, plan.groups) * ceil_div(outs, plan.out_channels) * ceil_div(ins, plan.in_channels)
-    return parts * len(tap_cuts(node, plan)) * blocks_in(node, batch, plan)
+    def _depth_first(self, emission: Emission, cascade: Cascade) -> Iterator[Compute]:
+        """The layers of a cascade, stripe by stripe."""
+        layers = list(working([self.layers[number] for number in cascade.layers]))
+        tiles = CascadeTiles(cascade, layers, emission.residents, self.maps, self.batch)
+        computes = [self._emission(emission, layer, tiles).computes() for layer in layers]
+        iterations = [
+            iteration_count(layer, self.maps, self.batch) // (self.batch * member.stripes)
+            for layer, member in zip(layers, cascade.members, strict=True)
+        ]
+        for number, _ in in_order(cascade.members, self.batch):
+            yield from islice(computes[number], iterations[number])

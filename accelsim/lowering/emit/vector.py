@@ -17,6 +17,7 @@ from accelsim.lowering.emit.iterations import (
     vector_reads,
 )
 from accelsim.lowering.emit.layer import Iteration, LayerEmission, Place, all_channels, block_elements, largest
+from accelsim.lowering.emit.planned import iteration_count
 from accelsim.lowering.ir import Placement, copied_channels
 from accelsim.network.geometry import input_window
 from accelsim.network.ops import ops_per_element, vector_cycles
@@ -93,12 +94,23 @@ class VectorEmission(LayerEmission):
 
     def iterations(self) -> Iterator[Iteration]:
         """See `LayerEmission`. Tiles go on to the next iteration or to none."""
+        if self.cascade is not None:
+            yield from self._striped()
+            return
         ahead = self._copied() if self.layer.node.op.is_address else self._operated()
         for iteration, after in pairwise(chain(ahead, (None,))):
             assert iteration is not None
             again = after.streamed if after else ()
             released = tuple(tile for tile in self.loaded(iteration.streamed) if tile not in again)
             yield iteration._replace(released=released)
+
+    def _striped(self) -> Iterator[Iteration]:
+        """Iterations of a cascade, whose stripes are in rings; weights stay until the last of them."""
+        left = iteration_count(self.layer, self.shared.maps, self.shared.batch)
+        for iteration in self._operated():
+            left -= 1
+            weights = () if left else self.loaded(tile for tile in iteration.streamed if tile.buffer is Buffer.WEIGHT)
+            yield iteration._replace(released=tuple(weights))
 
     def _operated(self) -> Iterator[Iteration]:
         node, plan, batch = self.layer.node, self.layer.plan, self.shared.batch

@@ -20,7 +20,7 @@ from accelsim.lowering.tiling.search import Stripes, planned, stripes
 from accelsim.lowering.tiling.vector import least_vector_room, moving_score, plan_vector, vector_dram_bytes
 from accelsim.network.array import layer_context
 from accelsim.network.graph import Node
-from accelsim.network.ops import on_vector_unit
+from accelsim.network.ops import on_vector_unit, ops_per_element, vector_cycles
 
 PARTIAL_ROWS = 4
 """Bytes that two parts of a product's right map may take beyond their elements: each may begin and end within a row,
@@ -39,10 +39,12 @@ class LayerCost(NamedTuple):
     burst_bytes: int
     requested_bytes: int
     score: float
+    cycles: float
+    compute_cycles: float
     tiling: Tiling | None
 
 
-NOTHING = LayerCost(0, 0, 0, 0, 0, None)
+NOTHING = LayerCost(0, 0, 0, 0, 0, 0, 0, None)
 """Of a layer that is only addresses."""
 
 Setting = tuple[str, int, int, int, bool]
@@ -80,6 +82,7 @@ class TilingCache:
     batch: int
     layout: Layout
     objective: Objective = "cycles"
+    nodes: tuple[Node, ...] = ()
     base: TilingContext = field(init=False)
     entries: dict[Setting, PlanCacheEntry] = field(default_factory=dict)
     alike: dict[tuple[LayerTask, TilingContext, object, int], PlanCacheEntry] = field(default_factory=dict)
@@ -87,6 +90,8 @@ class TilingCache:
     contexts: dict[tuple[str, int, bool], TilingContext] = field(default_factory=dict)
     inputs: dict[str, tuple[int, dict[str, int]]] = field(default_factory=dict)
     by_tensor: dict[str, list[str]] = field(default_factory=dict)
+
+    sources: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.base = TilingContext.of(self.machine, self.objective)
@@ -134,10 +139,44 @@ class TilingCache:
             entry.known.append(self._cost(node, entry.task, replace(entry.context, activation_bytes=room)))
         return entry.known[-1]
 
-    def stripes(self, node: Node, residents: ResidentChannels, pins: WeightResidents) -> dict[int, Stripes]:
-        """The plans of a layer on the array in stripes, these maps being on chip."""
-        entry = self._entry(node, residents, pins)
-        return stripes(entry.task, entry.context)
+    def stripes(self, node: Node, weights: WeightResidents) -> dict[int, Stripes]:
+        """The tilings of a layer on the array in stripes of whole rows, by rows, all feature maps being on chip."""
+        entry = self._entry(node, NO_RESIDENTS, weights)
+        return stripes(replace(entry.task, loaded=0, stored=0), entry.context)
+
+    def stripe_tiling(self, node: Node, rows: int, weights: WeightResidents) -> Tiling:
+        """The tiling of a layer in stripes of this many rows."""
+        if on_vector_unit(node, self.machine):
+            return Tiling(1, rows, node.output.width, 1, node.output.channels, node.output.channels)
+        return self.stripes(node, weights)[rows].tiling
+
+    def vector_cycles(self, node: Node) -> int:
+        """Clocks of the vector unit for a layer."""
+        outputs = self.batch * node.output.elements
+        windows = node.window.elements if node.op.slides and not self.machine.sram.line_buffer else 1
+        reads = max(outputs * windows, self.batch * node.sizes[0].elements)
+        reads += sum(self.batch * size.elements for size in node.sizes[1:])
+        return vector_cycles(self.machine, outputs * ops_per_element(node), reads, outputs)
+
+    def kind(self, node: Node, weights: WeightResidents) -> object:
+        """Everything by which the stripes of two layers may differ."""
+        entry = self._entry(node, NO_RESIDENTS, weights)
+        return id(entry), node.op.name, node.activation, node.window
+
+    def parts(self, name: str) -> dict[str, int]:
+        """Channels of a feature map by the layer or input that makes them, seen through addresses."""
+        if name not in self.sources:
+            place = self.layout.by_name[name]
+            own = np.zeros(place.tensor.dims[3], dtype=np.bool_)
+            own[place.channels] = True
+            addresses = {node.name for node in self.nodes if node.op.is_address and not self.layout.copies[node.name]}
+            counts = {
+                other: int(np.count_nonzero(own[self.layout.by_name[other].channels]))
+                for other in self.by_tensor[place.tensor.name]
+                if other not in addresses
+            }
+            self.sources[name] = {other: count for other, count in counts.items() if count}
+        return self.sources[name]
 
     def weight_bytes(self, node: Node, pins: WeightResidents) -> int:
         """Of all weights of a layer in one tile."""
@@ -171,11 +210,13 @@ class TilingCache:
             least = least_vector_room(node, task, context)
             if least is not None and least <= room:
                 moved = round(vector_dram_bytes(node, task, context, 1, 1))
-                score = moving_score(moved, context)
-                return LayerCost(least, self.base.activation_bytes, moved, moved, score, None)
+                score, cycles = moving_score(moved, context), moved / context.bytes_per_cycle
+                return LayerCost(least, self.base.activation_bytes, moved, moved, score, cycles, 0, None)
             best = plan_vector(node, task, context)
         moved, requested = (round(task.times * each) for each in (best.burst_bytes, best.requested_bytes))
-        return LayerCost(best.activation_bytes, room, moved, requested, task.times * best.score, best.tiling)
+        score, cycles = task.times * best.score, task.times * best.cycles
+        compute = task.times * best.compute_cycles
+        return LayerCost(best.activation_bytes, room, moved, requested, score, cycles, compute, best.tiling)
 
     def _loaded(self, node: Node, residents: ResidentChannels) -> int:
         """Channels that a layer loads if these maps stay (`LayerTask.loaded`)."""

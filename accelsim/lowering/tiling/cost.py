@@ -154,6 +154,11 @@ class Estimate:
         result: Floats = average_cycles(self.dataflow, self.folds, ports, array.shape, overlap=context.overlap)
         return result
 
+    @property
+    def compute_cycles(self) -> Floats:
+        """Clocks of the array alone, its data on chip."""
+        return self._array_cycles()
+
     def _transfer(self, bursts: Floats, parts: Ints) -> Floats:
         """Clocks of a DMA engine for a load or store: its descriptors, issue, or the bus."""
         context = self.context

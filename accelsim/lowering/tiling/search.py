@@ -12,10 +12,8 @@ from accelsim.dataflows import DataflowName
 from accelsim.errors import LoweringError
 from accelsim.lowering.ir import SCORE_TOLERANCE, Alternative, Alternatives, LayerTask, Tiling, TilingContext
 from accelsim.lowering.tiling.cost import Estimate, Floats, requested_bytes
-from accelsim.lowering.tiling.footprint import ifmap_bytes
 from accelsim.lowering.tiling.space import Candidates, activation_bytes, fitting, in_stripes
 from accelsim.lowering.tiling.traffic import traffic
-from accelsim.units import packed_bytes
 
 MOST_ITERATIONS = 1 << 20
 """Tile iterations of a layer; more would take minutes to simulate and mean that the buffers are too small for it."""
@@ -34,7 +32,8 @@ class Planned(NamedTuple):
     """The tiling of a layer, and its costs by estimate.
 
     activation_bytes: the least buffer that it fits; up to the buffer that it was chosen for it is the tiling.
-    burst_bytes: bursts in full; requested_bytes: exact where elements are whole bytes. score: the objective's value.
+    burst_bytes: bursts in full; requested_bytes: exact where elements are whole bytes. score: the objective's value; cycles, of which compute_cycles of
+    the layer's unit.
     """
 
     tiling: Tiling
@@ -42,6 +41,8 @@ class Planned(NamedTuple):
     burst_bytes: float
     requested_bytes: float
     score: float
+    cycles: float
+    compute_cycles: float
 
 
 @lru_cache(maxsize=1 << 13)
@@ -60,30 +61,22 @@ def planned(task: LayerTask, context: TilingContext) -> Planned:
 
 
 class Stripes(NamedTuple):
-    """A plan in stripes of whole rows: its tiles of maps, twice each, in bytes, and the DRAM bytes it asks for.
-
-    score: what is to be small."""
+    """A tiling in stripes of whole rows and all channels, and clocks of the array for the whole layer."""
 
     tiling: Tiling
-    map_bytes: int
-    dram_bytes: float
-    score: float
+    compute_cycles: float
 
 
 @lru_cache(maxsize=1 << 12)
 def stripes(task: LayerTask, context: TilingContext) -> dict[int, Stripes]:
-    """The best plan with stripes of so many rows and all channels, by rows; weights are loaded once."""
-    array, found = context.array, dict[int, Stripes]()
+    """The tiling with the fewest clocks on the array, by rows of a stripe; weights are loaded once."""
+    found = dict[int, Stripes]()
     for dataflow in context.dataflows:
         plans = in_stripes(task, context, dataflow)
-        estimate, requested = Estimate(task, context, dataflow, plans), requested_bytes(task, context, plans)
-        loaded = ifmap_bytes(task, context, plans.blocks.taken, task.groups, task.group_inputs)
-        stored = packed_bytes(plans.blocks.pixels * task.stored, array.ofmap_bits)
-        scores = requested if context.objective == "dram_bytes" else _score(context.objective, estimate)
-        for index, (rows, score) in enumerate(zip(plans.blocks.rows.tolist(), scores.tolist(), strict=True)):
-            if rows not in found or score < found[rows].score:
-                maps, moved = 2 * int(loaded[index] + stored[index]), float(requested[index])
-                found[rows] = Stripes(plans.plan(index, dataflow), maps, moved, score)
+        cycles = Estimate(task, context, dataflow, plans).compute_cycles
+        for index, (rows, clocks) in enumerate(zip(plans.blocks.rows.tolist(), cycles.tolist(), strict=True)):
+            if rows not in found or clocks < found[rows].compute_cycles:
+                found[rows] = Stripes(plans.plan(index, dataflow), clocks)
     return found
 
 
@@ -150,6 +143,8 @@ def _best(
         float(ranked.estimate.burst_bytes[chosen]),
         float(requested_bytes(task, context, only)[0]),
         found[0],
+        float(ranked.estimate.cycles[chosen]),
+        float(ranked.estimate.compute_cycles[chosen]),
     )
     return found, int(plans.iterations[chosen]), best
 

@@ -30,7 +30,7 @@ def plan_vector(node: Node, task: LayerTask, context: TilingContext) -> Planned:
     fewest = _fewest_bytes(node, task, context) if context.objective == "dram_bytes" else None
     tiling, least = fewest or _overlapping(node, task, context)
     moved = vector_dram_bytes(node, task, context, tiling.rows, tiling.cols)
-    return Planned(tiling, least, moved, moved, moving_score(moved, context))
+    return Planned(tiling, least, moved, moved, moving_score(moved, context), moved / context.bytes_per_cycle, 0.0)
 
 
 def moving_score(moved: float, context: TilingContext) -> float:

@@ -1,0 +1,428 @@
+"""Groups of consecutive layers that could run depth-first, and what each of them takes.
+
+A group works on stripes of whole rows with all channels; the weights of its layers stay in SRAM while it runs. Every
+feature map that it loads, makes and keeps, or stores has a ring of slots, each for a stripe until its last reader is
+done with it, halo rows included: nothing is computed or loaded twice.
+
+Layers of a group are known by their distance from its first, and inputs from before it by a negative one, so that
+groups that are alike (the blocks of a residual network) are evaluated once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from math import gcd
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from accelsim.lowering.schedule.effort import Effort
+from accelsim.lowering.schedule.residents import readers_of
+from accelsim.lowering.schedule.stripes import (
+    Counts,
+    Member,
+    Read,
+    next_step,
+    ring_slots,
+    rows_from,
+    rows_until,
+    stripe_counts,
+)
+from accelsim.lowering.schedule.weights import WeightResidents
+from accelsim.lowering.tiling.cache import TilingCache
+from accelsim.network.graph import Network, Node
+from accelsim.network.ops import on_vector_unit
+from accelsim.operators.shapes import Axis
+from accelsim.units import ceil_div
+
+MOST_LAYERS = 12
+"""Layers of a group at most, which bounds the search."""
+
+MOST_ROWS = 64
+"""Rows of a stripe of the highest feature map of a group at most."""
+
+FAR = 1 << 20
+"""Distance of the inputs of the network, which no layer makes."""
+
+
+class Source(NamedTuple):
+    """Channels of an input that one layer makes: which layer, by its distance, and how many."""
+
+    distance: int
+    channels: int
+
+
+class Fmap(NamedTuple):
+    """A feature map in DRAM, or a part of one: rows, columns, bytes of its pixels and of those of its tensor."""
+
+    height: int
+    width: int
+    pixel_bytes: int
+    tensor_pixel_bytes: int
+
+
+class Input(NamedTuple):
+    """An input of a layer: its sources, where it lies, and the window over its rows.
+
+    tensor: distance of the first layer that writes the tensor, by which inputs from the same tensor are known.
+    """
+
+    sources: tuple[Source, ...]
+    tensor: int
+    fmap: Fmap
+    window: Axis
+
+
+class Layer(NamedTuple):
+    """All that a group has to know of a layer; alike for layers that are alike.
+
+    stripes: rows of a stripe and clocks of the unit, by the most rows that a stripe may have; readers: distances of the
+    layers that read its feature map.
+    """
+
+    kind: int
+    on_vector: bool
+    weight_bytes: int
+    output: Fmap
+    inputs: tuple[Input, ...]
+    readers: tuple[int, ...]
+
+
+class Span(NamedTuple):
+    """The layers of a group.
+
+    places: their distances from the first; alike: a number that spans have in common whose layers are alike; height:
+    rows of their highest feature map; leaving: distances of the layers whose feature maps are read behind them;
+    touched: of these and of what is made before them and read by them.
+    """
+
+    first: int
+    places: tuple[int, ...]
+    alike: int
+    height: int
+    leaving: tuple[int, ...]
+    touched: frozenset[int]
+
+    @property
+    def last(self) -> int:
+        return self.first + self.places[-1]
+
+
+class RingSize(NamedTuple):
+    """Slots of a ring, and bytes of each."""
+
+    slots: int
+    slot_bytes: int
+
+    @property
+    def bytes(self) -> int:
+        return self.slots * self.slot_bytes
+
+
+class Loaded(NamedTuple):
+    """What a group loads of one tensor: its sources with their channels, slots and bytes of a channel, and where."""
+
+    sources: dict[int, int]
+    slots: int
+    channel_bytes: int
+    fmap: Fmap
+
+
+class Group(NamedTuple):
+    """Layers in stripes of certain heights.
+
+    places: distances of the layers; internal: rings of the feature maps that nobody else reads; outputs: of the others;
+    inputs: by tensor; compute: clocks of array and vector unit.
+    """
+
+    places: tuple[int, ...]
+    members: tuple[Member, ...]
+    internal: dict[int, RingSize]
+    outputs: dict[int, RingSize]
+    inputs: dict[int, Loaded]
+    output_fmaps: dict[int, Fmap]
+    weight_bytes: int
+    compute: tuple[float, float]
+
+    @property
+    def steps(self) -> int:
+        """Stripes of the last layer in an image."""
+        return self.members[-1].stripes
+
+
+class Demand(NamedTuple):
+    """SRAM of a group's rings, and its effort, with certain residents."""
+
+    ring_bytes: int
+    effort: Effort
+
+
+@dataclass
+class Groups:
+    """All groups of a network, those that are alike evaluated once."""
+
+    network: Network
+    layers: int
+    cache: TilingCache
+    weights: WeightResidents
+    numbers: dict[str, int] = field(init=False)
+    known: list[Layer | None] = field(init=False)
+    kinds: dict[Any, int] = field(default_factory=dict)
+    rows: dict[tuple[int, int], tuple[int, float] | None] = field(default_factory=dict)
+    alike: dict[tuple[Any, ...], int] = field(default_factory=dict)
+    found: dict[tuple[int, int], Group | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.nodes = self.network.nodes[: self.layers]
+        self.numbers = {node.name: number for number, node in enumerate(self.network.nodes)}
+        self.known = [
+            self._layer(number, node) if self._joins(node) else None for number, node in enumerate(self.nodes)
+        ]
+
+    def is_address(self, node: Node) -> bool:
+        """Whether a layer has no commands."""
+        return node.op.is_address and not self.cache.layout.copies[node.name]
+
+    def weight_bytes(self, node: Node) -> int:
+        """SRAM of all weights of a layer."""
+        return self.cache.weight_bytes(node, self.weights) if node.op.weighted else 0
+
+    def _joins(self, node: Node) -> bool:
+        """Whether a layer can work on stripes."""
+        if node.op.is_address or node.op.multiplies_maps or node.op.factored or node.op.access_of(node) is not None:
+            return False
+        whole_bytes = all(self.cache.bits(name) % 8 == 0 for name in (node.name, *node.inputs))
+        return whole_bytes and node.output.height > 1
+
+    def _layer(self, number: int, node: Node) -> Layer:
+        layout = self.cache.layout
+        inputs = tuple(self._input(number, node, name) for name in dict.fromkeys(node.inputs))
+        kind = self.cache.kind(node, self.weights)
+        readers = (self.numbers[name] - number for name in readers_of(self.network, layout, node.name))
+        return Layer(
+            self.kinds.setdefault(kind, len(self.kinds)),
+            on_vector_unit(node, self.cache.machine),
+            self.weight_bytes(node),
+            self._fmap(node.name, node.output.channels),
+            inputs,
+            tuple(sorted(readers)),
+        )
+
+    def _input(self, number: int, node: Node, name: str) -> Input:
+        tensor = self.cache.layout.by_name[name].tensor
+        sources = tuple(
+            Source(self._distance(source, number), channels) for source, channels in self.cache.parts(name).items()
+        )
+        writers = (self._distance(other, number) for other in self.cache.by_tensor[tensor.name])
+        return Input(sources, min(writers), self._fmap(name, 1), node.window.vertical)
+
+    def _distance(self, name: str, number: int) -> int:
+        return self.numbers[name] - number if name in self.numbers else -FAR - list(self.network.inputs).index(name)
+
+    def input_name(self, distance: int) -> str:
+        """The input of the network at a distance from some layer."""
+        return list(self.network.inputs)[-FAR - distance]
+
+    def _fmap(self, name: str, channels: int) -> Fmap:
+        tensor = self.cache.layout.by_name[name].tensor
+        _, height, width, whole = tensor.dims
+        return Fmap(height, width, channels * tensor.bits // 8, whole * tensor.bits // 8)
+
+    def spans(self, first: int) -> Iterator[Span]:
+        """All groups that begin with a layer and have a feature map inside."""
+        if self.known[first] is None:
+            return
+        places: list[int] = []
+        inside, weights = False, 0
+        for last in range(first, self.layers):
+            layer = self.known[last]
+            if layer is None:
+                if self.is_address(self.nodes[last]):
+                    continue
+                return
+            weights += layer.weight_bytes
+            if len(places) == MOST_LAYERS or weights > self.weights.room:
+                return
+            places.append(last - first)
+            inside = inside or max(_made_by(layer, last - first)) >= 0
+            if inside:
+                yield self._span(first, tuple(places))
+
+    def _span(self, first: int, places: tuple[int, ...]) -> Span:
+        layers = [self._known(first + place) for place in places]
+        last = places[-1]
+        alike = tuple(
+            (place, layer.kind, layer.inputs, layer.output, _leaves(layer, place, last))
+            for place, layer in zip(places, layers, strict=True)
+        )
+        made = (_made_by(layer, place) for place, layer in zip(places, layers, strict=True))
+        leaving = tuple(place for place, layer in zip(places, layers, strict=True) if _leaves(layer, place, last))
+        return Span(
+            first,
+            places,
+            self.alike.setdefault(alike, len(self.alike)),
+            max(layer.output.height for layer in layers),
+            leaving,
+            frozenset((*leaving, *(distance for distances in made for distance in distances if distance < 0))),
+        )
+
+    def group(self, span: Span, rows: int) -> Group | None:
+        """The layers with stripes of about this many rows of the highest feature map; None where one has none such."""
+        key = span.alike, rows
+        if key not in self.found:
+            self.found[key] = self._group(span, ceil_div(span.height, rows))
+        return self.found[key]
+
+    def _known(self, number: int) -> Layer:
+        layer = self.known[number]
+        assert layer is not None
+        return layer
+
+    def _group(self, span: Span, stripes: int) -> Group | None:
+        first, places = span.first, span.places
+        layers = [self._known(first + place) for place in places]
+        members: list[Member] = []
+        compute = {True: 0.0, False: 0.0}
+        order = {place: number for number, place in enumerate(places)}
+        for place, layer in zip(places, layers, strict=True):
+            found = self._rows(layer, self.nodes[first + place], ceil_div(layer.output.height, stripes))
+            if found is None:
+                return None
+            compute[layer.on_vector] += found[1]
+            reads = (
+                Read(order[place + distance], each.window, each.fmap.height)
+                for each in layer.inputs
+                for distance, _ in each.sources
+                if place + distance in order
+            )
+            members.append(Member(found[0], layer.output.height, tuple(reads)))
+        counts = stripe_counts(members, min(2, self.network.batch))
+        internal, outputs = _made(places, layers, members, counts)
+        return Group(
+            places,
+            tuple(members),
+            internal,
+            outputs,
+            _loads(places, layers, members, counts),
+            {place: layer.output for place, layer in zip(places, layers, strict=True) if place in outputs},
+            sum(layer.weight_bytes for layer in layers),
+            (compute[False], compute[True]),
+        )
+
+    def _rows(self, layer: Layer, node: Node, most: int) -> tuple[int, float] | None:
+        """Rows of a stripe, at most this many, and the clocks of the layer's unit in such stripes."""
+        key = layer.kind, most
+        if key not in self.rows:
+            if layer.on_vector:
+                rows = ceil_div(node.output.height, ceil_div(node.output.height, most))
+                self.rows[key] = rows, self.cache.vector_cycles(node)
+            else:
+                table = self.cache.stripes(node, self.weights)
+                rows = max((rows for rows in table if rows <= most), default=0)
+                self.rows[key] = (rows, table[rows].compute_cycles) if rows else None
+        return self.rows[key]
+
+    def demand(self, group: Group, residents: Collection[int]) -> Demand:
+        """What a group takes, given which feature maps are resident, by their distance."""
+        ring_bytes = sum(ring.bytes for ring in group.internal.values())
+        moved = 0.0
+        for place, ring in group.outputs.items():
+            if place not in residents:
+                ring_bytes += ring.bytes
+                moved += self._burst_bytes(group.output_fmaps[place], group.output_fmaps[place].pixel_bytes)
+        for each in group.inputs.values():
+            channels = sum(count for source, count in each.sources.items() if source not in residents)
+            if channels:
+                ring_bytes += each.slots * each.channel_bytes * channels
+                moved += self._burst_bytes(each.fmap, each.fmap.pixel_bytes * channels)
+        return Demand(ring_bytes, self._effort(group, moved))
+
+    def _effort(self, group: Group, fmap_bytes: float) -> Effort:
+        """The effort of a group that moves these bytes of feature maps: its units work at the same time, but for the
+        first stripe."""
+        base, weights = self.cache.base, group.weight_bytes
+        compute = max(group.compute) + min(group.compute) / group.steps
+        moving, loading = base.dma_cycles(fmap_bytes), base.dma_cycles(weights)
+        cycles = loading + max(compute, moving) + 2 * base.latency_cycles
+        return Effort(cycles, compute, moving + loading, fmap_bytes + weights, weights, weights, True)
+
+    def _burst_bytes(self, fmap: Fmap, run: float) -> float:
+        """DRAM bytes of a whole feature map of which a run of each pixel is moved."""
+        pixel, burst = fmap.tensor_pixel_bytes, self.cache.base.burst_bytes
+        if run != pixel:
+            run = (run + burst - gcd(gcd(pixel, burst), int(run))) / burst * burst
+        return self.network.batch * fmap.height * fmap.width * run
+
+
+def _from(place: int, distance: int) -> int:
+    """The distance from the first layer of a group of what is at a distance from one of its layers."""
+    return distance if distance <= -FAR else place + distance
+
+
+def _made_by(layer: Layer, place: int) -> list[int]:
+    """The distances of all that makes inputs of a layer."""
+    return [_from(place, source.distance) for each in layer.inputs for source in each.sources]
+
+
+def _leaves(layer: Layer, place: int, last: int) -> bool:
+    """Whether a feature map is read behind the group, or by nobody."""
+    return not layer.readers or layer.readers[-1] + place > last
+
+
+def _made(
+    places: Sequence[int], layers: Sequence[Layer], members: Sequence[Member], counts: Sequence[Counts]
+) -> tuple[dict[int, RingSize], dict[int, RingSize]]:
+    """Rings of the feature maps that stay inside, and of those that leave, for which a step's stripes are on their way
+    to DRAM."""
+    internal, outputs = dict[int, RingSize](), dict[int, RingSize]()
+    slots: dict[int, list[int]] = {}
+    for other, reader in enumerate(members):
+        for read in reader.reads:
+            rows = members[read.producer].rows
+            needed = ring_slots(counts[read.producer], rows_from(reader, read, counts[other], rows))
+            slots.setdefault(read.producer, []).append(needed)
+    for number, (place, layer, member) in enumerate(zip(places, layers, members, strict=True)):
+        size = member.rows * layer.output.width * layer.output.pixel_bytes
+        if not _leaves(layer, place, places[-1]):
+            internal[place] = RingSize(max(slots[number]), size)
+        else:
+            made = counts[number]
+            step = int((made[1:] - made[:-1]).max())
+            outputs[place] = RingSize(max(1, *slots.get(number, ()), 0) + step, size)
+    return internal, outputs
+
+
+def _loads(
+    places: Sequence[int], layers: Sequence[Layer], members: Sequence[Member], counts: Sequence[Counts]
+) -> dict[int, Loaded]:
+    """The inputs from before the group, by tensor, each loaded once for all its readers."""
+    sources: dict[int, dict[int, int]] = {}
+    fmaps: dict[int, Fmap] = {}
+    reads: dict[int, list[tuple[int, Read]]] = {}
+    for number, (place, layer) in enumerate(zip(places, layers, strict=True)):
+        for each in layer.inputs:
+            outside = {
+                _from(place, distance): count
+                for distance, count in each.sources
+                if _from(place, distance) not in places
+            }
+            if outside:
+                tensor = _from(place, each.tensor)
+                sources.setdefault(tensor, {}).update(outside)
+                fmaps[tensor] = each.fmap
+                reads.setdefault(tensor, []).append((number, Read(-1, each.window, each.fmap.height)))
+    found: dict[int, Loaded] = {}
+    for tensor, readers in reads.items():
+        rows = input_rows([(members[number], read) for number, read in readers])
+        made = [rows_until(members[number], read, next_step(counts[number]), rows) for number, read in readers]
+        kept = [rows_from(members[number], read, counts[number], rows) for number, read in readers]
+        fmap = fmaps[tensor]
+        slots = ring_slots(np.maximum.reduce(made), np.minimum.reduce(kept))
+        found[tensor] = Loaded(sources[tensor], slots, rows * fmap.width * fmap.pixel_bytes, fmap)
+    return found
+
+
+def input_rows(readers: Sequence[tuple[Member, Read]]) -> int:
+    """Rows in which an input is loaded: as many as the reader with the lowest stripes moves on."""
+    return min(min(read.height, member.rows * read.window.stride) for member, read in readers)

@@ -1,0 +1,268 @@
+"""The schedule: which layers run depth-first together, and which feature maps stay on chip between them.
+
+A beam search goes from cut to cut between layers. A state at a cut is the set of resident feature maps that are still
+to be read, with their addresses; a step is a layer by itself or a group of layers in stripes, with some of its results
+resident. The few best states of each cut go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import NamedTuple
+
+from accelsim.errors import LoweringError
+from accelsim.lowering.ir import ResidentChannels
+from accelsim.lowering.schedule.effort import Effort, Pace, elapsed
+from accelsim.lowering.schedule.groups import FAR, MOST_ROWS, Demand, Group, Groups, Span
+from accelsim.lowering.schedule.residents import Cascade, Cost, Piece, Residency, Resident, Ring
+from accelsim.lowering.tiling.space import sizes_of
+from accelsim.network.graph import Node
+
+BEAM = 4
+"""States that go on from a cut."""
+
+NO_EFFORT = Effort(0.0, 0.0, 0.0, 0.0, 0, 0, False)
+"""The effort of a layer that is only addresses."""
+
+HEIGHTS = 3
+"""Heights of stripes that are compared: the highest that fits, and the next lower ones."""
+
+
+class Place(NamedTuple):
+    """A resident feature map in its place."""
+
+    low: int
+    high: int
+    number: int
+    name: str
+    last: int
+
+
+class Step(NamedTuple):
+    """Layers [first, last] together: a group in a piece of the buffer, or one layer with a piece for its tiles."""
+
+    first: int
+    last: int
+    group: Group | None
+    room: Piece
+    made: tuple[Place, ...]
+    effort: Effort
+
+
+class State(NamedTuple):
+    """The best way to a cut with these residents."""
+
+    score: float
+    residents: tuple[Place, ...]
+    pace: Pace
+    step: Step | None
+    before: State | None
+
+
+@dataclass
+class ScheduleSearch:
+    """The search over one inference of a network."""
+
+    groups: Groups
+    candidates: Mapping[str, Resident]
+    capacity: int
+    value: Callable[[float, float], float]
+    alone: Callable[[Node, int, ResidentChannels], Effort]
+    cascades: bool = True
+    failure: LoweringError | None = field(init=False, default=None)
+    demands: dict[tuple[int, int, frozenset[int]], tuple[Group, Demand] | None] = field(default_factory=dict)
+
+    def plan(self) -> Residency:
+        """The best schedule found. Raises LoweringError where a layer fits in no state."""
+        nodes = self.groups.nodes
+        beams: list[dict[tuple[str, ...], State]] = [{} for _ in range(len(nodes) + 1)]
+        beams[0][()] = State(0.0, (), Pace(0.0, 0), None, None)
+        for cut, node in enumerate(nodes):
+            states = sorted(beams[cut].values(), key=lambda each: each.score)[:BEAM]
+            if not states and self.failure:
+                raise self.failure
+            beams[cut] = {}
+            if self.groups.is_address(node):
+                idle = Step(cut, cut, None, (0, self.capacity), (), NO_EFFORT)
+                for state in states:
+                    self._enter(beams[cut + 1], cut + 1, state, idle)
+                continue
+            spans = list(self.groups.spans(cut)) if self.cascades else []
+            for state in states:
+                for step in self._single(cut, state):
+                    self._enter(beams[cut + 1], cut + 1, state, step)
+                for span in spans:
+                    for step in self._depth_first(span, state):
+                        self._enter(beams[span.last + 1], span.last + 1, state, step)
+        if not beams[-1]:
+            assert self.failure is not None
+            raise self.failure
+        return self._residency(min(beams[-1].values(), key=lambda each: each.score))
+
+    def _enter(self, beam: dict[tuple[str, ...], State], cut: int, state: State, step: Step) -> None:
+        residents = tuple(sorted(each for each in (*state.residents, *step.made) if each.last >= cut))
+        key = tuple(each.name for each in residents)
+        score, pace = state.score, state.pace
+        if step.effort is not NO_EFFORT:
+            cycles, pace = elapsed(pace, step.effort, self.groups.weights.room, self.groups.cache.base)
+            score += self.value(cycles, step.effort.dram_bytes)
+        if key not in beam or score < beam[key].score:
+            beam[key] = State(score, residents, pace, step, state)
+
+    def _single(self, layer: int, state: State) -> Iterator[Step]:
+        node = self.groups.nodes[layer]
+        for made in self._choices((node.name,), state):
+            residents = (*state.residents, *made)
+            room = largest(free(residents, self.capacity))
+            try:
+                effort = self.alone(node, room[1] - room[0], self._channels(residents))
+            except LoweringError as error:
+                self.failure = self.failure or error
+                continue
+            yield Step(layer, layer, None, room, made, effort)
+
+    def _depth_first(self, span: Span, state: State) -> Iterator[Step]:
+        names = tuple(self.groups.nodes[span.first + place].name for place in span.leaving)
+        for made in self._choices(names, state):
+            residents = (*state.residents, *made)
+            room = largest(free(residents, self.capacity))
+            distances = (each.number - span.first for each in residents)
+            found = self._best(span, span.touched.intersection(distances), room[1] - room[0])
+            if found:
+                group, demand = found
+                top = (room[1] - demand.ring_bytes, room[1])
+                yield Step(span.first, span.last, group, top, made, demand.effort)
+
+    def _best(self, span: Span, residents: frozenset[int], room: int) -> tuple[Group, Demand] | None:
+        """The quickest of the groups with the highest stripes whose rings fit a room: lower ones overlap units better,
+        higher ones load the array less often."""
+        choices = sizes_of(min(span.height, MOST_ROWS))
+        low, high = 0, len(choices)
+        while low < high:
+            middle = (low + high) // 2
+            each = self._demand(span, choices[middle], residents)
+            low, high = (low, middle) if each and each[1].ring_bytes <= room else (middle + 1, high)
+        found = [self._demand(span, rows, residents) for rows in choices[low : low + HEIGHTS]]
+        fitting = (each for each in found if each and each[1].ring_bytes <= room)
+        return min(fitting, key=lambda each: each[1].effort.cycles, default=None)
+
+    def _demand(self, span: Span, rows: int, residents: frozenset[int]) -> tuple[Group, Demand] | None:
+        key = span.alike, rows, residents
+        if key not in self.demands:
+            group = self.groups.group(span, rows)
+            self.demands[key] = (group, self.groups.demand(group, residents)) if group else None
+        return self.demands[key]
+
+    def _choices(self, outputs: Sequence[str], state: State) -> Iterator[tuple[Place, ...]]:
+        """Results that stay: none, all, or each by itself."""
+        yield ()
+        names = [name for name in outputs if name in self.candidates]
+        if names:
+            subsets = [names, *([name] for name in names if len(names) > 1)]
+            for subset in subsets:
+                placed = self._placed(subset, state)
+                if placed:
+                    yield placed
+
+    def _placed(self, names: Sequence[str], state: State) -> tuple[Place, ...]:
+        """Places of new residents, each where it leaves the largest piece; none where one finds no place."""
+        made: list[Place] = []
+        for name in sorted(names, key=lambda each: -self.candidates[each].size):
+            resident = self.candidates[name]
+            taken = (*state.residents, *made)
+            lows = [
+                low
+                for bottom, top in free(taken, self.capacity)
+                if top - bottom >= resident.size
+                for low in (bottom, top - resident.size)
+            ]
+            if not lows:
+                return ()
+            options = [Place(low, low + resident.size, resident.first, name, resident.last) for low in lows]
+            made.append(max(options, key=lambda each: _size(largest(free((*taken, each), self.capacity)))))
+        return tuple(made)
+
+    def _channels(self, residents: Sequence[Place]) -> ResidentChannels:
+        return {each.name: self.candidates[each.name].channels for each in residents}
+
+    def _residency(self, state: State) -> Residency:
+        """The schedule that led to a state."""
+        steps: list[tuple[Step, tuple[Place, ...]]] = []
+        reached: State | None = state
+        while reached is not None and reached.step is not None:
+            assert reached.before is not None
+            steps.append((reached.step, reached.before.residents))
+            reached = reached.before
+        stays: dict[str, Resident] = {}
+        addresses: dict[str, int] = {}
+        rooms: list[Piece] = []
+        cascades: list[Cascade] = []
+        for step, before in reversed(steps):
+            for place in step.made:
+                stays[place.name], addresses[place.name] = self.candidates[place.name], place.low
+            rooms += [step.room] * (step.last + 1 - step.first)
+            if step.group is not None:
+                channels = self._channels((*before, *step.made))
+                cascade = self._cascade(step, step.group, channels, len(cascades))
+                cascades.append(cascade)
+                span = cascade.span
+                for name, count in cascade.internal.items():
+                    stays[name] = Resident(name, span.start, span.stop - 1, 0, count)
+        return Residency(stays, addresses, tuple(rooms), tuple(cascades))
+
+    def _cascade(self, step: Step, group: Group, channels: ResidentChannels, number: int) -> Cascade:
+        """The group with its rings one after the other; every other cascade has its weights at the top."""
+        groups, address = self.groups, step.room[0]
+        names = {place: groups.nodes[step.first + place].name for place in group.places}
+        rings, inputs = dict[str, Ring](), dict[str, Ring]()
+        for place, (slots, size) in (*group.internal.items(), *group.outputs.items()):
+            if names[place] not in channels:
+                rings[names[place]] = Ring(address, slots, size)
+                address += slots * size
+        for each in group.inputs.values():
+            loaded = {
+                source: count for source, count in each.sources.items() if self._source(step, source) not in channels
+            }
+            size = each.channel_bytes * sum(loaded.values())
+            if size:
+                tensor = groups.cache.layout.by_name[self._source(step, next(iter(loaded)))].tensor
+                inputs[tensor.name] = Ring(address, each.slots, size)
+                address += each.slots * size
+        nodes = [groups.nodes[step.first + place] for place in group.places]
+        return Cascade(
+            tuple(step.first + place for place in group.places),
+            group.members,
+            rings,
+            inputs,
+            {names[place]: groups.nodes[step.first + place].output.channels for place in group.internal},
+            step.room,
+            groups.weights.room - group.weight_bytes if number % 2 else 0,
+            {
+                node.name: groups.cache.stripe_tiling(node, member.rows, groups.weights)
+                for node, member in zip(nodes, group.members, strict=True)
+            },
+            Cost(round(step.effort.dram_bytes), self.value(step.effort.cycles, step.effort.dram_bytes)),
+        )
+
+    def _source(self, step: Step, distance: int) -> str:
+        """The layer or input of the network at a distance from a step."""
+        if distance <= -FAR:
+            return self.groups.input_name(distance)
+        return self.groups.nodes[step.first + distance].name
+
+
+def free(taken: Sequence[Place], capacity: int) -> list[Piece]:
+    """The pieces of the buffer beside these places."""
+    edges = [0, *(edge for low, high, *_ in sorted(taken) for edge in (low, high)), capacity]
+    return [piece for piece in list(pairwise(edges))[::2] if piece[1] > piece[0]] or [(0, 0)]
+
+
+def largest(pieces: Sequence[Piece]) -> Piece:
+    """The largest piece."""
+    return max(pieces, key=_size)
+
+
+def _size(piece: Piece) -> int:
+    return piece[1] - piece[0]

@@ -1,0 +1,104 @@
+"""The order in which the layers of a cascade compute their stripes, and the rows that must be on chip meanwhile.
+
+Every layer of a cascade works on stripes of whole rows. The last layer sets the pace: after each of its stripes the
+others run ahead as far as the layers that read them need for their next stripe, so that no unit waits for results of
+the same step. Stripes are counted over all images of the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim.operators.shapes import Axis
+from accelsim.units import ceil_div
+
+Counts = NDArray[np.int64]
+"""Stripes computed after each step."""
+
+
+class Read(NamedTuple):
+    """Rows that a member reads: of the feature map of a producer, through a window, over an input of `height` rows."""
+
+    producer: int
+    window: Axis
+    height: int
+
+
+class Member(NamedTuple):
+    """A layer of a cascade: rows of one stripe, rows of its feature map, and what it reads of earlier members."""
+
+    rows: int
+    height: int
+    reads: tuple[Read, ...]
+
+    @property
+    def stripes(self) -> int:
+        """Stripes of one image."""
+        return ceil_div(self.height, self.rows)
+
+
+def stripe_counts(members: Sequence[Member], batch: int) -> list[Counts]:
+    """Stripes of each member that are computed after each step."""
+    last = members[-1]
+    steps = np.arange(batch * last.stripes + 1)
+    found: list[Counts | None] = [None] * len(members)
+    for number in range(len(members) - 1, -1, -1):
+        member = members[number]
+        if found[number] is None:
+            found[number] = -(-steps * member.stripes // last.stripes)
+        counts = found[number]
+        assert counts is not None
+        ahead = next_step(counts)
+        for read in member.reads:
+            wanted = rows_until(member, read, ahead, members[read.producer].rows)
+            before = found[read.producer]
+            found[read.producer] = wanted if before is None else np.maximum(before, wanted)
+    return [counts for counts in found if counts is not None]
+
+
+def next_step(counts: Counts) -> Counts:
+    """Stripes computed one step later."""
+    later = np.empty_like(counts)
+    later[:-1], later[-1] = counts[1:], counts[-1]
+    return later
+
+
+def rows_until(member: Member, read: Read, counts: Counts, rows: int) -> Counts:
+    """Stripes of `rows` rows of an input that the first stripes of a member need."""
+    window = read.window
+    image = (counts - 1) // member.stripes
+    high = np.minimum((counts - image * member.stripes) * member.rows, member.height) * window.stride
+    high += (window.kernel - 1) * window.dilation + 1 - window.pad - window.stride
+    np.minimum(np.maximum(high, 1, out=high), read.height, out=high)
+    found: Counts = image * ceil_div(read.height, rows) - (-high // rows)
+    found[counts == 0] = 0
+    return found
+
+
+def rows_from(member: Member, read: Read, counts: Counts, rows: int) -> Counts:
+    """Stripes of `rows` rows of an input that no stripe of a member after the first ones needs."""
+    image = counts // member.stripes
+    low = (counts - image * member.stripes) * (member.rows * read.window.stride) - read.window.pad
+    np.minimum(np.maximum(low, 0, out=low), read.height - 1, out=low)
+    found: Counts = image * ceil_div(read.height, rows) + low // rows
+    return found
+
+
+def ring_slots(made: Counts, kept_from: Counts) -> int:
+    """Stripes that must be on chip at once: those made in a step beside those that readers had not left before it."""
+    return max(int(made[0]), int((made[1:] - kept_from[:-1]).max()))
+
+
+def in_order(members: Sequence[Member], batch: int) -> Iterator[tuple[int, int]]:
+    """(member, stripe) of all stripes in the order of execution."""
+    counts = [each.tolist() for each in stripe_counts(members, batch)]
+    done = [0] * len(members)
+    for step in range(len(counts[-1])):
+        for number, until in enumerate(each[step] for each in counts):
+            for stripe in range(done[number], until):
+                yield number, stripe
+            done[number] = max(done[number], until)
