@@ -274,7 +274,7 @@ def small_machines() -> st.SearchStrategy[Machine]:
 
 @st.composite
 def chains(draw: st.DrawFn) -> Network:
-    """Two to six layers one after the other, some with a shortcut or a second reader behind an addresses-only concat."""
+    """Two to six layers one after the other, or a layer with two readers, their concat and a shortcut."""
     height, channels = draw(st.integers(8, 24)), draw(st.sampled_from([4, 8, 12]))
     rows: list[dict[str, Any]] = []
     for number in range(draw(st.integers(2, 6))):

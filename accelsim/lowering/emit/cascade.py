@@ -53,7 +53,7 @@ class CascadeTiles:
         }
 
     def results(self, layer: int, node: Node, parts: Sequence[tuple[Region, bool]]) -> tuple[Tile, ...]:
-        """Tiles of a stripe that a layer makes, one behind the other. parts: regions, and whether each is a resident."""
+        """Tiles of a stripe that a layer makes, one behind the other. parts: regions, and whether each stays."""
         ring, member = self.cascade.rings.get(node.name), self.members[layer]
         tensor = self.layout.by_name[node.name].tensor
         if ring is None:

@@ -32,8 +32,8 @@ class Planned(NamedTuple):
     """The tiling of a layer, and its costs by estimate.
 
     activation_bytes: the least buffer that it fits; up to the buffer that it was chosen for it is the tiling.
-    burst_bytes: bursts in full; requested_bytes: exact where elements are whole bytes. score: the objective's value; cycles, of which compute_cycles of
-    the layer's unit.
+    burst_bytes: bursts in full; requested_bytes: exact where elements are whole bytes. score: the objective's value.
+    cycles: clocks, of which compute_cycles of the layer's unit.
     """
 
     tiling: Tiling
