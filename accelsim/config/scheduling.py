@@ -26,7 +26,7 @@ class Scheduling(Section):
     )
     fusion: Literal["auto", "never"] = Field(
         default="auto",
-        description="whether layers take turns, the map between them on chip in bands, where maps may stay",
+        description="whether layers run depth-first, stripe by stripe, where feature maps may stay",
     )
 
 
