@@ -103,7 +103,7 @@ def test_a_machine_that_fits_gets_no_advice() -> None:
 
 
 FAST_DRAM: dict[str, object] = {"dram.device": "ideal_lpddr4", "dram.bytes_per_clock": 1000}
-TALL = {**FAST_DRAM, "array.rows": 1024, "array.cols": 4}
+TALL = {**FAST_DRAM, "array.rows": 1024, "array.cols": 4, "scheduling.fusion": "never"}
 WIDE = {**FAST_DRAM, "array.rows": 256, "array.cols": 256}
 
 

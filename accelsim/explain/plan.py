@@ -26,7 +26,9 @@ def plan_text(evidence: Evidence) -> str:
         rule = "the tiles that move the fewest bytes" if context.objective == "dram_bytes" else "the largest tiles"
         return "\n".join([*lines, f"  on the vector unit: {rule} that fit twice, no alternatives are estimated"])
     if evidence.fused:
-        return "\n".join([*lines, "  fused: stripes of whole rows take turns with those of its neighbour"])
+        return "\n".join(
+            [*lines, "  depth-first: stripes of whole rows, in turns with those of the other layers of its cascade"]
+        )
     if evidence.machine.array.dataflow == "auto" and len(context.dataflows) == 1:
         lines.append(f"  dataflow: {context.dataflows[0]} throughout, with which the whole program is quickest")
     fitted, estimated, found = alternatives(task, context)
