@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import cache
@@ -248,4 +247,4 @@ def test_a_stall_is_told_by_what_was_waited_for() -> None:
                     for number in range(20))  # fmt: skip
         assert found == sum(record.stalls[cause] for record in played.run.records[:20])
     text = explanation(Evidence(played, 0), ["stall_dram_ifmap_cycles"])
-    assert re.search(r"DRAM: load of input +\S+ +\S+|DRAM: load of input  \(", text)
+    assert "DRAM: load of input" in text
