@@ -1,8 +1,10 @@
-"""Does the layout keep its promises? Import order, size of functions."""
+"""Does the layout keep its promises? Import order, no circles, size of functions."""
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -28,3 +30,43 @@ def test_functions_and_files_are_short() -> None:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 assert node.end_lineno is not None
                 assert node.end_lineno - node.lineno < LONGEST_FUNCTION, f"{path}: {node.name}"
+
+
+def module_names() -> dict[str, Path]:
+    """All modules of the package, by dotted name."""
+    found = {}
+    for path in (ROOT / "accelsim").rglob("*.py"):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imported(node: ast.AST, known: dict[str, Path]) -> Iterator[str]:
+    """Modules of the package that are imported here or below, in functions too, but not for type checkers alone."""
+    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        for child in node.orelse:
+            yield from imported(child, known)
+        return
+    if isinstance(node, ast.Import):
+        yield from (name.name for name in node.names)
+    if isinstance(node, ast.ImportFrom):
+        assert not node.level, "imports are absolute"
+        for name in node.names:
+            full = f"{node.module}.{name.name}"
+            yield full if full in known else str(node.module)
+    for child in ast.iter_child_nodes(node):
+        yield from imported(child, known)
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    """Inside packages, too, and by imports that stand in functions."""
+    known = module_names()
+    graph = {
+        name: {each for each in imported(ast.parse(path.read_text(encoding="utf-8")), known) if each in known} - {name}
+        for name, path in known.items()
+    }
+    assert len(graph) > 150
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))

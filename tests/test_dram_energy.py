@@ -8,7 +8,8 @@ from accelsim.cli import main
 from accelsim.config.dram import CommandDevice
 from accelsim.machine.memory.dram.statistics import DramCounts
 from accelsim.records import ActionCounts
-from accelsim.run.simulate import simulate, with_commands
+from accelsim.run.play import with_commands
+from accelsim.run.simulate import simulate
 
 NETWORK = "study_conv_separable"
 SETTINGS = {"dram.device": "lpddr4-3200", "energy.dram_by": "command"}

@@ -315,7 +315,7 @@ def test_what_is_wrong_in_a_file(
 
 def resealed(document: Any) -> Any:
     """With the hash of what its configuration is now."""
-    from accelsim.run.result import config_hash
+    from accelsim.config.resolved import config_hash
 
     return {**document, "config_sha256": config_hash(document["config"])}
 

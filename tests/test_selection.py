@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from accelsim.config.constraint import exactly
 from accelsim.config.load import Override
+from accelsim.config.resolved import as_config
 from accelsim.errors import Mistake
 from accelsim.run.define import load_network, load_target
-from accelsim.run.result import as_config
 from accelsim.sweeps.points import Points
 from accelsim.sweeps.selection import Combination, selected
 from accelsim.sweeps.spec import Wanted, sweep_of

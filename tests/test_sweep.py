@@ -20,7 +20,8 @@ from typing import Any
 import pytest
 
 from accelsim.cli import main, progress
-from accelsim.run.result import Run, config_hash
+from accelsim.config.resolved import config_hash
+from accelsim.run.result import Run
 from accelsim.run.simulate import simulate
 from accelsim.sweeps import sweep as sweeping
 from accelsim.sweeps.points import Points

@@ -28,7 +28,7 @@ from accelsim.network.graph import Network, Node
 from accelsim.program.commands import Buffer, Compute, Load, Store, Tile, Work
 from accelsim.program.link import Linked, Moment, link
 from accelsim.program.tensors import Range, Region, Tensor, descriptors, elements
-from accelsim.run.simulate import lower_or_refuse, refusing
+from accelsim.run.play import lower_or_refuse, refusing
 
 MOST_FAILURES = 20
 

@@ -16,7 +16,7 @@ from accelsim.network.ops import on_vector_unit
 from accelsim.program.commands import Buffer, Compute, Tile, UnitKind
 from accelsim.program.tensors import Region, Tensor
 from accelsim.records import ActionCounts
-from accelsim.run.simulate import to_share
+from accelsim.run.play import to_share
 from accelsim.units import packed_bytes
 
 LOADED = {"ifmap": "feature maps loaded", "weight": "weights loaded"}

@@ -19,8 +19,9 @@ from accelsim.network.graph import Network
 from accelsim.report.columns import Value
 from accelsim.report.compare import comparison_row
 from accelsim.run.define import load_network, load_target
+from accelsim.run.play import lower_or_refuse
 from accelsim.run.result import Run
-from accelsim.run.simulate import lower_or_refuse, run_network
+from accelsim.run.simulate import run_network
 
 
 class Point(NamedTuple):

@@ -11,13 +11,13 @@ from accelsim import importers
 from accelsim.config import load as config
 from accelsim.config.load import Override, configured_workload, resolved_target
 from accelsim.config.machine import Machine
+from accelsim.config.resolved import as_config
 from accelsim.config.scheduling import Target
 from accelsim.config.strict_yaml import Document, KeyPath, Origin, odd_character
 from accelsim.config.workload import NetworkFile
 from accelsim.importers import ModelOptions
 from accelsim.network.build import build
 from accelsim.network.graph import Network
-from accelsim.run.result import as_config
 
 NetworkLike = str | PathLike[str] | NetworkFile
 MachineLike = str | PathLike[str] | Machine | Target

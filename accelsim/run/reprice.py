@@ -10,6 +10,7 @@ from typing import Any
 
 from accelsim.config.load import load_energy_table, machine_of, workload_of
 from accelsim.config.machine import Machine
+from accelsim.config.resolved import config_hash
 from accelsim.config.run_file import MAX_RUN_BYTES, Layer, RunFile
 from accelsim.config.scheduling import Scheduling
 from accelsim.config.schema import validate
@@ -22,7 +23,7 @@ from accelsim.network.graph import Network, Node
 from accelsim.records import MEASURES, ActionCounts, LayerRecord, combined
 from accelsim.report.columns import WHAT_IFS
 from accelsim.run.record import layer_record
-from accelsim.run.result import FORMAT, RUN_FILE, Run, config_hash
+from accelsim.run.result import FORMAT, RUN_FILE, Run
 
 
 def reprice(run: Run, energy_table: str) -> Run:

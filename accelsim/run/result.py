@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
-
 from accelsim.config.machine import Machine
+from accelsim.config.resolved import as_config, config_hash
 from accelsim.config.scheduling import Scheduling
 from accelsim.config.workload import NetworkFile
 from accelsim.errors import Mistake, UserError
@@ -89,15 +86,14 @@ class Run:
         Raises UserError where that does not give the records of this run, as with those of another accelsim.
         """
         from accelsim.report.spans import spans
-        from accelsim.run.simulate import play_network
+        from accelsim.run.play import perform
 
-        played = play_network(self.workload, self.network, self.machine, self.scheduling, keep_history=True)
-        again = played.run
+        again = perform(self.network, self.machine, self.scheduling, keep_history=True)
         if [_layer(record) for record in again.records] != [_layer(record) for record in self.records]:
             expected = f"the {self.total.total_cycles} clocks and the counts that accelsim {__version__} simulates"
-            got = f"other ones, {again.total.total_cycles} clocks now, in a run of accelsim {self.version}"
+            got = f"other ones, {again.outcome.total_cycles} clocks now, in a run of accelsim {self.version}"
             raise UserError([Mistake(RUN_FILE, 0, "layers", expected, got)])
-        return tuple(spans(played.program.layers, played.history.linked))
+        return tuple(spans(again.lowered.program.layers, again.history.linked))
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -150,26 +146,6 @@ class RunPlots:
         from accelsim.report.plots import RUN_PLOTS
 
         return list(RUN_PLOTS)
-
-
-def as_config(part: BaseModel) -> dict[str, Any]:
-    """A resolved network or machine as plain data."""
-    return part.model_dump(mode="json", exclude_none=True)
-
-
-def canonical(config: dict[str, Any]) -> str:
-    """A configuration as JSON, the one text that equal ones have."""
-    return json.dumps(config, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-
-
-def sha256(text: str) -> str:
-    """The digest of a text, in hexadecimal."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def config_hash(config: dict[str, Any]) -> str:
-    """SHA-256 of a resolved configuration."""
-    return sha256(canonical(config))
 
 
 def _layer(record: LayerRecord) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from accelsim.config.load import Override, apply_overrides
+from accelsim.config.resolved import as_config, canonical, sha256
 from accelsim.config.strict_yaml import Document, Origin, dotted
 from accelsim.errors import MAX_MISTAKES, Mistake, UserError
 from accelsim.run.define import load_network, load_target
-from accelsim.run.result import as_config, canonical, sha256
 from accelsim.sweeps.selection import selected
 from accelsim.sweeps.spec import Wanted
 
