@@ -10,7 +10,7 @@ from accelsim.config.scheduling import Arbitration
 from accelsim.lowering.compile import Lowered
 from accelsim.machine.accounting import moved
 from accelsim.machine.machine import Outcome, play
-from accelsim.program.commands import NO_ACTIONS, Command, Compute, Load, Program, Tile
+from accelsim.program.commands import NO_ACTIONS, Command, Compute, Load, Program, Tile, kind_of
 from accelsim.program.link import Linked, link
 from accelsim.records import ActionCounts
 
@@ -35,7 +35,7 @@ def dma_counts(program: Program, burst_bytes: int) -> list[ActionCounts]:
             parts = command.tile.descriptors
             requested = sum(part.requested_bytes for part in parts)
             bursts = sum(part.bursts(burst_bytes) for part in parts) * burst_bytes
-            counts[command.layer] += moved(command, requested, bursts, len(parts))
+            counts[command.layer] += moved(kind_of(command), command.tile.buffer, requested, bursts, len(parts))
     return counts
 
 

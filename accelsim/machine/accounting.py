@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from accelsim.machine.memory.port import Block
 from accelsim.machine.stalls import Cause, Phase, Segment, idle_at_end, idle_before_stream, led_by
-from accelsim.program.commands import NO_ACTIONS, Buffer, Compute, Load, Program, Store, UnitKind
+from accelsim.program.commands import NO_ACTIONS, Buffer, Compute, Load, Program, UnitKind
 from accelsim.program.folds import bubble_cycles
 from accelsim.program.link import NEVER, Linked, Task
 from accelsim.program.tensors import Descriptor
@@ -49,19 +49,22 @@ class LayerAccount:
 @dataclass(slots=True)
 class _Layer:
     """A layer under way. to_come: its commands that are not done; begin, end: when the first began, and the last of
-    those that are was done."""
+    those that are was done; moved: transfers by kind of engine and buffer, as requested bytes, bursts, descriptors."""
 
     account: LayerAccount = field(default_factory=LayerAccount)
     to_come: int = 0
     begin: int = NEVER
     end: int = 0
+    moved: dict[tuple[UnitKind, Buffer], list[int]] = field(default_factory=dict)
 
 
 class Accounting:
-    """The accounts of a run under way. unfinished: commands that were fed and are not done."""
+    """The accounts of a run under way. unfinished: commands that were fed and are not done; transfers: handed to the
+    memory so far."""
 
     def __init__(self, program: Program, overlap: bool, burst_bytes: int, on_segment: OnSegment | None = None) -> None:
         self.unfinished = 0
+        self.transfers = 0
         self._layers = [_Layer(to_come=int(number not in program.idle_layers)) for number in range(len(program.layers))]
         self._overlap = overlap
         self._burst_bytes = burst_bytes
@@ -111,11 +114,14 @@ class Accounting:
         while self._may_lead and self._may_lead[0].begin <= end:
             self._may_lead.popleft().led_by = None
 
-    def moves(self, command: Load | Store, descriptors: Sequence[Descriptor], blocks: Sequence[Block]) -> None:
+    def moves(self, linked: Linked, descriptors: Sequence[Descriptor], blocks: Sequence[Block]) -> None:
         """A transfer is handed to the memory."""
-        requested = sum(part.requested_bytes for part in descriptors)
-        bursts = sum(block.bursts(self._burst_bytes) for block in blocks) * self._burst_bytes
-        self._layers[command.layer].account.moved += moved(command, requested, bursts, len(descriptors))
+        self.transfers += 1
+        role = linked.task.role
+        totals = self._layers[role.layer].moved.setdefault((role.unit, role.buffer), [0, 0, 0])
+        totals[0] += sum(part.requested_bytes for part in descriptors)
+        totals[1] += sum(block.bursts(self._burst_bytes) for block in blocks)
+        totals[2] += len(descriptors)
 
     def done(self, linked: Linked) -> None:
         """A command's data is where it goes."""
@@ -141,6 +147,8 @@ class Accounting:
             account.total_cycles = end - latest
             account.latency_cycles = layer.end - layer.begin if layer.begin != NEVER else 0
             account.overlap_cycles -= account.stream_cycles
+            for (unit, buffer), (requested, bursts, parts) in layer.moved.items():
+                account.moved += moved(unit, buffer, requested, bursts * self._burst_bytes, parts)
             latest = end
         return latest, [layer.account for layer in self._layers]
 
@@ -177,16 +185,16 @@ class Accounting:
             self._on_segment(number, Segment(low, high, segment.cause, segment.phase, segment.command))
 
 
-def moved(command: Load | Store, requested: int, bursts: int, descriptors: int) -> ActionCounts:
-    """Actions of a transfer, of bytes that are requested and bytes of bursts."""
-    if isinstance(command, Store):
+def moved(unit: UnitKind, buffer: Buffer, requested: int, bursts: int, descriptors: int) -> ActionCounts:
+    """Actions of transfers from or to a buffer: bytes that are requested, and bytes of bursts."""
+    if unit is UnitKind.DMA_OUT:
         return ActionCounts(
             sram_read_ofmap_bytes=requested,
             dram_write_ofmap_bytes=requested,
             dram_write_burst_bytes=bursts,
             dma_descriptors=descriptors,
         )
-    if command.tile.buffer is Buffer.WEIGHT:
+    if buffer is Buffer.WEIGHT:
         return ActionCounts(
             sram_write_weight_bytes=requested,
             dram_read_weight_bytes=requested,

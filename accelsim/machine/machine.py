@@ -89,6 +89,7 @@ class _Player:
         self.feed = Feed(iter(linked), self.queues, self._fed)
         around = Surroundings(machine, self.clock, self.memory, self.feed, self.accounting, self.order)
         self.engines: dict[int, DmaEngine] = {}
+        self.reached = (0.0, -1)
         self.units = [self._unit(name, kind, around) for name, kind in unit_names(machine).items()]
 
     def _unit(self, name: str, kind: UnitKind, around: Surroundings) -> Unit:
@@ -126,11 +127,14 @@ class _Player:
         )
 
     def _step(self) -> None:
-        """Let the memory come to where the next event is, which may be one of its own, and play that."""
-        env = self.clock.env
-        while progress := self.memory.advance(env.peek()):
-            for each in progress:
-                self.engines[each.requester].progress(each)
+        """Let the memory come to where the next event is, which may be one of its own, and play that. Where it has come
+        there already and no transfer was added, it has nothing to tell."""
+        env, transfers = self.clock.env, self.accounting.transfers
+        if (env.peek(), transfers) != self.reached:
+            while progress := self.memory.advance(env.peek()):
+                for each in progress:
+                    self.engines[each.requester].progress(each)
+            self.reached = env.peek(), transfers
         if env.peek() == float("inf"):
             raise DeadlockError(self._deadlock())
         env.step()

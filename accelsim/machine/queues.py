@@ -13,7 +13,10 @@ from accelsim.program.commands import Compute, UnitKind
 from accelsim.program.link import Linked, Task
 
 WINDOW = 4096
-"""Commands that the units see beyond the furthest that was begun."""
+"""Commands that the units see beyond the furthest that was begun, at least."""
+
+CHUNK = 1024
+"""Commands that come at once: to make them in turn with playing them costs a third more time."""
 
 
 class CommandQueue:
@@ -55,7 +58,9 @@ class Feed:
 
     def reach(self, index: int) -> None:
         """A unit begins command `index`, or (-1) none has begun."""
-        while self.fed <= index + WINDOW and not self.has_ended:
+        if self.fed > index + WINDOW:
+            return
+        while self.fed <= index + WINDOW + CHUNK and not self.has_ended:
             linked = next(self._stream, None)
             if linked is None:
                 self.has_ended = True

@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 from typing import Generic, NamedTuple, TypeVar
 
-from accelsim.program.tensors import Region, Tensor
+from accelsim.program.tensors import Range, Region, Tensor
 from accelsim.units import ceil_div
 
 Who = TypeVar("Who")
@@ -83,13 +83,18 @@ class StoredRegions(Generic[Who]):
 
 
 def _common_elements(stored: Region, wanted: Region) -> int:
-    """Elements that a region of any step and one of step 1 have in common."""
-    total = 1
-    for (start, stop, step), (low, high, _) in zip(stored, wanted, strict=True):
-        if step > 1 and start < low:
-            start += ceil_div(low - start, step) * step
-        size = min(stop, high) - max(start, low)
-        if size <= 0:
-            return 0
-        total *= size if step == 1 else ceil_div(size, step)
-    return total
+    """Elements that a region of a feature map, of any step, and one of step 1 have in common."""
+    images, rows, cols, (start, stop, step) = stored
+    other_images, other_rows, other_cols, (low, high, _) = wanted
+    if step > 1 and start < low:
+        start += ceil_div(low - start, step) * step
+    channels = min(stop, high) - max(start, low)
+    if channels <= 0:
+        return 0
+    channels = channels if step == 1 else ceil_div(channels, step)
+    pixels = _common(rows, other_rows) * _common(cols, other_cols)
+    return channels * pixels * _common(images, other_images) if pixels else 0
+
+
+def _common(one: Range, other: Range) -> int:
+    return max(0, min(one[1], other[1]) - max(one[0], other[0]))

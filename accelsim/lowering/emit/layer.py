@@ -70,6 +70,7 @@ class LayerEmission:
     reuse: TileReuse = field(init=False)
     load_bytes: dict[Place, int] = field(default_factory=dict)
     store_bytes: int = 0
+    written: dict[bytes, tuple[tuple[Range, ...], tuple[Range, ...]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.reuse = TileReuse.of(self.layer.plan)
@@ -146,10 +147,15 @@ class LayerEmission:
 
     def _written(self, channels: Channels) -> tuple[tuple[Range, ...], tuple[Range, ...]]:
         """Where channels of the layer's map lie in its tensor, as ranges: of those that stay, and of those stored."""
-        place = self.shared.maps.by_name[self.layer.node.name]
-        resident = self.shared.residents.plan.residency.stays.get(self.layer.node.name)
-        leading = resident.channels if resident else 0
-        return place.writes(channels[channels < leading]), place.writes(channels[channels >= leading])
+        key = channels[:1].tobytes() + channels[-1:].tobytes()
+        found = self.written.get(key)
+        if found is None:
+            place = self.shared.maps.by_name[self.layer.node.name]
+            resident = self.shared.residents.plan.residency.stays.get(self.layer.node.name)
+            leading = resident.channels if resident else 0
+            found = place.writes(channels[channels < leading]), place.writes(channels[channels >= leading])
+            self.written[key] = found
+        return found
 
     def results(self, work: Work, channels: Channels) -> tuple[Tile, ...]:
         """The tiles that outputs fill in these channels of the layer's map; those that stay and those that are stored

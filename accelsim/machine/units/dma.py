@@ -46,7 +46,7 @@ class DmaEngine(Unit):
             order.go_on()
         clock.notify(CommandEvent.STREAM, linked)
         task.stream = clock.now
-        self.around.accounting.moves(command, descriptors, blocks)
+        self.around.accounting.moves(linked, descriptors, blocks)
         if completion is not None:
             self._retire(linked, completion)
             task.free = completion.issued
