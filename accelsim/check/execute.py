@@ -300,7 +300,7 @@ class Executor:
             target = (slice(None), slice(None), slice(None), (stored[mine] - where.start) // where.step)
             self._expect(tile, bool(np.all(shaped[target] == POISON)), "computes a second time:")
             cells = encode(values[..., mine], tile.tensor.bits, self.cell_bits)
-            shaped[target] = cells.reshape(*values.shape[:3], mine.size, -1)
+            shaped[target] = cells.reshape(*values.shape[:3], mine.size, shaped.shape[-1])
             if tile.resident:
                 self._keep(tile, stored[mine], values[..., mine])
             written += mine.size
