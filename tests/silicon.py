@@ -87,7 +87,7 @@ def eyeriss_runs() -> list[Silicon]:
 
 def eyeriss_components_mw(chip: Silicon) -> dict[str, float]:
     """Milliwatts by component: counts of the chip times prices of `cacti_65nm`."""
-    table = load_energy_table("cacti_65nm", "test")
+    table = load_energy_table("cacti_65nm")
     sram, leakage = table.sram_word, table.logic_leakage
     assert sram is not None
     assert leakage is not None

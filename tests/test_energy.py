@@ -11,25 +11,31 @@ from typing import Any
 
 import pytest
 
-from accelsim.config.energy_table import EnergyTable, PortCurve, SramWord, is_assumed
-from accelsim.config.load import load_energy_table, load_machine
+from accelsim.area.nodes import area_factor, energy_factor
+from accelsim.area.registers import pe_register_bits
+from accelsim.area.sizes import area_of
+from accelsim.cli import main
+from accelsim.config.dram import CommandDevice
+from accelsim.config.energy_table import EnergyTable, PortCurve, Range, SramWord, is_assumed
+from accelsim.config.load import load_dram, load_energy_table, load_machine
 from accelsim.config.machine import Machine
 from accelsim.config.named import shipped
 from accelsim.energy.price import nominal_ratio, not_priced, price, static_mw
-from accelsim.energy.ranking import Flip, energies, flips
+from accelsim.energy.ranking import EnergyByRow, Flip, Unsure, energies, energy_by_row, flips, unsure
 from accelsim.energy.sram import WordEnergy, word_energy
-from accelsim.records import COUNT_NAMES, ActionCounts, total_energy
+from accelsim.records import COUNT_NAMES, ENERGY_COMPONENTS, ActionCounts, total_energy
 from accelsim.report.columns import dram_sram_ratio
 from accelsim.run.simulate import load_network, run_network, simulate
 from tests.strategies import machine_of, network_of
 
 TABLES = shipped("energy")
+LECTURE = {"energy.table": "lecture_100x"}
 CACTI = {"cacti_65nm": 65, "cacti_45nm": 45, "cacti_32nm": 32, "cacti_22nm": 22}
 POINTS = Path(__file__).parent / "data" / "energy" / "cacti.csv"
 
 
 def table_of(name: str) -> EnergyTable:
-    return load_energy_table(name, "test")
+    return load_energy_table(name)
 
 
 def edge_with(table: str, **changes: Any) -> Machine:
@@ -415,3 +421,207 @@ def test_which_order_flips() -> None:
     again = {"t": {"a": 1, "b": 2}, "u": {"a": 2, "b": 1}, "v": {"a": 2, "b": 1}, "w": {"a": 1, "b": 2}}
     assert list(flips(again)) == [Flip("a", "b", "t", "u"), Flip("a", "b", "t", "v")]
     assert list(flips({})) == []
+
+
+def test_which_orders_survive_the_ranges_of_prices() -> None:
+    """By hand. a takes 10 of SRAM and 2 of DRAM, b 4 of SRAM and 10 of DRAM: a leads by 2. With SRAM at 1.5 and DRAM
+    at 0.5 a takes 16 and b 11, so it may lose by 6 x 1.5 - 8 x 0.5 = 5. c takes twice as much as b of either, whatever
+    the prices; d has a table of its own, which may be cheap while a's is dear."""
+    sram, dram = Range(low=0.5, high=1.5, source="test"), Range(low=0.5, high=1, source="test")
+    a = {("t", "sram"): (10.0, sram), ("t", "dram"): (2.0, dram)}
+    b = {("t", "sram"): (4.0, sram), ("t", "dram"): (10.0, dram)}
+    c = {("t", "sram"): (8.0, sram), ("t", "dram"): (20.0, dram)}
+    d = {("u", "sram"): (14.0, sram)}
+    assert list(unsure({"a": a, "b": b})) == [Unsure("a", "b", 2, 5)]
+    assert list(unsure({"b": b, "c": c})) == []
+    assert list(unsure({"d": d, "a": a})) == [Unsure("a", "d", 2, 10 * 1.5 + 2 - 14 * 0.5)]
+    assert list(unsure({"a": a, "same": a})) == []
+    exact: EnergyByRow = {("t", "sram"): (12.5, None)}
+    assert list(unsure({"a": a, "exact": exact})) == [Unsure("a", "exact", 0.5, 2.5 * -0.5 + 2)]
+
+
+def test_energy_by_row_adds_up() -> None:
+    """To the total of a run, each row with its range; DRAM by its device."""
+    run = simulate("study_conv_separable", "edge", {"network.batch": 2, "energy.table": "cacti_22nm"})
+    rows = energy_by_row(run.records, run.machine, images=2)
+    assert sum(energy for energy, _ in rows.values()) == pytest.approx(run.total.energy.total_pj / 2)
+    assert ("lpddr4-3200-x32", "dram") in rows
+    assert all(limits is not None for _, limits in rows.values())
+
+
+def test_a_total_lies_between_the_ends_of_its_prices() -> None:
+    """By hand: 10 vector operations at 0.3 pJ within 0.7 and 3 times that, 8 SRAM bytes of exactly 1.25 pJ."""
+    energy = price(ActionCounts(vector_ops=10, sram_read_ifmap_bytes=8), 0, machine_of())
+    assert (energy.low_pj, energy.total_pj, energy.high_pj) == pytest.approx((12.1, 13, 19))
+
+
+def test_time_and_what_passes_are_priced_by_hand() -> None:
+    """16x16 PEs of 8 x 2 + 8 + 32 bits, as WS overlaps, and 16 lanes of 48: 15104 bits, 100 clocks at 2 fJ; the
+    sequencer at 5 pJ; 2 descriptors of 16 bytes read and latched; 64 bytes latched twice at 0.072. 3 bytes over the
+    network that the table of Eyeriss has, at 1; those that a load writes come by DMA."""
+    machine = edge_with("cacti_45nm", array__rows=16, array__cols=16, vector__lanes=16)
+    counts = ActionCounts(
+        dma_descriptors=2, dram_read_burst_bytes=64, sram_write_ofmap_bytes=3, sram_write_ifmap_bytes=9
+    )
+    energy = price(counts, 100, machine)
+    assert energy.clock_pj == pytest.approx((256 * 56 + 16 * 48) * 100 * 0.002)
+    assert energy.control_pj == 500
+    assert energy.dma_pj == pytest.approx(2 * 16 * (13.203 / 8 + 0.072) + 64 * 0.144)
+    assert price(counts, 0, edge_with("eyeriss_normalized")).wire_pj == 3
+
+
+def test_wires_and_logic_are_priced_by_their_size() -> None:
+    """A map byte, a weight byte and a result over half the side of the chip, at 1.92 pJ a mm; partial sums, and what
+    DMA loads, are not carried. Logic leaks 8.6 mW a mm2. Neither is known without an area table."""
+    machine = edge_with("cacti_45nm").model_copy(update={"area": load_machine("edge").area})
+    area = area_of(machine)
+    assert area is not None
+    counts = ActionCounts(
+        sram_read_ifmap_bytes=1,
+        sram_read_weight_bytes=1,
+        sram_write_ofmap_bytes=1,
+        sram_read_psum_bytes=5,
+        sram_write_psum_bytes=5,
+        sram_write_ifmap_bytes=5,
+        sram_read_ofmap_bytes=5,
+    )
+    energy = price(counts, 1, machine)
+    assert energy.wire_pj == pytest.approx(3 * 1.92 * sqrt(area.total_mm2) / 2)
+    assert energy.static_pj == pytest.approx(0.14336 + 8.6 * area.logic_mm2)
+    assert not_priced(machine) == ("DRAM interface of the chip",)
+    unsized = machine.model_copy(update={"area": None})
+    assert (price(counts, 0, unsized).wire_pj, price(counts, 1, unsized).static_pj) == (0, pytest.approx(0.14336))
+    assert not_priced(unsized) == ("wires", "DRAM interface of the chip", "leakage of logic")
+
+
+@pytest.mark.parametrize(
+    ("changes", "bits"),
+    [
+        ({}, 16 + 8 + 32),
+        ({"array__overlap": False}, 8 + 8 + 32),
+        ({"array__dataflow": "is"}, 8 + 16 + 32),
+        ({"array__dataflow": "os"}, 8 + 8 + 64),
+        ({"array__dataflow": "auto"}, 16 + 16 + 64),
+        ({"array__mac_latency": 3, "array__weight_bits": 4}, 8 + 8 + 32 + 2 * 12),
+    ],
+)
+def test_registers_of_a_pe(changes: dict[str, Any], bits: int) -> None:
+    """A register for each operand and the sum, a second of what is exchanged behind a stream, stages of the MAC."""
+    assert pe_register_bits(machine_of(**changes).array) == bits
+
+
+def test_an_accumulator_costs_its_register() -> None:
+    """A product of 32 x 64 x 32 on 32 x 32 PEs. OS: a map and a weight hop at each MAC and the sum is latched, 6 bytes,
+    and 32 x 32 sums drain 16.5 rows on average; WS: a map hops and a sum of 4 bytes moves on, and each weight, of 32
+    MACs, is shifted in over 16.5 rows."""
+    per_mac = {}
+    for dataflow in ("ws", "os"):
+        rows = [{"name": "a", "op": "conv", "kernel": 1, "channels": 32}]
+        machine = machine_of(array__dataflow=dataflow)
+        totals = run_network(load_network("shufflenet_g3")[0], network_of(rows, (4, 8, 64)), machine).totals
+        per_mac[dataflow] = totals["register_bytes"] / totals["macs"]
+    assert per_mac["os"] == pytest.approx(6 + 4 * 16.5 / 64)
+    assert per_mac["ws"] == pytest.approx(5 + 16.5 / 32)
+
+
+def test_every_price_has_its_range() -> None:
+    """Of every shipped table and DRAM device; the lecture's premise is taken at its word."""
+    for name in TABLES:
+        rows = table_of(name).model_dump(exclude_none=True, exclude={"scaled_to"})
+        exact = {row for row, value in rows.items() if isinstance(value, dict) and "range" not in value}
+        assert exact == ({"sram_byte", "dram_byte"} if name == "lecture_100x" else set())
+    devices = [load_dram(name, []) for name in shipped("dram")]
+    assert all(device.energy.range for device in devices if isinstance(device, CommandDevice))
+
+
+def test_what_a_table_does_not_price_is_named() -> None:
+    """In the totals of a run, and not as zeros without a word."""
+    said = simulate("study_conv_separable", "edge", LECTURE).totals["not_priced"]
+    assert said.split(", ") == [
+        "wires",
+        "DMA descriptors",
+        "DMA engines",
+        "clock tree",
+        "control",
+        "DRAM interface of the chip",
+        "leakage of logic",
+    ]
+
+
+SCALED = {"node_nm": 22, "supply_v": 0.8, "process": "hp", "source": "test"}
+
+
+def test_prices_scale_to_a_node() -> None:
+    """All of the chip by the law, wires by the square of the voltage alone, neither DRAM nor leakage; the reference of
+    the DRAM penalty with them."""
+    table = table_of("cacti_45nm").model_dump(mode="json")
+    area = load_machine("edge").area
+    plain, scaled = (
+        machine_of(energy=each).model_copy(update={"area": area}) for each in (table, {**table, "scaled_to": SCALED})
+    )
+    counts = ActionCounts(**dict.fromkeys(COUNT_NAMES, 1000))
+    before, after, factor = price(counts, 100, plain), price(counts, 100, scaled), energy_factor(45, 0.9, 22, 0.8, "hp")
+    others = {"dram": 1.0, "static": 1.0, "wire": (0.8 / 0.9) ** 2}
+    for name in ENERGY_COMPONENTS:
+        ratio = others.get(name, factor)
+        assert getattr(after, f"{name}_pj") == pytest.approx(getattr(before, f"{name}_pj") * ratio)
+        assert getattr(before, f"{name}_pj") > 0
+    assert after.dram_penalty_pj == pytest.approx(after.dram_pj - 2000 * 1.650375 * factor)
+    assert nominal_ratio(scaled.energy) == pytest.approx(nominal_ratio(plain.energy) / factor)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "factor"),
+    [
+        pytest.param((45, 0.9, 45, 0.9, "hp"), 1, id="none"),
+        pytest.param((45, 0.9, 32, 0.9, "hp"), 0.457137 / 0.69885, id="45 to 32"),
+        pytest.param((45, 0.9, 7, 0.7, "hp"), 0.047815 / 0.69885, id="45 to 7"),
+        pytest.param((65, 1.0, 45, 0.9, "lp"), 0.84433 / 1.332, id="65 to 45, low power"),
+        pytest.param((45, 0.9, 45, 1.1, "hp"), 1.04391 / 0.69885, id="voltage alone"),
+    ],
+)
+def test_the_law_of_nodes(nodes: tuple[float, float, float, float, Any], factor: float) -> None:
+    """By hand from the paper's coefficients: energy is a V^2 + b V + c."""
+    assert energy_factor(*nodes) == pytest.approx(factor, rel=1e-4)
+
+
+def test_the_law_between_its_nodes() -> None:
+    """At a node of the paper it is the paper's; between two it lies between them, and areas as well."""
+    factors = [energy_factor(45, 0.9, node, 0.9, "hp") for node in (45, 40, 32, 28, 22, 20, 16)]
+    assert factors == sorted(factors, reverse=True)
+    assert factors[4] == pytest.approx(0.339, abs=0.0005)
+    assert (area_factor(45, 32), area_factor(32, 16)) == pytest.approx((0.46, 0.19 / 0.46))
+    assert 0.21 < area_factor(45, 22) < area_factor(45, 28) < 0.46
+
+
+def test_logic_of_the_shipped_tables_is_that_of_45_nm_scaled() -> None:
+    """To the three digits that they say of themselves."""
+    base = table_of("cacti_45nm")
+    for name in ("cacti_65nm", "cacti_32nm", "cacti_28nm_hp", "cacti_22nm", "cacti_16nm"):
+        table = table_of(name)
+        assert table.supply_v is not None
+        factor = energy_factor(45, 0.9, table.technology_nm, table.supply_v, "hp")
+        for row in ("multiply_8x8", "add_32", "register_byte", "clock_bit", "control_clock"):
+            ratio = getattr(table, row).energy_pj / getattr(base, row).energy_pj
+            assert ratio == pytest.approx(factor, abs=0.0006)
+
+
+def test_a_table_without_a_voltage_cannot_be_scaled(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    table = (Path(__file__).parent.parent / "hwconfigs" / "energy" / "lecture_100x.yaml").read_text(encoding="utf-8")
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(table.replace("supply_v: 0.9\n", ""), encoding="utf-8")
+    keys = {"table": mine, "scaled_to.node_nm": 22, "scaled_to.supply_v": 0.8, "scaled_to.source": "test"}
+    settings = (f"--set=energy.{key}={value}" for key, value in keys.items())
+    assert main(["run", "study_conv_separable", "edge", *settings]) == 2
+    said = capsys.readouterr().err
+    assert "energy.scaled_to: expected null, as the energy table has no supply_v, got" in said
+
+
+def test_ends_of_a_total_are_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    """By the parts that it has, each with the factor of its range."""
+    layer = simulate("study_conv_separable", "edge", {"energy.table": "cacti_22nm"}).records[0]
+    settings = ("--set", "energy.table=cacti_22nm")
+    assert main(["explain", "study_conv_separable", "edge", "--layer", layer.layer, "energy_high_pj", *settings]) == 0
+    said = capsys.readouterr().out
+    assert f"energy_high_pj: {layer.energy.high_pj:.4f} pJ" in said
+    assert "pJ x 1.1; source: assumed: IDD values of data sheets are maxima" in said
