@@ -1,4 +1,4 @@
-"""What can go wrong, by who has to act."""
+"""Errors, by who has to act."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def activate(values: Values, activation: str) -> Values:
 
 
 def matmul(left: Values, right: Values, operand_bits: int) -> Values:
-    """The exact product of (batches of) integer matrices whose operands together have so many bits."""
+    """The exact product of (batches of) integer matrices whose operands together have `operand_bits` bits."""
     if operand_bits + int(left.shape[-1]).bit_length() < EXACT_BITS:
         return np.asarray(np.matmul(left.astype(np.float64), right.astype(np.float64)), dtype=np.int64)
     return np.asarray(np.matmul(left, right))

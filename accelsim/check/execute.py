@@ -36,7 +36,7 @@ MOST_FAILURES = 20
 def check_network(
     network: Network, machine: Machine, scheduling: Scheduling = Scheduling(), *, seed: int = 0
 ) -> list[str]:
-    """What is wrong with the tile program of a network on a machine; empty where all is right.
+    """Defects of the tile program of a network on a machine; none where all is right.
 
     Raises UserError where a layer does not fit the machine.
     """
@@ -53,7 +53,7 @@ def check_program(
     *,
     seed: int = 0,
 ) -> list[str]:
-    """As `check_network`, for a program that is given."""
+    """Defects of a program that is given."""
     executor = Executor(lowered, seed)
     try:
         play(lowered.program, linked, machine, [executor], arbitration)
@@ -170,7 +170,7 @@ class Executor:
         self._write(command, node, arithmetic.wrap(values, self.map_bits[node.name]))
 
     def _values(self, tile: Tile) -> Values:
-        """What a tile says. A compressed one is opaque: if its bits arrived whole, it stands for the values it had."""
+        """Values of a tile. A compressed one is opaque: if its bits arrived whole, it stands for the values it had."""
         cells = self.held.pop((self.index, tile))
         tensor = tile.tensor
         if tensor.compressed_bits is None:
@@ -211,7 +211,7 @@ class Executor:
         return None
 
     def _right(self, command: Compute, node: Node, operands: dict[Tile, Values]) -> Values:
-        """What a piece of a product reads of its right map, as weights: (groups, outputs, inputs, 1)."""
+        """Right map of a product as far as a piece reads it, as weights: (groups, outputs, inputs, 1)."""
         work, size = command.work, node.sizes[1]
         depth = node.output.channels // node.groups
         groups = range(work.channels.start // depth, (work.channels.stop - 1) // depth + 1)
@@ -228,7 +228,7 @@ class Executor:
         return np.asarray(heads.transpose((1, 0, 2) if node.transposed else (1, 2, 0))[..., np.newaxis])
 
     def _inputs(self, command: Compute, node: Node, operands: dict[Tile, Values]) -> Inputs:
-        """What a piece on the vector unit reads of each of its inputs, as `_input` gives it."""
+        """Inputs of a piece on the vector unit as far as it reads them, each as `_input` gives it."""
         work = command.work
         if node.op.is_address:
             return [self._input(command, work.reduction.start, node, operands, work.channels)]
@@ -240,7 +240,7 @@ class Executor:
     def _part(
         self, command: Compute, node: Node, operands: dict[Tile, Values], position: int
     ) -> tuple[Region, Values] | None:
-        """What a piece reads of an input that is not under a window; None where no tile of its is there."""
+        """Part of an input, not under a window, that a piece reads; None where no tile of its is there."""
         if all(tile.tensor is not self.lowered.maps.by_name[node.inputs[position]].tensor for tile in operands):
             return None
         whole = Range(0, node.sizes[position].channels)

@@ -1,4 +1,4 @@
-"""What the tiles of a piece compute, on the values that they hold."""
+"""Result of the tiles of a piece, on the values that they hold."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class CheckError(Exception):
 
 
 def taps(window: Window, work: Work, region: Region, image: Values, fill: int, size: Shape) -> Iterator[Values]:
-    """What lies under each position of a window for the outputs of `work`; `fill` where that is padding.
+    """Values under each position of a window for the outputs of `work`; `fill` where that is padding.
 
     region: images, rows and columns of the image. Raises CheckError where an output needs what no tile holds.
     """
@@ -57,7 +57,7 @@ Inputs = list[tuple[Region, Values] | None]
 
 
 def operate(node: Node, work: Work, inputs: Inputs) -> Values:
-    """What the vector unit does with the inputs of a piece."""
+    """Result of the vector unit for the inputs of a piece."""
     if node.op.name in MOVED:
         wanted = _moved_box(work)
         return MOVED[node.op.name](node, [_taken(work, inputs, each) for each in TAKEN[node.op.name](node, wanted)])

@@ -45,7 +45,7 @@ class Parser(argparse.ArgumentParser):
         return arguments
 
     def _mistake(self, name: str | None, arguments: argparse.Namespace, words: Sequence[str]) -> Mistake:
-        """Of an argument that is missing, lacks its value, or has one and takes none."""
+        """Mistake at an argument that is missing, lacks its value, or has one and takes none."""
         action = next((each for each in self._actions if name is not None and name == _name(each)), None)
         if name is None or action is None:
             missing = [each for each in self._actions if each.required and _is_missing(each, arguments)]
@@ -58,7 +58,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def _name(action: argparse.Action) -> str:
-    """What messages call an argument."""
+    """Name of an argument in messages."""
     return "/".join(action.option_strings) or str(action.metavar or action.dest)
 
 
@@ -127,7 +127,7 @@ def add_target_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """What can be said of a model that is imported."""
+    """Options of a model that is imported."""
     batch = whole_number("--batch", 1, LARGEST_BATCH)
     parser.add_argument("--batch", metavar="N", type=batch, help="images that are run together")
     parser.add_argument(
@@ -162,7 +162,7 @@ def _input_shape(text: str) -> tuple[str, tuple[int, ...]]:
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
-    """What is printed of a run, and where it is kept."""
+    """Options of the output: the part of a run that is printed, and where it is kept."""
     parser.add_argument(
         "--by", type=one_of("--by", GROUPINGS), help="shares of MACs, cycles and energy instead of the layer table"
     )

@@ -1,4 +1,4 @@
-"""What several commands print and keep. Heavy imports stand inside the functions."""
+"""Output that several commands share. Heavy imports stand inside the functions."""
 
 from __future__ import annotations
 

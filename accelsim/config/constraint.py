@@ -74,7 +74,7 @@ class Constraint:
         return True
 
     def holds_each(self, lookup: Lookup) -> Any:
-        """As `holds`, for arrays of numbers, or both; raises ValueError where something is divided by 0 for any."""
+        """Decides like `holds`, for arrays of numbers, or both; raises ValueError where any is divided by 0."""
         result: Any = True
         for sums, relations in self._comparisons:
             values = pairwise([value(lookup) for value in sums])
@@ -111,7 +111,7 @@ class _Parser:
         return before
 
     def wrong(self, expected: str) -> ValueError:
-        """What to raise here."""
+        """Error to raise here."""
         found = self.token or self.text[self.position :].strip()
         return ValueError(f"{expected}, got {shorten(found) if found else 'its end'} in {shorten(self.text)}")
 

@@ -89,7 +89,7 @@ def _command_key(key: str) -> str:
 
 
 class IdealDevice(Section):
-    """`kind: ideal`: a fixed latency and so many bytes a clock, whatever the addresses."""
+    """`kind: ideal`: a fixed latency and a number of bytes a clock, whatever the addresses."""
 
     device: Name = Field(description="name of the device file")
     kind: Literal["ideal"] = Field(description="which model of DRAM timing")
@@ -107,7 +107,7 @@ Many = Annotated[int, Field(gt=0, le=1 << 20)]
 
 
 class Organisation(Section):
-    """What a channel is made of. A column is as many bits as the data bus is wide."""
+    """Parts of a channel. A column is as many bits as the data bus is wide."""
 
     channels: Few = Field(1, description="independent channels")
     ranks: Few = Field(1, description="ranks of a channel")
@@ -144,7 +144,7 @@ class Scheduler(Section):
 
 
 class CommandCounts(Protocol):
-    """What commands are priced from; clocks are those of all ranks, with a row open and in all."""
+    """Counts that commands are priced from; clocks are those of all ranks, with a row open and in all."""
 
     @property
     def activates(self) -> int: ...
@@ -226,7 +226,7 @@ class CommandDevice(Section):
 
     @property
     def bytes_per_clock(self) -> float:
-        """What all data buses can move in a clock."""
+        """Bytes that all data buses can move in a clock."""
         buses = self.organisation.channels * self.organisation.pseudo_channels
         return buses * self.burst_bytes / self.burst_clocks
 

@@ -16,7 +16,7 @@ _ASSUMED = re.compile(r"\s*(assumed|unverified)\b", re.IGNORECASE)
 
 
 def is_assumed(source: str) -> bool:
-    """Whether a source begins with the word `assumed`, or `unverified` (from memory): there is nothing to look up."""
+    """True where a source begins with the word `assumed`, or `unverified` (from memory): nothing to look up."""
     return _ASSUMED.match(source) is not None
 
 

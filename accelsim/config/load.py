@@ -106,7 +106,7 @@ def load_machine(name_or_path: str, overrides: Sequence[Override] = (), reader: 
 def resolved_target(
     document: Document, overrides: Sequence[Override], folder: Path | None, mapping: str | None = None
 ) -> Target:
-    """As `load_target`, of a document as written; what it names by path lies below `folder`, if it has one.
+    """The target of a document as written; what it names by path lies below `folder`, if it has one.
 
     Raises UserError.
     """
@@ -171,7 +171,7 @@ def load_mapping(path: str) -> Mapping:
 def configured_target(
     name_or_path: str, settings: Iterable[tuple[int, str]], mapping: str | None = None, reader: Reader = read
 ) -> Target:
-    """As `load_target` with `(position, "key=value")` settings applied; no network can be set.
+    """The target of a file with `(position, "key=value")` settings applied; no network can be set.
 
     Raises UserError, with the mistakes of settings and files.
     """
@@ -184,7 +184,7 @@ def configured_target(
 
 
 class _DramAlone(Section):
-    """What a DRAM device is read as where there is no machine around it."""
+    """A DRAM device without a machine around it."""
 
     dram: dram.DramDevice
 
@@ -225,7 +225,7 @@ def load_network_file(name_or_path: str) -> NetworkFile:
 
 
 def configured_workload(document: Document, overrides: Sequence[Override] = ()) -> tuple[NetworkFile, Document]:
-    """As `load_workload`, of a document. Raises UserError."""
+    """The network of a document, as `load_workload` gives it. Raises UserError."""
     ours = [override for override in overrides if override.path[0] == "network"]
     if any(override.path[1] not in ("batch", *_SAID_OF_IT) for override in ours):
         for key in _SAID_OF_IT:
@@ -250,13 +250,13 @@ def _forget(document: Document, key: str) -> None:
 
 
 def _forget_origins(document: Document, above: KeyPath) -> None:
-    """Of a key and all below it."""
+    """Drop the origins of a key and all below it."""
     for path in [path for path in document.origins if path[: len(above)] == above]:
         del document.origins[path]
 
 
 def is_variant(name_or_path: str) -> bool:
-    """Whether this is the name of a network of a family, and not a file."""
+    """True for the name of a network of a family that is no file."""
     return not is_file(Path(name_or_path)) and variant(name_or_path) is not None
 
 
@@ -377,7 +377,7 @@ def inline(document: Document, section: str, folder: Path | None) -> None:
 
 
 def _is_complete(own: dict[str, Any], section: str) -> bool:
-    """Whether a section has all keys that it needs."""
+    """True where a section has all keys that it needs."""
     models = sections_in(Machine.model_fields[section].annotation)
     return any(
         all(not field.is_required() or name in own for name, field in model.model_fields.items()) for model in models

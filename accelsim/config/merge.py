@@ -43,7 +43,7 @@ def drop_what_other_units_replace(timing: Any, own: Any) -> None:
 
 
 def set_parts(document: Document, data: dict[str, Any], path: KeyPath) -> dict[str, Any]:
-    """What the command line sets of the mapping at `path`, at any depth."""
+    """Part of the mapping at `path` that the command line sets, at any depth."""
     parts: dict[str, Any] = {}
     for key, value in data.items():
         if document.origin((*path, key)).is_set:

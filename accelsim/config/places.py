@@ -23,7 +23,7 @@ def allow(folders: Iterable[str]) -> None:
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is such a regular file; none has a name that is too long or no name at all."""
+    """True where there is such a regular file; none has a name that is too long or no name at all."""
     try:
         return path.is_file()
     except (OSError, ValueError):
@@ -31,7 +31,7 @@ def is_file(path: Path) -> bool:
 
 
 def is_within(path: Path, folder: Path) -> bool:
-    """Whether a path, links followed, lies below a folder or one that the user allowed."""
+    """True where a path, links followed, lies below a folder or one that the user allowed."""
     try:
         real = path.resolve()
         return any(real.is_relative_to(place) for place in (folder.resolve(), *_ALLOWED.get()))
@@ -69,7 +69,7 @@ def _is_taken(path: Path, folder: Path, *, confined: bool) -> bool:
 
 
 def _names(folder: Path, part: str) -> Iterator[str]:
-    """What a part of a pattern is compared with: what is in the folder, or the part itself where it is no pattern."""
+    """Names that a part of a pattern is compared with: those in the folder, or itself where it is no pattern."""
     if not set(part) & set("*?["):
         yield from [part] if _exists(folder / part) else []
         return

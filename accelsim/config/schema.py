@@ -147,7 +147,7 @@ _TYPES = {
 
 
 def has_key(model: type[Section], key: str) -> bool:
-    """Whether a dotted key exists in a model."""
+    """True where a dotted key exists in a model."""
     path = key.split(".")
     return path[-1] in _keys_beside(model, path)
 
@@ -169,7 +169,7 @@ def _keys_beside(model: type[Section], loc: Sequence[str | int]) -> set[str]:
 
 
 def _tagged(sections: Sequence[type[Section]], tag: str) -> list[type[Section]]:
-    """Those of the members of a union that have this tag."""
+    """Members of a union that have this tag."""
     return [
         section
         for section in sections

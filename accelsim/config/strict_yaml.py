@@ -71,7 +71,7 @@ class Document:
 
     @property
     def mistakes(self) -> list[Mistake]:
-        """What was refused."""
+        """All that was refused."""
         return [mistake for found in self.refused.values() for mistake in found]
 
     def refuse(self, path: KeyPath, *mistakes: Mistake) -> None:
@@ -79,7 +79,7 @@ class Document:
         self.refused.setdefault(path, []).extend(mistakes)
 
     def is_refused(self, path: KeyPath) -> bool:
-        """Whether something is wrong with this value, or one around it, already."""
+        """True where something is wrong with this value, or one around it, already."""
         return any(path[:depth] in self.refused for depth in range(len(path) + 1))
 
 
@@ -150,7 +150,7 @@ def odd_character(text: str) -> str | None:
 
 
 def kind_of(value: object) -> str:
-    """What a wrong value is, in a mistake's words."""
+    """A wrong value in a mistake's words."""
     match value:
         case None:
             return "nothing"

@@ -70,7 +70,7 @@ class Input(Section):
 
 
 class Row(Section):
-    """What all rows have. `inputs` are names of earlier rows, or `input`; by default the row before."""
+    """Keys of all rows. `inputs` are names of earlier rows, or `input`; by default the row before."""
 
     name: Name
     stage: Name | None = Field(None, description="group in reports; by default the part of the name before _")
@@ -318,7 +318,7 @@ AnyRow = Annotated[
 
 
 class Expectation(Section):
-    """What the source says the network costs for one image; loading checks it."""
+    """Cost of the network for one image, as its source says; loading checks it."""
 
     macs: Count
     weights: Count
@@ -342,7 +342,7 @@ class Accuracy(Section):
 
 
 class NetworkFile(Section):
-    """What every network file has. The ways to shrink a network are applied in the order of their keys.
+    """Keys of every network file. The ways to shrink a network are applied in the order of their keys.
 
     width: multiplier of all channels but those of the input and of the last layer with weights.
     """

@@ -153,7 +153,7 @@ class Dataflow(ABC):
 
     @property
     def sums_stay(self) -> bool:
-        """Whether partial sums stay in the PEs."""
+        """True where partial sums stay in the PEs."""
         return self.stationary == "psum"
 
     def width(self, dimension: Dimension, array: ArrayShape) -> int | None:

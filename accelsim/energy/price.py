@@ -35,7 +35,7 @@ class Part(NamedTuple):
 
     @property
     def assumed(self) -> bool:
-        """Whether it rests on a number that is assumed or unverified."""
+        """True where it rests on a number that is assumed or unverified."""
         return is_assumed(self.source)
 
     @property
@@ -68,7 +68,7 @@ OFF_CHIP_ROWS = ("dram_byte",)
 
 
 def not_priced(machine: Machine) -> tuple[str, ...]:
-    """What the machine's table has no price for, in words."""
+    """Names of what the machine's table has no price for."""
     return tuple(words for row, words in OPTIONAL_ROWS.items() if not _is_priced(row, machine))
 
 
@@ -79,7 +79,7 @@ def _is_priced(row: str, machine: Machine) -> bool:
 
 
 def node_factor(table: EnergyTable) -> float:
-    """What prices of logic and SRAM are multiplied by, to be those of the node that the table is scaled to."""
+    """Factor of prices of logic and SRAM, to be those of the node that the table is scaled to."""
     to = table.scaled_to
     if to is None or table.supply_v is None:
         return 1.0
@@ -87,7 +87,7 @@ def node_factor(table: EnergyTable) -> float:
 
 
 def _row_factor(row: str, table: EnergyTable) -> float:
-    """As `node_factor`, of a row: DRAM does not scale, and wires do with the square of the voltage alone."""
+    """Factor of a row: DRAM does not scale, and wires do with the square of the voltage alone."""
     if row in OFF_CHIP_ROWS or table.scaled_to is None or table.supply_v is None:
         return 1.0
     if row == "wire_byte_mm":
@@ -101,7 +101,7 @@ def sram_byte_pj(table: EnergyTable) -> float:
 
 
 def price(counts: ActionCounts, cycles: int, machine: Machine) -> Energy:
-    """The energy of these actions within so many array clocks."""
+    """The energy of these actions within a number of array clocks."""
     by_component = energy_parts(counts, cycles, machine)
     components = {name: fsum(part.energy_pj for part in found) for name, found in by_component.items()}
     parts = [part for found in by_component.values() for part in found]
@@ -115,7 +115,7 @@ def price(counts: ActionCounts, cycles: int, machine: Machine) -> Energy:
 
 
 def energy_parts(counts: ActionCounts, cycles: int, machine: Machine) -> dict[str, list[Part]]:
-    """What each component of `Energy` is made of."""
+    """Parts of each component of `Energy`."""
     table = machine.energy
     parts = {
         "mac": mac_parts(counts, table),
@@ -168,7 +168,7 @@ def carried_bytes(counts: ActionCounts) -> int:
 
 
 def wire_parts(counts: ActionCounts, machine: Machine) -> Iterator[Part]:
-    """What is carried, over a network by the byte and over wires by half the side of the chip."""
+    """Parts of the transport, over a network by the byte and over wires by half the side of the chip."""
     table, area = machine.energy, area_of(machine)
     yield from _part("noc_byte", carried_bytes(counts), table)
     if area is not None:
@@ -204,7 +204,7 @@ def sram_parts(counts: ActionCounts, machine: Machine) -> Iterator[Part]:
 
 
 class _Accesses(NamedTuple):
-    """What passed the ports of a buffer."""
+    """Accesses through the ports of a buffer."""
 
     name: str
     capacity_bytes: int
@@ -271,7 +271,7 @@ def dram_parts(counts: ActionCounts, machine: Machine) -> Iterator[Part]:
 
 
 class _Commands(NamedTuple):
-    """What a DRAM did, as its device prices it."""
+    """Work of a DRAM, as its device prices it."""
 
     activates: int
     reads: int
@@ -282,7 +282,7 @@ class _Commands(NamedTuple):
 
 
 def static_parts(cycles: int, machine: Machine) -> Iterator[Part]:
-    """Leakage over so many clocks."""
+    """Leakage over a number of clocks."""
     static = machine.energy.static
     each_pj = static_mw(machine) * 1e3 / machine.array.clock_mhz
     energy_pj = static_mw(machine) * 1e3 * cycles / machine.array.clock_mhz
@@ -295,7 +295,7 @@ def static_parts(cycles: int, machine: Machine) -> Iterator[Part]:
 
 
 def nominal_ratio(table: EnergyTable) -> float:
-    """What a DRAM byte costs in bytes of the reference SRAM; 0 where that is free."""
+    """Cost of a DRAM byte in bytes of the reference SRAM; 0 where that is free."""
     sram_pj = sram_byte_pj(table)
     return table.dram_byte.energy_pj / sram_pj if sram_pj else 0.0
 

@@ -95,7 +95,7 @@ def write_bytes(evidence: Evidence) -> Term:
 
 
 def burst_bytes(evidence: Evidence, *, write: bool) -> Term:
-    """What is asked for, and the rest of the bursts that it is in."""
+    """Requested bytes, and the rest of the bursts that they are in."""
     size = evidence.machine.dram.burst_bytes
     tiles = evidence.stores if write else evidence.loads
     bursts = sum(part.bursts(size) for tile in tiles for part in tile.descriptors)
@@ -170,7 +170,7 @@ def _derived(evidence: Evidence, compute: Compute, counts: ActionCounts, name: s
 
 
 def _agreed(derived: int, counted: int, text: str) -> str:
-    """What is said of a number, which has to say the same."""
+    """Terms of a number, which have to add up to it."""
     assert derived == counted, f"{text} are {derived}, and {counted} were counted"
     return text
 

@@ -106,7 +106,7 @@ def stall_cycles(evidence: Evidence, cause: str) -> Term:
 
 
 def _rows(evidence: Evidence) -> str:
-    """What became of the rows of a DRAM at command granularity."""
+    """Hits, misses and conflicts of the rows of a DRAM at command granularity."""
     if evidence.played.outcome.dram_counts is None:
         return ""
     counts = evidence.record.counts
@@ -115,7 +115,7 @@ def _rows(evidence: Evidence) -> str:
 
 
 def _on_the_path(evidence: Evidence, segment: Segment) -> str:
-    """What the array waited for: what went on, of which command, of which layer."""
+    """Waits of the array: what went on, of which command, of which layer."""
     if segment.command < 0:
         return str(Phase.NONE)
     program = evidence.played.program

@@ -45,7 +45,7 @@ class Change:
 
     @property
     def both(self) -> Fraction:
-        """What neither the count nor the price alone would change."""
+        """Part that neither the count nor the price alone would change."""
         return self.change - self.by_count - self.by_price
 
 
@@ -72,21 +72,21 @@ class Waterfall:
 
     @property
     def by_cause(self) -> dict[str, Change]:
-        """Of all layers."""
+        """Changes of all layers."""
         return self._added(lambda cell: cell[1])
 
     @property
     def by_layer(self) -> dict[str, Change]:
-        """Of all causes."""
+        """Changes by all causes."""
         return self._added(lambda cell: cell[0])
 
     @property
     def has_prices(self) -> bool:
-        """Whether amounts are counts times prices that differ."""
+        """True where amounts are counts times prices that differ."""
         return self.measure in PRICED and any(each.by_price or each.both for each in self.changes.values())
 
     def causes_of(self, layer: str) -> dict[str, Change]:
-        """Of one layer, those that changed."""
+        """Changes of one layer."""
         return {cause: each for (name, cause), each in self.changes.items() if name == layer and each.change}
 
     def _added(self, key: Callable[[Cell], str]) -> dict[str, Change]:

@@ -51,7 +51,7 @@ def _at(part: Part, end: str) -> Term:
 
 
 def penalty(evidence: Evidence) -> Term:
-    """What DRAM took, less what SRAM would have taken for the same bytes."""
+    """Energy of DRAM, less that of SRAM for the same bytes."""
     table, moved = evidence.machine.energy, evidence.record.counts.dram_burst_bytes
     each_pj = sram_byte_pj(table)
     note = f"{moved} x {each_pj:.6g} pJ; source: {table.sram_byte.source}"

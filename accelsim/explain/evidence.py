@@ -1,4 +1,4 @@
-"""What is known of one layer of a run: its commands, what each did and when, and what the array waited for."""
+"""Evidence of one layer of a run: its commands, what each did and when, and what the array waited for."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from accelsim.run.simulate import Played
 
 @dataclass(frozen=True)
 class Evidence:
-    """Of layer `number` of the network; all its inferences together."""
+    """Evidence of layer `number` of the network; all its inferences together."""
 
     played: Played
     number: int
@@ -40,7 +40,7 @@ class Evidence:
 
     @property
     def record(self) -> LayerRecord:
-        """What is to be explained."""
+        """Record to be explained."""
         return self.played.run.records[self.number]
 
     @property
@@ -55,7 +55,7 @@ class Evidence:
 
     @property
     def task(self) -> tuple[LayerTask, TilingContext] | None:
-        """What the plan was chosen for."""
+        """Task and context that the plan was chosen for."""
         return None if self._planned is None else (self._planned.task, self._planned.context)
 
     @property
@@ -64,7 +64,7 @@ class Evidence:
 
     @property
     def fused(self) -> bool:
-        """Whether it takes turns with another layer."""
+        """True where it takes turns with another layer."""
         return self.node.name in self.played.lowered.fused
 
     @cached_property
@@ -79,12 +79,12 @@ class Evidence:
 
     @cached_property
     def loads(self) -> list[Tile]:
-        """What it loads, in order."""
+        """Loads, in order."""
         return [command.tile for command, _ in self.commands if isinstance(command, Load)]
 
     @cached_property
     def stores(self) -> list[Tile]:
-        """What it stores, in order."""
+        """Stores, in order."""
         return [command.tile for command, _ in self.commands if isinstance(command, Store)]
 
     @cached_property
@@ -95,7 +95,7 @@ class Evidence:
 
     @cached_property
     def clocks(self) -> list[Segment]:
-        """What went on in the clocks that are counted as the layer's."""
+        """Segments of the clocks that are counted as the layer's."""
         return [segment for number, segment in self.played.history.segments if number in self.layers]
 
     @cached_property

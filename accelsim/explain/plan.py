@@ -16,7 +16,7 @@ HEADER = ("dataflow", "loops, outermost first", "images x rows x cols", "groups"
 
 
 def plan_text(evidence: Evidence) -> str:
-    """What was chosen, for what, and what was not."""
+    """Choice of a plan, its task, and the alternatives."""
     if evidence.plan is None or evidence.task is None:
         return "plan: none, the layer is only addresses"
     task, context = evidence.task

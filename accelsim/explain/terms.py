@@ -49,7 +49,7 @@ def energy_total(words: str, parts: Iterable[Term], note: str = "") -> Term:
 
 
 def alike(amounts: Iterable[tuple[str, int, str]], things: str, unit: str) -> list[Term]:
-    """Terms for what is alike in (words, amount, note): so many `things` times the amount in `unit`."""
+    """Terms for what is alike in (words, amount, note): a number of `things` times the amount in `unit`."""
     found = Counter(amounts)
     return [
         Term(words, times * amount, factors=((times, things), (amount, unit)), note=note)

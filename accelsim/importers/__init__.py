@@ -28,7 +28,7 @@ ELSEWHERE = {
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
-    """What can be said of a model beside its file.
+    """Options of a model beside its file.
 
     allow_unmodelled: leave out operations that cannot be modelled, and list them in the network. shapes: of inputs, by
     their names, where the model leaves them open.

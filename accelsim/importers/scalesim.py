@@ -118,7 +118,7 @@ def _rows(lines: Sequence[str], shown_as: str) -> Iterator[_Line]:
 
 
 def _cells(line: str) -> list[str]:
-    """What stands between the commas, without empty cells at the end and what follows a #."""
+    """Cells between the commas, without empty ones at the end and what follows a #."""
     cells = [cell.strip() for cell in line.partition("#")[0].split(",")]
     while cells and not cells[-1]:
         cells.pop()
@@ -126,7 +126,7 @@ def _cells(line: str) -> list[str]:
 
 
 def _headings(line: int, found: Sequence[str], shown_as: str) -> list[str]:
-    """What the columns are called here. Raises UserError where they are no topology's."""
+    """Names of the columns here. Raises UserError where they are no topology's."""
     columns = GEMM if len(found) > 1 and found[1].upper() == "M" else CONV
     known = ["Layer name", *columns, _SPARSITY]
     for number, heading in enumerate(known):
@@ -270,7 +270,7 @@ _KNOWN = (*WANTED, "Bandwidth", "SparsitySupport", *UNUSED, *SWITCHES)
 
 
 class _Value(NamedTuple):
-    """What a .cfg says under a key, and where."""
+    """Value of a .cfg under a key, and its line."""
 
     file: str
     line: int

@@ -58,7 +58,7 @@ def _may_nest(
     fixed: Collection[str],
     scatter: bool,
 ) -> bool:
-    """Whether input `name` of a concat or shuffle can be written where `node` wants it.
+    """True where input `name` of a concat or shuffle can be written where `node` wants it.
 
     Channels that would lie apart are for one reader, the shuffle. fixed: maps that have their place.
     """
@@ -70,7 +70,7 @@ def _may_nest(
 
 
 def _lies_apart(name: str, nested: dict[str, tuple[str, Channels]]) -> bool:
-    """Whether neighbouring channels of a map do not lie beside each other."""
+    """True where neighbouring channels of a map do not lie beside each other."""
     while name in nested:
         name, channels = nested[name]
         if np.any(np.diff(channels) != 1):

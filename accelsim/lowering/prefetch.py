@@ -205,7 +205,7 @@ class _Prefetcher:
         return _Outcome.PLACED
 
     def _is_stored(self, tile: Tile) -> bool:
-        """Whether commands so far have brought all of a tile to DRAM."""
+        """True where commands so far have brought all of a tile to DRAM."""
         if tile.tensor in self.preloaded:
             return True
         stored = self.stored.get(tile.tensor)

@@ -27,7 +27,7 @@ class DataBits:
 
 
 class WeightKind(StrEnum):
-    """What weights are: integers, or signs with (ternary) and without (binary) a zero."""
+    """Kind of weights: integers, or signs with (ternary) and without (binary) a zero."""
 
     INTEGER = "integer"
     BINARY = "binary"
@@ -119,7 +119,7 @@ class Node(Form):
 
     @property
     def is_depthwise(self) -> bool:
-        """Whether each group is one input channel with one filter."""
+        """True where each group is one input channel with one filter."""
         return self.op.weighted and self.groups == self.sizes[0].channels == self.output.channels and self.groups > 1
 
     @property

@@ -8,7 +8,7 @@ from accelsim.units import ceil_div
 
 
 def on_vector_unit(node: Node, machine: Machine) -> bool:
-    """Whether a layer runs on the vector unit: all but convolutions and products of maps, and depthwise ones if so
+    """True where a layer runs on the vector unit: all but convolutions and products of maps, and depthwise ones if so
     configured."""
     return not node.op.on_array or (node.is_depthwise and machine.array.depthwise_on == "vector")
 

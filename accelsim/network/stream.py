@@ -28,5 +28,5 @@ def stream(network: Network, inferences: int) -> Network:
 
 
 def numbered(name: str, number: int) -> str:
-    """What a map is called in inference `number`, counted from 1."""
+    """Name of a map in inference `number`, counted from 1."""
     return name if number == 1 else f"{name}@{number}"

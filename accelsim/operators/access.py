@@ -180,7 +180,7 @@ def _by_axis(form: Form, order: range | tuple[int, ...], size: Shape) -> Iterato
 
 
 def factors_fit(split: tuple[int, ...], size: Shape) -> bool:
-    """Whether each axis of a map is a product of neighbouring factors."""
+    """True where each axis of a map is a product of neighbouring factors."""
     places = [extent for extent in split if extent > 1]
     for extent in extents(size):
         product = 1

@@ -90,17 +90,17 @@ class Operator:
 
     @property
     def is_address(self) -> bool:
-        """Whether it changes nothing but where elements lie."""
+        """True where it changes nothing but where elements lie."""
         return self.unit is Unit.ADDRESS
 
     @property
     def on_array(self) -> bool:
-        """Whether it is a matrix product."""
+        """True where it is a matrix product."""
         return self.unit is Unit.ARRAY
 
     @property
     def multiplies_maps(self) -> bool:
-        """Whether its right operand is a map and not weights."""
+        """True where its right operand is a map and not weights."""
         return self.on_array and not self.weighted
 
     def access_of(self, form: Form) -> Access | None:

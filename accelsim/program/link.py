@@ -37,7 +37,7 @@ class Moment(IntEnum):
 
 
 class Role(NamedTuple):
-    """What the clocks of a command are counted as. post_cycles: those of requantisation."""
+    """Layer and clocks that a command is counted for. post_cycles: those of requantisation."""
 
     layer: int
     unit: UnitKind
@@ -125,11 +125,11 @@ class _Occupied:
     readers: dict[tuple[UnitKind, Moment], Task] = field(default_factory=dict)
 
     def filled(self) -> list[Wait]:
-        """What has to be over before it may be read."""
+        """Commands that have to be over before it may be read."""
         return [(task, Moment.DONE) for task in self.filled_by]
 
     def vacated(self) -> list[Wait]:
-        """What has to be over before another tile may take the place."""
+        """Commands that have to be over before another tile may take the place."""
         if not self.readers:
             return self.filled()
         return [(task, moment) for (_, moment), task in self.readers.items()]
@@ -178,7 +178,7 @@ class _Linker:
             self.stored.pop(tensor, None)
 
     def _data_waits(self, task: Task, command: Command, tile: Tile) -> list[Wait]:
-        """What stores the region of a Load; nothing for what is in DRAM from the start. Raises ProgramError."""
+        """Stores of the region of a Load; none for what is in DRAM from the start. Raises ProgramError."""
         if tile.tensor in self.preloaded:
             return []
         stored = self.stored.get(tile.tensor)

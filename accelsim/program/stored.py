@@ -50,7 +50,7 @@ class StoredRegions(Generic[Who]):
         return self._look(region).elements
 
     def writers(self, region: Region) -> list[Who]:
-        """Those who stored what a region, of step 1, holds, in order."""
+        """Stores of what a region, of step 1, holds, in order."""
         return [self._stores[number][0] for number in self._look(region).stores]
 
     def _span(self, region: Region) -> tuple[int, int]:

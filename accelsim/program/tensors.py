@@ -116,7 +116,7 @@ def _stored_bits(tensor: Tensor, region: Region) -> int:
 
 
 def share_of_tile(tensor: Tensor, region: Region, total: int) -> int:
-    """What a tile has of `total` bits or values that are spread evenly over a tiled tensor; tiles add up to it."""
+    """Part of a tile in `total` bits or values that are spread evenly over a tiled tensor; tiles add up to it."""
     start = tiled_offset(tensor, region)
     return _share_until(tensor, start + elements(region), total) - _share_until(tensor, start, total)
 

@@ -51,7 +51,7 @@ def _lost(cause: str, meaning: str) -> Column:
 
 
 def bound_by(record: LayerRecord) -> str:
-    """What takes most of the layer's clocks: array, dram, latency, vector or dependency; none if it has no clocks."""
+    """Cause of most of the layer's clocks: array, dram, latency, vector or dependency; none if it has no clocks."""
     stalls = record.stalls
     shares = {
         "array": record.total_cycles - sum(cycles for cause, cycles in stalls.items() if cause != "fill_drain"),

@@ -24,7 +24,7 @@ Row = Mapping[str, Value | None]
 
 
 class FinishedRun(Protocol):
-    """What is compared."""
+    """Columns that are compared."""
 
     @property
     def workload(self) -> NetworkFile: ...

@@ -1,4 +1,4 @@
-"""What a run gets out of the area and the power of its chip, and what it would at its peak."""
+"""Efficiency of a run by area and power of its chip, and that of its peak."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ KINDS = tuple(_METADATA)
 
 @contextmanager
 def house_style() -> Iterator[None]:
-    """What is drawn and saved inside looks the same everywhere."""
+    """Settings inside which pictures look the same everywhere."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rc("font", **{"size": 8, "sans-serif": ["DejaVu Sans"]})

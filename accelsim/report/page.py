@@ -103,7 +103,7 @@ def _embedded(data: Mapping[str, Any]) -> str:
 
 
 def _names(runs: Sequence[ShownRun]) -> list[str]:
-    """What each run is called; numbered where two would be called the same."""
+    """Name of each run; numbered where two would be called the same."""
     plain = [f"{run.network.name} on {run.machine.name}" for run in runs]
     return [name if plain.count(name) == 1 else f"{name} ({place})" for place, name in enumerate(plain, 1)]
 

@@ -121,7 +121,7 @@ def _ratio(value: float) -> str:
 
 
 def _rows(counts: ActionCounts) -> list[str]:
-    """What became of the rows of a DRAM at command granularity."""
+    """Hits, misses and conflicts of the rows of a DRAM at command granularity."""
     found = counts.dram_row_hits + counts.dram_row_misses + counts.dram_row_conflicts
     if not found:
         return []
@@ -149,7 +149,7 @@ GROUPINGS: dict[str, Callable[[LayerRecord], str]] = {
 
 
 def shares(records: Sequence[LayerRecord], by: str) -> str:
-    """What share of MACs, weights, cycles and energy each type, stage or layer has."""
+    """Shares of each type, stage or layer in MACs, weights, cycles and energy."""
     groups: dict[str, list[LayerRecord]] = {}
     for record in records:
         groups.setdefault(GROUPINGS[by](record), []).append(record)

@@ -88,7 +88,7 @@ def _names(traced: Traced) -> Iterator[Event]:
 
 
 def _slices(traced: Traced, shown: Iterable[Span]) -> Iterator[Event]:
-    """What the units did."""
+    """Slices of the units' work."""
     tracks = list(unit_names(traced.machine))
     for span in shown:
         command = traced.linked[span.command].command
@@ -136,7 +136,7 @@ def _clocks(machine: Machine) -> ClockRatio:
 
 
 def _buses(traced: Traced, low: int, high: int) -> Iterator[Event]:
-    """What the data buses moved between two array clocks."""
+    """Slices of the data buses between two array clocks."""
     for number, bus in enumerate(traced.outcome.bus_spans(), len(unit_names(traced.machine))):
         for begin, end, write in _in_array_clocks(traced.machine, bus, low, high):
             yield {

@@ -129,7 +129,7 @@ def _series(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 
 def _names(rows: Sequence[Row]) -> dict[str, str]:
-    """What is written for each network: its name, and how it was measured where that is not usual."""
+    """Label of each network: its name, and how it was measured where that is not usual."""
     usual = _usual_kind(rows)
     kinds = {str(row["network"]): str(row["accuracy_kind"]) for row in rows}
     return {name: name if kind == usual else f"{name} ({kind})" for name, kind in kinds.items()}

@@ -1,4 +1,4 @@
-"""What is worth a look in a run: what wastes most, what would help, and an estimate of how much.
+"""Advice on a run: what wastes most, what would help, and an estimate of how much.
 
 Estimates are of the parts concerned, from the closed forms that plans are chosen with; what overlaps with other layers
 is left out, so a rerun with the setting can come out better or worse.
@@ -39,7 +39,7 @@ MOST_IDLE = 3
 
 
 class Advice(NamedTuple):
-    """What is worth a look: kind, the layers it is about, and one line that says what would help and how much."""
+    """A piece of advice: kind, the layers it is about, and one line that says what would help and how much."""
 
     kind: str
     layers: tuple[str, ...]
@@ -94,7 +94,7 @@ class _Looked:
         }
 
     def on_chip_now(self, node: Node, batch: int) -> int:
-        """Those with the machine's dataflow."""
+        """Clocks with the machine's dataflow."""
         clocks, chosen = self.on_chip(node, batch), self.machine.array.dataflow
         return min(clocks.values()) if chosen == "auto" else clocks[chosen]
 
@@ -152,7 +152,7 @@ def _idle(looked: _Looked) -> Iterator[Advice]:
 
 
 def _helps(looked: _Looked, node: Node, record: LayerRecord) -> str:
-    """What would help a layer on the array."""
+    """Helps for a layer on the array."""
     stalls = record.stalls
     dram = stalls["dram_ifmap"] + stalls["dram_weight"] + stalls["store"]
     once = node.weights > 0 and node.output.height * node.output.width == 1  # no weight is used twice in an image
@@ -177,7 +177,7 @@ def _helps(looked: _Looked, node: Node, record: LayerRecord) -> str:
 
 
 def _batch_helps(looked: _Looked, node: Node, record: LayerRecord) -> str:
-    """What a larger batch would take: its loads or the array, whichever is longer."""
+    """Clocks of a larger batch: its loads or the array, whichever is longer."""
     run = looked.run
     each = record.own_cycles / len(run.inference_ends) / run.network.batch
     batch = BATCH * run.network.batch

@@ -93,7 +93,7 @@ def _odd_texts(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
 
 
 def _plain(value: Any) -> Any:
-    """As YAML would give it: dicts, lists and scalars."""
+    """A value such as YAML would give: dicts, lists and scalars."""
     match value:
         case Mapping():
             return {key: _plain(part) for key, part in value.items()}

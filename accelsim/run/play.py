@@ -187,7 +187,7 @@ def with_commands(moved: Sequence[ActionCounts], done: DramCounts, cycles: Seque
 def to_share(
     moved: Sequence[ActionCounts], done: DramCounts, cycles: Sequence[int]
 ) -> dict[str, tuple[int, Sequence[int]]]:
-    """What the DRAM did in the whole run, and by what it is shared out among the layers."""
+    """Work of the DRAM in the whole run, and by what it is shared out among the layers."""
     loads = [each.dram_read_burst_bytes for each in moved]
     stores = [each.dram_write_burst_bytes for each in moved]
     both = [each.dram_burst_bytes for each in moved]

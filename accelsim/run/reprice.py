@@ -39,7 +39,7 @@ def read_run(run: str | PathLike[str]) -> Run:
 
 
 def run_bytes(run: str | PathLike[str]) -> tuple[bytes, str]:
-    """What the run.json has in it of a run given as that file, or as its folder; and how messages call the file.
+    """Content of the run.json of a run given as that file, or as its folder; and how messages call the file.
 
     Raises UserError.
     """
@@ -105,7 +105,7 @@ def _total(records: Sequence[LayerRecord], network: Network) -> LayerRecord:
 
 
 def _part(document: Document, *path: str | int) -> Document:
-    """What stands in the document at a path, as a document of its own."""
+    """Part of the document at a path, as a document of its own."""
     data: Any = document.data
     for key in path:
         data = data[key]

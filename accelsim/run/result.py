@@ -69,7 +69,7 @@ class Run:
         return values | speedups(self.total.total_cycles, {name: sum(each) for name, each in self.ideal_cycles.items()})
 
     def _repr_html_(self) -> str:
-        """What a notebook shows."""
+        """Table that a notebook shows."""
         from accelsim.report.notebook import run_html
 
         return run_html(self.network.name, self.machine.name, self.records, self.total, self.totals)
@@ -81,7 +81,7 @@ class Run:
 
     @cached_property
     def spans(self) -> tuple[Span, ...]:
-        """What each unit did when. The run is simulated again for it.
+        """Spans of each unit's work. The run is simulated again for it.
 
         Raises UserError where that does not give the records of this run, as with those of another accelsim.
         """
@@ -149,7 +149,7 @@ class RunPlots:
 
 
 def _layer(record: LayerRecord) -> dict[str, Any]:
-    """What a record is made of, beside the configuration."""
+    """Parts of a record, beside the configuration."""
     return {
         "layer": record.layer,
         **{name: getattr(record, name) for name in MEASURES},

@@ -86,17 +86,17 @@ class Played:
 
     @property
     def lowered(self) -> Lowered:
-        """What the compiler made of the network."""
+        """Network as the compiler made it."""
         return self.performance.lowered
 
     @property
     def program(self) -> Program:
-        """What was played."""
+        """Program that was played."""
         return self.lowered.program
 
     @property
     def outcome(self) -> Outcome:
-        """What the machine made of the program."""
+        """Outcome of the program on the machine."""
         return self.performance.outcome
 
     @property

@@ -1,4 +1,4 @@
-"""What a run would take if one resource never limited it: the whole run again on a machine with that resource ideal.
+"""Clocks of a run if one resource never limited it: the whole run again on a machine with that resource ideal.
 
 Each is what `accelsim run` prints with the settings that docs/whatif.md lists: plans, program and all are made anew for
 that machine.
@@ -44,7 +44,7 @@ def _sram_ports(machine: Machine) -> Machine:
 
 
 def _vector_unit(machine: Machine) -> Machine:
-    """As many lanes as may be; the SRAM ports stay."""
+    """Any number of lanes; the SRAM ports stay."""
     return machine.model_copy(update={"vector": machine.vector.model_copy(update={"lanes": IDEAL_LANES})})
 
 

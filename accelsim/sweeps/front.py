@@ -15,7 +15,7 @@ from accelsim.sweeps.sweep import header, keys_of, named_values, printed_values
 
 
 class Front(NamedTuple):
-    """What is compared of all points, the positions of the best, and all columns of these; whom it leaves out, why."""
+    """A front: the compared values of all points, the positions of the best, and all columns of these; whom it leaves out."""
 
     keys: list[str]
     points: list[dict[str, Any]]

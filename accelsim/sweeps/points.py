@@ -50,7 +50,7 @@ class Point(NamedTuple):
 
 
 def _joined(parts: Mapping[str, str]) -> str:
-    """As `canonical` writes it."""
+    """Parts joined as `canonical` writes them."""
     return "{" + ",".join(f'"{key}":{parts[key]}' for key in sorted(parts)) + "}"
 
 
@@ -115,7 +115,7 @@ class Points:
         return self._resolved[key]
 
     def _value(self, key: str, name: str, overrides: Sequence[Override]) -> Any:
-        """What a network or machine has under a key; of one that is wrong, what was asked for."""
+        """Value of a network or machine under a key; of one that is wrong, the requested one."""
         path = key.split(".")
         kind = self._network if path[0] == "network" else self._target
         half, _, asked = self._half(name, overrides, kind)

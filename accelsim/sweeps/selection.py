@@ -42,7 +42,7 @@ class Combination(NamedTuple):
 
 
 def selected(wanted: Wanted, lookup: Lookup, mistakes: set[Mistake]) -> Iterator[Combination]:
-    """Those for which all constraints hold, or can't be decided, in their order: the last axis is fastest.
+    """Combinations for which all constraints hold, or can't be decided, in their order: the last axis is fastest.
 
     Constraints that can't be decided go to `mistakes`.
     """
@@ -87,7 +87,7 @@ def _named(path: KeyPath, wanted: Wanted) -> tuple[str, ...]:
 
 
 def _says(axis: Sequence[Choice], path: KeyPath) -> bool:
-    """Whether each choice of an axis sets the key itself."""
+    """True where each choice of an axis sets the key itself."""
     return all(any(override.path == path for override in choice) for choice in axis)
 
 
@@ -106,7 +106,7 @@ def _any(axis: Sequence[Choice], is_one: Callable[[KeyPath], bool]) -> bool:
 
 
 def _may_change(found: KeyPath, path: KeyPath) -> bool:
-    """Whether setting one key may change another: around or below it, in a section that a file fills, or of a network,
+    """True where one key may change another: around or below it, in a section that a file fills, or of a network,
     of which less is known when it is another one."""
     shared = min(len(found), len(path))
     names_section = found in _NAMING and found[0] == path[0]
@@ -139,7 +139,7 @@ def _one_by_one(
     keep: npt.NDArray[np.bool_],
     mistakes: set[Mistake],
 ) -> npt.NDArray[np.bool_]:
-    """As `_holding`, where something is no number, or divided by 0, for some combination."""
+    """Combinations as of `_holding`, where something is no number, or divided by 0, for some of them."""
     flat = {key: np.broadcast_to(columns[key], keep.shape).reshape(-1) for key in constraint.keys}
     holds = np.ones(keep.size, dtype=bool)
     undecided = 0

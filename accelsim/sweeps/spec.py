@@ -79,7 +79,7 @@ def inline_sweep(
 
 
 def _values(text: str, document: Document, path: KeyPath) -> list[Any]:
-    """What stands between commas that are not within brackets."""
+    """Values between commas that are not within brackets."""
     parts, depth = [""], 0
     for letter in text:
         depth += {"[": 1, "]": -1}.get(letter, 0)

@@ -70,24 +70,24 @@ class Store:
         self._patiently("COMMIT")
 
     def is_new(self) -> bool:
-        """Whether nothing is in it yet."""
+        """True where nothing is in it yet."""
         return not self.connection.execute(_MASTER).fetchone()
 
     def has_our_tables(self) -> bool:
-        """Whether there are the tables of this version, and nothing else that SQLite would run."""
+        """True where there are the tables of this version, and nothing else that SQLite would run."""
         with closing(sqlite3.connect(":memory:")) as ours:
             ours.executescript(_SCHEMA)
             return self.connection.execute(_MASTER).fetchall() == ours.execute(_MASTER).fetchall()
 
     def about(self) -> About | None:
-        """What the store says of itself; nothing if it is none of this version. Raises UserError."""
+        """Header of the store; nothing if it is none of this version. Raises UserError."""
         if not self.has_our_tables():
             return None
         about = about_of(dict(self.connection.execute(_ABOUT)), self.path)
         return about if (about.format, about.accelsim_version) == (FORMAT, __version__) else None
 
     def whose(self) -> str:
-        """What the store is, if not one of this version."""
+        """Origin of the store, if not one of this version."""
         master = self.connection.execute(_MASTER).fetchall()
         if ("table", "about", "about", "CREATE TABLE about (key TEXT PRIMARY KEY, value)") not in master:
             return "something else"
@@ -138,7 +138,7 @@ class Store:
         return int(count)
 
     def tasks(self) -> Iterator[Task]:
-        """What is missing, equal points once, those with the same network together; looked up page by page."""
+        """Tasks that are missing, equal points once, those of a network together; looked up page by page."""
         after = ("", -1)
         while page := self.connection.execute(
             "SELECT points.network_sha256, point, config_sha256, networks.json, machines.json FROM points"
@@ -209,7 +209,7 @@ def _plain(value: Any) -> str:
 
 
 def digest_of(points: Iterable[Sequence[Any]]) -> str:
-    """What tells a sweep from others: names, settings and configurations of its points, in their order."""
+    """Digest that tells a sweep from others: names, settings and configurations of its points, in their order."""
     digest = hashlib.sha256()
     for point in points:
         digest.update(json.dumps([value if isinstance(value, str) else None for value in point]).encode())

@@ -1,4 +1,4 @@
-"""What a store may have in its cells: it is a file, and whoever made it may have put anything there."""
+"""Cells that a store may have: it is a file, and whoever made it may have put anything there."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Row(NamedTuple):
 
 
 class About(NamedTuple):
-    """What a store says of itself: the SHA-256 of the plan it was made for, and the keys that vary."""
+    """Header of a store: the SHA-256 of the plan it was made for, and the keys that vary."""
 
     format: int
     accelsim_version: str
@@ -92,7 +92,7 @@ def _refuse(text: str) -> Any:
 
 
 def about_of(cells: Mapping[str, Any], path: Path) -> About:
-    """What a store says of itself. Raises UserError."""
+    """Header of a store. Raises UserError."""
     found = _Cells(path, "about", cells)
     keys = found.json("keys", list)
     if not all(isinstance(key, str) and key_path(key) for key in keys) or len(set(keys)) < len(keys):

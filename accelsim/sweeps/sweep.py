@@ -25,7 +25,7 @@ Workers = Callable[[Iterator[Task]], Generator[Finished, None, None]]
 
 
 class Summary(NamedTuple):
-    """What became of a sweep: points by outcome, and those with an error, the first of them with it."""
+    """Summary of a sweep: points by outcome, and those with an error, the first of them with it."""
 
     counts: dict[str, int]
     errors: list[str]

@@ -1,4 +1,4 @@
-"""What a worker does: one point, from its resolved configuration to its results."""
+"""Work of a worker: one point, from its resolved configuration to its results."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Task(NamedTuple):
 
 
 class Finished(NamedTuple):
-    """What became of a task: values by column, or the error."""
+    """Result of a task: values by column, or the error."""
 
     sha256: str
     outcome: Outcome

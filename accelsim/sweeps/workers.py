@@ -73,7 +73,7 @@ class _Worker:
             self.connection.send(task)
 
     def take(self) -> Finished:
-        """What became of its task, once it is known."""
+        """Result of its task, once it is known."""
         try:
             finished: Finished = self.connection.recv()
         except (EOFError, OSError):
@@ -100,7 +100,7 @@ def _ending(exit_code: int) -> str:
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """What is started inside ignores Ctrl-C, which a terminal sends to all: it is for the parent to act."""
+    """Processes started inside ignore Ctrl-C, which a terminal sends to all: it is for the parent to act."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -127,7 +127,7 @@ def on_cluster(tasks: Iterator[Task], address: str) -> Generator[Finished, None,
         finished = as_completed(loop=client.loop)
 
         def submit() -> None:
-            """As many tasks as keep all workers busy."""
+            """Tasks that keep all workers busy."""
             most = 2 * max(1, sum(client.nthreads().values()))
             for task in islice(tasks, most - len(wanted)):
                 future = client.submit(work, task, pure=False)

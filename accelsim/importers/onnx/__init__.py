@@ -150,7 +150,7 @@ def _keep(
 
 
 def _check_declared(importing: Importing, shape: Sequence[int], declared: Sequence[int]) -> None:
-    """Whether a shape is the one that the file itself says. Raises UnmodelledError."""
+    """True where a shape is the one that the file itself says. Raises UnmodelledError."""
     del importing
     if declared and (
         len(declared) != len(shape) or any(a not in (b, 0) for a, b in zip(declared[1:], shape[1:], strict=True))
@@ -168,7 +168,7 @@ def _declared_shapes(graph: onnx.GraphProto) -> dict[str, tuple[int, ...]]:
 
 
 def _check_signature(importing: Importing, node: onnx.NodeProto) -> None:
-    """Whether inputs and attributes are as ONNX has them for this operator. Raises UnmodelledError."""
+    """True where inputs and attributes are as ONNX has them for this operator. Raises UnmodelledError."""
     try:
         schema = onnx.defs.get_schema(node.op_type, importing.opset)
     except onnx.defs.SchemaError:

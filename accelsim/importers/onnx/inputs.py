@@ -86,7 +86,7 @@ def _known_dims(value: onnx.ValueInfoProto, shapes: Shapes, shown_as: str) -> tu
 
 
 def _is_scalar(value: onnx.ValueInfoProto) -> bool:
-    """Whether an input is one number, such as a rate or a bound."""
+    """True where an input is one number, such as a rate or a bound."""
     return value.type.tensor_type.HasField("shape") and not value.type.tensor_type.shape.dim
 
 
@@ -141,7 +141,7 @@ def _axes(graph: Graph, name: str, atoms: Sequence[tuple[Atom, ...]]) -> Axes:
 
 
 def reads_channels_first(graph: Graph, name: str) -> bool | None:
-    """Whether what reads a tensor has its channels as the second dimension; None where nothing says so."""
+    """True where what reads a tensor has its channels as the second dimension; None where nothing says so."""
     names = {name}
     for _, node in graph.nodes:
         if not names & set(node.input[:1] if node.op_type in _FIRST else node.input):

@@ -101,7 +101,7 @@ def _ordered(graph: onnx.GraphProto) -> Iterable[tuple[int, onnx.NodeProto]]:
 
 
 def has_graph(node: onnx.NodeProto) -> bool:
-    """Whether an attribute is a graph."""
+    """True where an attribute is a graph."""
     return any(each.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for each in node.attribute)
 
 

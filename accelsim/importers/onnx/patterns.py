@@ -140,7 +140,7 @@ def gelu(nodes: Nodes, node: onnx.NodeProto) -> onnx.NodeProto | None:
 
 
 def _comes_from(nodes: Nodes, name: str, source: str, steps: int = 8) -> bool:
-    """Whether a tensor is x by constants, or with its cube added."""
+    """True where a tensor is x by constants, or with its cube added."""
     for _ in range(steps):
         if name == source:
             return True

@@ -178,7 +178,7 @@ class ArrayEmission(LayerEmission):
             )
 
     def _is_last_block(self, block: Block) -> bool:
-        """Whether no other block of the output map follows, or of the image for a product."""
+        """True where no other block of the output map follows, or of the image for a product."""
         node, (images, rows, cols) = self.layer.node, block
         last_image = node.op.multiplies_maps or images.stop == self.shared.batch
         return last_image and (rows.stop, cols.stop) == (node.output.height, node.output.width)

@@ -111,12 +111,12 @@ def rectangles(tokens: Range, width: int) -> Iterator[tuple[Range, Range]]:
 
 
 def overlap(tile: Region, region: Region) -> bool:
-    """Whether two regions, the first of any step, have an element in common."""
+    """True where two regions, the first of any step, have an element in common."""
     return all(map(ranges_overlap, tile, region))
 
 
 def ranges_overlap(of_tile: Range, wanted: Range) -> bool:
-    """Whether two ranges, the first of any step, have an index in common."""
+    """True where two ranges, the first of any step, have an index in common."""
     start, stop, step = of_tile
     low, high, _ = wanted
     if start >= high or stop <= low:

@@ -46,7 +46,7 @@ def plan_layers(
 
 
 def is_idle(node: Node, planner: TilingCache) -> bool:
-    """Whether a layer is only addresses."""
+    """True where a layer is only addresses."""
     return node.op.is_address and not planner.layout.copies[node.name]
 
 

@@ -281,7 +281,7 @@ class ResidentTiles:
         self.reads_left[tile] = reads
 
     def is_expected(self, tile: Tile) -> bool:
-        """Whether a tile is still to be read."""
+        """True where a tile is still to be read."""
         return tile in self.reads_left
 
     def weight_tile(self, name: str, tensor: Tensor, region: Region) -> Tile:
@@ -303,7 +303,7 @@ class ResidentTiles:
         return self._is_over(tile)
 
     def is_never_read(self, tile: Tile) -> bool:
-        """Whether nobody reads a tile that is complete."""
+        """True where nobody reads a tile that is complete."""
         return tile in self.reads_left and self._is_over(tile)
 
     def _is_over(self, tile: Tile) -> bool:

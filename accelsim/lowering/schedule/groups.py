@@ -181,7 +181,7 @@ class Groups:
         ]
 
     def is_address(self, node: Node) -> bool:
-        """Whether a layer has no commands."""
+        """True where a layer has no commands."""
         return node.op.is_address and not self.cache.layout.copies[node.name]
 
     def weight_bytes(self, node: Node) -> int:
@@ -189,7 +189,7 @@ class Groups:
         return self.cache.weight_bytes(node, self.weights) if node.op.weighted else 0
 
     def _joins(self, node: Node) -> bool:
-        """Whether a layer can work on stripes."""
+        """True where a layer can work on stripes."""
         if node.op.is_address or node.op.multiplies_maps or node.op.factored or node.op.access_of(node) is not None:
             return False
         whole_bytes = all(self.cache.bits(name) % 8 == 0 for name in (node.name, *node.inputs))
@@ -366,7 +366,7 @@ def _made_by(layer: Layer, place: int) -> list[int]:
 
 
 def _leaves(layer: Layer, place: int, last: int) -> bool:
-    """Whether a feature map is read behind the group, or by nobody."""
+    """True where a feature map is read behind the group, or by nobody."""
     return not layer.readers or layer.readers[-1] + place > last
 
 

@@ -41,7 +41,7 @@ def _bottleneck(network: ResNet, name: str, source: str, outputs: int, stride: i
 
 
 def _shortcut(network: ResNet, name: str, source: str, channels: int, outputs: int, stride: int) -> Iterator[RowData]:
-    """What leads round a block, and the add; the block's last row stands before it."""
+    """Shortcut round a block, and the add; the block's last row stands before it."""
     last = f"{name}_c" if network.depth >= 50 else f"{name}_b"
     around = source
     changes = stride > 1 or channels != outputs

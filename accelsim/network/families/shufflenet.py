@@ -29,12 +29,12 @@ def shufflenet_rows(network: ShuffleNetV1) -> list[RowData]:
 
 
 def stage2_channels(network: ShuffleNetV1) -> int:
-    """Those given, else the paper's, scaled."""
+    """Given channels, else the paper's, scaled."""
     return network.channels or round(STAGE2_CHANNELS[network.groups] * network.width)
 
 
 def stem_channels(network: ShuffleNetV1) -> int:
-    """Those given, else the authors', else 24 scaled, but no fewer than 12."""
+    """Given channels, else the authors', else 24 scaled, but no fewer than 12."""
     if network.stem is not None:
         return network.stem
     return STEMS.get((network.width, network.groups), max(12, round(24 * network.width)))

@@ -39,7 +39,7 @@ def factorized(network: Network, section: Factorize) -> Network:
 
 
 def _is_dense(node: Node) -> bool:
-    """Whether each output pixel is one matrix product: 1x1, or the whole map at once."""
+    """True where each output pixel is one matrix product: 1x1, or the whole map at once."""
     return node.window.elements == 1 or node.label == "fc"
 
 

@@ -1,4 +1,4 @@
-"""What transforms have in common: new nodes for old ones, and the layers that a section names."""
+"""Parts that transforms have in common: new nodes for old ones, and the layers that a section names."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def with_weights(network: Network) -> list[str]:
 
 
 def unknown_layers(names: Iterable[str], known: Sequence[str], what: str) -> list[Wrong]:
-    """What is wrong with names under `layers` that are not among the known ones."""
+    """Mistakes at names under `layers` that are not among the known ones."""
     return [
         (("layers", name), f"the name of a layer {what}{suggestion(name, known)}", repr(name))
         for name in names

@@ -75,5 +75,5 @@ def _multiplied(node: Node, width: float) -> int:
 
 
 def _by_channel(node: Node) -> bool:
-    """Whether each input channel is a group of its own."""
+    """True where each input channel is a group of its own."""
     return node.op.weighted and node.groups == node.sizes[0].channels > 1

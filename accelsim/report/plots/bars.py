@@ -19,7 +19,7 @@ Parts = Mapping[str, Sequence[float]]
 
 
 class Measure(NamedTuple):
-    """What bars measure, and in which unit."""
+    """Measure of the bars, and its unit."""
 
     name: str
     unit: str
@@ -118,7 +118,7 @@ def _bars(axes: Axes, parts: Parts, colours: Mapping[str, str]) -> None:
 
 
 def _name(axes: Axes, names: Sequence[str]) -> None:
-    """As many names at the axis as can be read."""
+    """Names at the axis, no more than can be read."""
     step = -(-len(names) // _MOST_NAMED)
     places = range(0, len(names), step)
     turned = len(names) > 6 or max(map(len, names)) > 12

@@ -1,4 +1,4 @@
-"""What pictures are drawn from, and what drawing one gives."""
+"""Points that pictures are drawn from, and the drawing that comes of them."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ class SweepPoint(NamedTuple):
     machine_config: Mapping[str, Any]
 
     def name(self, without: Sequence[str] = ()) -> str:
-        """What tells the point from others: network, machine, and the settings that do not begin with one of these."""
+        """Distinction of a point: network, machine, and the settings that do not begin with one of these."""
         kept = [f"{key}={value}" for key, value in self.settings.items() if not key.startswith(tuple(without))]
         return " ".join((self.network, "on", self.machine, *kept))
 
 
 def title_of(run: RunView, what: str) -> str:
-    """What a picture of a run is called."""
+    """Title of a picture of a run."""
     return f"{what}: {run.network.name} on {run.machine.name}"

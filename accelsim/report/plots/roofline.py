@@ -50,12 +50,12 @@ def roofline(run: RunView) -> Drawing:
 
 
 def dram_bytes_a_clock(machine: Machine) -> float:
-    """What the DRAM bus can move in an array clock."""
+    """Bytes that the DRAM bus can move in an array clock."""
     return machine.dram.bytes_per_clock * machine.dram.clock_mhz / machine.array.clock_mhz
 
 
 def sram_bytes_a_clock(machine: Machine) -> float:
-    """What the read and write ports of all buffers can move in an array clock."""
+    """Bytes that the read and write ports of all buffers can move in an array clock."""
     sram, array = machine.sram, machine.array
     accumulator = sram.accumulator.port_bytes_per_cycle or array.cols * ceil_div(array.psum_bits, 8)
     return 2 * (sram.activation.port_bytes_per_cycle + sram.weight.port_bytes_per_cycle + accumulator)

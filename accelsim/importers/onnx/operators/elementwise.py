@@ -65,7 +65,7 @@ def activated(call: Call, source: FeatureMap, kind: str) -> FeatureMap:
 
 
 def _into_parts(importing: Importing, concat: dict[str, Any]) -> bool:
-    """Whether a ReLU behind a concatenation becomes part of its parts, or changes nothing in them."""
+    """True where a ReLU behind a concatenation becomes part of its parts, or changes nothing in them."""
     parts = [importing.rows[name] for name in importing.inputs_of(concat) if name in importing.rows]
     if len(parts) < len(importing.inputs_of(concat)) or not all(_takes_relu(importing, part) for part in parts):
         return False
@@ -82,7 +82,7 @@ def _takes_relu(importing: Importing, row: dict[str, Any]) -> bool:
 
 
 def is_positive(importing: Importing, row: dict[str, Any]) -> bool:
-    """Whether a map has no negative values: behind a ReLU, perhaps pooled."""
+    """True where a map has no negative values: behind a ReLU, perhaps pooled."""
     while row["op"] in ("maxpool", "avgpool", "gap", "shuffle"):
         before = importing.inputs_of(row)
         if before[0] not in importing.rows:
@@ -235,7 +235,7 @@ def _with_constant(call: Call, op: str, source: FeatureMap, number: Constant, *,
 
 
 def _enlarges(source: FeatureMap, number: Constant) -> bool:
-    """Whether a constant has more elements along a dimension than the map."""
+    """True where a constant has more elements along a dimension than the map."""
     rank = max(len(source.dims), len(number.shape))
     own = (*(1,) * (rank - len(source.dims)), *source.shape)
     other = (*(1,) * (rank - len(number.shape)), *number.shape)

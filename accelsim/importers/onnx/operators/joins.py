@@ -176,7 +176,7 @@ def _joins_along(parts: Sequence[FeatureMap], axis: int) -> int | None:
 
 
 def _unit_fits(parts: Sequence[FeatureMap], axis: int, where: int) -> bool:
-    """Whether parts of one element may stand beside others along this axis."""
+    """True where parts of one element may stand beside others along this axis."""
     larger = [each for each in parts if each.dims[axis]]
     if larger:
         return True

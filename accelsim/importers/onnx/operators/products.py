@@ -185,7 +185,7 @@ def _renewed(dim: Dim) -> Dim:
 
 
 def _turns(right: FeatureMap, groups: Dim, depth: Dim, outputs: Dim) -> bool:
-    """Whether the right map lies with the outputs as its pixels."""
+    """True where the right map lies with the outputs as its pixels."""
     plain = right.axes.channels == (*groups, *outputs) and right.axes.pixels == depth
     return not plain and right.axes.channels[len(right.axes.channels) - len(depth) :] == depth
 

@@ -152,7 +152,7 @@ class Channel:
         return time if time > clock else clock
 
     def is_asked(self) -> bool:
-        """Whether there is anything to be done."""
+        """True where there is anything to be done."""
         return self.queues.size[READ] > 0 or self.queues.size[WRITE] > 0 or self.dues > 0
 
     # Refresh.

@@ -66,7 +66,7 @@ class Controller:
         return found
 
     def is_over(self) -> bool:
-        """Whether there is something to be told, or nothing left."""
+        """True where there is something to be told, or nothing left."""
         return self.stops or not self.waiting or self.stuck >= 0
 
     def run_one(self, until: int) -> None:

@@ -70,7 +70,7 @@ class Queues:
     # What happens.
 
     def write_waits(self, bank: int, local: int) -> bool:
-        """Whether a write to this burst of a bank waits."""
+        """True where a write to this burst of a bank waits."""
         place = self.first[self.banks.count + bank]
         while place >= 0:
             if self.local_of[place] == local:
@@ -185,7 +185,7 @@ class Queues:
     # What banks ask for.
 
     def turn_is_due(self) -> bool:
-        """Whether it is the other queue's turn."""
+        """True where it is the other queue's turn."""
         reads, writes = self.size[READ], self.size[WRITE]
         if self.direction == READ:
             return writes > self.write_above or not reads
