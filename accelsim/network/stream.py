@@ -9,7 +9,7 @@ from accelsim.operators.shapes import Shape
 
 
 def stream(network: Network, inferences: int) -> Network:
-    """The network so many times over, each with inputs of its own and all with the same weights."""
+    """The network several times over, each with inputs of its own and all with the same weights."""
     nodes: list[Node] = []
     inputs: dict[str, Shape] = {}
     for number in range(1, inferences + 1):

@@ -138,7 +138,7 @@ def _play(
 
 
 def _ends(accounts: Sequence[LayerAccount], layers: int) -> tuple[int, ...]:
-    """Array clocks at which the inferences were done, of so many layers each."""
+    """Array clocks at which the inferences were done, of `layers` layers each."""
     ends = list(accumulate(account.total_cycles for account in accounts))
     return tuple(ends[layers - 1 :: layers])
 

@@ -15,7 +15,7 @@ from accelsim.sweeps.sweep import header, keys_of, named_values, printed_values
 
 
 class Front(NamedTuple):
-    """A front: the compared values of all points, the positions of the best, and all columns of these; whom it leaves out."""
+    """Compared values of all points, positions of the best, and all columns of these; what is left out, and why."""
 
     keys: list[str]
     points: list[dict[str, Any]]

@@ -95,7 +95,7 @@ def _rank(node: Node, rank: float) -> int:
 
 
 def _halves(node: Node, first: str, second: str, channels: int) -> tuple[Node, Node]:
-    """The node to so many channels, linear, and a node from there to its output."""
+    """The node to a number of channels, linear, and a node from there to its output."""
     between = Shape(node.output.height, node.output.width, channels)
     name = f"{node.name}_{first}"
     before = replace(node, name=name, output=between, activation="none")
