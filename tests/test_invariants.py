@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from accelsim.check.execute import check_program
+from accelsim.check.execute import check_network, check_program
 from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Scheduling
 from accelsim.dataflows import DATAFLOWS
@@ -250,6 +250,18 @@ def test_quicker_vector_work_never_makes_the_same_program_slower(
     )
     quicker = replace(program, commands=commands)
     assert _in_order(quicker, machine) <= _in_order(program, machine)
+
+
+@random_cases
+@given(networks(), any_machines(), schedulings(), st.integers(1, 3), st.integers(1, 3), st.integers(1, 4))
+def test_several_engines_compute_the_same(
+    network: Network, machine: Machine, scheduling: Scheduling, engines_in: int, engines_out: int, bursts: int
+) -> None:
+    """Transfers overtake one another, and none comes before its data or into a place that is still in use."""
+    engines = {"engines_in": engines_in, "engines_out": engines_out, "bursts_per_clock": bursts}
+    machine = machine.model_copy(update={"dma": machine.dma.model_copy(update=engines)})
+    lowered_or_skip(network, machine, scheduling)
+    assert check_network(network, machine, scheduling) == []
 
 
 @random_cases

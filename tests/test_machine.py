@@ -16,7 +16,8 @@ from accelsim.dataflows.folding import array_cycles
 from accelsim.errors import DeadlockError
 from accelsim.lowering.compile import lower
 from accelsim.machine.clock import CommandEvent
-from accelsim.machine.machine import play
+from accelsim.machine.machine import play, unit_names
+from accelsim.machine.memory import Block, IdealMemory, Request
 from accelsim.machine.pipeline import Pipeline
 from accelsim.network.graph import Network
 from accelsim.program.commands import Compute, Load, Store
@@ -142,6 +143,28 @@ def test_a_deadlock_says_who_waits_for_what() -> None:
     says = rf"array: compute {compute.index} of x waits for store {store.index} of x \(done\)"
     with pytest.raises(DeadlockError, match=says):
         play(program, linked, machine)
+
+
+def test_a_second_engine_takes_what_the_first_has_no_time_for() -> None:
+    """The same product as above: the map's set-up begins at 0 beside that of the weights instead of at 4, and it is
+    there at 15, the bus being the weights' until 4; its stream starts when the weights are loaded, 14..18, all the
+    same. Two engines for stores change nothing: there is one."""
+    plain = machine_of(array__rows=4, array__cols=4, **PLAIN)
+    several = machine_of(array__rows=4, array__cols=4, dma__engines_in=2, dma__engines_out=2, **PLAIN)
+    assert list(unit_names(several)) == ["dma_in_1", "dma_in_2", "array", "vector", "dma_out_1", "dma_out_2"]
+    program = lower(matmul(8, 4, 4), plain).program
+    linked, _ = history(program, several)
+    loads = [task for command, task in linked if isinstance(command, Load)]
+    assert [(task.instance, task.begin, task.done) for task in loads] == [("dma_in_1", 0, 14), ("dma_in_2", 0, 15)]
+    assert total_cycles(matmul(8, 4, 4), several) == 50
+
+
+def test_an_engine_issues_so_many_bursts_a_clock() -> None:
+    """100 bursts on a bus of four a clock: one a clock takes 100, four a clock 25."""
+    for bursts, cycles in ((1, 100), (4, 25), (8, 25)):
+        memory = IdealMemory(machine_of(**PLAIN | {"dram__bytes_per_clock": 256}).dram, 1000)
+        memory.add_requester(1 << 20, bursts)
+        assert memory.request(Request(requester=0, write=False, blocks=[Block(0, 1, 6400, 0)]), 0).sent == cycles
 
 
 class Recorder:

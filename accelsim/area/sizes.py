@@ -45,7 +45,7 @@ def area_of(machine: Machine) -> Area | None:
         pe_mm2=array.rows * array.cols * pe_mm2(machine, table),
         vector_mm2=machine.vector.lanes * lane_mm2(machine, table),
         sram_mm2=fsum(buffer_mm2(table, capacity) for capacity in capacities),
-        dma_mm2=2 * buffer_mm2(table, in_flight),
+        dma_mm2=(machine.dma.engines_in + machine.dma.engines_out) * buffer_mm2(table, in_flight),
     )
     factor = node_factor(table)
     return Area(*(size * factor for size in sizes))

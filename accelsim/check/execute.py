@@ -22,11 +22,11 @@ from accelsim.config.scheduling import Arbitration, Scheduling
 from accelsim.lowering.compile import Lowered
 from accelsim.lowering.ir import copied_channels
 from accelsim.machine.clock import CommandEvent
-from accelsim.machine.machine import play
+from accelsim.machine.machine import link_for, play
 from accelsim.network.geometry import window_of
 from accelsim.network.graph import Network, Node
 from accelsim.program.commands import Buffer, Compute, Load, Store, Tile, Work
-from accelsim.program.link import Linked, Moment, link
+from accelsim.program.link import Linked, Moment
 from accelsim.program.tensors import Range, Region, Tensor, descriptors, elements
 from accelsim.run.play import lower_or_refuse, refusing
 
@@ -42,7 +42,7 @@ def check_network(
     """
     lowered = lower_or_refuse(network, machine, scheduling)
     with refusing(machine):
-        return check_program(machine, lowered, link(lowered.program), scheduling.arbitration, seed=seed)
+        return check_program(machine, lowered, link_for(lowered.program, machine), scheduling.arbitration, seed=seed)
 
 
 def check_program(

@@ -71,8 +71,13 @@ class Sram(Section):
 
 
 class Dma(Section):
-    """The two DMA engines, one in and one out."""
+    """The DMA engines. Each transfer goes to the one of its direction that is free first."""
 
+    engines_in: Annotated[int, Field(gt=0, le=64)] = Field(1, description="engines that load")
+    engines_out: Annotated[int, Field(gt=0, le=64)] = Field(1, description="engines that store")
+    bursts_per_clock: Annotated[int, Field(gt=0, le=64)] = Field(
+        1, description="bursts that one engine issues in an array clock"
+    )
     setup_cycles: Count = Field(description="clocks to set up a descriptor")
     max_outstanding_bursts: Annotated[int, Field(gt=0, le=1 << 20)] = Field(
         description="bursts in flight of one engine"

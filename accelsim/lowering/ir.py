@@ -271,6 +271,7 @@ class TilingContext:
     burst_bytes: int
     setup_cycles: int
     window_bursts: int
+    bursts_per_cycle: int
     latency_cycles: float
     line_buffer: bool
     objective: Objective
@@ -291,7 +292,8 @@ class TilingContext:
             bytes_per_cycle=dram.bytes_per_clock * dram.clock_mhz / machine.array.clock_mhz,
             burst_bytes=dram.burst_bytes,
             setup_cycles=machine.dma.setup_cycles,
-            window_bursts=machine.dma.max_outstanding_bursts,
+            window_bursts=machine.dma.max_outstanding_bursts * machine.dma.engines_in,
+            bursts_per_cycle=machine.dma.bursts_per_clock * machine.dma.engines_in,
             latency_cycles=dram.latency_clocks * machine.array.clock_mhz / dram.clock_mhz,
             line_buffer=sram.line_buffer,
             objective=objective,
@@ -321,7 +323,7 @@ class TilingContext:
 
     def dma_cycles(self, moved: float) -> float:
         """Clocks in which an engine moves this many bytes of whole bursts: bus, issue, or bursts in flight."""
-        issue = max(1.0, self.round_trip_cycles / self.window_bursts)
+        issue = max(1.0 / self.bursts_per_cycle, self.round_trip_cycles / self.window_bursts)
         return max(moved / self.burst_bytes * issue, moved / self.bytes_per_cycle)
 
     def ifmap_reuse(self, task: LayerTask, dataflow: Dataflow) -> float:

@@ -8,7 +8,7 @@ accounts of its layer, so that memory is that of a window.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from accelsim.config.machine import Machine
@@ -24,7 +24,7 @@ from accelsim.machine.units.dma import DmaEngine
 from accelsim.machine.units.unit import Surroundings, Unit
 from accelsim.machine.units.vector import VectorUnit
 from accelsim.program.commands import Program, UnitKind
-from accelsim.program.link import Linked
+from accelsim.program.link import Linked, link
 
 
 @dataclass(slots=True)
@@ -64,9 +64,18 @@ def play(
 
 
 def unit_names(machine: Machine) -> dict[str, UnitKind]:
-    """Instances of units, by name."""
-    del machine
-    return {str(kind): kind for kind in UnitKind}
+    """Instances of units by name, which has a number where there are several of a kind."""
+    counts = {UnitKind.DMA_IN: machine.dma.engines_in, UnitKind.DMA_OUT: machine.dma.engines_out}
+    return {
+        str(kind) if counts.get(kind, 1) == 1 else f"{kind}_{number}": kind
+        for kind in UnitKind
+        for number in range(1, counts.get(kind, 1) + 1)
+    }
+
+
+def link_for(program: Program, machine: Machine) -> Iterator[Linked]:
+    """The commands with what they wait for on this machine. Raises ProgramError, as it comes to it."""
+    return link(program, stores_end_in_order=machine.dma.engines_out == 1)
 
 
 class _Player:
@@ -98,7 +107,8 @@ class _Player:
             return ArrayUnit(name, queue, around)
         if kind is UnitKind.VECTOR:
             return VectorUnit(name, queue, around)
-        requester = self.memory.add_requester(around.machine.dma.max_outstanding_bursts)
+        dma = around.machine.dma
+        requester = self.memory.add_requester(dma.max_outstanding_bursts, dma.bursts_per_clock)
         engine = self.engines[requester] = DmaEngine(name, queue, around, requester)
         return engine
 

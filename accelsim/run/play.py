@@ -17,12 +17,12 @@ from accelsim.errors import LoweringError, Mistake, UserError
 from accelsim.lowering.compile import Lowered, lower
 from accelsim.machine.accounting import LayerAccount
 from accelsim.machine.clock import Observer
-from accelsim.machine.machine import Outcome, play
+from accelsim.machine.machine import Outcome, link_for, play
 from accelsim.machine.memory.dram.statistics import DramCounts
 from accelsim.machine.stalls import Cause, Segment
 from accelsim.network.graph import Network
 from accelsim.program.commands import UnitKind
-from accelsim.program.link import Linked, link
+from accelsim.program.link import Linked
 from accelsim.records import ActionCounts, LayerRecord
 from accelsim.run.record import layer_record
 
@@ -130,7 +130,7 @@ def _play(
     history: History | None = None,
 ) -> Outcome:
     program, arbitration = lowered.program, scheduling.arbitration
-    linked = link(program)
+    linked = link_for(program, machine)
     if history is None:
         return play(program, linked, machine, observers, arbitration)
     kept, on_segment = history.keeping(linked), history.on_segment

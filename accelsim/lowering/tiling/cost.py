@@ -162,7 +162,9 @@ class Estimate:
     def _transfer(self, bursts: Floats, parts: Ints) -> Floats:
         """Clocks of a DMA engine for a load or store: its descriptors, issue, or the bus."""
         context = self.context
-        issue = np.maximum(bursts, bursts * (context.round_trip_cycles / context.window_bursts))
+        issue = np.maximum(
+            bursts / context.bursts_per_cycle, bursts * (context.round_trip_cycles / context.window_bursts)
+        )
         bus = bursts * (context.burst_bytes / context.bytes_per_cycle)
         hidden = np.minimum(bus, context.window_bursts * (context.burst_bytes / context.bytes_per_cycle))
         result: Floats = np.maximum(issue, bus) + np.maximum(0.0, context.setup_cycles * parts - hidden)
