@@ -10,8 +10,8 @@ import numpy as np
 from accelsim.lowering.emit.iterations import overlap
 from accelsim.lowering.emit.residents import Reader, ResidentTiles, readers
 from accelsim.lowering.ir import Layout, Placement, PlannedLayer, progressions
-from accelsim.lowering.schedule.groups import input_rows
 from accelsim.lowering.schedule.residents import Cascade, Ring
+from accelsim.lowering.schedule.rings import input_rows
 from accelsim.lowering.schedule.stripes import Member, Read
 from accelsim.network.graph import Node
 from accelsim.program.commands import Buffer, Tile

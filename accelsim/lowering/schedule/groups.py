@@ -10,30 +10,35 @@ groups that are alike (the blocks of a residual network) are evaluated once.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from math import gcd
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from accelsim.lowering.schedule.effort import Effort
 from accelsim.lowering.schedule.residents import readers_of
+from accelsim.lowering.schedule.rings import (
+    FAR,
+    Fmap,
+    Input,
+    Layer,
+    Loaded,
+    RingSize,
+    Source,
+    leaves,
+    loaded_rings,
+    made_rings,
+    makers,
+)
 from accelsim.lowering.schedule.stripes import (
-    Counts,
     Member,
     Read,
-    next_step,
-    ring_slots,
-    rows_from,
-    rows_until,
     stripe_counts,
 )
 from accelsim.lowering.schedule.weights import WeightResidents
 from accelsim.lowering.tiling.cache import TilingCache
 from accelsim.network.graph import Network, Node
 from accelsim.network.ops import on_vector_unit
-from accelsim.operators.shapes import Axis
 from accelsim.units import ceil_div
 
 MOST_LAYERS = 12
@@ -41,52 +46,6 @@ MOST_LAYERS = 12
 
 MOST_ROWS = 64
 """Rows of a stripe of the highest feature map of a group at most."""
-
-FAR = 1 << 20
-"""Distance of the inputs of the network, which no layer makes."""
-
-
-class Source(NamedTuple):
-    """Channels of an input that one layer makes: which layer, by its distance, and how many."""
-
-    distance: int
-    channels: int
-
-
-class Fmap(NamedTuple):
-    """A feature map in DRAM, or a part of one: rows, columns, bytes of its pixels and of those of its tensor."""
-
-    height: int
-    width: int
-    pixel_bytes: int
-    tensor_pixel_bytes: int
-
-
-class Input(NamedTuple):
-    """An input of a layer: its sources, where it lies, and the window over its rows.
-
-    tensor: distance of the first layer that writes the tensor, by which inputs from the same tensor are known.
-    """
-
-    sources: tuple[Source, ...]
-    tensor: int
-    fmap: Fmap
-    window: Axis
-
-
-class Layer(NamedTuple):
-    """All that a group has to know of a layer; alike for layers that are alike.
-
-    stripes: rows of a stripe and clocks of the unit, by the most rows that a stripe may have; readers: distances of the
-    layers that read its feature map.
-    """
-
-    kind: int
-    on_vector: bool
-    weight_bytes: int
-    output: Fmap
-    inputs: tuple[Input, ...]
-    readers: tuple[int, ...]
 
 
 class Span(NamedTuple):
@@ -107,26 +66,6 @@ class Span(NamedTuple):
     @property
     def last(self) -> int:
         return self.first + self.places[-1]
-
-
-class RingSize(NamedTuple):
-    """Slots of a ring, and bytes of each."""
-
-    slots: int
-    slot_bytes: int
-
-    @property
-    def bytes(self) -> int:
-        return self.slots * self.slot_bytes
-
-
-class Loaded(NamedTuple):
-    """What a group loads of one tensor: its sources with their channels, slots and bytes of a channel, and where."""
-
-    sources: dict[int, int]
-    slots: int
-    channel_bytes: int
-    fmap: Fmap
 
 
 class Group(NamedTuple):
@@ -245,7 +184,7 @@ class Groups:
             if len(places) == MOST_LAYERS or weights > self.weights.room:
                 return
             places.append(last - first)
-            inside = inside or max(_made_by(layer, last - first)) >= 0
+            inside = inside or max(makers(layer, last - first)) >= 0
             if inside:
                 yield self._span(first, tuple(places))
 
@@ -253,11 +192,11 @@ class Groups:
         layers = [self._known(first + place) for place in places]
         last = places[-1]
         alike = tuple(
-            (place, layer.kind, layer.inputs, layer.output, _leaves(layer, place, last))
+            (place, layer.kind, layer.inputs, layer.output, leaves(layer, place, last))
             for place, layer in zip(places, layers, strict=True)
         )
-        made = (_made_by(layer, place) for place, layer in zip(places, layers, strict=True))
-        leaving = tuple(place for place, layer in zip(places, layers, strict=True) if _leaves(layer, place, last))
+        made = (makers(layer, place) for place, layer in zip(places, layers, strict=True))
+        leaving = tuple(place for place, layer in zip(places, layers, strict=True) if leaves(layer, place, last))
         return Span(
             first,
             places,
@@ -298,13 +237,13 @@ class Groups:
             )
             members.append(Member(found[0], layer.output.height, tuple(reads)))
         counts = stripe_counts(members, min(2, self.network.batch))
-        internal, outputs = _made(places, layers, members, counts)
+        internal, outputs = made_rings(places, layers, members, counts)
         return Group(
             places,
             tuple(members),
             internal,
             outputs,
-            _loads(places, layers, members, counts),
+            loaded_rings(places, layers, members, counts),
             {place: layer.output for place, layer in zip(places, layers, strict=True) if place in outputs},
             sum(layer.weight_bytes for layer in layers),
             (compute[False], compute[True]),
@@ -353,76 +292,3 @@ class Groups:
         if run != pixel:
             run = (run + burst - gcd(gcd(pixel, burst), int(run))) / burst * burst
         return self.network.batch * fmap.height * fmap.width * run
-
-
-def _from(place: int, distance: int) -> int:
-    """The distance from the first layer of a group of what is at a distance from one of its layers."""
-    return distance if distance <= -FAR else place + distance
-
-
-def _made_by(layer: Layer, place: int) -> list[int]:
-    """The distances of all that makes inputs of a layer."""
-    return [_from(place, source.distance) for each in layer.inputs for source in each.sources]
-
-
-def _leaves(layer: Layer, place: int, last: int) -> bool:
-    """True where a feature map is read behind the group, or by nobody."""
-    return not layer.readers or layer.readers[-1] + place > last
-
-
-def _made(
-    places: Sequence[int], layers: Sequence[Layer], members: Sequence[Member], counts: Sequence[Counts]
-) -> tuple[dict[int, RingSize], dict[int, RingSize]]:
-    """Rings of the feature maps that stay inside, and of those that leave, for which a step's stripes are on their way
-    to DRAM."""
-    internal, outputs = dict[int, RingSize](), dict[int, RingSize]()
-    slots: dict[int, list[int]] = {}
-    for other, reader in enumerate(members):
-        for read in reader.reads:
-            rows = members[read.producer].rows
-            needed = ring_slots(counts[read.producer], rows_from(reader, read, counts[other], rows))
-            slots.setdefault(read.producer, []).append(needed)
-    for number, (place, layer, member) in enumerate(zip(places, layers, members, strict=True)):
-        size = member.rows * layer.output.width * layer.output.pixel_bytes
-        if not _leaves(layer, place, places[-1]):
-            internal[place] = RingSize(max(slots[number]), size)
-        else:
-            made = counts[number]
-            step = int((made[1:] - made[:-1]).max())
-            outputs[place] = RingSize(max(1, *slots.get(number, ()), 0) + step, size)
-    return internal, outputs
-
-
-def _loads(
-    places: Sequence[int], layers: Sequence[Layer], members: Sequence[Member], counts: Sequence[Counts]
-) -> dict[int, Loaded]:
-    """The inputs from before the group, by tensor, each loaded once for all its readers."""
-    sources: dict[int, dict[int, int]] = {}
-    fmaps: dict[int, Fmap] = {}
-    reads: dict[int, list[tuple[int, Read]]] = {}
-    for number, (place, layer) in enumerate(zip(places, layers, strict=True)):
-        for each in layer.inputs:
-            outside = {
-                _from(place, distance): count
-                for distance, count in each.sources
-                if _from(place, distance) not in places
-            }
-            if outside:
-                tensor = _from(place, each.tensor)
-                sources.setdefault(tensor, {}).update(outside)
-                fmaps[tensor] = each.fmap
-                reads.setdefault(tensor, []).append((number, Read(-1, each.window, each.fmap.height)))
-    found: dict[int, Loaded] = {}
-    for tensor, readers in reads.items():
-        rows = input_rows([(members[number], read) for number, read in readers])
-        made = [rows_until(members[number], read, next_step(counts[number]), rows) for number, read in readers]
-        kept = [rows_from(members[number], read, counts[number], rows) for number, read in readers]
-        fmap = fmaps[tensor]
-        slots = ring_slots(np.maximum.reduce(made), np.minimum.reduce(kept))
-        found[tensor] = Loaded(sources[tensor], slots, rows * fmap.width * fmap.pixel_bytes, fmap)
-    return found
-
-
-def input_rows(readers: Sequence[tuple[Member, Read]]) -> int:
-    """Rows in which an input is loaded: as many as the reader with the lowest stripes moves on."""
-    return min(min(read.height, member.rows * read.window.stride) for member, read in readers)

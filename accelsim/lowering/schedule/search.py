@@ -15,8 +15,9 @@ from typing import NamedTuple
 from accelsim.errors import LoweringError
 from accelsim.lowering.ir import ResidentChannels
 from accelsim.lowering.schedule.effort import Effort, Pace, elapsed
-from accelsim.lowering.schedule.groups import FAR, MOST_ROWS, Demand, Group, Groups, Span
+from accelsim.lowering.schedule.groups import MOST_ROWS, Demand, Group, Groups, Span
 from accelsim.lowering.schedule.residents import Cascade, Cost, Piece, Residency, Resident, Ring
+from accelsim.lowering.schedule.rings import FAR
 from accelsim.lowering.tiling.space import sizes_of
 from accelsim.network.graph import Node
 

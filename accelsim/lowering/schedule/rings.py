@@ -1,0 +1,161 @@
+"""Layers as a group sees them, and the rings that hold their stripes.
+
+Layers of a group are known by their distance from its first, and inputs from before it by a negative one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from accelsim.lowering.schedule.stripes import (
+    Counts,
+    Member,
+    Read,
+    next_step,
+    ring_slots,
+    rows_from,
+    rows_until,
+)
+from accelsim.operators.shapes import Axis
+
+FAR = 1 << 20
+"""Distance of the inputs of the network, which no layer makes."""
+
+
+class Source(NamedTuple):
+    """Channels of an input that one layer makes: which layer, by its distance, and how many."""
+
+    distance: int
+    channels: int
+
+
+class Fmap(NamedTuple):
+    """A feature map in DRAM, or a part of one: rows, columns, bytes of its pixels and of those of its tensor."""
+
+    height: int
+    width: int
+    pixel_bytes: int
+    tensor_pixel_bytes: int
+
+
+class Input(NamedTuple):
+    """An input of a layer: its sources, where it lies, and the window over its rows.
+
+    tensor: distance of the first layer that writes the tensor, by which inputs from the same tensor are known.
+    """
+
+    sources: tuple[Source, ...]
+    tensor: int
+    fmap: Fmap
+    window: Axis
+
+
+class Layer(NamedTuple):
+    """All that a group has to know of a layer; alike for layers that are alike.
+
+    stripes: rows of a stripe and clocks of the unit, by the most rows that a stripe may have; readers: distances of the
+    layers that read its feature map.
+    """
+
+    kind: int
+    on_vector: bool
+    weight_bytes: int
+    output: Fmap
+    inputs: tuple[Input, ...]
+    readers: tuple[int, ...]
+
+
+class RingSize(NamedTuple):
+    """Slots of a ring, and bytes of each."""
+
+    slots: int
+    slot_bytes: int
+
+    @property
+    def bytes(self) -> int:
+        return self.slots * self.slot_bytes
+
+
+class Loaded(NamedTuple):
+    """What a group loads of one tensor: its sources with their channels, slots and bytes of a channel, and where."""
+
+    sources: dict[int, int]
+    slots: int
+    channel_bytes: int
+    fmap: Fmap
+
+
+def distance_from(place: int, distance: int) -> int:
+    """The distance from the first layer of a group of what is at a distance from one of its layers."""
+    return distance if distance <= -FAR else place + distance
+
+
+def makers(layer: Layer, place: int) -> list[int]:
+    """The distances of all that makes inputs of a layer."""
+    return [distance_from(place, source.distance) for each in layer.inputs for source in each.sources]
+
+
+def leaves(layer: Layer, place: int, last: int) -> bool:
+    """True where a feature map is read behind the group, or by nobody."""
+    return not layer.readers or layer.readers[-1] + place > last
+
+
+def made_rings(
+    places: Sequence[int], layers: Sequence[Layer], members: Sequence[Member], counts: Sequence[Counts]
+) -> tuple[dict[int, RingSize], dict[int, RingSize]]:
+    """Rings of the feature maps that stay inside, and of those that leave, for which a step's stripes are on their way
+    to DRAM."""
+    internal, outputs = dict[int, RingSize](), dict[int, RingSize]()
+    slots: dict[int, list[int]] = {}
+    for other, reader in enumerate(members):
+        for read in reader.reads:
+            rows = members[read.producer].rows
+            needed = ring_slots(counts[read.producer], rows_from(reader, read, counts[other], rows))
+            slots.setdefault(read.producer, []).append(needed)
+    for number, (place, layer, member) in enumerate(zip(places, layers, members, strict=True)):
+        size = member.rows * layer.output.width * layer.output.pixel_bytes
+        if not leaves(layer, place, places[-1]):
+            internal[place] = RingSize(max(slots[number]), size)
+        else:
+            made = counts[number]
+            step = int((made[1:] - made[:-1]).max())
+            outputs[place] = RingSize(max(1, *slots.get(number, ()), 0) + step, size)
+    return internal, outputs
+
+
+def loaded_rings(
+    places: Sequence[int], layers: Sequence[Layer], members: Sequence[Member], counts: Sequence[Counts]
+) -> dict[int, Loaded]:
+    """The inputs from before the group, by tensor, each loaded once for all its readers."""
+    sources: dict[int, dict[int, int]] = {}
+    fmaps: dict[int, Fmap] = {}
+    reads: dict[int, list[tuple[int, Read]]] = {}
+    for number, (place, layer) in enumerate(zip(places, layers, strict=True)):
+        for each in layer.inputs:
+            outside = {
+                distance_from(place, distance): count
+                for distance, count in each.sources
+                if distance_from(place, distance) not in places
+            }
+            if outside:
+                tensor = distance_from(place, each.tensor)
+                sources.setdefault(tensor, {}).update(outside)
+                fmaps[tensor] = each.fmap
+                reads.setdefault(tensor, []).append((number, Read(-1, each.window, each.fmap.height)))
+    found: dict[int, Loaded] = {}
+    for tensor, readers in reads.items():
+        rows = input_rows([(members[number], read) for number, read in readers])
+        made = [rows_until(members[number], read, next_step(counts[number]), rows) for number, read in readers]
+        kept = [rows_from(members[number], read, counts[number], rows) for number, read in readers]
+        fmap = fmaps[tensor]
+        slots = ring_slots(np.maximum.reduce(made), np.minimum.reduce(kept))
+        found[tensor] = Loaded(sources[tensor], slots, rows * fmap.width * fmap.pixel_bytes, fmap)
+    return found
+
+
+def input_rows(readers: Sequence[tuple[Member, Read]]) -> int:
+    """Rows in which an input is loaded: as many as the reader with the lowest stripes moves on."""
+    return min(min(read.height, member.rows * read.window.stride) for member, read in readers)
