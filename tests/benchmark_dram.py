@@ -3,7 +3,7 @@
     python tests/benchmark_dram.py [--plain] [DEVICE ...]
 
 By the compiled kernel or in plain Python: millions of bursts a second for a stream, a mixed and a random trace, and the
-simulation phase (link and play) of MobileNet v1 on `edge` with an ideal and a command-level LPDDR4. CPU time of one
+simulation phase (emit, link and play) of MobileNet v1 on `edge` with an ideal and a command-level LPDDR4. CPU time of one
 process: the best of five, the worst in brackets. Next to each figure stands how many steps of a bare Python loop
 one burst takes, which holds on any machine.
 """
@@ -87,7 +87,7 @@ def main() -> None:
         _, network, machine, _ = load_both("mobilenet_v1_1.00_224", "edge", [(0, f"dram.device={name}")])
         program = lower(network, machine).program
         best, worst = seconds(lambda program=program, machine=machine: play(program, link(program), machine))
-        print(f"MobileNet v1 on edge, {name}: link and play {best:.3f} s [{worst:.3f}]")
+        print(f"MobileNet v1 on edge, {name}: emit, link and play {best:.3f} s [{worst:.3f}]")
 
 
 if __name__ == "__main__":
