@@ -3,8 +3,8 @@
     python tests/benchmark_dram.py [--plain] [DEVICE ...]
 
 By the compiled kernel or in plain Python: millions of bursts a second for a stream, a mixed and a random trace, and the
-simulation phase (emit, link and play) of MobileNet v1 on `edge` with an ideal and a command-level LPDDR4. CPU time of one
-process: the best of five, the worst in brackets. Next to each figure stands how many steps of a bare Python loop
+simulation phase (emit, link and play) of MobileNet v1 on `edge` with an ideal and a command-level LPDDR4. CPU time of
+one process: the best of five, the worst in brackets. Beside each figure stands how many steps of a bare Python loop
 one burst takes, which holds on any machine.
 """
 
