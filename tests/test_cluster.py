@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_sweep import ROOT, SLOW, TIMEOUT_S, process, run_here, until
+from accelsim.cli import main
+from tests.test_sweep import MACHINE, NET, ROOT, SLOW, TIMEOUT_S, process, run_here, until
 
 pytest.importorskip("distributed")
 
@@ -44,10 +46,49 @@ def test_a_cluster_gives_the_same_bytes(scheduler: Path, tmp_path: Path) -> None
     assert (tmp_path / "a" / "results.csv").read_bytes() == (tmp_path / "b" / "results.csv").read_bytes()
 
 
-def test_no_scheduler_is_a_mistake(tmp_path: Path) -> None:
-    done = process("sweep", *SLOW, "-o", str(tmp_path), "--scheduler", "tcp://127.0.0.1:9")
-    assert done.communicate(timeout=TIMEOUT_S) == (
-        "",
-        "command-line:0: --scheduler: expected a Dask scheduler, got tcp://127.0.0.1:9\n",
-    )
+ADDRESS = "the address of a Dask scheduler, such as tcp://127.0.0.1:8786"
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("tcp://127.0.0.1:9", "a Dask scheduler"),
+        ("foo://127.0.0.1:9", ADDRESS),
+        ("tcp://127.0.0.1:99999", ADDRESS),
+        ("nonsense", ADDRESS),
+    ],
+)
+def test_no_scheduler_is_a_mistake(
+    address: str, expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["sweep", "--network", NET, "--hw", MACHINE, "-o", str(tmp_path / "out"), "--scheduler", address]
+    assert main(argv) == 2
+    assert capsys.readouterr() == ("", f"command-line:0: --scheduler: expected {expected}, got {address}\n")
+
+
+def test_a_scheduler_that_never_speaks_is_a_mistake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("accelsim.sweeps.workers._CONNECT_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        argv = ["sweep", "--network", NET, "--hw", MACHINE, "-o", str(tmp_path / "out"), "--scheduler", address]
+        assert main(argv) == 2
+    assert capsys.readouterr() == ("", f"command-line:0: --scheduler: expected a Dask scheduler, got {address}\n")
+
+
+def test_a_scheduler_without_workers_is_a_mistake(tmp_path: Path) -> None:
+    file = tmp_path / "scheduler.json"
+    line = ["dask", "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)]
+    command = [sys.executable, "-m", *line]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=tmp_path) as running:
+        try:
+            until(lambda: file.exists() and file.stat().st_size > 0)
+            address = json.loads(file.read_text())["address"]
+            done = process("sweep", *SLOW, "-o", str(tmp_path / "a"), "--scheduler", address)
+            said = done.communicate(timeout=TIMEOUT_S)
+        finally:
+            running.kill()
+    expected = f"expected a Dask scheduler with workers, got {address} without any"
+    assert said == ("", f"command-line:0: --scheduler: {expected}\n")
     assert done.returncode == 2

@@ -5,9 +5,12 @@ Either takes tasks as it needs them and gives each back when it is finished, in 
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
+import re
 import signal
+import socket
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
@@ -15,12 +18,15 @@ from itertools import islice
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from accelsim.errors import ARGUMENTS, Mistake, UserError
+from accelsim.errors import ARGUMENTS, Mistake, UserError, shorten
 from accelsim.sweeps.work import Finished, Task, work
 
 _CONTEXT = multiprocessing.get_context("spawn")
 """A worker imports what it needs in half a second, on any system, and inherits nothing."""
-_CONNECT_SECONDS = 5
+_CONNECT_SECONDS = 4
+_ADDRESS = re.compile(
+    r"(?P<scheme>tcp|tls)://(?P<host>[A-Za-z0-9_.-]{1,253}|\[[0-9a-fA-F:]{2,45}\]):(?P<port>[0-9]{1,5})"
+)
 
 
 def cores() -> int:
@@ -118,11 +124,17 @@ def on_cluster(tasks: Iterator[Task], address: str) -> Generator[Finished, None,
     except ImportError:
         expected = "Dask, installed by `pip install 'accelsim[cluster]'`"
         raise UserError([Mistake(ARGUMENTS, 0, "scheduler", expected, "none")]) from None
+    _refuse_silence(address)
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     try:
         client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError):
-        raise UserError([Mistake(ARGUMENTS, 0, "scheduler", "a Dask scheduler", address)]) from None
+        raise _no_scheduler("a Dask scheduler", address) from None
     with client:
+        try:
+            client.wait_for_workers(1, timeout=_CONNECT_SECONDS)
+        except TimeoutError:
+            raise _no_scheduler("a Dask scheduler with workers", f"{address} without any") from None
         wanted: dict[Any, Task] = {}
         finished = as_completed(loop=client.loop)
 
@@ -140,6 +152,23 @@ def on_cluster(tasks: Iterator[Task], address: str) -> Generator[Finished, None,
             submit()
             error = future.exception()
             yield future.result() if error is None else _lost(task, error)
+
+
+def _no_scheduler(expected: str, got: str) -> UserError:
+    return UserError([Mistake(ARGUMENTS, 0, "scheduler", expected, shorten(got).strip("'"))])
+
+
+def _refuse_silence(address: str) -> None:
+    """Raises UserError where nothing answers as a scheduler does, which speaks first; with TLS the client does."""
+    found = _ADDRESS.fullmatch(address)
+    if not found or not 1 <= int(found["port"]) < 1 << 16:
+        raise _no_scheduler("the address of a Dask scheduler, such as tcp://127.0.0.1:8786", address or "nothing")
+    try:
+        with socket.create_connection((found["host"].strip("[]"), int(found["port"])), _CONNECT_SECONDS) as there:
+            if found["scheme"] == "tcp" and not there.recv(1):
+                raise OSError
+    except OSError:
+        raise _no_scheduler("a Dask scheduler", address) from None
 
 
 def _lost(task: Task, error: BaseException) -> Finished:
