@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -119,16 +118,11 @@ def test_other_bytes_are_not_the_same(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes have no name")
-def test_a_file_that_can_be_read_once_is_enough(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    raw = saved(tmp_path / "a", NET, MACHINE).read_bytes()
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    writer = Thread(target=pipe.write_bytes, args=(raw,))
-    writer.start()
-    capsys.readouterr()
-    assert main(["rerun", str(pipe)]) == 0
-    writer.join()
-    assert capsys.readouterr().out == "tiny on tiny: the same, to the byte\n"
+    assert main(["rerun", str(pipe)]) == 2
+    assert capsys.readouterr().err == f"{pipe}:0: file: expected a regular file, got a FIFO\n"
 
 
 def test_a_file_that_names_no_resource_we_know_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

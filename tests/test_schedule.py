@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from accelsim.check.execute import check_program
+from accelsim.config.load import parse_overrides
 from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Scheduling
 from accelsim.errors import LoweringError, ProgramError, UserError
@@ -295,7 +296,7 @@ def chains(draw: st.DrawFn) -> Network:
         ]
         rows = [rows[0], *rows[-5:]]
     try:
-        return network_of(rows, (height, 6, channels), batch=draw(st.sampled_from([1, 1, 2])))
+        return network_of(rows, (height, 6, channels), batch=draw(st.sampled_from([1, 1, 2, 5])))
     except UserError:
         assume(False)
         raise
@@ -316,6 +317,26 @@ def test_cascades_compute_what_they_should(
         assume(False)
         raise
     assert check_program(machine, lowered, link(lowered.program), scheduling.arbitration) == []
+
+
+def test_layers_may_be_images_ahead() -> None:
+    """Twelve layers of three stripes each: the first is four images ahead of the last."""
+    network, machine = load_network("shufflenet_0.25x_g1", parse_overrides([(0, "network.batch=7")]))[1], machine_of()
+    machine = machine.model_copy(update={"array": machine.array.model_copy(update={"rows": 16})})
+    lowered = lower(network, machine)
+    assert any(len(cascade) > 8 for cascade in cascades_of(lowered))
+    assert list(link(lowered.program))
+
+
+def cascades_of(lowered: Lowered) -> list[list[str]]:
+    """Names of layers that are in cascades, those next to each other together."""
+    found: list[list[str]] = [[]]
+    for node in lowered.network.nodes:
+        if node.name in lowered.fused:
+            found[-1].append(node.name)
+        elif not node.op.is_address:
+            found.append([])
+    return [each for each in found if each]
 
 
 def test_some_of_those_random_chains_are_cascades() -> None:

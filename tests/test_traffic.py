@@ -69,7 +69,7 @@ def planned(draw: st.DrawFn) -> tuple[Network, Machine, Lowered, list[tuple[int,
         shape, limits = self.task(node, stays), self.context(node, room, pins)
         chosen = random_plan(draw, shape, limits.array.dataflow)
         plans.append((numbers[node.name], shape, limits, chosen))
-        return LayerCost(0, room, 0, 0, 0, chosen)
+        return LayerCost(0, room, 0, 0, 0, 0, 0, chosen)
 
     with patch.object(TilingCache, "cost", cost):
         return network, machine, lower(network, machine, scheduling), plans

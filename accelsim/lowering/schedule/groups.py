@@ -10,7 +10,7 @@ groups that are alike (the blocks of a residual network) are evaluated once.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import gcd
 from typing import Any, NamedTuple
@@ -236,7 +236,7 @@ class Groups:
                 if place + distance in order
             )
             members.append(Member(found[0], layer.output.height, tuple(reads)))
-        counts = stripe_counts(members, min(2, self.network.batch))
+        counts = stripe_counts(members, self._images(members))
         internal, outputs = made_rings(places, layers, members, counts)
         return Group(
             places,
@@ -248,6 +248,10 @@ class Groups:
             sum(layer.weight_bytes for layer in layers),
             (compute[False], compute[True]),
         )
+
+    def _images(self, members: Sequence[Member]) -> int:
+        """Images after which more of them ask for no more slots: those that the first layer is ahead, and some."""
+        return min(self.network.batch, 3 + ceil_div(len(members), members[-1].stripes))
 
     def _rows(self, layer: Layer, node: Node, most: int) -> tuple[int, float] | None:
         """Rows of a stripe, at most this many, and the clocks of the layer's unit in such stripes."""

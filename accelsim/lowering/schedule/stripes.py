@@ -42,7 +42,7 @@ class Member(NamedTuple):
 
 
 def stripe_counts(members: Sequence[Member], batch: int) -> list[Counts]:
-    """Stripes of each member that are computed after each step."""
+    """Stripes of each member that are computed after each step; in the end all, those that nobody reads as well."""
     last = members[-1]
     steps = np.arange(batch * last.stripes + 1)
     found: list[Counts | None] = [None] * len(members)
@@ -52,6 +52,7 @@ def stripe_counts(members: Sequence[Member], batch: int) -> list[Counts]:
             found[number] = -(-steps * member.stripes // last.stripes)
         counts = found[number]
         assert counts is not None
+        counts[-1] = batch * member.stripes
         ahead = next_step(counts)
         for read in member.reads:
             wanted = rows_until(member, read, ahead, members[read.producer].rows)
