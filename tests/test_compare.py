@@ -207,7 +207,7 @@ def test_nothing_runs_in_vain(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     assert ran == ["tiny", "tiny"]
 
 
-FLIPPING = ("mobilenet_v1_0.75_224", "shufflenet_1.0x_g3")
+FLIPPING = ("mobilenet_v1_0.75_224", "shufflenet_1.0x_g8")
 
 
 def test_networks_whose_order_by_energy_depends_on_the_table_are_named(capsys: pytest.CaptureFixture[str]) -> None:

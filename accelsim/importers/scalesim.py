@@ -359,25 +359,19 @@ def _bandwidth(values: Mapping[str, _Value], shown_as: str) -> int:
     return value._replace(text=first).whole(1 << 20)
 
 
+_SERIAL_ARRAY = {"clock_mhz": 1000, "overlap": False, "mac_latency": 1, "post_latency": 0}
+
+
 def _machine_data(name: str, sizes: Mapping[str, int], dataflow: str, bandwidth: int) -> dict[str, Any]:
     """The machine, as `hwconfigs/scalesim_default.yaml` has SCALE-Sim's own."""
     rows, cols = sizes["ArrayHeight"], sizes["ArrayWidth"]
-    port = max(rows, cols)
-    maps = (sizes["IfmapSramSzkB"] + sizes["OfmapSramSzkB"]) * 1024
+    port, maps = max(rows, cols), (sizes["IfmapSramSzkB"] + sizes["OfmapSramSzkB"]) * 1024
     assumed = "assumed: SCALE-Sim counts clocks and names no frequency"
     said = "SCALE-Sim configuration"
     return {
         "name": name,
         "description": f"from a SCALE-Sim configuration: {rows}x{cols}, {dataflow}",
-        "array": {
-            "rows": rows,
-            "cols": cols,
-            "dataflow": dataflow,
-            "clock_mhz": 1000,
-            "overlap": False,
-            "mac_latency": 1,
-            "post_latency": 0,
-        },
+        "array": {"rows": rows, "cols": cols, "dataflow": dataflow, **_SERIAL_ARRAY},
         "vector": {"lanes": cols},
         "sram": {
             "activation": {"capacity_bytes": maps, "port_bytes_per_cycle": port},

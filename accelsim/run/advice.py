@@ -15,7 +15,6 @@ from accelsim.config.dram import CommandDevice
 from accelsim.dataflows import DATAFLOWS, DataflowName
 from accelsim.dataflows.work import array_work
 from accelsim.errors import LoweringError
-from accelsim.lowering.compile import dram_bytes, layer_alone, layout_of
 from accelsim.lowering.ir import NO_RESIDENTS, Layout, TilingContext
 from accelsim.network.array import layer_product
 from accelsim.network.graph import Node
@@ -66,6 +65,8 @@ class _Looked:
 
     @cached_property
     def layout(self) -> Layout:
+        from accelsim.lowering.compile import layout_of
+
         return layout_of(self.run.network, self.machine)
 
     @cached_property
@@ -82,6 +83,8 @@ class _Looked:
         may_stay = self.run.scheduling.keep_activations == "auto"
         may_stay = may_stay and size <= self.machine.sram.activation.capacity_bytes // 2
         residents = {source: node.sizes[0].channels} if may_stay else NO_RESIDENTS
+        from accelsim.lowering.compile import dram_bytes, layer_alone
+
         return dram_bytes(*layer_alone(node, self.machine, self.run.scheduling, batch, self.layout, residents))
 
     def on_chip(self, node: Node, batch: int) -> dict[DataflowName, int]:
@@ -211,6 +214,8 @@ def _buffers(looked: _Looked) -> Iterator[Advice]:
 
 def _saved_by_twice(node: Node, looked: _Looked) -> float:
     """DRAM bytes of a layer on its own, in all inferences, that buffers of twice the size would save."""
+    from accelsim.lowering.compile import dram_bytes, layer_alone
+
     task, now = layer_alone(node, looked.machine, looked.run.scheduling, looked.run.network.batch, looked.layout)
     twice = replace(
         now,
