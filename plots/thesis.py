@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from accelsim.records import ENERGY_COMPONENTS
 from accelsim.report.export import csv_text
 from accelsim.report.figure import drawn, house_style
 from accelsim.report.palette import COMPONENT_COLOURS
@@ -87,7 +88,7 @@ def simulated() -> dict[str, list[SweepPoint]]:
 
 def microjoules(point: SweepPoint, component: str) -> float:
     """Energy of one image that a component takes."""
-    return float(point.values[f"energy_{component.lower()}_pj"] / point.values["inferences"] / 1e6)
+    return float(point.values[f"energy_{component}_pj"] / point.values["inferences"] / 1e6)
 
 
 def rows(found: Mapping[str, Sequence[SweepPoint]]) -> list[Row]:
@@ -102,7 +103,7 @@ def row_of(name: str, point: SweepPoint) -> Row:
     return {
         "network": name,
         "on_chip_bytes": capacity_of(point),
-        **{f"energy_{part.lower()}_uj_per_image": microjoules(point, part) for part in COMPONENT_COLOURS},
+        **{f"energy_{part}_uj_per_image": microjoules(point, part) for part in ENERGY_COMPONENTS},
         "dram_mib_per_image": (values["dram_read_bytes"] + values["dram_write_bytes"]) / IMAGES / MIB,
         "dram_energy_share": values["dram_energy_share"],
         "energy_over_that_at_sram_price": values["energy_total_pj"] / without,
@@ -146,9 +147,9 @@ def figure_of(found: dict[str, list[SweepPoint]]) -> Figure:
 def _panel(axes: Axes, name: str, points: Sequence[SweepPoint]) -> None:
     places = range(len(points))
     bottom = [0.0] * len(points)
-    for component, colour in COMPONENT_COLOURS.items():
+    for component, label in ENERGY_COMPONENTS.items():
         amounts = [microjoules(point, component) for point in points]
-        axes.bar(places, amounts, 0.85, bottom=bottom, label=component, color=colour, linewidth=0)
+        axes.bar(places, amounts, 0.85, bottom=bottom, label=label, color=COMPONENT_COLOURS[label], linewidth=0)
         bottom = [low + amount for low, amount in zip(bottom, amounts, strict=True)]
     axes.set_xticks(list(places), [f"{capacity_of(point) // 1024:,}" for point in points], rotation=45)
     axes.grid(visible=False, axis="x")

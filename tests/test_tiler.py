@@ -161,7 +161,7 @@ def lecture_layers() -> dict[tuple[Any, ...], Layer]:
     for name in names.split():
         for node in load_network(name)[1].nodes:
             axis = node.window.vertical
-            if node.op == "conv" and node.window.horizontal == axis and axis.pad == axis.pad_end:
+            if node.op.name == "conv" and node.window.horizontal == axis and axis.pad == axis.pad_end:
                 size, groups = node.sizes[0], node.groups
                 channels = size.channels // groups, node.output.channels // groups
                 layer = Layer(size.height, size.width, *channels, groups, axis.kernel, axis.stride, axis.pad)
