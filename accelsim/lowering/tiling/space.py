@@ -69,15 +69,16 @@ class AxisTiles(NamedTuple):
 
 
 @lru_cache(maxsize=1 << 10)
-def axis_tiles(axis: Axis, outputs: int, extent: int) -> AxisTiles:
-    """For each of `sizes_of(outputs)`."""
-    sizes = sizes_of(outputs)
-    widest, totals = [], []
-    for size in sizes:
-        taken = windows(axis, outputs, size, extent)
-        widest.append(max(taken))
-        totals.append(sum(taken))
-    return AxisTiles(np.array(sizes), ceil_div(outputs, np.array(sizes)), np.array(widest), np.array(totals))
+def axis_tiles(axis: Axis, outputs: int, extent: int, *, ragged: bool = False) -> AxisTiles:
+    """For each of `sizes_of(outputs)`; `ragged` adds larger sizes whose last tile reads so little that all read less."""
+    smallest, found = frozenset(sizes_of(outputs)), list[tuple[int, int, int, int]]()
+    least = dict[int, int]()
+    for size in range(1, outputs + 1) if ragged else sorted(smallest):
+        taken, count = windows(axis, outputs, size, extent), ceil_div(outputs, size)
+        if size in smallest or sum(taken) < least[count]:
+            least[count] = sum(taken)
+            found.append((size, count, max(taken), sum(taken)))
+    return AxisTiles(*np.array(found[::-1]).T)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +108,9 @@ class Blocks:
 
 
 @lru_cache(maxsize=1 << 10)
-def blocks_of(batch: int, vertical: AxisKey, horizontal: AxisKey) -> Blocks:
+def blocks_of(batch: int, vertical: AxisKey, horizontal: AxisKey, *, ragged: bool = False) -> Blocks:
     """Whole images, or pieces of one image."""
-    down, across = axis_tiles(*vertical), axis_tiles(*horizontal)
+    down, across = (axis_tiles(*axis, ragged=ragged) for axis in (vertical, horizontal))
     images = np.array(sizes_of(batch))
     row, col = (each.reshape(-1) for each in np.indices((len(down.sizes), len(across.sizes))))
     row, col = (np.concatenate((np.zeros(len(images) - 1, np.int64), each)) for each in (row, col))
@@ -189,7 +190,8 @@ def fitting(task: LayerTask, context: TilingContext, dataflow: DataflowName, *, 
 
     all_sizes: else columns are cut into few tiles only, and channels as the columns of the array fit.
     """
-    blocks = (blocks_of if all_sizes else _usual)(*block_keys(task))
+    keys = block_keys(task)
+    blocks = blocks_of(*keys, ragged=True) if all_sizes else _usual(*keys)
     columns = 1 if all_sizes else context.array.shape.cols
     space = _Space(task, context, dataflow, blocks, *_channel_tiles(task.groups, task.group_outputs, columns))
     orders = [order for order in range(len(ORDERS)) if order in (0, 2) or not space.dataflow.sums_stay]
