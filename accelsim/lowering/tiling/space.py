@@ -70,7 +70,7 @@ class AxisTiles(NamedTuple):
 
 @lru_cache(maxsize=1 << 10)
 def axis_tiles(axis: Axis, outputs: int, extent: int, *, ragged: bool = False) -> AxisTiles:
-    """For each of `sizes_of(outputs)`; `ragged` adds larger sizes whose last tile reads so little that all read less."""
+    """For each of `sizes_of(outputs)`; `ragged` adds larger sizes whose tiles together read less."""
     smallest, found = frozenset(sizes_of(outputs)), list[tuple[int, int, int, int]]()
     least = dict[int, int]()
     for size in range(1, outputs + 1) if ragged else sorted(smallest):
