@@ -16,6 +16,7 @@ from accelsim.lowering.schedule.weights import WeightResidents
 from accelsim.lowering.tiling.cache import LayerCost, TilingCache
 from accelsim.lowering.tiling.traffic import Traffic, traffic
 from accelsim.network.graph import Network, Node
+from accelsim.network.ops import on_vector_unit
 from accelsim.program.link import link
 from tests.played import dma_counts
 from tests.strategies import attentions, machines, networks, schedulings
@@ -59,20 +60,24 @@ def kernel_parts(shape: LayerTask) -> list[int]:
 
 @st.composite
 def planned(draw: st.DrawFn) -> tuple[Network, Machine, Lowered, list[tuple[int, LayerTask, TilingContext, Tiling]]]:
-    """A network lowered with random plans, and what was planned, by number of the layer."""
+    """A network whose layers on the array are lowered with random plans, and the last of each, with its number."""
     network, machine = draw(st.one_of(networks(), networks(), attentions())), draw(machines(**ROOMY))
-    scheduling = draw(schedulings(inferences=1, keep_activations="never"))
-    plans: list[tuple[int, LayerTask, TilingContext, Tiling]] = []
+    scheduling = draw(schedulings(inferences=1, keep_activations="never", fusion="never"))
+    plans: dict[int, tuple[int, LayerTask, TilingContext, Tiling]] = {}
     numbers = {node.name: number for number, node in enumerate(network.nodes)}
+    as_it_is = TilingCache.cost
 
     def cost(self: TilingCache, node: Node, room: int, stays: ResidentChannels, pins: WeightResidents) -> LayerCost:
+        if on_vector_unit(node, machine):
+            return as_it_is(self, node, room, stays, pins)
         shape, limits = self.task(node, stays), self.context(node, room, pins)
         chosen = random_plan(draw, shape, limits.array.dataflow)
-        plans.append((numbers[node.name], shape, limits, chosen))
+        number = numbers[node.name]
+        plans[number] = number, shape, limits, chosen
         return LayerCost(0, room, 0, 0, 0, 0, 0, chosen)
 
     with patch.object(TilingCache, "cost", cost):
-        return network, machine, lower(network, machine, scheduling), plans
+        return network, machine, lower(network, machine, scheduling), list(plans.values())
 
 
 @random_cases
