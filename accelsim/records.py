@@ -76,6 +76,21 @@ class ActionCounts:
         return self.dram_write_ofmap_bytes
 
     @property
+    def sram_bytes(self) -> int:
+        """Bytes read from and written to all SRAM buffers."""
+        return self.sram_read_bytes + self.sram_write_bytes
+
+    @property
+    def dram_bytes(self) -> int:
+        """Bytes that DMA requested."""
+        return self.dram_read_bytes + self.dram_write_bytes
+
+    @property
+    def dram_row_accesses(self) -> int:
+        """Bursts of a DRAM at command granularity: hits, misses and conflicts of its rows."""
+        return self.dram_row_hits + self.dram_row_misses + self.dram_row_conflicts
+
+    @property
     def dram_burst_bytes(self) -> int:
         """Bytes that DRAM moved."""
         return self.dram_read_burst_bytes + self.dram_write_burst_bytes
@@ -177,6 +192,11 @@ class LayerRecord:
         return self.stream_cycles + self.stalls["fill_drain"]
 
     @property
+    def dram_stall_cycles(self) -> int:
+        """Clocks in which the array waits for loads or stores."""
+        return self.stalls["dram_ifmap"] + self.stalls["dram_weight"] + self.stalls["store"]
+
+    @property
     def utilization(self) -> float:
         """MACs on the array over what its PEs could have done in total_cycles, 0 to 1 unless layers overlap."""
         return self.array_macs / (self.pes * self.total_cycles) if self.total_cycles else 0.0
@@ -184,8 +204,7 @@ class LayerRecord:
     @property
     def dram_traffic_vs_bound(self) -> float:
         """Bytes that DMA requested over the least; 0 where nothing has to move."""
-        requested = self.counts.dram_read_bytes + self.counts.dram_write_bytes
-        return requested / self.dram_bound_bytes if self.dram_bound_bytes else 0.0
+        return self.counts.dram_bytes / self.dram_bound_bytes if self.dram_bound_bytes else 0.0
 
     @property
     def lost(self) -> dict[str, int]:

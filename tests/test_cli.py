@@ -23,6 +23,7 @@ from accelsim.config.named import shipped
 from accelsim.records import ENERGY_COMPONENTS
 from accelsim.report import compare
 from accelsim.report.columns import COLUMNS, TOTALS, WHAT_IFS, speedup_column
+from tests.commands import contents
 
 ROOT = Path(__file__).parent.parent
 GOOD = Path(__file__).parent / "invalid" / "good"
@@ -187,10 +188,6 @@ def test_the_same_run_writes_the_same_bytes(tmp_path: Path) -> None:
     assert written[0] == written[1]
     process("run", "shufflenet_g3", "edge", "-o", "1/out", cwd=tmp_path)
     assert contents(tmp_path / "1" / "out") == written[0]
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def test_results_say_nothing_about_place_time_and_host(

@@ -32,6 +32,7 @@ from accelsim.report.figure import drawn
 from accelsim.report.tradeoff import COSTS, MOST_NAMED, tradeoff
 from accelsim.run.compare import compare, load_points
 from accelsim.run.simulate import run_network, simulate
+from tests.commands import contents
 
 ROOT = Path(__file__).parent.parent
 GOOD = Path(__file__).parent / "invalid" / "good"
@@ -49,10 +50,6 @@ def said(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[str, str]:
 def rows_of(capsys: pytest.CaptureFixture[str], *argv: str) -> list[dict[str, Any]]:
     parsed: dict[str, list[dict[str, Any]]] = json.loads(said(capsys, *argv, "--json")[0])
     return parsed["rows"]
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 @pytest.mark.parametrize("batch", [1, 3])

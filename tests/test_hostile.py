@@ -25,6 +25,7 @@ from accelsim.lowering.tiling.space import windows
 from accelsim.operators.shapes import Axis
 from accelsim.report.export import csv_text
 from accelsim.report.writing import locked
+from tests.commands import contents, refused
 
 HERE = Path(__file__).parent
 GOOD = HERE / "invalid" / "good"
@@ -37,14 +38,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / path.name).write_bytes(path.read_bytes())
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def refused(argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    """What a command line that must be refused says on standard error."""
-    assert main(argv) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    return err
 
 
 def naming(device: str) -> str:
@@ -128,10 +121,6 @@ def test_mistakes_without_end() -> None:
 
 
 TINY = ("run", "net.yaml", "machine.yaml", "--quiet")
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 @pytest.mark.parametrize("broken", range(5))

@@ -22,6 +22,7 @@ from accelsim.cli import main
 from accelsim.cli.commands.gemm import LARGEST
 from accelsim.config.strict_yaml import MAX_FILE_BYTES
 from accelsim.config.workload import MAX_EXTENT
+from tests.commands import refused
 
 FOLDER = Path(__file__).parent / "invalid"
 GOOD = FOLDER / "good"
@@ -60,14 +61,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(GOOD, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def refused(argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    """What a command line that must be refused says on standard error."""
-    assert main(argv) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    return err
 
 
 def test_the_good_files_are_good(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,7 +21,9 @@ from accelsim.cli import main
 from accelsim.errors import UserError
 from accelsim.importers.onnx import model as model_file
 from accelsim.importers.onnx import read, skeleton
+from accelsim.importers.onnx.folding import folded
 from accelsim.importers.onnx.operators import OPERATORS
+from accelsim.importers.onnx.tensors import Constant
 from accelsim.network.graph import Network
 from accelsim.report.layers import layer_table
 from accelsim.run.define import build_network, load_network
@@ -891,3 +893,36 @@ def test_a_local_response_normalisation_in_several_nodes_is_one(tmp_path: Path) 
     )
     assert [label for label, *_ in rows(path)] == ["conv", "lrn"]
     assert network(path).nodes[-1].channel_window == 5
+
+
+def test_neighbours_without_a_rounding_lie_below(tmp_path: Path) -> None:
+    """Upsample and the Resize of opset 10 round down; a later Resize says how, or takes the nearer one."""
+    scales = {"s": np.float32([1, 1, 3, 3])}
+    picks = {}
+    for opset, op, inputs, said in (
+        (9, "Upsample", "x s", {}),
+        (10, "Resize", "x s", {}),
+        (18, "Resize", "x none s", {"nearest_mode": "floor", "coordinate_transformation_mode": "asymmetric"}),
+        (18, "Resize", "x none s", {"coordinate_transformation_mode": "asymmetric"}),
+        (
+            18,
+            "Resize",
+            "x none s",
+            {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "round_prefer_ceil"},
+        ),
+    ):
+        if said:
+            said["coordinate_transformation_mode"] = "asymmetric"
+        nodes = [helper.make_node(op, ["" if each == "none" else each for each in inputs.split()], ["y"], **said)]
+        (found,) = network(saved(tmp_path, nodes, constants=scales, opset=opset)).nodes
+        picks[opset, *said.values()] = [pick.at(output) for pick in found.picks[:2] for output in range(4)]
+    below = [0, 0, 0, 1, 0, 0, 0, 1]
+    assert list(picks.values()) == [below, below, below, [0, 0, 1, 1, 0, 0, 1, 1], [0, 0, 1, 1, 0, 0, 1, 1]]
+
+
+@pytest.mark.parametrize(("op", "value"), [("ReduceL1", 3), ("ReduceL2", 5**0.5), ("ReduceSumSquare", 5)])
+def test_a_constant_is_reduced_as_its_operator_says(op: str, value: float) -> None:
+    (found,) = folded(node(op, "a", keepdims=0), [Constant((2,), np.array([-1, 2]))]) or []
+    assert isinstance(found, Constant)
+    assert found.values is not None
+    assert float(found.values) == pytest.approx(value)

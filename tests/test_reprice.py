@@ -26,6 +26,7 @@ from accelsim.machine.stalls import Cause
 from accelsim.records import MEASURES, STALL_CAUSES
 from accelsim.run.reprice import read_run, reprice
 from accelsim.run.simulate import simulate
+from tests.commands import contents
 
 ROOT = Path(__file__).parent.parent
 GOOD = Path(__file__).parent / "invalid" / "good"
@@ -33,14 +34,10 @@ TINY = (str(GOOD / "net.yaml"), str(GOOD / "machine.yaml"))
 LINE = re.compile(r"[^\n]+:\d+: [^\n:]+: expected [^\n]+, got [^\n]+\n")
 
 
-def files(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
 def ran(folder: Path, *argv: str) -> dict[str, bytes]:
     """The files that a command which must succeed writes."""
     assert main([*argv, "-o", str(folder)]) == 0
-    return files(folder)
+    return contents(folder)
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +161,7 @@ def test_another_run_is_replaced_only_with_force(tmp_path: Path, capsys: pytest.
     assert main(again) == 2
     expected = f"command-line:0: -o: expected a folder without another run, or --force, got {tmp_path} with layers.csv,"
     assert capsys.readouterr() == ("", f"{expected} run.json\n")
-    assert files(tmp_path) == before
+    assert contents(tmp_path) == before
     assert main([*again, "--force"]) == 0
     assert json.loads((tmp_path / "run.json").read_text())["config"]["machine"]["energy"]["table"] == "han_2015"
     assert ran(tmp_path, "reprice", str(tmp_path), "--energy", "lecture_100x", "--force") == before

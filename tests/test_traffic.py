@@ -74,7 +74,7 @@ def planned(draw: st.DrawFn) -> tuple[Network, Machine, Lowered, list[tuple[int,
         chosen = random_plan(draw, shape, limits.array.dataflow)
         number = numbers[node.name]
         plans[number] = number, shape, limits, chosen
-        return LayerCost(0, room, 0, 0, 0, 0, 0, chosen)
+        return LayerCost(0, room, 0, 0, 0, chosen)
 
     with patch.object(TilingCache, "cost", cost):
         return network, machine, lower(network, machine, scheduling), list(plans.values())

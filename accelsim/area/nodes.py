@@ -59,8 +59,6 @@ AREAS: Mapping[int, float] = {
     7: 0.059, 10: 0.1, 14: 0.17, 16: 0.19, 20: 0.21, 32: 0.46, 45: 1.0, 65: 1.5, 90: 2.8, 130: 6.4,
 }  # fmt: skip
 """Area of a gate by node, over that at 45 nm."""
-LEAST_NM, MOST_NM = 7, 130
-"""The nodes between which the law holds."""
 
 
 def energy_factor(from_nm: float, from_v: float, to_nm: float, to_v: float, process: Process) -> float:

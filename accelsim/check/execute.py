@@ -266,15 +266,12 @@ class Executor:
         )
         found: Values = np.full((*(part.size for part in bounds), stored.size), ABSENT, dtype=np.int64)
         for tile in tiles:
-            where = tile.region[3]
-            mine = np.flatnonzero(
-                (stored >= where.start) & (stored < where.stop) & ((stored - where.start) % where.step == 0)
-            )
+            mine, within = _within(stored, tile.region[3])
             inside = tuple(
                 slice(part.start - bound.start, part.stop - bound.start)
                 for part, bound in zip(tile.region, bounds, strict=False)
             )
-            found[inside][..., mine] = operands[tile][..., (stored[mine] - where.start) // where.step]
+            found[inside][..., mine] = operands[tile][..., within]
         return bounds, found
 
     def _write(self, command: Compute, node: Node, values: Values) -> None:
@@ -286,10 +283,7 @@ class Executor:
         stored = self.lowered.maps.by_name[node.name].channels[channels]
         written = 0
         for tile in command.results:
-            where = tile.region[3]
-            mine = np.flatnonzero(
-                (stored >= where.start) & (stored < where.stop) & ((stored - where.start) % where.step == 0)
-            )
+            mine, within = _within(stored, tile.region[3])
             block = tuple(part.start for part in tile.region[:3])
             wanted = (work.images.start, work.rows.start, work.cols.start)
             self._expect(tile, block == wanted, "puts its results into another block's tile:")
@@ -297,7 +291,7 @@ class Executor:
             shaped = data[: elements(tile.region) * tile.tensor.bits // self.cell_bits].reshape(
                 *(part.size for part in tile.region), -1
             )
-            target = (slice(None), slice(None), slice(None), (stored[mine] - where.start) // where.step)
+            target = (slice(None), slice(None), slice(None), within)
             self._expect(tile, bool(np.all(shaped[target] == POISON)), "computes a second time:")
             cells = encode(values[..., mine], tile.tensor.bits, self.cell_bits)
             shaped[target] = cells.reshape(*values.shape[:3], mine.size, shaped.shape[-1])
@@ -377,6 +371,12 @@ class Executor:
 
 def _are_compressed(tensors: Iterable[Tensor]) -> bool:
     return any(tensor.compressed_bits is not None for tensor in tensors)
+
+
+def _within(stored: NDArray[np.int64], where: Range) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Which of these channels a tile has, and where in it."""
+    mine = np.flatnonzero((stored >= where.start) & (stored < where.stop) & ((stored - where.start) % where.step == 0))
+    return mine, (stored[mine] - where.start) // where.step
 
 
 def _slices(region: Region) -> tuple[slice, ...]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from accelsim.config.energy_table import SourceText
+from accelsim.config.energy_table import NodeNm, SourceText
 from accelsim.config.schema import Name, NonNegativeNumber, Positive, PositiveNumber, Section
 from accelsim.errors import shorten
 
@@ -53,7 +53,7 @@ class AreaTable(Section):
 
     table: Name = Field(description="name of the table file")
     technology_nm: PositiveNumber = Field(description="technology node the numbers stand for")
-    scaled_to_nm: Annotated[float, Field(ge=7, le=130, allow_inf_nan=False)] | None = Field(
+    scaled_to_nm: NodeNm | None = Field(
         None, description="node that areas are scaled to, by Stillmaker and Baas; null: none"
     )
     multiplier_8x8: Size = Field(description="8 x 8 bit multiplier; other widths in proportion to the product of bits")

@@ -11,6 +11,8 @@ from accelsim.config.schema import Name, NonNegativeNumber, Positive, PositiveNu
 from accelsim.errors import shorten
 
 SourceText = Annotated[str, Field(min_length=1, max_length=1000)]
+NodeNm = Annotated[float, Field(ge=7, le=130, allow_inf_nan=False)]
+"""Technology nodes between which the scaling of accelsim/area/nodes.py holds."""
 Volts = Annotated[float, Field(ge=0.5, le=1.3, allow_inf_nan=False)]
 _ASSUMED = re.compile(r"\s*(assumed|unverified)\b", re.IGNORECASE)
 
@@ -88,7 +90,7 @@ class SramWord(Section):
 class Node(Section):
     """Technology that prices of logic and SRAM are scaled to (accelsim/area/nodes.py)."""
 
-    node_nm: Annotated[float, Field(ge=7, le=130, allow_inf_nan=False)]
+    node_nm: NodeNm
     supply_v: Volts
     process: Literal["hp", "lp"] = Field("hp", description="high performance or low power; alike at 65 nm and above")
     source: SourceText

@@ -145,8 +145,6 @@ class Comparator(NetworkFile):
 SCALES_ITSELF = (MobileNetV1, ShuffleNetV1)
 """Families whose papers say what `width` does to each layer; the channels of others are scaled alike."""
 
-FamilyNetwork = AlexNet | Vgg | ResNet | DenseNet | GoogLeNet | MobileNetV1 | SqueezeNet | ShuffleNetV1 | Comparator
-
 FAMILIES: dict[str, type[NetworkFile]] = {
     "alexnet": AlexNet,
     "vgg": Vgg,

@@ -69,6 +69,11 @@ class Sram(Section):
     accumulator: Accumulator
     line_buffer: bool = Field(False, description="a pixel under several kernel positions is read from SRAM once")
 
+    @property
+    def capacity_bytes(self) -> int:
+        """Bytes of all buffers together."""
+        return self.activation.capacity_bytes + self.weight.capacity_bytes + self.accumulator.capacity_bytes
+
 
 class Dma(Section):
     """The DMA engines. Each transfer goes to the one of its direction that is free first."""

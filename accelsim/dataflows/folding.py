@@ -18,9 +18,7 @@ def pack_size(dataflow: Dataflow, gemm: Gemm, array: ArrayShape) -> int:
     if not TIMINGS[array.timing].packs_groups:
         return 1
     rows, cols = gemm.extent(dataflow.rows), gemm.extent(dataflow.cols)
-    if rows > array.rows or cols > array.cols:
-        return 1
-    return min(array.rows // rows, array.cols // cols, gemm.groups)
+    return max(1, min(array.rows // rows, array.cols // cols, gemm.groups))
 
 
 def fold_sequence(

@@ -169,7 +169,8 @@ def carried_bytes(counts: ActionCounts) -> int:
 
 def wire_parts(counts: ActionCounts, machine: Machine) -> Iterator[Part]:
     """Parts of the transport, over a network by the byte and over wires by half the side of the chip."""
-    table, area = machine.energy, area_of(machine)
+    table = machine.energy
+    area = area_of(machine) if table.wire_byte_mm is not None else None
     yield from _part("noc_byte", carried_bytes(counts), table)
     if area is not None:
         millimetres = sqrt(area.total_mm2) / 2
@@ -188,8 +189,10 @@ def sram_parts(counts: ActionCounts, machine: Machine) -> Iterator[Part]:
     """By bytes; or, where the table knows words, by the words of each buffer's port, a part of one counting in full."""
     table = machine.energy
     if table.sram_word is None:
-        yield from _part("sram_byte", counts.sram_read_bytes + counts.sram_write_bytes, table)
+        yield from _part("sram_byte", counts.sram_bytes, table)
         return
+    factor = node_factor(table)
+    source = table.sram_word.source + _scaling_note(table, factor)
     for buffer in _accesses(counts, machine):
         word = word_energy(table.sram_word, buffer.capacity_bytes, buffer.port_bytes)
         for verb, passed, word_pj in (
@@ -197,8 +200,7 @@ def sram_parts(counts: ActionCounts, machine: Machine) -> Iterator[Part]:
             ("written", buffer.written_bytes, word.write_pj),
         ):
             words = ceil_div(passed, buffer.port_bytes)
-            factor = node_factor(table)
-            each_pj, source = word_pj * factor, table.sram_word.source + _scaling_note(table, factor)
+            each_pj = word_pj * factor
             action = f"sram_word of {buffer.port_bytes} bytes {verb} in {buffer.name}"
             yield Part(words * each_pj, action, words, each_pj, source, "sram_word", table.sram_word.range)
 
@@ -287,7 +289,8 @@ def static_parts(cycles: int, machine: Machine) -> Iterator[Part]:
     each_pj = static_mw(machine) * 1e3 / machine.array.clock_mhz
     energy_pj = static_mw(machine) * 1e3 * cycles / machine.array.clock_mhz
     yield Part(energy_pj, "leakage of the SRAM in a clock", cycles, each_pj, static.source, "static", static.range)
-    logic, area = machine.energy.logic_leakage, area_of(machine)
+    logic = machine.energy.logic_leakage
+    area = area_of(machine) if logic is not None else None
     if logic is not None and area is not None:
         each_pj = logic.power_mw_per_mm2 * area.logic_mm2 * 1e3 / machine.array.clock_mhz
         words = "leakage of the logic in a clock"
@@ -302,6 +305,4 @@ def nominal_ratio(table: EnergyTable) -> float:
 
 def static_mw(machine: Machine) -> float:
     """Leakage of the SRAM."""
-    sram = machine.sram
-    capacity = sram.activation.capacity_bytes + sram.weight.capacity_bytes + sram.accumulator.capacity_bytes
-    return machine.energy.static.power_mw_per_kib * capacity / 1024
+    return machine.energy.static.power_mw_per_kib * machine.sram.capacity_bytes / 1024

@@ -75,9 +75,10 @@ def lower(network: Network, machine: Machine, scheduling: Scheduling = Schedulin
     while outgrown is None or outgrown:
         found = [each for each in found if each.name not in (outgrown or ())]
         residency = plan_schedule(network, layers, cache, weights, found, scheduling)
-        planned = plan_layers(network, cache, residency.repeated(network.inferences, layers), weights)
+        repeated = residency.repeated(network.inferences, layers)
+        planned = plan_layers(network, cache, repeated, weights)
         outgrown = outgrown_residents(list(working(planned)), layout, network.batch, residency)
-    return _lowered(network, cache, planned, residency.repeated(network.inferences, layers), weights)
+    return _lowered(network, cache, planned, repeated, weights)
 
 
 def _resident_weights(network: Network, layers: int, planner: TilingCache) -> WeightResidents:

@@ -41,7 +41,7 @@ class Arena:
         bottom, top = room or (0, self.capacity)
         begin = self.next if bottom <= self.next <= top else bottom
         low = self._gap(size, begin, top)
-        if low is None:
+        if low is None and begin > bottom:
             low = self._gap(size, bottom, top)
         if low is not None:
             insort(self.taken, (low, low + size))
@@ -182,7 +182,7 @@ class _Prefetcher:
         """Give the new tiles of a compute in one buffer their space, and emit their Loads; all of them or none."""
         loads, results = (
             [tile for tile in dict.fromkeys(tiles) if tile.buffer is buffer and tile not in self.on_chip]
-            for tiles in ((*compute.stationary, *compute.streamed), compute.results)
+            for tiles in (compute.reads, compute.results)
         )
         if not all(map(self._is_stored, loads)):
             return _Outcome.NO_DATA

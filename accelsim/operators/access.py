@@ -86,10 +86,6 @@ def _joined(form: Form, position: int, box: Box) -> Box | None:
     return _three((low, high) if axis == form.axis else span for axis, span in enumerate(box))
 
 
-def _joined_most(form: Form, position: int, sizes: Extents) -> Extents:
-    return _three(min(mine, size) for mine, size in zip(_of(form, position), sizes, strict=True))
-
-
 def _summed(form: Form, position: int, box: Box) -> Box:
     each = form.sizes[position].channels // form.groups
     return box[0], box[1], (box[2][0] * each, box[2][1] * each)
@@ -204,7 +200,7 @@ REPEATED = Access(_repeated, _repeated_most)
 """An axis of one element stands for all of the output's."""
 PICKED = Access(_picked, _picked_most)
 """Elements a step apart, from one on; beyond the edges what the border says."""
-JOINED = Access(_joined, _joined_most)
+JOINED = Access(_joined, _repeated_most)
 """Maps one behind the other along an axis."""
 SUMMED = Access(_summed, _summed_most)
 """All channels of a group for each of the output's."""

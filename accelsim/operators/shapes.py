@@ -168,7 +168,7 @@ def outputs(size: Shape, window: Window, *, ceil: bool = False) -> tuple[int, in
         if room < 0:
             raise ShapeError("kernel", f"a window within the padded map ({text(size)})", axis.kernel)
         steps = -(-room // axis.stride) if ceil else room // axis.stride
-        if ceil and steps * axis.stride >= extent + axis.pad:
+        if ceil and steps * axis.stride >= extent + axis.pad:  # a window may not begin in the padding behind the map
             steps -= 1
         extents.append(steps + 1)
     return extents[0], extents[1]

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from accelsim.errors import ProgramError
 from accelsim.program.commands import Buffer, Command, Compute, Load, Program, Store, Tile, UnitKind, kind_of
 from accelsim.program.stored import StoredRegions
-from accelsim.program.tensors import Region, Tensor, elements
+from accelsim.program.tensors import Tensor, elements
 
 NEVER = -1
 
@@ -252,9 +252,5 @@ def _unique(waits: list[Wait]) -> tuple[Wait, ...]:
 
 
 def _name(tile: Tile) -> str:
-    return _bounds(tile.tensor, tile.region)
-
-
-def _bounds(tensor: Tensor, region: Region) -> str:
-    bounds = ", ".join(f"{part.start}:{part.stop}" for part in region)
-    return f"{tensor.name}[{bounds}]"
+    bounds = ", ".join(f"{part.start}:{part.stop}" for part in tile.region)
+    return f"{tile.tensor.name}[{bounds}]"

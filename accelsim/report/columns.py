@@ -55,7 +55,7 @@ def bound_by(record: LayerRecord) -> str:
     stalls = record.stalls
     shares = {
         "array": record.total_cycles - sum(cycles for cause, cycles in stalls.items() if cause != "fill_drain"),
-        "dram": stalls["dram_ifmap"] + stalls["dram_weight"] + stalls["store"],
+        "dram": record.dram_stall_cycles,
         "latency": stalls["latency"],
         "vector": stalls["vector"],
         "dependency": stalls["dependency"],
@@ -66,10 +66,9 @@ def bound_by(record: LayerRecord) -> str:
 def dram_sram_ratio(record: LayerRecord) -> float:
     """Energy of a DRAM byte over that of an SRAM byte, as spent; 0 where there is nothing to divide."""
     counts, energy = record.counts, record.energy
-    sram_bytes = counts.sram_read_bytes + counts.sram_write_bytes
     if not (counts.dram_burst_bytes and energy.sram_pj):
         return 0.0
-    return (energy.dram_pj / counts.dram_burst_bytes) / (energy.sram_pj / sram_bytes)
+    return (energy.dram_pj / counts.dram_burst_bytes) / (energy.sram_pj / counts.sram_bytes)
 
 
 COLUMNS: tuple[Column, ...] = (

@@ -166,3 +166,8 @@ def flipped(flips: Mapping[str, Sequence[Flip]]) -> list[str]:
         ]
     more = len(lines) - MOST_FLIPS
     return lines if more <= 0 else [*lines[:MOST_FLIPS], f"so it is with {more} more pairs"]
+
+
+def numbered(names: Sequence[str]) -> list[str]:
+    """The same names; with their places where several are equal."""
+    return [name if names.count(name) == 1 else f"{name} ({place})" for place, name in enumerate(names, 1)]

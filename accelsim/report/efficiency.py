@@ -12,7 +12,7 @@ COLUMNS: tuple[tuple[str, str, str], ...] = (
     ("area_pe_mm2", "mm2", "PEs: multipliers, adders, registers"),
     ("area_vector_mm2", "mm2", "lanes of the vector unit"),
     ("area_sram_mm2", "mm2", "the three buffers, each with a read and a write port"),
-    ("area_dma_mm2", "mm2", "bursts in flight of the two DMA engines"),
+    ("area_dma_mm2", "mm2", "bursts in flight of the DMA engines"),
     ("area_node_nm", "nm", "technology node that areas stand for"),
     ("not_sized", "", "parts of a chip that have no size"),
     ("energy_node_nm", "nm", "technology node that prices of the chip stand for"),

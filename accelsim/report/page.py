@@ -12,6 +12,7 @@ from accelsim.config.workload import NetworkFile
 from accelsim.network.graph import Network
 from accelsim.records import ENERGY_COMPONENTS, STALL_CAUSES, LayerRecord
 from accelsim.report.columns import COLUMNS, TOTALS, WHAT_IFS, Value, layer_rows, speedup_column
+from accelsim.report.compare import numbered
 from accelsim.report.palette import CLOCK_COLOURS, COMPONENT_COLOURS, SERIES
 
 BESIDE = ("total_cycles", "energy_total_pj")
@@ -104,8 +105,7 @@ def _embedded(data: Mapping[str, Any]) -> str:
 
 def _names(runs: Sequence[ShownRun]) -> list[str]:
     """Name of each run; numbered where two would be called the same."""
-    plain = [f"{run.network.name} on {run.machine.name}" for run in runs]
-    return [name if plain.count(name) == 1 else f"{name} ({place})" for place, name in enumerate(plain, 1)]
+    return numbered([f"{run.network.name} on {run.machine.name}" for run in runs])
 
 
 def _run(run: ShownRun, name: str, totals: Sequence[str]) -> dict[str, Any]:

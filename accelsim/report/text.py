@@ -45,8 +45,8 @@ def layer_cells(record: LayerRecord) -> list[str]:
         str(record.total_cycles),
         f"{record.utilization:.1%}",
         bound_by(record),
-        f"{(counts.dram_read_bytes + counts.dram_write_bytes) / 1024:.1f}",
-        f"{(counts.sram_read_bytes + counts.sram_write_bytes) / 1024:.1f}",
+        f"{counts.dram_bytes / 1024:.1f}",
+        f"{counts.sram_bytes / 1024:.1f}",
         f"{energy.total_pj / 1e6:.2f}",
         f"{share:.0%}",
     ]
@@ -122,7 +122,7 @@ def _ratio(value: float) -> str:
 
 def _rows(counts: ActionCounts) -> list[str]:
     """Hits, misses and conflicts of the rows of a DRAM at command granularity."""
-    found = counts.dram_row_hits + counts.dram_row_misses + counts.dram_row_conflicts
+    found = counts.dram_row_accesses
     if not found:
         return []
     return [
@@ -157,7 +157,7 @@ def shares(records: Sequence[LayerRecord], by: str) -> str:
         ("MACs", lambda record: record.counts.macs),
         ("weights", lambda record: record.weights),
         ("cycles", lambda record: record.total_cycles),
-        ("DRAM bytes", lambda record: record.counts.dram_read_bytes + record.counts.dram_write_bytes),
+        ("DRAM bytes", lambda record: record.counts.dram_bytes),
         ("energy", lambda record: record.energy.total_pj),
     )
     totals = [sum(map(amount, records)) for _, amount in amounts]

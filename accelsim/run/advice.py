@@ -71,10 +71,9 @@ class _Looked:
 
     @cached_property
     def loaded_per_clock(self) -> float:
-        """Bytes that the DMA engine loads at most in an array clock: bus, one burst a clock, bursts in flight."""
+        """Bytes that the DMA engines load at most in an array clock: bus, issue, bursts in flight."""
         context = TilingContext.of(self.machine)
-        in_flight = context.window_bursts / context.round_trip_cycles
-        return min(context.bytes_per_cycle, context.burst_bytes * min(1.0, in_flight))
+        return context.burst_bytes / context.dma_cycles(context.burst_bytes)
 
     def bytes_moved(self, node: Node, batch: int) -> float:
         """DRAM bytes of a layer, its input being on chip already where half of the buffer holds it."""
@@ -157,7 +156,7 @@ def _idle(looked: _Looked) -> Iterator[Advice]:
 def _helps(looked: _Looked, node: Node, record: LayerRecord) -> str:
     """Helps for a layer on the array."""
     stalls = record.stalls
-    dram = stalls["dram_ifmap"] + stalls["dram_weight"] + stalls["store"]
+    dram = record.dram_stall_cycles
     once = node.weights > 0 and node.output.height * node.output.width == 1  # no weight is used twice in an image
     if once and stalls["dram_weight"] > record.own_cycles / 4:
         return _batch_helps(looked, node, record)
@@ -232,7 +231,7 @@ def _saved_by_twice(node: Node, looked: _Looked) -> float:
 def _rows(looked: _Looked) -> Iterator[Advice]:
     """DRAM rows that are closed for one another."""
     counts, device = looked.run.total.counts, looked.machine.dram
-    bursts = counts.dram_row_hits + counts.dram_row_misses + counts.dram_row_conflicts
+    bursts = counts.dram_row_accesses
     if not isinstance(device, CommandDevice) or not bursts or counts.dram_row_conflicts < THRASHING * bursts:
         return
     each = device.clocks("t_rp") + device.clocks("t_rcd")

@@ -17,7 +17,7 @@ from accelsim.energy.ranking import EnergyByRow, Flip, Unsure, energies, energy_
 from accelsim.errors import Mistake, Mistakes, UserError
 from accelsim.network.graph import Network
 from accelsim.report.columns import Value
-from accelsim.report.compare import comparison_row
+from accelsim.report.compare import comparison_row, numbered
 from accelsim.run.define import load_network, load_target
 from accelsim.run.play import lower_or_refuse
 from accelsim.run.result import Run
@@ -106,12 +106,9 @@ def compare(points: Sequence[Point], before: Callable[[Point], None]) -> Compari
 def _energies(runs: Sequence[Run]) -> dict[str, EnergyByRow]:
     """Energy of an image of each point by what prices it."""
     several = len({run.machine.name for run in runs}) > 1
-    return {
-        run.network.name + (f" on {run.machine.name}" if several else ""): energy_by_row(
-            run.records, run.machine, run.network.batch * run.scheduling.inferences
-        )
-        for run in runs
-    }
+    names = numbered([run.network.name + (f" on {run.machine.name}" if several else "") for run in runs])
+    each = (energy_by_row(run.records, run.machine, run.network.batch * run.scheduling.inferences) for run in runs)
+    return dict(zip(names, each, strict=True))
 
 
 def _flips(runs: Sequence[Run]) -> dict[str, list[Flip]]:
@@ -126,10 +123,10 @@ def _flips(runs: Sequence[Run]) -> dict[str, list[Flip]]:
 
 def _per_image_pj(runs: Sequence[Run], tables: Sequence[EnergyTable]) -> dict[str, dict[str, float]]:
     """Energy of an image by names of table and network; first by the machine's own table."""
-    own = runs[0].machine.energy
+    own, names = runs[0].machine.energy, numbered([run.network.name for run in runs])
     by_table = energies(
-        {run.network.name: (run.records, run.machine) for run in runs},
+        {name: (run.records, run.machine) for name, run in zip(names, runs, strict=True)},
         [own, *(table for table in tables if table.table != own.table)],
     )
-    images = {run.network.name: run.network.batch * run.scheduling.inferences for run in runs}
+    images = {name: run.network.batch * run.scheduling.inferences for name, run in zip(names, runs, strict=True)}
     return {table: {name: found[name] / images[name] for name in found} for table, found in by_table.items()}

@@ -21,7 +21,7 @@ IDEAL_BYTES_PER_CLOCK = 1e9
 
 
 def _dram(machine: Machine) -> Machine:
-    """Any number of bursts in a clock, and no latency. The engines still issue one burst a clock each."""
+    """Any number of bursts in a clock, and no latency. The engines issue as many bursts a clock as before."""
     clock = machine.array.clock_mhz
     device = IdealDevice(
         kind="ideal",

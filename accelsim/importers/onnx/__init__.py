@@ -21,14 +21,13 @@ from accelsim.importers.onnx.attributes import Attributes
 from accelsim.importers.onnx.folding import folded
 from accelsim.importers.onnx.importing import Importing
 from accelsim.importers.onnx.inputs import Shapes, started
-from accelsim.importers.onnx.model import Graph, has_graph, read_graph
+from accelsim.importers.onnx.model import DOMAINS, Graph, has_graph, read_graph
 from accelsim.importers.onnx.naming import layer_name, stage_of
 from accelsim.importers.onnx.operators import OPERATORS, Call
 from accelsim.importers.onnx.patterns import recognised
 from accelsim.importers.onnx.refusals import Refusal, grouped
 from accelsim.importers.onnx.tensors import Axes, Dim, FeatureMap, Tensor, UnmodelledError, fresh
 
-DOMAINS = ("", "ai.onnx")
 NO_SHAPES: Shapes = {}
 WIDTHS = "; data is as wide as the machine's where the model does not quantise it"
 
@@ -112,7 +111,7 @@ def _take(importing: Importing, node: onnx.NodeProto, declared: Mapping[str, tup
     inputs = [importing.value(name) if name else None for name in node.input]
     if node.domain in DOMAINS:
         _check_signature(importing, node)
-    found = folded(node, inputs, importing.opset) if node.domain in DOMAINS else None
+    found = folded(node, inputs) if node.domain in DOMAINS else None
     if found is None:
         if _key(node) not in OPERATORS:
             raise UnmodelledError("an operator that can be modelled (docs/onnx.md)", shorten(_key(node)))
@@ -136,7 +135,7 @@ def _keep(
 ) -> None:
     """Remember an output; who reads another view of a map reads the map. Raises UnmodelledError."""
     _check_size(value.shape)
-    _check_declared(importing, value.shape, declared.get(name, ()))
+    _check_declared(value.shape, declared.get(name, ()))
     importing.values[name] = value
     if not isinstance(value, FeatureMap):
         return
@@ -149,9 +148,8 @@ def _keep(
     importing.latest[value.row] = name
 
 
-def _check_declared(importing: Importing, shape: Sequence[int], declared: Sequence[int]) -> None:
-    """True where a shape is the one that the file itself says. Raises UnmodelledError."""
-    del importing
+def _check_declared(shape: Sequence[int], declared: Sequence[int]) -> None:
+    """Raises UnmodelledError where a shape is another than the file itself says."""
     if declared and (
         len(declared) != len(shape) or any(a not in (b, 0) for a, b in zip(declared[1:], shape[1:], strict=True))
     ):
@@ -168,7 +166,7 @@ def _declared_shapes(graph: onnx.GraphProto) -> dict[str, tuple[int, ...]]:
 
 
 def _check_signature(importing: Importing, node: onnx.NodeProto) -> None:
-    """True where inputs and attributes are as ONNX has them for this operator. Raises UnmodelledError."""
+    """Raises UnmodelledError where inputs or attributes are not as ONNX has them for this operator."""
     try:
         schema = onnx.defs.get_schema(node.op_type, importing.opset)
     except onnx.defs.SchemaError:

@@ -18,14 +18,14 @@ from accelsim.importers.onnx.shapes import new_shape, normalised, reduced_axes, 
 from accelsim.importers.onnx.tensors import MAX_KNOWN, Constant, Tensor, UnmodelledError, Values
 
 
-def folded(node: onnx.NodeProto, inputs: Sequence[Tensor | None], opset: int) -> list[Tensor] | None:
+def folded(node: onnx.NodeProto, inputs: Sequence[Tensor | None]) -> list[Tensor] | None:
     """The outputs of a node that has to do with constants alone; None where it has to do with maps.
 
     Raises UnmodelledError where it is no operator of this list.
     """
     found = Attributes(node)
     if node.op_type == "Constant":
-        return [_constant(node, found)]
+        return [_constant(found)]
     there = [each for each in inputs if each is not None]
     if node.op_type in ("Shape", "Size") and there:
         return [_shape_of(node, there[0], found)]
@@ -37,7 +37,7 @@ def folded(node: onnx.NodeProto, inputs: Sequence[Tensor | None], opset: int) ->
     if node.op_type not in FOLDED:
         raise UnmodelledError("constants that can be computed (docs/onnx.md)", f"{node.op_type} of constants")
     try:
-        return list(FOLDED[node.op_type](constants, found, opset, len(node.output)))
+        return list(FOLDED[node.op_type](constants, found, len(node.output)))
     except (ValueError, TypeError, IndexError, OverflowError, ZeroDivisionError):
         raise UnmodelledError("constants that fit each other", f"{node.op_type} of {_shapes(there)}") from None
 
@@ -46,8 +46,7 @@ def _shapes(values: Sequence[Tensor]) -> str:
     return " and ".join(str(list(each.shape)) for each in values[:4])
 
 
-def _constant(node: onnx.NodeProto, found: Attributes) -> Constant:
-    del node
+def _constant(found: Attributes) -> Constant:
     for each in found.there("value", "value_int", "value_ints", "value_float", "value_floats"):
         value = found.raw(each)
         if each == "value":
@@ -76,7 +75,7 @@ def _of_shape(shape: Tensor, found: Attributes) -> Constant:
 
 
 Inputs = list[Constant | None]
-Fold = Callable[[Inputs, Attributes, int, int], Sequence[Constant]]
+Fold = Callable[[Inputs, Attributes, int], Sequence[Constant]]
 
 
 def _values(inputs: Inputs) -> list[Values] | None:
@@ -97,8 +96,8 @@ def _result(shape: Sequence[int], inputs: Inputs, compute: Callable[[list[Values
 
 
 def _elementwise(compute: Callable[..., Any]) -> Fold:
-    def fold(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[Constant]:
-        del found, opset, outputs
+    def fold(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
+        del found, outputs
         there = [each for each in inputs if each is not None]
         shape = np.broadcast_shapes(*(each.shape for each in there))
         return _result(shape, inputs, lambda values: compute(*values))
@@ -106,15 +105,15 @@ def _elementwise(compute: Callable[..., Any]) -> Fold:
     return fold
 
 
-def _same(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[Constant]:
-    del found, opset, outputs
+def _same(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
+    del found, outputs
     zero = inputs[2].bits if len(inputs) > 2 and inputs[2] is not None else None
     first = _first(inputs)
     return [Constant(first.shape, first.values, first.bits or zero)]
 
 
-def _cast(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[Constant]:
-    del opset, outputs
+def _cast(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
+    del outputs
     first, kind = _first(inputs), found.integer("to", 1)
     bits = INTEGER_BITS.get(kind) or first.bits
     if kind not in TYPES or first.values is None or first.values.dtype.kind not in "biuf":
@@ -134,8 +133,8 @@ SAME_SHAPE = (
 """Operators whose output has the shape of their first input, and values that no shape depends on."""
 
 
-def _clipped(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[Constant]:
-    del found, opset, outputs
+def _clipped(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
+    del found, outputs
     low, high = (*inputs[1:], None, None)[:2]
     bounds = [None if each is None else known(each, "bounds").ravel()[0] for each in (low, high)]
     if bounds == [None, None]:
@@ -143,13 +142,13 @@ def _clipped(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> lis
     return _result(_first(inputs).shape, inputs[:1], lambda values: np.clip(values[0], *bounds))
 
 
-def _nonzero(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[Constant]:
-    del found, opset, outputs
+def _nonzero(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
+    del found, outputs
     return [of(np.array(np.nonzero(known(_first(inputs), "what is not zero")), dtype=np.int64))]
 
 
-def _shape_only(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[Constant]:
-    del found, opset, outputs
+def _shape_only(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
+    del found, outputs
     return [Constant(_first(inputs).shape)]
 
 
@@ -166,8 +165,8 @@ def _divided(first: Values, second: Values) -> Values:
     return np.asarray(first / second)
 
 
-def _range(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[Constant]:
-    del found, opset, outputs
+def _range(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
+    del found, outputs
     start, stop, step = (known(each or Constant(()), "a range").ravel()[0] for each in inputs)
     if not all(isfinite(float(each)) for each in (start, stop, step)) or step == 0:
         raise ValueError
@@ -178,24 +177,24 @@ def _range(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[
     return [Constant(shape, np.asarray(start + np.arange(count) * step).astype(start.dtype))]
 
 
-def _transpose(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[Constant]:
-    del opset, outputs
+def _transpose(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
+    del outputs
     shape = _first(inputs).shape
     order = transposed(shape, found.integers("perm"))
     return _result([shape[each] for each in order], inputs, lambda values: values[0].transpose(order))
 
 
 def _reshaped(op: str) -> Fold:
-    def fold(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[Constant]:
-        del opset, outputs
+    def fold(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
+        del outputs
         shape = new_shape(op, _first(inputs).shape, inputs[1:], found)
         return _result(shape, inputs[:1], lambda values: values[0].reshape(shape))
 
     return fold
 
 
-def _concat(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[Constant]:
-    del opset, outputs
+def _concat(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
+    del outputs
     shapes = [each.shape for each in inputs if each is not None]
     axis = normalised([found.integer("axis", 0)], len(shapes[0]))[0]
     if any(shape[:axis] + shape[axis + 1 :] != shapes[0][:axis] + shapes[0][axis + 1 :] for shape in shapes):
@@ -204,8 +203,8 @@ def _concat(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list
     return _result(shape, inputs, lambda values: np.concatenate(values, axis))
 
 
-def _slice(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[Constant]:
-    del opset, outputs
+def _slice(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
+    del outputs
     shape = _first(inputs).shape
     taken = slices_of(shape, inputs[1:], found)
     dims = [len(taken[place]) if place in taken else size for place, size in enumerate(shape)]
@@ -219,48 +218,52 @@ def _slice(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[
     return _result(dims, inputs[:1], compute)
 
 
-def _gather(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[Constant]:
-    del opset, outputs
+def _gather(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
+    del outputs
     data, index = _first(inputs), inputs[1] or Constant(())
     axis = normalised([found.integer("axis", 0)], len(data.shape))[0]
     shape = (*data.shape[:axis], *index.shape, *data.shape[axis + 1 :])
     return _result(shape, [data, index], lambda values: values[0].take(values[1].astype(np.int64), axis))
 
 
-def _gathered(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[Constant]:
-    del found, opset, outputs
+def _gathered(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
+    del found, outputs
     return [Constant((inputs[1] or Constant(())).shape)]
 
 
-def _expand(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[Constant]:
-    del found, opset, outputs
+def _expand(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
+    del found, outputs
     wanted = checked_shape(integers(inputs[1] or Constant(()), "a shape"))
     shape = np.broadcast_shapes(_first(inputs).shape, wanted)
     return _result(shape, inputs[:1], lambda values: np.broadcast_to(values[0], shape))
 
 
-def _tile(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[Constant]:
-    del found, opset, outputs
+def _tile(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
+    del found, outputs
     times = integers(inputs[1] or Constant(()), "repetitions")
     shape = checked_shape([a * b for a, b in zip(_first(inputs).shape, times, strict=True)])
     return _result(shape, inputs[:1], lambda values: np.tile(values[0], times))
 
 
-def _split(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[Constant]:
-    del opset
+def _split(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
     data = _first(inputs)
     axis = normalised([found.integer("axis", 0)], len(data.shape))[0]
     sizes = split_sizes(data.shape[axis], outputs, inputs[1:], found)
     made, start = list[Constant](), 0
     for size in sizes:
-        shape, low = (*data.shape[:axis], size, *data.shape[axis + 1 :]), start
-        made += _result(shape, [data], lambda v, low=low, size=size: v[0].take(range(low, low + size), axis))  # type: ignore[misc]
+        made += _part(data, axis, range(start, start + size))
         start += size
     return made
 
 
-def _matmul(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[Constant]:
-    del found, opset, outputs
+def _part(data: Constant, axis: int, part: range) -> list[Constant]:
+    """Some elements of a dimension."""
+    shape = (*data.shape[:axis], len(part), *data.shape[axis + 1 :])
+    return _result(shape, [data], lambda values: values[0].take(part, axis))
+
+
+def _matmul(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
+    del found, outputs
     left, right = (each.shape for each in inputs if each is not None)
     if len(left) < 2 or len(right) < 2 or left[-1] != right[-2]:
         raise ValueError
@@ -268,8 +271,8 @@ def _matmul(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list
 
 
 def _reduced(compute: Callable[..., Any]) -> Fold:
-    def fold(inputs: Inputs, found: Attributes, opset: int, outputs: int) -> list[Constant]:
-        del opset, outputs
+    def fold(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
+        del outputs
         shape = _first(inputs).shape
         axes = reduced_axes(shape, inputs[1:], found)
         keep = bool(found.integer("keepdims", 1))
@@ -312,7 +315,9 @@ FOLDED: dict[str, Fold] = {
     **dict.fromkeys(SAME_SHAPE, _shape_only),
     "Clip": _clipped,
     "NonZero": _nonzero,
-    **{op: _reduced(np.sum) for op in ("ReduceL1", "ReduceL2", "ReduceSumSquare")},
+    "ReduceL1": _reduced(lambda values, **over: np.sum(np.abs(values), **over)),
+    "ReduceL2": _reduced(lambda values, **over: np.sqrt(np.sum(np.square(values.astype(np.float64)), **over))),
+    "ReduceSumSquare": _reduced(lambda values, **over: np.sum(np.square(values), **over)),
     "Relu": _elementwise(lambda values: np.maximum(values, 0)),
     "Sign": _elementwise(np.sign),
     "Floor": _elementwise(np.floor),

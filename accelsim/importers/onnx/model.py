@@ -17,8 +17,9 @@ WHOLE_BYTES = 64 << 20
 """Up to which a file is read whole; of a larger one the contents of tensors are passed over."""
 MAX_MODEL_BYTES = 1 << 40
 MAX_GRAPH_NODES = 20_000
-MAX_ATTRIBUTES = 200_000
 OLDEST_OPSET = 6
+DOMAINS = ("", "ai.onnx")
+"""Those of ONNX itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def read_graph(path: Path, shown_as: str) -> Graph:
         raise UserError([Mistake(shown_as, 0, "file", "an ONNX model", "other bytes")]) from None
     if not _names_are_text(model):
         raise UserError([Mistake(shown_as, 0, "file", "an ONNX model with names of text", "other bytes")])
-    opsets = [each.version for each in model.opset_import if each.domain in ("", "ai.onnx")]
+    opsets = [each.version for each in model.opset_import if each.domain in DOMAINS]
     if not opsets or not model.HasField("graph"):
         raise UserError([Mistake(shown_as, 0, "file", "an ONNX model with a graph and its opset", "neither")])
     if not OLDEST_OPSET <= max(opsets) <= 1000:

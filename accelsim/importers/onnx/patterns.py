@@ -24,7 +24,6 @@ class Nodes:
     """Nodes by what they give, how many read that, and which tensors depend on no input."""
 
     def __init__(self, graph: Graph) -> None:
-        self.opset = graph.opset
         self.made_by: dict[str, onnx.NodeProto] = {}
         self.readers: dict[str, int] = {}
         self.constants = {each.name for each in graph.proto.initializer}
@@ -189,14 +188,14 @@ def layer_norm(nodes: Nodes, node: onnx.NodeProto) -> onnx.NodeProto | None:
         average = _mean(nodes, centred.input[1]) if centred is not None else None
         whole = centred is not None and average is not None and average.input[0] == centred.input[0]
         source = centred.input[0] if whole and centred is not None else mine
-        return _normalised(node, source, mean)
+        return _normalised(node, "LayerNormalization", source, mean)
     return None
 
 
-def _normalised(node: onnx.NodeProto, source: str, mean: onnx.NodeProto) -> onnx.NodeProto:
-    """A norm over what a mean is over."""
-    made = _stands_for(node, "LayerNormalization", source, *mean.input[1:2])
-    made.attribute.extend(each for each in mean.attribute if each.name == "axes")
+def _normalised(node: onnx.NodeProto, op: str, source: str, over: onnx.NodeProto) -> onnx.NodeProto:
+    """A norm over what a mean or sum is over."""
+    made = _stands_for(node, op, source, *over.input[1:2])
+    made.attribute.extend(each for each in over.attribute if each.name == "axes")
     return made
 
 
@@ -212,12 +211,7 @@ def softmax(nodes: Nodes, node: onnx.NodeProto) -> onnx.NodeProto | None:
     source = power.input[0]
     if centred is not None and largest is not None and largest.input[0] == centred.input[0]:
         source = centred.input[0]
-    made = helper.make_node(
-        "SoftmaxLike", [source, *total.input[1:2]], list(node.output[:1]), name=node.name, domain=OWN
-    )
-    made.metadata_props.extend(node.metadata_props)
-    made.attribute.extend(each for each in total.attribute if each.name == "axes")
-    return made
+    return _normalised(node, "SoftmaxLike", source, total)
 
 
 def lrn(nodes: Nodes, node: onnx.NodeProto) -> onnx.NodeProto | None:

@@ -21,7 +21,7 @@ Values = np.ndarray[Any, Any]
 
 
 class UnmodelledError(Exception):
-    """A node that cannot be modelled: what was expected, what it has instead, and how the two are grouped."""
+    """A node that cannot be modelled: what was expected, and what it has instead."""
 
     def __init__(self, expected: str, got: object) -> None:
         super().__init__(expected, got)

@@ -90,7 +90,7 @@ def right_regions(node: Node, images: Range, groups: Range, outs: Range, ins: Ra
     size = node.sizes[1]
     tokens, each = (outs, ins) if node.transposed else (ins, outs)
     depth = size.channels // node.groups
-    channels = Range(groups.start * depth + each.start, (groups.stop - 1) * depth + each.stop)
+    channels = channels_of(groups, each, depth)
     for rows, cols in rectangles(tokens, size.width):
         yield images, rows, cols, channels
 

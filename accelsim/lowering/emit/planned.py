@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from accelsim.lowering.emit.iterations import blocks_in, tap_cuts
-from accelsim.lowering.ir import Layout, PlannedLayer, Tiling, TilingContext
+from accelsim.lowering.ir import Layout, PlannedLayer, ResidentChannels, Tiling, TilingContext
 from accelsim.lowering.layout import aligned
 from accelsim.lowering.schedule.residents import Residency
 from accelsim.lowering.schedule.weights import WeightResidents
@@ -27,33 +27,29 @@ def plan_layers(
     address = planner.layout.next_address
     striped = {name: tiling for cascade in residency.cascades for name, tiling in cascade.tilings.items()}
     layers: list[PlannedLayer | None] = []
+    stays = residency.channels
     for index, node in enumerate(network.nodes):
-        if is_idle(node, planner):
+        if planner.is_idle(node):
             layers.append(None)
             continue
         on_array = not on_vector_unit(node, planner.machine)
         low, high = residency.rooms[index]
         context = planner.context(node, high - low, pins)
-        plan, context = _tiling(node, planner, residency, pins, context, striped.get(node.name), on_array=on_array)
+        plan, context = _tiling(node, planner, stays, pins, context, striped.get(node.name), on_array=on_array)
         tile = _weight_tile(node, plan, on_array=on_array)
         if tile and node.weights_name not in weights:
             tensor = weights[node.name] = _weight_tensor(node, tile, context.array.weight_bits, address)
             address = aligned(address + tensor.bytes)
-        task = planner.task(node, residency.channels)
+        task = planner.task(node, stays)
         own = weights[node.weights_name] if tile else None
         layers.append(PlannedLayer(index, node, on_array, plan, task, context, own, unread.get(index, ())))
     return layers
 
 
-def is_idle(node: Node, planner: TilingCache) -> bool:
-    """True where a layer is only addresses."""
-    return node.op.is_address and not planner.layout.copies[node.name]
-
-
 def _tiling(
     node: Node,
     planner: TilingCache,
-    residency: Residency,
+    stays: ResidentChannels,
     pins: WeightResidents,
     context: TilingContext,
     striped: Tiling | None,
@@ -64,10 +60,8 @@ def _tiling(
         return striped, context
     if not on_array:
         with naming(node):
-            plan = plan_vector(node, planner.task(node, residency.channels), context).tiling
-            assert plan is not None
-            return plan, context
-    cost = planner.cost(node, context.activation_bytes, residency.channels, pins)
+            return plan_vector(node, planner.task(node, stays), context).tiling, context
+    cost = planner.cost(node, context.activation_bytes, stays, pins)
     assert cost.tiling is not None
     return cost.tiling, replace(context, activation_bytes=cost.most)
 
@@ -92,7 +86,7 @@ def _unread_after(network: Network, planner: TilingCache, residency: Residency) 
     ends = {layer: cascade.layers[-1] for cascade in residency.cascades for layer in cascade.layers}
     last: dict[Tensor, int] = {}
     for index, node in enumerate(network.nodes):
-        if not is_idle(node, planner):
+        if not planner.is_idle(node):
             for name in _read_maps(node, planner):
                 last[planner.layout.by_name[name].tensor] = ends.get(index, index)
     unread: dict[int, tuple[Tensor, ...]] = {}

@@ -78,8 +78,10 @@ class VectorEmission(LayerEmission):
             work = Work(*block, channels, Range(0, 1))
             found: dict[tuple[Place, Region], int] = {}
             for place, region in self._parts(work):
-                for part in self.loaded_channels(place.tensor, region[3]) if region is not None else ():
-                    own = (*region[:3], part) if region is not None else ()
+                if region is None:
+                    continue
+                for part in self.loaded_channels(place.tensor, region[3]):
+                    own = (*region[:3], part)
                     found[Place(place.tensor, Buffer.ACTIVATION), own] = region_bytes(place.tensor, own)
             self.note_loads((each, size) for (each, _), size in found.items())
 

@@ -12,7 +12,7 @@ class Effort(NamedTuple):
 
     cycles: its clocks if nothing was loaded ahead; compute: of these, clocks of its units; transfers: clocks in which
     DRAM moves its data; weights: bytes of them; held: bytes of the weight buffer that it keeps until it ends; at_once:
-    whether it needs all weights from the start.
+    whether it needs all weights from the start; the latency of DRAM is then left out.
     """
 
     cycles: float

@@ -119,14 +119,6 @@ class Groups:
             self._layer(number, node) if self._joins(node) else None for number, node in enumerate(self.nodes)
         ]
 
-    def is_address(self, node: Node) -> bool:
-        """True where a layer has no commands."""
-        return node.op.is_address and not self.cache.layout.copies[node.name]
-
-    def weight_bytes(self, node: Node) -> int:
-        """SRAM of all weights of a layer."""
-        return self.cache.weight_bytes(node, self.weights) if node.op.weighted else 0
-
     def _joins(self, node: Node) -> bool:
         """True where a layer can work on stripes."""
         if node.op.is_address or node.op.multiplies_maps or node.op.factored or node.op.access_of(node) is not None:
@@ -142,7 +134,7 @@ class Groups:
         return Layer(
             self.kinds.setdefault(kind, len(self.kinds)),
             on_vector_unit(node, self.cache.machine),
-            self.weight_bytes(node),
+            self.cache.weight_bytes(node, self.weights),
             self._fmap(node.name, node.output.channels),
             inputs,
             tuple(sorted(readers)),
@@ -177,7 +169,7 @@ class Groups:
         for last in range(first, self.layers):
             layer = self.known[last]
             if layer is None:
-                if self.is_address(self.nodes[last]):
+                if self.cache.is_idle(self.nodes[last]):
                     continue
                 return
             weights += layer.weight_bytes

@@ -59,7 +59,7 @@ class Costs:
         compute = cost.compute_cycles
         if on_vector_unit(node, self.cache.machine) and cost is not NOTHING:
             compute = self.cache.vector_cycles(node)
-        weights = self.cache.weight_bytes(node, self.weights) if node.op.weighted else 0
+        weights = self.cache.weight_bytes(node, self.weights)
         transfers = self.cache.base.dma_cycles(cost.burst_bytes)
         held = min(weights, self.weights.room // 2)
         return Effort(max(compute, cost.cycles), compute, transfers, cost.burst_bytes, weights, held, False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -85,7 +85,6 @@ class Cascade:
     room: Piece
     weights: int
     tilings: dict[str, Tiling]
-    cost: Cost
 
     @property
     def span(self) -> range:
@@ -122,17 +121,6 @@ class Residency:
     def channels(self) -> ResidentChannels:
         """Channels that stay, by the name of the feature map."""
         return {name: resident.channels for name, resident in self.stays.items()}
-
-    def cost(self, nodes: Sequence[Node], alone: CostOf) -> Cost:
-        """The cost of all layers. Raises LoweringError."""
-        in_cascades = {layer for cascade in self.cascades for layer in cascade.span}
-        stays = self.channels
-        each = (
-            alone(nodes[layer], high - low, stays)
-            for layer, (low, high) in enumerate(self.rooms)
-            if layer not in in_cascades
-        )
-        return together((*each, *(cascade.cost for cascade in self.cascades)))
 
     def beside(self, part: Resident, low: int) -> Residency:
         """The same and a resident at this address in the room of its layers, which keep the larger piece."""

@@ -56,8 +56,7 @@ class Input(NamedTuple):
 class Layer(NamedTuple):
     """All that a group has to know of a layer; alike for layers that are alike.
 
-    stripes: rows of a stripe and clocks of the unit, by the most rows that a stripe may have; readers: distances of the
-    layers that read its feature map.
+    readers: distances of the layers that read its feature map.
     """
 
     kind: int

@@ -16,7 +16,7 @@ from accelsim.errors import LoweringError
 from accelsim.lowering.ir import ResidentChannels
 from accelsim.lowering.schedule.effort import Effort, Pace, elapsed
 from accelsim.lowering.schedule.groups import MOST_ROWS, Demand, Group, Groups, Span
-from accelsim.lowering.schedule.residents import Cascade, Cost, Piece, Residency, Resident, Ring
+from accelsim.lowering.schedule.residents import Cascade, Piece, Residency, Resident, Ring
 from accelsim.lowering.schedule.rings import FAR
 from accelsim.lowering.tiling.space import sizes_of
 from accelsim.network.graph import Node
@@ -85,7 +85,7 @@ class ScheduleSearch:
             if not states and self.failure:
                 raise self.failure
             beams[cut] = {}
-            if self.groups.is_address(node):
+            if self.groups.cache.is_idle(node):
                 idle = Step(cut, cut, None, (0, self.capacity), (), NO_EFFORT)
                 for state in states:
                     self._enter(beams[cut + 1], cut + 1, state, idle)
@@ -244,7 +244,6 @@ class ScheduleSearch:
                 node.name: groups.cache.stripe_tiling(node, member.rows, groups.weights)
                 for node, member in zip(nodes, group.members, strict=True)
             },
-            Cost(round(step.effort.dram_bytes), self.value(step.effort.cycles, step.effort.dram_bytes)),
         )
 
     def _source(self, step: Step, distance: int) -> str:

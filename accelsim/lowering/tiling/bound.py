@@ -55,7 +55,6 @@ def _pebble_bytes(node: Node, batch: int, layout: Layout, machine: Machine) -> i
 
 def _capacity_bits(machine: Machine) -> int:
     """SRAM, and in each PE two pinned values or sums, a sum on its way and an operand on its way."""
-    sram, array = machine.sram, machine.array
-    buffers = sram.activation.capacity_bytes + sram.weight.capacity_bytes + sram.accumulator.capacity_bytes
+    array = machine.array
     registers = 3 * max(array.psum_bits, array.weight_bits, array.activation_bits) + array.activation_bits
-    return 8 * buffers + array.rows * array.cols * registers
+    return 8 * machine.sram.capacity_bytes + array.rows * array.cols * registers

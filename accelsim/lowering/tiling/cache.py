@@ -13,11 +13,20 @@ from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Objective
 from accelsim.dataflows.timing import Ratio
 from accelsim.errors import LoweringError
-from accelsim.lowering.ir import NO_RESIDENTS, LayerTask, Layout, ResidentChannels, Tiling, TilingContext, loaded_inputs
+from accelsim.lowering.ir import (
+    NO_RESIDENTS,
+    LayerTask,
+    Layout,
+    Placement,
+    ResidentChannels,
+    Tiling,
+    TilingContext,
+    loaded_inputs,
+)
 from accelsim.lowering.schedule.weights import WeightResidents
 from accelsim.lowering.tiling.footprint import layer_weight_bytes
 from accelsim.lowering.tiling.search import Stripes, planned, stripes
-from accelsim.lowering.tiling.vector import least_vector_room, moving_score, plan_vector, vector_dram_bytes
+from accelsim.lowering.tiling.vector import least_vector_room, plan_vector, vector_dram_bytes
 from accelsim.network.array import layer_context
 from accelsim.network.graph import Node
 from accelsim.network.ops import on_vector_unit, ops_per_element, vector_cycles
@@ -30,21 +39,18 @@ and then comes as three tiles that are rounded up."""
 class LayerCost(NamedTuple):
     """What a layer takes with a room for its tiles from `least` to `most`, and its tiling, if that is one.
 
-    burst_bytes: of DRAM, bursts in full, by the estimate; requested_bytes: what is asked for, exact where elements are
-    whole bytes. score: what is to be small.
+    burst_bytes: of DRAM, bursts in full, by the estimate.
     """
 
     least: int
     most: int
     burst_bytes: int
-    requested_bytes: int
-    score: float
     cycles: float
     compute_cycles: float
     tiling: Tiling | None
 
 
-NOTHING = LayerCost(0, 0, 0, 0, 0, 0, 0, None)
+NOTHING = LayerCost(0, 0, 0, 0, 0, None)
 """Of a layer that is only addresses."""
 
 Setting = tuple[str, int, int, int, bool]
@@ -127,9 +133,13 @@ class TilingCache:
             self.tasks[node.name] = LayerTask.of(node, self.batch, self.layout)
         return replace(self.tasks[node.name], loaded=self._loaded(node, residents), stored=_stored(node, residents))
 
+    def is_idle(self, node: Node) -> bool:
+        """True where a layer is only addresses and has no commands."""
+        return node.op.is_address and not self.layout.copies[node.name]
+
     def cost(self, node: Node, room: int, residents: ResidentChannels, pins: WeightResidents) -> LayerCost:
         """Of a layer with so much room for its tiles, if these maps and weights stay. Raises LoweringError."""
-        if node.op.is_address and not self.layout.copies[node.name]:
+        if self.is_idle(node):
             return NOTHING
         entry = self._entry(node, residents, pins)
         for cost in entry.known:
@@ -166,20 +176,15 @@ class TilingCache:
     def parts(self, name: str) -> dict[str, int]:
         """Channels of a feature map by the layer or input that makes them, seen through addresses."""
         if name not in self.sources:
-            place = self.layout.by_name[name]
-            own = np.zeros(place.tensor.dims[3], dtype=np.bool_)
-            own[place.channels] = True
-            addresses = {node.name for node in self.nodes if node.op.is_address and not self.layout.copies[node.name]}
-            counts = {
-                other: int(np.count_nonzero(own[self.layout.by_name[other].channels]))
-                for other in self.by_tensor[place.tensor.name]
-                if other not in addresses
-            }
-            self.sources[name] = {other: count for other, count in counts.items() if count}
+            addresses = {node.name for node in self.nodes if self.is_idle(node)}
+            shared = self._shared(self.layout.by_name[name])
+            self.sources[name] = {other: count for other, count in shared.items() if other not in addresses}
         return self.sources[name]
 
     def weight_bytes(self, node: Node, pins: WeightResidents) -> int:
-        """Of all weights of a layer in one tile."""
+        """Of all weights of a layer in one tile; 0 if it has none."""
+        if not node.op.weighted:
+            return 0
         entry = self._entry(node, NO_RESIDENTS, pins)
         return layer_weight_bytes(entry.task, entry.context)
 
@@ -210,13 +215,11 @@ class TilingCache:
             least = least_vector_room(node, task, context)
             if least is not None and least <= room:
                 moved = round(vector_dram_bytes(node, task, context, 1, 1))
-                score, cycles = moving_score(moved, context), moved / context.bytes_per_cycle
-                return LayerCost(least, self.base.activation_bytes, moved, moved, score, cycles, 0, None)
+                return LayerCost(least, self.base.activation_bytes, moved, moved / context.bytes_per_cycle, 0, None)
             best = plan_vector(node, task, context)
-        moved, requested = (round(task.times * each) for each in (best.burst_bytes, best.requested_bytes))
-        score, cycles = task.times * best.score, task.times * best.cycles
-        compute = task.times * best.compute_cycles
-        return LayerCost(best.activation_bytes, room, moved, requested, score, cycles, compute, best.tiling)
+        cycles, compute = task.times * best.cycles, task.times * best.compute_cycles
+        moved = round(task.times * best.burst_bytes)
+        return LayerCost(best.activation_bytes, room, moved, cycles, compute, best.tiling)
 
     def _loaded(self, node: Node, residents: ResidentChannels) -> int:
         """Channels that a layer loads if these maps stay (`LayerTask.loaded`)."""
@@ -229,13 +232,17 @@ class TilingCache:
         read = [self.layout.by_name[name] for name in loaded_inputs(node)]
         parts: dict[str, int] = {}
         for place in read:
-            own = np.zeros(place.tensor.dims[3], dtype=np.bool_)
-            own[place.channels] = True
-            for name in self.by_tensor[place.tensor.name]:
-                part = int(np.count_nonzero(own[self.layout.by_name[name].channels]))
-                if part:
-                    parts[name] = parts.get(name, 0) + part
+            for name, part in self._shared(place).items():
+                parts[name] = parts.get(name, 0) + part
         return sum(len(place.channels) for place in read), parts
+
+    def _shared(self, place: Placement) -> dict[str, int]:
+        """Channels of a placement by the feature maps that lie in its tensor."""
+        own = np.zeros(place.tensor.dims[3], dtype=np.bool_)
+        own[place.channels] = True
+        names = self.by_tensor[place.tensor.name]
+        counts = {name: int(np.count_nonzero(own[self.layout.by_name[name].channels])) for name in names}
+        return {name: count for name, count in counts.items() if count}
 
 
 def _reached(node: Node) -> tuple[object, ...]:

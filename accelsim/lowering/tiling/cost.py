@@ -5,6 +5,7 @@ An estimate only chooses; the counts and clocks of a run are those of the machin
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,14 +26,14 @@ def requested_bytes(task: LayerTask, context: TilingContext, plans: Candidates) 
     array = context.array
     loaded = plans.blocks.taken_total * plans.map_loads_each * (task.loaded_inputs * array.ifmap_bits / 8)
     bits, weights = array.stored_weights
-    all_weights = task.output.channels * task.group_inputs * task.taps * bits / weights / 8
-    stored = task.batch * task.output.height * task.output.width * task.stored * array.ofmap_bits / 8
+    all_weights = task.weights * bits / weights / 8
+    stored = task.pixels * task.stored * array.ofmap_bits / 8
     total: Floats = loaded + plans.weight_loads_each * (0.0 if context.resident_weights else all_weights) + stored
     return total
 
 
 class Estimate:
-    """Of each of these plans."""
+    """Of each of these plans. compute_cycles: clocks of the array alone, its data on chip."""
 
     def __init__(self, task: LayerTask, context: TilingContext, dataflow: DataflowName, plans: Candidates) -> None:
         self.task, self.context, self.plans = task, context, plans
@@ -40,6 +41,7 @@ class Estimate:
         self._transfers()
         self.burst_bytes = self._burst_bytes()
         self.folds = self._folds()
+        self.compute_cycles = self._array_cycles()
         self.cycles = self._cycles()
 
     def _transfers(self) -> None:
@@ -59,7 +61,7 @@ class Estimate:
         tiles = tiles * plans.out_tiles
         self.weight_loads = tiles * plans.weight_loads_each * (not context.resident_weights)
         bits, weights = array.stored_weights
-        all_weights = task.output.channels * task.group_inputs * task.taps * bits / weights / 8
+        all_weights = task.weights * bits / weights / 8
         self.weight_bursts = all_weights / (tiles * burst) + 0.5
         stored = task.stored or task.output.channels
         channels = np.minimum(np.where(plans.gathers, task.output.channels, plans.groups * plans.outs), stored)
@@ -71,15 +73,14 @@ class Estimate:
             burst,
         )
         stores = blocks.count * np.where(plans.gathers, 1, plans.group_tiles * plans.out_tiles)
-        filled = task.batch * task.output.height * task.output.width * stored / (stores * blocks.pixels * channels)
+        filled = task.pixels * stored / (stores * blocks.pixels * channels)
         self.stores = stores * (task.stored > 0)
         self.store_bursts, self.store_parts = bursts * ranges * filled, parts * ranges
 
     def _folds(self) -> AverageFolds:
         task, plans = self.task, self.plans
-        pixels = task.batch * task.output.height * task.output.width
         cuts: dict[Dimension, Cut] = {
-            "m": Cut(plans.blocks.pixels, pixels, plans.blocks.count),
+            "m": Cut(plans.blocks.pixels, task.pixels, plans.blocks.count),
             "k": Cut(task.taps * plans.ins, task.taps * task.group_inputs, plans.in_tiles),
             "n": Cut(plans.outs, task.group_outputs, plans.out_tiles),
         }
@@ -91,14 +92,14 @@ class Estimate:
         total: Floats = (bursts + self.stores * self.store_bursts) * self.context.burst_bytes
         return total
 
-    @property
+    @cached_property
     def energy_pj(self) -> Floats:
         """Energy of what differs from plan to plan: DRAM, SRAM, moves between PEs, leakage."""
         task, array, prices, tiles = self.task, self.context.array, self.context.prices, self.folds.tiles
         bits, weights = array.stored_weights
         outputs = task.batch * task.output.elements
         under_kernel = task.positions * task.size.channels * tiles["n"]
-        weights_read = task.output.channels * task.group_inputs * task.taps * tiles["m"]
+        weights_read = task.weights * tiles["m"]
         reuse = self.context.ifmap_reuse(task, self.dataflow)
         sram_bits = under_kernel * reuse * array.ifmap_bits + weights_read * bits / weights
         if not self.dataflow.sums_stay:
@@ -118,7 +119,7 @@ class Estimate:
 
         A piece and the loads of the next one overlap, so a piece takes the longer of the two.
         """
-        task, context, plans, array = self.task, self.context, self.plans, self._array_cycles()
+        task, context, plans, array = self.task, self.context, self.plans, self.compute_cycles
         period = array / plans.iterations
         map_load = self._transfer(self.map_bursts, self.map_parts)
         weight_load = self._transfer(self.weight_bursts, np.ones_like(self.map_parts))
@@ -153,11 +154,6 @@ class Estimate:
         ports = ports._replace(ifmap=Ratio(ports.ifmap.part * context.ifmap_reuse(self.task, self.dataflow)))
         result: Floats = average_cycles(self.dataflow, self.folds, ports, array.shape, overlap=context.overlap)
         return result
-
-    @property
-    def compute_cycles(self) -> Floats:
-        """Clocks of the array alone, its data on chip."""
-        return self._array_cycles()
 
     def _transfer(self, bursts: Floats, parts: Ints) -> Floats:
         """Clocks of a DMA engine for a load or store: its descriptors, issue, or the bus."""

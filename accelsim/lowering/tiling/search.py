@@ -32,15 +32,13 @@ class Planned(NamedTuple):
     """The tiling of a layer, and its costs by estimate.
 
     activation_bytes: the least buffer that it fits; up to the buffer that it was chosen for it is the tiling.
-    burst_bytes: bursts in full; requested_bytes: exact where elements are whole bytes. score: the objective's value.
+    burst_bytes: bursts in full.
     cycles: clocks, of which compute_cycles of the layer's unit.
     """
 
     tiling: Tiling
     activation_bytes: int
     burst_bytes: float
-    requested_bytes: float
-    score: float
     cycles: float
     compute_cycles: float
 
@@ -141,8 +139,6 @@ def _best(
         plans.plan(chosen, dataflow),
         int(activation_bytes(task, context, only)[0]),
         float(ranked.estimate.burst_bytes[chosen]),
-        float(requested_bytes(task, context, only)[0]),
-        found[0],
         float(ranked.estimate.cycles[chosen]),
         float(ranked.estimate.compute_cycles[chosen]),
     )

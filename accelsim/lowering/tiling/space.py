@@ -346,7 +346,7 @@ class _Space:
         if ORDERS[order][3] == "outputs":
             outs = task.group_outputs
         elif ORDERS[order][3] == "map":
-            pixels = task.batch * task.output.height * task.output.width
+            pixels = task.pixels
         result: NDArray[np.bool_] = np.broadcast_to(pixels * outs <= self.context.psums_half, self._extents)
         return result
 

@@ -30,14 +30,7 @@ def plan_vector(node: Node, task: LayerTask, context: TilingContext) -> Planned:
     fewest = _fewest_bytes(node, task, context) if context.objective == "dram_bytes" else None
     tiling, least = fewest or _overlapping(node, task, context)
     moved = vector_dram_bytes(node, task, context, tiling.rows, tiling.cols)
-    return Planned(tiling, least, moved, moved, moving_score(moved, context), moved / context.bytes_per_cycle, 0.0)
-
-
-def moving_score(moved: float, context: TilingContext) -> float:
-    """The objective's value of so many DRAM bytes: all that differs for a layer on the vector unit."""
-    cycles = moved / context.bytes_per_cycle
-    energy = moved * context.prices.dram_byte + cycles * context.prices.cycle
-    return {"dram_bytes": moved, "cycles": cycles, "energy": energy, "edp": energy * cycles}[context.objective]
+    return Planned(tiling, least, moved, moved / context.bytes_per_cycle, 0.0)
 
 
 def least_vector_room(node: Node, task: LayerTask, context: TilingContext) -> int | None:

@@ -30,7 +30,7 @@ def roofline(run: RunView) -> Drawing:
         (
             "SRAM",
             sram_bytes_a_clock(run.machine),
-            lambda record: record.counts.sram_read_bytes + record.counts.sram_write_bytes,
+            lambda record: record.counts.sram_bytes,
         ),
     )
     rows: list[dict[str, Value | None]] = [

@@ -125,8 +125,8 @@ def _resized(call: Call, source: FeatureMap) -> tuple[int, ...]:
 
 def _positions(call: Call, size: int, outputs: int, *, nearest: bool) -> tuple[int, int, int]:
     """Where an output lies on an axis, as (output x step + first) / per."""
-    default = "half_pixel" if call.op == "Resize" and len(call.inputs) > 2 else "asymmetric"
-    mode = call.attributes.text("coordinate_transformation_mode", default)
+    old = call.op == "Upsample" or len(call.inputs) <= 2  # without these attributes
+    mode = call.attributes.text("coordinate_transformation_mode", "asymmetric" if old else "half_pixel")
     if mode == "align_corners":
         step, first, per = (size - 1, 0, outputs - 1) if outputs > 1 else (0, 0, 1)
     elif mode == "asymmetric" or mode == "tf_half_pixel_for_nn":
@@ -135,7 +135,11 @@ def _positions(call: Call, size: int, outputs: int, *, nearest: bool) -> tuple[i
         step, first, per = 2 * size, size - outputs, 2 * outputs
     if not nearest:
         return step, first, per
-    rounding = call.attributes.text("nearest_mode", "round_prefer_floor")
-    if rounding == "floor":
-        return step, first, per
-    return (step, first + per - 1, per) if rounding == "ceil" else (2 * step, 2 * first + per - 1, 2 * per)
+    match call.attributes.text("nearest_mode", "floor" if old else "round_prefer_floor"):
+        case "floor":
+            return step, first, per
+        case "ceil":
+            return step, first + per - 1, per
+        case "round_prefer_ceil":
+            return 2 * step, 2 * first + per, 2 * per
+    return 2 * step, 2 * first + per - 1, 2 * per

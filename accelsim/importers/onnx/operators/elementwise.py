@@ -22,6 +22,7 @@ from accelsim.importers.onnx.tensors import (
     UnmodelledError,
     extent,
     fresh,
+    with_dim,
 )
 from accelsim.operators.table import OPERATORS as ROWS
 
@@ -204,12 +205,11 @@ def folded_up(call: Call, op: str, tensors: Sequence[Tensor]) -> FeatureMap:
 
 
 def _combined(call: Call, op: str, first: Tensor, second: Tensor) -> FeatureMap:
-    if isinstance(second, Constant) and isinstance(first, FeatureMap):
+    if isinstance(first, Constant):
+        return _with_constant(call, op, _map(second), first, turned=True)
+    if isinstance(second, Constant):
         return _with_constant(call, op, first, second)
-    if isinstance(first, Constant) and isinstance(second, FeatureMap):
-        return _with_constant(call, op, second, first, turned=True)
-    assert isinstance(first, FeatureMap)
-    if op == "mul" and first.row == second.row and first.dims == second.dims:  # type: ignore[union-attr]
+    if op == "mul" and first.row == second.row and first.dims == second.dims:
         return call.importing.made("function", first)
     return combined(call, op, [first, second])
 
@@ -320,11 +320,10 @@ def _matched(main: FeatureMap, other: FeatureMap) -> tuple[FeatureMap, FeatureMa
             main, other = shared(main, other, place)
         elif extent(main.dims[place]) == 1:
             if other.batch is not None and other.batch in other.dims[place]:
-                main = replace(main, dims=(*main.dims[:place], other.dims[place], *main.dims[place + 1 :]))
+                main = replace(main, dims=with_dim(main.dims, place, other.dims[place]))
                 continue
             dim = other.dims[place]
-            dims = (*main.dims[:place], dim, *main.dims[place + 1 :])
-            main = replace(main, dims=dims, repeated=main.repeated | set(dim))
+            main = replace(main, dims=with_dim(main.dims, place, dim), repeated=main.repeated | set(dim))
     return main, other
 
 
@@ -335,8 +334,7 @@ def _whole_shape(importing: Importing, main: FeatureMap, shape: tuple[int, ...])
             if place == 0 and importing.batch is not None and size == importing.images:
                 raise UnmodelledError("constants that are the same for all images", list(shape))
             own = fresh(size)
-            dims = (*main.dims[:place], own, *main.dims[place + 1 :])
-            main = replace(main, dims=dims, repeated=main.repeated | set(own))
+            main = replace(main, dims=with_dim(main.dims, place, own), repeated=main.repeated | set(own))
     return main
 
 

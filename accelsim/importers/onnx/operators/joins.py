@@ -70,12 +70,12 @@ def _as_map(call: Call, value: Tensor, like: FeatureMap, axis: int) -> FeatureMa
     if not placed and dims[axis]:
         axes[2] = (*dims[axis], *axes[2])
     with_images = tuple(
-        (call.importing.batch, *dim)
+        (*call.importing.batch_dim, *dim)
         if like.batch is not None and like.batch in like.dims[place] and place != axis
         else dim
         for place, dim in enumerate(dims)
     )
-    return call.importing.given(value, with_images, Axes(*axes))  # type: ignore[arg-type]
+    return call.importing.given(value, with_images, Axes(*axes))
 
 
 def joined(call: Call, parts: Sequence[FeatureMap], axis: int) -> FeatureMap:
@@ -168,7 +168,7 @@ def _joins_along(parts: Sequence[FeatureMap], axis: int) -> int | None:
             rest = (*(axes[other] for other in range(3) if other != where), own[len(dim) :])
             fits = fits and own[: len(dim)] == dim and (others is None or rest == others)
             others = rest
-        if fits and (where == 2 or len({each.axes.extents[where] for each in parts}) >= 1):
+        if fits:
             unit = any(not each.dims[axis] for each in parts)
             if not unit or _unit_fits(parts, axis, where):
                 return where

@@ -20,6 +20,7 @@ from accelsim.importers.onnx.tensors import (
     aligned,
     extent,
     fresh,
+    with_dim,
 )
 
 
@@ -156,7 +157,7 @@ def two_maps(call: Call, left: FeatureMap, right: FeatureMap) -> FeatureMap:
     importing = call.importing
     rank = max(len(left.dims), len(right.dims))
     left, right = (replace(each, dims=(*((),) * (rank - len(each.dims)), *each.dims)) for each in (left, right))
-    left, right = _same_outside(call, left, right)
+    left, right = _same_outside(left, right)
     inner = aligned(left.dims[-1], right.dims[-2])
     if inner is None:
         raise UnmodelledError("sums over dimensions that are made alike", f"{list(left.shape)} by {list(right.shape)}")
@@ -190,7 +191,7 @@ def _turns(right: FeatureMap, groups: Dim, depth: Dim, outputs: Dim) -> bool:
     return not plain and right.axes.channels[len(right.axes.channels) - len(depth) :] == depth
 
 
-def _same_outside(call: Call, left: FeatureMap, right: FeatureMap) -> tuple[FeatureMap, FeatureMap]:
+def _same_outside(left: FeatureMap, right: FeatureMap) -> tuple[FeatureMap, FeatureMap]:
     """Two maps of the same dimensions outside of the matrices, repeated where one has only one."""
     for place in range(len(left.dims) - 2):
         sizes = extent(left.dims[place]), extent(right.dims[place])
@@ -205,7 +206,6 @@ def _same_outside(call: Call, left: FeatureMap, right: FeatureMap) -> tuple[Feat
             left = repeated_as(left, place, right.dims[place], right.batch)
         else:
             right = repeated_as(right, place, left.dims[place], left.batch)
-    del call
     return left, right
 
 
@@ -214,8 +214,7 @@ def repeated_as(source: FeatureMap, place: int, dim: Sequence[Atom], batch: Atom
     if batch is not None and batch in dim:
         raise UnmodelledError("a map for each image", list(source.shape))
     own = _renewed(tuple(dim))
-    dims = (*source.dims[:place], own, *source.dims[place + 1 :])
-    return replace(source, dims=dims, repeated=source.repeated | set(own))
+    return replace(source, dims=with_dim(source.dims, place, own), repeated=source.repeated | set(own))
 
 
 @operator("Einsum")

@@ -9,7 +9,7 @@ from accelsim.importers.onnx.operators.node import Call, listed, operator
 from accelsim.importers.onnx.shapes import reduced_axes
 from accelsim.importers.onnx.tensors import Atom, Dim, FeatureMap, Tensor, UnmodelledError, extent
 
-LARGEST = ("ReduceMax", "ReduceMin", "ArgMax", "ArgMin")
+LARGEST = ("ReduceMax", "ReduceMin")
 
 
 @operator(

@@ -9,6 +9,8 @@ from typing import Any
 
 from accelsim.importers.onnx.operators.node import Call, image_dims, listed, note_bits, operator, spatial
 from accelsim.importers.onnx.tensors import Constant, FeatureMap, Tensor, UnmodelledError
+from accelsim.operators import shapes
+from accelsim.operators.shapes import Shape
 
 MAX_SIDE = 1 << 20
 
@@ -24,17 +26,10 @@ class Sliding:
 
     def extents(self, size: Sequence[int], *, ceil: bool = False) -> tuple[int, int]:
         """Height and width of what it gives. Raises UnmodelledError."""
-        found = []
-        for axis in (0, 1):
-            free = size[axis] + self.pad[axis] + self.pad[axis + 2] - self.reach(axis)
-            if free < 0:
-                raise UnmodelledError(f"a kernel that fits {size[0]} x {size[1]}", list(self.kernel))
-            steps = -(-free // self.stride[axis]) if ceil else free // self.stride[axis]
-            # A window may not begin in the padding behind the map.
-            if ceil and steps * self.stride[axis] >= size[axis] + self.pad[axis]:
-                steps -= 1
-            found.append(steps + 1)
-        return found[0], found[1]
+        try:
+            return shapes.outputs(Shape(size[0], size[1], 1), shapes.window_of(_keys(self)), ceil=ceil)
+        except shapes.ShapeError:
+            raise UnmodelledError(f"a kernel that fits {size[0]} x {size[1]}", list(self.kernel)) from None
 
     def reach(self, axis: int) -> int:
         """How far apart the first and last element under it are."""

@@ -19,13 +19,13 @@ PATIENCE = 1 << 12
 class Channel:
     """Banks, queues and command buses.
 
-    `choose` finds the next command (its clock, what it is, its bank or rank) and `issue` does it. A row that is open
-    stays so until it has to be closed.
+    `choose` returns the clock of the next command, and keeps what it is and its bank or rank; `issue` does it. A row
+    that is open stays so until it has to be closed.
     """
 
     __slots__ = (
         "access_free", "access_slots", "accesses", "act_slots", "activates", "answered", "bank", "banks", "burst",
-        "clock", "closed_for_burst", "command", "conflicts", "data_clock_runs_on", "data_clock_until", "due", "dues",
+        "closed_for_burst", "command", "conflicts", "data_clock_runs_on", "data_clock_until", "due", "dues",
         "end", "fruitless", "half_open", "half_open_until", "idle_refreshes", "interval", "last_direction", "log",
         "next_refresh", "patience", "queues", "ranks", "read_latency", "refresh_at", "refreshes", "row_free",
         "second_act_within", "separate_row_bus", "served", "served_end", "spans", "turnarounds", "write_latency",
@@ -50,7 +50,7 @@ class Channel:
         self.due, self.dues = zeros(MOST_DUE * ranks), 0
         self.half_open, self.half_open_until = NONE, 0
         self.data_clock_until = 0
-        self.clock, self.command, self.bank = NEVER, WAIT, NONE
+        self.command, self.bank = WAIT, NONE
         self.end = 0
         self.accesses, self.last_direction = zeros(2), NONE
         self.answered = self.turnarounds = self.activates = self.conflicts = self.refreshes = 0

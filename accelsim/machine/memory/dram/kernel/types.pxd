@@ -112,7 +112,7 @@ cdef class Channel:
     cdef bint separate_row_bus
     cdef q row_free, access_free, interval, refresh_at, dues, half_open, half_open_until, data_clock_until
     cdef q[::1] next_refresh, due, closed_for_burst
-    cdef q clock, command, bank, last_direction, fruitless, idle_refreshes, patience, served, served_end
+    cdef q command, bank, last_direction, fruitless, idle_refreshes, patience, served, served_end
     cdef readonly q[::1] accesses
     cdef readonly q end, answered, turnarounds, activates, conflicts, refreshes
     cdef public list log, spans
