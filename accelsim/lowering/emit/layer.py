@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -56,7 +57,7 @@ class Emission:
 
 
 @dataclass(slots=True)
-class LayerEmission:
+class LayerEmission(ABC):
     """A layer in one pass.
 
     load_bytes, store_bytes: of its largest tile at each place, and of its largest result that is stored. Only tiles
@@ -76,13 +77,13 @@ class LayerEmission:
         self.reuse = TileReuse.of(self.layer.plan)
         self.measure()
 
+    @abstractmethod
     def measure(self) -> None:
         """Set `load_bytes` and `store_bytes`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def iterations(self) -> Iterator[Iteration]:
         """Its tile iterations, in order."""
-        raise NotImplementedError
 
     def computes(self) -> Iterator[Compute]:
         """Its commands, in order, each with the tiles that it reads for the last time."""

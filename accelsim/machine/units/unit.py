@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
 from accelsim.config.machine import Machine
@@ -25,7 +26,7 @@ class Surroundings:
 
 
 @dataclass(slots=True)
-class Unit:
+class Unit(ABC):
     """An instance of a unit: serves the commands of its queue one after the other.
 
     A command begins when its unit is free and what it waits for has happened. before: the command served last.
@@ -44,9 +45,9 @@ class Unit:
             yield from self.serve(linked)
             self.before = linked.task
 
+    @abstractmethod
     def serve(self, linked: Linked) -> Process:
         """Serve a command until the unit can turn to the next."""
-        raise NotImplementedError
 
     def begin(self, linked: Linked) -> None:
         """A command begins now."""
