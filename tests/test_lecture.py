@@ -712,13 +712,10 @@ def shufflenet_scaled(scale: str, groups: str) -> str:
 
 
 CLASS_LABELS = {
-    "cmp_vgglike_140": ("140", "145"),
-    "cmp_resnet_140": ("140", "144"),
+    "cmp_vgglike_140": ("140", "141"),
     "cmp_xceptionlike_140": ("140", "143"),
-    "cmp_resnext_140": ("140", "143"),
     "shufflenet_1.0x_g8": ("140", "137"),
     "shufflenet_0.5x_g4": ("38", "40"),
-    "cmp_vgglike_13": ("13", "12"),
     "shufflenet_0.25x_g8": ("13", "12"),
 }
 """What is printed, and what is true."""
@@ -726,7 +723,10 @@ CLASS_LABELS = {
 
 @rows_of("shufflenet_table4_structures")
 def test_shufflenet_table_4(row: Row) -> None:
-    """140, 38 and 13 are names of classes, not counts: most structures miss them by up to 8 %."""
+    """140, 38 and 13 are names of classes, not counts: ShuffleNets miss them by up to 8 %, derived widths by 1 %.
+
+    VGG-like 38 misses by 1.2 %: the paper names its widest stage, 50.
+    """
     label, structure = row["complexity_MFLOPs"], row["structure"]
     name = f"cmp_{structure.lower().replace('-', '')}_{label}"
     if structure == "ShuffleNet":
@@ -736,7 +736,10 @@ def test_shufflenet_table_4(row: Row) -> None:
     said, true = CLASS_LABELS.get(name, (label, label))
     assert said == label
     assert rounds_to(counted, true)
-    assert counted == pytest.approx(float(label), rel=0.08)
+    derived = structure in ("VGG-like", "ResNet", "ResNeXt")
+    assert counted == pytest.approx(
+        float(label), rel=(0.0125 if name == "cmp_vgglike_38" else 0.01) if derived else 0.08
+    )
     if row["cls_err_pct"]:
         assert rounds_to(error_pct(name)[0], row["cls_err_pct"])
         assert "4" in tables_named(name)
@@ -802,6 +805,15 @@ def on_chip(value: str) -> None:
         *("alexnet_ungrouped", "alexnet_grouped", "alexnet_owt", "vgg13", "vgg16", "vgg19", "conv_mobilenet_1.00_224"),
         *("resnet18", "resnet34_A", "resnet34_B", "resnet34_C", "resnet50_v1", "resnet50_v1.5", "resnet101_v1"),
         *("resnet152_v1", "resnext50_32x4d", "densenet161", "densenet169", "densenet201"),
+        *(
+            "efficientnet_b3",
+            "efficientnet_b4",
+            "efficientnet_lite4",
+            "mobileone_s3",
+            "mobileone_s4",
+            "vit_small_16_224",
+        ),
+        *(f"repvgg_{size}" for size in ("a1", "a2", "b0", "b1", "b1g2", "b1g4")),
     }
 
 

@@ -23,6 +23,8 @@ StageChannels = Annotated[list[Channels], Field(min_length=3, max_length=3)]
 SQUEEZE = [16, 16, 32, 32, 48, 48, 64, 64]
 EXPAND = [64, 64, 128, 128, 192, 192, 256, 256]
 SIXTEEN_GROUPS = [16, 16, 16]
+Factor = Annotated[float, Field(gt=0, le=16, allow_inf_nan=False)]
+StageFactors = Annotated[list[Factor], Field(min_length=4, max_length=4)]
 
 
 class AlexNet(NetworkFile):
@@ -93,13 +95,117 @@ class MobileNetV1(NetworkFile):
     classes: Channels = 1000
 
 
-class SqueezeNet(NetworkFile):
-    """Iandola et al., arXiv 1602.07360, Table 1: SqueezeNet v1.0, and the bypasses of its Figure 2.
+class MobileNetV2(NetworkFile):
+    """Sandler et al., CVPR 2018 (arXiv 1801.04381), Table 2. width: of all channels, the last 1280 above 1 alone."""
 
-    s1x1, e1x1, e3x3: squeeze and expand channels of the fire modules 2 to 9.
+    family: Literal["mobilenet_v2"]
+    resolution: Resolution = 224
+    classes: Channels = 1000
+
+
+class MobileNetV3(NetworkFile):
+    """Howard et al., ICCV 2019 (arXiv 1905.02244), Tables 1 and 2.
+
+    minimalistic: without squeeze-and-excitation, hard swish and 5x5 kernels, as the authors' code has it.
+    """
+
+    family: Literal["mobilenet_v3"]
+    size: Literal["large", "small"] = "large"
+    minimalistic: bool = False
+    resolution: Resolution = 224
+    classes: Channels = 1000
+
+
+class MnasNet(NetworkFile):
+    """Tan et al., CVPR 2019 (arXiv 1807.11626), Fig. 7: A1, and B1, which has no squeeze-and-excitation."""
+
+    family: Literal["mnasnet"]
+    layout: Literal["a1", "b1"] = "a1"
+    resolution: Resolution = 224
+    classes: Channels = 1000
+
+
+class EfficientNet(NetworkFile):
+    """Tan and Le, ICML 2019 (arXiv 1905.11946), Table 1, scaled by `width` and `depth` (blocks of a stage).
+
+    lite: without squeeze-and-excitation, with ReLU6, and with stem, head, first and last stage that do not grow.
+    """
+
+    family: Literal["efficientnet"]
+    depth: Factor = 1.0
+    lite: bool = False
+    resolution: Resolution = 224
+    classes: Channels = 1000
+
+
+class GhostNet(NetworkFile):
+    """Han et al., CVPR 2020 (arXiv 1911.11907), Table 1: ghost modules of ratio 2, with 3x3 cheap operations."""
+
+    family: Literal["ghostnet"]
+    resolution: Resolution = 224
+    classes: Channels = 1000
+
+
+class RepVgg(NetworkFile):
+    """Ding et al., CVPR 2021 (arXiv 2101.03697), Table 2, as deployed: 3x3 convolutions alone.
+
+    depth: a (22 layers) or b (28); widths: of the stages, times 64, 128, 256 and 512; groups: of every second layer.
+    """
+
+    family: Literal["repvgg"]
+    depth: Literal["a", "b"] = "a"
+    widths: StageFactors
+    groups: Channels = 1
+    resolution: Resolution = 224
+    classes: Channels = 1000
+
+
+class MobileOne(NetworkFile):
+    """Vasu et al., CVPR 2023 (arXiv 2206.04040), Table 3, as deployed: a depthwise and a pointwise layer a block.
+
+    widths: of the stages, times 64, 128, 256 and 512; se: squeeze-and-excitation in the last blocks.
+    """
+
+    family: Literal["mobileone"]
+    widths: StageFactors
+    se: bool = False
+    resolution: Resolution = 224
+    classes: Channels = 1000
+
+
+class MobileViT(NetworkFile):
+    """Mehta and Rastegari, ICLR 2022 (arXiv 2110.02178), Table 4."""
+
+    family: Literal["mobilevit"]
+    size: Literal["xxs", "xs", "s"] = "xxs"
+    resolution: Resolution = 256
+    classes: Channels = 1000
+
+
+class ViT(NetworkFile):
+    """Dosovitskiy et al., ICLR 2021 (arXiv 2010.11929); the defaults are ViT-Tiny, DeiT-Ti of arXiv 2012.12877.
+
+    embedding: channels of a token; depth: encoder layers; patch: side of a patch in pixels.
+    """
+
+    family: Literal["vit"]
+    embedding: Channels = 192
+    depth: Annotated[int, Field(gt=0, le=256)] = 12
+    heads: Channels = 3
+    patch: Channels = 16
+    resolution: Resolution = 224
+    classes: Channels = 1000
+
+
+class SqueezeNet(NetworkFile):
+    """Iandola et al., arXiv 1602.07360, Table 1: SqueezeNet, and the bypasses of its Figure 2.
+
+    version: 1.0, or the authors' 1.1, which has a smaller first convolution and pools earlier. s1x1, e1x1, e3x3:
+    squeeze and expand channels of the fire modules 2 to 9.
     """
 
     family: Literal["squeezenet"]
+    version: Literal["1.0", "1.1"] = "1.0"
     bypass: Literal["none", "simple", "complex"] = "none"
     s1x1: FireChannels = SQUEEZE
     e1x1: FireChannels = EXPAND
@@ -127,6 +233,18 @@ class ShuffleNetV1(NetworkFile):
     classes: Channels = 1000
 
 
+class ShuffleNetV2(NetworkFile):
+    """Ma et al., ECCV 2018 (arXiv 1807.11164), Table 5.
+
+    width: 0.5, 1, 1.5 or 2; another one scales the 116 channels of stage 2, which `channels` gives outright.
+    """
+
+    family: Literal["shufflenet_v2"]
+    channels: Channels | None = None
+    resolution: Resolution = 224
+    classes: Channels = 1000
+
+
 class Comparator(NetworkFile):
     """The structures that the ShuffleNet paper compares with, in ShuffleNet's frame (its section 4.2 and Table 4).
 
@@ -142,7 +260,9 @@ class Comparator(NetworkFile):
     classes: Channels = 1000
 
 
-SCALES_ITSELF = (MobileNetV1, ShuffleNetV1)
+SCALES_ITSELF = (
+    MobileNetV1, MobileNetV2, MobileNetV3, MnasNet, EfficientNet, GhostNet, ShuffleNetV1, ShuffleNetV2,
+)  # fmt: skip
 """Families whose papers say what `width` does to each layer; the channels of others are scaled alike."""
 
 FAMILIES: dict[str, type[NetworkFile]] = {
@@ -152,9 +272,19 @@ FAMILIES: dict[str, type[NetworkFile]] = {
     "densenet": DenseNet,
     "googlenet": GoogLeNet,
     "mobilenet_v1": MobileNetV1,
+    "mobilenet_v2": MobileNetV2,
+    "mobilenet_v3": MobileNetV3,
+    "mnasnet": MnasNet,
+    "efficientnet": EfficientNet,
     "squeezenet": SqueezeNet,
     "shufflenet_v1": ShuffleNetV1,
+    "shufflenet_v2": ShuffleNetV2,
     "shufflenet_comparator": Comparator,
+    "ghostnet": GhostNet,
+    "repvgg": RepVgg,
+    "mobileone": MobileOne,
+    "mobilevit": MobileViT,
+    "vit": ViT,
 }
 
 
@@ -167,5 +297,11 @@ def broken_rules(network: Section) -> Iterator[tuple[KeyPath, str, str]]:
                 if squeeze >= expanded:
                     rule = f"fewer squeeze than expand channels in fire{number + 2} ({expanded})"
                     yield ("s1x1", number), rule, str(squeeze)
+        case MobileViT() if network.resolution % 64:
+            yield ("resolution",), "a multiple of 64, for patches of 2 x 2 in the last stage", str(network.resolution)
+        case ViT() if network.resolution % network.patch:
+            yield ("resolution",), f"a multiple of the patch, {network.patch}", str(network.resolution)
+        case ViT() if network.embedding % network.heads:
+            yield ("heads",), f"a divisor of the embedding, {network.embedding}", str(network.heads)
         case ResNet() if network.cardinality > 1 and network.depth < 50:
             yield ("cardinality",), "1 where blocks have no bottleneck (depth 18 and 34)", str(network.cardinality)

@@ -15,12 +15,16 @@ from accelsim.config.workload import NetworkFile, Workload
 from accelsim.network.families.alexnet import alexnet_rows
 from accelsim.network.families.comparators import comparator_rows
 from accelsim.network.families.densenet import densenet_rows
+from accelsim.network.families.efficientnet import efficientnet_rows, mnasnet_rows
+from accelsim.network.families.ghostnet import ghostnet_rows
 from accelsim.network.families.googlenet import googlenet_rows
-from accelsim.network.families.mobilenet import mobilenet_rows
+from accelsim.network.families.mobilenet import mobilenet_rows, mobilenet_v2_rows, mobilenet_v3_rows
+from accelsim.network.families.reparameterized import mobileone_rows, repvgg_rows
 from accelsim.network.families.resnet import resnet_rows
 from accelsim.network.families.rows import RowData
-from accelsim.network.families.shufflenet import shufflenet_rows
+from accelsim.network.families.shufflenet import shufflenet_rows, shufflenet_v2_rows
 from accelsim.network.families.squeezenet import squeezenet_rows
+from accelsim.network.families.transformers import mobilevit_rows, vit_rows
 from accelsim.network.families.vgg import vgg_rows
 
 ROWS: dict[str, Callable[[Any], list[RowData]]] = {
@@ -30,13 +34,26 @@ ROWS: dict[str, Callable[[Any], list[RowData]]] = {
     "densenet": densenet_rows,
     "googlenet": googlenet_rows,
     "mobilenet_v1": mobilenet_rows,
+    "mobilenet_v2": mobilenet_v2_rows,
+    "mobilenet_v3": mobilenet_v3_rows,
+    "mnasnet": mnasnet_rows,
+    "efficientnet": efficientnet_rows,
     "squeezenet": squeezenet_rows,
     "shufflenet_v1": shufflenet_rows,
+    "shufflenet_v2": shufflenet_v2_rows,
     "shufflenet_comparator": comparator_rows,
+    "ghostnet": ghostnet_rows,
+    "repvgg": repvgg_rows,
+    "mobileone": mobileone_rows,
+    "mobilevit": mobilevit_rows,
+    "vit": vit_rows,
 }
 
 
-SIZES = ("width", "cardinality", "group_width", "channels", "stem", "compression", "s1x1", "e1x1", "e3x3")
+SIZES = (
+    "width", "widths", "depth", "cardinality", "group_width", "groups", "channels", "stem", "compression", "s1x1",
+    "e1x1", "e3x3", "patch", "embedding", "heads",
+)  # fmt: skip
 """Parameters that say how large layers are."""
 
 

@@ -5,14 +5,20 @@ from __future__ import annotations
 from accelsim.config.families import SqueezeNet
 from accelsim.network.families.rows import RowData, conv, pool, row
 
-POOLED_AFTER = (4, 8)
+STEM = {"1.0": (96, 7), "1.1": (64, 3)}
+"""Channels and kernel of the first convolution."""
+POOLED_AFTER = {"1.0": (4, 8), "1.1": (3, 5)}
 SAME_CHANNELS = (3, 5, 7, 9)
 """Fire modules whose input has as many channels as their output, so that a simple bypass fits."""
 
 
 def squeezenet_rows(network: SqueezeNet) -> list[RowData]:
-    """Iandola et al., arXiv 1602.07360, Table 1 and Fig. 2; no ReLU after a bypass (the authors' Caffe files)."""
-    rows = [conv("conv1", 96, 7, stride=2, pad=0), pool("maxpool", "maxpool1", 3, 2)]
+    """Iandola et al., arXiv 1602.07360, Table 1 and Fig. 2; no ReLU after a bypass, and 1.1 (the authors' Caffe files).
+
+    Pools of 1.1 keep a last, partial window, as Caffe's do.
+    """
+    pools = {"ceil": True} if network.version == "1.1" else {}
+    rows = [conv("conv1", *STEM[network.version], stride=2, pad=0), pool("maxpool", "maxpool1", 3, 2, **pools)]
     source = "maxpool1"
     for module, widths in enumerate(zip(network.s1x1, network.e1x1, network.e3x3, strict=True), 2):
         name = f"fire{module}"
@@ -26,9 +32,9 @@ def squeezenet_rows(network: SqueezeNet) -> list[RowData]:
             rows.append(row("add", f"{name}_add", source, result))
             result = f"{name}_add"
         source = result
-        if module in POOLED_AFTER:
+        if module in POOLED_AFTER[network.version]:
             source = f"maxpool{module}"
-            rows.append(pool("maxpool", source, 3, 2, result))
+            rows.append(pool("maxpool", source, 3, 2, result, **pools))
     return [*rows, conv("conv10", network.classes, 1), row("gap", "avgpool10"), row("softmax", "softmax")]
 
 
