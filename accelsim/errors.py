@@ -78,6 +78,17 @@ class LoweringError(AccelsimError):
     """A layer for which this machine has no tiling."""
 
 
+class PlanError(LoweringError):
+    """A given plan that does not fit, or contradicts the network or the machine.
+
+    path: of the key in the plan.
+    """
+
+    def __init__(self, path: tuple[str | int, ...], expected: str, got: str) -> None:
+        self.path, self.expected, self.got = path, expected, got
+        super().__init__(f"expected {expected}, got {got}")
+
+
 class ProgramError(AccelsimError):
     """A tile program that would compute something else than its network: a defect of the lowering."""
 

@@ -41,7 +41,7 @@ def check_network(
     Raises UserError where a layer does not fit the machine.
     """
     lowered = lower_or_refuse(network, machine, scheduling)
-    with refusing(machine):
+    with refusing(machine, scheduling):
         return check_program(machine, lowered, link_for(lowered.program, machine), scheduling.arbitration, seed=seed)
 
 

@@ -129,7 +129,10 @@ def _scheduling(document: Document, overrides: Sequence[Override], mapping: str 
     if mapping is not None:
         section = laid_over(section, read(Path(mapping), mapping))
     apply_overrides(section, _below(overrides, ("scheduling",)))
-    return validate(Mapping, section).scheduling
+    scheduling = validate(Mapping, section).scheduling
+    if scheduling.plan is not None:
+        scheduling.plan.written_in(section)
+    return scheduling
 
 
 def _below(overrides: Iterable[Override], sections: Sequence[str]) -> list[Override]:

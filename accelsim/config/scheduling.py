@@ -7,6 +7,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import Field
 
 from accelsim.config.machine import Machine
+from accelsim.config.plan import Plan
 from accelsim.config.schema import Section
 
 Objective = Literal["cycles", "energy", "edp", "dram_bytes"]
@@ -28,6 +29,7 @@ class Scheduling(Section):
         default="auto",
         description="whether layers run depth-first, stripe by stripe, where feature maps may stay",
     )
+    plan: Plan | None = Field(default=None, description="choices that are made already")
 
 
 class Mapping(Section):

@@ -33,6 +33,7 @@ from accelsim.lowering.schedule.weights import (
 from accelsim.lowering.tiling import search
 from accelsim.lowering.tiling.bound import least_dram_bytes
 from accelsim.lowering.tiling.cache import TilingCache
+from accelsim.lowering.tiling.given import given_layer, given_layers
 from accelsim.network.graph import Network, Node
 from accelsim.network.stream import stream
 from accelsim.program.commands import Buffer, Program, Restartable
@@ -63,12 +64,14 @@ class Lowered:
 def lower(network: Network, machine: Machine, scheduling: Scheduling = Scheduling()) -> Lowered:
     """The tile program of a network on a machine, for all its inferences, as the compiler's options say.
 
-    Raises LoweringError, naming the layer, where a layer's smallest tile does not fit the SRAM.
+    Raises LoweringError, naming the layer, where a layer's smallest tile does not fit the SRAM, and PlanError where the
+    given plan does not fit or contradicts itself.
     """
     layers = len(network.nodes)
     network = stream(network, scheduling.inferences)
     layout = layout_of(network, machine)
-    cache = TilingCache(machine, network.batch, layout, scheduling.objective, network.nodes)
+    given = given_layers(scheduling.plan, network, machine, layout, layers)
+    cache = TilingCache(machine, network.batch, layout, scheduling.objective, network.nodes, given)
     weights = _resident_weights(network, layers, cache)
     found = list(candidates(network, layout, layers)) if scheduling.keep_activations == "auto" else []
     outgrown: frozenset[str] | None = None
@@ -147,7 +150,9 @@ def layer_alone(
     residents: ResidentChannels = NO_RESIDENTS,
 ) -> tuple[LayerTask, TilingContext]:
     """A layer that has the machine to itself, but for the channels of feature maps that are on chip."""
-    planner, sram = TilingCache(machine, batch, layout, scheduling.objective), machine.sram
+    given = given_layer(scheduling.plan, node, batch, machine) if scheduling.plan else None
+    choices = {} if given is None else {node.weights_name: given}
+    planner, sram = TilingCache(machine, batch, layout, scheduling.objective, given=choices), machine.sram
     weights = no_resident_weights(sram.weight.capacity_bytes)
     return planner.task(node, residents), planner.context(node, sram.activation.capacity_bytes, weights)
 

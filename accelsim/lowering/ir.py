@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.config.machine import Machine
+from accelsim.config.plan import Loop
 from accelsim.config.scheduling import Objective
 from accelsim.dataflows import DATAFLOWS, DEFAULT, DataflowName
 from accelsim.dataflows.contract import Dataflow
@@ -88,7 +89,6 @@ def copied_channels(node: Node, position: int) -> Channels:
     return np.array(node.op.goes_to(node, position), dtype=np.int64)
 
 
-Loop = Literal["groups", "map", "outputs", "inputs"]
 Order = tuple[Loop, Loop, Loop, Loop]
 """Loops over the tiles of a layer, outermost first; the map is that of the output."""
 
@@ -124,6 +124,33 @@ class Tiling:
     def gathers(self) -> bool:
         """True where the results of all channels leave together for each block of the map, not tile by tile."""
         return self.order[0] == "map"
+
+
+GivenPiece = tuple[int | None, int | None, int | None]
+"""Images, rows and columns of a piece of the output map; None for those that are free."""
+
+ANY_PIECE: GivenPiece = (None, None, None)
+
+
+class GivenTile(NamedTuple):
+    """Choices of a layer's tiling that a plan has made (docs/mapping.md); None for those that are free."""
+
+    dataflow: DataflowName | None = None
+    order: Order | None = None
+    images: int | None = None
+    rows: int | None = None
+    cols: int | None = None
+    groups: int | None = None
+    out_channels: int | None = None
+    in_channels: int | None = None
+
+    @property
+    def piece(self) -> GivenPiece:
+        """The part that is given of a piece of the output map."""
+        return self.images, self.rows, self.cols
+
+
+FREE = GivenTile()
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +286,7 @@ class Prices(NamedTuple):
 class TilingContext:
     """The machine as the tiler sees it: the bytes that the tiles of a layer may take, and what costs depend on.
 
-    resident_weights: the weights are on chip already, and take none of the room.
+    resident_weights: the weights are on chip already, and take none of the room; given: choices made already.
     """
 
     array: ArrayContext
@@ -278,6 +305,7 @@ class TilingContext:
     dataflows: tuple[DataflowName, ...]
     prices: Prices
     resident_weights: bool = False
+    given: GivenTile = FREE
 
     @classmethod
     def of(cls, machine: Machine, objective: Objective = "cycles") -> TilingContext:

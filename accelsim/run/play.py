@@ -13,7 +13,7 @@ from operator import add
 from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Scheduling
 from accelsim.dataflows import DATAFLOWS
-from accelsim.errors import LoweringError, Mistake, UserError
+from accelsim.errors import LoweringError, Mistake, PlanError, UserError
 from accelsim.lowering.compile import Lowered, lower
 from accelsim.machine.accounting import LayerAccount
 from accelsim.machine.clock import Observer
@@ -79,7 +79,7 @@ def perform(
     lowered = lower_or_refuse(network, machine, scheduling)
     LOGGER.info(f"playing {len(lowered.program.layers)} layers")
     history = History()
-    with refusing(machine):
+    with refusing(machine, scheduling):
         outcome = _play(lowered, machine, scheduling, observers, history if keep_history else None)
     LOGGER.info(f"pricing {outcome.total_cycles} cycles")
     moved = [account.moved for account in outcome.layers]
@@ -91,7 +91,7 @@ def perform(
 
 def lower_or_refuse(network: Network, machine: Machine, scheduling: Scheduling = Scheduling()) -> Lowered:
     """The tile program, of several the quickest. Raises UserError where a layer does not fit the machine."""
-    with refusing(machine):
+    with refusing(machine, scheduling):
         first, *others = _choices(network, machine, scheduling)
         if not others:
             return first
@@ -99,10 +99,13 @@ def lower_or_refuse(network: Network, machine: Machine, scheduling: Scheduling =
 
 
 @contextmanager
-def refusing(machine: Machine) -> Iterator[None]:
-    """A layer that does not fit the machine is the user's mistake."""
+def refusing(machine: Machine, scheduling: Scheduling) -> Iterator[None]:
+    """A layer that does not fit the machine is the user's mistake, and so is a plan that does not."""
     try:
         yield
+    except PlanError as error:
+        assert scheduling.plan is not None
+        raise UserError([scheduling.plan.mistake(error.path, error.expected, error.got)]) from None
     except LoweringError as error:
         layer, _, reason = str(error).partition(": ")
         raise UserError([Mistake(machine.name, 0, "sram", f"room for layer {layer}", f"none: {reason}")]) from None

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from accelsim.config.plan import Loop
 from accelsim.dataflows.contract import Gemm
 from accelsim.dataflows.timing import Ratio
 from accelsim.dataflows.work import ArrayContext, array_work
@@ -24,7 +25,7 @@ from accelsim.lowering.emit.iterations import (
 )
 from accelsim.lowering.emit.layer import Iteration, LayerEmission, Place, all_channels, block_elements, largest
 from accelsim.lowering.emit.reuse import TileReuse
-from accelsim.lowering.ir import IFMAP_LOOPS, WEIGHT_LOOPS, Loop, tile_counts
+from accelsim.lowering.ir import IFMAP_LOOPS, WEIGHT_LOOPS, tile_counts
 from accelsim.network.geometry import (
     Block,
     gemm_of,

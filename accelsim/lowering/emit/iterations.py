@@ -7,8 +7,9 @@ from itertools import chain, product
 from math import prod
 from typing import Any
 
+from accelsim.config.plan import Loop
 from accelsim.dataflows import DATAFLOWS, DataflowName
-from accelsim.lowering.ir import Loop, Tiling
+from accelsim.lowering.ir import Tiling
 from accelsim.network.geometry import Block, input_pixels, input_window, kernel_positions
 from accelsim.network.graph import Node
 from accelsim.program.commands import Tile, Work

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -12,8 +12,9 @@ import numpy as np
 from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Objective
 from accelsim.dataflows.timing import Ratio
-from accelsim.errors import LoweringError
+from accelsim.errors import LoweringError, PlanError
 from accelsim.lowering.ir import (
+    FREE,
     NO_RESIDENTS,
     LayerTask,
     Layout,
@@ -25,6 +26,7 @@ from accelsim.lowering.ir import (
 )
 from accelsim.lowering.schedule.weights import WeightResidents
 from accelsim.lowering.tiling.footprint import layer_weight_bytes
+from accelsim.lowering.tiling.given import GivenLayer, shortage
 from accelsim.lowering.tiling.search import Stripes, planned, stripes
 from accelsim.lowering.tiling.vector import least_vector_room, plan_vector, vector_dram_bytes
 from accelsim.network.array import layer_context
@@ -81,7 +83,8 @@ class TilingCache:
 
     entries: by setting; alike: by all that makes layers alike, on the vector unit also what they do. contexts: of a
     layer with the whole activation buffer, room for weights, and whether its own stay. inputs: of each layer how many
-    channels it reads, and how many of them are of which map. by_tensor: the maps that lie in each.
+    channels it reads, and how many of them are of which map. by_tensor: the maps that lie in each. given: choices made
+    already, by layer.
     """
 
     machine: Machine
@@ -89,6 +92,7 @@ class TilingCache:
     layout: Layout
     objective: Objective = "cycles"
     nodes: tuple[Node, ...] = ()
+    given: Mapping[str, GivenLayer] = field(default_factory=dict)
     base: TilingContext = field(init=False)
     entries: dict[Setting, PlanCacheEntry] = field(default_factory=dict)
     alike: dict[tuple[LayerTask, TilingContext, object, int], PlanCacheEntry] = field(default_factory=dict)
@@ -119,12 +123,15 @@ class TilingCache:
             weight_bytes -= PARTIAL_ROWS if right % 8 else 0
         else:
             array = layer_context(self.base.array, node, self.machine, ifmap, ofmap)
+        given = self.given[node.weights_name].tile if node.weights_name in self.given else FREE
         return replace(
             self.base,
             array=array,
             activation_bytes=room,
             weight_bytes=weight_bytes,
             resident_weights=node.weights_name in pins.names,
+            dataflows=(given.dataflow,) if given.dataflow else self.base.dataflows,
+            given=given,
         )
 
     def task(self, node: Node, residents: ResidentChannels) -> LayerTask:
@@ -145,9 +152,20 @@ class TilingCache:
         for cost in entry.known:
             if cost.least <= room <= cost.most:
                 return cost
-        with naming(node):
-            entry.known.append(self._cost(node, entry.task, replace(entry.context, activation_bytes=room)))
+        context = replace(entry.context, activation_bytes=room)
+        try:
+            with naming(node):
+                entry.known.append(self._cost(node, entry.task, context))
+        except LoweringError as error:
+            raise self._refused(node, entry.task, context, error) from None
         return entry.known[-1]
+
+    def _refused(self, node: Node, task: LayerTask, context: TilingContext, error: LoweringError) -> LoweringError:
+        """The error, or that of the plan where that gives a tile of the layer."""
+        if context.given == FREE:
+            return error
+        got = shortage(task, context) if not on_vector_unit(node, self.machine) else str(error)
+        return PlanError(self.given[node.weights_name].path, f"a tile of {node.name} that fits its buffers", got)
 
     def stripes(self, node: Node, weights: WeightResidents) -> dict[int, Stripes]:
         """The tilings of a layer on the array in stripes of whole rows, by rows, all feature maps being on chip."""
@@ -213,7 +231,7 @@ class TilingCache:
             best = planned(task, context)
         else:
             least = least_vector_room(node, task, context)
-            if least is not None and least <= room:
+            if least is not None and least <= room and context.given == FREE:
                 moved = round(vector_dram_bytes(node, task, context, 1, 1))
                 return LayerCost(least, self.base.activation_bytes, moved, moved / context.bytes_per_cycle, 0, None)
             best = plan_vector(node, task, context)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from accelsim.dataflows import DATAFLOWS, DataflowName
 from accelsim.dataflows.average import largest_fold
 from accelsim.dataflows.contract import Dimension
-from accelsim.lowering.ir import LayerTask, Order, Tiling, TilingContext
+from accelsim.lowering.ir import ANY_PIECE, GivenPiece, GivenTile, LayerTask, Order, Tiling, TilingContext
 from accelsim.lowering.tiling.footprint import ifmap_bytes, most_inputs, places, result_bytes, weight_bytes
 from accelsim.operators.shapes import Axis
 from accelsim.units import ceil_div
@@ -69,11 +70,12 @@ class AxisTiles(NamedTuple):
 
 
 @lru_cache(maxsize=1 << 10)
-def axis_tiles(axis: Axis, outputs: int, extent: int, *, ragged: bool = False) -> AxisTiles:
-    """For each of `sizes_of(outputs)`; `ragged` adds larger sizes whose tiles together read less."""
-    smallest, found = frozenset(sizes_of(outputs)), list[tuple[int, int, int, int]]()
-    least = dict[int, int]()
-    for size in range(1, outputs + 1) if ragged else sorted(smallest):
+def axis_tiles(axis: Axis, outputs: int, extent: int, given: int | None = None, *, ragged: bool = False) -> AxisTiles:
+    """For each of `sizes_of(outputs)`, or for the size that is given; `ragged` adds larger sizes whose tiles together
+    read less."""
+    smallest = frozenset((given,) if given else sizes_of(outputs))
+    found, least = list[tuple[int, int, int, int]](), dict[int, int]()
+    for size in range(1, outputs + 1) if ragged and not given else sorted(smallest):
         taken, count = windows(axis, outputs, size, extent), ceil_div(outputs, size)
         if size in smallest or sum(taken) < least[count]:
             least[count] = sum(taken)
@@ -108,13 +110,19 @@ class Blocks:
 
 
 @lru_cache(maxsize=1 << 10)
-def blocks_of(batch: int, vertical: AxisKey, horizontal: AxisKey, *, ragged: bool = False) -> Blocks:
-    """Whole images, or pieces of one image."""
-    down, across = (axis_tiles(*axis, ragged=ragged) for axis in (vertical, horizontal))
-    images = np.array(sizes_of(batch))
-    row, col = (each.reshape(-1) for each in np.indices((len(down.sizes), len(across.sizes))))
-    row, col = (np.concatenate((np.zeros(len(images) - 1, np.int64), each)) for each in (row, col))
-    many = np.concatenate((images[:-1], np.ones(len(row) - len(images) + 1, np.int64)))
+def blocks_of(
+    batch: int, vertical: AxisKey, horizontal: AxisKey, given: GivenPiece = ANY_PIECE, *, ragged: bool = False
+) -> Blocks:
+    """Whole images, or pieces of one image; of the sizes that are given."""
+    down, across = (
+        axis_tiles(*axis, size, ragged=ragged) for axis, size in zip((vertical, horizontal), given[1:], strict=True)
+    )
+    images = np.array((given[0],) if given[0] else sizes_of(batch))
+    extents = len(images), len(down.sizes), len(across.sizes)
+    image, row, col = (each.reshape(-1) for each in np.indices(extents))
+    several = images[image] > 1
+    chosen = np.flatnonzero(~several | ((row == 0) & (col == 0)))
+    many, row, col = images[image[chosen]], row[chosen], col[chosen]
     return Blocks(
         images=many,
         rows=down.sizes[row],
@@ -190,23 +198,31 @@ def fitting(task: LayerTask, context: TilingContext, dataflow: DataflowName, *, 
 
     all_sizes: else columns are cut into few tiles only, and channels as the columns of the array fit.
     """
-    keys = block_keys(task)
-    blocks = blocks_of(*keys, ragged=True) if all_sizes else _usual(*keys)
+    keys, given = block_keys(task), context.given
+    all_pieces = all_sizes or given.piece != ANY_PIECE
+    blocks = blocks_of(*keys, given.piece, ragged=True) if all_pieces else _usual(*keys)
     columns = 1 if all_sizes else context.array.shape.cols
-    space = _Space(task, context, dataflow, blocks, *_channel_tiles(task.groups, task.group_outputs, columns))
+    space = _Space(task, context, dataflow, blocks, *_channels(task, given, columns))
     orders = [order for order in range(len(ORDERS)) if order in (0, 2) or not space.dataflow.sums_stay]
-    found = [space.whole((0, 2, 4)), space.split(orders, all_sizes=all_sizes)]
+    if given.order is not None:
+        orders = [order for order in orders if ORDERS[order] == given.order]
+    found = [
+        space.whole((0, 2, 4) if given.order is None else (ORDERS.index(given.order),)),
+        space.split(orders, all_sizes=all_sizes),
+    ]
     block, channel, ins, order = (np.concatenate(each) for each in zip(*found, strict=True))
     return _candidates(space, (block, channel, ins, order))
 
 
 def in_stripes(task: LayerTask, context: TilingContext, dataflow: DataflowName) -> Candidates:
     """Those of them whose pieces are whole rows of an image, several of it, with all channels."""
-    blocks, output = blocks_of(*block_keys(task)), task.output
-    banded = (blocks.images == 1) & (blocks.cols == output.width) & (blocks.rows < output.height)
+    keys, given, output = block_keys(task), context.given, task.output
+    blocks = blocks_of(*keys, given.piece)
+    all_channels = given.groups in (None, task.groups) and given.out_channels in (None, task.group_outputs)
+    banded = all_channels & (blocks.images == 1) & (blocks.cols == output.width) & (blocks.rows < output.height)
     channels = np.array([task.groups]), np.array([task.group_outputs])
     space = _Space(task, context, dataflow, blocks.at(np.flatnonzero(banded)), *channels)
-    return _candidates(space, space.whole((0,)))
+    return _candidates(space, space.whole((0,) if given.order is None else (ORDERS.index(given.order),)))
 
 
 def _candidates(space: _Space, found: Found) -> Candidates:
@@ -222,6 +238,17 @@ def _candidates(space: _Space, found: Found) -> Candidates:
         ceil_div(task.group_outputs, outs),
         ceil_div(task.group_inputs, ins),
     )
+
+
+def _channels(task: LayerTask, given: GivenTile, columns: int) -> tuple[Ints, Ints]:
+    """Tiles of groups and output channels, of which some may be given."""
+    if given.groups is None and given.out_channels is None:
+        return _channel_tiles(task.groups, task.group_outputs, columns)
+    groups = (given.groups,) if given.groups else sizes_of(task.groups)
+    outs = (given.out_channels,) if given.out_channels else sizes_of(task.group_outputs)
+    found = [each for each in product(groups, outs) if each[0] == 1 or each[1] == task.group_outputs]
+    many, each = np.array(found, np.int64).reshape(-1, 2).T
+    return many, each
 
 
 def _gathers(order: int) -> bool:
@@ -291,7 +318,7 @@ class _Space:
         weights = places(task.times * self.group_tiles * self.out_tiles) * weight_bytes(
             task, context, self.groups, self.outs, ins
         )
-        fits = (weights <= context.weight_bytes) & self._fold_sums_fit()
+        fits = (weights <= context.weight_bytes) & self._fold_sums_fit() & (context.given.in_channels in (None, ins))
         room = context.activation_bytes - map_bytes
         number, block, channel = np.nonzero([fits & (self.results[_gathers(order)] <= room) for order in orders])
         return block, channel, np.full_like(block, ins), np.array(orders, np.int64)[number]
@@ -304,18 +331,24 @@ class _Space:
             )
             for gathers in (True, False)
         }
-        parts = {
-            gathers: (self.groups == 1) & (ins > 0) & (ins < self.task.group_inputs) for gathers, ins in most.items()
-        }
-        number, block, channel = np.nonzero([parts[_gathers(order)] & self._sums_fit(order) for order in orders])
+        parts = {gathers: (self.groups == 1) & self._is_part(ins) for gathers, ins in most.items()}
+        fits = [parts[_gathers(order)] & self._sums_fit(order) for order in orders]
+        number, block, channel = np.nonzero(np.reshape(fits, (len(orders), *self._extents)))
         order = np.array(orders, np.int64)[number]
         cuts = self._cuts(np.where(order <= 1, most[True][block, channel], most[False][block, channel]), all_sizes)
         by_order = np.argsort(np.tile(order.astype(np.int8), len(cuts)), kind="stable")
         again = by_order % max(1, len(order))
         return block[again], channel[again], np.concatenate(cuts)[by_order], order[again]
 
+    def _is_part(self, most: Ints) -> NDArray[np.bool_]:
+        """Where the input channels of a tile are a part of all, the given one if there is one: all would not fit."""
+        inputs, given = self.task.group_inputs, self.context.given.in_channels
+        return np.asarray((most > 0) & (most < inputs) if given is None else (most >= given) & (given < inputs))
+
     def _cuts(self, most: Ints, all_sizes: bool) -> tuple[Ints, ...]:
         """As few tiles as there must be, or twice as many, of equal size, or full rows of the array if these fit."""
+        if self.context.given.in_channels:
+            return (np.full_like(most, self.context.given.in_channels),)
         if all_sizes:
             return (ceil_div(self.task.group_inputs, ceil_div(self.task.group_inputs, most)),)
         rows, sizes = self.context.array.shape.rows, []

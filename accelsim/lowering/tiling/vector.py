@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from accelsim.errors import LoweringError
-from accelsim.lowering.ir import LayerTask, Tiling, TilingContext
+from accelsim.lowering.ir import GivenTile, LayerTask, Tiling, TilingContext
 from accelsim.lowering.tiling.footprint import vector_bytes
 from accelsim.lowering.tiling.search import Planned
 from accelsim.lowering.tiling.space import AxisTiles, axis_tiles, block_keys, blocks_of, sizes_of
@@ -64,12 +64,14 @@ def _total(tiles: AxisTiles, size: int) -> int:
 
 def _overlapping(node: Node, task: LayerTask, context: TilingContext) -> tuple[Tiling, int]:
     """Whole channels where a single output fits, else part of them; and the least activation buffer for it."""
-    channels = task.output.channels
+    given = context.given
+    channels = given.out_channels or task.output.channels
     while True:
-        largest = _largest_map_tile(task, _fits(node, task, context, channels))
+        largest = _largest_map_tile(task, given, _fits(node, task, context, channels))
         if largest is not None:
-            return _pipelined(largest, channels), 2 * _tile_bytes(node, task, context, channels, largest)[0]
-        if channels == 1 or not node.op.splits:
+            tiling = _pipelined(largest, channels, given)
+            return tiling, 2 * _tile_bytes(node, task, context, channels, largest)[0]
+        if channels == 1 or not node.op.splits or given.out_channels:
             raise LoweringError("its smallest tile fits no half of the activation buffer")
         channels = ceil_div(channels, 2)
 
@@ -78,9 +80,11 @@ def _fewest_bytes(node: Node, task: LayerTask, context: TilingContext) -> tuple[
     """The tiling that moves the fewest bytes, and the least activation buffer for which it is chosen."""
     if node.op.access_of(node) is not None:
         return None
-    blocks = blocks_of(*block_keys(task))
+    choice, keys = context.given, block_keys(task)
+    blocks = blocks_of(*keys, choice.piece)
     found: list[tuple[int, int, Tiling, int]] = []
-    for channels in sizes_of(task.output.channels) if node.op.splits else (task.output.channels,):
+    channel_tiles = sizes_of(task.output.channels) if node.op.splits else (task.output.channels,)
+    for channels in (choice.out_channels,) if choice.out_channels else channel_tiles:
         taken, given = blocks.taken * channels, blocks.pixels * channels
         maps, weights = vector_bytes(node, task, context, channels, blocks.images, taken, given)
         fits = np.flatnonzero(maps <= context.activation_half)
@@ -115,15 +119,20 @@ def _tile_bytes(node: Node, task: LayerTask, context: TilingContext, channels: i
     return vector_bytes(node, task, context, channels, images, taken, given)
 
 
-def _largest_map_tile(task: LayerTask, fits: Fits) -> MapTile | None:
-    """Whole images if one fits, else whole rows, else a part of a row; None where not one output fits."""
-    height, width = task.output.height, task.output.width
-    if fits((1, height, width)):
-        return _most(task.batch, lambda images: fits((images, height, width))), height, width
-    if fits((1, 1, width)):
-        return 1, _most(height, lambda rows: fits((1, rows, width))), width
-    if fits((1, 1, 1)):
-        return 1, 1, _most(width, lambda cols: fits((1, 1, cols)))
+def _largest_map_tile(task: LayerTask, given: GivenTile, fits: Fits) -> MapTile | None:
+    """Whole images if one fits, else whole rows, else a part of a row; None where not one output fits.
+
+    Sizes that are given are as they are.
+    """
+    images, height, width = given.images or 1, given.rows or task.output.height, given.cols or task.output.width
+    if fits((images, height, width)):
+        is_free = given.images is None and (height, width) == (task.output.height, task.output.width)
+        return _most(task.batch, lambda many: fits((many, height, width))) if is_free else images, height, width
+    if given.rows is None and fits((images, 1, width)):
+        return images, _most(height, lambda rows: fits((images, rows, width))), width
+    height = given.rows or 1
+    if given.cols is None and fits((images, height, 1)):
+        return images, height, _most(width, lambda cols: fits((images, height, cols)))
     return None
 
 
@@ -136,9 +145,9 @@ def _most(extent: int, fits: Callable[[int], bool]) -> int:
     return low
 
 
-def _pipelined(largest: MapTile, channels: int) -> Tiling:
+def _pipelined(largest: MapTile, channels: int, given: GivenTile) -> Tiling:
     """At least four tiles of a map that has the rows, so that loads, work and stores overlap."""
     images, rows, cols = largest
-    if images == 1:
+    if images == 1 and given.rows is None:
         rows = ceil_div(rows, 4)
     return Tiling(images, rows, cols, 1, channels, channels)

@@ -1,0 +1,61 @@
+"""Schema of a given plan: choices that the compiler is not free to make (docs/mapping.md)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PrivateAttr
+
+from accelsim.config.schema import Positive, Section
+from accelsim.config.strict_yaml import Document, KeyPath, Origin
+from accelsim.dataflows import DataflowName
+from accelsim.errors import ARGUMENTS, Mistake
+
+Loop = Literal["groups", "map", "outputs", "inputs"]
+"""A loop over the tiles of a layer; the map is that of the output, inputs are input channels."""
+
+MOST_ENTRIES = 4096
+"""Entries of a list of a plan."""
+
+_Pattern = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class TileSizes(Section):
+    """Sizes of the tiles of a layer; of a smaller extent all of it. Those left out are the compiler's."""
+
+    images: Positive | None = Field(default=None, description="output images")
+    rows: Positive | None = Field(default=None, description="output rows")
+    columns: Positive | None = Field(default=None, description="output columns")
+    groups: Positive | None = Field(default=None, description="groups of a grouped convolution")
+    outputs: Positive | None = Field(default=None, description="output channels of a group")
+    inputs: Positive | None = Field(default=None, description="input channels of a group")
+
+
+class LayerPlan(Section):
+    """How the layers of a name, or of a pattern of names, are tiled. Where several match, the last to have a key has
+    it."""
+
+    match: _Pattern = Field(description="a layer, or a pattern of names with `*`, `?` and `[abc]`")
+    dataflow: DataflowName | None = Field(default=None, description="on the array")
+    tile: TileSizes = TileSizes()
+    order: Annotated[list[Loop], Field(min_length=4, max_length=4)] | None = Field(
+        default=None, description="loops over the tiles, outermost first: `groups`, `map`, `outputs`, `inputs`"
+    )
+
+
+class Plan(Section):
+    """A plan, or part of one: what it leaves open the compiler chooses."""
+
+    layers: Annotated[list[LayerPlan], Field(max_length=MOST_ENTRIES)] = Field(
+        default=[], description="tile sizes, loop order and dataflow"
+    )
+    _document: Document | None = PrivateAttr(None)
+
+    def written_in(self, document: Document) -> None:
+        """Note the document that has the plan as `scheduling.plan`, for messages."""
+        self._document = document
+
+    def mistake(self, path: KeyPath, expected: str, got: str) -> Mistake:
+        """A mistake at a key of the plan."""
+        document = self._document or Document({}, {(): Origin(ARGUMENTS, 0)})
+        return document.mistake(("scheduling", "plan", *path), expected, got)
