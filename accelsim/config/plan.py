@@ -14,6 +14,9 @@ from accelsim.errors import ARGUMENTS, Mistake
 Loop = Literal["groups", "map", "outputs", "inputs"]
 """A loop over the tiles of a layer; the map is that of the output, inputs are input channels."""
 
+Order = tuple[Loop, Loop, Loop, Loop]
+"""Loops over the tiles of a layer, outermost first."""
+
 MOST_ENTRIES = 4096
 """Entries of a list of a plan."""
 

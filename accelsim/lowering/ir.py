@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.config.machine import Machine
-from accelsim.config.plan import Loop
+from accelsim.config.plan import Loop, Order
 from accelsim.config.scheduling import Objective
 from accelsim.dataflows import DATAFLOWS, DEFAULT, DataflowName
 from accelsim.dataflows.contract import Dataflow
 from accelsim.dataflows.work import ArrayContext
 from accelsim.energy.price import price
+from accelsim.lowering.given import FREE, GivenTile
 from accelsim.network.array import array_context
 from accelsim.network.graph import Node
 from accelsim.operators.shapes import Shape, Window
@@ -89,9 +90,6 @@ def copied_channels(node: Node, position: int) -> Channels:
     return np.array(node.op.goes_to(node, position), dtype=np.int64)
 
 
-Order = tuple[Loop, Loop, Loop, Loop]
-"""Loops over the tiles of a layer, outermost first; the map is that of the output."""
-
 IFMAP_LOOPS: tuple[Loop, ...] = ("groups", "map", "inputs")
 WEIGHT_LOOPS: tuple[Loop, ...] = ("groups", "outputs", "inputs")
 """The loops that a tile of the operand depends on."""
@@ -124,33 +122,6 @@ class Tiling:
     def gathers(self) -> bool:
         """True where the results of all channels leave together for each block of the map, not tile by tile."""
         return self.order[0] == "map"
-
-
-GivenPiece = tuple[int | None, int | None, int | None]
-"""Images, rows and columns of a piece of the output map; None for those that are free."""
-
-ANY_PIECE: GivenPiece = (None, None, None)
-
-
-class GivenTile(NamedTuple):
-    """Choices of a layer's tiling that a plan has made (docs/mapping.md); None for those that are free."""
-
-    dataflow: DataflowName | None = None
-    order: Order | None = None
-    images: int | None = None
-    rows: int | None = None
-    cols: int | None = None
-    groups: int | None = None
-    out_channels: int | None = None
-    in_channels: int | None = None
-
-    @property
-    def piece(self) -> GivenPiece:
-        """The part that is given of a piece of the output map."""
-        return self.images, self.rows, self.cols
-
-
-FREE = GivenTile()
 
 
 @dataclass(frozen=True, slots=True)

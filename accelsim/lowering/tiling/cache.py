@@ -13,8 +13,8 @@ from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Objective
 from accelsim.dataflows.timing import Ratio
 from accelsim.errors import LoweringError, PlanError
+from accelsim.lowering.given import FREE
 from accelsim.lowering.ir import (
-    FREE,
     NO_RESIDENTS,
     LayerTask,
     Layout,

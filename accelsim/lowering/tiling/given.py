@@ -13,7 +13,8 @@ from accelsim.config.plan import LayerPlan, Plan
 from accelsim.config.strict_yaml import KeyPath
 from accelsim.dataflows import DATAFLOWS
 from accelsim.errors import PlanError, suggestion
-from accelsim.lowering.ir import FREE, GivenTile, LayerTask, Layout, TilingContext
+from accelsim.lowering.given import FREE, GivenTile
+from accelsim.lowering.ir import LayerTask, Layout, TilingContext
 from accelsim.lowering.tiling.footprint import places, weight_bytes
 from accelsim.lowering.tiling.space import ORDERS, Candidates, activation_bytes, block_keys, blocks_of
 from accelsim.network.graph import Network, Node

@@ -15,10 +15,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from accelsim.config.plan import Order
 from accelsim.dataflows import DATAFLOWS, DataflowName
 from accelsim.dataflows.average import largest_fold
 from accelsim.dataflows.contract import Dimension
-from accelsim.lowering.ir import ANY_PIECE, GivenPiece, GivenTile, LayerTask, Order, Tiling, TilingContext
+from accelsim.lowering.given import ANY_PIECE, GivenPiece, GivenTile
+from accelsim.lowering.ir import LayerTask, Tiling, TilingContext
 from accelsim.lowering.tiling.footprint import ifmap_bytes, most_inputs, places, result_bytes, weight_bytes
 from accelsim.operators.shapes import Axis
 from accelsim.units import ceil_div

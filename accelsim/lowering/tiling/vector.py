@@ -8,7 +8,8 @@ from math import prod
 import numpy as np
 
 from accelsim.errors import LoweringError
-from accelsim.lowering.ir import GivenTile, LayerTask, Tiling, TilingContext
+from accelsim.lowering.given import GivenTile
+from accelsim.lowering.ir import LayerTask, Tiling, TilingContext
 from accelsim.lowering.tiling.footprint import vector_bytes
 from accelsim.lowering.tiling.search import Planned
 from accelsim.lowering.tiling.space import AxisTiles, axis_tiles, block_keys, blocks_of, sizes_of

@@ -1,0 +1,34 @@
+"""Choices of a layer's tiling that a given plan has made."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from accelsim.config.plan import Order
+from accelsim.dataflows import DataflowName
+
+GivenPiece = tuple[int | None, int | None, int | None]
+"""Images, rows and columns of a piece of the output map; None for those that are free."""
+
+ANY_PIECE: GivenPiece = (None, None, None)
+
+
+class GivenTile(NamedTuple):
+    """Choices of a layer's tiling that a plan has made (docs/mapping.md); None for those that are free."""
+
+    dataflow: DataflowName | None = None
+    order: Order | None = None
+    images: int | None = None
+    rows: int | None = None
+    cols: int | None = None
+    groups: int | None = None
+    out_channels: int | None = None
+    in_channels: int | None = None
+
+    @property
+    def piece(self) -> GivenPiece:
+        """The part that is given of a piece of the output map."""
+        return self.images, self.rows, self.cols
+
+
+FREE = GivenTile()
