@@ -26,6 +26,10 @@ as JSON Schema, for an editor that completes and checks YAML: save it beside you
 
 A key below another is set with a dot between them, those of networks behind `network.`: `--set array.rows=16`. Keys of
 `scheduling` are the compiler's ([mapping](mapping.md)), all others of a machine the chip's.
+
+A machine that extends none needs the rows, columns, dataflow and clock of its array, the capacities of its activation
+and weight buffers, `dram` and `energy`; what else it leaves out has a default or follows the array
+([machine files](machines.md)).
 """
 GROUPS = {
     "Keys of a network": ("network",),

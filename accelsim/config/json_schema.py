@@ -6,7 +6,7 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from accelsim.config.accuracy import AccuracyFile
 from accelsim.config.area_table import AreaTable
@@ -15,6 +15,7 @@ from accelsim.config.energy_table import EnergyTable
 from accelsim.config.families import FAMILIES
 from accelsim.config.kinds import KINDS
 from accelsim.config.machine import Machine
+from accelsim.config.quantities import DIMENSIONS
 from accelsim.config.scheduling import Mapping, Scheduling
 from accelsim.config.sweep import Sweep
 from accelsim.config.workload import Workload
@@ -29,14 +30,21 @@ def network_schema() -> Schema:
 
 
 class _MachineFile(Machine):
-    """A whole accelerator, and the compiler's options for it where they are not those of a mapping file."""
+    """A whole accelerator, or what differs from one; the compiler's options for it, unless a mapping file has them."""
 
+    extends: str | None = Field(None, description="file or shipped machine whose keys count where these are left out")
     scheduling: Scheduling = Scheduling()
 
 
 def machine_schema() -> Schema:
-    """A machine file: the DRAM device, energy and area table may be names, or names with keys that differ."""
+    """A machine file: the DRAM device, energy and area table may be names, or names with keys that differ.
+
+    Nothing is required of it, as it may extend another.
+    """
     schema = {**_schema(_MachineFile), "title": "Machine"}
+    schema["required"] = []
+    for section in ("Array", "Vector", "Buffer", "Accumulator", "Sram", "Dma"):
+        _loosen(schema["$defs"][section])
     for section, name in ((kind.name, kind.named_by) for kind in KINDS.values() if kind.named_by):
         named = {"type": "object", "properties": {name: {"type": "string"}}, "required": [name]}
         schema["properties"][section] = {"anyOf": [{"type": "string"}, named, schema["properties"][section]]}
@@ -78,6 +86,19 @@ def sweep_schema() -> Schema:
 def accuracy_schema() -> Schema:
     """The accuracies of networks, by the name of the network."""
     return _schema(AccuracyFile)
+
+
+def _loosen(section: Schema) -> None:
+    """Let keys be left out, and quantities be written with their unit, under the whole key or one without it."""
+    section["required"] = []
+    for key, each in list(section["properties"].items()):
+        found = next(((own, ending) for own in DIMENSIONS for ending in own.endings if key.endswith(ending)), None)
+        if found:
+            dimension, ending = found
+            words = {"type": "string", "description": dimension.example}
+            about = {"description": each["description"]} if "description" in each else {}
+            section["properties"][key] = {"anyOf": [each, words], **about}
+            section["properties"][key.removesuffix(ending)] = words
 
 
 def _schema(of: Any) -> Schema:

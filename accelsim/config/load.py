@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,15 +11,20 @@ from typing import Any
 from accelsim.config import dram
 from accelsim.config.accuracy import add_published
 from accelsim.config.area_table import AreaTable
+from accelsim.config.derived import derive
 from accelsim.config.energy_table import EnergyTable
+from accelsim.config.extends import KEY as EXTENDS
+from accelsim.config.extends import extended
 from accelsim.config.families import FAMILIES, broken_rules
-from accelsim.config.kinds import KINDS, LISTED, data_root
+from accelsim.config.inline import NAMED_BY, inline, write_out_names
+from accelsim.config.kinds import LISTED, data_root
 from accelsim.config.machine import Machine, inconsistencies
-from accelsim.config.merge import drop_what_other_units_replace, laid_over, merged, section_alone, set_parts
+from accelsim.config.merge import laid_over, section_alone
 from accelsim.config.named import Kind, find
 from accelsim.config.places import is_file
+from accelsim.config.quantities import write_out, write_out_rates, written_out
 from accelsim.config.scheduling import Mapping, Scheduling, Target
-from accelsim.config.schema import Section, sections_in, validate
+from accelsim.config.schema import Section, validate
 from accelsim.config.strict_yaml import Document, KeyPath, Origin, dotted, kind_of, parse, read, scalar
 from accelsim.config.variants import variant
 from accelsim.config.workload import NetworkFile, Workload
@@ -28,8 +33,6 @@ from accelsim.errors import ARGUMENTS, Mistake, Mistakes, UserError, shorten, su
 Reader = Callable[[Path, str], Document]
 """From a file, and how messages call it, to its document. Raises UserError."""
 
-_NAMED_BY = {kind.name: (kind.listed, kind.named_by) for kind in KINDS.values() if kind.named_by}
-"""By section of a machine: the kind of file that it may name, and the key that does."""
 MACHINE_SECTIONS = ("array", "vector", "sram", "dma", "dram", "energy", "area")
 TARGET_SECTIONS = (*MACHINE_SECTIONS, "scheduling")
 SECTIONS = (*TARGET_SECTIONS, "network")
@@ -94,8 +97,21 @@ def load_target(
     Keys of the mapping file win over those of the machine's, and `overrides` over both.
     Raises UserError, with every mistake of all the files.
     """
+    document, folder = machine_document(name_or_path, reader)
+    return resolved_target(document, overrides, folder, mapping)
+
+
+def machine_document(name_or_path: str, reader: Reader = read) -> tuple[Document, Path]:
+    """A machine's file over all that it extends, and its folder; without a name of its own it has the file's.
+
+    Raises UserError.
+    """
     path, shown_as = find(name_or_path, "machines")
-    return resolved_target(reader(path, shown_as), overrides, path.parent, mapping)
+    document = reader(path, shown_as)
+    if EXTENDS in document.data and "name" not in document.data:
+        document.data["name"] = path.stem
+        document.derived["name",] = "name of the file"
+    return extended(document, path.parent, reader, (path.resolve(),)), path.parent
 
 
 def load_machine(name_or_path: str, overrides: Sequence[Override] = (), reader: Reader = read) -> Machine:
@@ -115,9 +131,11 @@ def resolved_target(
         scheduling = _scheduling(document, overrides, mapping)
     with mistakes:
         document.data.pop("scheduling", None)
-        apply_overrides(document, _below(overrides, MACHINE_SECTIONS))
-        for section in _NAMED_BY:
+        apply_overrides(document, _whole(_below(overrides, MACHINE_SECTIONS), mistakes))
+        for section in NAMED_BY:
             inline(document, section, folder)
+        write_out_rates(document)
+        derive(document)
         machine = machine_of(document)
     mistakes.raise_any()
     return Target(machine, scheduling)
@@ -129,10 +147,23 @@ def _scheduling(document: Document, overrides: Sequence[Override], mapping: str 
     if mapping is not None:
         section = laid_over(section, read(Path(mapping), mapping))
     apply_overrides(section, _below(overrides, ("scheduling",)))
+    document.origins.update(section.origins)
     scheduling = validate(Mapping, section).scheduling
     if scheduling.plan is not None:
         scheduling.plan.written_in(section)
     return scheduling
+
+
+def _whole(overrides: Iterable[Override], mistakes: Mistakes) -> Iterator[Override]:
+    """Overrides with whole keys and plain numbers; `mistakes` takes units that are wrong."""
+    for each in overrides:
+        with mistakes:
+            try:
+                path, value = written_out(each.path, each.value, Machine)
+            except ValueError as error:
+                wrong = Mistake(each.file, each.line, dotted(each.path), str(error), shorten(each.value))
+                raise UserError([wrong]) from None
+            yield replace(each, path=path, value=value)
 
 
 def _below(overrides: Iterable[Override], sections: Sequence[str]) -> list[Override]:
@@ -162,6 +193,7 @@ def _table(kind: Kind, name_or_path: str) -> Document:
     place = Mistake(ARGUMENTS, 0, f"{kind}_table", "", "")
     path, shown_as = find(name_or_path, kind, place=place)
     document = read(path, shown_as)
+    write_out(document, Machine, (kind,))
     document.data["table"] = path.stem
     return document
 
@@ -178,12 +210,20 @@ def configured_target(
 
     Raises UserError, with the mistakes of settings and files.
     """
+    return traced_target(name_or_path, settings, mapping, reader)[0]
+
+
+def traced_target(
+    name_or_path: str, settings: Iterable[tuple[int, str]], mapping: str | None = None, reader: Reader = read
+) -> tuple[Target, Document]:
+    """The target of `configured_target`, and the document that says where its values are from. Raises UserError."""
     mistakes = Mistakes()
     overrides = parse_overrides(settings, TARGET_SECTIONS, mistakes)
     with mistakes:
-        target = load_target(name_or_path, overrides, mapping, reader)
+        document, folder = machine_document(name_or_path, reader)
+        target = resolved_target(document, overrides, folder, mapping)
     mistakes.raise_any()
-    return target
+    return target, document
 
 
 class _DramAlone(Section):
@@ -201,8 +241,9 @@ def load_dram(name_or_path: str, settings: Iterable[tuple[int, str]] = ()) -> dr
     overrides = parse_overrides(settings, ("dram",), mistakes)
     document = Document({"dram": {"device": name_or_path}}, {(): Origin(ARGUMENTS, 0)})
     with mistakes:
-        apply_overrides(document, overrides)
+        apply_overrides(document, _whole(overrides, mistakes))
         inline(document, "dram", None)
+        write_out_rates(document)
         device = validate(_DramAlone, document).dram
         found = [document.mistake(("dram", *key), *words) for key, *words in dram.broken_rules(device)]
         if found:
@@ -292,7 +333,7 @@ def apply_overrides(document: Document, overrides: Iterable[Override], root: Key
     for override in overrides:
         origin = Origin(override.file, override.line, root, is_set=True, folder=override.folder)
         path = override.path[len(root) :]
-        _write_out_names(document)
+        write_out_names(document)
         try:
             _put(document, path, deepcopy(override.value), origin)
         except ValueError as error:
@@ -326,62 +367,3 @@ def _put(document: Document, path: KeyPath, value: Any, origin: Origin) -> None:
         else:
             document.origins.setdefault(path[:depth], origin)
             data = data.setdefault(part, {})
-
-
-def _write_out_names(document: Document) -> None:
-    """`dram: NAME` is short for `dram: {device: NAME}`, and so for the energy table."""
-    for section, (_, key) in _NAMED_BY.items():
-        name = document.data.get(section)
-        if isinstance(name, str):
-            document.data[section] = {key: name}
-            document.origins[section, key] = document.origin((section,))
-
-
-def inline(document: Document, section: str, folder: Path | None) -> None:
-    """Put the file that the section names (by path from `folder`, or shipped) below the section's own keys, which win.
-
-    A file that a setting names takes the place of the whole section: only what is set wins over it. Without one, a
-    section that is complete, as in a saved configuration, needs no file. Where there is no such file the section is
-    refused.
-    """
-    _write_out_names(document)
-    kind, key = _NAMED_BY[section]
-    own = document.data.get(section)
-    if not isinstance(own, dict) or key not in own or document.is_refused((section, key)):
-        return
-    if not isinstance(own[key], str):
-        document.refuse((section,), document.mistake((section, key), "text", kind_of(own[key])))
-        return
-    origin = document.origin((section, key))
-    if origin.is_set:
-        folder = origin.folder
-        own = set_parts(document, own, (section,))
-        document.origins = {
-            path: origin for path, origin in document.origins.items() if path[:1] != (section,) or origin.is_set
-        }
-    elif _is_complete(own, section):
-        return
-    try:
-        place = document.mistake((section, key), "", "")
-        path, shown_as = find(own[key], kind, place=place, folder=folder)
-        base = read(path, shown_as)
-    except UserError as error:
-        document.refuse((section,), *error.mistakes)
-        return
-    base.data[key] = path.stem
-    drop_what_other_units_replace(base.data.get("timing"), own.get("timing"))
-    document.data[section] = merged(base.data, {part: value for part, value in own.items() if part != key})
-    document.origins[(section,)] = base.origins[()]
-    for key_path, origin in base.origins.items():
-        document.origins.setdefault((section, *key_path), origin)
-    for key_path, mistakes in base.refused.items():
-        here = (section, *key_path)
-        document.refuse(here, *(replace(mistake, key=dotted(here)) for mistake in mistakes))
-
-
-def _is_complete(own: dict[str, Any], section: str) -> bool:
-    """True where a section has all keys that it needs."""
-    models = sections_in(Machine.model_fields[section].annotation)
-    return any(
-        all(not field.is_required() or name in own for name, field in model.model_fields.items()) for model in models
-    )

@@ -78,16 +78,16 @@ class Sram(Section):
 class Dma(Section):
     """The DMA engines. Each transfer goes to the one of its direction that is free first."""
 
-    engines_in: Annotated[int, Field(gt=0, le=64)] = Field(1, description="engines that load")
-    engines_out: Annotated[int, Field(gt=0, le=64)] = Field(1, description="engines that store")
+    engines_in: Annotated[int, Field(gt=0, le=64)] = Field(default=1, description="engines that load")
+    engines_out: Annotated[int, Field(gt=0, le=64)] = Field(default=1, description="engines that store")
     bursts_per_clock: Annotated[int, Field(gt=0, le=64)] = Field(
-        1, description="bursts that one engine issues in an array clock"
+        default=1, description="bursts that one engine issues in an array clock"
     )
-    setup_cycles: Count = Field(description="clocks to set up a descriptor")
+    setup_cycles: Count = Field(default=16, description="clocks to set up a descriptor; assumed where left out")
     max_outstanding_bursts: Annotated[int, Field(gt=0, le=1 << 20)] = Field(
-        description="bursts in flight of one engine"
+        default=64, description="bursts in flight of one engine; assumed where left out"
     )
-    scatter: bool = Field(True, description="stores may scatter channels; false: shuffles are explicit copies")
+    scatter: bool = Field(default=True, description="stores may scatter channels; false: shuffles are explicit copies")
 
 
 def _source_key(key: str) -> str:
@@ -104,7 +104,7 @@ class Machine(Section):
     array: Array
     vector: Vector
     sram: Sram
-    dma: Dma
+    dma: Dma = Dma()
     dram: DramDevice
     energy: EnergyTable
     area: AreaTable | None = Field(None, description="sizes of its parts; null: areas are not known")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ from accelsim.config.kinds import KINDS, LISTED, FileKind
 from accelsim.config.load import Reader, is_variant
 from accelsim.config.named import find
 from accelsim.config.scheduling import Target
-from accelsim.config.strict_yaml import read, scalar
+from accelsim.config.strict_yaml import Document, KeyPath, read, scalar
+from accelsim.errors import ARGUMENTS
+
+_COMMENT_COLUMN = 72
 
 
 def kind_of_file(name_or_path: str, reader: Reader = read) -> FileKind:
@@ -40,6 +44,42 @@ def target_to_yaml(target: Target) -> str:
     """A machine with its scheduling as YAML that loads to an equal one."""
     keys = {name: part.model_dump(mode="json", exclude_none=True) for name, part in target._asdict().items()}
     return data_to_yaml({**keys["machine"], "scheduling": keys["scheduling"]})
+
+
+def with_origins(text: str, document: Document) -> str:
+    """Resolved YAML with a comment on each line: the files and lines that its values are from, or how it is derived."""
+    found: dict[int, dict[str, None]] = {}
+    for path, line in _leaves(yaml.compose(text, Loader=yaml.SafeLoader), ()):
+        found.setdefault(line, {})[_origin(document, path)] = None
+    lines = text.splitlines()
+    width = min(max((len(lines[line]) for line in found), default=0), _COMMENT_COLUMN)
+    for line, origins in found.items():
+        lines[line] = f"{lines[line]:<{width}}  # {'; '.join(origins)}"
+    return "\n".join(lines) + "\n"
+
+
+def _leaves(node: yaml.Node | None, path: KeyPath) -> Iterator[tuple[KeyPath, int]]:
+    """Paths of the values, each with the line where it ends."""
+    match node:
+        case yaml.MappingNode() if node.value:
+            for key, value in node.value:
+                yield from _leaves(value, (*path, key.value))
+        case yaml.SequenceNode() if node.value:
+            for index, value in enumerate(node.value):
+                yield from _leaves(value, (*path, index))
+        case yaml.Node():
+            yield path, node.end_mark.line
+
+
+def _origin(document: Document, path: KeyPath) -> str:
+    if path in document.derived:
+        return f"derived: {document.derived[path]}"
+    while path and isinstance(path[-1], int):
+        path = path[:-1]
+    if path not in document.origins:
+        return "default"
+    origin = document.origins[path]
+    return "set" if origin.file == ARGUMENTS else f"{origin.file}:{origin.line}"
 
 
 def data_to_yaml(data: dict[str, Any]) -> str:

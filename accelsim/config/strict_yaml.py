@@ -51,12 +51,14 @@ class Origin:
 class Document:
     """A parsed file: plain data, the origin of each of its keys, and what was wrong before its schema was looked at.
 
-    refused: those mistakes, by the path below which nothing is worth checking any more.
+    refused: those mistakes, by the path below which nothing is worth checking any more. derived: how values that no
+    file has were worked out.
     """
 
     data: dict[str, Any]
     origins: dict[KeyPath, Origin] = field(default_factory=dict)
     refused: dict[KeyPath, list[Mistake]] = field(default_factory=dict)
+    derived: dict[KeyPath, str] = field(default_factory=dict)
 
     def origin(self, path: KeyPath) -> Origin:
         """Origin of the key, or of the nearest one around it."""

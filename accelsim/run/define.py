@@ -9,6 +9,7 @@ from typing import Any
 
 from accelsim import importers
 from accelsim.config import load as config
+from accelsim.config.extends import extended
 from accelsim.config.load import Override, configured_workload, resolved_target
 from accelsim.config.machine import Machine
 from accelsim.config.resolved import as_config
@@ -34,11 +35,11 @@ def define_network(keys: Mapping[str, Any]) -> NetworkFile:
 def define_machine(keys: Mapping[str, Any]) -> Target:
     """A machine and its scheduling from what would stand in its file (docs/keys.md), for `simulate`.
 
-    `dram` and `energy` may be names.
+    `dram` and `energy` may be names, and `extends` that of a machine whose keys are taken where these have none.
 
     Raises UserError, with all mistakes, each as `machine:0: array.rows: expected ..., got ...`.
     """
-    return resolved_target(_document(keys, "machine"), (), None)
+    return resolved_target(extended(_document(keys, "machine"), None, importers.read), (), None)
 
 
 def load_network(

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from accelsim.config.kinds import FileKind
     from accelsim.network.graph import Network
 
-DESCRIPTION = "Print a network or machine with everything resolved, another file as it is read."
+DESCRIPTION = (
+    "Print a network or machine with everything resolved, of a machine with where each value is from; "
+    "another file as it is read."
+)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -26,8 +29,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Carry it out; gives the exit code."""
     from accelsim import importers
-    from accelsim.config.load import configured_target, parse_overrides
-    from accelsim.config.show import kind_of_file, target_to_yaml, to_yaml
+    from accelsim.config.load import parse_overrides, traced_target
+    from accelsim.config.show import kind_of_file, target_to_yaml, to_yaml, with_origins
     from accelsim.run.define import load_network
 
     kind = kind_of_file(arguments.name, importers.read)
@@ -39,8 +42,8 @@ def run(arguments: Namespace) -> int:
         else:
             print(to_yaml(workload), end="")
     elif kind.name == "machine":
-        target = configured_target(arguments.name, arguments.settings, arguments.mapping, importers.read)
-        print(target_to_yaml(target), end="")
+        target, document = traced_target(arguments.name, arguments.settings, arguments.mapping, importers.read)
+        print(with_origins(target_to_yaml(target), document), end="")
     else:
         print(to_yaml(kind.load(arguments.name)), end="")
     return 0
