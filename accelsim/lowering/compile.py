@@ -120,13 +120,15 @@ def _program(network: Network, computes: ComputeStream, planner: TilingCache) ->
     }
     weights = dict.fromkeys(layer.weights for layer in working(computes.layers) if layer.weights)
     preloaded = (*(planner.layout.by_name[name].tensor for name in network.inputs), *weights)
+    reloaded = frozenset(tensor for layer in working(computes.layers) for tensor in layer.unread)
     rooms, room = residents.residency.rooms, residents.weights.room
     return Program(
         tuple(node.name for node in network.nodes),
         preloaded,
-        Restartable(lambda: prefetch(computes, preloaded, capacities, rooms, room)),
+        Restartable(lambda: prefetch(computes, preloaded, reloaded, capacities, rooms, room)),
         capacities,
         frozenset(index for index, layer in enumerate(computes.layers) if layer is None),
+        reloaded,
     )
 
 

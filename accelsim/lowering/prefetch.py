@@ -86,17 +86,18 @@ class _Outcome(Enum):
 def prefetch(
     computes: Iterable[Compute],
     preloaded: Collection[Tensor],
+    reloaded: Collection[Tensor],
     capacities: Mapping[Buffer, int],
     rooms: Sequence[tuple[int, int]],
     weight_room: int,
 ) -> Iterator[Command]:
     """The commands of these computes.
 
-    rooms: [low, high) of the activation buffer that tiles without an address have, by layer; weight_room: bytes of the
-    weight buffer that they have.
+    reloaded: tensors that are stored and loaded again; rooms: [low, high) of the activation buffer that tiles without an
+    address have, by layer; weight_room: bytes of the weight buffer that they have.
     Raises LoweringError, as it comes to it, where the tiles of one iteration do not fit together.
     """
-    prefetcher = _Prefetcher(iter(computes), frozenset(preloaded), capacities, rooms, weight_room)
+    prefetcher = _Prefetcher(iter(computes), frozenset(preloaded), frozenset(reloaded), capacities, rooms, weight_room)
     while prefetcher.compute_at(prefetcher.done) is not None:
         yield from prefetcher.next_commands()
 
@@ -111,6 +112,7 @@ class _Prefetcher:
         self,
         computes: Iterator[Compute],
         preloaded: frozenset[Tensor],
+        reloaded: frozenset[Tensor],
         capacities: Mapping[Buffer, int],
         rooms: Sequence[tuple[int, int]],
         weight_room: int,
@@ -120,6 +122,7 @@ class _Prefetcher:
         self.done = 0
         self.placed = {Buffer.WEIGHT: 0, Buffer.ACTIVATION: 0}
         self.preloaded = preloaded
+        self.reloaded = reloaded
         self.rooms = rooms
         self.weight_room = weight_room
         self.arenas = {buffer: Arena(capacity) for buffer, capacity in capacities.items()}
@@ -147,9 +150,10 @@ class _Prefetcher:
         self.commands.append(compute)
         for tile in compute.stored:
             self.commands.append(Store(compute.layer, tile))
-            if tile.tensor not in self.stored:
-                self.stored[tile.tensor] = StoredRegions(tile.tensor)
-            self.stored[tile.tensor].add(None, tile.region)
+            if tile.tensor in self.reloaded:
+                if tile.tensor not in self.stored:
+                    self.stored[tile.tensor] = StoredRegions(tile.tensor)
+                self.stored[tile.tensor].add(None, tile.region)
         for tile in compute.vacated:
             self.on_chip.remove(tile)
             self.arenas[tile.buffer].give(tile.address, tile.place_bytes)

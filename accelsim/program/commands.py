@@ -165,7 +165,7 @@ class Program:
 
     layers: names, by the number that commands have; preloaded: tensors that are in DRAM from the start; commands: in
     order, made anew each time they are gone through; capacities: bytes of the buffers; idle_layers: numbers of those
-    that have no commands.
+    that have no commands; reloaded: tensors that are stored and loaded again.
     """
 
     layers: tuple[str, ...]
@@ -173,6 +173,7 @@ class Program:
     commands: Iterable[Command]
     capacities: Mapping[Buffer, int]
     idle_layers: frozenset[int] = frozenset()
+    reloaded: frozenset[Tensor] = frozenset()
 
 
 def kind_of(command: Command) -> UnitKind:

@@ -156,9 +156,10 @@ class _Linker:
                 task.begin_waits = tuple(self._read(task, command, tile, Moment.SRAM_READ))
                 if not tile.read_on_chip:
                     self._release(tile)
-                if tile.tensor not in self.stored:
-                    self.stored[tile.tensor] = StoredRegions(tile.tensor)
-                self.stored[tile.tensor].add(task, tile.region)
+                if tile.tensor in self.program.reloaded:
+                    if tile.tensor not in self.stored:
+                        self.stored[tile.tensor] = StoredRegions(tile.tensor)
+                    self.stored[tile.tensor].add(task, tile.region)
             case Compute():
                 self._link_compute(task, command)
 
