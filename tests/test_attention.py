@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 
 from accelsim.check.execute import check_network, check_program
 from accelsim.config.machine import Machine
@@ -26,13 +26,6 @@ from accelsim.run.result import Run
 from accelsim.run.simulate import run_network
 from tests.played import dma_counts, settled
 from tests.strategies import any_machines, attentions, machine_of, network_of, schedulings
-
-random_cases = settings(
-    derandomize=True,
-    deadline=None,
-    max_examples=40,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
-)
 
 TOKENS, HEADS, DEPTH = 50, 3, 16
 ATTENTION: list[dict[str, Any]] = [
@@ -87,7 +80,6 @@ def test_the_right_map_goes_the_way_of_weights_and_images_have_their_own() -> No
                 assert command.tile.region[0].size == 1
 
 
-@random_cases
 @given(attentions(), any_machines(), schedulings())
 def test_attention_is_what_a_direct_computation_gives(
     network: Network, machine: Machine, scheduling: Scheduling

@@ -28,7 +28,7 @@ GOOD = Path(__file__).parent / "invalid" / "good"
 MACHINES = shipped("machines")
 NETWORKS = shipped("networks")
 
-fuzzed = settings(deadline=None, derandomize=True, max_examples=150)
+fuzzed = settings(max_examples=150)
 
 
 def value_of(text: str) -> Any:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 
 from accelsim.cli import main
 from accelsim.config.machine import Machine
@@ -28,7 +28,6 @@ from accelsim.run.reprice import read_run, reprice
 from accelsim.run.result import Run
 from accelsim.run.simulate import load_network, run_network, simulate
 from tests.strategies import any_machines, networks, schedulings
-from tests.test_invariants import random_cases
 
 SMALL, OTHER = "study_inception_reduced", "study_inception_direct"
 
@@ -111,7 +110,6 @@ def test_parts_add_up_to_the_difference(found: Difference) -> None:
 
 
 @pytest.mark.slow
-@settings(random_cases, max_examples=30)
 @given(networks(), any_machines(), networks(), any_machines(), schedulings())
 def test_parts_add_up_whatever_ran(
     one: Network, machine: Machine, other: Network, another: Machine, scheduling: Scheduling

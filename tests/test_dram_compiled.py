@@ -35,7 +35,7 @@ def test_it_was_compiled() -> None:
     assert kernels.fastest is not kernels.plain
 
 
-@settings(deadline=None, derandomize=True, max_examples=60)
+@settings(max_examples=60)
 @given(anything())
 def test_traces_take_the_same_commands(case: tuple[CommandDevice, list[Burst]]) -> None:
     device, bursts = case
@@ -47,7 +47,7 @@ def test_traces_take_the_same_commands(case: tuple[CommandDevice, list[Burst]]) 
     assert violations(log, sheet_of(device)) == []
 
 
-@settings(deadline=None, derandomize=True, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(0, 1 << 30))
 def test_engines_are_told_the_same(seed: int) -> None:
     device, array_mhz, window, plans = random_engines(seed)

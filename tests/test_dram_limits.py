@@ -331,7 +331,7 @@ def outcome(device: CommandDevice, bursts: list[Burst], *, plain: bool) -> objec
     return dram.end, dram.counts(dram.end), log
 
 
-@settings(deadline=None, derandomize=True, max_examples=60)
+@settings(max_examples=60)
 @given(strange_devices(), st.integers(0, 1 << 30))
 def test_kernels_take_the_same_devices(device: CommandDevice, seed: int) -> None:
     assert kernels.fastest is not kernels.plain
@@ -341,7 +341,7 @@ def test_kernels_take_the_same_devices(device: CommandDevice, seed: int) -> None
 
 
 @pytest.mark.slow
-@settings(deadline=None, derandomize=True, max_examples=2000)
+@settings(max_examples=2000)
 @given(strange_devices(), st.integers(0, 1 << 30))
 def test_kernels_take_the_same_of_many_devices(device: CommandDevice, seed: int) -> None:
     test_kernels_take_the_same_devices.hypothesis.inner_test(device, seed)  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 
 from accelsim.cli import main
 from accelsim.config.machine import Machine
@@ -29,7 +29,6 @@ from accelsim.records import STALL_CAUSES
 from accelsim.report.columns import COLUMNS
 from accelsim.run.simulate import Played, load_both, load_network, play_network
 from tests.strategies import any_machines, networks, schedulings
-from tests.test_invariants import random_cases
 
 VALUE = {column.name: column.value for column in COLUMNS}
 FAMILIES = [
@@ -78,7 +77,6 @@ def check(played: Played) -> None:
                 assert term.value == 0 or term.parts, f"{record.layer} {column}: nothing is said of it"
 
 
-@settings(random_cases, max_examples=60)
 @given(networks(), any_machines(), schedulings())
 def test_terms_add_up_to_the_record(network: Network, machine: Machine, scheduling: Scheduling) -> None:
     """Whole numbers exactly, energies as `fsum` rounds them, on random networks and machines."""

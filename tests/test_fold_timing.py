@@ -18,7 +18,7 @@ from functools import reduce
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from accelsim.dataflows import DATAFLOWS
@@ -425,14 +425,12 @@ fold_timings = st.builds(FoldTiming, load=cycles, stream=st.integers(1, 30), dra
 fold_chains = st.lists(fold_timings.map(single), min_size=1, max_size=5).map(lambda folds: reduce(join, folds))
 
 
-@settings(derandomize=True, deadline=None)
 @given(fold_chains, fold_chains, fold_chains)
 def test_join_is_associative(first: FoldChain, second: FoldChain, third: FoldChain) -> None:
     """How a sequence of folds is bracketed does not matter."""
     assert join(join(first, second), third) == join(first, join(second, third))
 
 
-@settings(derandomize=True, deadline=None)
 @given(fold_chains, st.integers(1, 12))
 def test_repeat_is_joining_over_and_over(chain: FoldChain, times: int) -> None:
     """`repeat` is a shortcut and nothing else."""

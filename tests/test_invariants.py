@@ -6,7 +6,7 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from accelsim.check.execute import check_network, check_program
@@ -30,13 +30,6 @@ from accelsim.units import ClockRatio
 from tests.played import history, tiles_on_chip
 from tests.strategies import any_machines, machine_of, machines, networks, schedulings
 
-random_cases = settings(
-    derandomize=True,
-    deadline=None,
-    max_examples=100,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
-)
-
 
 def lowered_or_skip(network: Network, machine: Machine, scheduling: Scheduling) -> Lowered:
     try:
@@ -46,7 +39,6 @@ def lowered_or_skip(network: Network, machine: Machine, scheduling: Scheduling) 
         raise
 
 
-@random_cases
 @given(networks(), any_machines(), schedulings())
 def test_executing_the_program_gives_the_numbers_of_a_direct_computation(
     network: Network, machine: Machine, scheduling: Scheduling
@@ -56,7 +48,6 @@ def test_executing_the_program_gives_the_numbers_of_a_direct_computation(
     assert check_program(machine, lowered, link(lowered.program), scheduling.arbitration) == []
 
 
-@random_cases
 @given(networks(), machines(), schedulings(inferences=1))
 def test_tiles_in_use_and_in_flight_fit_their_buffers(
     network: Network, machine: Machine, scheduling: Scheduling
@@ -126,7 +117,6 @@ def _fold_sums(node: Node, command: Compute, array: ArrayContext) -> int:
     return max(shape.steps * shape.cols for _, tiles in folds for _, parts in tiles for _, shape in parts)
 
 
-@random_cases
 @given(networks(), any_machines(), schedulings())
 def test_bytes_are_conserved(network: Network, machine: Machine, scheduling: Scheduling) -> None:
     """Each output element is stored once or stays on chip; each weight that is needed is loaded at least once."""
@@ -160,7 +150,6 @@ def _macs_done(node: Node, machine: Machine) -> int:
     return node.nonzeros * node.output.height * node.output.width if skips else node.macs
 
 
-@random_cases
 @given(networks(), any_machines(), schedulings())
 def test_columns_add_up(network: Network, machine: Machine, scheduling: Scheduling) -> None:
     """Layers sum to the run, causes to the layer, lost PE-cycles and MACs to what the PEs could have done."""
@@ -180,7 +169,6 @@ def test_columns_add_up(network: Network, machine: Machine, scheduling: Scheduli
     assert run.totals["energy_total_pj"] == pytest.approx(sum(run.layers["energy_total_pj"]))
 
 
-@random_cases
 @given(networks(), any_machines(), schedulings())
 def test_something_is_always_going_on(network: Network, machine: Machine, scheduling: Scheduling) -> None:
     """At every instant a unit is busy or a named latency runs, and no unit does more than the clocks there are."""
@@ -222,7 +210,6 @@ FASTER = {
 }
 
 
-@random_cases
 @given(networks(), machines(), schedulings(), st.sampled_from(sorted(FASTER)))
 def test_more_of_anything_never_makes_the_same_program_slower(
     network: Network, machine: Machine, scheduling: Scheduling, resource: str
@@ -235,7 +222,6 @@ def test_more_of_anything_never_makes_the_same_program_slower(
     assert _in_order(program, faster) <= _in_order(program, machine)
 
 
-@random_cases
 @given(networks(), machines(), schedulings(), st.randoms(use_true_random=False))
 def test_quicker_vector_work_never_makes_the_same_program_slower(
     network: Network, machine: Machine, scheduling: Scheduling, random: Random
@@ -252,7 +238,6 @@ def test_quicker_vector_work_never_makes_the_same_program_slower(
     assert _in_order(quicker, machine) <= _in_order(program, machine)
 
 
-@random_cases
 @given(networks(), any_machines(), schedulings(), st.integers(1, 3), st.integers(1, 3), st.integers(1, 4))
 def test_several_engines_compute_the_same(
     network: Network, machine: Machine, scheduling: Scheduling, engines_in: int, engines_out: int, bursts: int
@@ -264,7 +249,6 @@ def test_several_engines_compute_the_same(
     assert check_network(network, machine, scheduling) == []
 
 
-@random_cases
 @given(networks(), any_machines(), schedulings())
 def test_a_run_takes_no_longer_than_its_layers_one_by_one(
     network: Network, machine: Machine, scheduling: Scheduling

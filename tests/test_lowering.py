@@ -26,7 +26,7 @@ from accelsim.program.tensors import Range, Tensor, descriptors, elements
 from accelsim.run.simulate import load_network, run_network
 from tests.strategies import machine_of, network_of
 
-quick = settings(derandomize=True, deadline=None, max_examples=200)
+quick = settings(max_examples=200)
 
 
 def array_of(dataflow: DataflowName, rows: int, cols: int, **ports: int) -> ArrayContext:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import zipfile
+from functools import partial
+from operator import itemgetter
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,9 @@ SAME = [
     ("timm_mobilevit_xxs_ts17.onnx", "timm_mobilevit_xxs_dynamo.onnx"),
 ]
 """Networks that are equal but for a softmax at the end, which built-in ones have."""
+LARGE = {"densenet121", "resnext50_32x4d", "timm_mobilevit_xxs_ts17.onnx"}
+
+slow = partial(pytest.param, marks=pytest.mark.slow)
 
 SMALL = [
     ("gelu_erf.onnx", "gelu_op.onnx"),
@@ -53,7 +58,7 @@ def clocks(name: str, archive: str, folder: Path) -> int:
         return simulate(found.extract(name, folder), "edge").total.total_cycles
 
 
-@pytest.mark.parametrize("names", SAME, ids=lambda names: names[0])
+@pytest.mark.parametrize("names", [each if each[0] not in LARGE else slow(each) for each in SAME], ids=itemgetter(0))
 def test_exports_of_a_network_take_the_same_clocks(names: tuple[str, ...], tmp_path: Path) -> None:
     first, *others = (clocks(name, "models.zip", tmp_path) for name in names)
     assert all(other == pytest.approx(first, rel=1e-3) for other in others), (first, others)

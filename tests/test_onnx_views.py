@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
@@ -264,7 +264,7 @@ def differences(drawn: Drawn, folder: Path, seed: int) -> list[str] | None:
     return wrong
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200)
 @given(drawn=graphs(), seed=st.integers(0, 1 << 30))
 def test_each_tensor_is_what_onnx_says(drawn: Drawn, seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     assert not differences(drawn, tmp_path_factory.mktemp("views"), seed)

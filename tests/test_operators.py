@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from accelsim.check.arithmetic import ELEMENTS, MOVED, WINDOWS
@@ -199,7 +199,6 @@ def _rearrangements(draw: st.DrawFn, size: tuple[int, int, int]) -> dict[str, An
     return {"split": split, "order": order} | dict(zip(("height", "width", "channels"), extents, strict=True))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(network=moves(), machine=machines(array__activation_bits=8, sram__activation__capacity_bytes=1500))
 def test_random_moves_compute_what_they_should(network: Network, machine: Machine) -> None:
     try:

@@ -384,7 +384,7 @@ values: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(deadline=None, derandomize=True, max_examples=200)
+@settings(max_examples=200)
 @given(st.data())
 def test_any_value_anywhere_is_fine_or_the_users_mistake(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -403,7 +403,7 @@ def test_any_value_anywhere_is_fine_or_the_users_mistake(
         assert main(["reprice", str(folder), "--energy", "cacti_22nm", "-o", str(folder / "out"), "--force"]) == 0
 
 
-@settings(deadline=None, derandomize=True, max_examples=100)
+@settings(max_examples=100)
 @given(st.data())
 def test_any_damage_to_a_file_is_the_users_mistake(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -59,10 +59,10 @@ def doctored(path: Path, change: Callable[[dict[str, Any]], None]) -> Path:
 def test_a_run_comes_out_of_its_file_to_the_byte(
     more: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = saved(tmp_path / "a", "shufflenet_0.25x_g3", "edge", *more)
+    path = saved(tmp_path / "a", "mobilenet_v1_0.25_128", "edge", *more)
     capsys.readouterr()
     assert main(["rerun", str(path), "-o", str(tmp_path / "b")]) == 0
-    assert capsys.readouterr().out == "shufflenet_0.25x_g3 on edge: the same, to the byte\n"
+    assert capsys.readouterr().out == "mobilenet_v1_0.25_128 on edge: the same, to the byte\n"
     for name in ("run.json", "layers.csv"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
@@ -178,8 +178,8 @@ def test_every_family_is_as_quick_as_its_rerun(name: str, machine: str) -> None:
 def test_a_dram_at_command_granularity_becomes_ideal_too() -> None:
     """As another device does, with bursts of the same length."""
     commands = {"dram.device": "lpddr4-3200", "energy.dram_by": "command"}
-    run = with_what_if(simulate("shufflenet_0.25x_g3", "edge", commands))
-    again = simulate("shufflenet_0.25x_g3", "edge", {**another_dram(run, "dram"), **AS_SET["dram"]})
+    run = with_what_if(simulate("mobilenet_v1_0.25_128", "edge", commands))
+    again = simulate("mobilenet_v1_0.25_128", "edge", {**another_dram(run, "dram"), **AS_SET["dram"]})
     assert run.ideal_cycles["dram"] == tuple(record.total_cycles for record in again.records)
     assert again.total.total_cycles < run.total.total_cycles
 

@@ -299,7 +299,7 @@ def is_taken_or_refused(take: Callable[[], object]) -> None:
         assert all("\n" not in str(mistake) for mistake in mistakes)
 
 
-@settings(derandomize=True, deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(TOPOLOGIES | st.lists(st.lists(CELLS, max_size=10).map(",".join) | st.text(max_size=60), max_size=4))
 def test_any_topology_is_taken_or_refused(lines: Sequence[str]) -> None:
     is_taken_or_refused(lambda: build(*configured_workload(network(lines, "fuzz", "fuzz.csv"))))
@@ -312,7 +312,7 @@ def configuration_like() -> Iterator[st.SearchStrategy[str]]:
         yield mostly(line, (CELLS | SIZES).map(lambda cell, key=key: f"{key}:{cell}"), st.text(max_size=40))
 
 
-@settings(derandomize=True, deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(st.tuples(*configuration_like()) | st.lists(st.text(max_size=40), max_size=9))
 def test_any_configuration_is_taken_or_refused(lines: Sequence[str]) -> None:
     is_taken_or_refused(lambda: resolved_target(machine(lines, "fuzz.cfg"), (), Path()))
@@ -341,7 +341,7 @@ YAML_PIECES = st.sampled_from(
 )
 
 
-@settings(derandomize=True, deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(st.lists(YAML_PIECES | st.text(max_size=4), max_size=20).map("".join) | st.text(max_size=80) | st.binary())
 def test_any_yaml_is_taken_or_refused(text: str | bytes) -> None:
     is_taken_or_refused(lambda: configured_workload(parse(text, "fuzz.yaml")))

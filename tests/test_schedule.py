@@ -6,7 +6,7 @@ from itertools import combinations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from accelsim.check.execute import check_program
@@ -232,7 +232,6 @@ def test_weights_are_loaded_while_the_step_before_computes() -> None:
         assert after == (pytest.approx(400), 1280)
 
 
-@settings(derandomize=True, deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
 @given(networks(), machines(array__activation_bits=8), schedulings(keep_activations="auto"))
 def test_residents_at_the_same_time_have_places_of_their_own(
     network: Network, machine: Machine, scheduling: Scheduling
@@ -302,7 +301,6 @@ def chains(draw: st.DrawFn) -> Network:
         raise
 
 
-@settings(derandomize=True, deadline=None, max_examples=80, suppress_health_check=list(HealthCheck))
 @given(chains(), small_machines(), schedulings(keep_activations="auto", fusion="auto"), st.integers(200, 2400))
 def test_cascades_compute_what_they_should(
     network: Network, machine: Machine, scheduling: Scheduling, room: int
@@ -343,7 +341,7 @@ def test_some_of_those_random_chains_are_cascades() -> None:
     """The test above would say nothing of them otherwise."""
     found: list[bool] = []
 
-    @settings(derandomize=True, deadline=None, max_examples=40, database=None, suppress_health_check=list(HealthCheck))
+    @settings(database=None)
     @given(chains(), st.integers(400, 2400))
     def each(network: Network, room: int) -> None:
         machine = machine_of(sram__activation__capacity_bytes=room, sram__weight__capacity_bytes=8000)
@@ -356,7 +354,6 @@ def test_some_of_those_random_chains_are_cascades() -> None:
     assert sum(found) >= len(found) / 4
 
 
-@settings(derandomize=True, deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
 @given(networks(), machines(), schedulings(objective="dram_bytes"))
 def test_residents_and_cascades_never_move_more_where_bytes_are_the_objective(
     network: Network, machine: Machine, scheduling: Scheduling

@@ -8,7 +8,7 @@ from itertools import product
 from time import monotonic
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from accelsim.config.constraint import exactly
@@ -76,7 +76,7 @@ def decided(constraint: Any, values: dict[str, Any]) -> bool:
     return True
 
 
-@settings(deadline=None, max_examples=60)
+@example(["dram.clock_mhz", "dram"], ["array.rows < dram.clock_mhz"])
 @given(st.lists(st.sampled_from(sorted(AXES)), max_size=3, unique=True), st.lists(CONSTRAINTS, min_size=1, max_size=2))
 def test_selection_is_that_of_each_combination(keys: list[str], where: list[str]) -> None:
     wanted = sweep_of(

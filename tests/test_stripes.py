@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from accelsim.lowering.schedule.stripes import (
@@ -64,7 +64,6 @@ def rows_read(member: Member, read: Read, stripe: int) -> range:
     return range(*read.window.taken(start, min(start + member.rows, member.height), read.height))
 
 
-@settings(derandomize=True, deadline=None, max_examples=300, suppress_health_check=list(HealthCheck))
 @given(cascades())
 def test_every_row_is_in_its_ring_when_it_is_read(drawn: tuple[tuple[Member, ...], int]) -> None:
     """Played stripe by stripe: a stripe takes slot number modulo slots, which must hold nothing that is still to be
@@ -98,7 +97,6 @@ def test_every_row_is_in_its_ring_when_it_is_read(drawn: tuple[tuple[Member, ...
     assert done == [batch * member.stripes for member in members]
 
 
-@settings(derandomize=True, deadline=None, max_examples=300, suppress_health_check=list(HealthCheck))
 @given(cascades(), st.integers(1, 6))
 def test_closed_forms_agree_with_windows(drawn: tuple[tuple[Member, ...], int], rows: int) -> None:
     """Stripes of an input that are needed until, and from, some stripe of its reader on."""

@@ -95,7 +95,7 @@ def test_the_forms_of_a_resnext_block_compute_the_same() -> None:
     assert np.array_equal(outputs[1], outputs[2])
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", [GROUPED, *(pytest.param(each, marks=pytest.mark.slow) for each in FORMS[:2])])
 def test_the_forms_of_a_resnext_block_run_right(form: str) -> None:
     """On `edge`, on a small image."""
     assert check_network(small(form), load_machine("edge")) == []

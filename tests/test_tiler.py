@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from accelsim.check.execute import check_network
@@ -131,7 +131,6 @@ small = st.builds(
 ).filter(lambda layer: min(layer.height, layer.width) >= layer.kernel)
 
 
-@settings(derandomize=True, deadline=None, max_examples=25)
 @given(small, st.integers(4, 90), st.integers(4, 60), st.integers(2, 60))
 def test_no_tile_sizes_in_no_order_move_less(layer: Layer, activation: int, weight: int, sums: int) -> None:
     """Layers so small that every step of every plan is walked; the quick reference finds the same."""
@@ -197,7 +196,6 @@ def test_a_pool_loads_no_row_twice_if_fewer_channels_avoid_it() -> None:
     assert asked[-1] == 112 * 112 * 64
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
 @given(
     st.sampled_from(sorted(LAYERS)),
     st.integers(1 << 13, 1 << 19),
@@ -233,15 +231,16 @@ def check_auto(network: str, machine: str) -> None:
     assert cycles_of(network, machine, "auto") <= 1.01 * best
 
 
-@pytest.mark.parametrize(("network", "machine"), [("study_conv_separable", "cloud"), ("shufflenet_g3", "edge")])
-def test_auto_is_no_slower_than_the_best_dataflow(network: str, machine: str) -> None:
+def test_auto_is_no_slower_than_the_best_dataflow() -> None:
     """Within 1 %, on ideal DRAM in program order."""
-    check_auto(network, machine)
+    check_auto("study_conv_separable", "cloud")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("machine", ["edge", "gemmini", "tpu_v1", "cloud", "scalesim_default"])
-@pytest.mark.parametrize("network", ["mobilenet_v1_1.00_224", "resnet34_A", "squeezenet_v1.0", "densenet121"])
+@pytest.mark.parametrize(
+    "network", ["mobilenet_v1_1.00_224", "resnet34_A", "squeezenet_v1.0", "shufflenet_g3", "densenet121"]
+)
 def test_auto_is_no_slower_than_the_best_dataflow_on_any_machine(network: str, machine: str) -> None:
     """As above."""
     check_auto(network, machine)
@@ -267,9 +266,10 @@ def test_the_best_dataflow_of_a_product_has_a_name() -> None:
     assert alone[str(found["array_dataflow"])] == found["array_cycles"]
 
 
-def test_each_objective_does_best_what_it_is_for() -> None:
-    """ShuffleNet on `edge`; the estimates only choose, so to 1 %."""
-    totals = {name: simulate("shufflenet_g3", "edge", {"scheduling.objective": name}).totals for name in OBJECTIVES}
+@pytest.mark.parametrize("network", ["mobilenet_v1_0.25_128", pytest.param("shufflenet_g3", marks=pytest.mark.slow)])
+def test_each_objective_does_best_what_it_is_for(network: str) -> None:
+    """On `edge`; the estimates only choose, so to 1 %."""
+    totals = {name: simulate(network, "edge", {"scheduling.objective": name}).totals for name in OBJECTIVES}
     values = {
         "cycles": {name: each["total_cycles"] for name, each in totals.items()},
         "energy": {name: each["energy_total_pj"] for name, each in totals.items()},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from unittest.mock import patch
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from accelsim.check.execute import check_program
@@ -20,13 +20,6 @@ from accelsim.network.ops import on_vector_unit
 from accelsim.program.link import link
 from tests.played import dma_counts
 from tests.strategies import attentions, machines, networks, schedulings
-
-random_cases = settings(
-    derandomize=True,
-    deadline=None,
-    max_examples=60,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
-)
 
 ROOMY = {
     "sram__activation__capacity_bytes": 1 << 16,
@@ -80,7 +73,6 @@ def planned(draw: st.DrawFn) -> tuple[Network, Machine, Lowered, list[tuple[int,
         return network, machine, lower(network, machine, scheduling), list(plans.values())
 
 
-@random_cases
 @given(planned())
 def test_traffic_of_a_plan_is_what_its_program_asks_for(case: Any) -> None:
     """By operand, to the byte: halos, packed rows, layers that lie within a concat or scattered by a shuffle."""
@@ -99,7 +91,6 @@ def test_traffic_of_a_plan_is_what_its_program_asks_for(case: Any) -> None:
         assert said == asked
 
 
-@random_cases
 @given(planned())
 def test_any_order_of_the_loops_computes_the_layer(case: Any) -> None:
     """Bit for bit: sums of many pieces may wait in the accumulator at once."""

@@ -93,8 +93,8 @@ def prefetch(
 ) -> Iterator[Command]:
     """The commands of these computes.
 
-    reloaded: tensors that are stored and loaded again; rooms: [low, high) of the activation buffer that tiles without an
-    address have, by layer; weight_room: bytes of the weight buffer that they have.
+    reloaded: tensors that are stored and loaded again; rooms: [low, high) of the activation buffer that tiles without
+    an address have, by layer; weight_room: bytes of the weight buffer that they have.
     Raises LoweringError, as it comes to it, where the tiles of one iteration do not fit together.
     """
     prefetcher = _Prefetcher(iter(computes), frozenset(preloaded), frozenset(reloaded), capacities, rooms, weight_room)

@@ -68,7 +68,7 @@ def _column(key: str, wanted: Wanted, lookup: Lookup) -> Values:
     """The values of a key, along the dimensions that it changes with."""
     path = tuple(key.split("."))
     axes = _axes_that_change(path, wanted.axes)
-    names = () if axes and _says(wanted.axes[axes[0]], path) else _named(path, wanted)
+    names = () if axes and all(_says(wanted.axes[axis], path) for axis in axes) else _named(path, wanted)
     sizes = [len(wanted.networks), len(wanted.machines), *map(len, wanted.axes)]
     along = {2 + axis for axis in axes} | ({int(path[0] != "network")} if names else set())
     values = []
