@@ -24,6 +24,7 @@ def machine_of(**changes: Any) -> Machine:
     """`edge` with an ideal DRAM, and keys such as `array__rows` changed."""
     data = {key: dict(value) if isinstance(value, dict) else value for key, value in BASE.items()}
     data["sram"] = {key: dict(value) if isinstance(value, dict) else value for key, value in data["sram"].items()}
+    data["input_path"], data["output_path"] = dict(data["input_path"]), dict(data["output_path"])
     data["sources"] = {}
     for path, value in changes.items():
         *sections, key = path.split("__")
@@ -72,6 +73,9 @@ def machines(draw: st.DrawFn, **fixed: Any) -> Machine:
         "sram__weight__port_bytes_per_cycle": draw(st.integers(1, 16)),
         "sram__accumulator__capacity_bytes": 8 * cols * draw(st.integers(1, 40)),
         "sram__line_buffer": draw(st.booleans()),
+        "input_path__scale": draw(st.sampled_from([0, 1, 16])),
+        "output_path__scale": draw(st.sampled_from([0, 1, 16])),
+        "output_path__function": draw(st.sampled_from([0, 1, 16])),
         "dma__setup_cycles": draw(st.integers(0, 20)),
         "dma__max_outstanding_bursts": draw(st.integers(1, 16)),
         "dma__scatter": draw(st.booleans()),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from accelsim.check import arithmetic
 from accelsim.check.arithmetic import ELEMENTS, Values
 from accelsim.check.images import POISON, Cells, Image, cell_bits_for, decode, encode, stored_regions
-from accelsim.check.operate import ABSENT, CheckError, Inputs, operate, taps
+from accelsim.check.operate import ABSENT, CheckError, Inputs, on_way, operate, taps
 from accelsim.check.reference import compute_directly
 from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Arbitration, Scheduling
@@ -71,7 +71,7 @@ class Executor:
     def __init__(self, lowered: Lowered, seed: int) -> None:
         self.network, self.lowered, self.program = lowered.network, lowered, lowered.program
         tensors = {place.tensor for place in lowered.maps.by_name.values()} | set(self.program.preloaded)
-        self.map_bits = {name: place.tensor.bits for name, place in lowered.maps.by_name.items()}
+        self.map_bits = lowered.map_bits
         weights = self.program.preloaded[len(self.network.inputs) :]
         self.weight_bits = max((tensor.bits for tensor in weights), default=1)
         self.cell_bits = 1 if _are_compressed(tensors) else cell_bits_for(*(tensor.bits for tensor in tensors))
@@ -167,7 +167,9 @@ class Executor:
             values = operate(node, command.work, self._inputs(command, node, operands))
         if not node.op.is_address:
             values = arithmetic.activate(values, node.activation)
-        self._write(command, node, arithmetic.wrap(values, self.map_bits[node.name]))
+        values = arithmetic.wrap(values, self.map_bits[node.name])
+        work = command.work.channels
+        self._write(command, node, on_way(node.after, values, work, self.map_bits))
 
     def _values(self, tile: Tile) -> Values:
         """Values of a tile. A compressed one is opaque: if its bits arrived whole, it stands for the values it had."""
@@ -191,6 +193,7 @@ class Executor:
         first = work.channels.start // (node.output.channels // node.groups)
         channels = Range(first * each + work.reduction.start, (first + groups - 1) * each + work.reduction.stop)
         region, image = self._input(command, 0, node, left, channels)
+        image = on_way(node.before, image, channels, self.map_bits)
         pixels = work.images.size * work.rows.size * work.cols.size
         self.macs[command.layer] += pixels * weights.size
         operand_bits = self.map_bits[node.inputs[0]]
@@ -310,11 +313,13 @@ class Executor:
     def differences(self) -> Iterator[str]:
         """Where DRAM does not hold what a direct computation gives, and layers with other than their MACs."""
         maps = compute_directly(
-            self.network, self.images, self.weights, map_bits=self.map_bits, weight_bits=self.weight_bits
+            self.lowered.given, self.images, self.weights, map_bits=self.map_bits, weight_bits=self.weight_bits
         )
         failures = 0
         for number, node in enumerate(self.network.nodes):
-            for text in (self._wrong_macs(number, node), self._wrong_values(node, maps[node.name])):
+            if node.absorbed:
+                continue
+            for text in (self._wrong_macs(number, node), self._wrong_values(node, maps[node.written_as])):
                 if text and failures < MOST_FAILURES:
                     failures += 1
                     yield text

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.check.arithmetic import ELEMENTS, FILL, MOVED, WINDOWS, Values
+from accelsim.check.arithmetic import ELEMENTS, FILL, MOVED, WINDOWS, Values, activate, wrap
 from accelsim.check.moves import TAKEN, Taken
 from accelsim.network.graph import Node
 from accelsim.operators.shapes import Axis, Shape, Window
@@ -63,6 +63,18 @@ def operate(node: Node, work: Work, inputs: Inputs) -> Values:
         return MOVED[node.op.name](node, [_taken(work, inputs, each) for each in TAKEN[node.op.name](node, wanted)])
     there = [each for each in inputs if each is not None]
     return _operate(node, work, there)
+
+
+def on_way(way: Iterable[Node], values: Values, channels: Range, bits: Mapping[str, int]) -> Values:
+    """Result of operators on the way to or from the array, for values of these channels; ABSENT ones stay so.
+
+    bits: of an element of each map.
+    """
+    for node in way:
+        done = ELEMENTS[node.op.name](node, [values], np.arange(channels.start, channels.stop))
+        done = wrap(activate(done, node.activation), bits[node.name])
+        values = np.where(values == ABSENT, ABSENT, done)
+    return values
 
 
 def _moved_box(work: Work) -> tuple[range, range, range]:

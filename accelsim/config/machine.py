@@ -75,6 +75,19 @@ class Sram(Section):
         return self.activation.capacity_bytes + self.weight.capacity_bytes + self.accumulator.capacity_bytes
 
 
+class InputPath(Section):
+    """The way of feature maps from the activation buffer to the array: elements a clock of what it does; 0: nothing."""
+
+    scale: Count = Field(default=0, description="elements a clock that a batch norm or ReLU is done to; 0: it can't")
+
+
+class OutputPath(Section):
+    """The way of results from the array to the activation buffer: elements a clock of what it does; 0: nothing."""
+
+    scale: Count = Field(default=0, description="elements a clock that a batch norm or ReLU is done to; 0: it can't")
+    function: Count = Field(default=0, description="elements a clock that another function is done to; 0: it can't")
+
+
 class Dma(Section):
     """The DMA engines. Each transfer goes to the one of its direction that is free first."""
 
@@ -104,6 +117,8 @@ class Machine(Section):
     array: Array
     vector: Vector
     sram: Sram
+    input_path: InputPath = Field(InputPath(), description="what is done to maps on their way to the array")
+    output_path: OutputPath = Field(OutputPath(), description="what is done to results on their way from the array")
     dma: Dma = Dma()
     dram: DramDevice
     energy: EnergyTable

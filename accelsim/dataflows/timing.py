@@ -22,6 +22,11 @@ class Ratio(NamedTuple):
         return Ratio(self.part * other.part, self.whole * other.whole)
 
 
+def slower(first: Ratio, second: Ratio) -> Ratio:
+    """The larger of two ratios."""
+    return first if first.part * second.whole >= second.part * first.whole else second
+
+
 class Ports(NamedTuple):
     """Bits that pass an SRAM port for an element of a fold, over the bits that it passes a clock."""
 

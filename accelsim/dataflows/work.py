@@ -16,7 +16,7 @@ import numpy as np
 from accelsim.dataflows import DATAFLOWS, DataflowName
 from accelsim.dataflows.contract import ArrayShape, FoldShape, Gemm, Moves
 from accelsim.dataflows.folding import FoldSequence, chain_of, flattened, fold_sequence, passes
-from accelsim.dataflows.timing import TIMINGS, Ports, Ratio, fold_of
+from accelsim.dataflows.timing import TIMINGS, Ports, Ratio, fold_of, slower
 from accelsim.program.folds import Fold, FoldChain
 from accelsim.units import ceil_div
 
@@ -24,12 +24,17 @@ ROUNDING = 1e-9
 """Sums of probabilities may be off by this much, before a number of clocks is rounded up."""
 
 
+FREE = Ratio(0)
+"""No clocks for any number of elements."""
+
+
 @dataclass(frozen=True, slots=True)
 class ArrayContext:
     """The array as a layer finds it: dataflow, shape, the widths of its data, and the SRAM ports in bits.
 
     stored_weights: bits of the layer's weights that pass their port, for a number of weights. skipped: (nonzeros,
-    weights) of a layer whose zeros take no clocks.
+    weights) of a layer whose zeros take no clocks. way_in, way_out: clocks of what is done to an element on its way to
+    the array, and from it.
     """
 
     dataflow: DataflowName
@@ -43,14 +48,19 @@ class ArrayContext:
     accumulator_port_bits: int
     stored_weights: Ratio
     skipped: Ratio | None = None
+    way_in: Ratio = FREE
+    way_out: Ratio = FREE
 
     def ports(self, ifmap: Ratio, weight: Ratio) -> Ports:
-        """The SRAM ports. ifmap: elements read for each one of a fold; weight: bits read for each one."""
+        """The SRAM ports, with the ways to and from the array behind them.
+
+        ifmap: elements read for each one of a fold; weight: bits read for each one.
+        """
         psum = Ratio(self.psum_bits, self.accumulator_port_bits)
         return Ports(
-            ifmap=ifmap.of(Ratio(self.ifmap_bits, self.activation_port_bits)),
+            ifmap=ifmap.of(slower(Ratio(self.ifmap_bits, self.activation_port_bits), self.way_in)),
             weight=weight.of(Ratio(1, self.weight_port_bits)),
-            ofmap=Ratio(self.ofmap_bits, self.activation_port_bits),
+            ofmap=slower(Ratio(self.ofmap_bits, self.activation_port_bits), self.way_out),
             psum_read=psum,
             psum_write=psum,
         )

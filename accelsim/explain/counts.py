@@ -125,6 +125,8 @@ WORDS = {
 }
 
 
+WAY_WORDS = "done in pieces of other layers, on the way of their data to or from the array"
+
 MOVES = ("moves of maps", "moves of weights", "moves of sums", "sums latched where they stay")
 """Registers that are written, in the order of `Moves`."""
 
@@ -136,6 +138,7 @@ def of_pieces(evidence: Evidence, name: str) -> Term:
         (WORDS.get(name, name), getattr(compute.actions, name), _derived(evidence, compute, compute.actions, name))
         for compute in evidence.computes
     ]
+    amounts += [(WAY_WORDS, getattr(actions, name), "") for actions in evidence.beside if getattr(actions, name)]
     return total(name, alike(amounts, "pieces", unit))
 
 

@@ -17,7 +17,7 @@ from accelsim.network.geometry import gemm_of, line_buffer_ratio
 from accelsim.network.graph import Node
 from accelsim.program.commands import Command, Compute, Load, Store, Tile, UnitKind
 from accelsim.program.link import Linked
-from accelsim.records import LayerRecord
+from accelsim.records import ActionCounts, LayerRecord
 from accelsim.run.simulate import Played
 
 
@@ -76,6 +76,13 @@ class Evidence:
     def computes(self) -> list[Compute]:
         """Its tile iterations."""
         return [command for command, _ in self.commands if isinstance(command, Compute)]
+
+    @cached_property
+    def beside(self) -> list[ActionCounts]:
+        """Its actions in tile iterations of other layers, on the ways to or from the array."""
+        commands = (linked.command for linked in self.played.history.linked)
+        computes = (command for command in commands if isinstance(command, Compute))
+        return [actions for compute in computes for number, actions in compute.beside if number in self.layers]
 
     @cached_property
     def loads(self) -> list[Tile]:

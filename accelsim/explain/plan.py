@@ -18,7 +18,7 @@ HEADER = ("dataflow", "loops, outermost first", "images x rows x cols", "groups"
 def plan_text(evidence: Evidence) -> str:
     """Choice of a plan, its task, and the alternatives."""
     if evidence.plan is None or evidence.task is None:
-        return "plan: none, the layer is only addresses"
+        return f"plan: none, {_hosts(evidence) or 'the layer is only addresses'}"
     task, context = evidence.task
     lines = [_chosen(task, evidence.plan, on_vector=on_vector_unit(evidence.node, evidence.machine))]
     lines += _places(task)
@@ -38,6 +38,15 @@ def plan_text(evidence: Evidence) -> str:
     )
     rows = [_cells(each, found[0], context.objective) for each in found]
     return "\n".join([*lines, *(f"  {line}" for line in table(HEADER, rows, left=(0, 1, 10)).splitlines())])
+
+
+def _hosts(evidence: Evidence) -> str:
+    """The layers on the way of whose data the layer is done; empty where it is not."""
+    name, nodes = evidence.node.name, evidence.played.lowered.network.nodes
+    into = [node.name for node in nodes if any(each.name == name for each in node.before)]
+    out = [node.name for node in nodes if any(each.name == name for each in node.after)]
+    ways = (("to the array", into), ("from the array", out))
+    return "; ".join(f"it is done on the way of data {way}, of {', '.join(names)}" for way, names in ways if names)
 
 
 def plan_dict(evidence: Evidence) -> dict[str, Any] | None:

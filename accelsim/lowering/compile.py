@@ -22,6 +22,7 @@ from accelsim.lowering.ir import (
 )
 from accelsim.lowering.layout import lay_out
 from accelsim.lowering.prefetch import prefetch
+from accelsim.lowering.rewrite import rewrite
 from accelsim.lowering.schedule.plan import plan_schedule
 from accelsim.lowering.schedule.residents import Residency, candidates
 from accelsim.lowering.schedule.weights import (
@@ -43,11 +44,13 @@ from accelsim.program.commands import Buffer, Program, Restartable
 class Lowered:
     """A program, and what is known of each layer before it runs.
 
-    network: with all its inferences; layers: with their tile sizes, None for those that are only addresses; fused:
+    given: the network with all its inferences; network: the same with operators on the ways to and from the array;
+    layers: with their tile sizes, None for those that are only addresses; fused:
     names of the layers that take turns with others. least_dram_bytes: of each layer of one inference on its own,
     however it is tiled.
     """
 
+    given: Network
     network: Network
     program: Program
     maps: Layout
@@ -60,6 +63,14 @@ class Lowered:
         """Tile sizes of each layer; None for those that are only addresses."""
         return tuple(None if layer is None else layer.plan for layer in self.layers)
 
+    @property
+    def map_bits(self) -> dict[str, int]:
+        """Bits of an element of each map; one that is on a way only is as wide as what it is made from."""
+        bits = {name: place.tensor.bits for name, place in self.maps.by_name.items()}
+        for node in self.given.nodes:
+            bits.setdefault(node.name, bits[node.inputs[0]])
+        return bits
+
 
 def lower(network: Network, machine: Machine, scheduling: Scheduling = Scheduling()) -> Lowered:
     """The tile program of a network on a machine, for all its inferences, as the compiler's options say.
@@ -68,7 +79,8 @@ def lower(network: Network, machine: Machine, scheduling: Scheduling = Schedulin
     given plan does not fit or contradicts itself.
     """
     layers = len(network.nodes)
-    network = stream(network, scheduling.inferences)
+    given = stream(network, scheduling.inferences)
+    network = rewrite(given, machine)
     layout = layout_of(network, machine)
     given = given_layers(scheduling.plan, network, machine, layout, layers)
     cache = TilingCache(machine, network.batch, layout, scheduling.objective, network.nodes, given)
@@ -81,7 +93,7 @@ def lower(network: Network, machine: Machine, scheduling: Scheduling = Schedulin
         repeated = residency.repeated(network.inferences, layers)
         planned = plan_layers(network, cache, repeated, weights)
         outgrown = outgrown_residents(list(working(planned)), layout, network.batch, residency)
-    return _lowered(network, cache, planned, repeated, weights)
+    return _lowered(given, network, cache, planned, repeated, weights)
 
 
 def _resident_weights(network: Network, layers: int, planner: TilingCache) -> WeightResidents:
@@ -98,6 +110,7 @@ def _resident_weights(network: Network, layers: int, planner: TilingCache) -> We
 
 
 def _lowered(
+    given: Network,
     network: Network,
     cache: TilingCache,
     layers: Sequence[PlannedLayer | None],
@@ -109,7 +122,7 @@ def _lowered(
     program = _program(network, ComputeStream(cache.machine, cache.layout, network.batch, layers, residents), cache)
     in_cascades = frozenset(name for cascade in residency.cascades for name in cascade.tilings)
     bounds = _bounds(network, cache.layout, cache.machine)
-    return Lowered(network, program, cache.layout, tuple(layers), in_cascades, bounds)
+    return Lowered(given, network, program, cache.layout, tuple(layers), in_cascades, bounds)
 
 
 def _program(network: Network, computes: ComputeStream, planner: TilingCache) -> Program:

@@ -334,12 +334,20 @@ class TilingContext:
         return 1 / prod(each)
 
 
+class Absorbed(NamedTuple):
+    """A layer that is done on the way of another one's data, and its number."""
+
+    layer: int
+    node: Node
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedLayer:
     """A layer that has commands, with its tile sizes.
 
     index: number of the layer; on_array: whether it runs on the array; plan: its tile sizes; task, context: what these
-    were chosen for; weights: their tensor; unread: tensors that no later layer loads.
+    were chosen for; weights: their tensor; unread: tensors that no later layer loads; before, after: what is
+    done on the ways to and from the array.
     """
 
     index: int
@@ -350,6 +358,8 @@ class PlannedLayer:
     context: TilingContext
     weights: Tensor | None
     unread: tuple[Tensor, ...]
+    before: tuple[Absorbed, ...] = ()
+    after: tuple[Absorbed, ...] = ()
 
 
 class Alternative(NamedTuple):

@@ -12,7 +12,6 @@ import numpy as np
 
 from accelsim.lowering.ir import Channels, Layout, Placement, copied_channels
 from accelsim.network.graph import Network, Node
-from accelsim.operators.shapes import Shape
 from accelsim.program.tensors import ALIGNMENT_BYTES, Tensor
 from accelsim.units import ceil_div
 
@@ -85,7 +84,7 @@ def _lay_out(
     slices: dict[str, Node],
     copies: dict[str, tuple[str, ...]],
 ) -> Layout:
-    shapes: dict[str, Shape] = {**network.inputs} | {node.name: node.output for node in network.nodes}
+    shapes = {**network.inputs} | {node.name: node.output for node in network.nodes if not node.absorbed}
     by_name: dict[str, Placement] = {}
     address = 0
     for name, shape in shapes.items():

@@ -97,6 +97,8 @@ class Accounting:
         if isinstance(command, Compute):
             account = layer.account
             account.counts += command.actions
+            for number, actions in command.beside:
+                self._layers[number].account.counts += actions
             account.stretched_cycles += command.stretched_cycles
             if command.chain is not None:
                 account.bubble_cycles += bubble_cycles(command.chain, overlap=self._overlap)

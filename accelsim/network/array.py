@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
+from functools import reduce
 
-from accelsim.config.machine import Machine
+from accelsim.config.machine import InputPath, Machine, OutputPath
 from accelsim.dataflows import DEFAULT
 from accelsim.dataflows.contract import ArrayShape, Gemm
-from accelsim.dataflows.timing import Ratio
-from accelsim.dataflows.work import ArrayContext
+from accelsim.dataflows.timing import Ratio, slower
+from accelsim.dataflows.work import FREE, ArrayContext
 from accelsim.network.graph import Node
+from accelsim.network.ops import elements_per_clock
 
 
 def array_context(machine: Machine) -> ArrayContext:
@@ -46,7 +49,14 @@ def layer_context(array: ArrayContext, node: Node, machine: Machine, ifmap_bits:
         accumulator_port_bits=_accumulator_port_bits(machine, psum_bits),
         stored_weights=stored,
         skipped=Ratio(node.nonzeros, node.weights) if skips else None,
+        way_in=_clocks_each(node.before, machine.input_path),
+        way_out=_clocks_each(node.after, machine.output_path),
     )
+
+
+def _clocks_each(operators: Iterable[Node], path: InputPath | OutputPath) -> Ratio:
+    """Clocks of the slowest of these operators for an element on a way."""
+    return reduce(slower, (Ratio(1, elements_per_clock(path, node)) for node in operators), FREE)
 
 
 def layer_product(node: Node, batch: int, machine: Machine) -> tuple[Gemm, ArrayContext]:

@@ -69,7 +69,9 @@ class Node(Form):
     """One operation.
 
     inputs: names of the nodes it reads (`input` is the network's); weights_of: of an earlier inference, the layer whose
-    weights these are; again: the layer of this one whose weights these are, stored and loaded again.
+    weights these are; again: the layer of this one whose weights these are, stored and loaded again. before,
+    after: operators done on the way of its input to the array, and of its results from it, in order; absorbed: whether
+    it is done on such a way and has no map of its own.
     """
 
     name: str
@@ -82,6 +84,14 @@ class Node(Form):
     pruning: Pruning | None = None
     weights_of: str = ""
     again: str = ""
+    before: tuple[Node, ...] = ()
+    after: tuple[Node, ...] = ()
+    absorbed: bool = False
+
+    @property
+    def written_as(self) -> str:
+        """Name that the network has for the map it writes: of the last operator on its way out, if there is one."""
+        return self.after[-1].name if self.after else self.name
 
     @property
     def weights_name(self) -> str:
@@ -156,7 +166,7 @@ class Network:
     def consumers(self) -> dict[str, list[Node]]:
         """The nodes that read each tensor."""
         found: dict[str, list[Node]] = {name: [] for name in (*self.inputs, *(node.name for node in self.nodes))}
-        for node in self.nodes:
+        for node in (node for node in self.nodes if not node.absorbed):
             for name in dict.fromkeys(node.inputs):
                 found[name].append(node)
         return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from accelsim.config.machine import Machine
+from accelsim.config.machine import InputPath, Machine, OutputPath
 from accelsim.network.graph import Node
 from accelsim.units import ceil_div
 
@@ -11,6 +11,12 @@ def on_vector_unit(node: Node, machine: Machine) -> bool:
     """True where a layer runs on the vector unit: all but convolutions and products of maps, and depthwise ones if so
     configured."""
     return not node.op.on_array or (node.is_depthwise and machine.array.depthwise_on == "vector")
+
+
+def elements_per_clock(path: InputPath | OutputPath, node: Node) -> int:
+    """Elements a clock of an operator on a way to or from the array; 0 if it can't be done there."""
+    found: int = getattr(path, node.op.station, 0) if node.op.station else 0
+    return found
 
 
 def ops_per_element(node: Node) -> int:

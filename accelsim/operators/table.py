@@ -53,6 +53,10 @@ class Unit(Enum):
     ADDRESS = "address"
 
 
+Station = Literal["scale", "function"]
+"""A part of the ways into and out of the array, as machine files name them."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Operator:
     """All that is known of an operator.
@@ -66,7 +70,8 @@ class Operator:
     channels of its input whichever it writes; access: which part of its inputs it reads for a part of its map, where
     that is neither the same part nor under a window. within: whether its map lies in that of its input; goes_to: of
     addresses, where inputs lie in its map. channels: of its map: those of its inputs, its own, their sum, a part of
-    them, those of a product, or fixed by its row. listed: whether papers' tables have it as a row.
+    them, those of a product, or fixed by its row. listed: whether papers' tables have it as a row. station:
+    part of the ways to and from the array that can do it, too.
     """
 
     name: str
@@ -87,6 +92,7 @@ class Operator:
     goes_to: GoesTo | None = None
     channels: Literal["same", "own", "sum", "part", "product", "fixed"] = "same"
     listed: bool = True
+    station: Station | None = None
 
     @property
     def is_address(self) -> bool:
@@ -252,8 +258,8 @@ def _moves(name: str, does: str, rule: Rule, access: Access, operations: Count =
     return Operator(name, row or name, does, rule, operations=operations, access=access, channels="fixed")
 
 
-def _function(name: str, does: str, operations: Count, rule: Rule = _each_alone, row: str = "simple") -> Operator:
-    return Operator(name, row, does, rule, operations=operations, listed=False)
+def _function(name: str, does: str, operations: Count, station: Station = "function") -> Operator:
+    return Operator(name, "simple", does, _each_alone, operations=operations, listed=False, station=station)
 
 
 def _over_channels(name: str, row: str, does: str, operations: Count, rule: Rule) -> Operator:
@@ -288,10 +294,10 @@ _ROWS = (
     _over_channels("lrn", "lrn", "local response normalisation", _lrn_operations, _lrn),
     Operator(
         "bn", "simple", "a factor and an offset for each channel", _each_alone, operations=2, absorbs=_NORM,
-        listed=False,
+        listed=False, station="scale",
     ),
-    _function("relu", "a ReLU on its own", 1),
-    _function("prelu", "a ReLU with a slope for what is below 0", 2),
+    _function("relu", "a ReLU on its own", 1, "scale"),
+    _function("prelu", "a ReLU with a slope for what is below 0", 2, "scale"),
     _function("tanh", "a hyperbolic tangent", 4),
     _function("hardsigmoid", "a line between two bounds", 3),
     _function("silu", "a map times its sigmoid", 5),

@@ -100,7 +100,8 @@ class Compute:
     stationary: tiles that the first load of the fold chain reads; streamed: tiles read from the start of the first
     stream on; results: tiles it fills, empty while sums go on. `chain` for the array, `vector_cycles` for the vector
     unit. post_cycles: from the unit's last output to its being in SRAM. actions: of the unit and the SRAM ports;
-    stretched_cycles: clocks by which SRAM ports lengthen the streams.
+    stretched_cycles: clocks by which SRAM ports lengthen the streams; beside: actions of operators on the ways to and
+    from the array, by number of the layer.
     What later commands have no use for, so that none of them need be known: released, tiles that none reads; complete,
     results that none fills; ends_layer, whether only Stores of its results are still to come of its layer; unread,
     tensors that none loads from DRAM.
@@ -118,6 +119,7 @@ class Compute:
     vector_cycles: int = 0
     post_cycles: int = 0
     stretched_cycles: int = 0
+    beside: tuple[tuple[int, ActionCounts], ...] = ()
     released: tuple[Tile, ...] = ()
     ends_layer: bool = False
     unread: tuple[Tensor, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import product
 from math import prod
@@ -25,7 +25,11 @@ from accelsim.lowering.emit.iterations import (
 )
 from accelsim.lowering.emit.layer import Iteration, LayerEmission, Place, all_channels, block_elements, largest
 from accelsim.lowering.emit.reuse import TileReuse
+<<<<<<< HEAD
 from accelsim.lowering.ir import IFMAP_LOOPS, WEIGHT_LOOPS, tile_counts
+=======
+from accelsim.lowering.ir import IFMAP_LOOPS, WEIGHT_LOOPS, Absorbed, Loop, tile_counts
+>>>>>>> a9036f9 (Operators that the ways to and from the array can do are no passes of their own)
 from accelsim.network.geometry import (
     Block,
     gemm_of,
@@ -34,6 +38,7 @@ from accelsim.network.geometry import (
     line_buffer_ratio,
 )
 from accelsim.network.graph import Node, WeightKind
+from accelsim.network.ops import ops_per_element
 from accelsim.program.commands import Buffer, Tile, UnitKind, Work
 from accelsim.program.folds import FoldChain
 from accelsim.program.tensors import Range, elements, region_bytes, share_of_tile
@@ -57,11 +62,15 @@ class _Operands(NamedTuple):
 
 
 class _Done(NamedTuple):
-    """The folds of an iteration, clocks by which ports lengthen their streams, and its actions."""
+    """The folds of an iteration, clocks by which ports lengthen their streams, and its actions.
+
+    beside: those of the operators on the ways to and from the array, by number of the layer.
+    """
 
     chain: FoldChain
     stretched_cycles: int
     actions: ActionCounts
+    beside: tuple[tuple[int, ActionCounts], ...]
 
 
 @dataclass(slots=True)
@@ -172,6 +181,7 @@ class ArrayEmission(LayerEmission):
                 done.chain,
                 post_cycles=self.shared.machine.array.post_latency if last else 0,
                 stretched_cycles=done.stretched_cycles,
+                beside=done.beside,
                 released=(
                     *(() if self.keeps_maps and outs.stop < group_outputs else self.loaded(maps)),
                     *(() if self.keeps_right and not self._is_last_block(block) else self.loaded(right)),
@@ -229,18 +239,23 @@ class ArrayEmission(LayerEmission):
         gemm, positions, reuse, array = operands.gemm, operands.positions, operands.reuse, self.array
         done = array_work(gemm, array, first=operands.first, last=operands.last, reuse=reuse)
         inputs = gemm.k // operands.taps
+        read = done.ifmap_passes * gemm.groups * inputs * positions * reuse.part // reuse.whole
         actions = ActionCounts(
             **_macs(self.layer.node, operands, array),
             register_bytes=sum(map(packed_bytes, done.moves, array.move_bits())),
-            sram_read_ifmap_bytes=packed_bytes(
-                done.ifmap_passes * gemm.groups * inputs * positions * reuse.part // reuse.whole, array.ifmap_bits
-            ),
+            sram_read_ifmap_bytes=packed_bytes(read, array.ifmap_bits),
             sram_read_weight_bytes=done.weight_passes * operands.weight_bytes,
             sram_read_psum_bytes=packed_bytes(done.psum_reads, array.psum_bits),
             sram_write_psum_bytes=packed_bytes(done.psum_writes, array.psum_bits),
             sram_write_ofmap_bytes=packed_bytes(done.outputs, array.ofmap_bits),
         )
-        return _Done(done.chain, done.chain.stream_cycles - done.unstretched_cycles, actions)
+        beside = (*self._on_way(self.layer.before, read), *self._on_way(self.layer.after, done.outputs))
+        return _Done(done.chain, done.chain.stream_cycles - done.unstretched_cycles, actions, beside)
+
+    def _on_way(self, way: Iterable[Absorbed], elements: int) -> Iterator[tuple[int, ActionCounts]]:
+        """Operations of what is done to elements on their way."""
+        for number, node in way:
+            yield number, ActionCounts(vector_ops=elements * ops_per_element(node))
 
 
 def _macs(node: Node, operands: _Operands, array: ArrayContext) -> dict[str, int]:

@@ -36,6 +36,7 @@ class Iteration(NamedTuple):
     vector_cycles: int = 0
     post_cycles: int = 0
     stretched_cycles: int = 0
+    beside: tuple[tuple[int, ActionCounts], ...] = ()
     released: tuple[Tile, ...] = ()
 
 

@@ -121,7 +121,8 @@ class Groups:
 
     def _joins(self, node: Node) -> bool:
         """True where a layer can work on stripes."""
-        if node.op.is_address or node.op.multiplies_maps or node.op.factored or node.op.access_of(node) is not None:
+        whole = node.op.is_address or node.op.multiplies_maps or node.op.factored or node.op.access_of(node) is not None
+        if whole or node.absorbed:
             return False
         whole_bytes = all(self.cache.bits(name) % 8 == 0 for name in (node.name, *node.inputs))
         return whole_bytes and node.output.height > 1

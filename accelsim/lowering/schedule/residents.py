@@ -154,7 +154,7 @@ def candidates(network: Network, layout: Layout, layers: int) -> Iterator[Reside
     """
     numbers = {node.name: number for number, node in enumerate(network.nodes)}
     for number, node in enumerate(network.nodes[:layers]):
-        if node.op.is_address:
+        if node.op.is_address or node.absorbed:
             continue
         readers = readers_of(network, layout, node.name)
         if readers:

@@ -12,7 +12,7 @@ from accelsim.units import ceil_div, packed_bytes
 
 def least_dram_bytes(node: Node, batch: int, layout: Layout, machine: Machine) -> int:
     """The larger of what has to pass once and what a chip of this capacity has to move again; 0 for mere addresses."""
-    if node.op.is_address:
+    if node.op.is_address or node.absorbed:
         return 0
     once = _compulsory_bytes(node, batch, layout, machine)
     if node.op.weighted or (node.op.multiplies_maps and node.inputs[0] != node.inputs[1]):

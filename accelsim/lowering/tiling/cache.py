@@ -141,8 +141,8 @@ class TilingCache:
         return replace(self.tasks[node.name], loaded=self._loaded(node, residents), stored=_stored(node, residents))
 
     def is_idle(self, node: Node) -> bool:
-        """True where a layer is only addresses and has no commands."""
-        return node.op.is_address and not self.layout.copies[node.name]
+        """True where a layer has no commands: it is only addresses, or part of another."""
+        return node.absorbed or (node.op.is_address and not self.layout.copies[node.name])
 
     def cost(self, node: Node, room: int, residents: ResidentChannels, pins: WeightResidents) -> LayerCost:
         """Of a layer with so much room for its tiles, if these maps and weights stay. Raises LoweringError."""

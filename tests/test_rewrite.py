@@ -1,0 +1,126 @@
+"""Operators on the ways to and from the array: what is done there, what it costs and where it is counted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from accelsim.check.execute import check_network
+from accelsim.config.scheduling import Scheduling
+from accelsim.lowering.compile import lower
+from accelsim.lowering.rewrite import rewrite
+from accelsim.network.graph import Network
+from accelsim.program.commands import Compute
+from accelsim.run.play import perform
+from tests.played import dma_counts
+from tests.strategies import machine_of, network_of
+
+NO_WAYS = {"input_path__scale": 0, "output_path__scale": 0, "output_path__function": 0}
+NORM = {"name": "norm", "op": "bn", "activation": "relu"}
+CONV = {"name": "conv", "op": "conv", "kernel": 3, "pad": 1, "channels": 64}
+
+
+def network(*rows: dict[str, Any]) -> Network:
+    """On a map of 8 x 8 pixels with 32 channels."""
+    return network_of(list(rows), (8, 8, 32))
+
+
+def absorbed(rows: list[dict[str, Any]], **ways: int) -> list[str]:
+    """Layers that are done on a way, on a machine with all ways but for these."""
+    nodes = rewrite(network(*rows), machine_of(**ways)).nodes
+    return [node.name for node in nodes if node.absorbed]
+
+
+@pytest.mark.parametrize("missing", [{}, {"input_path__scale": 0}])
+def test_a_batch_norm_before_a_convolution_is_done_on_the_way_in(missing: dict[str, int]) -> None:
+    """Unless the machine can't."""
+    assert absorbed([NORM, CONV], **missing) == ([] if missing else ["norm"])
+
+
+@pytest.mark.parametrize("missing", [{}, {"output_path__scale": 0}])
+def test_a_batch_norm_behind_a_convolution_is_done_on_the_way_out(missing: dict[str, int]) -> None:
+    """Once a result, and not on the way in of the next convolution, once for each time that an element is read."""
+    rows = [CONV, NORM, {**CONV, "name": "next"}]
+    nodes = {node.name: node for node in rewrite(network(*rows), machine_of(**missing)).nodes}
+    assert nodes["norm"].absorbed
+    assert [each.name for each in nodes["conv"].after] == ([] if missing else ["norm"])
+    assert [each.name for each in nodes["next"].before] == (["norm"] if missing else [])
+    assert nodes["next"].inputs == ("conv",)
+
+
+def test_each_part_of_a_way_is_there_once() -> None:
+    """A factor and a function go with the convolution, a second factor does not."""
+    rows = [
+        CONV,
+        NORM,
+        {"name": "silu", "op": "silu"},
+        {"name": "again", "op": "bn"},
+        {"name": "fc", "op": "fc", "channels": 4},
+    ]
+    assert absorbed(rows) == ["norm", "silu", "again"]
+    assert absorbed(rows, input_path__scale=0) == ["norm", "silu"]
+
+
+def test_what_is_read_otherwise_as_well_is_a_layer() -> None:
+    """A result before its batch norm, and a batch norm that an add reads, too."""
+    add = {"name": "sum", "op": "add", "inputs": ["conv", "norm"]}
+    assert absorbed([CONV, NORM, add]) == []
+    assert absorbed([NORM, {**CONV, "channels": 32}, {**add, "inputs": ["norm", "conv"]}]) == []
+
+
+def test_a_map_of_other_bits_is_a_layer_s_own() -> None:
+    """Elements are as wide before a way as behind it."""
+    keys = {"quantize": {"layers": {"norm": {"activation_bits": 4}}}}
+    nodes = rewrite(network_of([CONV, NORM], (8, 8, 32), **keys), machine_of()).nodes
+    assert not any(node.absorbed for node in nodes)
+
+
+@pytest.mark.parametrize("rows", [[NORM, CONV], [CONV, NORM, {"name": "elu", "op": "elu"}]])
+def test_values_are_those_of_a_direct_computation(rows: list[dict[str, Any]]) -> None:
+    """Zeros of the padding are zeros behind a batch norm, too."""
+    assert check_network(network(*rows), machine_of()) == []
+
+
+def test_a_map_that_is_normalised_on_the_way_is_not_moved() -> None:
+    """Neither stored nor loaded, where the buffer is too small for it to stay."""
+    small = {"sram__activation__capacity_bytes": 1024}
+    moved = [
+        sum(each.dram_bytes for each in dma_counts(lower(network(CONV, NORM), machine_of(**small, **ways)).program, 64))
+        for ways in ({}, NO_WAYS)
+    ]
+    assert moved[1] - moved[0] == 2 * 8 * 8 * 64
+
+
+def test_operations_are_counted_for_each_element_that_passes() -> None:
+    """Of a 1x1 convolution to 64 channels on 32 columns each element passes twice on its way in, each result once on
+    its way out; a batch norm takes 2 operations, its ReLU another one. No clocks are the layer's."""
+    behind = {"name": "behind", "op": "bn"}
+    rows = [NORM, {**CONV, "kernel": 1, "pad": 0}, behind]
+    records = {each.layer: each for each in perform(network(*rows), machine_of(), Scheduling()).records}
+    assert records["norm"].counts.vector_ops == 3 * 2 * 8 * 8 * 32
+    assert records["behind"].counts.vector_ops == 2 * 8 * 8 * 64
+    assert records["conv"].counts.vector_ops == 0
+    assert records["norm"].total_cycles == records["behind"].total_cycles == 0
+    assert records["norm"].energy.vector_pj > 0
+
+
+@pytest.mark.parametrize(
+    ("way", "rows", "slower"), [("input_path__scale", [NORM, CONV], 4), ("output_path__scale", [CONV, NORM], 4)]
+)
+def test_a_slow_way_holds_up_the_array(way: str, rows: list[dict[str, Any]], slower: int) -> None:
+    """A row of 32 elements takes four clocks at 8 a clock; on the way out only that of the last sums."""
+    computes = [
+        [
+            each
+            for each in lower(network(*rows), machine_of(**{way: width})).program.commands
+            if isinstance(each, Compute)
+        ]
+        for width in (32, 8)
+    ]
+    streams = [[each.chain.stream_cycles for each in found if each.chain] for found in computes]
+    stretched = [sum(each.stretched_cycles for each in found) for found in computes]
+    assert stretched[0] == 0
+    assert stretched[1] == sum(streams[1]) - sum(streams[0])
+    folds = 9 if way.startswith("input") else 1
+    assert stretched[1] == folds * 2 * (slower - 1) * 64
