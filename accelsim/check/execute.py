@@ -313,7 +313,7 @@ class Executor:
     def differences(self) -> Iterator[str]:
         """Where DRAM does not hold what a direct computation gives, and layers with other than their MACs."""
         maps = compute_directly(
-            self.lowered.given, self.images, self.weights, map_bits=self.map_bits, weight_bits=self.weight_bits
+            self.lowered.source, self.images, self.weights, map_bits=self.map_bits, weight_bits=self.weight_bits
         )
         failures = 0
         for number, node in enumerate(self.network.nodes):

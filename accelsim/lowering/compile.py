@@ -44,13 +44,12 @@ from accelsim.program.commands import Buffer, Program, Restartable
 class Lowered:
     """A program, and what is known of each layer before it runs.
 
-    given: the network with all its inferences; network: the same with operators on the ways to and from the array;
-    layers: with their tile sizes, None for those that are only addresses; fused:
-    names of the layers that take turns with others. least_dram_bytes: of each layer of one inference on its own,
-    however it is tiled.
+    source: the network with all its inferences; network: the same with operators on the ways to and from the array;
+    layers: with their tile sizes, None for those without commands; fused: names of the layers that take turns with
+    others. least_dram_bytes: of each layer of one inference on its own, however it is tiled.
     """
 
-    given: Network
+    source: Network
     network: Network
     program: Program
     maps: Layout
@@ -67,7 +66,7 @@ class Lowered:
     def map_bits(self) -> dict[str, int]:
         """Bits of an element of each map; one that is on a way only is as wide as what it is made from."""
         bits = {name: place.tensor.bits for name, place in self.maps.by_name.items()}
-        for node in self.given.nodes:
+        for node in self.source.nodes:
             bits.setdefault(node.name, bits[node.inputs[0]])
         return bits
 
@@ -79,8 +78,8 @@ def lower(network: Network, machine: Machine, scheduling: Scheduling = Schedulin
     given plan does not fit or contradicts itself.
     """
     layers = len(network.nodes)
-    given = stream(network, scheduling.inferences)
-    network = rewrite(given, machine)
+    source = stream(network, scheduling.inferences)
+    network = rewrite(source, machine)
     layout = layout_of(network, machine)
     given = given_layers(scheduling.plan, network, machine, layout, layers)
     cache = TilingCache(machine, network.batch, layout, scheduling.objective, network.nodes, given)
@@ -93,7 +92,7 @@ def lower(network: Network, machine: Machine, scheduling: Scheduling = Schedulin
         repeated = residency.repeated(network.inferences, layers)
         planned = plan_layers(network, cache, repeated, weights)
         outgrown = outgrown_residents(list(working(planned)), layout, network.batch, residency)
-    return _lowered(given, network, cache, planned, repeated, weights)
+    return _lowered(source, network, cache, planned, repeated, weights)
 
 
 def _resident_weights(network: Network, layers: int, planner: TilingCache) -> WeightResidents:
@@ -110,7 +109,7 @@ def _resident_weights(network: Network, layers: int, planner: TilingCache) -> We
 
 
 def _lowered(
-    given: Network,
+    source: Network,
     network: Network,
     cache: TilingCache,
     layers: Sequence[PlannedLayer | None],
@@ -122,7 +121,7 @@ def _lowered(
     program = _program(network, ComputeStream(cache.machine, cache.layout, network.batch, layers, residents), cache)
     in_cascades = frozenset(name for cascade in residency.cascades for name in cascade.tilings)
     bounds = _bounds(network, cache.layout, cache.machine)
-    return Lowered(given, network, program, cache.layout, tuple(layers), in_cascades, bounds)
+    return Lowered(source, network, program, cache.layout, tuple(layers), in_cascades, bounds)
 
 
 def _program(network: Network, computes: ComputeStream, planner: TilingCache) -> Program:

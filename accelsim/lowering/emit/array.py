@@ -25,11 +25,7 @@ from accelsim.lowering.emit.iterations import (
 )
 from accelsim.lowering.emit.layer import Iteration, LayerEmission, Place, all_channels, block_elements, largest
 from accelsim.lowering.emit.reuse import TileReuse
-<<<<<<< HEAD
-from accelsim.lowering.ir import IFMAP_LOOPS, WEIGHT_LOOPS, tile_counts
-=======
-from accelsim.lowering.ir import IFMAP_LOOPS, WEIGHT_LOOPS, Absorbed, Loop, tile_counts
->>>>>>> a9036f9 (Operators that the ways to and from the array can do are no passes of their own)
+from accelsim.lowering.ir import IFMAP_LOOPS, WEIGHT_LOOPS, Absorbed, tile_counts
 from accelsim.network.geometry import (
     Block,
     gemm_of,
