@@ -95,6 +95,11 @@ class ActionCounts:
         """Bytes that DRAM moved."""
         return self.dram_read_burst_bytes + self.dram_write_burst_bytes
 
+    @property
+    def burst_efficiency(self) -> float:
+        """Bytes that DMA requested over those that DRAM moved; 1 where nothing moved."""
+        return self.dram_bytes / self.dram_burst_bytes if self.dram_burst_bytes else 1.0
+
 
 COUNT_NAMES = tuple(part.name for part in fields(ActionCounts))
 _amounts = attrgetter(*COUNT_NAMES)
@@ -152,10 +157,11 @@ _COMPONENTS = attrgetter(*(f"{name}_pj" for name in ENERGY_COMPONENTS))
 class LayerRecord:
     """A layer, or (from `combined`) several together.
 
-    total_cycles: the layer's share of the run's clocks; latency_cycles: from its first command to its last;
-    stream_cycles: clocks in which the array streams for it, of which stretched_cycles because of SRAM ports and
-    bubble_cycles between folds; overlap_cycles: streams of other layers within total_cycles minus own streams outside
-    of it; stalls: idle clocks of the array within total_cycles, by cause. So total = stream + overlap + stalls.
+    group: name of the layers that it runs depth-first with, or none. total_cycles: the clocks of the run that are given
+    to it, each to one layer; latency_cycles: from its first command to its last; stream_cycles: those in which the
+    array streams for it, of which stretched_cycles because of SRAM ports and bubble_cycles between folds; stalls: those
+    in which the array is idle and its next stream waits for it, by cause. So total = stream + stalls. vector_cycles,
+    dma_in_cycles, dma_out_cycles: clocks of those units, whatever the array does.
     pes: PEs of the array; array_macs: MACs done on it; array_clocks: its clocks if all data were on chip.
     dram_bound_bytes: the least that DRAM has to move for the layer on its own.
     """
@@ -164,6 +170,7 @@ class LayerRecord:
     op: str
     kind: str
     stage: str
+    group: str
     weights: int
     nonzero_weights: int
     dram_bound_bytes: int
@@ -177,14 +184,10 @@ class LayerRecord:
     stream_cycles: int
     stretched_cycles: int
     bubble_cycles: int
-    overlap_cycles: int
     vector_cycles: int
+    dma_in_cycles: int
+    dma_out_cycles: int
     stalls: dict[str, int]
-
-    @property
-    def own_cycles(self) -> int:
-        """Clocks without the streams of others: own streams, wherever they are, and the idle clocks of its share."""
-        return self.total_cycles - self.overlap_cycles
 
     @property
     def array_busy_cycles(self) -> int:
@@ -198,13 +201,13 @@ class LayerRecord:
 
     @property
     def utilization(self) -> float:
-        """MACs on the array over what its PEs could have done in total_cycles, 0 to 1 unless layers overlap."""
+        """MACs on the array over what its PEs could have done in total_cycles, 0 to 1."""
         return self.array_macs / (self.pes * self.total_cycles) if self.total_cycles else 0.0
 
     @property
     def dram_traffic_vs_bound(self) -> float:
-        """Bytes that DMA requested over the least; 0 where nothing has to move."""
-        return self.counts.dram_bytes / self.dram_bound_bytes if self.dram_bound_bytes else 0.0
+        """Bytes that DRAM moved over the least; 0 where nothing has to move."""
+        return self.counts.dram_burst_bytes / self.dram_bound_bytes if self.dram_bound_bytes else 0.0
 
     @property
     def lost(self) -> dict[str, int]:
@@ -215,7 +218,6 @@ class LayerRecord:
             "fill_drain": self.bubble_cycles + self.stalls["fill_drain"],
             "sram_port": self.stretched_cycles,
             **waits,
-            "overlap": self.overlap_cycles,
         }
         return {
             "mapping": self.pes * plain - self.array_macs,

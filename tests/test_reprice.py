@@ -137,7 +137,7 @@ def test_the_file_has_the_names_of_the_records(shufflenet: Path) -> None:
     document = json.loads(text)
     assert list(STALL_CAUSES) == [cause.value for cause in Cause]
     for layer in document["layers"]:
-        assert list(layer) == ["layer", *MEASURES, "stalls", "counts"]
+        assert list(layer) == ["layer", "group", *MEASURES, "stalls", "counts"]
         assert f"  {json.dumps(layer)}" in text
     assert len(text) < 120_000
 
@@ -236,10 +236,10 @@ def test_arguments_that_name_nothing(
             "run/run.json:0: file: expected JSON of plain keys and numbers, got values too deep in one another",
             id="deep",
         ),
-        pytest.param(b"{}", "run/run.json:0: format: expected 3, got nothing"),
-        pytest.param(b'{"format": 1}', "run/run.json:0: format: expected 3, got 1"),
-        pytest.param(b'{"format": 3.0}', "run/run.json:0: format: expected 3, got 3.0"),
-        pytest.param(b'{"format": true}', "run/run.json:0: format: expected 3, got true"),
+        pytest.param(b"{}", "run/run.json:0: format: expected 4, got nothing"),
+        pytest.param(b'{"format": 1}', "run/run.json:0: format: expected 4, got 1"),
+        pytest.param(b'{"format": 4.0}', "run/run.json:0: format: expected 4, got 4.0"),
+        pytest.param(b'{"format": true}', "run/run.json:0: format: expected 4, got true"),
         pytest.param(
             b" " * (MAX_RUN_BYTES + 1),
             f"run/run.json:0: file: expected at most {MAX_RUN_BYTES} bytes, got a larger file",
@@ -344,9 +344,9 @@ def another_layer(document: Any) -> None:
     document["layers"].append(document["layers"][0])
 
 
-def overlap_that_is_nobodys(document: Any) -> None:
+def clocks_beyond_the_end(document: Any) -> None:
     """The clocks of a layer add up, those of the run do not."""
-    document["layers"][0]["overlap_cycles"] += 3
+    document["layers"][0]["stalls"]["vector"] += 3
     document["layers"][0]["total_cycles"] += 3
 
 
@@ -354,7 +354,7 @@ def overlap_that_is_nobodys(document: Any) -> None:
     ("change", "expected"),
     [
         (another_layer, "layers: expected the 2 layers of the network, got 3"),
-        (overlap_that_is_nobodys, "layers: expected overlap_cycles that add up to 0, got 3"),
+        (clocks_beyond_the_end, "layers: expected total_cycles that add up to the END of inference_ends, got MORE"),
     ],
 )
 def test_layers_that_are_not_those_of_the_network(
@@ -363,6 +363,8 @@ def test_layers_that_are_not_those_of_the_network(
     document = json.loads(finished.read_text())
     change(document)
     finished.write_text(json.dumps(document))
+    end = document["inference_ends"][-1]
+    expected = expected.replace("END", str(end)).replace("MORE", str(end + 3))
     assert refused(capsys) == f"run/run.json:0: {expected}\n"
 
 

@@ -81,8 +81,8 @@ def test_values_that_differ_are_shown(tmp_path: Path, capsys: pytest.CaptureFixt
     def change(document: dict[str, Any]) -> None:
         document["accelsim_version"] = "0.0.9"
         layer = document["layers"][0]
-        layer["total_cycles"] += 5
-        layer["stalls"]["latency"] += 5
+        layer["vector_cycles"] += 5
+        layer["latency_cycles"] += 5
 
     path = saved(tmp_path / "a", NET, MACHINE)
     kept = json.loads(path.read_text())["layers"][0]
@@ -92,10 +92,10 @@ def test_values_that_differ_are_shown(tmp_path: Path, capsys: pytest.CaptureFixt
     first, header, *rows = capsys.readouterr().out.splitlines()
     assert first == "tiny on tiny: 2 values differ, simulated by accelsim 0.0.9, now by 0.1.0"
     assert header.split() == ["where", "value", "then", "now"]
-    was, latency = kept["total_cycles"], kept["stalls"]["latency"]
+    latency, vector = kept["latency_cycles"], kept["vector_cycles"]
     assert [row.split() for row in rows] == [
-        ["a", "total_cycles", str(was + 5), str(was)],
-        ["a", "stall_latency_cycles", str(latency + 5), str(latency)],
+        ["a", "latency_cycles", str(latency + 5), str(latency)],
+        ["a", "vector_cycles", str(vector + 5), str(vector)],
     ]
 
 

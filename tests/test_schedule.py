@@ -329,8 +329,8 @@ def test_layers_may_be_images_ahead() -> None:
 def cascades_of(lowered: Lowered) -> list[list[str]]:
     """Names of layers that are in cascades, those next to each other together."""
     found: list[list[str]] = [[]]
-    for node in lowered.network.nodes:
-        if node.name in lowered.fused:
+    for node, group in zip(lowered.network.nodes, lowered.groups, strict=True):
+        if group and not node.op.is_address:
             found[-1].append(node.name)
         elif not node.op.is_address:
             found.append([])
@@ -346,7 +346,7 @@ def test_some_of_those_random_chains_are_cascades() -> None:
     def each(network: Network, room: int) -> None:
         machine = machine_of(sram__activation__capacity_bytes=room, sram__weight__capacity_bytes=8000)
         try:
-            found.append(bool(lower(network, machine, Scheduling(objective="dram_bytes")).fused))
+            found.append(any(lower(network, machine, Scheduling(objective="dram_bytes")).groups))
         except LoweringError:
             return
 

@@ -16,7 +16,7 @@ from accelsim.errors import Mistake, UserError, shorten, suggestion
 if TYPE_CHECKING:
     from accelsim.importers import ModelOptions
 
-GROUPINGS = ("type", "stage", "layer")
+GROUPINGS = ("type", "stage", "layer", "group")
 LARGEST_BATCH = 1 << 16
 MOST_DIMENSIONS = 6
 

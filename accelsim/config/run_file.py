@@ -12,7 +12,6 @@ from accelsim.records import COUNT_NAMES, MEASURES, STALL_CAUSES
 MAX_RUN_BYTES = 32 << 20
 _MOST = 1 << 62
 _AMOUNT = Annotated[int, Field(ge=0, le=_MOST)]
-_DIFFERENCE = Annotated[int, Field(ge=-_MOST, le=_MOST)]
 
 
 class Config(Section):
@@ -46,7 +45,8 @@ Layer = _mapping(
     "Layer",
     {
         "layer": str,
-        **{name: _DIFFERENCE if name == "overlap_cycles" else _AMOUNT for name in MEASURES},
+        "group": str,
+        **dict.fromkeys(MEASURES, _AMOUNT),
         "stalls": _mapping("Stalls", dict.fromkeys(STALL_CAUSES, _AMOUNT)),
         "counts": _mapping("Counts", dict.fromkeys(COUNT_NAMES, _AMOUNT)),
     },

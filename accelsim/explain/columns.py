@@ -8,12 +8,13 @@ from functools import partial
 from accelsim.explain import counts, cycles, energy
 from accelsim.explain.evidence import Evidence
 from accelsim.explain.terms import Term
+from accelsim.program.commands import UnitKind
 from accelsim.records import COUNT_NAMES, STALL_CAUSES
 from accelsim.report.columns import COLUMNS
 
-LOST = ("mapping", "sram_port", "overlap", *STALL_CAUSES)
+LOST = ("mapping", "sram_port", *STALL_CAUSES)
 UNIT = {column.name: column.unit for column in COLUMNS}
-SUMMARY = ("total_cycles", "dram_read_bytes", "dram_write_bytes", "energy_total_pj")
+SUMMARY = ("total_cycles", "dram_burst_bytes", "energy_total_pj")
 """What is explained where no column is asked for."""
 
 
@@ -40,12 +41,15 @@ EXPLAINED: dict[str, Callable[[Evidence], Term]] = {
     "latency_cycles": cycles.latency_cycles,
     "array_busy_cycles": cycles.array_busy_cycles,
     "array_cycles": cycles.array_cycles,
+    "stream_cycles": cycles.stream_cycles,
     "vector_cycles": cycles.vector_unit_cycles,
+    "dma_in_cycles": partial(cycles.dma_cycles, unit=UnitKind.DMA_IN),
+    "dma_out_cycles": partial(cycles.dma_cycles, unit=UnitKind.DMA_OUT),
     **{f"stall_{cause}_cycles": partial(cycles.stall_cycles, cause=cause) for cause in STALL_CAUSES},
-    "overlap_cycles": cycles.overlap_cycles,
     **{f"lost_{cause}_pe_cycles": partial(cycles.lost_pe_cycles, cause=cause) for cause in LOST},
     "dram_read_bytes": counts.read_bytes,
     "dram_write_bytes": counts.write_bytes,
+    "dram_burst_bytes": counts.all_burst_bytes,
     "sram_read_bytes": partial(counts.of_sram, direction="read"),
     "sram_write_bytes": partial(counts.of_sram, direction="write"),
     **{name: _counted(name) for name in COUNT_NAMES},

@@ -105,6 +105,11 @@ def burst_bytes(evidence: Evidence, *, write: bool) -> Term:
     return total(f"dram_{'write' if write else 'read'}_burst_bytes", (*asked, Term(words, rest)))
 
 
+def all_burst_bytes(evidence: Evidence) -> Term:
+    """Bytes moved by DRAM, in read and write bursts."""
+    return total("dram_burst_bytes", (burst_bytes(evidence, write=False), burst_bytes(evidence, write=True)))
+
+
 def descriptors(evidence: Evidence) -> Term:
     """Descriptors of all transfers."""
     made = [("loads", len(tile.descriptors), "") for tile in evidence.loads]

@@ -30,14 +30,10 @@ STALL_WORDS = {
 
 
 def total_cycles(evidence: Evidence) -> Term:
-    """Own streams, overlap, and idle clocks by cause."""
-    spans = ", ".join("{} to {}".format(*evidence.windows[layer]) for layer in evidence.layers)
+    """Own streams, and idle clocks of the array by cause."""
     stalls = (stall_cycles(evidence, cause) for cause in STALL_CAUSES)
-    return total(
-        "total_cycles",
-        (stream_cycles(evidence), overlap_cycles(evidence), *stalls),
-        f"clocks {spans}: from the latest end of the layers before it to its own end",
-    )
+    note = "clocks of the run in which the array streams for it, or is idle and its next stream waits for it"
+    return total("total_cycles", (stream_cycles(evidence), *stalls), note)
 
 
 def stream_cycles(evidence: Evidence) -> Term:
@@ -75,21 +71,6 @@ def _bubbles(evidence: Evidence) -> list[Term]:
         if compute.chain is not None
     )
     return alike(between, "pieces", "clocks")
-
-
-def overlap_cycles(evidence: Evidence) -> Term:
-    """Streams of other layers within its clocks, less its own within those of others."""
-    program = evidence.played.program
-    within: Counter[str] = Counter()
-    outside: Counter[str] = Counter()
-    for segment in evidence.clocks:
-        if segment.cause is None and (layer := evidence.layer_of(segment)) not in evidence.layers:
-            within[program.layers[layer]] += segment.high - segment.low
-    for number, segment in evidence.streams_elsewhere:
-        outside[program.layers[number]] -= segment.high - segment.low
-    parts = [Term(f"streams of {layer} within its clocks", clocks) for layer, clocks in within.items()]
-    parts += [Term(f"its own streams within the clocks of {layer}", clocks) for layer, clocks in outside.items()]
-    return total("overlap with other layers", parts)
 
 
 def stall_cycles(evidence: Evidence, cause: str) -> Term:
@@ -165,6 +146,17 @@ def array_cycles(evidence: Evidence) -> Term:
     return total("array_cycles", clocks * images, note)
 
 
+def dma_cycles(evidence: Evidence, unit: UnitKind) -> Term:
+    """Descriptors of its transfers, and the issue of their bursts."""
+    mine = [(command, task) for command, task in evidence.commands if task.role.unit is unit]
+    setup = evidence.machine.dma.setup_cycles
+    parts = sum(len(command.tile.descriptors) for command, _ in mine if not isinstance(command, Compute))
+    words = "bursts issued, no more in flight than may be, and turns waited for under program_order"
+    issue = sum(task.free - task.begin for _, task in mine) - parts * setup
+    setting_up = Term("descriptors set up", parts * setup, factors=((parts, "descriptors"), (setup, "clocks")))
+    return total(f"{unit}_cycles", (setting_up, Term(words, issue)))
+
+
 def vector_unit_cycles(evidence: Evidence) -> Term:
     """Pieces times clocks."""
     machine = evidence.machine
@@ -190,8 +182,6 @@ def lost_pe_cycles(evidence: Evidence, cause: str) -> Term:
     match cause:
         case "mapping":
             return total(name, _idle_pes(evidence))
-        case "overlap":
-            clocks = [overlap_cycles(evidence)]
         case "sram_port":
             clocks = [term for term in _folds(evidence) if term.words.startswith("SRAM ports")]
         case "fill_drain":

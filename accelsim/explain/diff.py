@@ -150,7 +150,6 @@ def _clocks(record: LayerRecord) -> dict[str, int]:
         "sram_port": record.stretched_cycles,
         **{cause: record.stalls[cause] for cause in STALL_CAUSES},
         "fill_drain": record.stalls["fill_drain"] + record.bubble_cycles,
-        "overlap": record.overlap_cycles,
     }
 
 

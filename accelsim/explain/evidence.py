@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import accumulate
 
 from accelsim.config.machine import Machine
 from accelsim.dataflows.contract import Gemm
@@ -65,7 +64,7 @@ class Evidence:
     @property
     def fused(self) -> bool:
         """True where it takes turns with another layer."""
-        return self.node.name in self.played.lowered.fused
+        return bool(self.record.group)
 
     @cached_property
     def commands(self) -> list[Linked]:
@@ -95,27 +94,9 @@ class Evidence:
         return [command.tile for command, _ in self.commands if isinstance(command, Store)]
 
     @cached_property
-    def windows(self) -> dict[int, tuple[int, int]]:
-        """The clocks that are counted as the layer's, by its numbers in the program."""
-        ends = list(accumulate(account.total_cycles for account in self.played.outcome.layers))
-        return {layer: (ends[layer - 1] if layer else 0, ends[layer]) for layer in self.layers}
-
-    @cached_property
     def clocks(self) -> list[Segment]:
-        """Segments of the clocks that are counted as the layer's."""
-        return [segment for number, segment in self.played.history.segments if number in self.layers]
-
-    @cached_property
-    def streams_elsewhere(self) -> list[tuple[int, Segment]]:
-        """(layer whose clocks they are in, its own streams there)."""
-        return [
-            (number, segment)
-            for number, segment in self.played.history.segments
-            if segment.cause is None and number not in self.layers and self._is_mine(segment)
-        ]
-
-    def _is_mine(self, segment: Segment) -> bool:
-        return self.layer_of(segment) in self.layers
+        """Segments of the clocks that are given to the layer."""
+        return [segment for segment in self.played.history.segments if segment.layer in self.layers]
 
     def command_of(self, segment: Segment) -> Command:
         """The command in which something went on."""

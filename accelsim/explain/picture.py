@@ -8,7 +8,7 @@ from accelsim.explain.diff import Difference, Waterfall
 from accelsim.explain.diff_text import Row, layer_rows, rows_of
 from accelsim.explain.terms import number_text
 from accelsim.report.columns import Value
-from accelsim.report.palette import BLUE, CLOCK_COLOURS, COMPONENT_COLOURS, GREY, LIGHT_GREY, ORANGE, PURPLE, VERMILLION
+from accelsim.report.palette import BLUE, CLOCK_COLOURS, COMPONENT_COLOURS, GREY, ORANGE, PURPLE, VERMILLION
 from accelsim.report.plots.drawing import Drawing
 from accelsim.report.plots.waterfall import HATCHES, Bar, Panel, waterfalls
 
@@ -18,7 +18,6 @@ COLOURS = {
     "psum": PURPLE,
     "ofmap": BLUE,
     "rest of bursts": GREY,
-    "overlap": LIGHT_GREY,
     **CLOCK_COLOURS,
 }
 MOST_LAYERS = 24

@@ -45,8 +45,8 @@ class Lowered:
     """A program, and what is known of each layer before it runs.
 
     source: the network with all its inferences; network: the same with operators on the ways to and from the array;
-    layers: with their tile sizes, None for those without commands; fused: names of the layers that take turns with
-    others. least_dram_bytes: of each layer of one inference on its own, however it is tiled.
+    layers: with their tile sizes, None for those without commands. Of each layer of one inference: groups, the name of
+    those that it runs depth-first with, or none; least_dram_bytes, on its own, however it is tiled.
     """
 
     source: Network
@@ -54,7 +54,7 @@ class Lowered:
     program: Program
     maps: Layout
     layers: tuple[PlannedLayer | None, ...]
-    fused: frozenset[str]
+    groups: tuple[str, ...]
     least_dram_bytes: tuple[int, ...]
 
     @property
@@ -119,9 +119,19 @@ def _lowered(
     """The program of these layers."""
     residents = ResidentPlan.of(list(working(layers)), cache.layout, network.batch, residency, weights)
     program = _program(network, ComputeStream(cache.machine, cache.layout, network.batch, layers, residents), cache)
-    in_cascades = frozenset(name for cascade in residency.cascades for name in cascade.tilings)
     bounds = _bounds(network, cache.layout, cache.machine)
-    return Lowered(source, network, program, cache.layout, tuple(layers), in_cascades, bounds)
+    return Lowered(source, network, program, cache.layout, tuple(layers), _groups(network, residency), bounds)
+
+
+def _groups(network: Network, residency: Residency) -> tuple[str, ...]:
+    """The group of each layer of one inference, called by its first and last layer."""
+    names = [node.name for node in network.nodes[: len(network.nodes) // network.inferences]]
+    groups = [""] * len(names)
+    for cascade in residency.cascades:
+        for layer in cascade.span:
+            if layer < len(names):
+                groups[layer] = f"{names[cascade.span[0]]}..{names[cascade.span[-1]]}"
+    return tuple(groups)
 
 
 def _program(network: Network, computes: ComputeStream, planner: TilingCache) -> Program:
@@ -139,7 +149,6 @@ def _program(network: Network, computes: ComputeStream, planner: TilingCache) ->
         preloaded,
         Restartable(lambda: prefetch(computes, preloaded, reloaded, capacities, rooms, room)),
         capacities,
-        frozenset(index for index, layer in enumerate(computes.layers) if layer is None),
         reloaded,
     )
 

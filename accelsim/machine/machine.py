@@ -55,7 +55,7 @@ def play(
 ) -> Outcome:
     """Run the linked commands of a program on a machine.
 
-    arbitration: the order in which the memory serves the DMA engines; on_segment sees what the array did in each clock;
+    arbitration: the order in which the memory serves the DMA engines; on_segment sees what went on in each clock;
     bus_spans: note when the data buses of the DRAM move what.
     Raises DeadlockError, naming who waits for what, where the program can't go on; and what making the commands raises.
     """
@@ -113,7 +113,7 @@ class _Player:
         return engine
 
     def _fed(self, linked: Linked) -> None:
-        self.accounting.fed(linked)
+        self.accounting.fed()
         if self.order is not None:
             self.order.add(linked)
 

@@ -50,9 +50,9 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Clocks [low, high) in which the array streams for a layer (no cause), or idles for a cause.
+    """Clocks [low, high) in which the array streams (no cause), or idles for a cause.
 
-    phase, command: what went on, and in which command; -1 in none.
+    phase, command: what went on, and in which command; -1 in none. layer: of that command, or of the one that waited.
     """
 
     low: int
@@ -60,25 +60,26 @@ class Segment:
     cause: Cause | None
     phase: Phase
     command: int
+    layer: int
 
 
 class _Step(NamedTuple):
-    """What went on until the step before it, from clock `begin` on."""
+    """What a command did until the step before it, from clock `begin` on."""
 
     begin: int
     cause: Cause
     phase: Phase
-    command: int
+    task: Task
 
 
 def idle_before_stream(task: Task, chain: FoldChain, low: int) -> list[Segment]:
     """The idle clocks from `low`, the end of the last stream, to the start of that of an array command, in order."""
-    return _clipped(low, task.stream, _before_stream(task, chain))
+    return _clipped(low, task.stream, _before_stream(task, chain), task)
 
 
 def idle_at_end(last: Task, low: int) -> list[Segment]:
     """The clocks from `low`, the end of the last stream, until the last command to be done is done, in order."""
-    return _clipped(low, last.done, _path((last, Moment.DONE)))
+    return _clipped(low, last.done, _path((last, Moment.DONE)), last)
 
 
 def led_by(task: Task, before: Task | None) -> Wait | None:
@@ -92,18 +93,18 @@ def led_by(task: Task, before: Task | None) -> Wait | None:
     return binding
 
 
-def _clipped(low: int, high: int, path: Iterator[_Step]) -> list[Segment]:
-    """[low, high) by the causes of a path given backwards."""
+def _clipped(low: int, high: int, path: Iterator[_Step], waiting: Task) -> list[Segment]:
+    """[low, high) by the causes of a path given backwards; waiting: the command it leads to."""
     found: list[Segment] = []
-    for begin, cause, phase, command in path:
+    for begin, cause, phase, task in path:
         if high <= low:
             break
         start = max(low, begin)
         if start < high:
-            found.append(Segment(start, high, cause, phase, command))
+            found.append(Segment(start, high, cause, phase, task.index, task.role.layer))
             high = start
     if low < high:
-        found.append(Segment(low, high, Cause.DEPENDENCY, Phase.NONE, -1))
+        found.append(Segment(low, high, Cause.DEPENDENCY, Phase.NONE, -1, waiting.role.layer))
     return found[::-1]
 
 
@@ -111,13 +112,13 @@ def _before_stream(task: Task, chain: FoldChain) -> Iterator[_Step]:
     start, begin = task.stream, task.begin
     binding = _latest(task.stream_waits)
     if chain.first.load and begin + chain.first.load == start:
-        yield _Step(begin, Cause.FILL_DRAIN, Phase.LOAD, task.index)
+        yield _Step(begin, Cause.FILL_DRAIN, Phase.LOAD, task)
         binding = _latest(task.begin_waits)
         if binding is not None and _clock_of(binding) == begin:
             yield from _path(binding)
     elif binding is not None and _clock_of(binding) == start:
         yield from _path(binding)
-    yield _Step(0, Cause.FILL_DRAIN, Phase.TAIL, task.index)
+    yield _Step(0, Cause.FILL_DRAIN, Phase.TAIL, task)
 
 
 def _path(wait: Wait | None) -> Iterator[_Step]:
@@ -130,18 +131,17 @@ def _path(wait: Wait | None) -> Iterator[_Step]:
 
 def _phases(task: Task, moment: Moment) -> Iterator[_Step]:
     """The phases of one command, backwards from the moment that was waited for."""
-    index = task.index
     match task.role.unit:
         case UnitKind.VECTOR:
-            yield _Step(task.begin, Cause.VECTOR, Phase.VECTOR, index)
+            yield _Step(task.begin, Cause.VECTOR, Phase.VECTOR, task)
         case UnitKind.ARRAY:
-            yield _Step(task.done - task.role.post_cycles, Cause.LATENCY, Phase.REQUANTISATION, index)
-            yield _Step(task.begin, Cause.FILL_DRAIN, Phase.TAIL, index)
+            yield _Step(task.done - task.role.post_cycles, Cause.LATENCY, Phase.REQUANTISATION, task)
+            yield _Step(task.begin, Cause.FILL_DRAIN, Phase.TAIL, task)
         case _:
             if moment is Moment.DONE:
-                yield _Step(task.stream_end, Cause.LATENCY, Phase.WAY_BACK, index)
-            yield _Step(task.stream, _bus_cause(task), Phase.BUS, index)
-            yield _Step(task.begin, Cause.LATENCY, Phase.DESCRIPTORS, index)
+                yield _Step(task.stream_end, Cause.LATENCY, Phase.WAY_BACK, task)
+            yield _Step(task.stream, _bus_cause(task), Phase.BUS, task)
+            yield _Step(task.begin, Cause.LATENCY, Phase.DESCRIPTORS, task)
 
 
 def _bus_cause(task: Task) -> Cause:

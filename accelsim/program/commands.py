@@ -103,8 +103,7 @@ class Compute:
     stretched_cycles: clocks by which SRAM ports lengthen the streams; beside: actions of operators on the ways to and
     from the array, by number of the layer.
     What later commands have no use for, so that none of them need be known: released, tiles that none reads; complete,
-    results that none fills; ends_layer, whether only Stores of its results are still to come of its layer; unread,
-    tensors that none loads from DRAM.
+    results that none fills; unread, tensors that none loads from DRAM.
     """
 
     layer: int
@@ -121,7 +120,6 @@ class Compute:
     stretched_cycles: int = 0
     beside: tuple[tuple[int, ActionCounts], ...] = ()
     released: tuple[Tile, ...] = ()
-    ends_layer: bool = False
     unread: tuple[Tensor, ...] = ()
 
     @property
@@ -166,15 +164,14 @@ class Program:
     """A stream of commands, and what they are about.
 
     layers: names, by the number that commands have; preloaded: tensors that are in DRAM from the start; commands: in
-    order, made anew each time they are gone through; capacities: bytes of the buffers; idle_layers: numbers of those
-    that have no commands; reloaded: tensors that are stored and loaded again.
+    order, made anew each time they are gone through; capacities: bytes of the buffers; reloaded: tensors that are
+    stored and loaded again.
     """
 
     layers: tuple[str, ...]
     preloaded: tuple[Tensor, ...]
     commands: Iterable[Command]
     capacities: Mapping[Buffer, int]
-    idle_layers: frozenset[int] = frozenset()
     reloaded: frozenset[Tensor] = frozenset()
 
 

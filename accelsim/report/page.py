@@ -17,18 +17,19 @@ from accelsim.report.palette import CLOCK_COLOURS, COMPONENT_COLOURS, SERIES
 
 BESIDE = ("total_cycles", "energy_total_pj")
 """Columns in which layers of several runs stand side by side."""
-_TEXT = {"layer", "op", "stage", "bound_by"}
+_TEXT = {"layer", "op", "stage", "group", "bound_by"}
 _LISTED = (
     "layer",
     "op",
     "stage",
+    "group",
     "macs",
     "weights",
     "total_cycles",
     "utilization",
     "bound_by",
-    "dram_read_bytes",
-    "dram_write_bytes",
+    "dram_burst_bytes",
+    "dram_burst_efficiency",
     "dram_traffic_vs_bound",
     "sram_read_bytes",
     "sram_write_bytes",
@@ -115,7 +116,7 @@ def _run(run: ShownRun, name: str, totals: Sequence[str]) -> dict[str, Any]:
     headline += [["not modelled", each] for each in run.workload.unmodelled]
     rows = layer_rows(run.records)
     for row, record in zip(rows, run.records, strict=True):
-        row["streaming_cycles"] = record.stream_cycles + record.overlap_cycles
+        row["streaming_cycles"] = record.stream_cycles
         row["array_macs"] = record.array_macs
     shown = {total: run.totals.get(total) for total in totals}
     return {"name": name, "headline": headline, "totals": shown, "layers": rows, "config": run.config}

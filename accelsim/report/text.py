@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
-from accelsim.records import ENERGY_COMPONENTS, ActionCounts, LayerRecord
+from accelsim.records import ENERGY_COMPONENTS, ActionCounts, LayerRecord, combined
 from accelsim.report.columns import WHAT_IFS, Value, bound_by, speedup_column
 
 COSTLIEST = 5
@@ -26,12 +28,34 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], left: Collection
     )
 
 
-LAYER_HEADER = ("layer", "op", "MMAC", "cycles", "util", "bound by", "DRAM KiB", "SRAM KiB", "energy uJ", "of it DRAM")
+LAYER_HEADER = (
+    *("layer", "op", "MMAC", "cycles", "array", "vector", "DMA", "util", "bound by"),
+    *("DRAM KiB", "bursts", "SRAM KiB", "energy uJ", "of it DRAM"),
+)
+"""cycles: given to the layer; array, vector, DMA: clocks of the units; DRAM KiB: moved; bursts: requested of moved."""
+GROUP_OP = "group"
+"""Kind of operation of layers that run depth-first together."""
 
 
 def layer_table(records: Sequence[LayerRecord]) -> str:
-    """A line for each layer."""
-    return table(LAYER_HEADER, map(layer_cells, records))
+    """A line for each layer; those that run depth-first together in a bracket, below a line with their totals."""
+    return table(LAYER_HEADER, [line for group in grouped(records) for line in _group_lines(group)])
+
+
+def grouped(records: Sequence[LayerRecord]) -> list[list[LayerRecord]]:
+    """Neighbours of one group together, every other layer by itself."""
+    numbered = enumerate(records)
+    keyed = groupby(numbered, lambda each: each[1].group or each[0])
+    return [[record for _, record in members] for _, members in keyed]
+
+
+def _group_lines(group: Sequence[LayerRecord]) -> list[list[str]]:
+    if not group[0].group:
+        return [layer_cells(record) for record in group]
+    name, op, *cells = layer_cells(replace(combined(group, group[0].group, 0), op=GROUP_OP))
+    marks = "/" + "|" * (len(group) - 2) + "\\" * (len(group) > 1)
+    members = [layer_cells(record) for record in group]
+    return [[name, op, *cells], *([f"{mark} {own}", *rest] for mark, (own, *rest) in zip(marks, members, strict=True))]
 
 
 def layer_cells(record: LayerRecord) -> list[str]:
@@ -43,9 +67,13 @@ def layer_cells(record: LayerRecord) -> list[str]:
         record.op,
         f"{counts.macs / 1e6:.2f}",
         str(record.total_cycles),
+        str(record.stream_cycles),
+        str(record.vector_cycles),
+        str(record.dma_in_cycles + record.dma_out_cycles),
         f"{record.utilization:.1%}",
         bound_by(record),
-        f"{counts.dram_bytes / 1024:.1f}",
+        f"{counts.dram_burst_bytes / 1024:.1f}",
+        f"{counts.burst_efficiency:.0%}" if counts.dram_burst_bytes else "-",
         f"{counts.sram_bytes / 1024:.1f}",
         f"{energy.total_pj / 1e6:.2f}",
         f"{share:.0%}",
@@ -64,7 +92,8 @@ def summary(name: str, machine: str, total: LayerRecord, totals: Mapping[str, An
         f"  {counts.macs / 1e6:.2f} M MACs, {total.weights / 1e6:.3f} M weights{_pruned(total)}",
         f"  {total.total_cycles} cycles = {totals['latency_ms']:.3f} ms, {totals['inferences_per_s']:.1f} inferences/s",
         f"  array utilization {total.utilization:.1%}; array not streaming: {stalls or 'never'}",
-        f"  DRAM {counts.dram_read_bytes / 2**20:.2f} MiB read, {counts.dram_write_bytes / 2**20:.2f} MiB written;"
+        f"  DRAM moved {counts.dram_burst_bytes / 2**20:.2f} MiB: {counts.dram_read_burst_bytes / 2**20:.2f} read,"
+        f" {counts.dram_write_burst_bytes / 2**20:.2f} written; burst efficiency {counts.burst_efficiency:.1%};"
         f" SRAM {counts.sram_read_bytes / 2**20:.2f} MiB read, {counts.sram_write_bytes / 2**20:.2f} MiB written",
         *_rows(counts),
         f"  energy {energy.total_pj / 1e6:.1f} uJ, {totals['average_power_mw']:.1f} mW on average;"
@@ -145,11 +174,12 @@ GROUPINGS: dict[str, Callable[[LayerRecord], str]] = {
     "type": lambda record: record.kind,
     "stage": lambda record: record.stage,
     "layer": lambda record: record.layer,
+    "group": lambda record: record.group or record.layer,
 }
 
 
 def shares(records: Sequence[LayerRecord], by: str) -> str:
-    """Shares of each type, stage or layer in MACs, weights, cycles and energy."""
+    """Shares of each type, stage, layer or group in MACs, weights, cycles and energy."""
     groups: dict[str, list[LayerRecord]] = {}
     for record in records:
         groups.setdefault(GROUPINGS[by](record), []).append(record)
@@ -157,7 +187,7 @@ def shares(records: Sequence[LayerRecord], by: str) -> str:
         ("MACs", lambda record: record.counts.macs),
         ("weights", lambda record: record.weights),
         ("cycles", lambda record: record.total_cycles),
-        ("DRAM bytes", lambda record: record.counts.dram_bytes),
+        ("DRAM bytes", lambda record: record.counts.dram_burst_bytes),
         ("energy", lambda record: record.energy.total_pj),
     )
     totals = [sum(map(amount, records)) for _, amount in amounts]

@@ -104,7 +104,7 @@ class _Looked:
 def _depthwise(looked: _Looked) -> Iterator[Advice]:
     """Depthwise layers on the array."""
     mine = [(node, record) for node, record in looked.on_array() if node.is_depthwise]
-    taken = sum(record.own_cycles for _, record in mine)
+    taken = sum(record.total_cycles for _, record in mine)
     if taken < LOW * looked.cycles:
         return
     inferences, machine = len(looked.run.inference_ends), looked.machine
@@ -133,7 +133,7 @@ def _depthwise(looked: _Looked) -> Iterator[Advice]:
 
 def _use(record: LayerRecord) -> float:
     """MACs of a layer over what the PEs could have done in its own clocks."""
-    return record.array_macs / (record.pes * record.own_cycles) if record.own_cycles else 0.0
+    return record.array_macs / (record.pes * record.total_cycles) if record.total_cycles else 0.0
 
 
 def _counted(count: int, what: str, does: str) -> str:
@@ -145,10 +145,10 @@ def _idle(looked: _Looked) -> Iterator[Advice]:
     found = [
         (node, record)
         for node, record in looked.on_array()
-        if not node.is_depthwise and _use(record) < LOW and record.own_cycles >= LOW * looked.cycles
+        if not node.is_depthwise and _use(record) < LOW and record.total_cycles >= LOW * looked.cycles
     ]
     for node, record in sorted(found, key=lambda each: -each[1].total_cycles)[:MOST_IDLE]:
-        share = record.own_cycles / looked.cycles
+        share = record.total_cycles / looked.cycles
         what = f"{node.name} uses {_use(record):.1%} of the array for {share:.1%} of the clocks"
         yield Advice("idle", (node.name,), f"{what}; {_helps(looked, node, record)}")
 
@@ -158,11 +158,11 @@ def _helps(looked: _Looked, node: Node, record: LayerRecord) -> str:
     stalls = record.stalls
     dram = record.dram_stall_cycles
     once = node.weights > 0 and node.output.height * node.output.width == 1  # no weight is used twice in an image
-    if once and stalls["dram_weight"] > record.own_cycles / 4:
+    if once and stalls["dram_weight"] > record.total_cycles / 4:
         return _batch_helps(looked, node, record)
-    if dram > record.own_cycles / 2:
+    if dram > record.total_cycles / 2:
         return (
-            f"it waits for DRAM in {dram} of its {record.own_cycles} clocks: larger buffers or a wider bus would help"
+            f"it waits for DRAM in {dram} of its {record.total_cycles} clocks: larger buffers or a wider bus would help"
         )
     batch = looked.run.network.batch
     loading = node.stored_weight_bits(looked.machine.array.weight_bits) / 8 / looked.loaded_per_clock
@@ -173,15 +173,15 @@ def _helps(looked: _Looked, node: Node, record: LayerRecord) -> str:
         return f"array.dataflow={best} would take about {clocks[best]} clocks an inference instead of {now}"
     if once and looked.on_chip_now(node, BATCH * batch) < CLEARLY * BATCH * now:
         return _batch_helps(looked, node, record)
-    if record.stretched_cycles > record.own_cycles / 2:
-        return f"SRAM ports hold it up in {record.stretched_cycles} of its {record.own_cycles} clocks"
+    if record.stretched_cycles > record.total_cycles / 2:
+        return f"SRAM ports hold it up in {record.stretched_cycles} of its {record.total_cycles} clocks"
     return "no dataflow or batch would do much better: its shape fits an array of this size badly"
 
 
 def _batch_helps(looked: _Looked, node: Node, record: LayerRecord) -> str:
     """Clocks of a larger batch: its loads or the array, whichever is longer."""
     run = looked.run
-    each = record.own_cycles / len(run.inference_ends) / run.network.batch
+    each = record.total_cycles / len(run.inference_ends) / run.network.batch
     batch = BATCH * run.network.batch
     try:
         moving = looked.bytes_moved(node, batch) / looked.loaded_per_clock

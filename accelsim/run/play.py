@@ -33,12 +33,11 @@ LOGGER = logging.getLogger("accelsim")
 class History:
     """All of a run that is otherwise forgotten as the clock passes.
 
-    linked: commands in order, with when each was where; segments: what went on in the clocks of each layer, as (number
-    of the layer, segment) in order.
+    linked: commands in order, with when each was where; segments: what went on in the clocks of the run, in order.
     """
 
     linked: list[Linked] = field(default_factory=list)
-    segments: list[tuple[int, Segment]] = field(default_factory=list)
+    segments: list[Segment] = field(default_factory=list)
 
     def keeping(self, linked: Iterable[Linked]) -> Iterator[Linked]:
         """The commands of a stream, each kept."""
@@ -46,9 +45,9 @@ class History:
             self.linked.append(each)
             yield each
 
-    def on_segment(self, layer: int, segment: Segment) -> None:
+    def on_segment(self, segment: Segment) -> None:
         """Keep a segment."""
-        self.segments.append((layer, segment))
+        self.segments.append(segment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +141,7 @@ def _play(
 
 def _ends(accounts: Sequence[LayerAccount], layers: int) -> tuple[int, ...]:
     """Array clocks at which the inferences were done, of `layers` layers each."""
-    ends = list(accumulate(account.total_cycles for account in accounts))
+    ends = list(accumulate((account.end_cycle for account in accounts), max))
     return tuple(ends[layers - 1 :: layers])
 
 
@@ -164,13 +163,15 @@ def _records(
             "stream_cycles": sum(account.stream_cycles for account in own),
             "stretched_cycles": sum(account.stretched_cycles for account in own),
             "bubble_cycles": sum(account.bubble_cycles for account in own),
-            "overlap_cycles": sum(account.overlap_cycles for account in own),
             "vector_cycles": sum(account.occupied[UnitKind.VECTOR] for account in own),
+            "dma_in_cycles": sum(account.occupied[UnitKind.DMA_IN] for account in own),
+            "dma_out_cycles": sum(account.occupied[UnitKind.DMA_OUT] for account in own),
             "dram_bound_bytes": len(mine) * lowered.least_dram_bytes[number],
         }
         counts = reduce(add, (accounts[index].counts + moved[index] for index in mine))
         stalls = {cause.value: sum(account.stalls[cause] for account in own) for cause in Cause}
-        yield layer_record(node, network.batch, machine, len(mine), counts, measures, stalls)
+        group = lowered.groups[number]
+        yield layer_record(node, network.batch, machine, len(mine), group, counts, measures, stalls)
 
 
 def with_commands(moved: Sequence[ActionCounts], done: DramCounts, cycles: Sequence[int]) -> list[ActionCounts]:

@@ -17,16 +17,21 @@ def layer_record(
     batch: int,
     machine: Machine,
     inferences: int,
+    group: str,
     counts: ActionCounts,
     measures: Mapping[str, int],
     stalls: Mapping[str, int],
 ) -> LayerRecord:
-    """The record, priced. measures: by `MEASURES`; stalls: by `STALL_CAUSES`."""
+    """The record, priced.
+
+    group: name of the layers it runs depth-first with, or none; measures: by `MEASURES`; stalls: by `STALL_CAUSES`.
+    """
     return LayerRecord(
         layer=node.name,
         op=node.label,
         kind=node.kind,
         stage=node.stage,
+        group=group,
         weights=node.own_weights,
         nonzero_weights=node.nonzeros,
         counts=counts,

@@ -66,9 +66,9 @@ def run_of(raw: bytes, shown_as: str) -> Run:
     records = tuple(_records(document, network, machine, scheduling.inferences))
     total = _total(records, network)
     _check(document, "inference_ends", scheduling.inferences, len(file.inference_ends))
-    if total.overlap_cycles:
-        expected = "overlap_cycles that add up to 0"
-        raise UserError([document.mistake(("layers",), expected, str(total.overlap_cycles))])
+    if total.total_cycles != file.inference_ends[-1]:
+        expected = f"total_cycles that add up to the {file.inference_ends[-1]} of inference_ends"
+        raise UserError([document.mistake(("layers",), expected, str(total.total_cycles))])
     for name, cycles in file.ideal_cycles.items():
         if name not in WHAT_IFS:
             raise UserError([document.mistake(("ideal_cycles", name), f"one of {', '.join(WHAT_IFS)}", shorten(name))])
@@ -95,9 +95,10 @@ def _record(part: Document, node: Node, batch: int, machine: Machine, inferences
     layer = validate(Layer, part).model_dump()
     _check(part, "layer", node.name, layer["layer"])
     measures = {name: layer[name] for name in MEASURES}
-    added = measures["stream_cycles"] + measures["overlap_cycles"] + sum(layer["stalls"].values())
+    added = measures["stream_cycles"] + sum(layer["stalls"].values())
     _check(part, "total_cycles", added, measures["total_cycles"])
-    return layer_record(node, batch, machine, inferences, ActionCounts(**layer["counts"]), measures, layer["stalls"])
+    counts = ActionCounts(**layer["counts"])
+    return layer_record(node, batch, machine, inferences, layer["group"], counts, measures, layer["stalls"])
 
 
 def _total(records: Sequence[LayerRecord], network: Network) -> LayerRecord:

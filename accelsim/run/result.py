@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from accelsim.report.spans import Span
 
 RUN_FILE = "run.json"
-FORMAT = 3
+FORMAT = 4
 """Number of its format; readers refuse others."""
 
 
@@ -152,6 +152,7 @@ def _layer(record: LayerRecord) -> dict[str, Any]:
     """Parts of a record, beside the configuration."""
     return {
         "layer": record.layer,
+        "group": record.group,
         **{name: getattr(record, name) for name in MEASURES},
         "stalls": record.stalls,
         "counts": {name: getattr(record.counts, name) for name in COUNT_NAMES},

@@ -99,7 +99,7 @@ class LayerEmission(ABC):
             last_reads += [tile for tile in iteration.complete if tile.resident and residents.is_never_read(tile)]
             if last_reads:
                 iteration = iteration._replace(released=(*iteration.released, *last_reads))
-            yield Compute(self.layer.index, *iteration, left == 0, () if left else self.layer.unread)
+            yield Compute(self.layer.index, *iteration, () if left else self.layer.unread)
 
     def map_tiles(self, place: Placement, region: Region) -> tuple[Tile, ...]:
         """The tiles that hold a region of a map: new ones for the channels that do not stay, and those that do."""

@@ -48,8 +48,8 @@ class DmaEngine(Unit):
         task.stream = clock.now
         self.around.accounting.moves(linked, descriptors, blocks)
         if completion is not None:
-            self._retire(linked, completion)
             task.free = completion.issued
+            self._retire(linked, completion)
             yield from clock.until(completion.issued)
         else:
             self.under_way.append(linked)
@@ -60,7 +60,9 @@ class DmaEngine(Unit):
     def progress(self, progress: Progress) -> None:
         """Take note of what the memory says of a transfer."""
         if progress.completion is not None:
-            self._retire(self.under_way.popleft(), progress.completion)
+            linked = self.under_way.popleft()
+            linked.task.free = progress.completion.issued
+            self._retire(linked, progress.completion)
         if progress.issued is not None:
             assert self.issued is not None
             self.around.clock.env.process(self._turn_to_next(self.issued, progress.issued))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from math import fsum
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 from accelsim.records import ENERGY_COMPONENTS, STALL_CAUSES
 from accelsim.report.columns import Value
 from accelsim.report.figure import house_style
-from accelsim.report.palette import CLOCK_COLOURS, COMPONENT_COLOURS
+from accelsim.report.palette import BLACK, CLOCK_COLOURS, COMPONENT_COLOURS
 from accelsim.report.plots.drawing import Drawing, RunView, title_of
 
 Parts = Mapping[str, Sequence[float]]
@@ -48,17 +49,16 @@ def energy(run: RunView) -> Drawing:
 def cycles(run: RunView) -> Drawing:
     """Clocks of each layer: the array streams, or waits for what."""
     records = run.records
-    parts = {"streaming": [(record.stream_cycles + record.overlap_cycles) / 1e3 for record in records]}
+    parts = {"streaming": [record.stream_cycles / 1e3 for record in records]}
     parts |= {cause: [record.stalls[cause] / 1e3 for record in records] for cause in STALL_CAUSES}
     title = title_of(run, "Clocks and what the array waits for")
     return _drawing(run, title, Measure("time", "1000 clocks"), parts, CLOCK_COLOURS)
 
 
 def utilization(run: RunView) -> Drawing:
-    """PE x clocks of each layer: MACs, and what the others were lost to. Streams of other layers are left out."""
+    """PE x clocks of each layer: MACs, and what the others were lost to."""
     parts = {"MACs": [record.array_macs / 1e6 for record in run.records]}
-    causes = [cause for cause in run.total.lost if cause != "overlap"]
-    parts |= {cause: [record.lost[cause] / 1e6 for record in run.records] for cause in causes}
+    parts |= {cause: [record.lost[cause] / 1e6 for record in run.records] for cause in run.total.lost}
     title = title_of(run, "What became of the array's time")
     return _drawing(run, title, Measure("array time", "million PE x clocks"), parts, CLOCK_COLOURS)
 
@@ -73,7 +73,25 @@ def _drawing(run: RunView, title: str, measure: Measure, parts: Parts, colours: 
         amount = sums[text.get_text()]
         text.set_text(f"{text.get_text()}  {amount:.4g}  {amount / total if total else 0:.1%}")
     legend.set_title(f"{measure.unit} in all, share")
+    _bracket(drawing.figure.axes[0], [record.group for record in run.records])
     return drawing
+
+
+def _bracket(axes: Axes, groups: Sequence[str]) -> None:
+    """A bracket below the bars of layers that run depth-first together."""
+    foot = axes.get_xaxis_transform()
+    for name, members in groupby(range(len(groups)), lambda place: groups[place]):
+        places = list(members)
+        if name:
+            low, high = places[0] - 0.4, places[-1] + 0.4
+            axes.plot(
+                [low, low, high, high],
+                [-0.01, -0.03, -0.03, -0.01],
+                color=BLACK,
+                linewidth=0.8,
+                transform=foot,
+                clip_on=False,
+            )
 
 
 def stacked(

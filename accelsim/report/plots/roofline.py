@@ -20,11 +20,8 @@ COLUMNS = ("layer", "op", "macs_per_clock", "macs_per_dram_byte", "macs_per_sram
 
 
 def roofline(run: RunView) -> Drawing:
-    """Layers with MACs: MACs a clock against MACs for each byte of DRAM, and of SRAM.
-
-    The clocks are those of the layer's own streams and waits, so that none passes the roof of the array.
-    """
-    layers = [record for record in run.records if record.counts.macs and _own_cycles(record)]
+    """Layers with MACs: MACs a clock against MACs for each byte of DRAM, and of SRAM."""
+    layers = [record for record in run.records if record.counts.macs and record.total_cycles]
     panels = (
         ("DRAM", dram_bytes_a_clock(run.machine), lambda record: record.counts.dram_burst_bytes),
         (
@@ -100,13 +97,8 @@ def _panel(
     axes.set_title(f"{memory}: {bytes_a_clock:.4g} bytes a clock; array: {peak} MACs a clock", fontsize=8)
 
 
-def _own_cycles(record: LayerRecord) -> int:
-    """Without the clocks in which other layers stream, and with those in which it streams while others wait."""
-    return record.total_cycles - record.overlap_cycles
-
-
 def _speed(record: LayerRecord) -> float:
-    return record.counts.macs / _own_cycles(record)
+    return record.counts.macs / record.total_cycles
 
 
 def _intensity(record: LayerRecord, moved: Callable[[LayerRecord], int]) -> float | None:
