@@ -23,7 +23,8 @@ from accelsim.dataflows.contract import ArrayShape, Gemm
 from accelsim.dataflows.folding import array_cycles
 from accelsim.errors import UserError
 from accelsim.importers import read
-from accelsim.importers.scalesim import CONV, machine, network
+from accelsim.importers.scalesim.configuration import machine
+from accelsim.importers.scalesim.topology import CONV, network
 from accelsim.network.build import build
 from accelsim.run.simulate import load_network
 
@@ -95,6 +96,82 @@ def test_a_run_of_its_files_has_its_compute_cycles(dataflow: str, tmp_path: Path
     assert run.totals["array_cycles"] == sum(run.layers["array_cycles"])
 
 
+@pytest.mark.parametrize("dataflow", DATAFLOWS)
+def test_reports_have_its_words_and_its_mapping(
+    dataflow: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its titles; words of SRAM and shares of the array as it counted them. What is stationary is read again for each
+    tile, of which it has none.
+
+    Output-stationary results are M x N words here, without the R + C for each fold that are a defect of its own.
+    """
+    wanted = ("random", dataflow, "16", "16")
+    rows = [row for row in GOLDENS if (row["network"], row["dataflow"], row["rows"], row["cols"]) == wanted]
+    lines = [f"{row['layer']}, {row['M']}, {row['N']}, {row['K']}," for row in rows]
+    topology(tmp_path, *lines, headings="Layer, M, N, K,")
+    configuration(tmp_path, 16, 16, dataflow)
+    monkeypatch.chdir(tmp_path)
+    settings = ["--set", "array.timing=scalesim-v3", "--set", "sram.activation.capacity_bytes=1048576"]
+    assert main(["run", "topo.csv", "scale.cfg", *settings, "-o", "out", "--scalesim-reports", "-q"]) == 0
+    capsys.readouterr()
+    compute, bandwidth, detailed = (read_report(tmp_path / "out" / f"{name}_REPORT.csv") for name in REPORTS)
+    assert len(compute) == len(bandwidth) == len(detailed) == len(rows) > 10
+    for row, shares, rates, words in zip(rows, compute, bandwidth, detailed, strict=True):
+        sums = int(row["M"]) * int(row["N"]) if dataflow == "os" else int(row["sram_ofmap_writes"])
+        assert shares["Mapping Efficiency %"] == pytest.approx(float(row["mapping_eff"]), abs=1e-6)
+        assert words["SRAM OFMAP Writes"] == sums
+        for title, theirs, operand in (("IFMAP", "ifmap", "ifmap"), ("Filter", "filter", "weight")):
+            found, counted = words[f"SRAM {title} Reads"], int(row[f"sram_{theirs}_reads"])
+            assert found >= counted if DATAFLOWS[dataflow].stationary == operand else found == counted
+        total = shares["Total Cycles"]
+        assert shares["Total Cycles (incl. prefetch)"] >= total >= shares["Stall Cycles"]
+        assert rates["Avg IFMAP SRAM BW"] * total == pytest.approx(words["SRAM IFMAP Reads"])
+        clocks = words["DRAM OFMAP Stop Cycle"] - words["DRAM OFMAP Start Cycle"] + 1
+        assert rates["Avg OFMAP DRAM BW"] * clocks == pytest.approx(words["DRAM OFMAP Writes"])
+        assert (
+            words["DRAM Filter Start Cycle"] <= 0 <= words["SRAM IFMAP Start Cycle"] <= words["SRAM IFMAP Stop Cycle"]
+        )
+
+
+REPORTS = {
+    "COMPUTE": "LayerID, Total Cycles (incl. prefetch), Total Cycles, Stall Cycles, Overall Util %, "
+    "Mapping Efficiency %, Compute Util %,",
+    "BANDWIDTH": "LayerID, Avg IFMAP SRAM BW, Avg FILTER SRAM BW, Avg OFMAP SRAM BW, Avg IFMAP DRAM BW, "
+    "Avg FILTER DRAM BW, Avg OFMAP DRAM BW,",
+    "DETAILED_ACCESS": "LayerID, SRAM IFMAP Start Cycle, SRAM IFMAP Stop Cycle, SRAM IFMAP Reads, "
+    "SRAM Filter Start Cycle, SRAM Filter Stop Cycle, SRAM Filter Reads, "
+    "SRAM OFMAP Start Cycle, SRAM OFMAP Stop Cycle, SRAM OFMAP Writes, "
+    "DRAM IFMAP Start Cycle, DRAM IFMAP Stop Cycle, DRAM IFMAP Reads, "
+    "DRAM Filter Start Cycle, DRAM Filter Stop Cycle, DRAM Filter Reads, "
+    "DRAM OFMAP Start Cycle, DRAM OFMAP Stop Cycle, DRAM OFMAP Writes,",
+}
+"""Titles as in SCALE-Sim's own references, test/general/golden_trace_user_ws at 1d62b68."""
+
+
+def read_report(path: Path) -> list[dict[str, float]]:
+    titles, *lines = path.read_text(encoding="utf-8").splitlines()
+    assert titles == REPORTS[path.name.removesuffix("_REPORT.csv")]
+    names = titles.removesuffix(",").split(", ")
+    rows = [dict(zip(names, map(float, line.removesuffix(",").split(", ")), strict=True)) for line in lines]
+    assert [row["LayerID"] for row in rows] == list(range(len(rows)))
+    return rows
+
+
+def test_reports_of_any_network_add_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Layers that are addresses, or have neither weights nor DRAM, have rows of zeros where nothing goes on."""
+    network = ["shufflenet_0.25x_g3", "edge", "--set", "network.resolution=64", "--set", "scheduling.inferences=2"]
+    assert main(["run", *network, "-o", str(tmp_path), "--scalesim-reports", "--json"]) == 0
+    layers = json.loads(capsys.readouterr().out)["layers"]
+    detailed = read_report(tmp_path / "DETAILED_ACCESS_REPORT.csv")
+    assert [row["DRAM IFMAP Reads"] for row in detailed] == [layer["dram_read_ifmap_bytes"] for layer in layers]
+    assert any(row["SRAM Filter Reads"] == row["SRAM Filter Stop Cycle"] == 0 for row in detailed)
+
+
+def test_reports_need_a_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "vgg16", "edge", "--scalesim-reports"]) == 2
+    assert capsys.readouterr().err == "command-line:0: --scalesim-reports: expected -o DIR beside it, got none\n"
+
+
 def test_a_convolution_has_the_cycles_of_its_own_reference(tmp_path: Path) -> None:
     """AlexNet's first layer as in SCALE-Sim's repository at 1d62b68, test/general/golden_trace_calc: no stalls."""
     files = topology(tmp_path, "Conv1,  224, 224,    11, 11,    3,      96,     4,"), configuration(tmp_path)
@@ -135,6 +212,94 @@ def test_a_window_over_whole_rows_is_the_product_that_it_is(tmp_path: Path) -> N
     assert conv.records[0].total_cycles == product.records[0].total_cycles
     assert conv.records[0].counts == product.records[0].counts
     assert conv.records[0].energy == product.records[0].energy
+
+
+@pytest.mark.parametrize(
+    ("convolution", "product"),
+    [
+        ("14, 28, 1, 1, 64, 100, 1", "392, 100, 64"),
+        ("7, 7, 7, 7, 64, 100, 1", "1, 100, 3136"),
+        ("32, 5, 1, 5, 3, 64, 1", "32, 64, 15"),
+        ("1, 57, 1, 1, 1, 500, 1", "57, 500, 1"),
+    ],
+)
+@pytest.mark.parametrize("dataflow", DATAFLOWS)
+def test_a_convolution_and_the_product_that_it_is_cost_the_same(
+    convolution: str, product: str, dataflow: str, tmp_path: Path
+) -> None:
+    target = configuration(tmp_path, 8, 16, dataflow)
+    (tmp_path / "conv").mkdir()
+    first = sim.simulate(topology(tmp_path / "conv", f"G, {convolution},"), target).records[0]
+    other = sim.simulate(topology(tmp_path, f"G, {product},", headings="Layer, M, N, K,"), target).records[0]
+    assert (first.total_cycles, first.counts, first.energy) == (other.total_cycles, other.counts, other.energy)
+
+
+def test_bandwidth_is_a_bus_and_no_burst(tmp_path: Path) -> None:
+    """A wider one is no slower, and a word takes the same energy; all that moves are words."""
+    files = topology(tmp_path, "Conv, 30, 30, 3, 3, 20, 33, 1,"), configuration(tmp_path)
+    cfg = Path(files[1])
+    text = cfg.read_text().replace("CALC", "USER")
+    costs = []
+    for bandwidth in (10, 100, 1000, 1 << 20):
+        cfg.write_text(text.replace("Bandwidth : 10", f"Bandwidth : {bandwidth}"))
+        record = sim.simulate(*files).records[0]
+        assert record.counts.dram_burst_bytes == record.counts.dram_bytes
+        costs.append((record.total_cycles, record.energy.dram_pj / record.counts.dram_bytes))
+    assert [cycles for cycles, _ in costs] == sorted((cycles for cycles, _ in costs), reverse=True)
+    assert len({energy for _, energy in costs}) == 1
+
+
+OWN_FILES = {
+    "titles": ("{conv},", "", "AlphaGoZero,", "a, 8, 8, 3, 3, 4, 8, 2,", "b, 8, 8, 3, 3, 4, 8, 2,"),
+    "tabs": ("{tabs}\t ", "a\t8\t8\t3\t3\t4\t8\t2\t", "b\t8\t8\t3\t3\t4\t8\t2\t"),
+    "notes": ("{conv},,,Eh,Ew", ",,,", "a,8,8,3,3,4,8,2,,,3,3", "b,8,8,3,3,4,8,2,,,3,3"),
+    "batch": ("{conv}, Batch Size,", "a, 8, 8, 3, 3, 4, 8, 2, 1,", "b, 8, 8, 3, 3, 4, 8, 2,"),
+    "strides": ("{two},", "a, 8, 8, 3, 3, 4, 8, 2, 2,", "b, 8, 8, 3, 3, 4, 8, 2, 2,"),
+    "longer": ("{conv},", "a, 8, 8, 3, 3, 4, 8, 2, 2,", "b, 8, 8, 3, 3, 4, 8, 2,"),
+}
+
+
+@pytest.mark.parametrize("kind", OWN_FILES)
+def test_files_as_it_ships_them_are_read(kind: str, tmp_path: Path) -> None:
+    """With titles, tabs, columns of notes, a batch size, two strides, or a row that has two under one title."""
+    names = {
+        "conv": CONV_HEADINGS,
+        "tabs": CONV_HEADINGS.replace(",", "\t "),
+        "two": CONV_HEADINGS.replace("Strides", "Stride height, Stride width"),
+    }
+    headings, *rows = (line.format(**names) for line in OWN_FILES[kind])
+    plain = layers(tmp_path, *(f"{name}, 8, 8, 3, 3, 4, 8, 2" for name in "ab"))
+    assert layers(tmp_path, *rows, headings=headings) == plain
+
+
+def test_two_strides_and_a_batch(tmp_path: Path) -> None:
+    topo = topology(
+        tmp_path, "a, 8, 9, 3, 3, 4, 8, 1, 2, 3", headings=f"{CONV_HEADINGS[:-7]}Stride height,Stride width,batch size"
+    )
+    found = load_network(topo)[1]
+    assert (found.batch, found.nodes[0].output.height, found.nodes[0].output.width) == (3, 6, 4)
+
+
+@pytest.mark.parametrize(
+    ("headings", "rows", "said"),
+    [
+        (
+            "Batch Size",
+            ["a, 8, 8, 3, 3, 4, 8, 2, 1", "b, 8, 8, 3, 3, 4, 8, 2, 4"],
+            "topo.csv:3: Batch Size: expected 1, as the rows before have, got 4",
+        ),
+        (
+            "Sparsity,Sparsity",
+            [],
+            "topo.csv:1: column 10: expected no column behind Strides but Sparsity and Batch Size, got 'Sparsity'",
+        ),
+        ("Sparsity", ["a, 8, 8, 3, 3"], "topo.csv:2: row: expected 8 values, as there are headings, got 5"),
+    ],
+)
+def test_other_headings_and_batches_are_refused(headings: str, rows: list[str], said: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        layers(tmp_path, *rows, headings=f"{CONV_HEADINGS},{headings}")
+    assert str(caught.value.mistakes[0]).endswith(said)
 
 
 def test_its_default_configuration_is_our_scalesim_default(tmp_path: Path) -> None:

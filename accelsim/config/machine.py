@@ -93,7 +93,7 @@ class Dma(Section):
 
     engines_in: Annotated[int, Field(gt=0, le=64)] = Field(default=1, description="engines that load")
     engines_out: Annotated[int, Field(gt=0, le=64)] = Field(default=1, description="engines that store")
-    bursts_per_clock: Annotated[int, Field(gt=0, le=64)] = Field(
+    bursts_per_clock: Annotated[int, Field(gt=0, le=1 << 20)] = Field(
         default=1, description="bursts that one engine issues in an array clock"
     )
     setup_cycles: Count = Field(default=16, description="clocks to set up a descriptor; assumed where left out")

@@ -12,6 +12,7 @@ from accelsim.errors import UserError
 
 if TYPE_CHECKING:
     from accelsim.report.trace import Traced
+    from accelsim.run.simulate import Played
 
 DESCRIPTION = "Simulate a network on a machine, layer by layer."
 
@@ -29,6 +30,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--trace-layers", metavar="NAME,FIRST..LAST", help="layers that the trace has (all); needs --trace"
     )
+    parser.add_argument(
+        "--scalesim-reports",
+        action="store_true",
+        help="also write SCALE-Sim's COMPUTE_REPORT.csv, BANDWIDTH_REPORT.csv and DETAILED_ACCESS_REPORT.csv; needs -o",
+    )
     add_target_settings(parser)
 
 
@@ -38,6 +44,8 @@ def run(arguments: Namespace) -> int:
 
     if arguments.trace_layers is not None and arguments.trace is None:
         raise UserError([command_line("--trace-layers", "--trace beside it", "none")])
+    if arguments.scalesim_reports and arguments.output is None:
+        raise UserError([command_line("--scalesim-reports", "-o DIR beside it", "none")])
     settings = [*arguments.settings]
     if arguments.batch is not None:
         settings.append((0, f"network.batch={arguments.batch}"))
@@ -48,7 +56,8 @@ def run(arguments: Namespace) -> int:
         mapping=arguments.mapping,
         options=model_options(arguments),
     )
-    played = play_network(workload, network, machine, scheduling, keep_history=arguments.trace is not None)
+    keeps = arguments.trace is not None or arguments.scalesim_reports
+    played = play_network(workload, network, machine, scheduling, keep_history=keeps)
     result = played.run
     if arguments.trace is not None:
         from accelsim.report.trace import Traced
@@ -59,7 +68,18 @@ def run(arguments: Namespace) -> int:
         from accelsim.run.what_if import with_what_if
 
         result = with_what_if(result)
-    return finish(result, arguments)
+    code = finish(result, arguments)
+    if arguments.scalesim_reports:
+        _save_reports(played, arguments)
+    return code
+
+
+def _save_reports(played: Played, arguments: Namespace) -> None:
+    from accelsim.report.export import save_files
+    from accelsim.report.scalesim import reports
+
+    files = reports(played.run.records, played.history.linked, played.run.machine)
+    save_files(Path(arguments.output), files, force=arguments.force)
 
 
 def _save_trace(traced: Traced, arguments: Namespace) -> None:
