@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PrivateAttr
 
-from accelsim.config.schema import Positive, Section
+from accelsim.config.schema import Count, Positive, Section
 from accelsim.config.strict_yaml import Document, KeyPath, Origin
 from accelsim.dataflows import DataflowName
 from accelsim.errors import ARGUMENTS, Mistake
@@ -46,11 +46,28 @@ class LayerPlan(Section):
     )
 
 
+class KeptMap(Section):
+    """Feature maps that stay on chip, from the layer that makes them to the last one that reads them."""
+
+    match: _Pattern = Field(description="the layer that makes it, or a pattern of names")
+    channels: Positive | None = Field(default=None, description="the leading channels only, in whole bursts of a pixel")
+    address: Count | None = Field(default=None, description="in the activation buffer; the compiler's where left out")
+
+
 class Plan(Section):
     """A plan, or part of one: what it leaves open the compiler chooses."""
 
     layers: Annotated[list[LayerPlan], Field(max_length=MOST_ENTRIES)] = Field(
         default=[], description="tile sizes, loop order and dataflow"
+    )
+    groups: Annotated[list[Annotated[list[_Pattern], Field(min_length=2)]], Field(max_length=MOST_ENTRIES)] = Field(
+        default=[], description="layers that run depth-first together, by name; `fusion: never` for no others"
+    )
+    keep: Annotated[list[KeptMap], Field(max_length=MOST_ENTRIES)] = Field(
+        default=[], description="feature maps that stay on chip; `keep_activations: never` for no others"
+    )
+    keep_weights: Annotated[list[_Pattern], Field(max_length=MOST_ENTRIES)] | None = Field(
+        default=None, description="layers whose weights stay from one inference to the next, and no others"
     )
     _document: Document | None = PrivateAttr(None)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from accelsim.config.machine import Machine
+from accelsim.config.plan import Plan
 from accelsim.config.scheduling import Scheduling
 from accelsim.lowering.emit.planned import plan_layers, working
 from accelsim.lowering.emit.residents import ResidentPlan, outgrown_residents
@@ -27,6 +28,7 @@ from accelsim.lowering.schedule.plan import plan_schedule
 from accelsim.lowering.schedule.residents import Residency, candidates
 from accelsim.lowering.schedule.weights import (
     WeightResidents,
+    given_resident_weights,
     no_resident_weights,
     plan_resident_weights,
     stored_bytes,
@@ -83,8 +85,8 @@ def lower(network: Network, machine: Machine, scheduling: Scheduling = Schedulin
     layout = layout_of(network, machine)
     given = given_layers(scheduling.plan, network, machine, layout, layers)
     cache = TilingCache(machine, network.batch, layout, scheduling.objective, network.nodes, given)
-    weights = _resident_weights(network, layers, cache)
-    found = list(candidates(network, layout, layers)) if scheduling.keep_activations == "auto" else []
+    weights = _resident_weights(network, layers, cache, scheduling.plan)
+    found = list(candidates(network, layout, layers))
     outgrown: frozenset[str] | None = None
     while outgrown is None or outgrown:
         found = [each for each in found if each.name not in (outgrown or ())]
@@ -95,11 +97,13 @@ def lower(network: Network, machine: Machine, scheduling: Scheduling = Schedulin
     return _lowered(source, network, cache, planned, repeated, weights)
 
 
-def _resident_weights(network: Network, layers: int, planner: TilingCache) -> WeightResidents:
-    """The weights that stay, as if no map did."""
+def _resident_weights(network: Network, layers: int, planner: TilingCache, plan: Plan | None) -> WeightResidents:
+    """The weights that stay, as if no map did, or as they are given. Raises PlanError."""
     sram, bits = planner.machine.sram, planner.machine.array.weight_bits
     sizes = [(node, stored_bytes(node, bits)) for node in network.nodes[:layers] if node.weights]
     room = sram.activation.capacity_bytes
+    if plan is not None and plan.keep_weights is not None:
+        return given_resident_weights(network, sizes, sram.weight.capacity_bytes, plan.keep_weights)
     return plan_resident_weights(
         network,
         sizes,

@@ -179,9 +179,10 @@ class Groups:
             places.append(last - first)
             inside = inside or max(makers(layer, last - first)) >= 0
             if inside:
-                yield self._span(first, tuple(places))
+                yield self.span(first, tuple(places))
 
-    def _span(self, first: int, places: tuple[int, ...]) -> Span:
+    def span(self, first: int, places: tuple[int, ...]) -> Span:
+        """The group of a layer and others at these distances from it, all of which can work on stripes."""
         layers = [self._known(first + place) for place in places]
         last = places[-1]
         alike = tuple(
@@ -250,12 +251,13 @@ class Groups:
         """Rows of a stripe, at most this many, and the clocks of the layer's unit in such stripes."""
         key = layer.kind, most
         if key not in self.rows:
+            given = self.cache.given[node.name].tile.rows if node.name in self.cache.given else None
             if layer.on_vector:
-                rows = ceil_div(node.output.height, ceil_div(node.output.height, most))
+                rows = given or ceil_div(node.output.height, ceil_div(node.output.height, most))
                 self.rows[key] = rows, self.cache.vector_cycles(node)
             else:
                 table = self.cache.stripes(node, self.weights)
-                rows = max((rows for rows in table if rows <= most), default=0)
+                rows = max((rows for rows in table if rows <= (given or most)), default=0)
                 self.rows[key] = (rows, table[rows].compute_cycles) if rows else None
         return self.rows[key]
 

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from math import gcd
 
-from accelsim.errors import LoweringError
+from accelsim.errors import LoweringError, PlanError
 from accelsim.lowering.ir import Layout
-from accelsim.lowering.schedule.residents import Cost, CostOf, Residency, Resident, together
+from accelsim.lowering.schedule.given import GivenMap
+from accelsim.lowering.schedule.residents import Cost, CostOf, Piece, Residency, Resident, together
 from accelsim.network.graph import Node
 
 SHARES = (15, 8)
@@ -50,6 +51,30 @@ def plan_partial_residents(
     return residency
 
 
+def place_given_parts(residency: Residency, parts: Iterable[GivenMap], layout: Layout, burst_bytes: int) -> Residency:
+    """The schedule with leading channels of feature maps on chip as they are given. Raises PlanError."""
+    in_cascades = {layer for cascade in residency.cascades for layer in cascade.span}
+    for part, address, path in parts:
+        steps = [step for _, step in _divisible([part], layout, burst_bytes)]
+        if not steps or not in_cascades.isdisjoint(part.layers):
+            step = burst_bytes // gcd(burst_bytes, layout.by_name[part.name].tensor.bits // 8 or 1)
+            expected = f"a multiple of {step} channels of a map that has its tensor alone and that no group touches"
+            raise PlanError((*path, "channels"), expected, f"{part.channels} of {part.name}")
+        bottom, top = _common_room(part, residency)
+        low = top - part.size if address is None else address
+        if not bottom <= low <= top - part.size:
+            expected = f"room for the {part.size} bytes of {part.channels} channels of {part.name}"
+            raise PlanError(path, expected, f"free bytes from {bottom} to {top}")
+        residency = residency.beside(part, low)
+    return residency
+
+
+def _common_room(resident: Resident, residency: Residency) -> Piece:
+    """The room that all layers have while a feature map stays."""
+    rooms = [residency.rooms[layer] for layer in resident.layers]
+    return max(low for low, _ in rooms), min(high for _, high in rooms)
+
+
 def _divisible(found: Iterable[Resident], layout: Layout, burst_bytes: int) -> Iterator[tuple[Resident, int]]:
     """The feature maps that may stay in part, and the channels that fill a burst, or several."""
     lying = Counter(place.tensor.name for place in layout.by_name.values())
@@ -62,8 +87,7 @@ def _divisible(found: Iterable[Resident], layout: Layout, burst_bytes: int) -> I
 
 def _parts(resident: Resident, step: int, residency: Residency) -> Iterator[tuple[Resident, int]]:
     """Leading channels of a feature map and their address, at the top of the room that all its layers have."""
-    rooms = [residency.rooms[layer] for layer in resident.layers]
-    bottom, top = max(low for low, _ in rooms), min(high for _, high in rooms)
+    bottom, top = _common_room(resident, residency)
     each = resident.size // resident.channels
     sizes = (max(0, top - bottom) * share // 16 // each // step * step for share in SHARES)
     for channels in dict.fromkeys(min(size, resident.channels - step) for size in sizes):

@@ -9,8 +9,9 @@ from accelsim.config.scheduling import Scheduling
 from accelsim.errors import LoweringError
 from accelsim.lowering.ir import NO_RESIDENTS, ResidentChannels, TilingContext
 from accelsim.lowering.schedule.effort import Effort
+from accelsim.lowering.schedule.given import given_schedule
 from accelsim.lowering.schedule.groups import Groups
-from accelsim.lowering.schedule.partial import plan_partial_residents
+from accelsim.lowering.schedule.partial import place_given_parts, plan_partial_residents
 from accelsim.lowering.schedule.residents import Cost, Residency, Resident
 from accelsim.lowering.schedule.search import ScheduleSearch
 from accelsim.lowering.schedule.weights import WeightResidents
@@ -38,11 +39,17 @@ def plan_schedule(
     nodes, capacity = network.nodes[:layers], cache.machine.sram.activation.capacity_bytes
     costs = Costs(cache, weights, _value(cache, weights, nodes))
     by_name = {each.name: each for each in found}
-    cascades = scheduling.fusion == "auto" and bool(by_name)
+    keeps = scheduling.keep_activations == "auto" and bool(by_name)
     groups = Groups(network, layers, cache, weights)
-    search = ScheduleSearch(groups, by_name, capacity, costs.value, costs.alone, cascades=cascades)
+    given = given_schedule(scheduling.plan, groups, by_name)
+    cascades = scheduling.fusion == "auto" and keeps
+    alone = costs.value, costs.alone
+    search = ScheduleSearch(groups, by_name, capacity, *alone, given, cascades=cascades, keeps=keeps)
     burst_bytes = cache.machine.dram.burst_bytes
-    return plan_partial_residents(nodes, search.plan(), by_name.values(), cache.layout, burst_bytes, costs.cost)
+    residency = place_given_parts(search.plan(), given.parts, cache.layout, burst_bytes)
+    if not keeps:
+        return residency
+    return plan_partial_residents(nodes, residency, by_name.values(), cache.layout, burst_bytes, costs.cost)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
-from accelsim.errors import LoweringError
+from accelsim.errors import LoweringError, PlanError
 from accelsim.lowering.ir import ResidentChannels
 from accelsim.lowering.schedule.effort import Effort, Pace, elapsed
+from accelsim.lowering.schedule.given import GivenSchedule
 from accelsim.lowering.schedule.groups import MOST_ROWS, Demand, Group, Groups, Span
 from accelsim.lowering.schedule.residents import Cascade, Piece, Residency, Resident, Ring
 from accelsim.lowering.schedule.rings import FAR
@@ -71,8 +72,10 @@ class ScheduleSearch:
     capacity: int
     value: Callable[[float, float], float]
     alone: Callable[[Node, int, ResidentChannels], Effort]
+    given: GivenSchedule
     cascades: bool = True
-    failure: LoweringError | None = field(init=False, default=None)
+    keeps: bool = True
+    failed: tuple[int, LoweringError] | None = field(init=False, default=None)
     demands: dict[tuple[int, int, frozenset[int]], tuple[Group, Demand] | None] = field(default_factory=dict)
 
     def plan(self) -> Residency:
@@ -82,25 +85,35 @@ class ScheduleSearch:
         beams[0][()] = State(0.0, (), Pace(0.0, 0), None, None)
         for cut, node in enumerate(nodes):
             states = sorted(beams[cut].values(), key=lambda each: each.score)[:BEAM]
-            if not states and self.failure:
-                raise self.failure
             beams[cut] = {}
             if self.groups.cache.is_idle(node):
                 idle = Step(cut, cut, None, (0, self.capacity), (), NO_EFFORT)
                 for state in states:
                     self._enter(beams[cut + 1], cut + 1, state, idle)
                 continue
-            spans = list(self.groups.spans(cut)) if self.cascades else []
+            spans = self._spans(cut)
             for state in states:
-                for step in self._single(cut, state):
+                for step in self._single(cut, state) if cut not in self.given.groups else ():
                     self._enter(beams[cut + 1], cut + 1, state, step)
                 for span in spans:
                     for step in self._depth_first(span, state):
                         self._enter(beams[span.last + 1], span.last + 1, state, step)
         if not beams[-1]:
-            assert self.failure is not None
-            raise self.failure
+            assert self.failed is not None
+            raise self.failed[1]
         return self._residency(min(beams[-1].values(), key=lambda each: each.score))
+
+    def _fail(self, layer: int, error: LoweringError) -> None:
+        """Note that a step with a layer fails; where no way leads behind it, the first failure there says why."""
+        if self.failed is None or layer > self.failed[0]:
+            self.failed = layer, error
+
+    def _spans(self, cut: int) -> list[Span]:
+        """The groups that may begin with a layer: the one that is given, or those that leave given ones alone."""
+        if cut in self.given.groups:
+            return [self.given.groups[cut].span]
+        spans = self.groups.spans(cut) if self.cascades else ()
+        return [span for span in spans if self.given.grouped.isdisjoint(cut + place for place in span.places)]
 
     def _enter(self, beam: dict[tuple[str, ...], State], cut: int, state: State, step: Step) -> None:
         residents = tuple(sorted(each for each in (*state.residents, *step.made) if each.last >= cut))
@@ -120,7 +133,7 @@ class ScheduleSearch:
             try:
                 effort = self.alone(node, room[1] - room[0], self._channels(residents))
             except LoweringError as error:
-                self.failure = self.failure or error
+                self._fail(layer, error)
                 continue
             yield Step(layer, layer, None, room, made, effort)
 
@@ -135,6 +148,10 @@ class ScheduleSearch:
                 group, demand = found
                 top = (room[1] - demand.ring_bytes, room[1])
                 yield Step(span.first, span.last, group, top, made, demand.effort)
+            elif span.first in self.given.groups:
+                path, size = self.given.groups[span.first].path, room[1] - room[0]
+                got = f"{size} bytes beside what stays, too few for the lowest stripes"
+                self._fail(span.first, PlanError(path, "room for the stripes of its layers in sram.activation", got))
 
     def _best(self, span: Span, residents: frozenset[int], room: int) -> tuple[Group, Demand] | None:
         """The quickest of the groups with the highest stripes whose rings fit a room: lower ones overlap units better,
@@ -157,33 +174,49 @@ class ScheduleSearch:
         return self.demands[key]
 
     def _choices(self, outputs: Sequence[str], state: State) -> Iterator[tuple[Place, ...]]:
-        """Results that stay: none, all, or each by itself."""
-        yield ()
-        names = [name for name in outputs if name in self.candidates]
-        if names:
-            subsets = [names, *([name] for name in names if len(names) > 1)]
-            for subset in subsets:
-                placed = self._placed(subset, state)
-                if placed:
-                    yield placed
+        """Results that stay: of those that are free to, none, all, or each by itself."""
+        forced = [name for name in outputs if name in self.given.keep]
+        names = [name for name in outputs if name in self.candidates and name not in forced] if self.keeps else []
+        subsets = [[], *([names] if names else []), *([name] for name in names if len(names) > 1)]
+        for subset in subsets:
+            placed = self._placed([*forced, *subset], state)
+            if placed is not None:
+                yield placed
+            elif forced == [*forced, *subset]:
+                self._fail(self.candidates[forced[0]].first, self._misplaced(forced[0]))
 
-    def _placed(self, names: Sequence[str], state: State) -> tuple[Place, ...]:
-        """Places of new residents, each where it leaves the largest piece; none where one finds no place."""
+    def _misplaced(self, name: str) -> PlanError:
+        resident, address, path = self.given.keep[name]
+        where = "" if address is None else f" at {address}"
+        got = "none beside what else stays" if resident.size <= self.capacity else f"{self.capacity} bytes"
+        return PlanError(path, f"room for the {resident.size} bytes of {name} in sram.activation{where}", got)
+
+    def _placed(self, names: Sequence[str], state: State) -> tuple[Place, ...] | None:
+        """Places of new residents, each where it leaves the largest piece; None where one finds no place."""
         made: list[Place] = []
-        for name in sorted(names, key=lambda each: -self.candidates[each].size):
+        for name in sorted(names, key=self._precedence):
             resident = self.candidates[name]
             taken = (*state.residents, *made)
-            lows = [
-                low
-                for bottom, top in free(taken, self.capacity)
-                if top - bottom >= resident.size
-                for low in (bottom, top - resident.size)
-            ]
+            lows = [low for piece in free(taken, self.capacity) for low in self._addresses(resident, piece)]
             if not lows:
-                return ()
+                return None
             options = [Place(low, low + resident.size, resident.first, name, resident.last) for low in lows]
             made.append(max(options, key=lambda each: _size(largest(free((*taken, each), self.capacity)))))
         return tuple(made)
+
+    def _precedence(self, name: str) -> tuple[bool, int]:
+        """Feature maps at given addresses come first, and then the large ones."""
+        return self._address(name) is None, -self.candidates[name].size
+
+    def _address(self, name: str) -> int | None:
+        return self.given.keep[name].address if name in self.given.keep else None
+
+    def _addresses(self, resident: Resident, piece: Piece) -> Iterator[int]:
+        """Where a feature map may lie in a free piece: at its address, or at either end."""
+        low, high = piece
+        address = self._address(resident.name)
+        lows = (low, high - resident.size) if address is None else (address,)
+        yield from (each for each in lows if low <= each <= high - resident.size)
 
     def _channels(self, residents: Sequence[Place]) -> ResidentChannels:
         return {each.name: self.candidates[each.name].channels for each in residents}

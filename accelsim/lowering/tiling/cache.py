@@ -13,7 +13,7 @@ from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Objective
 from accelsim.dataflows.timing import Ratio
 from accelsim.errors import LoweringError, PlanError
-from accelsim.lowering.given import FREE
+from accelsim.lowering.given import FREE, GivenTile
 from accelsim.lowering.ir import (
     NO_RESIDENTS,
     LayerTask,
@@ -171,6 +171,14 @@ class TilingCache:
         """The tilings of a layer on the array in stripes of whole rows, by rows, all feature maps being on chip."""
         entry = self._entry(node, NO_RESIDENTS, weights)
         return stripes(replace(entry.task, loaded=0, stored=0), entry.context)
+
+    def is_striped(self, node: Node, given: GivenTile, weights: WeightResidents) -> bool:
+        """True where a layer can work on stripes with the choices that are given."""
+        if not on_vector_unit(node, self.machine):
+            return bool(self.stripes(node, weights))
+        width, channels = node.output.width, node.output.channels
+        whole = given.cols in (None, width) and given.out_channels in (None, channels)
+        return whole and given.images in (None, 1)
 
     def stripe_tiling(self, node: Node, rows: int, weights: WeightResidents) -> Tiling:
         """The tiling of a layer in stripes of this many rows."""

@@ -1,0 +1,43 @@
+"""A compiled network's plan as a given plan has it (docs/mapping.md): played again, it leads to the same program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from accelsim.lowering.ir import PlannedLayer
+from accelsim.lowering.schedule.residents import Residency
+from accelsim.lowering.schedule.weights import WeightResidents
+from accelsim.network.graph import Network
+
+
+def written_plan(
+    network: Network, layers: list[PlannedLayer | None], residency: Residency, weights: WeightResidents
+) -> dict[str, Any]:
+    """The keys of `accelsim.config.plan.Plan`. layers: of the first inference."""
+    plan: dict[str, Any] = {
+        "layers": [_layer(layer, network.batch) for layer in layers if layer is not None],
+        "groups": [[network.nodes[number].name for number in cascade.layers] for cascade in residency.cascades],
+        "keep": list(_kept(network, residency)),
+    }
+    if network.inferences > 1:
+        plan["keep_weights"] = sorted(weights.names)
+    return plan
+
+
+def _layer(layer: PlannedLayer, batch: int) -> dict[str, Any]:
+    plan = layer.plan
+    tile = {"images": min(plan.images, batch), "rows": plan.rows, "columns": plan.cols}
+    if not layer.on_array:
+        return {"match": layer.node.name, "tile": {**tile, "outputs": plan.out_channels}}
+    tile |= {"groups": plan.groups, "outputs": plan.out_channels, "inputs": plan.in_channels}
+    return {"match": layer.node.name, "dataflow": plan.dataflow, "tile": tile, "order": list(plan.order)}
+
+
+def _kept(network: Network, residency: Residency) -> Iterator[dict[str, Any]]:
+    """Feature maps at their addresses; parts of some behind all that stay whole, as they are placed."""
+    channels = {node.name: node.output.channels for node in network.nodes}
+    stays = [residency.stays[name] for name in residency.addresses]
+    for resident in sorted(stays, key=lambda each: each.channels < channels[each.name]):
+        part = {"channels": resident.channels} if resident.channels < channels[resident.name] else {}
+        yield {"match": resident.name, **part, "address": residency.addresses[resident.name]}
