@@ -6,19 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+import yaml
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from accelsim.check.execute import check_network
 from accelsim.config.plan import Plan
 from accelsim.config.scheduling import Scheduling
+from accelsim.config.show import data_to_yaml
 from accelsim.errors import LoweringError, UserError
-from accelsim.lowering.compile import lower
+from accelsim.lowering.compile import Lowered, lower, written
 from accelsim.lowering.ir import Tiling
 from accelsim.lowering.tiling.space import ORDERS
 from accelsim.network.ops import on_vector_unit
-from accelsim.run.simulate import simulate
-from tests.strategies import machine_of, machines, network_of, networks
+from accelsim.run.simulate import load_both, simulate
+from accelsim.run.written import mapping_of
+from tests.strategies import attentions, machine_of, machines, network_of, networks, schedulings
 
 CONVOLUTIONS = [
     {"name": "a", "op": "conv", "kernel": 3, "pad": 1, "channels": 24},
@@ -143,3 +146,157 @@ def test_any_given_tile_is_carried_out_or_refused(
         assert getattr(found, names[key]) == min(tile[key], most[key])
     if not on_vector_unit(node, machine) and order:
         assert found.order == order
+
+
+def given_again(lowered: Lowered, options: Scheduling) -> Scheduling:
+    """The options with the plan of a program, as a mapping file has them."""
+    text = data_to_yaml({"plan": written(lowered), "fusion": "never", "keep_activations": "never"})
+    given = Scheduling.model_validate(yaml.safe_load(text))
+    return options.model_copy(update={name: getattr(given, name) for name in given.model_fields_set})
+
+
+@pytest.mark.slow
+@settings(derandomize=True, deadline=None, max_examples=150)
+@given(networks() | attentions(), machines(), schedulings())
+def test_a_written_plan_is_the_plan(network: Any, machine: Any, options: Scheduling) -> None:
+    """Tilings, residents and their addresses, groups and their rings."""
+    try:
+        lowered = lower(network, machine, options)
+    except LoweringError:
+        assume(False)
+        raise
+    again = lower(network, machine, given_again(lowered, options))
+    assert again.plans == lowered.plans
+    assert again.residency == lowered.residency
+    assert again.weights == lowered.weights
+
+
+def played_again(network: str, machine: str, folder: Path, changed: dict[str, object]) -> None:
+    texts = [(0, f"{key}={value}") for key, value in changed.items()]
+    mapping = folder / "plan.yaml"
+    mapping.write_text(data_to_yaml(mapping_of(*load_both(network, machine, texts)[1:])), encoding="utf-8")
+    chip = {key: value for key, value in changed.items() if not key.startswith("scheduling.")}
+    first, again = simulate(network, machine, changed), simulate(network, machine, chip, mapping=mapping)
+    assert again.layers.equals(first.layers)
+    assert again.totals == first.totals
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("network", "machine", "changed"),
+    [
+        ("alexnet_ungrouped", "edge", {}),
+        ("vgg16", "edge", {}),
+        ("resnet18", "gemmini", {}),
+        ("densenet121", "edge", {}),
+        ("googlenet", "edge", {"array.dataflow": "auto"}),
+        ("mobilenet_v1_0.25_128", "edge", {"array.depthwise_on": "vector"}),
+        ("mobilenet_v2_0.35_96", "edge", {}),
+        ("squeezenet_v1.0_pruned_6bit", "edge", {}),
+        ("shufflenet_0.25x_g3", "edge", {"scheduling.inferences": 3}),
+        ("shufflenet_0.25x_g3", "cloud", {"network.batch": 3}),
+        ("vit_tiny_16_224", "tpu_v1", {"scheduling.objective": "dram_bytes"}),
+    ],
+)
+def test_a_family_is_played_again(network: str, machine: str, changed: dict[str, object], tmp_path: Path) -> None:
+    """With the same layers and totals, from the file that `show` writes."""
+    played_again(network, machine, tmp_path, changed)
+
+
+def test_a_network_is_played_again(tmp_path: Path) -> None:
+    played_again("shufflenet_0.25x_g3", "edge", tmp_path, {"network.resolution": 64})
+
+
+CHAIN = [
+    {"name": name, "op": "conv", "kernel": 1, "channels": 64, "activation": "none"} for name in ("a", "b", "c", "d")
+]
+LINE = network_of(CHAIN, (8, 8, 64))
+
+
+def given_plan(options: dict[str, Any] | None = None, **plan: Any) -> Lowered:
+    free = {"keep_activations": "never", "fusion": "never", **(options or {})}
+    return lower(LINE, machine_of(), Scheduling(**free, plan=Plan.model_validate(plan)))
+
+
+def test_groups_are_those_that_are_given() -> None:
+    lowered = given_plan(groups=[["b", "c"]], layers=[{"match": "b", "tile": {"rows": 3}}])
+    (cascade,) = lowered.residency.cascades
+    assert cascade.layers == (1, 2)
+    assert cascade.members[0].rows == 3
+    assert lowered.groups == ("", "b..c", "b..c", "")
+
+
+def test_feature_maps_stay_where_they_are_given() -> None:
+    lowered = given_plan(keep=[{"match": "a", "address": 64}, {"match": "b"}])
+    assert set(lowered.residency.stays) == {"a", "b"}
+    assert lowered.residency.addresses["a"] == 64
+
+
+def test_a_part_stays_that_is_given() -> None:
+    rows = [{**row, "channels": 128} for row in CHAIN]
+    plan = Plan.model_validate({"keep": [{"match": "b", "channels": 64}]})
+    options = Scheduling(keep_activations="never", plan=plan)
+    residency = lower(network_of(rows, (8, 8, 64)), machine_of(), options).residency
+    assert {name: each.channels for name, each in residency.stays.items()} == {"b": 64}
+
+
+def test_what_the_plan_leaves_open_is_the_planners() -> None:
+    free = {"keep_activations": "auto", "fusion": "auto"}
+    assert (
+        given_plan(free, groups=[["c", "d"]]).residency.stays.keys()
+        > given_plan(groups=[["c", "d"]]).residency.stays.keys()
+    )
+
+
+@pytest.mark.parametrize(
+    ("plan", "path", "mistake"),
+    [
+        ({"groups": [["a", "x"]]}, "groups.0.1", "a layer of random, got x"),
+        (
+            {"groups": [["a", "c"]]},
+            "groups.0",
+            "layers that follow one another, in the order of the network, none left out but mere addresses, got a, c",
+        ),
+        ({"groups": [["a", "b"], ["b", "c"]]}, "groups.1", "layers in one group each, got b"),
+        (
+            {"groups": [["a", "b"]], "layers": [{"match": "b", "tile": {"outputs": 3}}]},
+            "layers.0",
+            "whole rows of one image and all channels, in fewer rows than all, as it is in a group, got another tile "
+            "of b, or one that does not fit",
+        ),
+        (
+            {"groups": [["a", "b"]], "keep": [{"match": "a"}]},
+            "keep.0",
+            "a feature map that is read behind its group, got a, which only its group reads",
+        ),
+        (
+            {"keep": [{"match": "d"}]},
+            "keep.0.match",
+            "a layer whose feature map later layers read, and that is no output, or a pattern of some, got d",
+        ),
+        (
+            {"keep": [{"match": "a"}, {"match": "[ab]"}]},
+            "keep.1",
+            "each feature map once, got a",
+        ),
+        (
+            {"keep": [{"match": "a", "address": 300000}]},
+            "keep.0",
+            "room for the 4096 bytes of a in sram.activation at 300000, got none beside what else stays",
+        ),
+        (
+            {"keep": [{"match": "a", "channels": 40}]},
+            "keep.0.channels",
+            "a multiple of 64 channels of a map that has its tensor alone and that no group touches, got 40 of a",
+        ),
+        (
+            {"keep_weights": ["a"]},
+            "keep_weights.0",
+            "more inferences than one, for weights to stay between them, got a",
+        ),
+    ],
+)
+def test_a_schedule_that_contradicts_is_refused(plan: dict[str, Any], path: str, mistake: str) -> None:
+    with pytest.raises(UserError) as raised:
+        check_network(LINE, machine_of(), Scheduling(keep_activations="never", plan=Plan.model_validate(plan)))
+    assert str(raised.value) == f"arguments:0: scheduling.plan.{path}: expected {mistake}"

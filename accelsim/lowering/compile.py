@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from accelsim.config.machine import Machine
 from accelsim.config.plan import Plan
@@ -37,6 +38,7 @@ from accelsim.lowering.tiling import search
 from accelsim.lowering.tiling.bound import least_dram_bytes
 from accelsim.lowering.tiling.cache import TilingCache
 from accelsim.lowering.tiling.given import given_layer, given_layers
+from accelsim.lowering.written import written_plan
 from accelsim.network.graph import Network, Node
 from accelsim.network.stream import stream
 from accelsim.program.commands import Buffer, Program, Restartable
@@ -48,7 +50,8 @@ class Lowered:
 
     source: the network with all its inferences; network: the same with operators on the ways to and from the array;
     layers: with their tile sizes, None for those without commands. Of each layer of one inference: groups, the name of
-    those that it runs depth-first with, or none; least_dram_bytes, on its own, however it is tiled.
+    those that it runs depth-first with, or none; least_dram_bytes, on its own, however it is tiled;
+    residency: the schedule. weights: those that stay.
     """
 
     source: Network
@@ -58,6 +61,8 @@ class Lowered:
     layers: tuple[PlannedLayer | None, ...]
     groups: tuple[str, ...]
     least_dram_bytes: tuple[int, ...]
+    residency: Residency
+    weights: WeightResidents
 
     @property
     def plans(self) -> tuple[Tiling | None, ...]:
@@ -94,7 +99,14 @@ def lower(network: Network, machine: Machine, scheduling: Scheduling = Schedulin
         repeated = residency.repeated(network.inferences, layers)
         planned = plan_layers(network, cache, repeated, weights)
         outgrown = outgrown_residents(list(working(planned)), layout, network.batch, residency)
-    return _lowered(source, network, cache, planned, repeated, weights)
+    return _lowered(source, network, cache, planned, residency, weights)
+
+
+def written(lowered: Lowered) -> dict[str, Any]:
+    """The plan of a program with the keys of a given plan, with which `lower` comes to the same program."""
+    network = lowered.network
+    layers = lowered.layers[: len(network.nodes) // network.inferences]
+    return written_plan(network, layers, lowered.residency, lowered.weights)
 
 
 def _resident_weights(network: Network, layers: int, planner: TilingCache, plan: Plan | None) -> WeightResidents:
@@ -120,11 +132,13 @@ def _lowered(
     residency: Residency,
     weights: WeightResidents,
 ) -> Lowered:
-    """The program of these layers."""
-    residents = ResidentPlan.of(list(working(layers)), cache.layout, network.batch, residency, weights)
+    """The program of these layers. residency: of one inference."""
+    repeated = residency.repeated(network.inferences, len(network.nodes) // network.inferences)
+    residents = ResidentPlan.of(list(working(layers)), cache.layout, network.batch, repeated, weights)
     program = _program(network, ComputeStream(cache.machine, cache.layout, network.batch, layers, residents), cache)
     bounds = _bounds(network, cache.layout, cache.machine)
-    return Lowered(source, network, program, cache.layout, tuple(layers), _groups(network, residency), bounds)
+    groups = _groups(network, residency)
+    return Lowered(source, network, program, cache.layout, tuple(layers), groups, bounds, residency, weights)
 
 
 def _groups(network: Network, residency: Residency) -> tuple[str, ...]:
@@ -133,8 +147,7 @@ def _groups(network: Network, residency: Residency) -> tuple[str, ...]:
     groups = [""] * len(names)
     for cascade in residency.cascades:
         for layer in cascade.span:
-            if layer < len(names):
-                groups[layer] = f"{names[cascade.span[0]]}..{names[cascade.span[-1]]}"
+            groups[layer] = f"{names[cascade.span[0]]}..{names[cascade.span[-1]]}"
     return tuple(groups)
 
 

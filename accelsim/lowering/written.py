@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from accelsim.lowering.ir import PlannedLayer
@@ -12,7 +12,7 @@ from accelsim.network.graph import Network
 
 
 def written_plan(
-    network: Network, layers: list[PlannedLayer | None], residency: Residency, weights: WeightResidents
+    network: Network, layers: Sequence[PlannedLayer | None], residency: Residency, weights: WeightResidents
 ) -> dict[str, Any]:
     """The keys of `accelsim.config.plan.Plan`. layers: of the first inference."""
     plan: dict[str, Any] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
-from accelsim.cli.arguments import add_target_settings, command_line
+from accelsim.cli.arguments import add_settings, command_line
 from accelsim.errors import UserError
 
 if TYPE_CHECKING:
@@ -14,16 +14,24 @@ if TYPE_CHECKING:
 
 DESCRIPTION = (
     "Print a network or machine with everything resolved, of a machine with where each value is from; "
-    "another file as it is read."
+    "another file as it is read; of a network and a machine, the plan of the run as a mapping file."
 )
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """The arguments of `show`."""
     parser.add_argument("name", metavar="NAME", help="a file, or name of a shipped one")
+    parser.add_argument("machine", metavar="HW", nargs="?", help="with --mapping: the machine that NAME runs on")
     parser.add_argument("--layers", action="store_true", help="the layers of a network instead, as a table")
     parser.add_argument("--csv", action="store_true", help="with --layers: as CSV")
-    add_target_settings(parser)
+    parser.add_argument(
+        "--mapping",
+        metavar="FILE",
+        nargs="?",
+        const=True,
+        help="with HW: print the plan of the run; FILE: with the compiler's options, which win over HW's",
+    )
+    add_settings(parser)
 
 
 def run(arguments: Namespace) -> int:
@@ -33,6 +41,9 @@ def run(arguments: Namespace) -> int:
     from accelsim.config.show import kind_of_file, target_to_yaml, to_yaml, with_origins
     from accelsim.run.define import load_network
 
+    if arguments.machine is not None:
+        _print_plan(arguments)
+        return 0
     kind = kind_of_file(arguments.name, importers.read)
     _refuse_options_of_others(arguments, kind)
     if kind.name == "network":
@@ -49,8 +60,24 @@ def run(arguments: Namespace) -> int:
     return 0
 
 
+def _print_plan(arguments: Namespace) -> None:
+    """Raises UserError."""
+    from accelsim.config.show import data_to_yaml
+    from accelsim.run.simulate import load_both
+    from accelsim.run.written import mapping_of
+
+    if arguments.mapping is None or arguments.layers:
+        got = "--layers" if arguments.layers else "none"
+        raise UserError([command_line("--mapping", "--mapping beside a network and a machine", got)])
+    file = None if arguments.mapping is True else arguments.mapping
+    _, network, machine, scheduling = load_both(arguments.name, arguments.machine, arguments.settings, mapping=file)
+    print(data_to_yaml(mapping_of(network, machine, scheduling)), end="")
+
+
 def _refuse_options_of_others(arguments: Namespace, kind: FileKind) -> None:
     """Raises UserError where an option is for another kind of file."""
+    if arguments.mapping is True:
+        raise UserError([command_line("--mapping", "a mapping file, or a network and a machine", "nothing")])
     given = {
         "--layers": (arguments.layers, ("network",)),
         "--mapping": (arguments.mapping, ("machine",)),

@@ -47,7 +47,8 @@ def given_layers(
     """What is given for each of the first layers, by name. Raises PlanError."""
     if plan is None:
         return {}
-    nodes = [node for node in network.nodes[:layers] if layout.copies.get(node.name) or not node.op.is_address]
+    present = (node for node in network.nodes[:layers] if not node.absorbed)
+    nodes = [node for node in present if layout.copies.get(node.name) or not node.op.is_address]
     for number, entry in enumerate(plan.layers):
         matching = [node for node in nodes if fnmatchcase(node.name, entry.match)]
         if not matching:
