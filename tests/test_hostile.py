@@ -25,6 +25,10 @@ from accelsim.lowering.tiling.space import windows
 from accelsim.operators.shapes import Axis
 from accelsim.report.export import csv_text
 from accelsim.report.writing import locked
+from accelsim.run import outlook
+from accelsim.run.define import load_network, load_target
+from accelsim.run.outlook import announce_check, announce_run, duration
+from accelsim.run.play import lower_or_refuse
 from tests.commands import contents, refused
 
 HERE = Path(__file__).parent
@@ -253,3 +257,51 @@ def test_what_a_window_touches_is_counted_without_listing_it(
 
 def test_windows_as_large_as_maps_are() -> None:
     assert Axis(1 << 16).touched(0, (1 << 16) + 1, 1 << 17) == 1 << 17
+
+
+# Time and memory.
+
+
+def large(extent: int, channels: int = 1, layers: int = 1) -> str:
+    rows = ", ".join(f"{{name: a{number}, op: relu}}" for number in range(layers))
+    size = f"{{height: {extent}, width: {extent}, channels: {channels}}}"
+    return f"name: r\nsource: x\ninput: {size}\nlayers: [{rows}]\n"
+
+
+@pytest.mark.parametrize(("extent", "words"), [(8, ""), (1 << 15, "about 8 minutes"), (1 << 16, "about 34 minutes")])
+def test_a_run_of_minutes_is_announced(extent: int, words: str, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (folder / "large.yaml").write_text(large(extent))
+    machine = load_target("machine.yaml").machine
+    announce_run(lower_or_refuse(load_network("large.yaml")[1], machine), machine)
+    assert words in caplog.text
+    assert bool(words) == bool(caplog.text)
+
+
+def test_a_run_of_weeks_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "large.yaml").write_text(large(1 << 16, 16, 40))
+    err = refused(["run", "large.yaml", "machine.yaml"], capsys)
+    assert err.startswith("command-line:0: network: expected one that is played within 7 days, got about 2.7e+09 tile")
+    assert err.endswith("DRAM bursts, about 15 days\n")
+
+
+def test_a_check_that_needs_more_memory_than_there_is_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outlook.os, "sysconf", {"SC_PHYS_PAGES": 1 << 20, "SC_PAGE_SIZE": 1 << 12}.__getitem__)
+    (folder / "large.yaml").write_text(large(1 << 16))
+    assert refused(["check", "large.yaml", "machine.yaml"], capsys) == (
+        "command-line:0: network: expected one that is checked in the 4.0 GiB of this machine, got about 128 GiB\n"
+    )
+
+
+def test_a_check_of_gigabytes_is_announced(caplog: pytest.LogCaptureFixture) -> None:
+    network = load_network("vgg16")[1]
+    announce_check(network, 1)
+    assert caplog.messages == ["to check vgg16 takes about 4.6 GiB of memory"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(70, "70 seconds"), (100, "2 minutes"), (5400, "2 hours"), (1e6, "12 days")]
+)
+def test_times_are_said_in_units_that_people_use(seconds: float, words: str) -> None:
+    assert duration(seconds) == f"about {words}"

@@ -28,6 +28,7 @@ from accelsim.network.graph import Network, Node
 from accelsim.program.commands import Buffer, Compute, Load, Store, Tile, Work
 from accelsim.program.link import Linked, Moment
 from accelsim.program.tensors import Range, Region, Tensor, descriptors, elements
+from accelsim.run.outlook import announce_check
 from accelsim.run.play import lower_or_refuse, refusing
 
 MOST_FAILURES = 20
@@ -38,8 +39,9 @@ def check_network(
 ) -> list[str]:
     """Defects of the tile program of a network on a machine; none where all is right.
 
-    Raises UserError where a layer does not fit the machine.
+    Raises UserError where a layer does not fit the machine, or the network the memory of this one.
     """
+    announce_check(network, scheduling.inferences)
     lowered = lower_or_refuse(network, machine, scheduling)
     with refusing(machine, scheduling):
         return check_program(machine, lowered, link_for(lowered.program, machine), scheduling.arbitration, seed=seed)

@@ -9,7 +9,7 @@ from typing import Any
 from accelsim.config.machine import Machine
 from accelsim.config.plan import Plan
 from accelsim.config.scheduling import Scheduling
-from accelsim.lowering.emit.planned import plan_layers, working
+from accelsim.lowering.emit.planned import iteration_count, plan_layers, working
 from accelsim.lowering.emit.residents import ResidentPlan, outgrown_residents
 from accelsim.lowering.emit.stream import ComputeStream
 from accelsim.lowering.ir import (
@@ -68,6 +68,11 @@ class Lowered:
     def plans(self) -> tuple[Tiling | None, ...]:
         """Tile sizes of each layer; None for those that are only addresses."""
         return tuple(None if layer is None else layer.plan for layer in self.layers)
+
+    @property
+    def iterations(self) -> int:
+        """Tile iterations of all layers and inferences."""
+        return sum(iteration_count(layer, self.maps, self.network.batch) for layer in working(self.layers))
 
     @property
     def map_bits(self) -> dict[str, int]:

@@ -24,6 +24,7 @@ from accelsim.network.graph import Network
 from accelsim.program.commands import UnitKind
 from accelsim.program.link import Linked
 from accelsim.records import ActionCounts, LayerRecord
+from accelsim.run.outlook import announce_run
 from accelsim.run.record import layer_record
 
 LOGGER = logging.getLogger("accelsim")
@@ -76,6 +77,7 @@ def perform(
     """Lower, link and play, and put the records together. Raises UserError where a layer does not fit the machine."""
     LOGGER.info(f"tiling {len(network.nodes)} layers of {network.name} for {machine.name}")
     lowered = lower_or_refuse(network, machine, scheduling)
+    announce_run(lowered, machine)
     LOGGER.info(f"playing {len(lowered.program.layers)} layers")
     history = History()
     with refusing(machine, scheduling):

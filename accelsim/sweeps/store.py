@@ -252,7 +252,7 @@ def opened(folder: Path, *, create: bool = False) -> Iterator[Store]:
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MOST_BYTES)
         connection.execute("PRAGMA trusted_schema = OFF")
         yield Store(connection, path)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise UserError([Mistake(str(path), 0, "file", "a store of sweeps that can be written", str(error))]) from None
     finally:
         connection.close()

@@ -1,0 +1,56 @@
+"""How long a run will take and how much memory a check, said before they start where somebody would wonder."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from accelsim.config.machine import Machine
+from accelsim.errors import ARGUMENTS, Mistake, UserError
+from accelsim.lowering.compile import Lowered
+from accelsim.machine.memory.dram import kernels
+from accelsim.network.graph import Network
+
+LOGGER = logging.getLogger("accelsim")
+
+WORTH_SAYING_S = 60
+MOST_S = 7 * 24 * 3600
+"""Time of a run that is refused: who means a week and not a mistake can cut the network in parts."""
+_ITERATION_S = 450e-6
+_BURST_S = 1e-6 if kernels.fastest is not kernels.plain else 30e-6
+"""Processor time of a tile iteration with its commands, and of a DRAM burst, on one core of a 2.5 GHz Xeon."""
+
+WORTH_SAYING_BYTES = 2 << 30
+_ELEMENT_BYTES = 32
+"""Memory that a check takes for an element of a map or a weight, as measured: values, cells, and those in between."""
+_UNITS = ((24 * 3600, "days"), (3600, "hours"), (60, "minutes"))
+
+
+def announce_run(lowered: Lowered, machine: Machine) -> None:
+    """Say how long a program takes to play, where that is over a minute. Raises UserError where it is over a week."""
+    bursts = sum(lowered.least_dram_bytes) * lowered.network.inferences // machine.dram.burst_bytes
+    seconds = lowered.iterations * _ITERATION_S + bursts * _BURST_S
+    if seconds < WORTH_SAYING_S:
+        return
+    work = f"about {lowered.iterations:.2g} tile iterations and {bursts:.2g} DRAM bursts, {duration(seconds)}"
+    if seconds > MOST_S:
+        raise UserError([Mistake(ARGUMENTS, 0, "network", "one that is played within 7 days", work)])
+    LOGGER.warning(f"{lowered.network.name} on {machine.name} takes {work}")
+
+
+def announce_check(network: Network, inferences: int) -> None:
+    """Say how much memory a check takes, where that is over 2 GiB. Raises UserError where it is more than there is."""
+    maps = sum(node.output.elements for node in network.nodes) * network.batch * inferences
+    needed = (maps + network.weights) * _ELEMENT_BYTES
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > there:
+        expected = f"one that is checked in the {there / 2**30:.1f} GiB of this machine"
+        raise UserError([Mistake(ARGUMENTS, 0, "network", expected, f"about {needed / 2**30:,.0f} GiB")])
+    if needed > WORTH_SAYING_BYTES:
+        LOGGER.warning(f"to check {network.name} takes about {needed / 2**30:.1f} GiB of memory")
+
+
+def duration(seconds: float) -> str:
+    """A time in the largest unit that there is one of."""
+    size, unit = next((each for each in _UNITS if seconds >= 1.5 * each[0]), (1, "seconds"))
+    return f"about {seconds / size:.0f} {unit}"
