@@ -16,7 +16,8 @@ class ActionCounts:
 
     macs: every multiply-accumulate, zeros of the padding included; active_macs: those that are not clock-gated;
     multiplier_bit_products: weight bits x ifmap bits of those that multiply; adder_bits: bits of their sums; xnor_ops:
-    those that multiply two signs; register_bytes: bytes moved one PE on. Bytes read and written are the requested ones;
+    those that multiply two signs; register_bytes: bytes moved one PE on, or one register on in the depthwise
+    engine. Bytes read and written are the requested ones;
     burst bytes are what DRAM moved for them. Commands and clocks are those of a DRAM at command granularity.
     """
 
@@ -31,10 +32,12 @@ class ActionCounts:
     sram_read_weight_bytes: int = 0
     sram_read_psum_bytes: int = 0
     sram_read_ofmap_bytes: int = 0
+    sram_read_line_bytes: int = 0
     sram_write_ifmap_bytes: int = 0
     sram_write_weight_bytes: int = 0
     sram_write_psum_bytes: int = 0
     sram_write_ofmap_bytes: int = 0
+    sram_write_line_bytes: int = 0
     dram_read_ifmap_bytes: int = 0
     dram_read_weight_bytes: int = 0
     dram_write_ofmap_bytes: int = 0
@@ -185,6 +188,7 @@ class LayerRecord:
     stretched_cycles: int
     bubble_cycles: int
     vector_cycles: int
+    depthwise_cycles: int
     dma_in_cycles: int
     dma_out_cycles: int
     stalls: dict[str, int]
@@ -230,7 +234,7 @@ _INTEGERS = tuple(part.name for part in fields(LayerRecord) if part.type == "int
 _SUMMED = tuple(name for name in _INTEGERS if name not in ("pes", "latency_cycles"))
 MEASURES = tuple(name for name in _INTEGERS if name.endswith("_cycles") or name == "dram_bound_bytes")
 """Integers of a layer beside its counts and stalls."""
-STALL_CAUSES = ("fill_drain", "dram_ifmap", "dram_weight", "store", "latency", "vector", "dependency")
+STALL_CAUSES = ("fill_drain", "dram_ifmap", "dram_weight", "store", "latency", "vector", "depthwise", "dependency")
 
 
 def combined(records: Sequence[LayerRecord], name: str, latency_cycles: int) -> LayerRecord:

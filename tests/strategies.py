@@ -55,6 +55,7 @@ def machines(draw: st.DrawFn, **fixed: Any) -> Machine:
     """Arrays of up to 12 x 12 with little SRAM, narrow ports and odd clocks."""
     bits = draw(st.sampled_from([8, 8, 8, 16, 4, 6]))
     cols = draw(st.integers(1, 12))
+    engine = draw(st.one_of(st.none(), _engines()))
     choices = {
         "array__rows": draw(st.integers(1, 12)),
         "array__cols": cols,
@@ -64,7 +65,8 @@ def machines(draw: st.DrawFn, **fixed: Any) -> Machine:
         "array__post_latency": draw(st.integers(0, 5)),
         "array__activation_bits": bits,
         "array__weight_bits": draw(st.sampled_from([bits, 8, 2])),
-        "array__depthwise_on": draw(st.sampled_from(["array", "vector"])),
+        "array__depthwise_on": draw(st.sampled_from(["array", "vector", "auto", *(["engine"] if engine else [])])),
+        "depthwise": engine,
         "array__clock_mhz": draw(st.sampled_from([1000, 700, 333.3])),
         "vector__lanes": draw(st.integers(1, 16)),
         "sram__activation__capacity_bytes": draw(st.integers(200, 6000)),
@@ -84,6 +86,16 @@ def machines(draw: st.DrawFn, **fixed: Any) -> Machine:
         "dram__burst_bytes": draw(st.sampled_from([1, 16, 64])),
     }
     return machine_of(**{**choices, **fixed})
+
+
+@st.composite
+def _engines(draw: st.DrawFn) -> dict[str, int]:
+    """Depthwise engines that any window of `_windows` fits, with rows for one output at least."""
+    channels = draw(st.integers(1, 9))
+    rows = 6 * 7 * channels * 2
+    line_bytes = draw(st.integers(rows, 2 * rows))
+    taps = draw(st.integers(1, 10))
+    return {"channels": channels, "taps_per_clock": taps, "max_taps": 28, "line_buffer_bytes": line_bytes}
 
 
 @st.composite

@@ -119,8 +119,8 @@ def test_a_machine_without_an_area_table_has_no_area() -> None:
     """Its columns are empty, and its rates are there."""
     totals = simulate("study_conv_separable", load_machine("edge").model_copy(update={"area": None})).totals
     assert [name for name in EFFICIENCY if totals[name] is None] == [
-        "area_mm2", "area_pe_mm2", "area_vector_mm2", "area_sram_mm2", "area_dma_mm2", "area_node_nm",
-        "tops_per_mm2", "peak_tops_per_mm2",
+        "area_mm2", "area_pe_mm2", "area_vector_mm2", "area_depthwise_mm2", "area_sram_mm2", "area_dma_mm2",
+        "area_node_nm", "tops_per_mm2", "peak_tops_per_mm2",
     ]  # fmt: skip
     assert totals["not_sized"] == "all"
 
@@ -143,7 +143,7 @@ def test_what_a_run_gets_out_of_area_and_power() -> None:
     assert totals["inferences_per_j"] == pytest.approx(2 / chip_joules)
     assert totals["peak_inferences_per_j"] == pytest.approx(totals["peak_tops_per_w"] * 1e12 / (operations / 2))
     assert totals["peak_tops_per_w"] > totals["tops_per_w"]
-    parts = ("pe", "vector", "sram", "dma")
+    parts = ("pe", "vector", "depthwise", "sram", "dma")
     assert totals["area_mm2"] == pytest.approx(sum(totals[f"area_{part}_mm2"] for part in parts))
     assert (totals["area_node_nm"], totals["energy_node_nm"], totals["not_sized"]) == (22, 22, "control, I/O")
 

@@ -17,7 +17,7 @@ from accelsim.area.sizes import area_of
 from accelsim.cli import main
 from accelsim.config.dram import CommandDevice
 from accelsim.config.energy_table import EnergyTable, PortCurve, Range, SramWord, is_assumed
-from accelsim.config.load import load_dram, load_energy_table, load_machine
+from accelsim.config.load import load_dram, load_energy_table, load_machine, parse_overrides
 from accelsim.config.machine import Machine
 from accelsim.config.named import shipped
 from accelsim.energy.price import nominal_ratio, not_priced, price, static_mw
@@ -43,8 +43,9 @@ def edge_with(table: str, **changes: Any) -> Machine:
 
 
 def shipped_edge_with(table: str) -> Machine:
-    """The machine with a DRAM at command granularity."""
-    return load_machine("edge").model_copy(update={"energy": table_of(table)})
+    """The machine with a DRAM at command granularity, and a depthwise engine."""
+    settings = parse_overrides([(0, "depthwise.channels=8")])
+    return load_machine("edge", settings).model_copy(update={"energy": table_of(table)})
 
 
 def test_a_hand_priced_list_of_actions() -> None:

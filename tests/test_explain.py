@@ -24,7 +24,7 @@ from accelsim.explain.plan import plan_dict
 from accelsim.explain.terms import Term, printed_units
 from accelsim.explain.text import explained
 from accelsim.network.graph import Network
-from accelsim.network.ops import on_vector_unit
+from accelsim.network.ops import on_array
 from accelsim.records import STALL_CAUSES
 from accelsim.report.columns import COLUMNS
 from accelsim.run.simulate import Played, load_both, load_network, play_network
@@ -183,7 +183,7 @@ def test_the_plan_that_is_shown_is_the_one_that_ran() -> None:
     for number, node in enumerate(played.run.network.nodes):
         evidence = Evidence(played, number)
         shown = plan_dict(evidence)
-        if evidence.plan is None or on_vector_unit(node, evidence.machine) or evidence.fused:
+        if evidence.plan is None or not on_array(node, evidence.machine) or evidence.fused:
             continue
         assert shown is not None
         chosen = shown["chosen"]

@@ -18,7 +18,7 @@ from accelsim.errors import LoweringError, UserError
 from accelsim.lowering.compile import Lowered, lower, written
 from accelsim.lowering.ir import Tiling
 from accelsim.lowering.tiling.space import ORDERS
-from accelsim.network.ops import on_vector_unit
+from accelsim.network.ops import on_array
 from accelsim.run.simulate import load_both, simulate
 from accelsim.run.written import mapping_of
 from tests.strategies import attentions, machine_of, machines, network_of, networks, schedulings
@@ -78,11 +78,11 @@ def test_each_dataflow_of_a_free_array_can_be_given() -> None:
         ({"match": "a", "dataflow": "os"}, "dataflow: expected ws, as array.dataflow has it, got os"),
         (
             {"match": "p*", "dataflow": "ws"},
-            "dataflow: expected a layer on the array, got pool, which runs on the vector unit",
+            "dataflow: expected a layer on the array, got pool, which does not run there",
         ),
         (
             {"match": "pool", "tile": {"inputs": 3}},
-            "tile.inputs: expected a layer on the array, got pool, which runs on the vector unit",
+            "tile.inputs: expected a layer on the array, got pool, which does not run there",
         ),
         (
             {"match": "b", "tile": {"groups": 2, "outputs": 3}},
@@ -144,7 +144,7 @@ def test_any_given_tile_is_carried_out_or_refused(
         most["images"] = 1
     for key in tile.keys() & names.keys():
         assert getattr(found, names[key]) == min(tile[key], most[key])
-    if not on_vector_unit(node, machine) and order:
+    if on_array(node, machine) and order:
         assert found.order == order
 
 

@@ -21,7 +21,7 @@ from accelsim.lowering.compile import Lowered, lower
 from accelsim.machine.machine import play
 from accelsim.network.array import array_context, layer_context
 from accelsim.network.graph import Network, Node
-from accelsim.network.ops import on_vector_unit
+from accelsim.network.ops import on_array
 from accelsim.program.commands import Compute, Load, Program, Store, Tile, UnitKind, kind_of
 from accelsim.program.link import Linked, link
 from accelsim.program.tensors import Region, Tensor, elements
@@ -146,7 +146,7 @@ def test_bytes_are_conserved(network: Network, machine: Machine, scheduling: Sch
 
 def _macs_done(node: Node, machine: Machine) -> int:
     """All of an image, but for the zeros that the array skips."""
-    skips = node.pruning is not None and node.pruning.zeros == "skip" and not on_vector_unit(node, machine)
+    skips = node.pruning is not None and node.pruning.zeros == "skip" and on_array(node, machine)
     return node.nonzeros * node.output.height * node.output.width if skips else node.macs
 
 
@@ -183,7 +183,7 @@ def test_something_is_always_going_on(network: Network, machine: Machine, schedu
     assert reached == outcome.total_cycles
     clocks = ClockRatio.of(machine.array.clock_mhz, machine.dram.clock_mhz)
     assert outcome.total_cycles >= clocks.to_array(outcome.dram_busy_clocks)
-    for unit in (UnitKind.ARRAY, UnitKind.VECTOR):
+    for unit in (UnitKind.ARRAY, UnitKind.VECTOR, UnitKind.DEPTHWISE):
         assert outcome.total_cycles >= _occupied(linked, unit)
 
 
@@ -228,10 +228,10 @@ def test_more_of_anything_never_makes_the_same_program_slower(
 def test_quicker_vector_work_never_makes_the_same_program_slower(
     network: Network, machine: Machine, scheduling: Scheduling, random: Random
 ) -> None:
-    """As above, with any of the vector unit's commands shortened."""
+    """As above, with any of the commands of vector unit and depthwise engine shortened."""
     program = lowered_or_skip(network, machine, scheduling).program
     commands = tuple(
-        replace(command, vector_cycles=command.vector_cycles // 2)
+        replace(command, unit_cycles=command.unit_cycles // 2)
         if isinstance(command, Compute) and random.random() < 0.5
         else command
         for command in program.commands

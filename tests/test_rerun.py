@@ -28,6 +28,13 @@ AS_SET: dict[str, dict[str, object]] = {
     },
     "sram_ports": {f"sram.{name}.port_bytes_per_cycle": WIDE for name in ("activation", "weight", "accumulator")},
     "vector_unit": {"vector.lanes": 65536},
+    "depthwise": {
+        "array.depthwise_on": "engine",
+        "depthwise.channels": 65536,
+        "depthwise.taps_per_clock": 1024,
+        "depthwise.max_taps": 1024,
+        "depthwise.line_buffer_bytes": 1 << 40,
+    },
     "array_overlap": {"array.overlap": True},
 }
 """Each ideal resource as `--set` has it; see `another_dram`."""

@@ -16,7 +16,7 @@ from accelsim.lowering.schedule.weights import WeightResidents
 from accelsim.lowering.tiling.cache import LayerCost, TilingCache
 from accelsim.lowering.tiling.traffic import Traffic, traffic
 from accelsim.network.graph import Network, Node
-from accelsim.network.ops import on_vector_unit
+from accelsim.network.ops import on_array
 from accelsim.program.link import link
 from tests.played import dma_counts
 from tests.strategies import attentions, machines, networks, schedulings
@@ -61,7 +61,7 @@ def planned(draw: st.DrawFn) -> tuple[Network, Machine, Lowered, list[tuple[int,
     as_it_is = TilingCache.cost
 
     def cost(self: TilingCache, node: Node, room: int, stays: ResidentChannels, pins: WeightResidents) -> LayerCost:
-        if on_vector_unit(node, machine):
+        if not on_array(node, machine):
             return as_it_is(self, node, room, stays, pins)
         shape, limits = self.task(node, stays), self.context(node, room, pins)
         chosen = random_plan(draw, shape, limits.array.dataflow)

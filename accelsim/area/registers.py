@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from accelsim.config.machine import Array, Machine
+from accelsim.config.machine import Array, Depthwise, Machine
 from accelsim.dataflows import DATAFLOWS
 
 
@@ -21,7 +21,17 @@ def lane_register_bits(array: Array) -> int:
     return 2 * array.activation_bits + array.psum_bits
 
 
+def channel_register_bits(engine: Depthwise, array: Array) -> int:
+    """Bits of a channel of the depthwise engine: a window of pixels, its weights twice, the stages of the multipliers,
+    their products, a register behind each adder of the tree, and a sum."""
+    operands = array.activation_bits + array.weight_bits
+    window = engine.max_taps * (array.activation_bits + 2 * array.weight_bits)
+    products = (array.mac_latency * engine.taps_per_clock + engine.taps_per_clock - 1) * operands
+    return window + products + array.psum_bits
+
+
 def register_bits(machine: Machine) -> int:
-    """Bits of all PEs and lanes."""
-    array = machine.array
-    return array.rows * array.cols * pe_register_bits(array) + machine.vector.lanes * lane_register_bits(array)
+    """Bits of all PEs, lanes and channels of a depthwise engine."""
+    array, engine = machine.array, machine.depthwise
+    bits = array.rows * array.cols * pe_register_bits(array) + machine.vector.lanes * lane_register_bits(array)
+    return bits + (engine.channels * channel_register_bits(engine, array) if engine else 0)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from accelsim.area.curves import interpolated
 from accelsim.area.nodes import area_factor
-from accelsim.area.registers import lane_register_bits, pe_register_bits
+from accelsim.area.registers import channel_register_bits, lane_register_bits, pe_register_bits
 from accelsim.config.area_table import AreaTable
 from accelsim.config.machine import Machine
 
@@ -20,13 +20,14 @@ class Area(NamedTuple):
 
     pe_mm2: float
     vector_mm2: float
+    depthwise_mm2: float
     sram_mm2: float
     dma_mm2: float
 
     @property
     def logic_mm2(self) -> float:
-        """PEs and vector unit."""
-        return self.pe_mm2 + self.vector_mm2
+        """PEs, vector unit and depthwise engine without its line buffer."""
+        return self.pe_mm2 + self.vector_mm2 + self.depthwise_mm2
 
     @property
     def total_mm2(self) -> float:
@@ -40,10 +41,13 @@ def area_of(machine: Machine) -> Area | None:
     if table is None:
         return None
     in_flight = machine.dma.max_outstanding_bursts * machine.dram.burst_bytes
-    capacities = (sram.activation.capacity_bytes, sram.weight.capacity_bytes, sram.accumulator.capacity_bytes)
+    capacities = [sram.activation.capacity_bytes, sram.weight.capacity_bytes, sram.accumulator.capacity_bytes]
+    if machine.depthwise is not None:
+        capacities.append(machine.depthwise.line_buffer_bytes)
     sizes = Area(
         pe_mm2=array.rows * array.cols * pe_mm2(machine, table),
         vector_mm2=machine.vector.lanes * lane_mm2(machine, table),
+        depthwise_mm2=engine_mm2(machine, table),
         sram_mm2=fsum(buffer_mm2(table, capacity) for capacity in capacities),
         dma_mm2=(machine.dma.engines_in + machine.dma.engines_out) * buffer_mm2(table, in_flight),
     )
@@ -71,6 +75,18 @@ def lane_mm2(machine: Machine, table: AreaTable) -> float:
     """A lane of the vector unit at the table's node: a multiplier of activations, an adder of sums, and registers."""
     array = machine.array
     return _logic_mm2(table, array.activation_bits**2, array.psum_bits, lane_register_bits(array))
+
+
+def engine_mm2(machine: Machine, table: AreaTable) -> float:
+    """The depthwise engine without its line buffer at the table's node; 0 where there is none. Adders of the tree are
+    as wide as products."""
+    array, engine = machine.array, machine.depthwise
+    if engine is None:
+        return 0.0
+    taps, operands = engine.taps_per_clock, array.weight_bits + array.activation_bits
+    multipliers = taps * array.weight_bits * array.activation_bits
+    adders = (taps - 1) * operands + array.psum_bits
+    return engine.channels * _logic_mm2(table, multipliers, adders, channel_register_bits(engine, array))
 
 
 def _logic_mm2(table: AreaTable, multiplier_bit_products: int, adder_bits: int, register_bits: int) -> float:

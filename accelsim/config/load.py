@@ -33,7 +33,9 @@ from accelsim.errors import ARGUMENTS, Mistake, Mistakes, UserError, shorten, su
 Reader = Callable[[Path, str], Document]
 """From a file, and how messages call it, to its document. Raises UserError."""
 
-MACHINE_SECTIONS = ("array", "vector", "sram", "input_path", "output_path", "dma", "dram", "energy", "area")
+MACHINE_SECTIONS = (
+    "array", "vector", "depthwise", "sram", "input_path", "output_path", "dma", "dram", "energy", "area",
+)  # fmt: skip
 TARGET_SECTIONS = (*MACHINE_SECTIONS, "scheduling")
 SECTIONS = (*TARGET_SECTIONS, "network")
 _SAID_OF_IT = ("expect", "accuracy")

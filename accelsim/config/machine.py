@@ -38,13 +38,24 @@ class Array(Section):
     weight_bits: Bits = Field(8, description="bits of a weight")
     activation_bits: Bits = Field(8, description="bits of a feature map element")
     psum_bits: Annotated[int, Field(ge=8, le=64)] = Field(32, description="bits of a partial sum")
-    depthwise_on: Literal["array", "vector"] = Field("array", description="unit that does depthwise convolutions")
+    depthwise_on: Literal["array", "vector", "engine", "auto"] = Field(
+        "array", description="unit that does depthwise convolutions, or for each layer the one that suits the objective"
+    )
 
 
 class Vector(Section):
     """The vector unit."""
 
     lanes: Lanes = Field(description="elements a clock")
+
+
+class Depthwise(Section):
+    """A depthwise engine: channels side by side, a window over the pixels of each."""
+
+    channels: Lanes = Field(description="channels side by side, a pixel of each in a clock")
+    taps_per_clock: Annotated[int, Field(gt=0, le=1024)] = Field(9, description="multipliers of a channel")
+    max_taps: Annotated[int, Field(gt=0, le=1024)] = Field(25, description="pixels of the largest window")
+    line_buffer_bytes: Positive = Field(16384, description="rows that are kept until a window is whole")
 
 
 class Buffer(Section):
@@ -116,6 +127,7 @@ class Machine(Section):
     description: str = ""
     array: Array
     vector: Vector
+    depthwise: Depthwise | None = Field(None, description="a depthwise engine; null: there is none")
     sram: Sram
     input_path: InputPath = Field(InputPath(), description="what is done to maps on their way to the array")
     output_path: OutputPath = Field(OutputPath(), description="what is done to results on their way from the array")
@@ -156,6 +168,8 @@ def inconsistencies(machine: Machine) -> Iterator[tuple[KeyPath, str, str]]:
         yield ("array", "overlap"), "false, as the folds of timing: scalesim-v3 are serial", "true"
     if array.timing == "scalesim-v3" and array.mac_latency != 1:
         yield ("array", "mac_latency"), "1, as it is with timing: scalesim-v3", str(array.mac_latency)
+    if array.depthwise_on == "engine" and machine.depthwise is None:
+        yield ("array", "depthwise_on"), "array, vector or auto, as there is no section depthwise", "engine"
     least = 2 * array.cols * ceil_div(array.psum_bits, 8)
     sums_stay = array.dataflow != "auto" and DATAFLOWS[array.dataflow].sums_stay
     if not sums_stay and accumulator.capacity_bytes < least:

@@ -215,7 +215,19 @@ class _Accesses(NamedTuple):
     written_bytes: int
 
 
-def _accesses(counts: ActionCounts, machine: Machine) -> Sequence[_Accesses]:
+def _accesses(counts: ActionCounts, machine: Machine) -> Iterator[_Accesses]:
+    yield from _buffers(counts, machine)
+    if machine.depthwise is not None:
+        yield _Accesses(
+            "line",
+            machine.depthwise.line_buffer_bytes,
+            ceil_div(machine.depthwise.channels * machine.array.activation_bits, 8),
+            counts.sram_read_line_bytes,
+            counts.sram_write_line_bytes,
+        )
+
+
+def _buffers(counts: ActionCounts, machine: Machine) -> Sequence[_Accesses]:
     activation, weight, accumulator = machine.sram.activation, machine.sram.weight, machine.sram.accumulator
     return (
         _Accesses(

@@ -43,6 +43,7 @@ EXPLAINED: dict[str, Callable[[Evidence], Term]] = {
     "array_cycles": cycles.array_cycles,
     "stream_cycles": cycles.stream_cycles,
     "vector_cycles": cycles.vector_unit_cycles,
+    "depthwise_cycles": cycles.engine_cycles,
     "dma_in_cycles": partial(cycles.dma_cycles, unit=UnitKind.DMA_IN),
     "dma_out_cycles": partial(cycles.dma_cycles, unit=UnitKind.DMA_OUT),
     **{f"stall_{cause}_cycles": partial(cycles.stall_cycles, cause=cause) for cause in STALL_CAUSES},

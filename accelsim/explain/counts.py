@@ -12,7 +12,7 @@ from accelsim.explain.evidence import Evidence
 from accelsim.explain.terms import Term, alike, total
 from accelsim.lowering.ir import IFMAP_LOOPS, WEIGHT_LOOPS, loads_each, tile_counts
 from accelsim.network.geometry import kernel_positions
-from accelsim.network.ops import on_vector_unit
+from accelsim.network.ops import on_array
 from accelsim.program.commands import Buffer, Compute, Tile, UnitKind
 from accelsim.program.tensors import Region, Tensor
 from accelsim.records import ActionCounts
@@ -35,7 +35,7 @@ def loaded_bytes(evidence: Evidence, operand: str) -> Term:
 
 def _turns(evidence: Evidence, operand: str) -> str:
     """How often the plan has each tile of an operand loaded."""
-    if evidence.plan is None or evidence.task is None or on_vector_unit(evidence.node, evidence.machine):
+    if evidence.plan is None or evidence.task is None or not on_array(evidence.node, evidence.machine):
         return ""
     turns = tile_counts(evidence.task[0], evidence.plan)
     outer_to_inner = ", ".join(f"{loop} {turns[loop]}" for loop in evidence.plan.order)
@@ -122,6 +122,8 @@ WORDS = {
     "active_macs": "multiply-accumulates that take energy",
     "register_bytes": "registers of the PEs",
     "vector_ops": "operations of the vector unit",
+    "sram_read_line_bytes": "pixels read from the line buffer",
+    "sram_write_line_bytes": "pixels written to the line buffer",
     "sram_read_ifmap_bytes": "maps read by array or vector unit",
     "sram_read_weight_bytes": "weights read by array or vector unit",
     "sram_read_psum_bytes": "partial sums read back",
@@ -185,7 +187,7 @@ def _agreed(derived: int, counted: int, text: str) -> str:
 
 def of_sram(evidence: Evidence, direction: str) -> Term:
     """Bytes read from, or written to, all buffers."""
-    names = ("ifmap", "weight", "psum", "ofmap")
+    names = ("ifmap", "weight", "psum", "ofmap", "line")
     parts = (of_operand(evidence, f"sram_{direction}_{name}_bytes") for name in names)
     return total(f"sram_{direction}_bytes", parts)
 

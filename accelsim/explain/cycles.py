@@ -11,7 +11,8 @@ from accelsim.dataflows.timing import TIMINGS, fold_of
 from accelsim.explain.evidence import Evidence
 from accelsim.explain.terms import Term, alike, total
 from accelsim.machine.stalls import Phase, Segment
-from accelsim.network.ops import on_vector_unit
+from accelsim.network.depthwise import EnginePiece, depthwise_work
+from accelsim.network.ops import on_array
 from accelsim.program.commands import Compute, Load, UnitKind
 from accelsim.program.folds import bubble_cycles
 from accelsim.records import STALL_CAUSES
@@ -25,6 +26,7 @@ STALL_WORDS = {
     "store": "array idle: results on the DRAM bus",
     "latency": "array idle: descriptors, the way to DRAM and back, requantisation",
     "vector": "array idle: the vector unit works",
+    "depthwise": "array idle: the depthwise engine works",
     "dependency": "array idle: anything else that had to come first",
 }
 
@@ -128,7 +130,7 @@ def array_busy_cycles(evidence: Evidence) -> Term:
 def array_cycles(evidence: Evidence) -> Term:
     """First load, streams, what is between them, and the way out; or all folds one after the other."""
     node, machine = evidence.node, evidence.machine
-    if on_vector_unit(node, machine):
+    if not on_array(node, machine):
         return Term("array_cycles", 0)
     dataflow, array, sequence = folds_alone(node, evidence.played.run.network.batch, machine)
     chain = chain_of(sequence, lambda shape: fold_of(dataflow, shape, array))
@@ -172,8 +174,31 @@ def vector_unit_cycles(evidence: Evidence) -> Term:
                 f"{written} bytes written / {port}": ceil_div(written, port),
             }
             note = f"the longest of {', '.join(f'{words} = {count}' for words, count in clocks.items())}"
-            amounts.append(("pieces on the vector unit", compute.vector_cycles, note))
+            amounts.append(("pieces on the vector unit", compute.unit_cycles, note))
     return total("vector_cycles", alike(amounts, "pieces", "clocks"))
+
+
+def engine_cycles(evidence: Evidence) -> Term:
+    """Pieces times clocks, of the depthwise engine."""
+    amounts = [
+        ("pieces on the depthwise engine", compute.unit_cycles, _engine_note(evidence, compute))
+        for compute in evidence.computes
+        if compute.unit is UnitKind.DEPTHWISE
+    ]
+    return total("depthwise_cycles", alike(amounts, "pieces", "clocks"))
+
+
+def _engine_note(evidence: Evidence, compute: Compute) -> str:
+    machine, task = evidence.machine, evidence.task
+    assert task is not None
+    assert machine.depthwise is not None
+    weight_bits = 8 * compute.actions.sram_read_weight_bytes
+    done = depthwise_work(EnginePiece(evidence.node, compute.work, task[1].array, weight_bits), machine)
+    passes = ceil_div(compute.work.channels.size, machine.depthwise.channels)
+    return (
+        f"{passes} x {machine.depthwise.channels} channels, each {done.positions} positions of the padded map and "
+        f"{done.outputs} outputs in {done.steps} steps, or what the SRAM ports take; the first weights before"
+    )
 
 
 def lost_pe_cycles(evidence: Evidence, cause: str) -> Term:

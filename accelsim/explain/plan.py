@@ -8,7 +8,9 @@ from typing import Any
 from accelsim.explain.evidence import Evidence
 from accelsim.lowering.compile import alternatives
 from accelsim.lowering.ir import SCORE_TOLERANCE, Alternative, LayerTask, Tiling
-from accelsim.network.ops import on_vector_unit
+from accelsim.network.ops import on_array, unit_of
+from accelsim.program.commands import UnitKind
+from accelsim.report.spans import title_of_unit
 from accelsim.report.text import table
 
 HEADER = ("dataflow", "loops, outermost first", "images x rows x cols", "groups", "out", "in", "pieces", "clocks",
@@ -20,11 +22,14 @@ def plan_text(evidence: Evidence) -> str:
     if evidence.plan is None or evidence.task is None:
         return f"plan: none, {_hosts(evidence) or 'the layer is only addresses'}"
     task, context = evidence.task
-    lines = [_chosen(task, evidence.plan, on_vector=on_vector_unit(evidence.node, evidence.machine))]
+    unit = unit_of(evidence.node, evidence.machine)
+    lines = [_chosen(task, evidence.plan, unit)]
     lines += _places(task)
-    if on_vector_unit(evidence.node, evidence.machine):
+    if unit is not UnitKind.ARRAY:
         rule = "the tiles that move the fewest bytes" if context.objective == "dram_bytes" else "the largest tiles"
-        return "\n".join([*lines, f"  on the vector unit: {rule} that fit twice, no alternatives are estimated"])
+        return "\n".join(
+            [*lines, f"  on the {title_of_unit(unit)}: {rule} that fit twice, no alternatives are estimated"]
+        )
     if evidence.fused:
         return "\n".join(
             [*lines, "  depth-first: stripes of whole rows, in turns with those of the other layers of its cascade"]
@@ -54,7 +59,7 @@ def plan_dict(evidence: Evidence) -> dict[str, Any] | None:
     if evidence.plan is None or evidence.task is None:
         return None
     task, context = evidence.task
-    if on_vector_unit(evidence.node, evidence.machine) or evidence.fused:
+    if not on_array(evidence.node, evidence.machine) or evidence.fused:
         return {"objective": context.objective, "chosen": _plan_dict(evidence.plan)}
     fitted, estimated, found = alternatives(task, context)
     chosen, *rejected = map(_considered_dict, found)
@@ -67,10 +72,10 @@ def plan_dict(evidence: Evidence) -> dict[str, Any] | None:
     }
 
 
-def _chosen(task: LayerTask, plan: Tiling, *, on_vector: bool) -> str:
+def _chosen(task: LayerTask, plan: Tiling, unit: UnitKind) -> str:
     sizes = f"{plan.images} x {plan.rows} x {plan.cols} of {task.batch} x {task.output.height} x {task.output.width}"
     each = f"for each of {task.times} images " if task.times > 1 else ""
-    if on_vector:
+    if unit is not UnitKind.ARRAY:
         return f"plan: pieces of {sizes} outputs (images x rows x cols), {plan.out_channels} channels"
     return (
         f"plan: {each}{plan.dataflow}, pieces of {sizes} outputs (images x rows x cols), "

@@ -40,6 +40,7 @@ from accelsim.lowering.tiling.cache import TilingCache
 from accelsim.lowering.tiling.given import given_layer, given_layers
 from accelsim.lowering.written import written_plan
 from accelsim.network.graph import Network, Node
+from accelsim.network.placement import placed
 from accelsim.network.stream import stream
 from accelsim.program.commands import Buffer, Program, Restartable
 
@@ -90,7 +91,7 @@ def lower(network: Network, machine: Machine, scheduling: Scheduling = Schedulin
     given plan does not fit or contradicts itself.
     """
     layers = len(network.nodes)
-    source = stream(network, scheduling.inferences)
+    source = stream(placed(network, machine, scheduling.objective), scheduling.inferences)
     network = rewrite(source, machine)
     layout = layout_of(network, machine)
     given = given_layers(scheduling.plan, network, machine, layout, layers)

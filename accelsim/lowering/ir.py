@@ -26,6 +26,7 @@ from accelsim.lowering.given import FREE, GivenTile
 from accelsim.network.array import array_context
 from accelsim.network.graph import Node
 from accelsim.operators.shapes import Shape, Window
+from accelsim.program.commands import UnitKind
 from accelsim.program.tensors import Range, Tensor
 from accelsim.records import ActionCounts
 from accelsim.units import ceil_div
@@ -345,14 +346,14 @@ class Absorbed(NamedTuple):
 class PlannedLayer:
     """A layer that has commands, with its tile sizes.
 
-    index: number of the layer; on_array: whether it runs on the array; plan: its tile sizes; task, context: what these
+    index: number of the layer; unit: that it runs on; plan: its tile sizes; task, context: what these
     were chosen for; weights: their tensor; unread: tensors that no later layer loads; before, after: what is
     done on the ways to and from the array.
     """
 
     index: int
     node: Node
-    on_array: bool
+    unit: UnitKind
     plan: Tiling
     task: LayerTask
     context: TilingContext
@@ -360,6 +361,11 @@ class PlannedLayer:
     unread: tuple[Tensor, ...]
     before: tuple[Absorbed, ...] = ()
     after: tuple[Absorbed, ...] = ()
+
+    @property
+    def on_array(self) -> bool:
+        """True where it runs on the array."""
+        return self.unit is UnitKind.ARRAY
 
 
 class Alternative(NamedTuple):

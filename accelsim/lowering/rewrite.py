@@ -13,7 +13,7 @@ from dataclasses import replace
 from accelsim.config.machine import InputPath, Machine, OutputPath
 from accelsim.lowering.layout import map_bits
 from accelsim.network.graph import Network, Node
-from accelsim.network.ops import elements_per_clock, on_vector_unit
+from accelsim.network.ops import elements_per_clock, on_array
 
 
 def rewrite(network: Network, machine: Machine) -> Network:
@@ -24,7 +24,7 @@ def rewrite(network: Network, machine: Machine) -> Network:
 
 def _with_ways_out(network: Network, machine: Machine, bits: Mapping[str, int]) -> Network:
     """What is done to the results of a layer that nobody else reads is done on their way out."""
-    hosts = (node for node in network.nodes if not on_vector_unit(node, machine))
+    hosts = (node for node in network.nodes if on_array(node, machine))
     ways = {node.name: tuple(_behind(node, network, machine.output_path, bits)) for node in hosts}
     writers = {node.name: host for host, way in ways.items() for node in way}
     nodes = (
@@ -71,7 +71,7 @@ def _behind_way(node: Node, ways: Mapping[str, Node]) -> Node:
 
 
 def _is_read_on_array(readers: list[Node], machine: Machine) -> bool:
-    return bool(readers) and all(node.op.weighted and not on_vector_unit(node, machine) for node in readers)
+    return bool(readers) and all(node.op.weighted and on_array(node, machine) for node in readers)
 
 
 def _is_done_on(path: InputPath | OutputPath, node: Node, bits: Mapping[str, int]) -> bool:

@@ -21,8 +21,8 @@ from accelsim.machine.memory.dram.statistics import DramCounts
 from accelsim.machine.queues import CommandQueue, Feed, ProgramOrder
 from accelsim.machine.units.array import ArrayUnit
 from accelsim.machine.units.dma import DmaEngine
+from accelsim.machine.units.serial import SerialUnit
 from accelsim.machine.units.unit import Surroundings, Unit
-from accelsim.machine.units.vector import VectorUnit
 from accelsim.program.commands import Program, UnitKind
 from accelsim.program.link import Linked, link
 
@@ -65,7 +65,9 @@ def play(
 
 def unit_names(machine: Machine) -> dict[str, UnitKind]:
     """Instances of units by name, which has a number where there are several of a kind."""
-    counts = {UnitKind.DMA_IN: machine.dma.engines_in, UnitKind.DMA_OUT: machine.dma.engines_out}
+    engines = int(machine.depthwise is not None)
+    dma_in, dma_out = machine.dma.engines_in, machine.dma.engines_out
+    counts = {UnitKind.DMA_IN: dma_in, UnitKind.DMA_OUT: dma_out, UnitKind.DEPTHWISE: engines}
     return {
         str(kind) if counts.get(kind, 1) == 1 else f"{kind}_{number}": kind
         for kind in UnitKind
@@ -105,8 +107,8 @@ class _Player:
         queue = self.queues[kind]
         if kind is UnitKind.ARRAY:
             return ArrayUnit(name, queue, around)
-        if kind is UnitKind.VECTOR:
-            return VectorUnit(name, queue, around)
+        if kind in (UnitKind.VECTOR, UnitKind.DEPTHWISE):
+            return SerialUnit(name, queue, around)
         dma = around.machine.dma
         requester = self.memory.add_requester(dma.max_outstanding_bursts, dma.bursts_per_clock)
         engine = self.engines[requester] = DmaEngine(name, queue, around, requester)

@@ -21,8 +21,8 @@ class Cause(StrEnum):
     """What the array waits for.
 
     FILL_DRAIN: its own loads, drains and tails; DRAM_*: data on the bus, by operand; STORE: results on their way out;
-    LATENCY: descriptors, the way to DRAM and back, requantisation; VECTOR: the vector unit; DEPENDENCY: anything else
-    that had to come first.
+    LATENCY: descriptors, the way to DRAM and back, requantisation; VECTOR, DEPTHWISE: these units; DEPENDENCY: anything
+    else that had to come first.
     """
 
     FILL_DRAIN = "fill_drain"
@@ -31,6 +31,7 @@ class Cause(StrEnum):
     STORE = "store"
     LATENCY = "latency"
     VECTOR = "vector"
+    DEPTHWISE = "depthwise"
     DEPENDENCY = "dependency"
 
 
@@ -45,6 +46,7 @@ class Phase(StrEnum):
     WAY_BACK = "the way back from DRAM"
     REQUANTISATION = "requantisation"
     VECTOR = "vector unit"
+    DEPTHWISE = "depthwise engine"
     NONE = "nothing of these"
 
 
@@ -134,6 +136,9 @@ def _phases(task: Task, moment: Moment) -> Iterator[_Step]:
     match task.role.unit:
         case UnitKind.VECTOR:
             yield _Step(task.begin, Cause.VECTOR, Phase.VECTOR, task)
+        case UnitKind.DEPTHWISE:
+            yield _Step(task.done - task.role.post_cycles, Cause.LATENCY, Phase.REQUANTISATION, task)
+            yield _Step(task.begin, Cause.DEPTHWISE, Phase.DEPTHWISE, task)
         case UnitKind.ARRAY:
             yield _Step(task.done - task.role.post_cycles, Cause.LATENCY, Phase.REQUANTISATION, task)
             yield _Step(task.begin, Cause.FILL_DRAIN, Phase.TAIL, task)

@@ -11,7 +11,7 @@ from accelsim.dataflows import DEFAULT
 from accelsim.dataflows.contract import ArrayShape, Gemm
 from accelsim.dataflows.timing import Ratio, slower
 from accelsim.dataflows.work import FREE, ArrayContext
-from accelsim.network.graph import Node
+from accelsim.network.graph import Node, WeightKind
 from accelsim.network.ops import elements_per_clock
 
 
@@ -70,6 +70,18 @@ def layer_product(node: Node, batch: int, machine: Machine) -> tuple[Gemm, Array
     depth = node.window.elements * (node.sizes[0].channels // node.groups)
     product = Gemm(apart * node.groups, pixels, depth, node.output.channels // node.groups)
     return product, layer_context(array_context(machine), node, machine, bits, bits)
+
+
+def mac_counts(node: Node, array: ArrayContext, macs: int, active: int) -> dict[str, int]:
+    """Actions of multiply-accumulates and of their multipliers, adders or XNORs; active: MACs that take energy."""
+    signs = node.weight_kind is not WeightKind.INTEGER
+    return {
+        "macs": macs,
+        "active_macs": active,
+        "multiplier_bit_products": 0 if signs else active * array.weight_bits * array.ifmap_bits,
+        "adder_bits": active * array.psum_bits,
+        "xnor_ops": active if signs and array.ifmap_bits == 1 else 0,
+    }
 
 
 def _accumulator_port_bits(machine: Machine, psum_bits: int) -> int:

@@ -12,6 +12,7 @@ from math import ceil
 from accelsim.operators.form import Form
 from accelsim.operators.shapes import Shape
 from accelsim.operators.table import Operator
+from accelsim.program.commands import UnitKind
 from accelsim.units import ceil_div
 
 INPUT = "input"
@@ -71,7 +72,8 @@ class Node(Form):
     inputs: names of the nodes it reads (`input` is the network's); weights_of: of an earlier inference, the layer whose
     weights these are; again: the layer of this one whose weights these are, stored and loaded again. before,
     after: operators done on the way of its input to the array, and of its results from it, in order; absorbed: whether
-    it is done on such a way and has no map of its own.
+    it is done on such a way and has no map of its own; unit: the one that was chosen for it, where the machine leaves
+    that open.
     """
 
     name: str
@@ -87,6 +89,7 @@ class Node(Form):
     before: tuple[Node, ...] = ()
     after: tuple[Node, ...] = ()
     absorbed: bool = False
+    unit: UnitKind | None = None
 
     @property
     def written_as(self) -> str:

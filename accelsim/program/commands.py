@@ -31,6 +31,7 @@ class UnitKind(StrEnum):
     DMA_IN = "dma_in"
     ARRAY = "array"
     VECTOR = "vector"
+    DEPTHWISE = "depthwise"
     DMA_OUT = "dma_out"
 
 
@@ -95,11 +96,11 @@ class Load:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Compute:
-    """A tile iteration of a layer on the array or the vector unit.
+    """A tile iteration of a layer on the array, the vector unit or the depthwise engine.
 
     stationary: tiles that the first load of the fold chain reads; streamed: tiles read from the start of the first
-    stream on; results: tiles it fills, empty while sums go on. `chain` for the array, `vector_cycles` for the vector
-    unit. post_cycles: from the unit's last output to its being in SRAM. actions: of the unit and the SRAM ports;
+    stream on; results: tiles it fills, empty while sums go on. `chain` for the array, `unit_cycles` for the other
+    units. post_cycles: from the unit's last output to its being in SRAM. actions: of the unit and the SRAM ports;
     stretched_cycles: clocks by which SRAM ports lengthen the streams; beside: actions of operators on the ways to and
     from the array, by number of the layer.
     What later commands have no use for, so that none of them need be known: released, tiles that none reads; complete,
@@ -115,7 +116,7 @@ class Compute:
     complete: tuple[Tile, ...] = ()
     actions: ActionCounts = NO_ACTIONS
     chain: FoldChain | None = None
-    vector_cycles: int = 0
+    unit_cycles: int = 0
     post_cycles: int = 0
     stretched_cycles: int = 0
     beside: tuple[tuple[int, ActionCounts], ...] = ()

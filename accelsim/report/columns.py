@@ -51,13 +51,14 @@ def _lost(cause: str, meaning: str) -> Column:
 
 
 def bound_by(record: LayerRecord) -> str:
-    """Cause of most of the layer's clocks: array, dram, latency, vector or dependency; none if it has no clocks."""
+    """Cause of most of the layer's clocks: array, dram, latency, vector, depthwise, dependency; none if it has none."""
     stalls = record.stalls
     shares = {
         "array": record.total_cycles - sum(cycles for cause, cycles in stalls.items() if cause != "fill_drain"),
         "dram": record.dram_stall_cycles,
         "latency": stalls["latency"],
         "vector": stalls["vector"],
+        "depthwise": stalls["depthwise"],
         "dependency": stalls["dependency"],
     }
     return max(shares, key=lambda name: shares[name]) if record.total_cycles else "none"
@@ -90,17 +91,21 @@ COLUMNS: tuple[Column, ...] = (
         lambda record: record.array_clocks,
     ),
     _plain("vector_cycles", "array clocks", "the vector unit works, whatever the array does"),
+    _plain("depthwise_cycles", "array clocks", "the depthwise engine works, whatever the array does"),
     _plain(
         "dma_in_cycles", "array clocks", "engines that load set up, issue, or wait with all bursts in flight; summed"
     ),
     _plain("dma_out_cycles", "array clocks", "engines that store do so"),
     _plain("utilization", "0..1", "MACs on the array / (PEs x total_cycles)"),
-    Column("bound_by", "", "what takes most of total_cycles: array, dram, latency, vector or dependency", bound_by),
+    Column(
+        "bound_by", "", "what takes most of total_cycles: array, dram, latency, vector, depthwise, dependency", bound_by
+    ),
     _stall("dram_ifmap", "array idle: feature maps on the DRAM bus"),
     _stall("dram_weight", "array idle: weights on the DRAM bus"),
     _stall("store", "array idle: results on the DRAM bus"),
     _stall("latency", "array idle: DMA descriptors, the way to DRAM and back, requantisation"),
     _stall("vector", "array idle: the vector unit works"),
+    _stall("depthwise", "array idle: the depthwise engine works"),
     _stall("dependency", "array idle: anything else that had to come first"),
     _stall("fill_drain", "array not streaming: its own loads, drains and tails (part of array_busy_cycles)"),
     _lost("mapping", "PEs without work while folds stream"),
@@ -111,6 +116,7 @@ COLUMNS: tuple[Column, ...] = (
     _lost("store", "stall_store_cycles x PEs"),
     _lost("latency", "stall_latency_cycles x PEs"),
     _lost("vector", "stall_vector_cycles x PEs"),
+    _lost("depthwise", "stall_depthwise_cycles x PEs"),
     _lost("dependency", "stall_dependency_cycles x PEs"),
     Column("dram_read_bytes", "bytes", "asked for by loads", lambda record: record.counts.dram_read_bytes),
     Column("dram_write_bytes", "bytes", "asked for by stores", lambda record: record.counts.dram_write_bytes),
@@ -129,19 +135,21 @@ COLUMNS: tuple[Column, ...] = (
     _count("dram_write_burst_bytes", "bytes", "moved by write bursts, whole bursts counted"),
     Column("sram_read_bytes", "bytes", "read from all SRAM buffers", lambda record: record.counts.sram_read_bytes),
     Column("sram_write_bytes", "bytes", "written to all SRAM buffers", lambda record: record.counts.sram_write_bytes),
-    _count("sram_read_ifmap_bytes", "bytes", "feature maps read by array and vector unit"),
-    _count("sram_read_weight_bytes", "bytes", "weights read by array and vector unit"),
+    _count("sram_read_ifmap_bytes", "bytes", "feature maps read by array, vector unit and depthwise engine"),
+    _count("sram_read_weight_bytes", "bytes", "weights read by array, vector unit and depthwise engine"),
     _count("sram_read_psum_bytes", "bytes", "partial sums read from the accumulator"),
     _count("sram_read_ofmap_bytes", "bytes", "results read by stores"),
+    _count("sram_read_line_bytes", "bytes", "pixels read from the depthwise engine's line buffer"),
     _count("sram_write_ifmap_bytes", "bytes", "feature maps written by loads"),
     _count("sram_write_weight_bytes", "bytes", "weights written by loads"),
     _count("sram_write_psum_bytes", "bytes", "partial sums written to the accumulator"),
-    _count("sram_write_ofmap_bytes", "bytes", "results written by array and vector unit"),
+    _count("sram_write_ofmap_bytes", "bytes", "results written by array, vector unit and depthwise engine"),
+    _count("sram_write_line_bytes", "bytes", "pixels written to the depthwise engine's line buffer"),
     _count("active_macs", "", "MACs that take energy: none on zeros of the padding, or of pruned weights where gated"),
     _count("multiplier_bit_products", "bits^2", "weight bits x ifmap bits of active MACs that multiply"),
     _count("adder_bits", "bits", "partial sum bits of active MACs"),
     _count("xnor_ops", "", "active MACs whose product is that of two signs"),
-    _count("register_bytes", "bytes", "moved from one PE to the next"),
+    _count("register_bytes", "bytes", "moved from one PE to the next, or within the depthwise engine"),
     _count("vector_ops", "", "operations of the vector unit"),
     _count("dma_descriptors", "", "descriptors set up"),
     _count("dram_read_commands", "", "RD of a DRAM at command granularity; this and those below by share of the run"),
@@ -202,6 +210,7 @@ WHAT_IFS: dict[str, str] = {
     "dram": "the DRAM moved any number of bytes in a clock, without latency",
     "sram_ports": "the SRAM ports were as wide as asked for",
     "vector_unit": "the vector unit had 65536 lanes",
+    "depthwise": "a depthwise engine took 65536 channels side by side, a window of 1024 pixels at most a clock",
     "array_overlap": "the array loaded and drained behind its streams",
 }
 """Resources that are taken as ideal by `--what-if`, and what that means."""

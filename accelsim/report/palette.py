@@ -35,6 +35,7 @@ CLOCK_COLOURS = {
     "store": BLUE,
     "latency": GREY,
     "vector": PURPLE,
+    "depthwise": "#8c510a",
     "dependency": BLACK,
 }
 """What becomes of clocks, and of PE x clocks."""

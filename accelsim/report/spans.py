@@ -22,13 +22,14 @@ class Span(NamedTuple):
 def title_of_unit(name: str) -> str:
     """An instance of a unit, as pictures and tracks name it."""
     words = name.replace("_", " ").replace("dma", "DMA")
-    return f"{words} unit" if words == "vector" else words
+    return {"vector": "vector unit", "depthwise": "depthwise engine"}.get(words, words)
 
 
 def spans(layers: Sequence[str], linked: Iterable[Linked]) -> Iterator[Span]:
     """One for each command that takes time, in program order; those of a unit do not overlap.
 
-    Array and vector unit: while data streams, which is what `stream_cycles` and `vector_cycles` count. DMA: from the
+    Array, vector unit and depthwise engine: while data streams, which is what `stream_cycles`, `vector_cycles` and
+    `depthwise_cycles` count. DMA: from the
     first descriptor until the engine turns to the next transfer.
     """
     for command, task in linked:

@@ -6,7 +6,8 @@ is left out, so a rerun with the setting can come out better or worse.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
@@ -18,7 +19,8 @@ from accelsim.errors import LoweringError
 from accelsim.lowering.ir import NO_RESIDENTS, Layout, TilingContext
 from accelsim.network.array import layer_product
 from accelsim.network.graph import Node
-from accelsim.network.ops import on_vector_unit, ops_per_element, vector_cycles
+from accelsim.network.ops import on_array, ops_per_element, vector_cycles
+from accelsim.network.placement import engine_cycles
 from accelsim.records import LayerRecord
 from accelsim.run.result import Run
 from accelsim.units import packed_bytes
@@ -61,7 +63,7 @@ class _Looked:
 
     def on_array(self) -> Iterator[tuple[Node, LayerRecord]]:
         """The layers that ran on the array."""
-        return ((node, record) for node, record in self.pairs if not on_vector_unit(node, self.machine))
+        return ((node, record) for node, record in self.pairs if on_array(node, self.machine))
 
     @cached_property
     def layout(self) -> Layout:
@@ -107,28 +109,39 @@ def _depthwise(looked: _Looked) -> Iterator[Advice]:
     taken = sum(record.total_cycles for _, record in mine)
     if taken < LOW * looked.cycles:
         return
-    inferences, machine = len(looked.run.inference_ends), looked.machine
-    batch, bits = looked.run.network.batch, machine.array.activation_bits
-    instead = inferences * sum(
-        vector_cycles(
-            machine,
-            batch * node.output.elements * ops_per_element(node),
-            packed_bytes(batch * node.sizes[0].elements, bits),
-            packed_bytes(batch * node.output.elements, bits),
-        )
-        for node, _ in mine
-    )
+    unit, instead = _instead(looked, [node for node, _ in mine])
     share = sum(record.array_macs for _, record in mine) / (looked.run.total.pes * taken)
     of_all = taken / looked.cycles
     use = _counted(len(mine), "depthwise layer", "use")
     what = f"{use} {share:.1%} of the array for {of_all:.1%} of the clocks"
     if instead < taken:
-        helps = f"array.depthwise_on=vector would take about {instead} clocks instead of {taken}"
+        helps = f"array.depthwise_on={unit} would take about {instead} clocks instead of {taken}"
     else:
         helps = (
             f"the vector unit would take {instead} clocks, not the {taken} of the array: more vector.lanes would help"
         )
     yield Advice("depthwise", tuple(node.name for node, _ in mine), f"{what}; {helps}")
+
+
+def _instead(looked: _Looked, nodes: Sequence[Node]) -> tuple[str, int]:
+    """The unit beside the array on which depthwise layers take the fewest clocks, and these."""
+    machine, batch, bits = looked.machine, looked.run.network.batch, looked.machine.array.activation_bits
+    clocks = {
+        "vector": sum(
+            vector_cycles(
+                machine,
+                batch * node.output.elements * ops_per_element(node),
+                packed_bytes(batch * node.sizes[0].elements, bits),
+                packed_bytes(batch * node.output.elements, bits),
+            )
+            for node in nodes
+        )
+    }
+    if machine.depthwise is not None:
+        with suppress(LoweringError):
+            clocks["engine"] = sum(engine_cycles(node, batch, machine) for node in nodes)
+    unit = min(clocks, key=lambda name: clocks[name])
+    return unit, len(looked.run.inference_ends) * clocks[unit]
 
 
 def _use(record: LayerRecord) -> float:

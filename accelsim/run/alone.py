@@ -11,12 +11,12 @@ from accelsim.dataflows.folding import FoldSequence, array_cycles, fold_sequence
 from accelsim.dataflows.work import ArrayContext, without_zeros
 from accelsim.network.array import layer_product
 from accelsim.network.graph import Node
-from accelsim.network.ops import on_vector_unit
+from accelsim.network.ops import on_array
 
 
 def alone_on_array(node: Node, batch: int, machine: Machine) -> int:
     """Clocks of a layer; with `dataflow: auto` of the quickest of all. 0 where it is none of the array's."""
-    if on_vector_unit(node, machine):
+    if not on_array(node, machine):
         return 0
     return quickest(*layer_product(node, batch, machine), machine)[1]
 

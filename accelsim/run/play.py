@@ -21,6 +21,7 @@ from accelsim.machine.machine import Outcome, link_for, play
 from accelsim.machine.memory.dram.statistics import DramCounts
 from accelsim.machine.stalls import Cause, Segment
 from accelsim.network.graph import Network
+from accelsim.network.placement import placed
 from accelsim.program.commands import UnitKind
 from accelsim.program.link import Linked
 from accelsim.records import ActionCounts, LayerRecord
@@ -55,9 +56,11 @@ class History:
 class Performance:
     """A network that was played, and what led to its records.
 
-    moved: by DMA for each layer, by inference and layer as in the program; history: if it was requested.
+    network: with the units of its layers; moved: by DMA for each layer, by inference and layer as in the program;
+    history: if it was requested.
     """
 
+    network: Network
     lowered: Lowered
     outcome: Outcome
     moved: Sequence[ActionCounts]
@@ -76,6 +79,7 @@ def perform(
 ) -> Performance:
     """Lower, link and play, and put the records together. Raises UserError where a layer does not fit the machine."""
     LOGGER.info(f"tiling {len(network.nodes)} layers of {network.name} for {machine.name}")
+    network = placed(network, machine, scheduling.objective)
     lowered = lower_or_refuse(network, machine, scheduling)
     announce_run(lowered, machine)
     LOGGER.info(f"playing {len(lowered.program.layers)} layers")
@@ -87,7 +91,7 @@ def perform(
     if outcome.dram_counts is not None:
         moved = with_commands(moved, outcome.dram_counts, [account.total_cycles for account in outcome.layers])
     records = tuple(_records(network, machine, lowered, outcome.layers, moved))
-    return Performance(lowered, outcome, moved, history, records, _ends(outcome.layers, len(network.nodes)))
+    return Performance(network, lowered, outcome, moved, history, records, _ends(outcome.layers, len(network.nodes)))
 
 
 def lower_or_refuse(network: Network, machine: Machine, scheduling: Scheduling = Scheduling()) -> Lowered:
@@ -166,6 +170,7 @@ def _records(
             "stretched_cycles": sum(account.stretched_cycles for account in own),
             "bubble_cycles": sum(account.bubble_cycles for account in own),
             "vector_cycles": sum(account.occupied[UnitKind.VECTOR] for account in own),
+            "depthwise_cycles": sum(account.occupied[UnitKind.DEPTHWISE] for account in own),
             "dma_in_cycles": sum(account.occupied[UnitKind.DMA_IN] for account in own),
             "dma_out_cycles": sum(account.occupied[UnitKind.DMA_OUT] for account in own),
             "dram_bound_bytes": len(mine) * lowered.least_dram_bytes[number],

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from accelsim.config.machine import Machine
 from accelsim.energy.price import price
 from accelsim.network.graph import Node
-from accelsim.network.ops import on_vector_unit
+from accelsim.network.ops import on_array
 from accelsim.records import ActionCounts, LayerRecord
 from accelsim.run.alone import alone_on_array
 
@@ -37,7 +37,7 @@ def layer_record(
         counts=counts,
         energy=price(counts, measures["total_cycles"], machine),
         pes=machine.array.rows * machine.array.cols,
-        array_macs=0 if on_vector_unit(node, machine) else counts.macs,
+        array_macs=counts.macs if on_array(node, machine) else 0,
         array_clocks=inferences * alone_on_array(node, batch, machine),
         **measures,
         stalls=dict(stalls),

@@ -20,6 +20,7 @@ from accelsim.energy.price import repriced
 from accelsim.errors import UserError, shorten
 from accelsim.network.build import build
 from accelsim.network.graph import Network, Node
+from accelsim.network.placement import placed
 from accelsim.records import MEASURES, ActionCounts, LayerRecord, combined
 from accelsim.report.columns import WHAT_IFS
 from accelsim.run.record import layer_record
@@ -57,9 +58,9 @@ def run_of(raw: bytes, shown_as: str) -> Run:
         raise UserError([document.mistake(("config_sha256",), "the SHA-256 of config", shorten(file.config_sha256))])
     network_part = _part(document, "config", "network")
     workload = workload_of(network_part)
-    network = build(workload, network_part)
     machine = machine_of(_part(document, "config", "machine"))
     scheduling = validate(Scheduling, _part(document, "config", "scheduling"))
+    network = placed(build(workload, network_part), machine, scheduling.objective)
     if len(file.layers) != len(network.nodes):
         expected = f"the {len(network.nodes)} layers of the network"
         raise UserError([document.mistake(("layers",), expected, str(len(file.layers)))])

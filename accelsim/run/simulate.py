@@ -122,5 +122,5 @@ def play_network(
     """The run with what led to it. Raises UserError where a layer does not fit the machine."""
     done = perform(network, machine, scheduling, observers, keep_history=keep_history)
     total = combined(done.records, network.name, done.outcome.total_cycles)
-    run = Run(workload, network, machine, scheduling, done.records, total, done.inference_ends)
+    run = Run(workload, done.network, machine, scheduling, done.records, total, done.inference_ends)
     return Played(run, done)

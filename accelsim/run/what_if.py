@@ -10,13 +10,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from accelsim.config.dram import IdealDevice
-from accelsim.config.machine import Machine
+from accelsim.config.machine import Depthwise, Machine
 from accelsim.records import LayerRecord
 from accelsim.run.result import Run
 from accelsim.run.simulate import run_network
 
 IDEAL_PORT_BYTES = 1 << 20
 IDEAL_LANES = 1 << 16
+IDEAL_TAPS = 1 << 10
+IDEAL_LINE_BYTES = 1 << 40
 IDEAL_BYTES_PER_CLOCK = 1e9
 
 
@@ -48,6 +50,15 @@ def _vector_unit(machine: Machine) -> Machine:
     return machine.model_copy(update={"vector": machine.vector.model_copy(update={"lanes": IDEAL_LANES})})
 
 
+def _depthwise(machine: Machine) -> Machine:
+    """An engine for any number of channels, a window a clock; the SRAM ports stay."""
+    engine = Depthwise(
+        channels=IDEAL_LANES, taps_per_clock=IDEAL_TAPS, max_taps=IDEAL_TAPS, line_buffer_bytes=IDEAL_LINE_BYTES
+    )
+    array = machine.array.model_copy(update={"depthwise_on": "engine"})
+    return machine.model_copy(update={"depthwise": engine, "array": array})
+
+
 def _array_overlap(machine: Machine) -> Machine:
     """Loads and drains behind streams, which only the systolic timing of folds has."""
     overlapping = machine.array.model_copy(update={"overlap": True, "timing": "systolic"})
@@ -58,6 +69,7 @@ IDEAL: Mapping[str, Callable[[Machine], Machine]] = {
     "dram": _dram,
     "sram_ports": _sram_ports,
     "vector_unit": _vector_unit,
+    "depthwise": _depthwise,
     "array_overlap": _array_overlap,
 }
 """The machine with each resource ideal, in the order of `WHAT_IFS` in accelsim/report/columns.py."""

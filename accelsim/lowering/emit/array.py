@@ -26,6 +26,7 @@ from accelsim.lowering.emit.iterations import (
 from accelsim.lowering.emit.layer import Iteration, LayerEmission, Place, all_channels, block_elements, largest
 from accelsim.lowering.emit.reuse import TileReuse
 from accelsim.lowering.ir import IFMAP_LOOPS, WEIGHT_LOOPS, Absorbed, tile_counts
+from accelsim.network.array import mac_counts
 from accelsim.network.geometry import (
     Block,
     gemm_of,
@@ -33,7 +34,7 @@ from accelsim.network.geometry import (
     kernel_positions,
     line_buffer_ratio,
 )
-from accelsim.network.graph import Node, WeightKind
+from accelsim.network.graph import Node
 from accelsim.network.ops import ops_per_element
 from accelsim.program.commands import Buffer, Tile, UnitKind, Work
 from accelsim.program.folds import FoldChain
@@ -258,12 +259,5 @@ def _macs(node: Node, operands: _Operands, array: ArrayContext) -> dict[str, int
     """MACs that are done, and those that take energy: the others meet a zero of the padding or a pruned weight."""
     zeros = node.pruning.zeros if node.pruning else "nothing"
     counted = operands.weights if zeros == "nothing" else operands.nonzeros
-    active = operands.positions * counted // operands.taps
-    signs = node.weight_kind is not WeightKind.INTEGER
-    return {
-        "macs": operands.gemm.m * (operands.nonzeros if zeros == "skip" else operands.weights),
-        "active_macs": active,
-        "multiplier_bit_products": 0 if signs else active * array.weight_bits * array.ifmap_bits,
-        "adder_bits": active * array.psum_bits,
-        "xnor_ops": active if signs and array.ifmap_bits == 1 else 0,
-    }
+    done = operands.nonzeros if zeros == "skip" else operands.weights
+    return mac_counts(node, array, operands.gemm.m * done, operands.positions * counted // operands.taps)

@@ -33,7 +33,7 @@ class Iteration(NamedTuple):
     complete: tuple[Tile, ...]
     actions: ActionCounts
     chain: FoldChain | None = None
-    vector_cycles: int = 0
+    unit_cycles: int = 0
     post_cycles: int = 0
     stretched_cycles: int = 0
     beside: tuple[tuple[int, ActionCounts], ...] = ()

@@ -13,7 +13,8 @@ from accelsim.lowering.schedule.weights import WeightResidents
 from accelsim.lowering.tiling.cache import TilingCache, naming
 from accelsim.lowering.tiling.vector import plan_vector
 from accelsim.network.graph import Network, Node
-from accelsim.network.ops import on_vector_unit
+from accelsim.network.ops import unit_of
+from accelsim.program.commands import UnitKind
 from accelsim.program.tensors import Tensor
 from accelsim.units import ceil_div
 
@@ -33,7 +34,8 @@ def plan_layers(
         if planner.is_idle(node):
             layers.append(None)
             continue
-        on_array = not on_vector_unit(node, planner.machine)
+        unit = unit_of(node, planner.machine)
+        on_array = unit is UnitKind.ARRAY
         low, high = residency.rooms[index]
         context = planner.context(node, high - low, pins)
         plan, context = _tiling(node, planner, stays, pins, context, striped.get(node.name), on_array=on_array)
@@ -44,7 +46,7 @@ def plan_layers(
         task = planner.task(node, stays)
         own = weights[node.weights_name] if tile else None
         ways = (tuple(Absorbed(numbers[each.name], each) for each in way) for way in (node.before, node.after))
-        layers.append(PlannedLayer(index, node, on_array, plan, task, context, own, unread.get(index, ()), *ways))
+        layers.append(PlannedLayer(index, node, unit, plan, task, context, own, unread.get(index, ()), *ways))
     return layers
 
 

@@ -123,7 +123,7 @@ class VectorEmission(LayerEmission):
                 if self.layer.weights is not None:
                     streamed = (*streamed, *self.weight_tiles(self._weight_region(channels)))
                 self.reserve(streamed)
-                yield self._iteration(work, streamed, self.results(work, all_channels(work)))
+                yield self.iteration(work, streamed, self.results(work, all_channels(work)))
 
     def _weight_region(self, channels: Range) -> Region:
         assert self.layer.weights is not None
@@ -175,9 +175,10 @@ class VectorEmission(LayerEmission):
                 work = Work(*block, channels, Range(position, position + 1))
                 sources = self.map_tiles(place, (*block, place.reads(*channels[:2])))
                 self.reserve(sources)
-                yield self._iteration(work, sources, self.results(work, goes_to))
+                yield self.iteration(work, sources, self.results(work, goes_to))
 
-    def _iteration(self, work: Work, streamed: tuple[Tile, ...], results: tuple[Tile, ...]) -> Iteration:
+    def iteration(self, work: Work, streamed: tuple[Tile, ...], results: tuple[Tile, ...]) -> Iteration:
+        """The clocks and actions of an iteration on these tiles."""
         node, machine = self.layer.node, self.shared.machine
         outputs = block_elements(work) * work.channels.size
         operations = outputs * ops_per_element(node)
@@ -194,7 +195,7 @@ class VectorEmission(LayerEmission):
             sram_write_ofmap_bytes=written_bytes,
         )
         cycles = vector_cycles(machine, operations, read_bytes, written_bytes)
-        return Iteration(UnitKind.VECTOR, work, (), streamed, results, results, actions, vector_cycles=cycles)
+        return Iteration(UnitKind.VECTOR, work, (), streamed, results, results, actions, unit_cycles=cycles)
 
     def _bits(self, name: str) -> int:
         return self.shared.maps.by_name[name].tensor.bits

@@ -38,7 +38,8 @@ from accelsim.lowering.schedule.stripes import (
 from accelsim.lowering.schedule.weights import WeightResidents
 from accelsim.lowering.tiling.cache import TilingCache
 from accelsim.network.graph import Network, Node
-from accelsim.network.ops import on_vector_unit
+from accelsim.network.ops import unit_of
+from accelsim.program.commands import UnitKind
 from accelsim.units import ceil_div
 
 MOST_LAYERS = 12
@@ -72,7 +73,7 @@ class Group(NamedTuple):
     """Layers in stripes of certain heights.
 
     places: distances of the layers; internal: rings of the feature maps that nobody else reads; outputs: of the others;
-    inputs: by tensor; compute: clocks of array and vector unit.
+    inputs: by tensor; compute: clocks of each unit.
     """
 
     places: tuple[int, ...]
@@ -82,7 +83,7 @@ class Group(NamedTuple):
     inputs: dict[int, Loaded]
     output_fmaps: dict[int, Fmap]
     weight_bytes: int
-    compute: tuple[float, float]
+    compute: tuple[float, ...]
 
     @property
     def steps(self) -> int:
@@ -134,7 +135,7 @@ class Groups:
         readers = (self.numbers[name] - number for name in readers_of(self.network, layout, node.name))
         return Layer(
             self.kinds.setdefault(kind, len(self.kinds)),
-            on_vector_unit(node, self.cache.machine),
+            unit_of(node, self.cache.machine),
             self.cache.weight_bytes(node, self.weights),
             self._fmap(node.name, node.output.channels),
             inputs,
@@ -216,13 +217,13 @@ class Groups:
         first, places = span.first, span.places
         layers = [self._known(first + place) for place in places]
         members: list[Member] = []
-        compute = {True: 0.0, False: 0.0}
+        compute: dict[UnitKind, float] = {}
         order = {place: number for number, place in enumerate(places)}
         for place, layer in zip(places, layers, strict=True):
             found = self._rows(layer, self.nodes[first + place], ceil_div(layer.output.height, stripes))
             if found is None:
                 return None
-            compute[layer.on_vector] += found[1]
+            compute[layer.unit] = compute.get(layer.unit, 0.0) + found[1]
             reads = (
                 Read(order[place + distance], each.window, each.fmap.height)
                 for each in layer.inputs
@@ -240,7 +241,7 @@ class Groups:
             loaded_rings(places, layers, members, counts),
             {place: layer.output for place, layer in zip(places, layers, strict=True) if place in outputs},
             sum(layer.weight_bytes for layer in layers),
-            (compute[False], compute[True]),
+            tuple(compute.values()),
         )
 
     def _images(self, members: Sequence[Member]) -> int:
@@ -252,9 +253,9 @@ class Groups:
         key = layer.kind, most
         if key not in self.rows:
             given = self.cache.given[node.name].tile.rows if node.name in self.cache.given else None
-            if layer.on_vector:
+            if layer.unit is not UnitKind.ARRAY:
                 rows = given or ceil_div(node.output.height, ceil_div(node.output.height, most))
-                self.rows[key] = rows, self.cache.vector_cycles(node)
+                self.rows[key] = rows, self.cache.unit_cycles(node, rows, self.weights)
             else:
                 table = self.cache.stripes(node, self.weights)
                 rows = max((rows for rows in table if rows <= (given or most)), default=0)
@@ -280,7 +281,8 @@ class Groups:
         """The effort of a group that moves these bytes of feature maps: its units work at the same time, but for the
         first stripe."""
         base, weights = self.cache.base, group.weight_bytes
-        compute = max(group.compute) + min(group.compute) / group.steps
+        busiest = max(group.compute)
+        compute = busiest + (sum(group.compute) - busiest) / group.steps
         moving, loading = base.dma_cycles(fmap_bytes), base.dma_cycles(weights)
         cycles = loading + max(compute, moving) + 2 * base.latency_cycles
         return Effort(cycles, compute, moving + loading, fmap_bytes + weights, weights, weights, True)

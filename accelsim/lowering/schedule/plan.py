@@ -17,7 +17,7 @@ from accelsim.lowering.schedule.search import ScheduleSearch
 from accelsim.lowering.schedule.weights import WeightResidents
 from accelsim.lowering.tiling.cache import NOTHING, TilingCache
 from accelsim.network.graph import Network, Node
-from accelsim.network.ops import on_vector_unit
+from accelsim.network.ops import on_array
 
 BUS_SHARE = 1.0
 """Clocks that a clock of the bus is worth beside the clocks of a layer, where clocks are the objective: what a layer
@@ -64,8 +64,10 @@ class Costs:
         """The effort of a layer by itself with a room for its tiles. Raises LoweringError."""
         cost = self.cache.cost(node, room, residents, self.weights)
         compute = cost.compute_cycles
-        if on_vector_unit(node, self.cache.machine) and cost is not NOTHING:
-            compute = self.cache.vector_cycles(node)
+        if not on_array(node, self.cache.machine) and cost is not NOTHING:
+            compute = self.cache.unit_cycles(
+                node, cost.tiling.rows if cost.tiling else node.output.height, self.weights
+            )
         weights = self.cache.weight_bytes(node, self.weights)
         transfers = self.cache.base.dma_cycles(cost.burst_bytes)
         held = min(weights, self.weights.room // 2)

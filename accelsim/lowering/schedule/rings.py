@@ -20,6 +20,7 @@ from accelsim.lowering.schedule.stripes import (
     rows_until,
 )
 from accelsim.operators.shapes import Axis
+from accelsim.program.commands import UnitKind
 
 FAR = 1 << 20
 """Distance of the inputs of the network, which no layer makes."""
@@ -60,7 +61,7 @@ class Layer(NamedTuple):
     """
 
     kind: int
-    on_vector: bool
+    unit: UnitKind
     weight_bytes: int
     output: Fmap
     inputs: tuple[Input, ...]

@@ -12,6 +12,7 @@ import numpy as np
 from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Objective
 from accelsim.dataflows.timing import Ratio
+from accelsim.dataflows.work import ArrayContext
 from accelsim.errors import LoweringError, PlanError
 from accelsim.lowering.given import FREE, GivenTile
 from accelsim.lowering.ir import (
@@ -30,8 +31,11 @@ from accelsim.lowering.tiling.given import GivenLayer, shortage
 from accelsim.lowering.tiling.search import Stripes, planned, stripes
 from accelsim.lowering.tiling.vector import least_vector_room, plan_vector, vector_dram_bytes
 from accelsim.network.array import layer_context
+from accelsim.network.depthwise import EnginePiece, depthwise_work
 from accelsim.network.graph import Node
-from accelsim.network.ops import on_vector_unit, ops_per_element, vector_cycles
+from accelsim.network.ops import on_array, ops_per_element, unit_of, vector_cycles
+from accelsim.program.commands import UnitKind, Work
+from accelsim.program.tensors import Range
 
 PARTIAL_ROWS = 4
 """Bytes that two parts of a product's right map may take beyond their elements: each may begin and end within a row,
@@ -102,6 +106,7 @@ class TilingCache:
     by_tensor: dict[str, list[str]] = field(default_factory=dict)
 
     sources: dict[str, dict[str, int]] = field(default_factory=dict)
+    engine_cycles: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.base = TilingContext.of(self.machine, self.objective)
@@ -164,7 +169,7 @@ class TilingCache:
         """The error, or that of the plan where that gives a tile of the layer."""
         if context.given == FREE:
             return error
-        got = shortage(task, context) if not on_vector_unit(node, self.machine) else str(error)
+        got = shortage(task, context) if on_array(node, self.machine) else str(error)
         return PlanError(self.given[node.weights_name].path, f"a tile of {node.name} that fits its buffers", got)
 
     def stripes(self, node: Node, weights: WeightResidents) -> dict[int, Stripes]:
@@ -174,7 +179,7 @@ class TilingCache:
 
     def is_striped(self, node: Node, given: GivenTile, weights: WeightResidents) -> bool:
         """True where a layer can work on stripes with the choices that are given."""
-        if not on_vector_unit(node, self.machine):
+        if on_array(node, self.machine):
             return bool(self.stripes(node, weights))
         width, channels = node.output.width, node.output.channels
         whole = given.cols in (None, width) and given.out_channels in (None, channels)
@@ -182,11 +187,32 @@ class TilingCache:
 
     def stripe_tiling(self, node: Node, rows: int, weights: WeightResidents) -> Tiling:
         """The tiling of a layer in stripes of this many rows."""
-        if on_vector_unit(node, self.machine):
+        if not on_array(node, self.machine):
             return Tiling(1, rows, node.output.width, 1, node.output.channels, node.output.channels)
         return self.stripes(node, weights)[rows].tiling
 
-    def vector_cycles(self, node: Node) -> int:
+    def unit_cycles(self, node: Node, rows: int, weights: WeightResidents) -> int:
+        """Clocks of a layer that is not on the array on its unit, in tiles of this many rows."""
+        if unit_of(node, self.machine) is UnitKind.VECTOR:
+            return self._vector_cycles(node)
+        key = node.name, rows
+        if key not in self.engine_cycles:
+            array = self._entry(node, NO_RESIDENTS, weights).context.array
+            self.engine_cycles[key] = sum(
+                self._engine_cycles(node, start, rows, array) for start in _starts(node, rows)
+            )
+        return self.engine_cycles[key]
+
+    def _engine_cycles(self, node: Node, start: int, rows: int, array: ArrayContext) -> int:
+        """Clocks of the depthwise engine for some rows of all images and channels."""
+        size, stop = node.output, min(start + rows, node.output.height)
+        block = Range(0, self.batch), Range(start, stop), Range(0, size.width)
+        work = Work(*block, Range(0, size.channels), Range(0, 1))
+        weight_bits = node.stored_weight_bits(self.machine.array.weight_bits)
+        with naming(node):
+            return depthwise_work(EnginePiece(node, work, array, weight_bits), self.machine).cycles
+
+    def _vector_cycles(self, node: Node) -> int:
         """Clocks of the vector unit for a layer."""
         outputs = self.batch * node.output.elements
         windows = node.window.elements if node.op.slides and not self.machine.sram.line_buffer else 1
@@ -226,7 +252,7 @@ class TilingCache:
                 self.contexts[node.name, pins.room, pinned] = context
             does: object = None
             weights = 0
-            if on_vector_unit(node, self.machine):
+            if not on_array(node, self.machine):
                 does = (node.op, *_reached(node))
                 weights = node.stored_weight_bits(self.machine.array.weight_bits) if node.is_depthwise else 0
             entry = self.alike.setdefault((task, context, does, weights), PlanCacheEntry(task, context, []))
@@ -235,7 +261,7 @@ class TilingCache:
 
     def _cost(self, node: Node, task: LayerTask, context: TilingContext) -> LayerCost:
         room = context.activation_bytes
-        if not on_vector_unit(node, self.machine):
+        if on_array(node, self.machine):
             best = planned(task, context)
         else:
             least = least_vector_room(node, task, context)
@@ -269,6 +295,11 @@ class TilingCache:
         names = self.by_tensor[place.tensor.name]
         counts = {name: int(np.count_nonzero(own[self.layout.by_name[name].channels])) for name in names}
         return {name: count for name, count in counts.items() if count}
+
+
+def _starts(node: Node, rows: int) -> range:
+    """First rows of the tiles of a layer's map."""
+    return range(0, node.output.height, rows)
 
 
 def _reached(node: Node) -> tuple[object, ...]:

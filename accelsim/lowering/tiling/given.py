@@ -18,7 +18,7 @@ from accelsim.lowering.ir import LayerTask, Layout, TilingContext
 from accelsim.lowering.tiling.footprint import places, weight_bytes
 from accelsim.lowering.tiling.space import ORDERS, Candidates, activation_bytes, block_keys, blocks_of
 from accelsim.network.graph import Network, Node
-from accelsim.network.ops import on_vector_unit
+from accelsim.network.ops import on_array
 from accelsim.units import ceil_div
 
 _SIZES = {
@@ -66,7 +66,7 @@ def given_layer(plan: Plan, node: Node, batch: int, machine: Machine) -> GivenLa
     for number, entry in enumerate(plan.layers):
         if fnmatchcase(node.weights_name, entry.match):
             before = found.tile if found else FREE
-            tile = before._replace(**_given(entry, node, batch, on_array=not on_vector_unit(node, machine)))
+            tile = before._replace(**_given(entry, node, batch, on_array=on_array(node, machine)))
             found = GivenLayer(tile, ("layers", number))
             _refuse_part_of_several_groups(node, found)
     return found
@@ -96,12 +96,12 @@ def _extents(node: Node, batch: int, *, on_array: bool) -> dict[str, int]:
 
 def _refuse(entry: LayerPlan, path: KeyPath, matching: Sequence[Node], machine: Machine) -> None:
     """Raises PlanError where none of the layers can have what an entry says."""
-    on_array = [node for node in matching if not on_vector_unit(node, machine)]
+    arrayed = [node for node in matching if on_array(node, machine)]
     only = {**entry.tile.model_dump(exclude_none=True), "dataflow": entry.dataflow, "order": entry.order}
     for key, value in only.items():
-        if value is not None and _SIZES.get(key, key) in _ARRAY_ONLY and not on_array:
+        if value is not None and _SIZES.get(key, key) in _ARRAY_ONLY and not arrayed:
             where = (*path, "tile", key) if key in _SIZES else (*path, key)
-            raise PlanError(where, "a layer on the array", f"{matching[0].name}, which runs on the vector unit")
+            raise PlanError(where, "a layer on the array", f"{matching[0].name}, which does not run there")
     dataflows = tuple(DATAFLOWS) if machine.array.dataflow == "auto" else (machine.array.dataflow,)
     if entry.dataflow not in (None, *dataflows):
         raise PlanError(

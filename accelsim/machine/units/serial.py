@@ -1,4 +1,4 @@
-"""A vector unit: one operation over tiles after the other."""
+"""Units that work on one piece after the other: the vector unit and the depthwise engine."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from accelsim.program.link import Linked, Moment
 
 
 @dataclass(slots=True)
-class VectorUnit(Unit):
-    """An instance of a vector unit."""
+class SerialUnit(Unit):
+    """An instance of such a unit."""
 
     def serve(self, linked: Linked) -> Process:
         """See `Unit`: until the last element is through."""
@@ -22,7 +22,7 @@ class VectorUnit(Unit):
         self.begin(linked)
         clock.notify(CommandEvent.STREAM, linked)
         task.stream = clock.now
-        task.stream_end = task.free = clock.now + command.vector_cycles
+        task.stream_end = task.free = clock.now + command.unit_cycles
         yield from clock.until(task.free)
         clock.complete(Moment.STREAM_READ, linked)
         self.finish_at(task.free + command.post_cycles, linked)

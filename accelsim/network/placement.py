@@ -1,0 +1,135 @@
+"""The choice of a unit for each depthwise layer, where the machine leaves it open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+from accelsim.config.machine import Machine
+from accelsim.config.scheduling import Objective
+from accelsim.dataflows import DATAFLOWS
+from accelsim.dataflows.work import array_work
+from accelsim.energy.price import price
+from accelsim.errors import LoweringError
+from accelsim.network.array import layer_product, mac_counts
+from accelsim.network.depthwise import EnginePiece, depthwise_work, engine_counts, tail_cycles
+from accelsim.network.geometry import input_pixels, kernel_positions
+from accelsim.network.graph import Network, Node
+from accelsim.network.ops import ops_per_element, vector_cycles
+from accelsim.program.commands import UnitKind, Work
+from accelsim.program.tensors import Range
+from accelsim.records import ActionCounts
+from accelsim.units import packed_bytes
+
+
+class _Effort(NamedTuple):
+    """Clocks of a layer on a unit with all data on chip, and the energy of what the unit then does."""
+
+    cycles: int
+    energy_pj: float
+
+
+def placed(network: Network, machine: Machine, objective: Objective) -> Network:
+    """The network with a unit for each depthwise layer that the machine file sends to `auto`.
+
+    The layers' maps pass the same memories on every unit, so what is compared is the unit: its clocks; or its energy,
+    leakage included; or both multiplied.
+    """
+    if machine.array.depthwise_on != "auto":
+        return network
+    nodes = (
+        replace(node, unit=_best(node, network.batch, machine, objective)) if node.is_depthwise else node
+        for node in network.nodes
+    )
+    return replace(network, nodes=tuple(nodes))
+
+
+def _best(node: Node, batch: int, machine: Machine, objective: Objective) -> UnitKind:
+    efforts = dict(_efforts(node, batch, machine))
+    return min(efforts, key=lambda unit: _SCORES[objective](efforts[unit]))
+
+
+_SCORES: dict[Objective, Callable[[_Effort], tuple[float, float]]] = {
+    "cycles": lambda effort: (effort.cycles, effort.energy_pj),
+    "dram_bytes": lambda effort: (effort.cycles, effort.energy_pj),
+    "energy": lambda effort: (effort.energy_pj, effort.cycles),
+    "edp": lambda effort: (effort.energy_pj * effort.cycles, effort.cycles),
+}
+
+
+def _efforts(node: Node, batch: int, machine: Machine) -> Iterator[tuple[UnitKind, _Effort]]:
+    """The effort on each unit that can do the layer."""
+    yield UnitKind.ARRAY, _on_array(node, batch, machine)
+    yield UnitKind.VECTOR, _on_vector_unit(node, batch, machine)
+    if machine.depthwise is not None:
+        try:
+            yield UnitKind.DEPTHWISE, _on_engine(node, batch, machine)
+        except LoweringError:
+            return
+
+
+def _effort(cycles: int, counts: ActionCounts, machine: Machine) -> _Effort:
+    return _Effort(cycles, price(counts, cycles, machine).total_pj)
+
+
+def _whole(node: Node, batch: int) -> Work:
+    """All outputs of a layer."""
+    size = node.output
+    map_ranges = Range(0, batch), Range(0, size.height), Range(0, size.width)
+    return Work(*map_ranges, Range(0, size.channels), Range(0, 1))
+
+
+def _on_array(node: Node, batch: int, machine: Machine) -> _Effort:
+    """Effort with the machine's dataflow, or of `auto` the one that takes the fewest clocks."""
+    product, array = layer_product(node, batch, machine)
+    names = DATAFLOWS if machine.array.dataflow == "auto" else (machine.array.dataflow,)
+    found = []
+    for name in names:
+        done = array_work(product, replace(array, dataflow=name))
+        chain, positions = done.chain, kernel_positions(node, _whole(node, batch)) * node.groups
+        counts = ActionCounts(
+            **mac_counts(node, array, batch * node.macs, positions),
+            register_bytes=sum(map(packed_bytes, done.moves, array.move_bits())),
+            sram_read_ifmap_bytes=packed_bytes(done.ifmap_passes * positions, array.ifmap_bits),
+            sram_read_weight_bytes=packed_bytes(done.weight_passes * node.weights, array.weight_bits),
+            sram_read_psum_bytes=packed_bytes(done.psum_reads, array.psum_bits),
+            sram_write_psum_bytes=packed_bytes(done.psum_writes, array.psum_bits),
+            sram_write_ofmap_bytes=packed_bytes(done.outputs, array.ofmap_bits),
+        )
+        cycles = chain.first.load + chain.end if machine.array.overlap else chain.serial_cycles
+        found.append(_effort(cycles, counts, machine))
+    return min(found)
+
+
+def _on_vector_unit(node: Node, batch: int, machine: Machine) -> _Effort:
+    work, bits = _whole(node, batch), machine.array.activation_bits
+    outputs = batch * node.output.elements
+    pixels = (input_pixels if machine.sram.line_buffer else kernel_positions)(node, work)
+    counts = ActionCounts(
+        vector_ops=outputs * ops_per_element(node),
+        sram_read_ifmap_bytes=packed_bytes(pixels * node.output.channels, bits),
+        sram_read_weight_bytes=packed_bytes(node.stored_weight_bits(machine.array.weight_bits), 1),
+        sram_write_ofmap_bytes=packed_bytes(outputs, bits),
+    )
+    return _effort(
+        vector_cycles(machine, counts.vector_ops, counts.sram_read_ifmap_bytes, counts.sram_write_ofmap_bytes),
+        counts,
+        machine,
+    )
+
+
+def engine_cycles(node: Node, batch: int, machine: Machine) -> int:
+    """Clocks of a layer on the depthwise engine. Raises LoweringError where it can't do it."""
+    return depthwise_work(_whole_piece(node, batch, machine), machine).cycles
+
+
+def _whole_piece(node: Node, batch: int, machine: Machine) -> EnginePiece:
+    array = layer_product(node, batch, machine)[1]
+    return EnginePiece(node, _whole(node, batch), array, node.stored_weight_bits(machine.array.weight_bits))
+
+
+def _on_engine(node: Node, batch: int, machine: Machine) -> _Effort:
+    piece = _whole_piece(node, batch, machine)
+    done = depthwise_work(piece, machine)
+    return _effort(done.cycles + tail_cycles(machine), engine_counts(piece, done), machine)

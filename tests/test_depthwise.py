@@ -1,0 +1,215 @@
+"""The depthwise engine against one register by register, in clocks, values and actions; and as a unit of a machine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from accelsim.check.execute import check_network
+from accelsim.config.scheduling import Scheduling
+from accelsim.errors import LoweringError, UserError
+from accelsim.lowering.compile import lower
+from accelsim.network.array import layer_product
+from accelsim.network.depthwise import EnginePiece, depthwise_work, engine_counts, tail_cycles
+from accelsim.network.graph import Network
+from accelsim.program.commands import Compute, UnitKind, Work
+from accelsim.program.tensors import Range
+from accelsim.run.define import load_network
+from accelsim.run.simulate import run_network, simulate
+from tests.reference import depthwise as reference
+from tests.strategies import machine_of, network_of
+
+WORKLOAD = load_network("shufflenet_g3")[0]
+ENGINE = {"channels": 4, "taps_per_clock": 3, "max_taps": 64, "line_buffer_bytes": 1024}
+
+
+def of_size(height: int, width: int, channels: int, batch: int = 1, **row: object) -> Network:
+    """A network of one depthwise layer."""
+    return network_of([{"name": "d", "op": "dwconv", **row}], (height, width, channels), batch)
+
+
+@st.composite
+def pieces(draw: st.DrawFn) -> tuple[Network, Work, dict[str, int], int]:
+    """A layer, some of its outputs, an engine, and clocks of a multiplier."""
+    kernel = [draw(st.integers(1, 4)), draw(st.integers(1, 4))]
+    pads = [draw(st.integers(0, 2)) for _ in range(4)]
+    size = [draw(st.integers(reach, reach + 3)) for reach in kernel]
+    channels, batch = draw(st.integers(2, 6)), draw(st.integers(1, 2))
+    row = {"kernel": kernel, "stride": [draw(st.integers(1, 3)), draw(st.integers(1, 3))], "pad": pads}
+    network = of_size(*size, channels, batch, **row)
+    node = network.nodes[0]
+    engine = {"channels": draw(st.integers(1, 5)), "taps_per_clock": draw(st.integers(1, 17)), "max_taps": 64}
+    widest = draw(st.integers(kernel[1], kernel[1] + 6))
+    engine["line_buffer_bytes"] = engine["channels"] * max(1, kernel[0] - 1) * widest
+    block = []
+    for extent in (batch, node.output.height, node.output.width, channels):
+        start = draw(st.integers(0, extent - 1))
+        block.append(Range(start, draw(st.integers(start + 1, extent))))
+    return network, Work(*block, Range(0, 1)), engine, draw(st.integers(1, 3))
+
+
+def passes_of(network: Network, work: Work, engine: dict[str, int], port_bytes: int) -> list[reference.Pass]:
+    """The same outputs for the reference, on random integers."""
+    random, node = np.random.default_rng(0), network.nodes[0]
+    vertical, horizontal = node.window.vertical, node.window.horizontal
+    size = (work.images.size, node.sizes[0].height, node.sizes[0].width, work.channels.size)
+    images = random.integers(-9, 9, size)
+    weights = random.integers(-9, 9, (node.window.elements, work.channels.size))
+    rows = reference.Axis(
+        vertical.kernel, vertical.stride, 1, work.rows.start * vertical.stride - vertical.pad, work.rows.size
+    )
+    width = engine["line_buffer_bytes"] // (engine["channels"] * max(1, vertical.kernel - 1))
+    most = (width - horizontal.kernel) // horizontal.stride + 1 if vertical.kernel > 1 else work.cols.size
+    cols = [
+        reference.Axis(
+            horizontal.kernel,
+            horizontal.stride,
+            1,
+            start * horizontal.stride - horizontal.pad,
+            min(most, work.cols.stop - start),
+        )
+        for start in range(work.cols.start, work.cols.stop, most)
+    ]
+    found = []
+    for start in range(0, work.channels.size, engine["channels"]):
+        mine = slice(start, min(start + engine["channels"], work.channels.size))
+        part = weights[:, mine]
+        found.append(reference.Pass(images[..., mine], part, rows, cols, -(-part.size // port_bytes)))
+    return found
+
+
+def check_piece(piece: tuple[Network, Work, dict[str, int], int], port_bytes: int) -> None:
+    """No tolerance: last output, every value, every read and every register written."""
+    network, work, engine, stages = piece
+    machine = machine_of(
+        depthwise=engine,
+        array__mac_latency=stages,
+        sram__activation__port_bytes_per_cycle=1 << 20,
+        sram__weight__port_bytes_per_cycle=port_bytes,
+    )
+    node = network.nodes[0]
+    array = layer_product(node, 1, machine)[1]
+    mine = EnginePiece(node, work, array, 8 * node.window.elements * work.channels.size)
+    done = depthwise_work(mine, machine)
+    passes = passes_of(network, work, engine, port_bytes)
+    registers = reference.Engine(engine["taps_per_clock"], stages)
+    assert registers.play(passes) == done.cycles + tail_cycles(machine)
+    for output, wanted in zip(registers.outputs, reference.expected(passes), strict=True):
+        assert np.array_equal(output, wanted)
+    counts = engine_counts(mine, done)
+    assert counts.sram_read_ifmap_bytes == registers.reads
+    assert counts.sram_read_line_bytes == registers.line_reads
+    assert counts.sram_write_line_bytes == registers.line_writes
+    assert counts.sram_write_ofmap_bytes == sum(value.size for value in registers.outputs)
+    moved = registers.window_moves + 2 * registers.adder_moves + 4 * registers.sum_moves
+    assert counts.register_bytes == moved
+
+
+@settings(max_examples=8, deadline=None)
+@given(pieces(), st.integers(1, 8))
+def test_clocks_values_and_actions_are_those_of_the_registers(
+    piece: tuple[Network, Work, dict[str, int], int], port_bytes: int
+) -> None:
+    """Random windows, strips, passes, steps and ports."""
+    check_piece(piece, port_bytes)
+
+
+@pytest.mark.slow
+@settings(max_examples=300, deadline=None)
+@given(pieces(), st.integers(1, 8))
+def test_more_pieces_register_by_register(piece: tuple[Network, Work, dict[str, int], int], port_bytes: int) -> None:
+    """The same for many."""
+    check_piece(piece, port_bytes)
+
+
+def test_clocks_by_hand() -> None:
+    """3x3 over 8x8 padded to 10x10, 16 channels four at a time, nine taps on three multipliers: four passes of 100
+    positions and two more steps for each of 64 outputs, behind 36 weights on a port of 32 bytes."""
+    machine = machine_of(depthwise=ENGINE, array__depthwise_on="engine")
+    node = of_size(8, 8, 16, kernel=3, pad=1).nodes[0]
+    whole = Work(Range(0, 1), Range(0, 8), Range(0, 8), Range(0, 16), Range(0, 1))
+    piece = EnginePiece(node, whole, layer_product(node, 1, machine)[1], 8 * 9 * 16)
+    assert depthwise_work(piece, machine) == (100, 64, 7 * 8 + 6 * 8 + 8 + 8, 64, 3, 2 + 4 * (100 + 2 * 64))
+    assert tail_cycles(machine) == 1 + 2 + 1
+
+
+def test_a_narrow_port_lengthens_the_stream() -> None:
+    """Four channels a clock through a port of one byte."""
+    node = of_size(8, 8, 4, kernel=3, pad=1).nodes[0]
+    machine = machine_of(depthwise={**ENGINE, "taps_per_clock": 9}, sram__activation__port_bytes_per_cycle=1)
+    whole = Work(Range(0, 1), Range(0, 8), Range(0, 8), Range(0, 4), Range(0, 1))
+    piece = EnginePiece(node, whole, layer_product(node, 1, machine)[1], 8 * 9 * 4)
+    assert depthwise_work(piece, machine).cycles == 2 + 4 * 64
+
+
+def test_a_window_that_does_not_fit_is_named() -> None:
+    """Neither the registers nor the line buffer."""
+    wide, high = (
+        (of_size(9, 90, 4, kernel=9), {"max_taps": 80}),
+        (of_size(9, 90, 4, kernel=9), {"line_buffer_bytes": 9}),
+    )
+    for (network, sizes), word in zip((wide, high), ("max_taps", "line_buffer_bytes"), strict=True):
+        machine = machine_of(depthwise={**ENGINE, "max_taps": 99, **sizes}, array__depthwise_on="engine")
+        with pytest.raises(LoweringError, match=f"d: .*depthwise.{word}"):
+            lower(network, machine)
+
+
+def test_the_engine_takes_the_array_no_clock() -> None:
+    """Its commands are its own, and stalls are counted as the engine's."""
+    network = of_size(8, 8, 16, kernel=3, pad=1)
+    machine = machine_of(depthwise=ENGINE, array__depthwise_on="engine")
+    run = run_network(WORKLOAD, network, machine)
+    assert (run.total.stream_cycles, run.total.array_macs, run.total.vector_cycles) == (0, 0, 0)
+    assert run.total.depthwise_cycles > 0
+    assert run.total.stalls["depthwise"] > 0
+    assert run.totals["macs"] == 9 * 8 * 8 * 16
+    units = {command.unit for command in lower(network, machine).program.commands if isinstance(command, Compute)}
+    assert units == {UnitKind.DEPTHWISE}
+
+
+def test_auto_takes_the_unit_that_suits_the_objective() -> None:
+    """A large window does not fit the engine; a small one is quickest there, else on vector unit or array."""
+    small, large = {"name": "a", "op": "dwconv", "kernel": 3, "pad": 1}, {"name": "b", "op": "dwconv", "kernel": 7}
+    network = network_of([small, large], (12, 12, 32))
+    engine = {**ENGINE, "channels": 32, "taps_per_clock": 9, "max_taps": 25, "line_buffer_bytes": 4096}
+    for section, lanes, wanted in (
+        (engine, 8, [UnitKind.DEPTHWISE, UnitKind.ARRAY]),
+        (None, 8, [UnitKind.ARRAY, UnitKind.ARRAY]),
+        (None, 1024, [UnitKind.VECTOR, UnitKind.VECTOR]),
+    ):
+        machine = machine_of(
+            depthwise=section,
+            array__depthwise_on="auto",
+            vector__lanes=lanes,
+            sram__activation__port_bytes_per_cycle=1024,
+        )
+        assert [node.unit for node in lower(network, machine).network.nodes] == wanted
+    assert check_network(network, machine_of(depthwise=engine, array__depthwise_on="auto"), Scheduling()) == []
+
+
+@pytest.mark.parametrize(("objective", "wanted"), [("energy", UnitKind.DEPTHWISE), ("cycles", UnitKind.VECTOR)])
+def test_auto_is_the_best_of_all_units(objective: Any, wanted: UnitKind) -> None:
+    """By the whole run, its maps on chip, on a machine whose engine is slow and takes little."""
+    rows = [
+        {"name": "before", "op": "conv", "kernel": 1, "channels": 32},
+        {"name": "d", "op": "dwconv", "kernel": 3, "pad": 1},
+        {"name": "behind", "op": "conv", "kernel": 1, "channels": 32},
+    ]
+    network, workload, scheduling = network_of(rows, (12, 12, 32)), WORKLOAD, Scheduling(objective=objective)
+    found = {}
+    for unit in ("array", "vector", "engine", "auto"):
+        machine = machine_of(depthwise={**ENGINE, "line_buffer_bytes": 4096}, array__depthwise_on=unit)
+        total = run_network(workload, network, machine, scheduling).total
+        found[unit] = total.energy.total_pj if objective == "energy" else total.total_cycles
+    assert lower(network, machine, scheduling).network.nodes[1].unit is wanted
+    assert found.pop("auto") == min(found.values())
+
+
+def test_without_an_engine_no_layer_can_go_there() -> None:
+    """One line, with the key."""
+    with pytest.raises(UserError, match="depthwise_on: expected array, vector or auto"):
+        simulate("shufflenet_g3", "edge", {"array.depthwise_on": "engine"})
