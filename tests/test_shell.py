@@ -60,7 +60,7 @@ def test_completion_knows_commands_options_names_files_and_keys(tmp_path: Path) 
     assert completed("accelsim run --js", tmp_path) == ["--json"]
     assert completed("accelsim run shufflenet_g", tmp_path) == ["shufflenet_g3"]
     assert completed(f"accelsim run {ROOT}/workloads/shuffl", tmp_path) == [f"{ROOT}/workloads/shufflenet_g3.yaml"]
-    assert set(completed("accelsim run shufflenet_g3 e", tmp_path)) == {"edge"}
+    assert set(completed("accelsim run shufflenet_g3 cl", tmp_path)) == {"cloud"}
     assert completed("accelsim reprice out --energy lect", tmp_path) == ["lecture_100x"]
     assert completed("accelsim run shufflenet_g3 edge --set array.ro", tmp_path) == ["array.rows="]
 

@@ -161,6 +161,21 @@ def _input_shape(text: str) -> tuple[str, tuple[int, ...]]:
     return name, tuple(int(each[:20]) for each in parts)
 
 
+def add_weights(parser: argparse.ArgumentParser, meaning: str) -> None:
+    """Weights of networks in a mean over them."""
+    parser.add_argument(
+        "--weight", dest="weights", metavar="NETWORK=W", action="append", default=[], type=_weight, help=meaning
+    )
+
+
+def _weight(text: str) -> tuple[str, float]:
+    """Raises UserError."""
+    name, _, number = text.rpartition("=")
+    if not name or not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", number) or not float(number):
+        raise UserError([command_line("--weight", "a network and a number above 0, such as vgg16=2", shorten(text))])
+    return name, float(number)
+
+
 def add_output(parser: argparse.ArgumentParser) -> None:
     """Options of the output: the part of a run that is printed, and where it is kept."""
     parser.add_argument(

@@ -18,6 +18,7 @@ COMMANDS: dict[str, str] = {
     "reprice": "price a finished run with another energy table",
     "rerun": "simulate a finished run again from its file alone",
     "sweep": "many points: networks on machines whose keys vary",
+    "recommend": "the best machine under a budget, searched",
     "pareto": "the points of a sweep that no other beats",
     "plot": "draw a run, or a sweep",
     "report": "one page of HTML for runs and sweeps",
@@ -55,7 +56,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     parser = Parser(f"accelsim {name}", getattr(module, "DESCRIPTION", None))
     module.add_arguments(parser)
     arguments = parser.read(words[1:])
-    for key, option in (("settings", "--set"), ("vary", "--vary"), ("where", "--where")):
+    for key, option in (("settings", "--set"), ("vary", "--vary"), ("where", "--where"), ("budgets", "--budget")):
         setattr(arguments, key, _placed(getattr(arguments, key, []), option, words))
     arguments.command = module.run
     return arguments

@@ -51,19 +51,26 @@ def _terminal() -> TextIO | None:
 def gauge() -> Iterator[Callable[[int], Callable[[], None]]]:
     """Gives a function that is told how many steps there are, and gives one to be called after each.
 
-    Where `progress` shows what is done, this shows how many are, how many a second, and the time that is left.
+    Where `progress` shows what is done, this shows how many are, how many a second, and the time that is left; where
+    standard error is no terminal, a line of it after each minute.
     """
     terminal = _terminal()
+    in_a_pipe = sys.stderr is not None and not sys.stderr.isatty()
 
     def watch(total: int) -> Callable[[], None]:
-        begin, done = monotonic(), -1
+        begin, done, minutes = monotonic(), -1, 0
 
         def step() -> None:
-            nonlocal done
+            nonlocal done, minutes
             done += 1
+            seconds = monotonic() - begin
             LOGGER.info(f"{done}/{total} points")
             if terminal:
-                print(ERASE_LINE + _measured(done, total, monotonic() - begin), end="", file=terminal, flush=True)
+                print(ERASE_LINE + _measured(done, total, seconds), end="", file=terminal, flush=True)
+            elif in_a_pipe and seconds // 60 > minutes:
+                minutes = int(seconds // 60)
+                if LOGGER.getEffectiveLevel() == logging.WARNING:
+                    print(_measured(done, total, seconds), file=sys.stderr, flush=True)
 
         step()
         return step
@@ -78,5 +85,5 @@ def gauge() -> Iterator[Callable[[int], Callable[[], None]]]:
 def _measured(done: int, total: int, seconds: float) -> str:
     if not done:
         return f"0/{total}"
-    left = round(seconds / done * (total - done))
+    left = round(seconds / done * max(total - done, 0))
     return f"{done}/{total}  {done / seconds:.1f}/s  {left // 60}:{left % 60:02} left"

@@ -73,6 +73,16 @@ class Constraint:
                 return False
         return True
 
+    def excess(self, lookup: Lookup) -> float:
+        """Part by which sides differ the wrong way, over all comparisons; 0 where each holds up to equality."""
+        total = 0.0
+        for sums, relations in self._comparisons:
+            values = pairwise(float(value(lookup)) for value in sums)
+            for relation, (left, right) in zip(relations, values, strict=True):
+                if not _RELATIONS[relation](left, right):
+                    total += abs(left - right) / (abs(right) or 1.0)
+        return total
+
     def holds_each(self, lookup: Lookup) -> Any:
         """Decides like `holds`, for arrays of numbers, or both; raises ValueError where any is divided by 0."""
         result: Any = True
@@ -83,18 +93,22 @@ class Constraint:
         return result
 
 
-def parse_constraint(text: str) -> Constraint:
-    """Raises ValueError, with what was expected and where."""
+def parse_constraint(text: str, *, of_columns: bool = False) -> Constraint:
+    """A constraint on keys, or on columns of results, whose names may have no dot.
+
+    Raises ValueError, with what was expected and where.
+    """
     if len(text) > MAX_LENGTH:
         raise ValueError(f"a constraint of at most {MAX_LENGTH} characters")
-    return _Parser(text).constraint()
+    return _Parser(text, of_columns=of_columns).constraint()
 
 
 class _Parser:
     """Recursive descent over the tokens of a constraint."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, of_columns: bool) -> None:
         self.text = text
+        self.of_columns = of_columns
         self.position = 0
         self.keys: set[str] = set()
         self.kind, self.token = "", ""
@@ -159,11 +173,13 @@ class _Parser:
             return inside
         if self.kind == "number":
             return self.number()
-        if self.kind == "word" and "." in self.token:
+        if self.kind == "word" and ("." in self.token or (self.of_columns and self.token != "and")):
             key = self.advance()
             self.keys.add(key)
             return lambda lookup: lookup(key)
-        raise self.wrong("a number, a key such as array.rows, - or (")
+        raise self.wrong(
+            f"a number, a {'column such as area_mm2' if self.of_columns else 'key such as array.rows'}, - or ("
+        )
 
     def number(self) -> Sum:
         try:

@@ -12,11 +12,14 @@ from matplotlib.figure import Figure
 from accelsim.report import columns, compare
 from accelsim.report.beside import write_beside
 from accelsim.report.figure import house_style, in_decades
+from accelsim.report.naming import SHAPE, in_shapes, short_name
 from accelsim.report.palette import MARKERS, SERIES
 from accelsim.report.text import table
 
 MOST_NUMBERED = 40
 """Points of a front beyond which they have no numbers."""
+MOST_NAMED = 15
+"""Points of a front beyond which they have numbers, not names."""
 _GREY = "#999999"
 _WIDTH, _HEIGHT, _LEGEND = 4.6, 4.2, 2.2
 """Inches: a plot, and what stands right of the last one."""
@@ -60,10 +63,15 @@ def _beats(one: Sequence[float], other: Sequence[float]) -> bool:
 
 def front_table(rows: Sequence[Mapping[str, Any]], keys: Sequence[str], objectives: Sequence[Objective]) -> str:
     """A line for each row; of network, machine and keys, those in which the rows differ."""
-    shown = [name for name in ("network", "machine", *keys) if len({str(row[name]) for row in rows}) > 1]
+    costs = [objective.column for objective in objectives]
+    as_shapes = not set(costs) & set(SHAPE)
+    shaped = [{**in_shapes(row), "network": row["network"]} if as_shapes else row for row in rows]
+    places = in_shapes(dict.fromkeys(keys)) if as_shapes else keys
+    shown = [name for name in ("network", "machine", *places) if len({str(row.get(name)) for row in shaped}) > 1]
+    shown = shown or list(places)
     left = ["point", *shown]
-    wanted = [objective.column for objective in objectives if objective.column not in shown]
-    lines = [[_text(row[name]) for name in (*left, *wanted)] for row in rows]
+    wanted = [column for column in costs if column not in shown]
+    lines = [[_text(row.get(name)) for name in (*left, *wanted)] for row in shaped]
     return table([*left, *wanted], lines, range(1, len(left)))
 
 
@@ -71,8 +79,14 @@ def _text(value: Any) -> str:
     return "-" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def front_figure(rows: Sequence[Mapping[str, Any]], best: Sequence[int], objectives: Sequence[Objective]) -> Figure:
-    """Each objective against each other; the points at the positions `best` stand out, with their numbers."""
+def front_figure(
+    rows: Sequence[Mapping[str, Any]], best: Sequence[int], objectives: Sequence[Objective], keys: Sequence[str] = ()
+) -> Figure:
+    """Each objective against each other; the points at the positions `best` stand out, with names by the keys.
+
+    Where they are many, or there are no keys, they have their numbers.
+    """
+    names = _front_names([rows[position] for position in best], keys)
     pairs = list(combinations(objectives, 2))
     width = len(pairs) * _WIDTH + _LEGEND
     with house_style():
@@ -81,7 +95,7 @@ def front_figure(rows: Sequence[Mapping[str, Any]], best: Sequence[int], objecti
         grid = figure.add_gridspec(1, len(pairs), left=0.75 / width, right=right, top=0.9, bottom=0.12, wspace=0.25)
         for position, (across, up) in enumerate(pairs):
             axes = figure.add_subplot(grid[position])
-            _draw(axes, rows, best, across, up)
+            _draw(axes, rows, best, names, across, up)
         handles, labels = figure.axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="upper left", bbox_to_anchor=(right, 0.9), frameon=False, alignment="left")
         aims = ", ".join(f"{'most' if each.maximize else 'least'} {each.column}" for each in objectives)
@@ -89,7 +103,27 @@ def front_figure(rows: Sequence[Mapping[str, Any]], best: Sequence[int], objecti
     return figure
 
 
-def _draw(axes: Axes, rows: Sequence[Mapping[str, Any]], best: Sequence[int], across: Objective, up: Objective) -> None:
+def _front_names(front: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[str]:
+    """Names of the points of the front in a picture; none where they are too many."""
+    numbers = [str(row["point"]) for row in front]
+    if not keys or len(front) > MOST_NAMED:
+        return numbers if len(front) <= MOST_NUMBERED else []
+    varied = [key for key in keys if key in SHAPE or len({str(row.get(key)) for row in front}) > 1]
+    several = len({row["network"] for row in front}) > 1
+    names = [short_name({key: row[key] for key in varied if row.get(key) is not None}) for row in front]
+    if several:
+        names = [f"{row['network']} {name}".strip() for row, name in zip(front, names, strict=True)]
+    return [name or number for name, number in zip(names, numbers, strict=True)]
+
+
+def _draw(
+    axes: Axes,
+    rows: Sequence[Mapping[str, Any]],
+    best: Sequence[int],
+    names: Sequence[str],
+    across: Objective,
+    up: Objective,
+) -> None:
     for (name, members), colour, marker in zip(_series(rows).items(), cycle(SERIES), cycle(MARKERS), strict=False):
         places = [[row[each.column] for row in members] for each in (across, up)]
         axes.plot(
@@ -118,8 +152,10 @@ def _draw(axes: Axes, rows: Sequence[Mapping[str, Any]], best: Sequence[int], ac
     axes.margins(0.08)
     in_decades(axes, "x", [row[across.column] for row in rows])
     in_decades(axes, "y", [row[up.column] for row in rows])
-    if len(front) <= MOST_NUMBERED:
-        write_beside(axes, [((row[across.column], row[up.column]), str(row["point"])) for row in front])
+    if names:
+        marked = [rows[position] for position in best]
+        places_of = [(row[across.column], row[up.column]) for row in marked]
+        write_beside(axes, list(zip(places_of, names, strict=True)))
 
 
 def _series(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:

@@ -1,69 +1,206 @@
-"""The non-dominated points of a sweep, from its store."""
+"""The non-dominated points of a sweep, from its store: of all, of each network, or of machines over all networks."""
 
 from __future__ import annotations
 
+import json
+import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from accelsim.errors import ARGUMENTS, Mistake, UserError, suggestion
+from accelsim.config.constraint import Constraint, exactly, parse_constraint
+from accelsim.errors import ARGUMENTS, Mistake, UserError, shorten, suggestion
 from accelsim.report.columns import Value
 from accelsim.report.pareto import Objective, non_dominated
-from accelsim.sweeps.store import opened
+from accelsim.sweeps.store import Store, opened
 from accelsim.sweeps.sweep import header, keys_of, named_values, printed_values
+
+Point = dict[str, Any]
 
 
 class Front(NamedTuple):
     """Compared values of all points, positions of the best, and all columns of these; what is left out, and why."""
 
     keys: list[str]
-    points: list[dict[str, Any]]
+    points: list[Point]
     best: list[int]
     rows: list[dict[str, Value | None]]
     left_out: Counter[str]
 
 
-def front(folder: Path, objectives: Sequence[Objective]) -> Front:
+class Compared(NamedTuple):
+    """How points are compared.
+
+    where: conditions on columns. per_network: each network has a front of its own. weights: by network; if not None,
+    points are machines, their values geometric means over all networks, whose weight is 1 unless given.
+    """
+
+    objectives: Sequence[Objective]
+    where: Sequence[Constraint] = ()
+    per_network: bool = False
+    weights: Mapping[str, float] | None = None
+
+
+def front(folder: Path, compared: Compared) -> Front:
     """Raises UserError where there is no sweep, no such column of numbers, or no point to compare."""
     with opened(folder) as store:
         keys = keys_of(store, folder)
-        _refuse_unknown(objectives, header(keys))
-        points: list[dict[str, Any]] = []
-        left_out: Counter[str] = Counter()
-        for row in store.rows():
-            values = named_values(row, keys)
-            reason = "with an error" if row.error else _lacks(values, objectives)
-            if reason:
-                left_out[reason] += 1
-            else:
-                points.append({name: values[name] for name in ("point", "network", "machine", *_names(objectives))})
+        _refuse_unknown(compared, header(keys))
+        points, left_out = _points(store, keys, compared)
+        if compared.weights is not None:
+            points, missing = means(points, [each.column for each in compared.objectives], compared.weights)
+            left_out += missing
         if not points:
             got = ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "none"
             raise UserError([Mistake(ARGUMENTS, 0, "sweep", "points with these columns", got)])
-        best = non_dominated([[point[name] for name in _names(objectives)] for point in points], objectives)
+        best = _best(points, compared)
         wanted = {points[position]["point"] for position in best}
-        rows = [printed_values(row, keys) for row in store.rows() if row.point in wanted]
+        rows = (
+            [_as_row(points[position], keys) for position in best]
+            if compared.weights is not None
+            else [printed_values(row, keys) for row in store.rows() if row.point in wanted]
+        )
         return Front(keys, points, best, rows, left_out)
 
 
-def _names(objectives: Sequence[Objective]) -> list[str]:
-    return [objective.column for objective in objectives]
+def conditions(texts: Iterable[tuple[int, str]]) -> list[Constraint]:
+    """Conditions on columns of results.csv from `(position, text)`. Raises UserError with all that are none."""
+    found: list[Constraint] = []
+    mistakes: list[Mistake] = []
+    for position, text in texts:
+        try:
+            found.append(parse_constraint(text, of_columns=True))
+        except ValueError as error:
+            expected, _, got = str(error).rpartition(", got ")
+            mistakes.append(Mistake(ARGUMENTS, position, "where", expected, got))
+    if mistakes:
+        raise UserError(mistakes)
+    return found
 
 
-def _refuse_unknown(objectives: Sequence[Objective], known: Sequence[str]) -> None:
+def _points(store: Store, keys: Sequence[str], compared: Compared) -> tuple[list[Point], Counter[str]]:
+    """Points that can be compared, and how many can't, by reason."""
+    points: list[Point] = []
+    left_out: Counter[str] = Counter()
+    for row in store.rows():
+        values = named_values(row, keys)
+        reason = (
+            "with an error" if row.error else _lacks(values, compared.objectives) or outside(values, compared.where)
+        )
+        if reason:
+            left_out[reason] += 1
+        else:
+            names = ("point", "network", "machine", *keys, *(each.column for each in compared.objectives))
+            points.append({name: values[name] for name in names})
+    return points, left_out
+
+
+def outside(values: Mapping[str, Any], where: Sequence[Constraint]) -> str | None:
+    """The first condition that does not hold for these values, or that they have no number for."""
+    for condition in where:
+        try:
+            if not condition.holds(lambda column: number_in(values, column)):
+                return f"outside {condition.text}"
+        except ValueError as error:
+            return str(error)
+    return None
+
+
+def number_in(values: Mapping[str, Any], column: str) -> Any:
+    """The exact number in a column. Raises ValueError where there is none."""
+    value = values[column]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"without a number in {column}")
+    return exactly(value)
+
+
+def means(
+    points: Sequence[Point], columns: Sequence[str], weights: Mapping[str, float]
+) -> tuple[list[Point], Counter[str]]:
+    """Machines with the weighted geometric means of columns over all networks; those that lack a network are left out.
+
+    A network is one with its own settings. Raises UserError for a weight of a network that is none.
+    """
+    networks = dict.fromkeys(map(_network_of, points))
+    _refuse_unknown_weights(weights, {point["network"] for point in points})
+    groups: dict[str, list[Point]] = {}
+    for point in points:
+        groups.setdefault(_machine_of(point, columns), []).append(point)
+    whole = [group for group in groups.values() if {_network_of(point) for point in group} == set(networks)]
+    left_out = Counter({"machines without all networks": len(groups) - len(whole)})
+    return [_mean(group, columns, weights) for group in whole], +left_out
+
+
+def _mean(group: Sequence[Point], columns: Sequence[str], weights: Mapping[str, float]) -> Point:
+    first = group[0]
+    kept = {name: value for name, value in first.items() if name not in columns and not _is_of_network(name)}
+    shares = [weights.get(point["network"], 1.0) for point in group]
+    numbers = {column: geometric_mean([point[column] for point in group], shares) for column in columns}
+    return {**kept, "network": f"mean of {len(group)}", **numbers}
+
+
+def geometric_mean(values: Sequence[float], weights: Sequence[float]) -> float:
+    """The weighted geometric mean; 0 where a value is. Equal values are their own mean to the bit."""
+    if len(set(values)) == 1:
+        return values[0]
+    if min(values) <= 0:
+        return 0.0
+    return math.exp(math.fsum(w * math.log(v) for v, w in zip(values, weights, strict=True)) / math.fsum(weights))
+
+
+def _is_of_network(name: str) -> bool:
+    return name.startswith("network.")
+
+
+def _network_of(point: Point) -> str:
+    return json.dumps([point["network"], *(point[name] for name in point if _is_of_network(name))])
+
+
+def _machine_of(point: Point, columns: Sequence[str]) -> str:
+    left = ("point", "network", *columns)
+    return json.dumps([value for name, value in point.items() if name not in left and not _is_of_network(name)])
+
+
+def _as_row(point: Point, keys: Sequence[str]) -> dict[str, Value | None]:
+    return {**dict.fromkeys(keys), **point}
+
+
+def _best(points: Sequence[Point], compared: Compared) -> list[int]:
+    """Positions of the points of the front, or of all fronts."""
+    groups: dict[str, list[int]] = {}
+    for position, point in enumerate(points):
+        groups.setdefault(_network_of(point) if compared.per_network else "", []).append(position)
+    best: list[int] = []
+    for group in groups.values():
+        values = [[points[position][each.column] for each in compared.objectives] for position in group]
+        best += [group[place] for place in non_dominated(values, compared.objectives)]
+    return sorted(best)
+
+
+def _refuse_unknown(compared: Compared, known: Sequence[str]) -> None:
+    asked = [each.column for each in compared.objectives]
+    asked += sorted({key for condition in compared.where for key in condition.keys})
     mistakes = [
         Mistake(ARGUMENTS, 0, "columns", f"a column of results.csv{suggestion(name, known)}", repr(name))
-        for name in _names(objectives)
+        for name in dict.fromkeys(asked)
         if name not in known
     ]
     if mistakes:
         raise UserError(mistakes)
 
 
+def _refuse_unknown_weights(weights: Mapping[str, float], networks: Iterable[str]) -> None:
+    known = sorted(networks)
+    unknown = [name for name in weights if name not in known]
+    if unknown and known:
+        expected = f"a network of the sweep{suggestion(unknown[0], known)}"
+        raise UserError([Mistake(ARGUMENTS, 0, "weights", expected, shorten(unknown[0]))])
+
+
 def _lacks(values: Mapping[str, Any], objectives: Sequence[Objective]) -> str | None:
     """Why a point can't be compared. Raises UserError where a column has no numbers."""
-    for name in _names(objectives):
+    for name in (each.column for each in objectives):
         value = values[name]
         if value is None:
             return f"without {name}"

@@ -56,9 +56,14 @@ def inline_sweep(
     where: Iterable[tuple[int, str]],
     mapping: str | None = None,
 ) -> Wanted:
-    """A sweep from the command line; axes are `(position, "key=value,value")`. Raises UserError."""
+    """A sweep from the command line; axes are `(position, "key=value,value")`, or `"key:key=value:value,value:value"`
+    for keys that move together. Raises UserError.
+    """
     grid: dict[str, list[Any]] = {}
-    document = Document({"networks": list(networks), "machines": list(machines), "grid": grid, "where": []})
+    zipped: list[dict[str, list[Any]]] = []
+    document = Document(
+        {"networks": list(networks), "machines": list(machines), "grid": grid, "zipped": zipped, "where": []}
+    )
     document.origins[()] = Origin(ARGUMENTS, 0)
     if mapping is not None:
         document.data["mapping"] = mapping
@@ -70,6 +75,8 @@ def inline_sweep(
             document.refuse(path, Mistake(ARGUMENTS, position, "vary", "KEY=VALUE,VALUE,...", shorten(text)))
         elif path[1] in grid:
             document.refuse(path, Mistake(ARGUMENTS, position, path[1], "each key once", "it again"))
+        elif ":" in path[1]:
+            _move_together(document, zipped, path[1].split(":"), values, origin)
         else:
             grid[path[1]] = _values(values, document, path)
     for position, text in where:
@@ -78,17 +85,41 @@ def inline_sweep(
     return _wanted(document, None)
 
 
-def _values(text: str, document: Document, path: KeyPath) -> list[Any]:
-    """Values between commas that are not within brackets."""
+def _move_together(
+    document: Document, zipped: list[dict[str, list[Any]]], keys: list[str], text: str, origin: Origin
+) -> None:
+    """Put keys that move together, `8:64,16:32`, where a file would have them."""
+    place = len(zipped)
+    rows = [_parts(row, ":") for row in _parts(text, ",")]
+    document.origins["zipped", place] = origin
+    zipped.append({})
+    if wrong := next((row for row in rows if len(row) != len(keys)), None):
+        mistake = Mistake(
+            origin.file, origin.line, ":".join(keys), f"{len(keys)} values with : between", ":".join(wrong)
+        )
+        document.refuse(("zipped", place), mistake)
+        return
+    for key, column in zip(keys, zip(*rows, strict=True), strict=True):
+        document.origins["zipped", place, key.strip()] = origin
+        zipped[place][key.strip()] = _values(",".join(column), document, ("zipped", place, key.strip()))
+
+
+def _parts(text: str, separator: str) -> list[str]:
+    """Parts between separators that are not within brackets."""
     parts, depth = [""], 0
     for letter in text:
         depth += {"[": 1, "]": -1}.get(letter, 0)
-        if letter == "," and not depth:
+        if letter == separator and not depth:
             parts.append("")
         else:
             parts[-1] += letter
+    return parts
+
+
+def _values(text: str, document: Document, path: KeyPath) -> list[Any]:
+    """Values between commas that are not within brackets."""
     values = []
-    for part in parts:
+    for part in _parts(text, ","):
         try:
             values.append(value_of(part.strip()))
         except ValueError as error:

@@ -118,6 +118,27 @@ class Store:
             about = {"format": FORMAT, "accelsim_version": __version__, "plan": plan, "keys": json.dumps(list(keys))}
             self.connection.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", about.items())
 
+    def extend(self, points: Sequence[Point], keys: Sequence[str]) -> None:
+        """Take down points behind those that are there, each once; in a new store they are the first."""
+        if self.is_new():
+            self.start(points, digest_of([]), keys)
+        else:
+            with self._whole():
+                (last,) = self.connection.execute("SELECT coalesce(max(point), -1) FROM points").fetchone()
+                known = "SELECT 1 FROM points WHERE network = ? AND machine = ? AND settings = ? AND config_sha256 = ?"
+                for point in points:
+                    names = (point.network.name, point.machine.name, json.dumps(point.settings), point.sha256)
+                    if not self.connection.execute(known, names).fetchone():
+                        last += 1
+                        self._add(last, point)
+        self._patiently("UPDATE about SET value = ? WHERE key = 'plan'", (self.plan(),))
+
+    def values(self, sha256: str) -> dict[str, Any] | None:
+        """The values of a configuration, with its outcome and error, as they stand; nothing if it has not run."""
+        cursor = self.connection.execute("SELECT * FROM results WHERE config_sha256 = ?", (sha256,))
+        names, found = [name for name, *_ in cursor.description], cursor.fetchone()
+        return None if found is None else dict(zip(names, found, strict=True))
+
     def _add(self, number: int, point: Point) -> None:
         halves = [(half.sha256, half.text) for half in (point.network, point.machine)]
         self.connection.executemany("INSERT OR IGNORE INTO configs VALUES (?, ?)", halves)

@@ -41,7 +41,7 @@ def run_sweep(
     """
     points, keys = Points(wanted), wanted.keys
     plan = digest_of(map(_identity, points))
-    with _own(folder):
+    with own(folder):
         if force:
             discard_if_damaged(folder)
         with opened(folder, create=True) as store:
@@ -59,7 +59,7 @@ def run_sweep(
 
 
 @contextmanager
-def _own(folder: Path) -> Iterator[None]:
+def own(folder: Path) -> Iterator[None]:
     """The only sweep of this folder. Raises UserError where another process has it, or there can be none."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -56,7 +56,7 @@ def work(task: Task) -> Finished:
     try:
         if task.version != __version__:
             raise RuntimeError(f"the worker has accelsim {__version__}, the sweep {task.version}")
-        run = run_network(*_network(task.network), *_target(task.machine))
+        run = run_network(*network_of(task.network), *target_of(task.machine))
         row = comparison_row(run)
         return Finished(task.sha256, "done", None, {name: row[name] for name in OF_THE_NETWORK} | run.totals)
     except UserError as error:
@@ -66,14 +66,16 @@ def work(task: Task) -> Finished:
 
 
 @lru_cache(maxsize=2)
-def _network(text: str) -> tuple[NetworkFile, Network]:
+def network_of(text: str) -> tuple[NetworkFile, Network]:
+    """The network of a task, as its file says and as a graph."""
     document = _document(text, "network")
     workload = workload_of(document)
     return workload, build(workload, document)
 
 
 @lru_cache(maxsize=2)
-def _target(text: str) -> Target:
+def target_of(text: str) -> Target:
+    """The machine of a task, with its scheduling."""
     return Target(validate(Machine, _document(text, "machine")), validate(Scheduling, _document(text, "scheduling")))
 
 

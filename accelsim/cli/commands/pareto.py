@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from accelsim.cli.arguments import add_weights
 from accelsim.cli.verbosity import add_verbosity, note
 from accelsim.errors import Mistake, UserError
 
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from accelsim.sweeps.front import Front
 
 DESCRIPTION = (
-    "The points of a sweep than which no other is as good in all of two or three columns and better in one, as a table."
+    "The points of a sweep than which no other is as good in all of two or three columns and better in one, as a "
+    "table: of all points, of those of each network, or of machines by their means over all networks."
 )
 
 
@@ -34,6 +36,11 @@ def add_arguments(parser: ArgumentParser) -> None:
             default=[],
             help="columns of results.csv; may be repeated",
         )
+    parser.add_argument("--where", metavar="CONSTRAINT", action="append", default=[],
+                        help="only points with, for example, 'average_power_mw <= 500 and area_mm2 <= 4'")  # fmt: skip
+    parser.add_argument("--per-network", action="store_true", help="a front for each network")
+    parser.add_argument("--mean", action="store_true", help="machines by the geometric mean over all networks")
+    add_weights(parser, "--mean with NETWORK counting as W networks; may be repeated")
     parser.add_argument(
         "-o", dest="output", metavar="OUT", help="write pareto.csv into OUT, and a picture of the points"
     )
@@ -48,14 +55,20 @@ def _objectives(text: str, *, maximize: bool) -> list[tuple[str, bool]]:
 def run(arguments: Namespace) -> int:
     """Carry it out; gives the exit code."""
     from accelsim.report.pareto import Objective, front_table
-    from accelsim.sweeps.front import front
+    from accelsim.sweeps.front import Compared, conditions, front
 
     objectives = [Objective(*objective) for objective in arguments.objectives]
     if len({objective.column for objective in objectives}) != len(objectives) or len(objectives) not in (2, 3):
         got = ", ".join(objective.column for objective in objectives) or "none"
         expected = "two or three different columns"
         raise UserError([Mistake("command-line", 0, "--minimize and --maximize", expected, got)])
-    found = front(Path(arguments.folder), objectives)
+    by_mean = arguments.mean or bool(arguments.weights)
+    if arguments.per_network and by_mean:
+        raise UserError([Mistake("command-line", 0, "--per-network", "one of the two", "means over networks too")])
+    compared = Compared(
+        objectives, conditions(arguments.where), arguments.per_network, dict(arguments.weights) if by_mean else None
+    )
+    found = front(Path(arguments.folder), compared)
     if arguments.output is not None:
         _save_front(found, objectives, arguments)
     for reason, count in found.left_out.items():
@@ -69,6 +82,6 @@ def _save_front(found: Front, objectives: Sequence[Objective], arguments: Namesp
     from accelsim.report.figure import FORMATS, drawn
     from accelsim.report.pareto import front_figure
 
-    figure = front_figure(found.points, found.best, objectives)
+    figure = front_figure(found.points, found.best, objectives, found.keys)
     pictures = {f"pareto.{kind}": drawn(figure, kind) for kind in FORMATS}
     save_files(Path(arguments.output), {**pictures, "pareto.csv": csv_text(found.rows)}, force=arguments.force)

@@ -31,20 +31,26 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--hw", dest="machines", metavar="HW", action="append", default=[],
                         help="machine file, name of a shipped one, or pattern; may be repeated")  # fmt: skip
     parser.add_argument("--vary", metavar="KEY=VALUE,...", action="append", default=[],
-                        help="values of a key, each with those of every other; may be repeated")  # fmt: skip
+                        help="values of a key, each with those of every other, or of keys that move together, as in "
+                        "array.rows:array.cols=8:64,16:32; may be repeated")  # fmt: skip
     parser.add_argument("--where", metavar="CONSTRAINT", action="append", default=[],
                         help="only points with, for example, 'array.rows * array.cols <= 1024'")  # fmt: skip
     parser.add_argument("--mapping", metavar="FILE", help="file with the compiler's options, for all machines")
     parser.add_argument("-o", dest="output", metavar="DIR", required=True, help="folder of the results")
     parser.add_argument("--force", action="store_true", help="replace another sweep in DIR")
+    add_workers(parser)
+    add_allowed_path(parser)
+    add_verbosity(parser)
+
+
+def add_workers(parser: ArgumentParser) -> None:
+    """Who does the points."""
     parser.add_argument(
         "--jobs", metavar="N", type=whole_number("--jobs", 1, 1024), help="worker processes (one for each core)"
     )
     parser.add_argument("--scheduler", metavar="ADDRESS", help="use the workers of this Dask scheduler, tcp://...")
     parser.add_argument("--no-cache", dest="fresh", action="store_true",
                         help="a process for each point, so that none can reuse what another left")  # fmt: skip
-    add_allowed_path(parser)
-    add_verbosity(parser)
 
 
 def run(arguments: Namespace) -> int:
@@ -54,7 +60,7 @@ def run(arguments: Namespace) -> int:
 
     wanted = _wanted(arguments)
     with gauge() as watch:
-        summary = run_sweep(wanted, Path(arguments.output), _workers(arguments), watch, force=arguments.force)
+        summary = run_sweep(wanted, Path(arguments.output), workers_of(arguments), watch, force=arguments.force)
     return _tell(summary, arguments.output)
 
 
@@ -80,7 +86,8 @@ def _wanted(arguments: Namespace) -> Wanted:
     return read_sweep(arguments.spec)
 
 
-def _workers(arguments: Namespace) -> Workers:
+def workers_of(arguments: Namespace) -> Workers:
+    """The workers that the arguments ask for. Raises UserError for options that exclude each other."""
     from accelsim.sweeps.workers import cores, on_cluster, on_processes
 
     if arguments.scheduler is None:
