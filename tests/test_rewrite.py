@@ -124,3 +124,57 @@ def test_a_slow_way_holds_up_the_array(way: str, rows: list[dict[str, Any]], slo
     assert stretched[1] == sum(streams[1]) - sum(streams[0])
     folds = 9 if way.startswith("input") else 1
     assert stretched[1] == folds * 2 * (slower - 1) * 64
+
+
+POOL = {"name": "pool", "op": "maxpool", "kernel": 2, "stride": 2}
+
+
+@pytest.mark.parametrize(
+    ("changes", "keys", "pooled"),
+    [
+        ({}, {}, True),
+        ({}, {"op": "avgpool"}, True),
+        ({"output_path__max_pool": 0}, {}, False),
+        ({}, {"kernel": 3}, False),
+        ({}, {"pad": 1}, False),
+        ({}, {"kernel": 3, "stride": 3}, False),
+        ({"output_path__pool_buffer_bytes": 4 * 32}, {}, True),
+        ({"output_path__pool_buffer_bytes": 4 * 32 - 1}, {}, False),
+        ({"sram__activation__capacity_bytes": 2 * (4 * 8 * 32 + 4 * 64)}, {}, True),
+        ({"sram__activation__capacity_bytes": 2 * (4 * 8 * 32 + 4 * 64) - 1}, {}, False),
+    ],
+)
+def test_a_pool_that_takes_each_result_once_is_done_on_the_way_out(
+    changes: dict[str, int], keys: dict[str, Any], pooled: bool
+) -> None:
+    """Where its buffer holds a row of 4 maxima in 32 columns, and the activation buffer two rows of outputs with the
+    four rows of 8 x 32 that each needs."""
+    assert absorbed([CONV, {**POOL, **keys}], **changes) == (["pool"] if pooled else [])
+
+
+@pytest.mark.parametrize("dataflow", ["ws", "is", "os"])
+@pytest.mark.parametrize("op", ["maxpool", "avgpool"])
+def test_pooled_values_are_those_of_a_direct_computation(op: str, dataflow: str) -> None:
+    """Behind a batch norm and before another, in a cascade and in pieces of their own."""
+    rows = [
+        CONV,
+        NORM,
+        {**POOL, "op": op},
+        {**CONV, "name": "next"},
+        {**POOL, "name": "last"},
+        {"name": "tanh", "op": "tanh"},
+    ]
+    for room in (1 << 16, 6 << 10):
+        machine = machine_of(sram__activation__capacity_bytes=room, array__dataflow=dataflow)
+        assert [node.name for node in rewrite(network(*rows), machine).nodes if node.absorbed] == [
+            "norm", "pool", "last", "tanh",
+        ]  # fmt: skip
+        assert check_network(network(*rows), machine) == []
+
+
+def test_a_pool_is_counted_once_for_each_result_and_stores_a_quarter() -> None:
+    """Results that are pooled are not written to SRAM, nor are their maxima counted as writes of the array's."""
+    records = {each.layer: each for each in perform(network(CONV, POOL), machine_of(), Scheduling()).records}
+    assert records["pool"].counts.vector_ops == 4 * 4 * 4 * 64
+    assert records["conv"].counts.sram_write_ofmap_bytes == records["conv"].counts.dram_write_ofmap_bytes == 4 * 4 * 64
+    assert records["conv"].counts.macs == 8 * 8 * 9 * 32 * 64

@@ -219,7 +219,7 @@ def test_weights_are_loaded_while_the_step_before_computes() -> None:
     """As many as DRAM is idle before, and as the buffer has room for."""
     context = TilingCache(machine_of(), 1, lay_out(network_of(TWO, SIZE), 8, scatter=True)).base
     full = context.dma_cycles(1280)
-    step = Effort(full + 400, 400, full, 1280, 1280, 1280, True)
+    step = Effort(full + 400, 400, full, 1280, 1280, 1280)
     for idle, held, hidden in (
         (0, 0, 0),
         (full / 2, 0, 0.5),

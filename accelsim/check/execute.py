@@ -8,6 +8,7 @@ read for the last time: if it was not there yet, or changed in between, the prog
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from accelsim.lowering.compile import Lowered
 from accelsim.lowering.ir import copied_channels
 from accelsim.machine.clock import CommandEvent
 from accelsim.machine.machine import link_for, play
-from accelsim.network.geometry import window_of
+from accelsim.network.geometry import window_of, work_block
 from accelsim.network.graph import Network, Node
 from accelsim.program.commands import Buffer, Compute, Load, Store, Tile, Work
 from accelsim.program.link import Linked, Moment
@@ -196,15 +197,16 @@ class Executor:
         channels = Range(first * each + work.reduction.start, (first + groups - 1) * each + work.reduction.stop)
         region, image = self._input(command, 0, node, left, channels)
         image = on_way(node.before, image, channels, self.map_bits)
-        pixels = work.images.size * work.rows.size * work.cols.size
+        images, rows, cols = work_block(node, work)
+        pixels, made = images.size * rows.size * cols.size, replace(work, images=images, rows=rows, cols=cols)
         self.macs[command.layer] += pixels * weights.size
         operand_bits = self.map_bits[node.inputs[0]]
         operand_bits += self.weight_bits if node.op.weighted else self.map_bits[node.inputs[1]]
         total: Values = np.zeros((groups, pixels, outputs), dtype=np.int64)
-        for number, tap in enumerate(taps(window_of(node, work.taps), work, region, image, fill=0, size=node.sizes[0])):
+        for number, tap in enumerate(taps(window_of(node, work.taps), made, region, image, fill=0, size=node.sizes[0])):
             moved = tap.reshape(pixels, groups, inputs).transpose(1, 0, 2)
             total += arithmetic.matmul(moved, weights[:, :, :, number].transpose(0, 2, 1), operand_bits)
-        values = total.transpose(1, 0, 2).reshape(work.images.size, work.rows.size, work.cols.size, groups * outputs)
+        values = total.transpose(1, 0, 2).reshape(images.size, rows.size, cols.size, groups * outputs)
         key = (command.layer, Work(work.images, work.rows, work.cols, work.channels, Range(0, 0)))
         if not work.first:
             self._expect(tile, key in self.sums, "goes on with a sum that was not begun:")
@@ -327,7 +329,7 @@ class Executor:
                     yield text
 
     def _wrong_macs(self, number: int, node: Node) -> str | None:
-        wanted = node.macs * self.network.batch
+        wanted = self.lowered.source.nodes[number].macs * self.network.batch
         done = self.macs[number]
         return None if done == wanted else f"{node.name}: {done} MACs done, {wanted} expected"
 

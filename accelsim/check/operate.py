@@ -71,10 +71,19 @@ def on_way(way: Iterable[Node], values: Values, channels: Range, bits: Mapping[s
     bits: of an element of each map.
     """
     for node in way:
-        done = ELEMENTS[node.op.name](node, [values], np.arange(channels.start, channels.stop))
+        if node.op.slides:
+            done = values = WINDOWS[node.op.name](node, _apart(values, node.window))
+        else:
+            done = ELEMENTS[node.op.name](node, [values], np.arange(channels.start, channels.stop))
         done = wrap(activate(done, node.activation), bits[node.name])
         values = np.where(values == ABSENT, ABSENT, done)
     return values
+
+
+def _apart(values: Values, window: Window) -> list[Values]:
+    """Values under each position of a window as wide as its stride."""
+    down, right = window.vertical.stride, window.horizontal.stride
+    return [values[:, row::down, col::right] for row in range(down) for col in range(right)]
 
 
 def _moved_box(work: Work) -> tuple[range, range, range]:

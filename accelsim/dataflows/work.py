@@ -34,7 +34,7 @@ class ArrayContext:
 
     stored_weights: bits of the layer's weights that pass their port, for a number of weights. skipped: (nonzeros,
     weights) of a layer whose zeros take no clocks. way_in, way_out: clocks of what is done to an element on its way to
-    the array, and from it.
+    the array, and from it; pooled: results that become one on it.
     """
 
     dataflow: DataflowName
@@ -50,6 +50,7 @@ class ArrayContext:
     skipped: Ratio | None = None
     way_in: Ratio = FREE
     way_out: Ratio = FREE
+    pooled: int = 1
 
     def ports(self, ifmap: Ratio, weight: Ratio) -> Ports:
         """The SRAM ports, with the ways to and from the array behind them.
@@ -60,7 +61,7 @@ class ArrayContext:
         return Ports(
             ifmap=ifmap.of(slower(Ratio(self.ifmap_bits, self.activation_port_bits), self.way_in)),
             weight=weight.of(Ratio(1, self.weight_port_bits)),
-            ofmap=slower(Ratio(self.ofmap_bits, self.activation_port_bits), self.way_out),
+            ofmap=slower(Ratio(self.ofmap_bits, self.activation_port_bits * self.pooled), self.way_out),
             psum_read=psum,
             psum_write=psum,
         )

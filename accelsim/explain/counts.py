@@ -156,7 +156,7 @@ def _derived(evidence: Evidence, compute: Compute, counts: ActionCounts, name: s
     (gemm, array, reuse), done = evidence.product(compute), evidence.array_work(compute)
     match name:
         case "sram_read_ifmap_bytes":
-            under = gemm.groups * compute.work.reduction.size * kernel_positions(evidence.node, compute.work)
+            under = gemm.groups * compute.work.reduction.size * kernel_positions(evidence.lowered_node, compute.work)
             part = f" x {reuse.part}/{reuse.whole} by the line buffer" if reuse.part != reuse.whole else ""
             bits, text = done.ifmap_passes * under * reuse.part // reuse.whole, f"{done.ifmap_passes} column tiles x "
             text += f"{under} elements under the kernel{part} x {array.ifmap_bits} bits"
@@ -166,8 +166,10 @@ def _derived(evidence: Evidence, compute: Compute, counts: ActionCounts, name: s
             text = f"{sums} sums of {array.psum_bits} bits"
             return _agreed(packed_bytes(sums, array.psum_bits), getattr(counts, name), text)
         case "sram_write_ofmap_bytes":
-            text = f"{done.outputs} results of {array.ofmap_bits} bits"
-            return _agreed(packed_bytes(done.outputs, array.ofmap_bits), counts.sram_write_ofmap_bytes, text)
+            text = f"{done.outputs // array.pooled} results of {array.ofmap_bits} bits"
+            text += f", each the pool of {array.pooled}" if array.pooled > 1 else ""
+            written = packed_bytes(done.outputs // array.pooled, array.ofmap_bits)
+            return _agreed(written, counts.sram_write_ofmap_bytes, text)
         case "sram_read_weight_bytes":
             tile = counts.sram_read_weight_bytes // done.weight_passes
             return f"{done.weight_passes} passes over a tile of {tile} bytes"

@@ -38,6 +38,11 @@ class Evidence:
         return self.played.run.network.nodes[self.number]
 
     @property
+    def lowered_node(self) -> Node:
+        """The layer with what is done on the ways to and from the array."""
+        return self.played.lowered.network.nodes[self.number]
+
+    @property
     def record(self) -> LayerRecord:
         """Record to be explained."""
         return self.played.run.records[self.number]
@@ -123,5 +128,5 @@ class Evidence:
         assert self.plan is not None
         assert self.task is not None
         work, dataflow = compute.work, self.plan.dataflow
-        reuse = line_buffer_ratio(self.node, work, self.machine.sram.line_buffer, dataflow)
-        return gemm_of(self.node, work), replace(self.task[1].array, dataflow=dataflow), reuse
+        reuse = line_buffer_ratio(self.lowered_node, work, self.machine.sram.line_buffer, dataflow)
+        return gemm_of(self.lowered_node, work), replace(self.task[1].array, dataflow=dataflow), reuse

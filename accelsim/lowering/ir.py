@@ -133,6 +133,7 @@ class LayerTask:
     parts of a concat. scattered: true where neighbouring output channels are stored apart (a channel shuffle follows).
     loaded: channels of all inputs that come from DRAM, the others being on chip; stored: those of the output that go
     there.
+    pooled: rows and columns of the array's results that become one output on their way.
     times: how often the tiling is carried out, each time on other operands (a product of maps, image by image).
     """
 
@@ -147,6 +148,7 @@ class LayerTask:
     loaded: int
     stored: int
     times: int = 1
+    pooled: tuple[int, int] = (1, 1)
 
     @classmethod
     def of(cls, node: Node, batch: int, layout: Layout) -> LayerTask:
@@ -168,6 +170,7 @@ class LayerTask:
             sum(len(layout.by_name[name].channels) for name in loaded_inputs(node)),
             node.output.channels,
             batch if product else 1,
+            node.pooled,
         )
 
     @property
@@ -187,8 +190,19 @@ class LayerTask:
     @property
     def positions(self) -> int:
         """(output pixel, kernel position) pairs that are not on padding."""
-        vertical = self.window.vertical.reads(0, self.output.height, self.size.height)
-        return self.batch * vertical * self.window.horizontal.reads(0, self.output.width, self.size.width)
+        rows, cols = self.output.height * self.pooled[0], self.output.width * self.pooled[1]
+        vertical = self.window.vertical.reads(0, rows, self.size.height)
+        return self.batch * vertical * self.window.horizontal.reads(0, cols, self.size.width)
+
+    @property
+    def results_each(self) -> int:
+        """Results of the array for each output."""
+        return prod(self.pooled)
+
+    @property
+    def reach(self) -> Window:
+        """The window of an output over the input, behind any pooling."""
+        return self.window.of_several(self.pooled)
 
     @property
     def group_inputs(self) -> int:

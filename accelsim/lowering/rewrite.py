@@ -14,6 +14,8 @@ from accelsim.config.machine import InputPath, Machine, OutputPath
 from accelsim.lowering.layout import map_bits
 from accelsim.network.graph import Network, Node
 from accelsim.network.ops import elements_per_clock, on_array
+from accelsim.operators.shapes import Axis
+from accelsim.units import ceil_div, packed_bytes
 
 
 def rewrite(network: Network, machine: Machine) -> Network:
@@ -25,13 +27,14 @@ def rewrite(network: Network, machine: Machine) -> Network:
 def _with_ways_out(network: Network, machine: Machine, bits: Mapping[str, int]) -> Network:
     """What is done to the results of a layer that nobody else reads is done on their way out."""
     hosts = (node for node in network.nodes if on_array(node, machine))
-    ways = {node.name: tuple(_behind(node, network, machine.output_path, bits)) for node in hosts}
+    ways = {node.name: tuple(_behind(node, network, machine, bits)) for node in hosts}
     writers = {node.name: host for host, way in ways.items() for node in way}
     nodes = (
         replace(
             node,
             inputs=tuple(writers.get(name, name) for name in node.inputs),
             after=ways.get(node.name, ()),
+            output=ways[node.name][-1].output if ways.get(node.name) else node.output,
             absorbed=node.name in writers,
         )
         for node in network.nodes
@@ -39,16 +42,36 @@ def _with_ways_out(network: Network, machine: Machine, bits: Mapping[str, int]) 
     return replace(network, nodes=tuple(nodes))
 
 
-def _behind(node: Node, network: Network, path: OutputPath, bits: Mapping[str, int]) -> Iterator[Node]:
+def _behind(host: Node, network: Network, machine: Machine, bits: Mapping[str, int]) -> Iterator[Node]:
     """The operators behind a layer that its way out does, each part of the way once."""
-    stations = set[str]()
+    stations, node = set[str](), host
     while len(readers := network.consumers[node.name]) == 1:
         (reader,) = readers
-        if reader.op.station in stations or not _is_done_on(path, reader, bits):
+        if reader.op.station in stations or not _is_done_on(machine.output_path, reader, bits):
+            return
+        if reader.op.slides and not _pools(reader, host, machine, bits[reader.name]):
             return
         stations.add(str(reader.op.station))
         yield reader
         node = reader
+
+
+def _pools(pool: Node, host: Node, machine: Machine, bits: int) -> bool:
+    """True where a pool takes each result once, its buffer holds a row, and the activation buffer two rows of outputs
+    with their inputs."""
+    axes = (pool.window.vertical, pool.window.horizontal)
+    size, output = pool.sizes[0], pool.output
+    extents = ((size.height, output.height), (size.width, output.width))
+    apart = all(
+        axis == Axis(axis.stride, axis.stride) and extent == outputs * axis.stride
+        for axis, (extent, outputs) in zip(axes, extents, strict=True)
+    )
+    each = ceil_div(bits + (pool.window.elements - 1).bit_length() * (pool.op.station == "avg_pool"), 8)
+    row = output.width * min(output.channels, machine.array.cols) * each
+    rows = host.window.vertical.of_several(pool.window.vertical.kernel).kernel
+    read = rows * host.sizes[0].width * host.sizes[0].channels
+    held = packed_bytes(2 * (read + output.width * output.channels), bits)
+    return apart and row <= machine.output_path.pool_buffer_bytes and held <= machine.sram.activation.capacity_bytes
 
 
 def _with_ways_in(network: Network, machine: Machine, bits: Mapping[str, int]) -> Network:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import reduce
+from math import prod
 
 from accelsim.config.machine import InputPath, Machine, OutputPath
 from accelsim.dataflows import DEFAULT
@@ -51,12 +51,17 @@ def layer_context(array: ArrayContext, node: Node, machine: Machine, ifmap_bits:
         skipped=Ratio(node.nonzeros, node.weights) if skips else None,
         way_in=_clocks_each(node.before, machine.input_path),
         way_out=_clocks_each(node.after, machine.output_path),
+        pooled=prod(node.pooled),
     )
 
 
 def _clocks_each(operators: Iterable[Node], path: InputPath | OutputPath) -> Ratio:
-    """Clocks of the slowest of these operators for an element on a way."""
-    return reduce(slower, (Ratio(1, elements_per_clock(path, node)) for node in operators), FREE)
+    """Clocks of the slowest of these operators for an element that comes on a way; behind a pool there are fewer."""
+    slowest, whole = FREE, 1
+    for node in operators:
+        slowest = slower(slowest, Ratio(1, whole * elements_per_clock(path, node)))
+        whole *= node.window.elements
+    return slowest
 
 
 def layer_product(node: Node, batch: int, machine: Machine) -> tuple[Gemm, ArrayContext]:

@@ -10,7 +10,7 @@ from accelsim.dataflows.timing import Ratio
 from accelsim.network.graph import Node
 from accelsim.operators.shapes import Axis, Window
 from accelsim.program.commands import Work
-from accelsim.program.tensors import Range
+from accelsim.program.tensors import Range, elements
 
 Block = tuple[Range, Range, Range]
 """Images, rows and columns of a feature map."""
@@ -21,17 +21,30 @@ def window_of(node: Node, taps: Range | None) -> Window:
     return node.window if taps is None else node.window.part(taps.start, taps.stop)
 
 
+def array_block(node: Node, block: Block) -> Block:
+    """The results of the array that the outputs of a block are made of."""
+    if not node.after:
+        return block
+    (images, rows, cols), (down, across) = block, node.pooled
+    return images, Range(rows.start * down, rows.stop * down), Range(cols.start * across, cols.stop * across)
+
+
+def work_block(node: Node, work: Work) -> Block:
+    """The results of the array that a part of a layer makes."""
+    return array_block(node, (work.images, work.rows, work.cols))
+
+
 def gemm_of(node: Node, work: Work) -> Gemm:
     """The matrix product of a part of a layer on the array: of whole groups, or of a part of one."""
     depth = node.output.channels // node.groups
     groups = (work.channels.stop - 1) // depth - work.channels.start // depth + 1
-    pixels = work.images.size * work.rows.size * work.cols.size
+    pixels = elements(work_block(node, work))
     return Gemm(groups, pixels, window_of(node, work.taps).elements * work.reduction.size, work.channels.size // groups)
 
 
 def input_window(node: Node, block: Block, taps: Range | None = None) -> Block:
     """The part of the input map that the outputs of a block read under these kernel positions, halo included."""
-    images, rows, cols = block
+    images, rows, cols = array_block(node, block)
     window = window_of(node, taps)
     vertical, horizontal = window.vertical, window.horizontal
     return (
@@ -44,15 +57,17 @@ def input_window(node: Node, block: Block, taps: Range | None = None) -> Block:
 def input_pixels(node: Node, work: Work) -> int:
     """Input pixels that a part of a layer reads, each counted once."""
     size, window = node.sizes[0], window_of(node, work.taps)
-    high = window.vertical.touched(work.rows.start, work.rows.stop, size.height)
-    return work.images.size * high * window.horizontal.touched(work.cols.start, work.cols.stop, size.width)
+    images, rows, cols = work_block(node, work)
+    high = window.vertical.touched(rows.start, rows.stop, size.height)
+    return images.size * high * window.horizontal.touched(cols.start, cols.stop, size.width)
 
 
 def kernel_positions(node: Node, work: Work) -> int:
     """(output pixel, kernel position) pairs of a part of a layer that are not on padding."""
     size, window = node.sizes[0], window_of(node, work.taps)
-    vertical = _reads(window.vertical, *work.rows[:2], size.height)
-    return work.images.size * vertical * _reads(window.horizontal, *work.cols[:2], size.width)
+    images, rows, cols = work_block(node, work)
+    vertical = _reads(window.vertical, *rows[:2], size.height)
+    return images.size * vertical * _reads(window.horizontal, *cols[:2], size.width)
 
 
 @lru_cache(maxsize=1 << 12)

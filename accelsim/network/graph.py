@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
-from math import ceil
+from math import ceil, prod
 
 from accelsim.operators.form import Form
-from accelsim.operators.shapes import Shape
+from accelsim.operators.shapes import Shape, Window
 from accelsim.operators.table import Operator
 from accelsim.program.commands import UnitKind
 from accelsim.units import ceil_div
@@ -95,6 +95,23 @@ class Node(Form):
     def written_as(self) -> str:
         """Name that the network has for the map it writes: of the last operator on its way out, if there is one."""
         return self.after[-1].name if self.after else self.name
+
+    @property
+    def pooled(self) -> tuple[int, int]:
+        """Rows and columns of the array's results that become one output on their way."""
+        windows = [node.window for node in self.after if node.op.slides]
+        return prod(each.vertical.kernel for each in windows), prod(each.horizontal.kernel for each in windows)
+
+    @property
+    def array_output(self) -> Shape:
+        """Results of the array, before any pooling on their way."""
+        rows, cols = self.pooled
+        return Shape(self.output.height * rows, self.output.width * cols, self.output.channels)
+
+    @property
+    def reach(self) -> Window:
+        """The window of an output over the input, behind any pooling."""
+        return self.window.of_several(self.pooled)
 
     @property
     def weights_name(self) -> str:

@@ -45,6 +45,13 @@ class Axis:
         before, behind = start * self.dilation, (self.kernel - stop) * self.dilation
         return Axis(stop - start, self.stride, self.dilation, self.pad - before, self.pad_end - behind)
 
+    def of_several(self, count: int) -> Axis:
+        """The axis of outputs that each are made of so many neighbouring ones of this."""
+        if count == 1:
+            return self
+        kernel = (count - 1) * self.stride + (self.kernel - 1) * self.dilation + 1
+        return Axis(kernel, count * self.stride, 1, self.pad, self.pad_end)
+
     def span(self, outputs: int, extent: int) -> int:
         """Elements of a map of `extent` under so many neighbouring outputs, at most."""
         return min(extent, (outputs - 1) * self.stride + (self.kernel - 1) * self.dilation + 1)
@@ -92,6 +99,11 @@ class Window:
             return Window(self.vertical.part(first, last + 1), self.horizontal)
         begin = first * width
         return Window(self.vertical.part(first, first + 1), self.horizontal.part(start - begin, stop - begin))
+
+    def of_several(self, counts: tuple[int, int]) -> Window:
+        """The window of outputs that each are made of this many rows and columns of neighbouring ones."""
+        rows, cols = counts
+        return Window(self.vertical.of_several(rows), self.horizontal.of_several(cols))
 
 
 class ShapeError(Exception):

@@ -53,7 +53,7 @@ class Unit(Enum):
     ADDRESS = "address"
 
 
-Station = Literal["scale", "function"]
+Station = Literal["scale", "function", "max_pool", "avg_pool"]
 """A part of the ways into and out of the array, as machine files name them."""
 
 
@@ -246,8 +246,8 @@ def _with_weights(name: str, row: str, does: str, rule: Rule) -> Operator:
     )
 
 
-def _pooling(name: str, does: str) -> Operator:
-    return Operator(name, "pool", does, _pool, operations=_window_elements, slides=True)
+def _pooling(name: str, does: str, station: Station) -> Operator:
+    return Operator(name, "pool", does, _pool, operations=_window_elements, slides=True, station=station)
 
 
 def _two_maps(name: str, does: str, operations: Count) -> Operator:
@@ -274,8 +274,8 @@ _ROWS = (
     Operator(
         "product", "product", "a matrix product of two maps", _product, Unit.ARRAY, absorbs=_PRODUCT, channels="product"
     ),
-    _pooling("maxpool", "the largest under a window"),
-    _pooling("avgpool", "the mean under a window"),
+    _pooling("maxpool", "the largest under a window", "max_pool"),
+    _pooling("avgpool", "the mean under a window", "avg_pool"),
     Operator("gap", "simple", "the mean of each channel", _global_pool, operations=_window_elements),
     Operator("add", "simple", "two maps added", moves.repeated, absorbs=_SUM, maps=2, access=REPEATED),
     _two_maps("mul", "two maps multiplied", 1),

@@ -234,17 +234,18 @@ class ArrayEmission(LayerEmission):
 
     def _looked_up(self, operands: _Operands) -> _Done:
         gemm, positions, reuse, array = operands.gemm, operands.positions, operands.reuse, self.array
+        node = self.layer.node
         done = array_work(gemm, array, first=operands.first, last=operands.last, reuse=reuse)
         inputs = gemm.k // operands.taps
         read = done.ifmap_passes * gemm.groups * inputs * positions * reuse.part // reuse.whole
         actions = ActionCounts(
-            **_macs(self.layer.node, operands, array),
+            **_macs(node, operands, array),
             register_bytes=sum(map(packed_bytes, done.moves, array.move_bits())),
             sram_read_ifmap_bytes=packed_bytes(read, array.ifmap_bits),
             sram_read_weight_bytes=done.weight_passes * operands.weight_bytes,
             sram_read_psum_bytes=packed_bytes(done.psum_reads, array.psum_bits),
             sram_write_psum_bytes=packed_bytes(done.psum_writes, array.psum_bits),
-            sram_write_ofmap_bytes=packed_bytes(done.outputs, array.ofmap_bits),
+            sram_write_ofmap_bytes=packed_bytes(done.outputs // prod(node.pooled), array.ofmap_bits),
         )
         beside = (*self._on_way(self.layer.before, read), *self._on_way(self.layer.after, done.outputs))
         return _Done(done.chain, done.chain.stream_cycles - done.unstretched_cycles, actions, beside)
@@ -252,6 +253,7 @@ class ArrayEmission(LayerEmission):
     def _on_way(self, way: Iterable[Absorbed], elements: int) -> Iterator[tuple[int, ActionCounts]]:
         """Operations of what is done to elements on their way."""
         for number, node in way:
+            elements //= node.window.elements
             yield number, ActionCounts(vector_ops=elements * ops_per_element(node))
 
 

@@ -123,7 +123,7 @@ class CascadeTiles:
             for place in (self.layout.by_name[name] for name in dict.fromkeys(node.inputs)):
                 if place.tensor is tensor:
                     wanted[place.channels] = True
-                    reads.append((member, Read(-1, node.window.vertical, tensor.dims[1])))
+                    reads.append((member, Read(-1, node.reach.vertical, tensor.dims[1])))
         stay = self.residents.resident_channels(tensor)
         if stay is not None:
             wanted &= ~stay

@@ -11,8 +11,7 @@ class Effort(NamedTuple):
     """All that a step asks of the machine.
 
     cycles: its clocks if nothing was loaded ahead; compute: of these, clocks of its units; transfers: clocks in which
-    DRAM moves its data; weights: bytes of them; held: bytes of the weight buffer that it keeps until it ends; at_once:
-    whether it needs all weights from the start; the latency of DRAM is then left out.
+    DRAM moves its data; weights: bytes of them; held: bytes of the weight buffer that it keeps until it ends.
     """
 
     cycles: float
@@ -21,7 +20,6 @@ class Effort(NamedTuple):
     dram_bytes: float
     weights: int
     held: int
-    at_once: bool
 
 
 class Pace(NamedTuple):
@@ -35,9 +33,5 @@ def elapsed(before: Pace, effort: Effort, room: int, context: TilingContext) -> 
     """Clocks of a step behind another, and its own end. room: bytes of the weight buffer."""
     ahead = min(effort.weights, max(0, room - before.held), before.idle * context.bytes_per_cycle)
     saved = context.dma_cycles(ahead)
-    if effort.at_once:
-        loading = context.dma_cycles(effort.weights)
-        cycles = loading - saved + max(effort.compute, effort.transfers - loading)
-    else:
-        cycles = max(effort.compute, effort.cycles - saved)
+    cycles = max(effort.compute, effort.cycles - saved)
     return cycles, Pace(max(0.0, cycles - effort.transfers + saved), effort.held)

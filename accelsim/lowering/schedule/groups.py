@@ -148,7 +148,7 @@ class Groups:
             Source(self._distance(source, number), channels) for source, channels in self.cache.parts(name).items()
         )
         writers = (self._distance(other, number) for other in self.cache.by_tensor[tensor.name])
-        return Input(sources, min(writers), self._fmap(name, 1), node.window.vertical)
+        return Input(sources, min(writers), self._fmap(name, 1), node.reach.vertical)
 
     def _distance(self, name: str, number: int) -> int:
         return self.numbers[name] - number if name in self.numbers else -FAR - list(self.network.inputs).index(name)
@@ -285,7 +285,7 @@ class Groups:
         compute = busiest + (sum(group.compute) - busiest) / group.steps
         moving, loading = base.dma_cycles(fmap_bytes), base.dma_cycles(weights)
         cycles = loading + max(compute, moving) + 2 * base.latency_cycles
-        return Effort(cycles, compute, moving + loading, fmap_bytes + weights, weights, weights, True)
+        return Effort(cycles, compute, moving + loading, fmap_bytes + weights, weights, weights)
 
     def _burst_bytes(self, fmap: Fmap, run: float) -> float:
         """DRAM bytes of a whole feature map of which a run of each pixel is moved."""

@@ -71,7 +71,7 @@ class Costs:
         weights = self.cache.weight_bytes(node, self.weights)
         transfers = self.cache.base.dma_cycles(cost.burst_bytes)
         held = min(weights, self.weights.room // 2)
-        return Effort(max(compute, cost.cycles), compute, transfers, cost.burst_bytes, weights, held, False)
+        return Effort(max(compute, cost.cycles), compute, transfers, cost.burst_bytes, weights, held)
 
     def cost(self, node: Node, room: int, residents: ResidentChannels) -> Cost:
         """The cost of a layer by itself, nothing loaded ahead. Raises LoweringError."""

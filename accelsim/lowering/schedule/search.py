@@ -7,7 +7,8 @@ resident. The few best states of each cut go on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
@@ -17,15 +18,16 @@ from accelsim.lowering.ir import ResidentChannels
 from accelsim.lowering.schedule.effort import Effort, Pace, elapsed
 from accelsim.lowering.schedule.given import GivenSchedule
 from accelsim.lowering.schedule.groups import MOST_ROWS, Demand, Group, Groups, Span
-from accelsim.lowering.schedule.residents import Cascade, Piece, Residency, Resident, Ring
+from accelsim.lowering.schedule.residents import Cascade, Piece, Residency, Resident, Ring, readers_of
 from accelsim.lowering.schedule.rings import FAR
 from accelsim.lowering.tiling.space import sizes_of
 from accelsim.network.graph import Node
 
-BEAM = 4
-"""States that go on from a cut."""
+BEAM = 6
+"""States that go on from a cut, of those that cost least and of those that promise most; one of those whose residents
+save as much."""
 
-NO_EFFORT = Effort(0.0, 0.0, 0.0, 0.0, 0, 0, False)
+NO_EFFORT = Effort(0.0, 0.0, 0.0, 0.0, 0, 0)
 """The effort of a layer that is only addresses."""
 
 HEIGHTS = 3
@@ -76,6 +78,7 @@ class ScheduleSearch:
     cascades: bool = True
     keeps: bool = True
     failed: tuple[int, LoweringError] | None = field(init=False, default=None)
+    readers: dict[str, list[int]] = field(default_factory=dict)
     demands: dict[tuple[int, int, frozenset[int]], tuple[Group, Demand] | None] = field(default_factory=dict)
 
     def plan(self) -> Residency:
@@ -84,7 +87,7 @@ class ScheduleSearch:
         beams: list[dict[tuple[str, ...], State]] = [{} for _ in range(len(nodes) + 1)]
         beams[0][()] = State(0.0, (), Pace(0.0, 0), None, None)
         for cut, node in enumerate(nodes):
-            states = sorted(beams[cut].values(), key=lambda each: each.score)[:BEAM]
+            states = self._best_states(cut, beams[cut].values())
             beams[cut] = {}
             if self.groups.cache.is_idle(node):
                 idle = Step(cut, cut, None, (0, self.capacity), (), NO_EFFORT)
@@ -114,6 +117,30 @@ class ScheduleSearch:
             return [self.given.groups[cut].span]
         spans = self.groups.spans(cut) if self.cascades else ()
         return [span for span in spans if self.given.grouped.isdisjoint(cut + place for place in span.places)]
+
+    def _best_states(self, cut: int, states: Collection[State]) -> list[State]:
+        """The states that go on: those that cost least so far, and those that do less half of what residents save."""
+        if len(states) <= BEAM:
+            return list(states)
+        saving = [(each, self._saves(cut, each)) for each in states]
+        found: dict[int, State] = {}
+        for share in (0.0, 0.5):
+            ranked = sorted(saving, key=lambda each: each[0].score - share * each[1])
+            alike = {round(saved): state for state, saved in reversed(ranked)}
+            best = sorted(alike.items(), key=lambda each: each[1].score - share * each[0])[:BEAM]
+            found.update((id(state), state) for _, state in best)
+        return list(found.values())
+
+    def _saves(self, cut: int, state: State) -> float:
+        """Value of the bytes that the layers from a cut on would load if the residents were none."""
+        moved = sum((place.high - place.low) * self._reads(place.name, cut) for place in state.residents)
+        return self.value(0.0, moved)
+
+    def _reads(self, name: str, cut: int) -> int:
+        if name not in self.readers:
+            found = readers_of(self.groups.network, self.groups.cache.layout, name)
+            self.readers[name] = sorted(self.groups.numbers[reader] for reader in found)
+        return len(self.readers[name]) - bisect_left(self.readers[name], cut)
 
     def _enter(self, beam: dict[tuple[str, ...], State], cut: int, state: State, step: Step) -> None:
         residents = tuple(sorted(each for each in (*state.residents, *step.made) if each.last >= cut))

@@ -29,8 +29,8 @@ def _compulsory_bytes(node: Node, batch: int, layout: Layout, machine: Machine) 
         if node.op.multiplies_maps:
             total += packed_bytes(batch * size.elements, layout.by_name[name].tensor.bits)
             continue
-        high = node.window.vertical.touched(0, node.output.height, size.height)
-        pixels = high * node.window.horizontal.touched(0, node.output.width, size.width)
+        high = node.window.vertical.touched(0, node.array_output.height, size.height)
+        pixels = high * node.window.horizontal.touched(0, node.array_output.width, size.width)
         total += packed_bytes(batch * pixels * size.channels, layout.by_name[name].tensor.bits)
     return total + packed_bytes(node.stored_weight_bits(machine.array.weight_bits) if node.weights else 0, 1)
 
@@ -42,8 +42,8 @@ def _pebble_bytes(node: Node, batch: int, layout: Layout, machine: Machine) -> i
     R is rounded up to whole kernel positions, and M is all that SRAM and PEs hold, so that the bound is safe.
     """
     vertical, horizontal = node.window.vertical, node.window.horizontal
-    size = node.sizes[0]
-    positions = vertical.reads(0, node.output.height, size.height) * horizontal.reads(0, node.output.width, size.width)
+    size, output = node.sizes[0], node.array_output
+    positions = vertical.reads(0, output.height, size.height) * horizontal.reads(0, output.width, size.width)
     macs = batch * (node.macs if node.op.multiplies_maps else positions * (node.nonzeros // node.window.elements))
     meets = ceil_div(vertical.kernel, vertical.stride) * ceil_div(horizontal.kernel, horizontal.stride)
     widths = layout.by_name[node.inputs[0]].tensor.bits * layout.by_name[node.name].tensor.bits

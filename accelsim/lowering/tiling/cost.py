@@ -80,7 +80,7 @@ class Estimate:
     def _folds(self) -> AverageFolds:
         task, plans = self.task, self.plans
         cuts: dict[Dimension, Cut] = {
-            "m": Cut(plans.blocks.pixels, task.pixels, plans.blocks.count),
+            "m": Cut(plans.blocks.pixels * task.results_each, task.pixels * task.results_each, plans.blocks.count),
             "k": Cut(task.taps * plans.ins, task.taps * task.group_inputs, plans.in_tiles),
             "n": Cut(plans.outs, task.group_outputs, plans.out_tiles),
         }
@@ -97,7 +97,7 @@ class Estimate:
         """Energy of what differs from plan to plan: DRAM, SRAM, moves between PEs, leakage."""
         task, array, prices, tiles = self.task, self.context.array, self.context.prices, self.folds.tiles
         bits, weights = array.stored_weights
-        outputs = task.batch * task.output.elements
+        outputs = task.batch * task.output.elements * task.results_each
         under_kernel = task.positions * task.size.channels * tiles["n"]
         weights_read = task.weights * tiles["m"]
         reuse = self.context.ifmap_reuse(task, self.dataflow)

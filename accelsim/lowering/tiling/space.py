@@ -141,8 +141,8 @@ def block_keys(task: LayerTask) -> tuple[int, AxisKey, AxisKey]:
     """What the pieces that the map of a layer can be cut into depend on."""
     return (
         task.batch,
-        (task.window.vertical, task.output.height, task.size.height),
-        (task.window.horizontal, task.output.width, task.size.width),
+        (task.reach.vertical, task.output.height, task.size.height),
+        (task.reach.horizontal, task.output.width, task.size.width),
     )
 
 
@@ -368,7 +368,7 @@ class _Space:
 
     def _product(self, ins: int) -> dict[Dimension, Ints | int]:
         """Extents of the product of a group in a tile with so many of its input channels."""
-        return {"m": self.pixels, "k": self.task.taps * ins, "n": self.outs}
+        return {"m": self.pixels * self.task.results_each, "k": self.task.taps * ins, "n": self.outs}
 
     def _sums_fit(self, order: int) -> NDArray[np.bool_]:
         """Whether the sums that wait while the loop over input channels goes on fit."""
@@ -376,12 +376,12 @@ class _Space:
         if self.dataflow.sums_stay:
             rows, cols = (self._product(1)[each] for each in (self.dataflow.rows, self.dataflow.cols))
             return np.asarray((rows <= array.rows) & (cols <= array.cols))
-        pixels: Ints | int = self.pixels
+        pixels: Ints | int = self.pixels * task.results_each
         outs: Ints | int = self.outs
         if ORDERS[order][3] == "outputs":
             outs = task.group_outputs
         elif ORDERS[order][3] == "map":
-            pixels = task.pixels
+            pixels = task.pixels * task.results_each
         result: NDArray[np.bool_] = np.broadcast_to(pixels * outs <= self.context.psums_half, self._extents)
         return result
 

@@ -57,7 +57,7 @@ def _ifmap_bytes(task: LayerTask, tiling: Tiling, bits: int) -> int:
         for groups, inputs in product(_cuts(task.groups, tiling.groups), _cuts(task.group_inputs, tiling.in_channels))
     ]
     total, dims = 0, (task.batch, size.height, size.width, task.source_channels)
-    for window in _windows(task.window, tiling.taps):
+    for window in (each.of_several(task.pooled) for each in _windows(task.window, tiling.taps)):
         extents = (
             _cuts(task.batch, tiling.images),
             windows(window.vertical, task.output.height, tiling.rows, size.height),
