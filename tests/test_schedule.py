@@ -232,7 +232,9 @@ def test_weights_are_loaded_while_the_step_before_computes() -> None:
         assert after == (pytest.approx(400), 1280)
 
 
-@given(networks(), machines(array__activation_bits=8), schedulings(keep_activations="auto"))
+@given(
+    networks(), machines(array__activation_bits=8, array__depthwise_on="array"), schedulings(keep_activations="auto")
+)
 def test_residents_at_the_same_time_have_places_of_their_own(
     network: Network, machine: Machine, scheduling: Scheduling
 ) -> None:

@@ -132,9 +132,8 @@ class LayerTask:
     source_channels, target_channels: of the tensors that input and output lie in, more than their own where these are
     parts of a concat. scattered: true where neighbouring output channels are stored apart (a channel shuffle follows).
     loaded: channels of all inputs that come from DRAM, the others being on chip; stored: those of the output that go
-    there.
+    there. times: how often the tiling is carried out, each time on other operands (a product of maps, by image).
     pooled: rows and columns of the array's results that become one output on their way.
-    times: how often the tiling is carried out, each time on other operands (a product of maps, image by image).
     """
 
     batch: int
@@ -349,11 +348,8 @@ class TilingContext:
         return 1 / prod(each)
 
 
-class Absorbed(NamedTuple):
-    """A layer that is done on the way of another one's data, and its number."""
-
-    layer: int
-    node: Node
+Absorbed = tuple[int, Node]
+"""A layer that is done on the way of another one's data, behind its number."""
 
 
 @dataclass(frozen=True, slots=True)

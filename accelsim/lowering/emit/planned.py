@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from accelsim.lowering.emit.iterations import blocks_in, tap_cuts
-from accelsim.lowering.ir import Absorbed, Layout, PlannedLayer, ResidentChannels, Tiling, TilingContext
+from accelsim.lowering.ir import Layout, PlannedLayer, ResidentChannels, Tiling, TilingContext
 from accelsim.lowering.layout import aligned
 from accelsim.lowering.schedule.residents import Residency
 from accelsim.lowering.schedule.weights import WeightResidents
@@ -45,7 +45,7 @@ def plan_layers(
             address = aligned(address + tensor.bytes)
         task = planner.task(node, stays)
         own = weights[node.weights_name] if tile else None
-        ways = (tuple(Absorbed(numbers[each.name], each) for each in way) for way in (node.before, node.after))
+        ways = (tuple((numbers[each.name], each) for each in way) for way in (node.before, node.after))
         layers.append(PlannedLayer(index, node, unit, plan, task, context, own, unread.get(index, ()), *ways))
     return layers
 
