@@ -80,7 +80,7 @@ def _most(judged: Judged, columns: Sequence[str]) -> str:
 
 
 def _neighbours(found: Recommendation, aim: Aim) -> str:
-    """What speaks against each neighbour: its cost, and what most of that is, or the budget that it breaks."""
+    """Words against each neighbour: its cost, and what most of that is, or the budget that it breaks."""
     if not found.neighbours:
         return "no neighbours"
     nearest = sorted(found.neighbours, key=lambda each: (each[1].broken is not None, each[1].cost))
@@ -114,7 +114,7 @@ def _mostly(best: Judged, other: Judged, aim: Aim) -> str | None:
 
 
 def _parts(judged: Judged, aim: Aim) -> dict[str, float]:
-    """What the cost is made of, over all networks, in units that compare between machines."""
+    """Parts of the cost, over all networks, in units that compare between machines."""
     found: dict[str, float] = {}
     for values in judged.values.values():
         for name, part in _parts_of(values, aim):
