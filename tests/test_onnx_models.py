@@ -94,7 +94,7 @@ def test_open_sizes_are_given_beside_the_file(tmp_path: Path, capsys: pytest.Cap
     ]
 
 
-@pytest.mark.parametrize(("suffix", "said"), [("pt", "torch.onnx.export"), ("tflite", "tf2onnx")])
+@pytest.mark.parametrize(("suffix", "said"), [("pt", "torch.onnx.export"), ("keras", "tf2onnx")])
 def test_files_of_other_kinds_say_what_to_give_instead(
     suffix: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,13 +15,19 @@ from accelsim.config import strict_yaml
 from accelsim.config.strict_yaml import Document
 from accelsim.errors import ARGUMENTS, Mistake, UserError
 
-IMPORTERS: dict[str, str] = {".csv": "scalesim", ".cfg": "scalesim", ".onnx": "onnx"}
+IMPORTERS: dict[str, str] = {".csv": "scalesim", ".cfg": "scalesim", ".onnx": "onnx", ".tflite": "tflite"}
 """The module that reads files of a suffix."""
 _PYTORCH = "an ONNX model, as `torch.onnx.export(model, example_inputs, 'model.onnx', dynamo=True)` writes it"
-_TENSORFLOW = "an ONNX model, as `python -m tf2onnx.convert` writes it (--tflite, --keras or --saved-model)"
+_TENSORFLOW = (
+    "a TFLite model, as tf.lite.TFLiteConverter writes it, or an ONNX model, as `python -m tf2onnx.convert` does"
+)
+MODELS = ("onnx", "tflite")
+"""Those that read models, of which some operations may be left out."""
+_LIBRARIES = {"onnx": "onnx", "google": "onnx", "tflite": "tflite", "flatbuffers": "tflite"}
+"""What a library that is not there is installed with."""
 ELSEWHERE = {
     **dict.fromkeys((".pt", ".pth", ".pt2", ".ckpt", ".safetensors"), _PYTORCH),
-    **dict.fromkeys((".tflite", ".keras", ".h5", ".pb"), _TENSORFLOW),
+    **dict.fromkeys((".keras", ".h5", ".pb"), _TENSORFLOW),
 }
 """What to give instead of files that are not read."""
 
@@ -50,7 +56,7 @@ def read(path: Path, shown_as: str, options: ModelOptions = PLAIN) -> Document:
     if name is None:
         return strict_yaml.read(path, shown_as)
     said = {}
-    if name == "onnx":
+    if name in MODELS:
         said = {"allow_unmodelled": options.allow_unmodelled, "shapes": dict(options.shapes)}
     document: Document = _module(name).read(path, shown_as, **said)
     return document
@@ -61,7 +67,9 @@ def _module(name: str) -> ModuleType:
     try:
         return import_module(f"accelsim.importers.{name}")
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] not in ("onnx", "google"):
+        library = (error.name or "").partition(".")[0]
+        if library not in _LIBRARIES:
             raise
-        expected = "onnx, installed by `pip install 'accelsim[onnx]'`"
+        extra = _LIBRARIES[library]
+        expected = f"{extra}, installed by `pip install 'accelsim[{extra}]'`"
         raise UserError([Mistake(ARGUMENTS, 0, "file", expected, "none")]) from None

@@ -9,8 +9,8 @@ from accelsim.cli.arguments import add_model_options, model_options
 
 DESCRIPTION = (
     "Print a file of another tool as a network or machine in YAML, to be reviewed and kept: a "
-    "SCALE-Sim topology (.csv) or configuration (.cfg), or an ONNX model (.onnx). All commands take such a file as "
-    "it is, too."
+    "SCALE-Sim topology (.csv) or configuration (.cfg), an ONNX model (.onnx) or a TensorFlow Lite one (.tflite). "
+    "All commands take such a file as it is, too."
 )
 
 

@@ -20,13 +20,14 @@ from accelsim.errors import Mistake, UserError, shorten
 from accelsim.importers.onnx.attributes import Attributes
 from accelsim.importers.onnx.folding import folded
 from accelsim.importers.onnx.importing import Importing
-from accelsim.importers.onnx.inputs import Shapes, started
+from accelsim.importers.onnx.inputs import Shapes, axes_of, started
 from accelsim.importers.onnx.model import DOMAINS, Graph, has_graph, read_graph
 from accelsim.importers.onnx.naming import layer_name, stage_of
 from accelsim.importers.onnx.operators import OPERATORS, Call
+from accelsim.importers.onnx.operators.node import note_bits
 from accelsim.importers.onnx.patterns import recognised
 from accelsim.importers.onnx.refusals import Refusal, grouped
-from accelsim.importers.onnx.tensors import Axes, Dim, FeatureMap, Tensor, UnmodelledError, fresh
+from accelsim.importers.onnx.tensors import Dim, FeatureMap, Tensor, UnmodelledError, fresh
 
 NO_SHAPES: Shapes = {}
 WIDTHS = "; data is as wide as the machine's where the model does not quantise it"
@@ -37,7 +38,16 @@ def read(path: Path, shown_as: str, *, allow_unmodelled: bool = False, shapes: S
 
     shapes: of inputs, by their names, where the model leaves them open.
     """
-    graph = recognised(read_graph(path, shown_as))
+    return network_of(
+        read_graph(path, shown_as), path.stem, shown_as, "ONNX", allow_unmodelled=allow_unmodelled, shapes=shapes
+    )
+
+
+def network_of(
+    graph: Graph, name: str, shown_as: str, kind: str, *, allow_unmodelled: bool = False, shapes: Shapes = NO_SHAPES
+) -> Document:
+    """The network of a graph. kind: of the model that it comes from. Raises UserError as `read` does."""
+    graph = recognised(graph)
     importing, refusals = taken(graph, shown_as, shapes, batched=True, allow_unmodelled=allow_unmodelled)
     if refusals and importing.batch is not None:
         other, none = taken(graph, shown_as, shapes, batched=False, allow_unmodelled=allow_unmodelled)
@@ -47,7 +57,7 @@ def read(path: Path, shown_as: str, *, allow_unmodelled: bool = False, shapes: S
         mistakes.append(Mistake(shown_as, 0, "graph", "nodes that compute something", "none"))
     if mistakes:
         raise UserError(mistakes)
-    return _document(importing, graph, path, shown_as)
+    return _document(importing, graph, name, shown_as, kind)
 
 
 def taken(
@@ -58,6 +68,9 @@ def taken(
         importing = started(graph, shown_as, shapes, batched=batched)
     except UnmodelledError as error:
         raise UserError([Mistake(shown_as, 0, "graph", error.expected, error.got)]) from None
+    for name, value in importing.values.items():
+        if name in graph.bits and isinstance(value, FeatureMap):
+            note_bits(importing, value.row, activation_bits=graph.bits[name])
     refusals: list[Refusal] = []
     lost: set[str] = set()
     declared = _declared_shapes(graph.proto)
@@ -69,12 +82,12 @@ def taken(
         importing.wanted = layer_name(node)
         importing.stage = stage_of(node, importing.wanted, importing.stage)
         try:
-            _take(importing, node, declared)
+            _take(importing, node, declared, graph.bits)
         except UnmodelledError as error:
             label = shorten(node.name or next(iter(node.output), ""))
             if allow_unmodelled:
                 inferred = _inferred_shapes(graph.proto) if inferred is None else inferred
-                if _left_out(importing, node, inferred):
+                if _left_out(importing, graph, node, inferred):
                     importing.unmodelled.append(" ".join(f"{node.op_type} {label}: {error.got}".split())[:200])
                     continue
             refusals.append(Refusal(number, _key(node), label, error.expected, error.got))
@@ -100,7 +113,9 @@ def _key(node: onnx.NodeProto) -> str:
     return node.op_type if node.domain in DOMAINS else f"{node.domain}.{node.op_type}"
 
 
-def _take(importing: Importing, node: onnx.NodeProto, declared: Mapping[str, tuple[int, ...]]) -> None:
+def _take(
+    importing: Importing, node: onnx.NodeProto, declared: Mapping[str, tuple[int, ...]], bits: Mapping[str, int]
+) -> None:
     """Model one node. Raises UnmodelledError."""
     if not any(node.output):
         raise UnmodelledError("outputs", "none")
@@ -119,6 +134,8 @@ def _take(importing: Importing, node: onnx.NodeProto, declared: Mapping[str, tup
     for name, value in zip(node.output, found, strict=False):
         if name:
             _keep(importing, node, name, value, declared)
+            if name in bits and isinstance(value, FeatureMap):
+                note_bits(importing, value.row, activation_bits=bits[name])
 
 
 def _modelled(call: Call) -> Sequence[Tensor]:
@@ -192,16 +209,17 @@ def _check_size(shape: Sequence[int]) -> None:
 
 
 def _inferred_shapes(graph: onnx.GraphProto) -> dict[str, tuple[int, ...]]:
-    """Shapes by ONNX's own inference, where that finds numbers."""
+    """Shapes as the file says, or by ONNX's own inference, where that finds numbers."""
+    said = {name: dims for name, dims in _declared_shapes(graph).items() if dims and all(dims)}
     model = onnx.helper.make_model(graph)
     try:
         inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
     except Exception:
-        return {}
-    return {name: dims for name, dims in _declared_shapes(inferred).items() if all(dims)}
+        return said
+    return {name: dims for name, dims in _declared_shapes(inferred).items() if all(dims)} | said
 
 
-def _left_out(importing: Importing, node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> bool:
+def _left_out(importing: Importing, graph: Graph, node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> bool:
     """Give the outputs of a node that is left out as maps of their own; whether their shapes are known."""
     names = [name for name in node.output if name]
     if not names or any(name not in shapes or len(shapes[name]) > 6 for name in names):
@@ -212,22 +230,19 @@ def _left_out(importing: Importing, node: onnx.NodeProto, shapes: Mapping[str, t
         atoms: list[Dim] = [
             importing.batch_dim if images and not place else fresh(size) for place, size in enumerate(dims)
         ]
-        own: list[Dim] = [each for each in (atoms[1:] if len(atoms) > 1 else atoms) if each]
-        first, *rest = (*own, ())
-        flat = sum(rest, ())
-        axes = Axes(flat[:1], flat[1:], tuple(first))
+        axes = axes_of(graph, name, [atom for atom in atoms if atom != importing.batch_dim or not atom])
         height, width, channels = axes.extents
         row = importing.row("input", (), axes.extents, height=height, width=width, channels=channels)
         importing.values[name] = FeatureMap(tuple(atoms), row, axes, importing.batch if images else None)
     return True
 
 
-def _document(importing: Importing, graph: Graph, path: Path, shown_as: str) -> Document:
-    name = importing.own_name(path.stem)
+def _document(importing: Importing, graph: Graph, title: str, shown_as: str, kind: str) -> Document:
+    name = importing.own_name(title)
     height, width, channels = importing.extents["input"]
     data: dict[str, Any] = {
         "name": name,
-        "source": f"ONNX model {name}, graph {importing.own_name(graph.proto.name)}{WIDTHS}",
+        "source": f"{kind} model {name}, graph {importing.own_name(graph.proto.name)}{WIDTHS}",
         "batch": importing.images,
         "input": {"height": height, "width": width, "channels": channels},
         "layers": list(importing.rows.values()),

@@ -113,7 +113,7 @@ def _given(importing: Importing, graph: Graph, name: str, dims: tuple[int, ...],
     images = importing.batch is not None and dims[:1] == (importing.images,)
     atoms = [importing.batch_dim if images and not place else fresh(size) for place, size in enumerate(dims)]
     own = [atom for atom in atoms if atom != importing.batch_dim or not atom]
-    axes = _axes(graph, name, own)
+    axes = axes_of(graph, name, own)
     importing.wanted = name
     height, width, channels = axes.extents
     row = "input"
@@ -123,7 +123,7 @@ def _given(importing: Importing, graph: Graph, name: str, dims: tuple[int, ...],
     return FeatureMap(tuple(atoms), row, axes, importing.batch if images else None)
 
 
-def _axes(graph: Graph, name: str, atoms: Sequence[tuple[Atom, ...]]) -> Axes:
+def axes_of(graph: Graph, name: str, atoms: Sequence[tuple[Atom, ...]]) -> Axes:
     """Channels last in the map, wherever they are in the tensor: where the first operator that minds has them."""
     dims = [each for each in atoms if each]
     channels_first, rank = reads_channels_first(graph, name), len(atoms)

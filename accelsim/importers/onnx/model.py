@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import onnx
 from google.protobuf.message import DecodeError
@@ -24,11 +25,12 @@ DOMAINS = ("", "ai.onnx")
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Nodes in execution order, each with its number in the file, from 1 on."""
+    """Nodes in execution order, each with its number in the file, from 1 on. bits: of maps, by tensor, beside nodes."""
 
     proto: onnx.GraphProto
     opset: int
     nodes: tuple[tuple[int, onnx.NodeProto], ...]
+    bits: Mapping[str, int] = field(default_factory=dict)
 
 
 def read_graph(path: Path, shown_as: str) -> Graph:
@@ -50,7 +52,12 @@ def read_graph(path: Path, shown_as: str) -> Graph:
     if len(model.graph.node) > MAX_GRAPH_NODES:
         expected = f"at most {MAX_GRAPH_NODES} nodes"
         raise UserError([Mistake(shown_as, 0, "graph", expected, str(len(model.graph.node)))])
-    return Graph(model.graph, max(opsets), tuple(_ordered(model.graph)))
+    return graph_of(model.graph, max(opsets))
+
+
+def graph_of(proto: onnx.GraphProto, opset: int, bits: Mapping[str, int] = MappingProxyType({})) -> Graph:
+    """A graph with its nodes in order. bits: of maps, by tensor."""
+    return Graph(proto, opset, tuple(_ordered(proto)), bits)
 
 
 def _raw(path: Path, shown_as: str) -> bytes:

@@ -115,7 +115,7 @@ def image_dims(call: Call, source: FeatureMap, extents: tuple[int, int, int]) ->
 def note_bits(importing: Importing, row: str, **bits: int | None) -> None:
     """Bits of a row, where they are known and not the 8 that machines have."""
     known = {key: count for key, count in bits.items() if count is not None and count != 8}
-    if known and row in importing.rows and importing.rows[row]["op"] != "input":
+    if known and (row == "input" or importing.rows.get(row, {"op": "input"})["op"] != "input"):
         importing.bits.setdefault(row, {}).update(known)
 
 
