@@ -254,4 +254,4 @@ def _density(row: _Line, layer: Mapping[str, Any], given: Mapping[str, int]) -> 
 
 
 DIGITS = 10**12
-"""Of a share that is rounded down, and comes out whole when so many weights are counted and rounded up."""
+"""Digits of a share that is rounded down, and comes out whole when so many weights are counted and rounded up."""

@@ -61,7 +61,7 @@ class LiteTensor:
 
     @property
     def bits(self) -> int | None:
-        """Of an element, where it is an integer that stands for a real number."""
+        """Bits of an element, where it is an integer that stands for a real number."""
         return BITS.get(self.kind) if self.quantised else None
 
 

@@ -25,7 +25,7 @@ class Call:
     operator: LiteOperator
 
     def value(self, place: int) -> str:
-        """What an input is; nothing where it is left out."""
+        """The value that an input is; nothing where it is left out."""
         return self.write.value(self.operator.inputs[place]) if place < len(self.operator.inputs) else ""
 
     def tensor(self, place: int) -> LiteTensor:

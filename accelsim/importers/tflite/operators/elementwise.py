@@ -44,7 +44,7 @@ _ARITHMETIC = {
 
 @translates(*_ARITHMETIC)
 def arithmetic(call: Call) -> str:
-    """Of two tensors, an activation behind it."""
+    """Two tensors combined, an activation behind it."""
     op, kind = _ARITHMETIC[call.operator.name]
     made = call.add(op, call.value(0), call.value(1))
     return activated(call, made, call.options(kind).FusedActivationFunction())

@@ -24,7 +24,7 @@ def fully_connected(call: Call) -> str:
 
 @translates("BATCH_MATMUL")
 def batch_matmul(call: Call) -> str:
-    """Of two tensors, either perhaps turned."""
+    """Product of two tensors, either perhaps turned."""
     found = call.options(tflite.BatchMatMulOptions)
     sides = []
     for place, turned in ((0, found.AdjX()), (1, found.AdjY())):
