@@ -2,9 +2,9 @@
 
     .venv/bin/python plots/thesis.py
 
-Energy of one image by component, against on-chip capacity from 64 KiB to 16 MiB, for heavy and light networks on `edge`
-with the lecture's energy table. Writes thesis.svg, thesis.png and thesis.csv beside this file and prints the table that
-the README quotes. On two cores it takes about three minutes.
+Energy of one image by component, against on-chip capacity from 64 KiB to 16 MiB, for heavy and light networks on
+`edge`, by its own energy table and by the lecture's. Writes thesis.svg, thesis.png and thesis.csv beside this file and
+prints the tables that the README quotes. On two cores it takes about three minutes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from typing import Any, NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from accelsim.records import ENERGY_COMPONENTS
+from accelsim.config.load import load_energy_table, load_machine
+from accelsim.energy.price import price
+from accelsim.records import COUNT_NAMES, ENERGY_COMPONENTS, ActionCounts
 from accelsim.report.export import csv_text
 from accelsim.report.figure import drawn, house_style
 from accelsim.report.palette import COMPONENT_COLOURS
@@ -35,6 +37,10 @@ NETWORKS = (
     "squeezenet_v1.0", "squeezenet_v1.0_pruned_6bit", "shufflenet_1.0x_g3",
 )  # fmt: skip
 MIB = 1 << 20
+TABLES = ("cacti_22nm", "lecture_100x")
+"""The table of `edge`, for its node, and the lecture's premise."""
+COMPARED_BYTES = 1 << 19
+"""On-chip capacity at which networks are compared: that of `edge`."""
 CAPACITIES = [1 << power for power in range(16, 25)]
 IMAGES = 4
 """Images in a row: weights that fit are loaded once for all of them."""
@@ -54,8 +60,10 @@ Row = dict[str, str | int | float | None]
 
 
 class Finding(NamedTuple):
-    """What a network does: the capacity from which DRAM takes less than half of the energy, and what DRAM costs."""
+    """What a network does by a table: the capacity from which DRAM takes less than half of the energy, and what DRAM
+    costs."""
 
+    table: str
     network: str
     capacity: int | None
     share_at_least: float
@@ -86,42 +94,65 @@ def simulated() -> dict[str, list[SweepPoint]]:
     return found
 
 
+def prices(point: SweepPoint, table: str) -> dict[str, float]:
+    """Picojoules of a point by a table: by component, in all, and what DRAM costs more than SRAM would have.
+
+    Plans have clocks as their objective and depend on no price, so that the counts of one run serve every table.
+    """
+    names = [*(f"{part}_pj" for part in ENERGY_COMPONENTS), "total_pj"]
+    if table == TABLES[0]:
+        amounts = [point.values[f"energy_{name}"] for name in names]
+        return dict(zip((*names, "dram_penalty_pj"), (*amounts, point.values["dram_penalty_pj"]), strict=True))
+    sizes = point.machine_config["sram"]
+    sram = {name: {"capacity_bytes": sizes[name]["capacity_bytes"]} for name in ("activation", "weight", "accumulator")}
+    machine = load_machine("edge")
+    buffers = {name: getattr(machine.sram, name).model_copy(update=size) for name, size in sram.items()}
+    changed = {"energy": load_energy_table(table), "sram": machine.sram.model_copy(update=buffers)}
+    counts = ActionCounts(**{name: point.values[name] for name in COUNT_NAMES})
+    energy = price(counts, point.values["total_cycles"], machine.model_copy(update=changed))
+    return {name: getattr(energy, name) for name in (*names, "dram_penalty_pj")}
+
+
 def microjoules(point: SweepPoint, component: str) -> float:
-    """Energy of one image that a component takes."""
+    """Energy of one image that a component takes by the table of `edge`."""
     return float(point.values[f"energy_{component}_pj"] / point.values["inferences"] / 1e6)
 
 
 def rows(found: Mapping[str, Sequence[SweepPoint]]) -> list[Row]:
     """What the picture shows, and more."""
-    return [row_of(name, point) for name, points in found.items() for point in points]
+    return [row_of(table, name, point) for table in TABLES for name, points in found.items() for point in points]
 
 
-def row_of(name: str, point: SweepPoint) -> Row:
+def row_of(table: str, name: str, point: SweepPoint) -> Row:
     """A line of thesis.csv."""
-    values = point.values
-    without = values["energy_total_pj"] - values["dram_penalty_pj"]
+    values, energy = point.values, prices(point, table)
+    without = energy["total_pj"] - energy["dram_penalty_pj"]
     return {
+        "energy_table": table,
         "network": name,
         "on_chip_bytes": capacity_of(point),
-        **{f"energy_{part}_uj_per_image": microjoules(point, part) for part in ENERGY_COMPONENTS},
+        **{f"energy_{part}_uj_per_image": energy[f"{part}_pj"] / IMAGES / 1e6 for part in ENERGY_COMPONENTS},
+        "energy_uj_per_image": energy["total_pj"] / IMAGES / 1e6,
         "dram_mib_per_image": (values["dram_read_bytes"] + values["dram_write_bytes"]) / IMAGES / MIB,
-        "dram_energy_share": values["dram_energy_share"],
-        "energy_over_that_at_sram_price": values["energy_total_pj"] / without,
+        "dram_energy_share": energy["dram_pj"] / energy["total_pj"],
+        "energy_over_that_at_sram_price": energy["total_pj"] / without,
         "interval_ms": values["interval_ms"],
     }
 
 
 def findings(lines: Sequence[Mapping[str, Any]]) -> list[Finding]:
-    """What each network does, from the lines of thesis.csv."""
-    names = dict.fromkeys(str(line["network"]) for line in lines)
-    return [_finding(name, [line for line in lines if line["network"] == name]) for name in names]
+    """What each network does by each table, from the lines of thesis.csv."""
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for line in lines:
+        groups.setdefault((str(line["energy_table"]), str(line["network"])), []).append(line)
+    return [_finding(*names, group) for names, group in groups.items()]
 
 
-def _finding(network: str, lines: Sequence[Mapping[str, Any]]) -> Finding:
+def _finding(table: str, network: str, lines: Sequence[Mapping[str, Any]]) -> Finding:
     shares = [float(line["dram_energy_share"]) for line in lines]
     dear = [float(line["energy_over_that_at_sram_price"]) for line in lines]
     light = [int(line["on_chip_bytes"]) for place, line in enumerate(lines) if max(shares[place:]) < 0.5]
-    return Finding(network, min(light, default=None), min(shares), max(shares), min(dear), max(dear))
+    return Finding(table, network, min(light, default=None), min(shares), max(shares), min(dear), max(dear))
 
 
 def figure_of(found: dict[str, list[SweepPoint]]) -> Figure:
@@ -155,7 +186,7 @@ def _panel(axes: Axes, name: str, points: Sequence[SweepPoint]) -> None:
     axes.grid(visible=False, axis="x")
     at = math.log2(FPGA_BYTES / CAPACITIES[0])
     axes.axvline(at, color="black", linestyle="--", linewidth=0.8, label="FPGA: 10 MB (the lecture)")
-    (found,) = findings([row_of(name, point) for point in points])
+    (found,) = findings([row_of(TABLES[0], name, point) for point in points])
     if found.capacity is not None:
         axes.axvline(
             CAPACITIES.index(found.capacity) - 0.5,
@@ -169,18 +200,42 @@ def _panel(axes: Axes, name: str, points: Sequence[SweepPoint]) -> None:
 
 
 def text_of(findings: Sequence[Finding]) -> str:
-    """The findings as a table."""
+    """The findings as a table for each energy table."""
     header = ("network", "DRAM below half from", "DRAM's share", "energy over that at SRAM's price")
-    cells = [
-        [
-            each.network,
-            f"{each.capacity // 1024} KiB" if each.capacity else "more than 16 MiB",
-            f"{each.share_at_most:.0%} to {each.share_at_least:.0%}",
-            f"{each.penalty_at_most:.1f}x to {each.penalty_at_least:.1f}x",
+    parts = []
+    for name in dict.fromkeys(each.table for each in findings):
+        cells = [
+            [
+                each.network,
+                f"{each.capacity // 1024} KiB" if each.capacity else "more than 16 MiB",
+                f"{each.share_at_most:.0%} to {each.share_at_least:.0%}",
+                f"{each.penalty_at_most:.1f}x to {each.penalty_at_least:.1f}x",
+            ]
+            for each in findings
+            if each.table == name
         ]
-        for each in findings
-    ]
-    return table(header, cells)
+        parts.append(f"by {name}\n{table(header, cells)}")
+    return "\n".join(parts)
+
+
+def order_text(lines: Sequence[Mapping[str, Any]]) -> str:
+    """The networks side by side by both tables at the capacity of `edge`: energy, place, and what is left of it with
+    DRAM at the price of SRAM, which is how much of a network's lead rests on DRAM being dear."""
+    cells: dict[str, list[str]] = {}
+    header = ["network"]
+    for name in dict.fromkeys(str(line["energy_table"]) for line in lines):
+        mine = [line for line in lines if line["energy_table"] == name and int(line["on_chip_bytes"]) == COMPARED_BYTES]
+        header += [f"{name} uJ", "place", "DRAM as dear as SRAM", "place"]
+        totals = {str(line["network"]): float(line["energy_uj_per_image"]) for line in mine}
+        cheap = {
+            str(line["network"]): totals[str(line["network"])] / float(line["energy_over_that_at_sram_price"])
+            for line in mine
+        }
+        for network, total in totals.items():
+            places = (sorted(each, key=each.__getitem__).index(network) + 1 for each in (totals, cheap))
+            first, second = map(str, places)
+            cells.setdefault(network, [network]).extend((f"{total:.0f}", first, f"{cheap[network]:.0f}", second))
+    return table(tuple(header), list(cells.values()))
 
 
 def main() -> None:
@@ -192,6 +247,8 @@ def main() -> None:
     lines = rows(found)
     (HERE / "thesis.csv").write_text(csv_text(lines), encoding="utf-8")
     print(text_of(findings(lines)))
+    print()
+    print(order_text(lines))
 
 
 if __name__ == "__main__":

@@ -129,7 +129,7 @@ def test_patterns_stand_for_names(tmp_path: Path) -> None:
     shutil.copy(NET, odd)
     points = load_points(["cmp_resnet_13", "cmp_*_13", str(odd)], ["[ec][dl]*", MACHINE])
     networks = ["cmp_resnet_13", *(name for name in listed if name != "cmp_resnet_13"), "tiny"]
-    machines = ["cloud", "edge", "tiny"]
+    machines = ["cloud", "edge", "edge_tpu", "tiny"]
     assert [str(point) for point in points] == [f"{name} on {machine}" for name, machine in product(networks, machines)]
 
 

@@ -208,7 +208,7 @@ def test_show_says_where_each_value_is_from(tmp_path: Path, capsys: pytest.Captu
     assert lines["name"] == "derived: name of the file"
     assert lines["rows"] == f"{path}:2"
     assert lines["clock_mhz"] == "set"
-    assert lines["cols"] == "hwconfigs/edge.yaml:6"
+    assert lines["cols"] == "hwconfigs/edge.yaml:9"
     assert lines["timing"] == "default"
     assert lines["vector"] == "derived: array.cols"
     path.write_text(text)

@@ -36,24 +36,33 @@ def lines() -> list[dict[str, str]]:
 
 
 def test_all_points_are_there(thesis: ModuleType, lines: list[dict[str, str]]) -> None:
-    assert [(line["network"], int(line["on_chip_bytes"])) for line in lines] == [
-        (name, size) for name in thesis.NETWORKS for size in thesis.CAPACITIES
+    assert [(line["energy_table"], line["network"], int(line["on_chip_bytes"])) for line in lines] == [
+        (table, name, size) for table in thesis.TABLES for name in thesis.NETWORKS for size in thesis.CAPACITIES
     ]
 
 
 def test_the_readme_has_the_table_that_is_printed(thesis: ModuleType, lines: list[dict[str, str]]) -> None:
-    assert thesis.text_of(thesis.findings(lines)) in (ROOT / "README.md").read_text(encoding="utf-8")
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert thesis.text_of(thesis.findings(lines)) in page
+    assert thesis.order_text(lines) in page
 
 
+@pytest.mark.parametrize("table", ["cacti_22nm", "lecture_100x"])
 @pytest.mark.parametrize(("name", "size"), CHECKED)
-def test_the_points_are_what_is_computed(name: str, size: int, thesis: ModuleType, lines: list[dict[str, str]]) -> None:
+def test_the_points_are_what_is_computed(
+    name: str, size: int, table: str, thesis: ModuleType, lines: list[dict[str, str]]
+) -> None:
     """Some of them, as a run of its own; if not: `python plots/thesis.py` draws it anew."""
-    (line,) = (each for each in lines if each["network"] == name and int(each["on_chip_bytes"]) == size)
+    (line,) = (
+        each
+        for each in lines
+        if (each["energy_table"], each["network"], int(each["on_chip_bytes"])) == (table, name, size)
+    )
     shares = {"activation": 3 * size // 8, "weight": 3 * size // 8, "accumulator": size // 4}
     settings: dict[str, object] = {f"sram.{buffer}.capacity_bytes": part for buffer, part in shares.items()}
-    run = simulate(name, "edge", {**settings, "scheduling.inferences": thesis.IMAGES})
-    assert float(line["dram_energy_share"]) == run.totals["dram_energy_share"]
-    assert float(line["energy_dram_uj_per_image"]) == run.total.energy.dram_pj / thesis.IMAGES / 1e6
+    run = simulate(name, "edge", {**settings, "scheduling.inferences": thesis.IMAGES, "energy.table": table})
+    assert float(line["dram_energy_share"]) == pytest.approx(run.totals["dram_energy_share"])
+    assert float(line["energy_dram_uj_per_image"]) == pytest.approx(run.total.energy.dram_pj / thesis.IMAGES / 1e6)
     assert float(line["interval_ms"]) == run.totals["interval_ms"]
 
 

@@ -63,7 +63,7 @@ SIZED_ROWS = ("wire_byte_mm", "logic_leakage")
 """Rows that price sizes, which an area table knows."""
 
 
-OFF_CHIP_ROWS = ("dram_byte",)
+OFF_CHIP_ROWS = ("dram_byte", "dram_interface_byte")
 """Rows that do not scale with the node of the chip."""
 
 

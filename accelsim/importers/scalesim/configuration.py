@@ -163,7 +163,7 @@ def _machine_data(name: str, sizes: Mapping[str, int], dataflow: str, bandwidth:
             "burst_bytes": 1,
             "sources": {"clock_mhz": assumed, "bytes_per_clock": said},
         },
-        "energy": {"table": "lecture_100x"},
+        "energy": {"table": "cacti_45nm"},
         "sources": {
             "array": f"{said}; its word is one byte, its folds are serial",
             "array.clock_mhz": assumed,
