@@ -192,6 +192,7 @@ class LayerRecord:
     dma_in_cycles: int
     dma_out_cycles: int
     stalls: dict[str, int]
+    caches: dict[str, int] = field(default_factory=dict)
 
     @property
     def array_busy_cycles(self) -> int:
@@ -249,6 +250,7 @@ def combined(records: Sequence[LayerRecord], name: str, latency_cycles: int) -> 
         counts=total_counts(records),
         energy=total_energy(records),
         stalls={cause: sum(record.stalls[cause] for record in records) for cause in records[0].stalls},
+        caches={name: sum(record.caches[name] for record in records) for name in records[0].caches},
     )
 
 

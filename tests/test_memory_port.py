@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from accelsim.cli import main
 from accelsim.config.load import load_dram
 from accelsim.machine import machine as machine_module
-from accelsim.machine.memory import Block, BusSpan, Completion, IdealMemory, Memory, Progress, Request, memory_of
+from accelsim.machine.memory import Block, BusSpan, Completion, IdealMemory, Memory, Met, Progress, Request, memory_of
 from accelsim.machine.memory.dram.memory import CommandMemory
 from accelsim.machine.memory.dram.statistics import DramCounts
 from accelsim.machine.requests import blocks_of
@@ -45,6 +45,9 @@ class PassThrough:
 
     def advance(self, cycle: float) -> Sequence[Progress]:
         return [each._replace(requester=self.number_below.index(each.requester)) for each in self.below.advance(cycle)]
+
+    def met(self, requester: int) -> Met | None:
+        return self.below.met(self.number_below[requester])
 
     def counts(self, cycle: int) -> DramCounts | None:
         return self.below.counts(cycle)

@@ -45,7 +45,8 @@ def check_network(
     announce_check(network, scheduling.inferences)
     lowered = lower_or_refuse(network, machine, scheduling)
     with refusing(machine, scheduling):
-        return check_program(machine, lowered, link_for(lowered.program, machine), scheduling.arbitration, seed=seed)
+        linked = link_for(lowered.program, machine, in_slots=scheduling.slots is not None)
+        return check_program(machine, lowered, linked, scheduling.arbitration, seed=seed)
 
 
 def check_program(

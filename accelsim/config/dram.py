@@ -97,6 +97,7 @@ class IdealDevice(Section):
     bytes_per_clock: PositiveNumber = Field(description="data bus: bytes a DRAM clock, reads and writes together")
     latency_clocks: Count = Field(description="DRAM clocks from the end of a transfer on the bus to its data seen")
     burst_bytes: Positive = Field(description="bytes of a burst, the least that moves")
+    first_address: Count | None = Field(default=None, description="byte address of the first tensor; null: 0")
     sources: dict[Annotated[str, AfterValidator(_ideal_key)], str] = Field(
         default_factory=dict, description="source of each number, by key"
     )
@@ -190,6 +191,7 @@ class CommandDevice(Section):
     device: Name = Field(description="name of the device file")
     kind: Literal["command"] = Field(description="which model of DRAM timing")
     clock_mhz: PositiveNumber = Field(description="clock of the commands")
+    first_address: Count | None = Field(default=None, description="byte address of the first tensor; null: 0")
     organisation: Organisation
     timing: Annotated[
         dict[Annotated[str, AfterValidator(_timing_key)], NonNegativeNumber], AfterValidator(_each_once)

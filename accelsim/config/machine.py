@@ -17,7 +17,32 @@ from accelsim.units import ClockRatio, ceil_div
 
 MOST_APART = 1_000_000
 """Times that the clock of the array may be that of DRAM commands, or the other way round."""
+MOST_CACHED = 1 << 28
+"""Bytes of a cache."""
 Lanes = Annotated[int, Field(gt=0, le=1 << 16)]
+
+
+Few = Annotated[int, Field(gt=0, le=1 << 12)]
+
+
+def _power_of_two(number: int) -> int:
+    if number & (number - 1):
+        raise ValueError("a power of two")
+    return number
+
+
+PowerOfTwo = Annotated[int, Field(gt=0, le=1 << 20), AfterValidator(_power_of_two)]
+
+
+class FoldPasses(Section):
+    """The passes that the array streams a fold in: each takes pixels of one row of a feature map."""
+
+    longest: Annotated[int, Field(gt=0, le=1 << 16)] = Field(description="most pixels of a pass")
+    shortest_clocks: Annotated[int, Field(gt=0, le=1 << 16)] = Field(1, description="clocks of a pass at least")
+    change_clocks: Count = Field(
+        0, description="clocks of the last pass before the stationary operand changes, at least"
+    )
+    in_flight: Annotated[int, Field(gt=0, le=1 << 16)] = Field(1 << 16, description="passes in the array at once")
 
 
 class Array(Section):
@@ -33,6 +58,7 @@ class Array(Section):
     timing: Literal["systolic", "scalesim-v3"] = Field(
         "systolic", description="how clocks of a fold are counted: as registers take them, or as SCALE-Sim 3.0.0 does"
     )
+    passes: FoldPasses | None = Field(None, description="passes of a fold; null: its stream is not cut")
     mac_latency: Annotated[int, Field(ge=1, le=64)] = Field(1, description="clocks of a MAC: multiplier stages + 1")
     post_latency: Count = Field(4, description="clocks of requantisation, from the array's last output to SRAM")
     weight_bits: Bits = Field(8, description="bits of a weight")
@@ -70,6 +96,16 @@ class Accumulator(Section):
 
     capacity_bytes: Positive = Field(description="capacity, of which half is a tile's")
     port_bytes_per_cycle: Positive | None = Field(None, description="port width; null: a partial sum for each column")
+    fill: Literal["dma"] | None = Field(
+        default=None,
+        description="dma: a DMA engine writes the zeros that sums begin with, a row of columns a clock; null: free",
+    )
+
+
+class Host(Section):
+    """The core that issues the commands of the machine, a tile iteration at a time."""
+
+    tile_clocks: Positive = Field(description="array clocks to issue the commands of a tile iteration")
 
 
 class Sram(Section):
@@ -102,6 +138,27 @@ class OutputPath(Section):
     pool_buffer_bytes: Count = Field(default=0, description="capacity for a row of maxima or sums under way")
 
 
+class Cache(Section):
+    """A cache between the DMA engines, or a higher cache, and what is below. Its clocks are those of the array."""
+
+    name: Name = Field(description="what tables and pictures call it")
+    capacity_bytes: Positive = Field(description="bytes of all lines")
+    ways: Annotated[int, Field(gt=0, le=64)] = Field(description="lines of a set")
+    line_bytes: PowerOfTwo = Field(description="bytes of a line")
+    port_bytes_per_cycle: PowerOfTwo = Field(description="bytes that pass to and from above in a clock")
+    hit_clocks: Count = Field(description="clocks from a request to its first data, or to what is asked below")
+    request_clocks: Count = Field(1, description="clocks from one request to the next at least")
+    fill_clocks: Count = Field(
+        0, description="clocks of the port that a line takes on its way from or to what is below"
+    )
+    misses_in_flight: Annotated[int, Field(gt=0, le=256)] = Field(description="misses under way")
+    replacement: Literal["random", "lru"] = Field("lru", description="line of a full set that leaves")
+    writes: Literal["back", "through"] = Field(
+        "back", description="written lines are fetched, kept and written back when they leave, or writes are passed on"
+    )
+    write_port: Literal["shared", "separate"] = Field("shared", description="whether writes have a port of their own")
+
+
 class Dma(Section):
     """The DMA engines. Each transfer goes to the one of its direction that is free first."""
 
@@ -113,6 +170,22 @@ class Dma(Section):
     setup_cycles: Count = Field(default=16, description="clocks to set up a descriptor; assumed where left out")
     max_outstanding_bursts: Annotated[int, Field(gt=0, le=1 << 20)] = Field(
         default=64, description="bursts in flight of one engine; assumed where left out"
+    )
+    request_bytes: PowerOfTwo | None = Field(
+        default=None, description="most bytes of a request to a cache; requests are aligned powers of two"
+    )
+    requests_in_flight: Few | None = Field(
+        default=None, description="requests to a cache in flight of one engine; null: max_outstanding_bursts"
+    )
+    descriptors_in_flight: Few | None = Field(
+        default=None, description="descriptors whose requests are in flight of one engine; null: any"
+    )
+    descriptor_rows: Few | None = Field(default=None, description="most rows of a descriptor; null: any")
+    load_row_bytes: Positive | None = Field(
+        default=None, description="most bytes of a row of a load's descriptor; null: any"
+    )
+    store_row_bytes: Positive | None = Field(
+        default=None, description="most bytes of a row of a store's descriptor; null: any"
     )
     scatter: bool = Field(default=True, description="stores may scatter channels; false: shuffles are explicit copies")
 
@@ -135,6 +208,10 @@ class Machine(Section):
     input_path: InputPath = Field(InputPath(), description="what is done to maps on their way to the array")
     output_path: OutputPath = Field(OutputPath(), description="what is done to results on their way from the array")
     dma: Dma = Dma()
+    host: Host | None = Field(None, description="core that issues tiles; null: commands are there when wanted")
+    caches: Annotated[list[Cache], Field(min_length=1, max_length=8)] | None = Field(
+        None, description="caches between DMA and DRAM, the highest first; null: none"
+    )
     dram: DramDevice
     energy: EnergyTable
     area: AreaTable | None = Field(None, description="sizes of its parts; null: areas are not known")
@@ -157,11 +234,50 @@ def _broken_clocks(machine: Machine) -> Iterator[tuple[KeyPath, str, str]]:
         yield ("array", "clock_mhz"), expected, str(array_mhz)
 
 
+CACHE_KEYS = (
+    "request_bytes",
+    "requests_in_flight",
+    "descriptors_in_flight",
+    "descriptor_rows",
+    "load_row_bytes",
+    "store_row_bytes",
+)
+"""Keys of `dma` that say how requests reach a cache."""
+
+
+def _broken_caches(machine: Machine) -> Iterator[tuple[KeyPath, str, str]]:
+    """Caches that have whole sets and lines that hold those above, and requests that fit a line."""
+    if machine.caches is None:
+        for key in CACHE_KEYS:
+            if (value := getattr(machine.dma, key)) is not None:
+                yield ("dma", key), "null, as the machine has no caches", str(value)
+        return
+    above = machine.dma.request_bytes or 1
+    for number, cache in enumerate(machine.caches):
+        where: KeyPath = ("caches", number)
+        if cache.capacity_bytes % (cache.ways * cache.line_bytes):
+            expected = f"a multiple of {cache.ways * cache.line_bytes}, a line in each way"
+            yield (*where, "capacity_bytes"), expected, str(cache.capacity_bytes)
+        if cache.capacity_bytes > MOST_CACHED:
+            yield (*where, "capacity_bytes"), f"at most {MOST_CACHED}", str(cache.capacity_bytes)
+        if cache.line_bytes < above:
+            above_this = "a line of the cache above" if number else "a request of the DMA"
+            yield (*where, "line_bytes"), f"at least {above}, {above_this}", str(cache.line_bytes)
+        above = cache.line_bytes
+
+
+def _streams_pixels(array: Array) -> bool:
+    """True where the clocks of a fold are those of the pixels that stream through it."""
+    streams = array.dataflow != "auto" and DATAFLOWS[array.dataflow].streamed == "m"
+    return streams and array.timing == "systolic"
+
+
 def inconsistencies(machine: Machine) -> Iterator[tuple[KeyPath, str, str]]:
     """(key, expected, got) of values that are fine alone and not together."""
     for key, expected, got in broken_rules(machine.dram):
         yield ("dram", *key), expected, got
     yield from _broken_clocks(machine)
+    yield from _broken_caches(machine)
     array, accumulator = machine.array, machine.sram.accumulator
     if machine.energy.dram_by == "command" and machine.dram.kind != "command":
         yield ("energy", "dram_by"), "byte or auto, as the DRAM device has no commands", "command"
@@ -173,6 +289,8 @@ def inconsistencies(machine: Machine) -> Iterator[tuple[KeyPath, str, str]]:
         yield ("array", "mac_latency"), "1, as it is with timing: scalesim-v3", str(array.mac_latency)
     if array.depthwise_on == "engine" and machine.depthwise is None:
         yield ("array", "depthwise_on"), "array, vector or auto, as there is no section depthwise", "engine"
+    if array.passes is not None and not _streams_pixels(array):
+        yield ("array", "passes"), "null, as only a weight-stationary systolic array streams pixels", "passes"
     least = 2 * array.cols * ceil_div(array.psum_bits, 8)
     sums_stay = array.dataflow != "auto" and DATAFLOWS[array.dataflow].sums_stay
     if not sums_stay and accumulator.capacity_bytes < least:

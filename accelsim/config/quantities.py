@@ -60,6 +60,10 @@ def _write_out(document: Document, data: dict[str, Any], path: KeyPath, model: t
     for key, value in list(data.items()):
         if isinstance(value, dict):
             _write_out(document, value, (*path, key), model, above)
+        elif isinstance(value, list):
+            for number, row in enumerate(value):
+                if isinstance(row, dict):
+                    _write_out(document, row, (*path, key, number), model, above)
         elif isinstance(value, str):
             _write_out_value(document, data, (*path, key), model, above)
 

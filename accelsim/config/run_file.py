@@ -41,7 +41,7 @@ def _mapping(name: str, kinds: dict[str, Any]) -> type[Section]:
     return create_model(name, __base__=Section, **fields)
 
 
-Layer = _mapping(
+_Layer = _mapping(
     "Layer",
     {
         "layer": str,
@@ -51,4 +51,5 @@ Layer = _mapping(
         "counts": _mapping("Counts", dict.fromkeys(COUNT_NAMES, _AMOUNT)),
     },
 )
+Layer = create_model("Layer", __base__=_Layer, caches=(dict[str, _AMOUNT], {}))
 """A layer: its name, its clocks, and how often each action happened, all by the names of `LayerRecord`."""

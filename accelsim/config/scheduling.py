@@ -19,6 +19,11 @@ class Scheduling(Section):
 
     objective: Objective = Field(default="cycles", description="what tile sizes, loop order and dataflow keep small")
     arbitration: Arbitration = Field(default="arrival", description="order in which DRAM serves the DMA engines")
+    slots: Annotated[int, Field(ge=1, le=64)] | None = Field(
+        default=None,
+        description="tile iterations on chip at once: the loads of one wait until that many before it are computed and "
+        "stored; null: as many as there is space",
+    )
     inferences: Annotated[int, Field(ge=1, le=1000)] = Field(
         default=1, description="images, or batches, one after the other; weights that fit stay from one to the next"
     )

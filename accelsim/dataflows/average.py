@@ -44,9 +44,17 @@ class AverageFolds(NamedTuple):
 
 
 def average_folds(
-    dataflow: Dataflow, cuts: Mapping[Dimension, Cut], groups: Size, group_tiles: Size, array: ArrayShape
+    dataflow: Dataflow,
+    cuts: Mapping[Dimension, Cut],
+    groups: Size,
+    group_tiles: Size,
+    array: ArrayShape,
+    line: Size = 0,
 ) -> AverageFolds:
-    """The folds of a layer whose product is cut so; `groups` of them in a tile, in `group_tiles` tiles."""
+    """The folds of a layer whose product is cut so; `groups` of them in a tile, in `group_tiles` tiles.
+
+    line: pixels of a tile in one row of a feature map; 0: all.
+    """
     row, col, streamed = (cuts[name] for name in (dataflow.rows, dataflow.cols, dataflow.streamed))
     packed = _packs(row.size, col.size, groups, array)
     tiles = {
@@ -59,6 +67,8 @@ def average_folds(
     cols = np.minimum(array.cols, packed * col.whole / tiles[dataflow.cols])
     begins = dataflow.rows != "k" or cuts["k"].whole <= array.rows
     shape = FoldShape(rows, cols, streamed.whole / streamed.tiles, packed, rows * cols / packed, first_k=begins)
+    if dataflow.streamed == "m" and array.passes is not None:
+        shape = replace(shape, line=np.minimum(line, shape.steps))
     return AverageFolds(count * 1.0, groups, shape, tiles, cuts["k"].tiles)
 
 

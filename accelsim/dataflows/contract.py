@@ -37,33 +37,52 @@ _OPERANDS: dict[frozenset[str], Operand] = {
 
 @dataclass(frozen=True, slots=True)
 class Gemm:
-    """`groups` independent products A (m x k) * W (k x n)."""
+    """`groups` independent products A (m x k) * W (k x n).
+
+    line: rows of A that lie in one row of a feature map; 0: all of them.
+    """
 
     groups: int
     m: int
     k: int
     n: int
+    line: int = 0
 
     def extent(self, dimension: Dimension) -> int:
         """M, K or N."""
         return {"m": self.m, "k": self.k, "n": self.n}[dimension]
 
 
+class Passes(NamedTuple):
+    """How a fold is streamed where its steps are cut into passes, each of a row of a feature map.
+
+    longest: steps of a pass at most; shortest: clocks of a pass at least; change: of the last pass before the
+    stationary operand changes; in_flight: passes that are in the array at once, at most.
+    """
+
+    longest: int
+    shortest: int
+    change: int
+    in_flight: int
+
+
 @dataclass(frozen=True, slots=True)
 class ArrayShape:
-    """The array: PEs, clocks of a MAC, and how the clocks of a fold are counted."""
+    """The array: PEs, clocks of a MAC, how the clocks of a fold are counted, and the passes of its stream, if any."""
 
     rows: int
     cols: int
     mac_latency: int = 1
     timing: TimingName = "systolic"
+    passes: Passes | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FoldShape:
     """One fold: `packed` groups on `rows` x `cols` PEs, `pes` of them at work, and `steps` of the streamed dimension.
 
-    first_k, last_k: whether it begins, or ends, the sum over K of its outputs.
+    first_k, last_k: whether it begins, or ends, the sum over K of its outputs. line: steps that lie in one row of a
+    feature map; 0: all of them.
     """
 
     rows: Size
@@ -73,6 +92,7 @@ class FoldShape:
     pes: Size
     first_k: bool = True
     last_k: bool = True
+    line: Size = 0
 
 
 NOTHING = 0

@@ -41,13 +41,14 @@ def _group_folds(
 ) -> FoldSequence:
     rows, cols = packed * gemm.extent(dataflow.rows), packed * gemm.extent(dataflow.cols)
     steps = gemm.extent(dataflow.streamed)
+    line = gemm.line if dataflow.streamed == "m" else 0
     row_tiles = list(_row_tiles(rows, array.rows, ends, sums_over_rows=dataflow.rows == "k"))
     return tuple(
         (
             col_tiles,
             tuple(
-                (times, FoldShape(used, used_cols, steps, packed, used * used_cols // packed, *sums))
-                for times, used, *sums in row_tiles
+                (times, FoldShape(used, used_cols, steps, packed, used * used_cols // packed, first, last, line))
+                for times, used, first, last in row_tiles
             ),
         )
         for col_tiles, used_cols in _cuts(cols, array.cols)

@@ -6,7 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from accelsim.dataflows.contract import NOTHING, ArrayShape, Dataflow, FoldShape, Phase, Phases, Size, TimingName
+from accelsim.dataflows.contract import (
+    NOTHING,
+    ArrayShape,
+    Dataflow,
+    FoldShape,
+    Passes,
+    Phase,
+    Phases,
+    Size,
+    TimingName,
+)
 from accelsim.program.folds import Fold
 from accelsim.units import ceil_div
 
@@ -95,6 +105,9 @@ def fold_of(
     Without ports, of one whose operands come and whose results leave as fast as the array lets them.
     """
     phases = TIMINGS[array.timing].phases(dataflow, shape, array)
+    if array.passes is not None:
+        clocks = pass_clocks(shape, phases.tail, array.passes, arithmetic)
+        phases = phases._replace(stream=phases.stream._replace(clocks=clocks))
     load, stream, drain = (_clocks(phase, ports, arithmetic) for phase in phases[:3])
     return Fold(
         load=load,
@@ -103,6 +116,20 @@ def fold_of(
         tail=phases.tail + phases.vacant + drain,
         skew=arithmetic.larger(shape.rows, shape.cols) - 1,
     )
+
+
+def pass_clocks(shape: FoldShape, tail: Size, passes: Passes, arithmetic: Arithmetic = EXACT) -> Size:
+    """Clocks of the stream of a fold that is cut into passes (docs/machine.md section 2)."""
+    larger, line = arithmetic.larger, arithmetic.larger(shape.line, shape.steps * (shape.line == 0))
+
+    def clocks_of(steps: Size) -> Size:
+        return larger(larger(steps, passes.shortest), arithmetic.quotient(steps + tail, passes.in_flight))
+
+    full, rest = line // passes.longest, line % passes.longest
+    whole, ragged = clocks_of(passes.longest), clocks_of(rest) * (rest > 0)
+    last = ragged + whole * (rest == 0)
+    lines = arithmetic.quotient(shape.steps, line)
+    return lines * (full * whole + ragged) + larger(0, passes.change - last)
 
 
 def _clocks(phase: Phase, ports: Ports | None, arithmetic: Arithmetic) -> Size:

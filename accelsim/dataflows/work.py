@@ -111,7 +111,8 @@ def array_work(
     totals, moves = [0] * 4, [0] * len(Moves._fields)
     for times, shape in flattened(sequence):
         _, stream, drain = dataflow.phases(shape, array.shape)[:3]
-        amounts = (shape.steps, stream.psum_read, stream.psum_write, stream.ofmap + drain.ofmap)
+        plain = fold_of(dataflow, shape, array.shape).stream
+        amounts = (plain, stream.psum_read, stream.psum_write, stream.ofmap + drain.ofmap)
         totals = [total + times * amount for total, amount in zip(totals, amounts, strict=True)]
         moved = dataflow.moves(shape, array.shape)
         moves = [total + times * amount for total, amount in zip(moves, moved, strict=True)]
@@ -132,7 +133,9 @@ def fold_rows(gemm: Gemm, array: ArrayContext, *, first: bool, last: bool, reuse
     """The folds of a piece, for `array_work`'s arguments."""
     _, sequence, ports = _as_folds(gemm, array, first=first, last=last, reuse=reuse)
     for times, shape in flattened(sequence):
-        yield FoldRow(times, shape, fold_of(DATAFLOWS[array.dataflow], shape, array.shape, ports), shape.steps)
+        flow = DATAFLOWS[array.dataflow]
+        plain = fold_of(flow, shape, array.shape).stream
+        yield FoldRow(times, shape, fold_of(flow, shape, array.shape, ports), plain)
 
 
 def _as_folds(

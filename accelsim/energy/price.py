@@ -69,7 +69,8 @@ OFF_CHIP_ROWS = ("dram_byte", "dram_interface_byte")
 
 def not_priced(machine: Machine) -> tuple[str, ...]:
     """Names of what the machine's table has no price for."""
-    return tuple(words for row, words in OPTIONAL_ROWS.items() if not _is_priced(row, machine))
+    rows = (words for row, words in OPTIONAL_ROWS.items() if not _is_priced(row, machine))
+    return (*rows, *(("caches",) if machine.caches else ()))
 
 
 def _is_priced(row: str, machine: Machine) -> bool:

@@ -105,7 +105,7 @@ def lower(network: Network, machine: Machine, scheduling: Scheduling = Schedulin
         repeated = residency.repeated(network.inferences, layers)
         planned = plan_layers(network, cache, repeated, weights)
         outgrown = outgrown_residents(list(working(planned)), layout, network.batch, residency)
-    return _lowered(source, network, cache, planned, residency, weights)
+    return _lowered(source, network, cache, planned, residency, weights, scheduling.slots)
 
 
 def written(lowered: Lowered) -> dict[str, Any]:
@@ -137,11 +137,13 @@ def _lowered(
     layers: Sequence[PlannedLayer | None],
     residency: Residency,
     weights: WeightResidents,
+    slots: int | None,
 ) -> Lowered:
     """The program of these layers. residency: of one inference."""
     repeated = residency.repeated(network.inferences, len(network.nodes) // network.inferences)
     residents = ResidentPlan.of(list(working(layers)), cache.layout, network.batch, repeated, weights)
-    program = _program(network, ComputeStream(cache.machine, cache.layout, network.batch, layers, residents), cache)
+    computes = ComputeStream(cache.machine, cache.layout, network.batch, layers, residents)
+    program = _program(network, computes, cache, slots)
     bounds = _bounds(network, cache.layout, cache.machine)
     groups = _groups(network, residency)
     return Lowered(source, network, program, cache.layout, tuple(layers), groups, bounds, residency, weights)
@@ -157,7 +159,8 @@ def _groups(network: Network, residency: Residency) -> tuple[str, ...]:
     return tuple(groups)
 
 
-def _program(network: Network, computes: ComputeStream, planner: TilingCache) -> Program:
+def _program(network: Network, computes: ComputeStream, planner: TilingCache, slots: int | None) -> Program:
+    host_cycles = planner.machine.host.tile_clocks if planner.machine.host else 0
     sram, residents = planner.machine.sram, computes.residents
     capacities = {
         Buffer.ACTIVATION: sram.activation.capacity_bytes,
@@ -170,7 +173,7 @@ def _program(network: Network, computes: ComputeStream, planner: TilingCache) ->
     return Program(
         tuple(node.name for node in network.nodes),
         preloaded,
-        Restartable(lambda: prefetch(computes, preloaded, reloaded, capacities, rooms, room)),
+        Restartable(lambda: prefetch(computes, preloaded, reloaded, capacities, rooms, room, slots, host_cycles)),
         capacities,
         reloaded,
     )
@@ -184,7 +187,8 @@ def _bounds(network: Network, layout: Layout, machine: Machine) -> tuple[int, ..
 
 def layout_of(network: Network, machine: Machine) -> Layout:
     """Where the feature maps of a network lie in the machine's DRAM."""
-    return lay_out(network, machine.array.activation_bits, scatter=machine.dma.scatter)
+    first = machine.dram.first_address or 0
+    return lay_out(network, machine.array.activation_bits, scatter=machine.dma.scatter, first_address=first)
 
 
 def layer_alone(

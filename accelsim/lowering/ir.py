@@ -78,11 +78,15 @@ def progressions(values: tuple[int, ...]) -> tuple[Range, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where all feature maps lie, which inputs a concat or shuffle still has to copy, and the first free address."""
+    """Where all feature maps lie, which inputs a concat or shuffle still has to copy, and the first free address.
+
+    first_address: of the first tensor.
+    """
 
     by_name: dict[str, Placement]
     copies: dict[str, tuple[str, ...]]
     next_address: int
+    first_address: int = 0
 
 
 def copied_channels(node: Node, position: int) -> Channels:

@@ -22,10 +22,10 @@ def map_bits(network: Network, default: int) -> dict[str, int]:
     return inputs | {node.name: node.bits.output or default for node in network.nodes}
 
 
-def lay_out(network: Network, default_bits: int, *, scatter: bool) -> Layout:
+def lay_out(network: Network, default_bits: int, *, scatter: bool, first_address: int = 0) -> Layout:
     """Give each map of the network a place; with `scatter` a store may write channels a stride apart.
 
-    default_bits: of an element, where the network says none.
+    default_bits: of an element, where the network says none; first_address: of the first tensor.
     """
     bits = map_bits(network, default_bits)
     nested: dict[str, tuple[str, Channels]] = {}
@@ -41,7 +41,7 @@ def lay_out(network: Network, default_bits: int, *, scatter: bool) -> Layout:
             free = {name for name in same if _may_nest(network, node, name, nested, fixed, scatter)}
             nested.update({name: (node.name, parts[name]) for name in parts if name in free})
             copies[node.name] = tuple(name for name in node.inputs if name not in free)
-    return _lay_out(network, bits, nested, slices, copies)
+    return _lay_out(network, bits, nested, slices, copies, first_address)
 
 
 def _parts(node: Node) -> dict[str, Channels]:
@@ -83,17 +83,18 @@ def _lay_out(
     nested: dict[str, tuple[str, Channels]],
     slices: dict[str, Node],
     copies: dict[str, tuple[str, ...]],
+    first_address: int,
 ) -> Layout:
     shapes = {**network.inputs} | {node.name: node.output for node in network.nodes if not node.absorbed}
     by_name: dict[str, Placement] = {}
-    address = 0
+    address = first_address
     for name, shape in shapes.items():
         if name in nested or name in slices:
             continue
         dims = (network.batch, shape.height, shape.width, shape.channels)
         tensor = Tensor(name, dims, bits[name], address)
         by_name[name] = Placement(tensor, np.arange(shape.channels))
-        address = aligned(address + tensor.bytes)
+        address = aligned(address + tensor.bytes, first_address)
     for name in reversed(shapes):
         if name in nested:
             outer, channels = nested[name]
@@ -102,9 +103,9 @@ def _lay_out(
         place = by_name[node.inputs[0]]
         part = slice(node.first_channel, node.first_channel + node.output.channels)
         by_name[name] = Placement(place.tensor, place.channels[part])
-    return Layout(by_name, copies, address)
+    return Layout(by_name, copies, address, first_address)
 
 
-def aligned(address: int) -> int:
-    """The next address at which a tensor may begin."""
-    return ceil_div(address, ALIGNMENT_BYTES) * ALIGNMENT_BYTES
+def aligned(address: int, first: int = 0) -> int:
+    """The next address at which a tensor may begin, where the first one lies at `first`."""
+    return first + ceil_div(address - first, ALIGNMENT_BYTES) * ALIGNMENT_BYTES

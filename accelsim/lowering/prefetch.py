@@ -90,14 +90,20 @@ def prefetch(
     capacities: Mapping[Buffer, int],
     rooms: Sequence[tuple[int, int]],
     weight_room: int,
+    slots: int | None = None,
+    host_cycles: int = 0,
 ) -> Iterator[Command]:
     """The commands of these computes.
 
     reloaded: tensors that are stored and loaded again; rooms: [low, high) of the activation buffer that tiles without
-    an address have, by layer; weight_room: bytes of the weight buffer that they have.
+    an address have, by layer; weight_room: bytes of the weight buffer that they have; slots: computes that tiles are
+    loaded for at once, None for as many as there is space; host_cycles: clocks that the host takes to issue those of
+    one compute.
     Raises LoweringError, as it comes to it, where the tiles of one iteration do not fit together.
     """
-    prefetcher = _Prefetcher(iter(computes), frozenset(preloaded), frozenset(reloaded), capacities, rooms, weight_room)
+    prefetcher = _Prefetcher(
+        iter(computes), frozenset(preloaded), frozenset(reloaded), capacities, rooms, weight_room, slots, host_cycles
+    )
     while prefetcher.compute_at(prefetcher.done) is not None:
         yield from prefetcher.next_commands()
 
@@ -116,8 +122,13 @@ class _Prefetcher:
         capacities: Mapping[Buffer, int],
         rooms: Sequence[tuple[int, int]],
         weight_room: int,
+        slots: int | None,
+        host_cycles: int,
     ) -> None:
         self.computes = computes
+        self.slots = slots
+        self.host_cycles = host_cycles
+        self.started = 0
         self.ahead: deque[Compute] = deque()
         self.done = 0
         self.placed = {Buffer.WEIGHT: 0, Buffer.ACTIVATION: 0}
@@ -129,6 +140,10 @@ class _Prefetcher:
         self.on_chip: set[Tile] = set()
         self.stored: dict[Tensor, StoredRegions[None]] = {}
         self.commands: list[Command] = []
+
+    def seen(self, number: int) -> Compute | None:
+        """The compute of a number; None behind the last, or where all slots are taken by those before it."""
+        return self.compute_at(number) if self.slots is None or number < self.done + self.slots else None
 
     def compute_at(self, number: int) -> Compute | None:
         """The compute of a number, from `done` on; None behind the last."""
@@ -173,12 +188,12 @@ class _Prefetcher:
 
     def _run_ahead(self) -> None:
         outcome = _Outcome.PLACED
-        while outcome is _Outcome.PLACED and (compute := self.compute_at(self.placed[Buffer.ACTIVATION])):
+        while outcome is _Outcome.PLACED and (compute := self.seen(self.placed[Buffer.ACTIVATION])):
             if self.placed[Buffer.WEIGHT] <= self.placed[Buffer.ACTIVATION]:
                 outcome = self._place(compute, Buffer.WEIGHT)
             if outcome is _Outcome.PLACED:
                 outcome = self._place(compute, Buffer.ACTIVATION)
-        while outcome is _Outcome.NO_DATA and (compute := self.compute_at(self.placed[Buffer.WEIGHT])):
+        while outcome is _Outcome.NO_DATA and (compute := self.seen(self.placed[Buffer.WEIGHT])):
             if self._place(compute, Buffer.WEIGHT) is not _Outcome.PLACED:
                 break
 
@@ -204,9 +219,17 @@ class _Prefetcher:
         for tile, address in found:
             tile.address = address
             self.on_chip.add(tile)
-        self.commands.extend(Load(compute.layer, tile) for tile in loads)
+        self._load(compute, loads, self.placed[buffer])
         self.placed[buffer] += 1
         return _Outcome.PLACED
+
+    def _load(self, compute: Compute, tiles: Sequence[Tile], number: int) -> None:
+        """Emit the loads of a compute; the first one waits for the host and for zeros."""
+        for tile in tiles:
+            is_first = number >= self.started
+            extra = (self.host_cycles, compute.fill_cycles) if is_first else ()
+            self.commands.append(Load(compute.layer, tile, *extra))
+            self.started = max(self.started, number + 1)
 
     def _is_stored(self, tile: Tile) -> bool:
         """True where commands so far have brought all of a tile to DRAM."""

@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from operator import add
 
-from accelsim.machine.memory.port import Block
+from accelsim.machine.memory.port import Block, CacheCounts, Met
 from accelsim.machine.stalls import Cause, Phase, Segment, idle_at_end, idle_before_stream, led_by
 from accelsim.program.commands import NO_ACTIONS, Buffer, Compute, Program, UnitKind
 from accelsim.program.folds import bubble_cycles
 from accelsim.program.link import NEVER, Linked, Task
 from accelsim.program.tensors import Descriptor
 from accelsim.records import ActionCounts
+
+NO_CACHE_COUNTS = CacheCounts(0, 0, 0)
 
 OnSegment = Callable[[Segment], None]
 """Sees, in order of time, what went on in the clocks of the run."""
@@ -29,7 +32,8 @@ class LayerAccount:
     latency_cycles: from its first command to its last; end_cycle: when that was done, 0 without commands;
     stream_cycles: in which the array streams for it, of which stretched_cycles because of SRAM ports and bubble_cycles
     between folds; stalls: clocks in which the array is idle and its next stream waits for this layer, by cause.
-    occupied: clocks in which units of each kind serve it; counts: actions of units and SRAM ports; moved: those of DMA.
+    occupied: clocks in which units of each kind serve it; counts: actions of units and SRAM ports; moved: those of DMA;
+    caches: what its requests met in each cache, the highest first.
     """
 
     latency_cycles: int = 0
@@ -41,6 +45,7 @@ class LayerAccount:
     occupied: dict[UnitKind, int] = field(default_factory=lambda: dict.fromkeys(UnitKind, 0))
     counts: ActionCounts = NO_ACTIONS
     moved: ActionCounts = NO_ACTIONS
+    caches: tuple[CacheCounts, ...] = ()
 
     @property
     def total_cycles(self) -> int:
@@ -59,8 +64,11 @@ class _Layer:
 
 
 class Accounting:
-    """The accounts of a run under way. unfinished: commands that were fed and are not done; transfers: handed to the
-    memory so far."""
+    """The accounts of a run under way.
+
+    unfinished: commands that were fed and are not done; transfers: handed to the memory so far. burst_bytes: those that
+    a transfer's rows lie in are moved by DRAM; 0: caches say what it moves.
+    """
 
     def __init__(self, program: Program, overlap: bool, burst_bytes: int, on_segment: OnSegment | None = None) -> None:
         self.unfinished = 0
@@ -115,8 +123,18 @@ class Accounting:
         role = linked.task.role
         totals = self._layers[role.layer].moved.setdefault((role.unit, role.buffer), [0, 0, 0])
         totals[0] += sum(part.requested_bytes for part in descriptors)
-        totals[1] += sum(block.bursts(self._burst_bytes) for block in blocks)
+        if self._burst_bytes:
+            totals[1] += sum(block.bursts(self._burst_bytes) for block in blocks)
         totals[2] += len(descriptors)
+
+    def met(self, linked: Linked, met: Met) -> None:
+        """All requests of a transfer have reached the caches."""
+        account = self._layers[linked.task.role.layer].account
+        before = account.caches or (NO_CACHE_COUNTS,) * len(met.caches)
+        account.caches = tuple(CacheCounts(*map(add, *both)) for both in zip(before, met.caches, strict=True))
+        account.moved += ActionCounts(
+            dram_read_burst_bytes=met.dram_read_bytes, dram_write_burst_bytes=met.dram_write_bytes
+        )
 
     def done(self, linked: Linked) -> None:
         """A command's data is where it goes."""

@@ -16,7 +16,7 @@ from accelsim.config.scheduling import Arbitration
 from accelsim.errors import DeadlockError
 from accelsim.machine.accounting import Accounting, LayerAccount, OnSegment
 from accelsim.machine.clock import Clock, Observer, name_of
-from accelsim.machine.memory import BusSpan, Memory, memory_of
+from accelsim.machine.memory import BusSpan, Memory, behind_caches, memory_of
 from accelsim.machine.memory.dram.statistics import DramCounts
 from accelsim.machine.queues import CommandQueue, Feed, ProgramOrder
 from accelsim.machine.units.array import ArrayUnit
@@ -59,7 +59,7 @@ def play(
     bus_spans: note when the data buses of the DRAM move what.
     Raises DeadlockError, naming who waits for what, where the program can't go on; and what making the commands raises.
     """
-    memory = memory_of(machine.dram, machine.array.clock_mhz, bus_spans=bus_spans)
+    memory = behind_caches(memory_of(machine.dram, machine.array.clock_mhz, bus_spans=bus_spans), machine)
     return _Player(program, linked, machine, memory, tuple(observers), arbitration, on_segment).run()
 
 
@@ -75,9 +75,12 @@ def unit_names(machine: Machine) -> dict[str, UnitKind]:
     }
 
 
-def link_for(program: Program, machine: Machine) -> Iterator[Linked]:
-    """The commands with what they wait for on this machine. Raises ProgramError, as it comes to it."""
-    return link(program, stores_end_in_order=machine.dma.engines_out == 1)
+def link_for(program: Program, machine: Machine, *, in_slots: bool = False) -> Iterator[Linked]:
+    """The commands with what they wait for on this machine; in_slots: loads wait for the slots of tile iterations.
+
+    Raises ProgramError, as it comes to it.
+    """
+    return link(program, stores_end_in_order=machine.dma.engines_out == 1, in_slots=in_slots)
 
 
 class _Player:
@@ -93,7 +96,8 @@ class _Player:
     ) -> None:
         self.program = program
         self.memory = memory
-        self.accounting = Accounting(program, machine.array.overlap, machine.dram.burst_bytes, on_segment)
+        burst_bytes = machine.dram.burst_bytes if machine.caches is None else 0
+        self.accounting = Accounting(program, machine.array.overlap, burst_bytes, on_segment)
         self.clock = Clock(observers, self.accounting.done)
         self.queues = {kind: CommandQueue(self.clock.env) for kind in UnitKind}
         self.order = ProgramOrder(self.clock.env) if arbitration == "program_order" else None

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from math import prod
 
-from accelsim.config.machine import InputPath, Machine, OutputPath
+from accelsim.config.machine import Array, InputPath, Machine, OutputPath
 from accelsim.dataflows import DEFAULT
-from accelsim.dataflows.contract import ArrayShape, Gemm
+from accelsim.dataflows.contract import ArrayShape, Gemm, Passes
 from accelsim.dataflows.timing import Ratio, slower
 from accelsim.dataflows.work import FREE, ArrayContext
 from accelsim.network.graph import Node, WeightKind
@@ -20,7 +20,7 @@ def array_context(machine: Machine) -> ArrayContext:
     array, sram = machine.array, machine.sram
     return ArrayContext(
         dataflow=DEFAULT if array.dataflow == "auto" else array.dataflow,
-        shape=ArrayShape(array.rows, array.cols, array.mac_latency, array.timing),
+        shape=ArrayShape(array.rows, array.cols, array.mac_latency, array.timing, passes_of(array)),
         ifmap_bits=array.activation_bits,
         ofmap_bits=array.activation_bits,
         weight_bits=array.weight_bits,
@@ -30,6 +30,14 @@ def array_context(machine: Machine) -> ArrayContext:
         accumulator_port_bits=_accumulator_port_bits(machine, array.psum_bits),
         stored_weights=Ratio(array.weight_bits, 1),
     )
+
+
+def passes_of(array: Array) -> Passes | None:
+    """The passes that folds of an array are streamed in, if any."""
+    if array.passes is None:
+        return None
+    given = array.passes
+    return Passes(given.longest, given.shortest_clocks, given.change_clocks, given.in_flight)
 
 
 def layer_context(array: ArrayContext, node: Node, machine: Machine, ifmap_bits: int, ofmap_bits: int) -> ArrayContext:
@@ -73,7 +81,8 @@ def layer_product(node: Node, batch: int, machine: Machine) -> tuple[Gemm, Array
     apart = batch if node.op.multiplies_maps else 1
     pixels = batch // apart * node.output.height * node.output.width
     depth = node.window.elements * (node.sizes[0].channels // node.groups)
-    product = Gemm(apart * node.groups, pixels, depth, node.output.channels // node.groups)
+    line = node.output.width if node.output.width > 1 else 0
+    product = Gemm(apart * node.groups, pixels, depth, node.output.channels // node.groups, line)
     return product, layer_context(array_context(machine), node, machine, bits, bits)
 
 

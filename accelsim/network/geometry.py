@@ -38,8 +38,10 @@ def gemm_of(node: Node, work: Work) -> Gemm:
     """The matrix product of a part of a layer on the array: of whole groups, or of a part of one."""
     depth = node.output.channels // node.groups
     groups = (work.channels.stop - 1) // depth - work.channels.start // depth + 1
-    pixels = elements(work_block(node, work))
-    return Gemm(groups, pixels, window_of(node, work.taps).elements * work.reduction.size, work.channels.size // groups)
+    block = work_block(node, work)
+    depths = window_of(node, work.taps).elements * work.reduction.size
+    line = block[2].size if node.output.width > 1 else 0
+    return Gemm(groups, elements(block), depths, work.channels.size // groups, line)
 
 
 def input_window(node: Node, block: Block, taps: Range | None = None) -> Block:

@@ -88,10 +88,16 @@ class Work:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Load:
-    """DRAM to SRAM."""
+    """DRAM to SRAM.
+
+    host_cycles: clocks that the host takes to issue the tile iteration that it begins; fill_cycles: clocks in which the
+    DMA engine writes zeros before it.
+    """
 
     layer: int
     tile: Tile
+    host_cycles: int = 0
+    fill_cycles: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,7 +108,7 @@ class Compute:
     stream on; results: tiles it fills, empty while sums go on. `chain` for the array, `unit_cycles` for the other
     units. post_cycles: from the unit's last output to its being in SRAM. actions: of the unit and the SRAM ports;
     stretched_cycles: clocks by which SRAM ports lengthen the streams; beside: actions of operators on the ways to and
-    from the array, by number of the layer.
+    from the array, by number of the layer; fill_cycles: clocks in which a DMA engine writes the zeros that it needs.
     What later commands have no use for, so that none of them need be known: released, tiles that none reads; complete,
     results that none fills; unread, tensors that none loads from DRAM.
     """
@@ -120,6 +126,7 @@ class Compute:
     post_cycles: int = 0
     stretched_cycles: int = 0
     beside: tuple[tuple[int, ActionCounts], ...] = ()
+    fill_cycles: int = 0
     released: tuple[Tile, ...] = ()
     unread: tuple[Tensor, ...] = ()
 

@@ -86,14 +86,15 @@ class Linked(NamedTuple):
     task: Task
 
 
-def link(program: Program, *, stores_end_in_order: bool = True) -> Iterator[Linked]:
+def link(program: Program, *, stores_end_in_order: bool = True, in_slots: bool = False) -> Iterator[Linked]:
     """The commands with what they wait for.
 
-    stores_end_in_order: whether a Load may count on all earlier stores being done when one is.
+    stores_end_in_order: whether a Load may count on all earlier stores being done when one is. in_slots: whether a Load
+    takes the slot of the last Compute before it, and waits until that and its Stores are done.
     Raises ProgramError, as it comes to it: a tile read that is not in SRAM, a place filled while it is still to be
     read, a region loaded from DRAM that was not stored, a tile outside its buffer, or results that are never stored.
     """
-    linker = _Linker(program, stores_end_in_order)
+    linker = _Linker(program, stores_end_in_order, in_slots)
     for index, command in enumerate(program.commands):
         task = Task(index, _role(command))
         linker.link(task, command)
@@ -136,8 +137,10 @@ class _Occupied:
 
 
 class _Linker:
-    def __init__(self, program: Program, stores_end_in_order: bool) -> None:
+    def __init__(self, program: Program, stores_end_in_order: bool, in_slots: bool) -> None:
         self.program = program
+        self.in_slots = in_slots
+        self.slot: tuple[Wait, ...] = ()
         self.preloaded = frozenset(program.preloaded)
         self.stores_end_in_order = stores_end_in_order
         self.places: dict[Buffer, list[_Occupied]] = {buffer: [] for buffer in Buffer}
@@ -151,7 +154,7 @@ class _Linker:
                 if tile in self.place_of:
                     raise ProgramError(f"{self._say(task, command)}: loads {_name(tile)} again")
                 space = self._fill(task, command, tile)
-                task.begin_waits = (*space, *self._data_waits(task, command, tile))
+                task.begin_waits = (*space, *self._data_waits(task, command, tile), *self.slot)
             case Store(tile=tile):
                 task.begin_waits = tuple(self._read(task, command, tile, Moment.SRAM_READ))
                 if not tile.read_on_chip:
@@ -160,8 +163,12 @@ class _Linker:
                     if tile.tensor not in self.stored:
                         self.stored[tile.tensor] = StoredRegions(tile.tensor)
                     self.stored[tile.tensor].add(task, tile.region)
+                if self.in_slots:
+                    self.slot = (*self.slot, (task, Moment.DONE))
             case Compute():
                 self._link_compute(task, command)
+                if self.in_slots:
+                    self.slot = ((task, Moment.DONE),)
 
     def _link_compute(self, task: Task, command: Compute) -> None:
         stationary = [

@@ -125,15 +125,17 @@ def _share_until(tensor: Tensor, offset: int, total: int) -> int:
     return total * offset // tensor.elements
 
 
-def descriptors(tensor: Tensor, region: Region) -> tuple[Descriptor, ...]:
+def descriptors(tensor: Tensor, region: Region, *, by_pixel: bool = False) -> tuple[Descriptor, ...]:
     """The transfers that move `region` between DRAM and SRAM.
+
+    by_pixel: each row of theirs is one of the last dimension, even where neighbours lie one behind the other.
 
     Raises ValueError where a region of a tiled tensor is not one of its tiles.
     """
     if tensor.tile is not None:
         start = _share_until(tensor, tiled_offset(tensor, region), tensor.stored_bits)
         return (Descriptor(8 * tensor.address_bytes + start, 1, _stored_bits(tensor, region), 0),)
-    return tuple(_rows(tensor, region))
+    return tuple(_rows(tensor, region, by_pixel=by_pixel))
 
 
 def tiled_offset(tensor: Tensor, region: Region) -> int:
@@ -159,9 +161,12 @@ def row_major_offset(tensor: Tensor, index: tuple[int, ...]) -> int:
     return offset
 
 
-def _rows(tensor: Tensor, region: Region) -> Iterator[Descriptor]:
+def _rows(tensor: Tensor, region: Region, *, by_pixel: bool) -> Iterator[Descriptor]:
     """The region as descriptors: a run of contiguous elements, its innermost repetition, and a loop over the rest."""
     run, outer = _contiguous(tensor, region)
+    last = len(region) - 1
+    if by_pixel and outer < last:
+        run, outer = region[last].size, last
     start = 8 * tensor.address_bytes + tensor.bits * row_major_offset(tensor, tuple(part.start for part in region))
     strides = [tensor.bits * prod(tensor.dims[axis + 1 :]) for axis in range(len(region))]
     loops = _merged([(part.size, strides[axis] * part.step) for axis, part in enumerate(region[:outer])])

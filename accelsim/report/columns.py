@@ -223,7 +223,7 @@ def layer_rows(
     rows: list[dict[str, Value | None]] = []
     for place, record in enumerate(records):
         ideal = {name: cycles[place] for name, cycles in ideal_cycles.items()}
-        plain = {column.name: column.value(record) for column in COLUMNS}
+        plain = {column.name: column.value(record) for column in COLUMNS} | record.caches
         rows.append({**plain, **speedups(record.total_cycles, ideal)})
     return rows
 
@@ -244,6 +244,7 @@ def total_values(total: LayerRecord, batch: int, machine: Machine, ends: Sequenc
     ends: array clock at which each inference was done.
     """
     values: dict[str, Any] = {column.name: column.value(total) for column in COLUMNS if not column.of_layers_only}
+    values |= total.caches
     latency_ms = total.total_cycles / machine.array.clock_mhz / 1e3
     energy_pj = total.energy.total_pj
     values["latency_ms"] = latency_ms

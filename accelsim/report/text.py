@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
@@ -80,6 +80,17 @@ def layer_cells(record: LayerRecord) -> list[str]:
     ]
 
 
+def _caches(total: LayerRecord) -> Iterator[str]:
+    """What requests met in each cache, if there are any."""
+    for name in dict.fromkeys(key.rpartition("_hits")[0] for key in total.caches if key.endswith("_hits")):
+        hits, misses = total.caches[f"{name}_hits"], total.caches[f"{name}_misses"]
+        share = hits / (hits + misses) if hits + misses else 0.0
+        yield (
+            f"  cache {name}: {hits + misses} requests, {share:.1%} hits,"
+            f" {total.caches[f'{name}_write_backs']} lines written back"
+        )
+
+
 def summary(name: str, machine: str, total: LayerRecord, totals: Mapping[str, Any]) -> str:
     """The totals in a few lines."""
     counts, energy = total.counts, total.energy
@@ -96,6 +107,7 @@ def summary(name: str, machine: str, total: LayerRecord, totals: Mapping[str, An
         f" {counts.dram_write_burst_bytes / 2**20:.2f} written; burst efficiency {counts.burst_efficiency:.1%};"
         f" SRAM {counts.sram_read_bytes / 2**20:.2f} MiB read, {counts.sram_write_bytes / 2**20:.2f} MiB written",
         *_rows(counts),
+        *_caches(total),
         f"  energy {energy.total_pj / 1e6:.1f} uJ, {totals['average_power_mw']:.1f} mW on average;"
         f" {energy.low_pj / 1e6:.1f} to {energy.high_pj / 1e6:.1f} uJ by the ranges of the prices",
         f"  of it {shares or 'nothing'}; {totals['assumed_energy_share']:.1%} rests on assumptions",

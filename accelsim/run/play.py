@@ -18,6 +18,7 @@ from accelsim.lowering.compile import Lowered, lower
 from accelsim.machine.accounting import LayerAccount
 from accelsim.machine.clock import Observer
 from accelsim.machine.machine import Outcome, link_for, play
+from accelsim.machine.memory import CacheCounts
 from accelsim.machine.memory.dram.statistics import DramCounts
 from accelsim.machine.stalls import Cause, Segment
 from accelsim.network.graph import Network
@@ -138,7 +139,7 @@ def _play(
     history: History | None = None,
 ) -> Outcome:
     program, arbitration = lowered.program, scheduling.arbitration
-    linked = link_for(program, machine)
+    linked = link_for(program, machine, in_slots=scheduling.slots is not None)
     if history is None:
         return play(program, linked, machine, observers, arbitration)
     kept, on_segment = history.keeping(linked), history.on_segment
@@ -178,7 +179,16 @@ def _records(
         counts = reduce(add, (accounts[index].counts + moved[index] for index in mine))
         stalls = {cause.value: sum(account.stalls[cause] for account in own) for cause in Cause}
         group = lowered.groups[number]
-        yield layer_record(node, network.batch, machine, len(mine), group, counts, measures, stalls)
+        yield layer_record(node, network.batch, machine, len(mine), group, counts, measures, stalls, _met(machine, own))
+
+
+def _met(machine: Machine, accounts: Sequence[LayerAccount]) -> dict[str, int]:
+    """What requests met in the caches of a machine, by name of the cache."""
+    return {
+        f"{cache.name}_{what}": sum(getattr(account.caches[place], what) for account in accounts if account.caches)
+        for place, cache in enumerate(machine.caches or ())
+        for what in CacheCounts._fields
+    }
 
 
 def with_commands(moved: Sequence[ActionCounts], done: DramCounts, cycles: Sequence[int]) -> list[ActionCounts]:

@@ -21,10 +21,12 @@ def layer_record(
     counts: ActionCounts,
     measures: Mapping[str, int],
     stalls: Mapping[str, int],
+    caches: Mapping[str, int],
 ) -> LayerRecord:
     """The record, priced.
 
-    group: name of the layers it runs depth-first with, or none; measures: by `MEASURES`; stalls: by `STALL_CAUSES`.
+    group: name of the layers it runs depth-first with, or none; measures: by `MEASURES`; stalls: by `STALL_CAUSES`;
+    caches: what requests met in the caches of the machine, if it has any.
     """
     return LayerRecord(
         layer=node.name,
@@ -41,4 +43,5 @@ def layer_record(
         array_clocks=inferences * alone_on_array(node, batch, machine),
         **measures,
         stalls=dict(stalls),
+        caches=dict(caches),
     )

@@ -99,7 +99,9 @@ def _record(part: Document, node: Node, batch: int, machine: Machine, inferences
     added = measures["stream_cycles"] + sum(layer["stalls"].values())
     _check(part, "total_cycles", added, measures["total_cycles"])
     counts = ActionCounts(**layer["counts"])
-    return layer_record(node, batch, machine, inferences, layer["group"], counts, measures, layer["stalls"])
+    return layer_record(
+        node, batch, machine, inferences, layer["group"], counts, measures, layer["stalls"], layer["caches"]
+    )
 
 
 def _total(records: Sequence[LayerRecord], network: Network) -> LayerRecord:

@@ -60,4 +60,9 @@ def _of(where: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator
 def _flat(layer: Mapping[str, Any]) -> dict[str, Any]:
     """A layer with its stalls and counts beside its clocks."""
     stalls = {f"stall_{cause}_cycles": cycles for cause, cycles in layer["stalls"].items()}
-    return {**{key: value for key, value in layer.items() if not isinstance(value, dict)}, **stalls, **layer["counts"]}
+    return {
+        **{key: value for key, value in layer.items() if not isinstance(value, dict)},
+        **stalls,
+        **layer["counts"],
+        **layer.get("caches", {}),
+    }

@@ -156,4 +156,5 @@ def _layer(record: LayerRecord) -> dict[str, Any]:
         **{name: getattr(record, name) for name in MEASURES},
         "stalls": record.stalls,
         "counts": {name: getattr(record.counts, name) for name in COUNT_NAMES},
+        **({"caches": record.caches} if record.caches else {}),
     }

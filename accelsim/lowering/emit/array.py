@@ -40,7 +40,7 @@ from accelsim.program.commands import Buffer, Tile, UnitKind, Work
 from accelsim.program.folds import FoldChain
 from accelsim.program.tensors import Range, elements, region_bytes, share_of_tile
 from accelsim.records import ActionCounts
-from accelsim.units import packed_bytes
+from accelsim.units import ceil_div, packed_bytes
 
 
 class _Operands(NamedTuple):
@@ -179,11 +179,19 @@ class ArrayEmission(LayerEmission):
                 post_cycles=self.shared.machine.array.post_latency if last else 0,
                 stretched_cycles=done.stretched_cycles,
                 beside=done.beside,
+                fill_cycles=self._fill_cycles(work),
                 released=(
                     *(() if self.keeps_maps and outs.stop < group_outputs else self.loaded(maps)),
                     *(() if self.keeps_right and not self._is_last_block(block) else self.loaded(right)),
                 ),
             )
+
+    def _fill_cycles(self, work: Work) -> int:
+        """Clocks in which the DMA writes the zeros that sums begin with, a row of the array's columns in each."""
+        machine = self.shared.machine
+        if machine.sram.accumulator.fill is None or not work.first:
+            return 0
+        return block_elements(work) * ceil_div(work.channels.size, machine.array.cols)
 
     def _is_last_block(self, block: Block) -> bool:
         """True where no other block of the output map follows, or of the image for a product."""

@@ -37,6 +37,7 @@ class Iteration(NamedTuple):
     post_cycles: int = 0
     stretched_cycles: int = 0
     beside: tuple[tuple[int, ActionCounts], ...] = ()
+    fill_cycles: int = 0
     released: tuple[Tile, ...] = ()
 
 

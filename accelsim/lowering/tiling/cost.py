@@ -84,7 +84,8 @@ class Estimate:
             "k": Cut(task.taps * plans.ins, task.taps * task.group_inputs, plans.in_tiles),
             "n": Cut(plans.outs, task.group_outputs, plans.out_tiles),
         }
-        return average_folds(self.dataflow, cuts, plans.groups, plans.group_tiles, self.context.array.shape)
+        line = plans.blocks.cols if task.output.width > 1 else 0
+        return average_folds(self.dataflow, cuts, plans.groups, plans.group_tiles, self.context.array.shape, line)
 
     def _burst_bytes(self) -> Floats:
         """DRAM bytes, bursts in full."""

@@ -1,6 +1,7 @@
 """Memory behind a port.
 
-`port.py` is the contract. `ideal.py` is a bus and a latency; `dram/` is a DRAM at command granularity.
+`port.py` is the contract. `ideal.py` is a bus and a latency; `dram/` is a DRAM at command granularity; `cache/` are
+caches above one of them.
 """
 
 from __future__ import annotations
@@ -8,12 +9,27 @@ from __future__ import annotations
 import logging
 
 from accelsim.config.dram import CommandDevice, IdealDevice
+from accelsim.config.machine import Machine
+from accelsim.machine.memory.cache import kernels as caches
+from accelsim.machine.memory.cache.memory import CachedMemory
 from accelsim.machine.memory.dram import kernels
 from accelsim.machine.memory.dram.memory import CommandMemory
 from accelsim.machine.memory.ideal import IdealMemory
-from accelsim.machine.memory.port import Block, BusSpan, Completion, Memory, Progress, Request
+from accelsim.machine.memory.port import Block, BusSpan, CacheCounts, Completion, Memory, Met, Progress, Request
 
-__all__ = ["Block", "BusSpan", "Completion", "IdealMemory", "Memory", "Progress", "Request", "memory_of"]
+__all__ = [
+    "Block",
+    "BusSpan",
+    "CacheCounts",
+    "Completion",
+    "IdealMemory",
+    "Memory",
+    "Met",
+    "Progress",
+    "Request",
+    "behind_caches",
+    "memory_of",
+]
 
 
 LOGGER = logging.getLogger("accelsim")
@@ -26,3 +42,12 @@ def memory_of(device: IdealDevice | CommandDevice, array_mhz: float, *, bus_span
     if kernels.fastest is kernels.plain:
         LOGGER.info("playing DRAM commands in plain Python, without the compiled kernel")
     return CommandMemory(device, array_mhz, bus_spans=bus_spans)
+
+
+def behind_caches(memory: Memory, machine: Machine) -> Memory:
+    """A memory behind the caches of a machine, if it has any."""
+    if machine.caches is None:
+        return memory
+    if caches.fastest is caches.plain:
+        LOGGER.info("playing caches in plain Python, without the compiled kernel")
+    return CachedMemory(machine.caches, machine.dma, memory)

@@ -55,6 +55,9 @@ class IdealMemory:
         """See `Memory`."""
         return ()
 
+    def met(self, requester: int) -> None:
+        """See `Memory`."""
+
     def counts(self, cycle: int) -> None:
         """See `Memory`."""
 

@@ -74,6 +74,22 @@ class Progress(NamedTuple):
     completion: Completion | None
 
 
+class CacheCounts(NamedTuple):
+    """What requests did in a cache: found their line or not, and lines that had to be written back for them."""
+
+    hits: int
+    misses: int
+    write_backs: int
+
+
+class Met(NamedTuple):
+    """What the requests of a requester met in caches, the highest first, and the bytes that DRAM moved for that."""
+
+    caches: tuple[CacheCounts, ...]
+    dram_read_bytes: int
+    dram_write_bytes: int
+
+
 class BusSpan(NamedTuple):
     """DRAM clocks [begin, end) in which a data bus moves data."""
 
@@ -112,6 +128,9 @@ class Memory(Protocol):
 
     def advance(self, cycle: float) -> Sequence[Progress]:
         """Go on until something is known, at most to array clock `cycle`; nothing will be asked for before it."""
+
+    def met(self, requester: int) -> Met | None:
+        """What the requests that a requester has issued since this was last asked met in caches; None without any."""
 
     def counts(self, cycle: int) -> DramCounts | None:
         """What DRAM did until array clock `cycle`, the end of the run; None if it has no commands."""

@@ -11,20 +11,23 @@ from accelsim.machine.clock import CommandEvent, Process
 from accelsim.machine.memory import Completion, Progress, Request
 from accelsim.machine.requests import blocks_of
 from accelsim.machine.units.unit import Unit
-from accelsim.program.commands import Compute, Store
+from accelsim.program.commands import Compute, Load, Store
 from accelsim.program.link import Linked, Moment
+from accelsim.program.tensors import Descriptor
+from accelsim.program.tensors import descriptors as descriptors_of
 
 
 @dataclass(slots=True)
 class DmaEngine(Unit):
     """An instance of a DMA engine, in or out. Its transfers retire in order: one is done no earlier than those before.
 
-    requester: its number at the memory port; under_way: transfers whose end is not known yet; issued: comes when all
-    bursts of the last one have left.
+    requester: its number at the memory port; under_way: transfers whose end is not known yet; last: the last one that
+    was handed to the memory; issued: comes when all its bursts have left.
     """
 
     requester: int
     under_way: deque[Linked] = field(default_factory=deque, init=False)
+    last: Linked | None = field(default=None, init=False)
     issued: simpy.Event | None = field(default=None, init=False)
     retired: int = field(default=0, init=False)
 
@@ -34,7 +37,9 @@ class DmaEngine(Unit):
         assert not isinstance(command, Compute)
         yield from clock.wait(self.name, task, task.begin_waits)
         self.begin(linked)
-        descriptors = command.tile.descriptors
+        descriptors = self._descriptors(command)
+        if isinstance(command, Load):
+            yield from clock.until(self.around.host.turn(clock.now, command.host_cycles) + command.fill_cycles)
         yield from clock.until(clock.now + self.around.machine.dma.setup_cycles * len(descriptors))
         order = self.around.order
         if order is not None:
@@ -53,9 +58,16 @@ class DmaEngine(Unit):
             yield from clock.until(completion.issued)
         else:
             self.under_way.append(linked)
+            self.last = linked
             self.issued = clock.env.event()
             yield self.issued
             task.free = clock.now
+
+    def _descriptors(self, command: Load | Store) -> tuple[Descriptor, ...]:
+        dma, tile = self.around.machine.dma, command.tile
+        if (dma.store_row_bytes if isinstance(command, Store) else dma.load_row_bytes) is None:
+            return tile.descriptors
+        return descriptors_of(tile.tensor, tile.region, by_pixel=True)
 
     def progress(self, progress: Progress) -> None:
         """Take note of what the memory says of a transfer."""
@@ -65,7 +77,15 @@ class DmaEngine(Unit):
             self._retire(linked, progress.completion)
         if progress.issued is not None:
             assert self.issued is not None
+            self._note_met()
             self.around.clock.env.process(self._turn_to_next(self.issued, progress.issued))
+
+    def _note_met(self) -> None:
+        """Take note of what the last transfer met in caches, now that all of it was issued."""
+        met = self.around.memory.met(self.requester)
+        if met is not None:
+            assert self.last is not None
+            self.around.accounting.met(self.last, met)
 
     def _turn_to_next(self, issued: simpy.Event, cycle: int) -> Process:
         yield from self.around.clock.until(cycle)

@@ -13,6 +13,20 @@ from accelsim.machine.queues import CommandQueue, Feed, ProgramOrder
 from accelsim.program.link import Linked, Moment, Task
 
 
+@dataclass(slots=True)
+class Host:
+    """The core that issues the commands of a tile iteration, one iteration after the other; free: when it has."""
+
+    free: int = field(default=0, init=False)
+
+    def turn(self, cycle: int, clocks: int) -> int:
+        """The clock at which it has issued an iteration that can begin at `cycle`; the next is ready `clocks` later."""
+        issued = max(cycle, self.free) if clocks else cycle
+        if clocks:
+            self.free = issued + clocks
+        return issued
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What the units of a machine share. order: in which transfers reach the memory, if it is not that of arrival."""
@@ -23,6 +37,7 @@ class Surroundings:
     feed: Feed
     accounting: Accounting
     order: ProgramOrder | None
+    host: Host = field(default_factory=Host)
 
 
 @dataclass(slots=True)

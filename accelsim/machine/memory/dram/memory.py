@@ -162,6 +162,9 @@ class CommandMemory:
         """See `Memory`."""
         return self.dram.advance(NEVER if cycle == math.inf else min(NEVER, self._clocks.from_array(int(cycle)) + 1))
 
+    def met(self, requester: int) -> None:
+        """See `Memory`."""
+
     def counts(self, cycle: int) -> DramCounts:
         """See `Memory`."""
         return self.dram.counts(self._clocks.from_array(cycle))

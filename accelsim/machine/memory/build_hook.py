@@ -1,6 +1,7 @@
-"""Compiles the kernel of DRAM when accelsim is built or installed.
+"""Compiles the kernels of DRAM and caches when accelsim is built or installed.
 
-Where there is no C compiler, or Cython can't be had, accelsim is installed without it and plays DRAM in plain Python.
+Where there is no C compiler, or Cython can't be had, accelsim is installed without them and plays memory in plain
+Python.
 """
 
 from __future__ import annotations
@@ -14,9 +15,13 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-PACKAGE = "accelsim.machine.memory.dram"
-PARTS = ("banks", "queues", "channel", "requester", "controller")
-"""Modules of the kernel, each of which needs those before it only; compiled as one, they call each other in C."""
+MEMORY = "accelsim.machine.memory"
+KERNELS = {
+    f"{MEMORY}.dram": ("banks", "queues", "channel", "requester", "controller"),
+    f"{MEMORY}.cache": ("level", "requester", "hierarchy"),
+}
+"""Modules of the kernel of each package, each of which needs those before it only; compiled as one, they call each
+other in C."""
 BUILT = (".so", ".pyd")
 DIRECTIVES = {
     "language_level": 3,
@@ -34,49 +39,53 @@ class KernelHook(BuildHookInterface[Any]):  # type: ignore[misc]  # hatchling is
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 (the interface's)
         """Before a wheel, editable or not, is built."""
-        folder = Path(self.root, *PACKAGE.split("."))
+        folders = {package: Path(self.root, *package.split(".")) for package in KERNELS}
         try:
-            compile_kernel(folder)
+            for package, folder in folders.items():
+                compile_kernel(package, folder)
         except (Exception, SystemExit) as error:  # whatever goes wrong, the plain modules are there
-            self.app.display_warning(f"no compiled DRAM kernel, so DRAM is played in plain Python: {error}")
-            for old in folder.iterdir():
-                if old.suffix in BUILT:
-                    old.unlink()
+            self.app.display_warning(f"no compiled kernels, so DRAM and caches are played in plain Python: {error}")
+            for folder in folders.values():
+                for old in folder.iterdir():
+                    if old.suffix in BUILT:
+                        old.unlink()
             return
-        build_data["artifacts"] += [f"/{folder.relative_to(self.root)}/*{ending}" for ending in BUILT]
+        for folder in folders.values():
+            build_data["artifacts"] += [f"/{folder.relative_to(self.root)}/*{ending}" for ending in BUILT]
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
 
 
-def joined(folder: Path) -> str:
-    """The modules of the kernel as one: without what they import of each other."""
+def joined(package: str, folder: Path) -> str:
+    """The modules of a kernel as one: without what they import of each other, and of the numbers that are C's."""
+    left_out = ("__future__", f"{package}.kernel.", f"{MEMORY}.dram.kernel.numbers")
     found = ["from __future__ import annotations"]
-    for part in PARTS:
+    for part in KERNELS[package]:
         text = (folder / f"{part}.py").read_text(encoding="utf-8")
         lines = text.splitlines()
         for node in ast.parse(text).body:
-            if isinstance(node, ast.ImportFrom) and str(node.module).startswith(("__future__", f"{PACKAGE}.kernel.")):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith(left_out):
                 assert node.end_lineno is not None
                 lines[node.lineno - 1 : node.end_lineno] = [""] * (node.end_lineno - node.lineno + 1)
         found += lines
     return "\n".join(found)
 
 
-def compile_kernel(folder: Path) -> None:
+def compile_kernel(name: str, folder: Path) -> None:
     """Raises what Cython and setuptools do."""
     from Cython.Build import cythonize
     from setuptools import Distribution, Extension
 
     flags = ["-g0"] if os.name == "posix" else []
     with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(scratch):
-        package = Path(*PACKAGE.split("."))
+        package = Path(*name.split("."))
         package.mkdir(parents=True)
         for parent in (package, *package.parents[:-1]):
             (parent / "__init__.py").touch()
         source = package / "compiled.py"
-        source.write_text(joined(folder / "kernel"), encoding="utf-8")
+        source.write_text(joined(name, folder / "kernel"), encoding="utf-8")
         (package / "compiled.pxd").write_bytes((folder / "kernel" / "types.pxd").read_bytes())
-        extension = Extension(f"{PACKAGE}.compiled", [str(source)], extra_compile_args=flags)
+        extension = Extension(f"{name}.compiled", [str(source)], extra_compile_args=flags)
         extensions = cythonize([extension], compiler_directives=DIRECTIVES, quiet=True)
         build = Distribution({"ext_modules": extensions}).get_command_obj("build_ext")
         build.build_temp = build.build_lib = "built"

@@ -1,0 +1,208 @@
+"""Caches one above the other, and the requesters whose requests meet in the highest of them.
+
+Requests are served in the order of their clocks, each at once through all caches: what a cache does is known by the
+clocks of its ports and of its misses in flight. Only what the memory below does is not, and is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from accelsim.machine.memory.cache.kernel.level import NEVER, NONE, UNKNOWN, Level
+from accelsim.machine.memory.cache.kernel.requester import Requester
+from accelsim.machine.memory.dram.kernel.numbers import zeros
+from accelsim.machine.memory.port import Completion, Progress
+
+KINDS = 3
+"""What is counted for each cache: hits, misses and lines written back; behind them, lines that the memory below reads
+and writes."""
+HITS, MISSES, WRITE_BACKS = 0, 1, 2
+
+
+class Hierarchy:
+    """Caches, the highest first. asked: (miss, or NONE for a write; address; bytes; clock) for the memory below."""
+
+    __slots__ = ("asked", "counts", "depth", "end", "floor", "lag", "levels", "requesters", "stops", "waits")
+
+    def __init__(self, levels: Sequence[Level]) -> None:
+        self.levels = list(levels)
+        self.depth = len(self.levels)
+        self.requesters: list[Requester] = []
+        self.asked: list[tuple[int, int, int, int]] = []
+        self.counts = zeros(KINDS * self.depth + 2)
+        self.stops = False
+        self.end, self.waits, self.floor, self.lag = 0, NONE, 0, 0
+
+    def begin(self, number: int, blocks: Sequence[int], write: int, cycle: int) -> None:
+        """Have a requester send the requests of blocks from clock `cycle` on."""
+        requester = self.requesters[number]
+        requester.begin(blocks, write, cycle)
+
+    def next_offer(self, reached: int) -> int:
+        """The clock of the next request; where one waits for the memory below, none after the clock it has reached."""
+        first, stuck = NEVER, False
+        for requester in self.requesters:
+            if requester.stuck:
+                stuck = True
+            elif requester.offer < first:
+                first = requester.offer
+        return NEVER if stuck and first > reached else first
+
+    def run(self, until: int, reached: int) -> None:
+        """Serve requests before clock `until`, until something is to be asked or told."""
+        self.stops = False
+        while not self.stops:
+            first, stuck = NEVER, False
+            chosen = self.requesters[0]
+            for requester in self.requesters:
+                if requester.stuck:
+                    stuck = True
+                elif requester.offer < first:
+                    first, chosen = requester.offer, requester
+            if first >= until or (stuck and first > reached):
+                break
+            self.issue(chosen)
+
+    def told(self) -> list[Progress]:
+        """What is newly known of the transfers."""
+        found: list[Progress] = []
+        for requester in self.requesters:
+            if requester.issued != NONE:
+                found.append(Progress(requester.number, requester.issued, None))
+                requester.issued = NONE
+            while requester.complete():
+                completion = Completion(requester.completed_issue, requester.retired, requester.retired)
+                found.append(Progress(requester.number, None, completion))
+        return found
+
+    def issue(self, requester: Requester) -> None:
+        """Send the next request of a requester, or let it wait for an answer."""
+        self.counts = requester.counts
+        address = requester.address + requester.taken
+        address -= address % requester.size
+        if not self.serve(0, address, requester.size, requester.write, requester.offer, False):
+            requester.stuck = True
+            return
+        before = requester.request
+        requester.sent(self.end, self.waits, self.floor, self.lag)
+        if requester.request != before or self.asked:
+            self.stops = True
+
+    def answer(self, miss: int, end: int) -> None:
+        """The memory below has answered a miss at this clock."""
+        for level in self.levels:
+            level.answered(miss, end)
+        for requester in self.requesters:
+            requester.answered(miss, end)
+
+    # A request to a cache.
+
+    def serve(self, number: int, address: int, size: int, write: int, clock: int, posted: bool) -> bool:
+        """Serve a request to cache `number`; False, with nothing done, where it waits for an unknown end.
+
+        posted: a write that nobody waits for, and that does not wait either. end, waits, floor and lag then say when
+        it ends.
+        """
+        level = self.levels[number]
+        line = address // level.line_bytes
+        place, other = level.find(line), level.miss_of_set(line)
+        begin = level.free[level.port(write)]
+        if clock > begin:
+            begin = clock
+        self.floor, self.waits, self.lag = begin, NONE, 0
+        if other != NONE and not posted:
+            if level.miss_end[other] == UNKNOWN:
+                self.floor = level.miss_floor[other] if level.miss_floor[other] > begin else begin
+                self.waits, self.lag = level.miss_waits[other], level.miss_lag[other]
+            elif level.miss_end[other] > begin:
+                self.floor = level.miss_end[other]
+        if place != NONE:
+            return self.hit(number, place, address, size, write, begin)
+        if self.waits != NONE:
+            return False
+        return self.miss(number, line, size, write, begin, posted)
+
+    def hit(self, number: int, place: int, address: int, size: int, write: int, begin: int) -> bool:
+        """A line is there, or will be."""
+        level = self.levels[number]
+        self.counts[KINDS * number + HITS] += 1
+        level.touch(place)
+        level.occupy(write, begin, size)
+        floor, waits, lag = self.floor, self.waits, self.lag
+        if write and level.writes_back:
+            level.dirty[place] = 1
+        elif write:
+            self.write_below(number, address, size, begin)
+        self.ends_after(floor, waits, lag, level.hit_clocks + level.beats(size))
+        return True
+
+    def miss(self, number: int, line: int, size: int, write: int, begin: int, posted: bool) -> bool:
+        """A line is not there: it is fetched, unless it is written as a whole, or passed on to what is below."""
+        level = self.levels[number]
+        if write and not level.writes_back:
+            self.counts[KINDS * number + MISSES] += 1
+            level.occupy(write, begin, size)
+            self.write_below(number, line * level.line_bytes, size, begin)
+            self.ends_after(self.floor, NONE, 0, level.hit_clocks + level.beats(size))
+            return True
+        miss = level.next_miss()
+        if miss == NONE and not posted:
+            return False
+        if miss != NONE and level.miss_end[miss] > begin and not posted:
+            begin = level.miss_end[miss]
+        floor = self.floor if self.floor > begin else begin
+        whole = write and size == level.line_bytes
+        if not whole and not self.fetch(number, miss, line, floor + level.hit_clocks, posted):
+            return False
+        end, waits, fill_floor, lag = self.end, self.waits, self.floor, self.lag
+        if whole:
+            end, waits, fill_floor, lag = floor + level.hit_clocks, NONE, 0, 0
+        if miss != NONE:
+            level.miss_set[miss] = line % level.sets
+            level.miss_end[miss], level.miss_waits[miss] = end, waits
+            level.miss_floor[miss], level.miss_lag[miss] = fill_floor, lag
+        self.counts[KINDS * number + MISSES] += 1
+        level.occupy(write, begin, size)
+        level.free[level.port(write)] += 0 if whole else level.fill_clocks
+        self.replace(number, line, write, begin)
+        if waits == NONE:
+            self.ends_after(end, NONE, 0, level.beats(size))
+        else:
+            self.ends_after(fill_floor, waits, lag, level.beats(size))
+        return True
+
+    def replace(self, number: int, line: int, write: int, begin: int) -> None:
+        """A line takes its place; a dirty one that was there is written back."""
+        level = self.levels[number]
+        place = level.victim(line)
+        if level.tags[place] != NONE and level.dirty[place]:
+            self.counts[KINDS * number + WRITE_BACKS] += 1
+            level.free[level.port(write)] += level.fill_clocks
+            self.write_below(number, level.tags[place] * level.line_bytes, level.line_bytes, begin + level.hit_clocks)
+        level.tags[place], level.dirty[place] = line, 1 if write else 0
+        level.touch(place)
+
+    def fetch(self, number: int, miss: int, line: int, clock: int, posted: bool) -> bool:
+        """Ask what is below for a line; False where that can't be asked yet."""
+        level = self.levels[number]
+        if number + 1 < self.depth:
+            return self.serve(number + 1, line * level.line_bytes, level.line_bytes, 0, clock, posted)
+        self.counts[KINDS * self.depth] += 1
+        self.end, self.waits, self.floor, self.lag = UNKNOWN, miss, clock, 0
+        if miss == NONE:
+            self.end = clock
+        self.asked.append((miss, line * level.line_bytes, level.line_bytes, clock))
+        return True
+
+    def write_below(self, number: int, address: int, size: int, clock: int) -> None:
+        """Write to what is below, and wait for nothing."""
+        if number + 1 < self.depth:
+            self.serve(number + 1, address, size, 1, clock, True)
+            return
+        self.counts[KINDS * self.depth + 1] += 1
+        self.asked.append((NONE, address, -size, clock))
+
+    def ends_after(self, floor: int, waits: int, lag: int, clocks: int) -> None:
+        """What was served ends so many clocks after the greater of `floor` and `lag` after a miss."""
+        self.waits, self.floor, self.lag = waits, floor + clocks, lag + clocks
+        self.end = floor + clocks if waits == NONE else UNKNOWN

@@ -1,0 +1,231 @@
+"""Who sends requests to a cache: the next request, when it can be sent, and what became of those before.
+
+A transfer is cut into descriptors of at most `rows` rows and `row_bytes` bytes of each, and a row of a descriptor into
+requests: each the aligned power of two of bytes that holds the most of what is left, of equal ones the smallest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from accelsim.machine.memory.cache.kernel.level import NEVER, NONE, UNKNOWN
+from accelsim.machine.memory.dram.kernel.numbers import filled, numbers, zeros
+
+BLOCK = 4
+"""Numbers of a block: byte address, rows, bytes of a row, bytes between rows."""
+
+
+class Requester:
+    """Requests in the order in which they are sent, made from blocks one at a time.
+
+    offer: the clock at which the next one can be sent, NEVER if there is none. stuck: it waits for an answer of the
+    memory below. window, descriptors: requests and descriptors in flight at most. counts: what its requests met since
+    they were last looked at.
+    """
+
+    __slots__ = (
+        "address", "block", "blocks", "chunk", "completed", "completed_issue", "counts", "cycle", "descriptor",
+        "descriptors", "end_of", "floor_of", "in_clock", "issued", "issued_at", "lag_of", "latest", "least", "left",
+        "load_row_bytes", "most", "next", "number", "of_descriptor", "of_request", "offer", "open_descriptor",
+        "parts_latest", "parts_left", "per_clock", "request", "retired", "row", "row_bytes", "rows", "rows_left",
+        "sending", "sent_at", "size", "store_row_bytes", "stuck", "taken", "waits_of", "width", "window", "write",
+    )  # fmt: skip
+
+    def __init__(
+        self, number: int, limits: tuple[int, int, int], sizes: tuple[int, int, int, int, int], kinds: int
+    ) -> None:
+        self.number = number
+        self.window, self.descriptors, self.per_clock = limits
+        self.least, self.most, self.rows, self.load_row_bytes, self.store_row_bytes = sizes
+        self.row_bytes = self.load_row_bytes
+        self.counts = zeros(kinds)
+        self.end_of, self.waits_of = zeros(self.window), filled(self.window, NONE)
+        self.floor_of, self.lag_of = zeros(self.window), zeros(self.window)
+        self.of_descriptor, self.of_request = zeros(self.window), zeros(self.window)
+        self.parts_left, self.parts_latest = zeros(self.descriptors), zeros(self.descriptors)
+        self.left, self.latest, self.issued_at = zeros(2), zeros(2), zeros(2)
+        self.blocks = zeros(0)
+        self.offer, self.issued, self.stuck, self.sending, self.open_descriptor = NEVER, NONE, False, False, False
+        self.next = self.descriptor = self.request = self.completed = self.completed_issue = self.retired = 0
+        self.block = self.rows_left = self.row = self.chunk = self.address = self.size = self.taken = self.width = 0
+        self.cycle = self.in_clock = self.sent_at = self.write = 0
+
+    def begin(self, blocks: Sequence[int], write: int, cycle: int) -> None:
+        """Send the requests of blocks from clock `cycle` on."""
+        if self.request - self.completed >= len(self.left):
+            self.grow()
+        at = self.request % len(self.left)
+        self.left[at], self.latest[at], self.issued_at[at] = 0, 0, NONE
+        self.blocks, self.block, self.write = numbers(blocks), 0, write
+        self.row_bytes = self.store_row_bytes if write else self.load_row_bytes
+        if cycle > self.cycle:
+            self.cycle, self.in_clock = cycle, 0
+        self.row = self.chunk = self.taken = 0
+        self.sending = True
+        self.open_group()
+        self.plan()
+
+    def grow(self) -> None:
+        """Make room for twice as many transfers under way."""
+        size = len(self.left)
+        order = [number % size for number in range(self.completed, self.completed + size)]
+        shift = self.completed % (2 * size)
+        places = [(shift + number) % (2 * size) for number in range(size)]
+        tables = [self.left, self.latest, self.issued_at]
+        larger = [[0] * (2 * size) for _ in tables]
+        for old, new in zip(tables, larger, strict=True):
+            for source, place in zip(order, places, strict=True):
+                new[place] = old[source]
+        self.left, self.latest, self.issued_at = numbers(larger[0]), numbers(larger[1]), numbers(larger[2])
+
+    # Which request is next.
+
+    def open_group(self) -> None:
+        """Begin a descriptor at the current rows and bytes of the current block."""
+        at = self.block * BLOCK
+        left = self.blocks[at + 1] - self.row
+        self.rows_left = left if left < self.rows else self.rows
+        left = self.blocks[at + 2] - self.chunk
+        self.width = left if left < self.row_bytes else self.row_bytes
+        self.taken = 0
+        self.address = self.blocks[at] + self.row * self.blocks[at + 3] + self.chunk
+        self.open_descriptor = True
+        self.cut()
+
+    def cut(self) -> None:
+        """Find the request that holds the most of what is left of the row."""
+        begin = self.address + self.taken
+        wanted = self.width - self.taken
+        size = best = self.least
+        held = size - begin % size
+        held = held if held < wanted else wanted
+        while size < self.most and held < wanted:
+            size *= 2
+            more = size - begin % size
+            more = more if more < wanted else wanted
+            if more > held:
+                best, held = size, more
+        self.size = best
+
+    def step(self) -> None:
+        """Go on to the request after the current one; not sending where that was the last."""
+        begin = self.address + self.taken
+        self.taken += self.size - begin % self.size
+        if self.taken < self.width:
+            self.cut()
+            return
+        self.rows_left -= 1
+        at = self.block * BLOCK
+        if self.rows_left:
+            self.address += self.blocks[at + 3]
+            self.taken = 0
+            self.cut()
+            return
+        self.descriptor += 1
+        self.chunk += self.width
+        if self.chunk >= self.blocks[at + 2]:
+            self.chunk = 0
+            self.row += self.rows
+            if self.row >= self.blocks[at + 1]:
+                self.row = 0
+                self.block += 1
+                if self.block * BLOCK >= len(self.blocks):
+                    self.sending = False
+                    return
+        self.open_group()
+
+    # When it is sent.
+
+    def plan(self) -> None:
+        """Find when the next request can be sent, or that it waits for an answer."""
+        self.stuck = False
+        if not self.sending:
+            self.offer = NEVER
+            return
+        clock = self.cycle
+        if self.next >= self.window:
+            end = self.end_of[self.next % self.window]
+            if end == UNKNOWN:
+                self.stuck = True
+                return
+            if end > clock:
+                clock = end
+        if self.open_descriptor and self.descriptor >= self.descriptors:
+            at = self.descriptor % self.descriptors
+            if self.parts_left[at]:
+                self.stuck = True
+                return
+            if self.parts_latest[at] > clock:
+                clock = self.parts_latest[at]
+        self.offer = clock
+
+    def sent(self, end: int, waits: int, floor: int, lag: int) -> None:
+        """The request was sent at clock `offer`; it ends at `end`, or is UNKNOWN and `waits` for a miss."""
+        place, part, transfer = self.next % self.window, self.descriptor % self.descriptors, self.request
+        if self.open_descriptor:
+            self.parts_left[part] = self.parts_latest[part] = 0
+            self.open_descriptor = False
+        self.end_of[place], self.waits_of[place] = end, waits
+        self.of_descriptor[place], self.of_request[place] = part, transfer
+        if end == UNKNOWN:
+            self.floor_of[place], self.lag_of[place] = floor, lag
+            self.parts_left[part] += 1
+            self.left[transfer % len(self.left)] += 1
+        else:
+            self.note(part, transfer, end)
+        self.next += 1
+        self.count_clock()
+        self.step()
+        if not self.sending:
+            self.issued = self.issued_at[transfer % len(self.left)] = self.sent_at + 1
+            self.request += 1
+        self.plan()
+
+    def note(self, part: int, transfer: int, end: int) -> None:
+        """A request of this descriptor and transfer ends at this clock."""
+        if end > self.parts_latest[part]:
+            self.parts_latest[part] = end
+        at = transfer % len(self.left)
+        if end > self.latest[at]:
+            self.latest[at] = end
+
+    def count_clock(self) -> None:
+        """A request was sent at clock `offer`; so many are in one clock."""
+        if self.offer > self.cycle:
+            self.cycle, self.in_clock = self.offer, 0
+        self.sent_at = self.cycle
+        self.in_clock += 1
+        if self.in_clock >= self.per_clock:
+            self.cycle, self.in_clock = self.cycle + 1, 0
+
+    # What became of those before.
+
+    def answered(self, miss: int, end: int) -> None:
+        """Miss number `miss` of the lowest cache ends at this clock."""
+        for place in range(self.window):
+            if self.end_of[place] == UNKNOWN and self.waits_of[place] == miss:
+                late = end + self.lag_of[place]
+                late = late if late > self.floor_of[place] else self.floor_of[place]
+                self.end_of[place], self.waits_of[place] = late, NONE
+                self.parts_left[self.of_descriptor[place]] -= 1
+                self.left[self.of_request[place] % len(self.left)] -= 1
+                self.note(self.of_descriptor[place], self.of_request[place], late)
+        if self.stuck:
+            self.plan()
+
+    def complete(self) -> bool:
+        """Retire the oldest transfer under way, if all of it was sent and answered: no earlier than those before it."""
+        at = self.completed % len(self.left)
+        if self.completed == self.request or self.left[at]:
+            return False
+        if self.latest[at] > self.retired:
+            self.retired = self.latest[at]
+        self.completed_issue = self.issued_at[at]
+        self.completed += 1
+        return True
+
+    def take_counts(self) -> list[int]:
+        """What its requests met since they were last looked at."""
+        found = list(self.counts)
+        self.counts = zeros(len(found))
+        return found

@@ -1,0 +1,14 @@
+"""The kernel of caches in plain Python, and the fastest there is: compiled, where there was a C compiler."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from accelsim.machine.memory.cache.kernel import hierarchy as plain
+
+try:
+    fastest = import_module("accelsim.machine.memory.cache.compiled")
+except ImportError:
+    fastest = plain
+
+__all__ = ["fastest", "plain"]

@@ -1,0 +1,154 @@
+"""Caches behind the memory port, above a memory."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+
+from accelsim.config.machine import Cache, Dma
+from accelsim.machine.memory.cache import kernels
+from accelsim.machine.memory.cache.kernel.hierarchy import KINDS, Hierarchy
+from accelsim.machine.memory.cache.kernel.level import NEVER, NONE, Level
+from accelsim.machine.memory.dram.statistics import DramCounts
+from accelsim.machine.memory.port import Block, BusSpan, CacheCounts, Completion, Memory, Met, Progress, Request
+
+
+class CachedMemory:
+    """Caches, the highest first, above a memory. See `Memory`.
+
+    A miss in flight of the lowest cache is a requester of the memory below; what nobody waits for, lines that are
+    written back, goes through one more, in order.
+    """
+
+    def __init__(self, caches: Sequence[Cache], dma: Dma, below: Memory, *, plain: bool = False) -> None:
+        self.kernel = kernels.plain if plain else kernels.fastest
+        self.below = below
+        self._dma = dma
+        self._most = dma.request_bytes or caches[0].line_bytes
+        self._least = min(self._most, caches[0].port_bytes_per_cycle)
+        self._line_bytes = caches[-1].line_bytes
+        self._levels = len(caches)
+        self._hierarchy: Hierarchy = self.kernel.Hierarchy([self._level(cache) for cache in caches])
+        window = self._line_bytes
+        self._readers = [below.add_requester(window) for _ in range(caches[-1].misses_in_flight)]
+        self._poster = below.add_requester(window)
+        self._missing: dict[int, int] = {}
+        self._posted: deque[tuple[Request, int]] = deque()
+        self._is_posting = False
+        self._under_way = self._below_at = self._asked_at = 0
+
+    def _level(self, cache: Cache) -> Level:
+        sets = cache.capacity_bytes // (cache.ways * cache.line_bytes)
+        clocks = cache.port_bytes_per_cycle, cache.hit_clocks, cache.request_clocks, cache.fill_clocks
+        level: Level = self.kernel.Level((sets, cache.ways, cache.line_bytes), clocks, cache.misses_in_flight)
+        level.behave(cache.replacement == "lru", cache.writes == "back", cache.write_port == "separate")
+        return level
+
+    @property
+    def busy_clocks(self) -> int:
+        """See `Memory`."""
+        return self.below.busy_clocks
+
+    def add_requester(self, window: int, bursts_per_clock: int = 1) -> int:
+        """See `Memory`: `window` requests of the DMA are in flight, unless it says how many."""
+        dma, number = self._dma, len(self._hierarchy.requesters)
+        window = dma.requests_in_flight or window
+        rows = dma.descriptor_rows or NEVER, dma.load_row_bytes or NEVER, dma.store_row_bytes or NEVER
+        sizes = self._least, self._most, *rows
+        limits = window, dma.descriptors_in_flight or window, bursts_per_clock
+        kinds = KINDS * self._levels + 2
+        self._hierarchy.requesters.append(self.kernel.Requester(number, limits, sizes, kinds))
+        return number
+
+    def request(self, request: Request, cycle: int) -> None:
+        """See `Memory`: nothing is known before time has gone on."""
+        blocks = [number for block in request.blocks for number in block]
+        if not blocks:
+            raise ValueError("a request without bytes")
+        self._hierarchy.begin(request.requester, blocks, int(request.write), cycle)
+
+    def advance(self, cycle: float) -> Sequence[Progress]:
+        """See `Memory`."""
+        until = NEVER if cycle == math.inf else int(cycle)
+        while True:
+            if self._hierarchy.next_offer(self._reached) < until:
+                self._hierarchy.run(until, self._reached)
+                self._hand_on()
+            elif not self._under_way or not self._goes_on_below(min(until, self._hierarchy.next_offer(NEVER)), until):
+                return self._hierarchy.told()
+            if found := self._hierarchy.told():
+                return found
+
+    @property
+    def _reached(self) -> int:
+        """The clock until which all is known of the memory below."""
+        return self._below_at if self._under_way else NEVER
+
+    def _goes_on_below(self, stop: int, until: int) -> bool:
+        """Let the memory below come to a clock; False where there is nothing more before clock `until`."""
+        progress = self.below.advance(math.inf if stop == NEVER else stop)
+        for each in progress:
+            self._answered(each)
+        if progress:
+            return True
+        self._below_at = stop
+        return stop < until
+
+    def _answered(self, progress: Progress) -> None:
+        """Take note of what the memory below says."""
+        if progress.issued is not None and progress.requester == self._poster:
+            self._is_posting = False
+            self._post_next(progress.issued)
+        if progress.completion is not None:
+            self._under_way -= 1
+            if progress.requester in self._missing:
+                self._hierarchy.answer(self._missing.pop(progress.requester), progress.completion.done)
+
+    def _hand_on(self) -> None:
+        """Ask the memory below for what the caches ask for."""
+        asked = self._hierarchy.asked
+        self._hierarchy.asked = []
+        for miss, address, size, clock in asked:
+            self._asked_at = max(self._asked_at, clock)
+            blocks = (Block(address, 1, abs(size), 0),)
+            if miss == NONE:
+                self._posted.append((Request(self._poster, size < 0, blocks), self._asked_at))
+                self._post_next(self._asked_at)
+            else:
+                self._ask(Request(self._readers[miss], False, blocks), self._asked_at, miss)
+
+    def _post_next(self, clock: int) -> None:
+        """Hand on the next request that nobody waits for, if the one before was issued."""
+        while self._posted and not self._is_posting:
+            request, asked_at = self._posted.popleft()
+            self._is_posting = self._ask(request, max(clock, asked_at), NONE) is None
+
+    def _ask(self, request: Request, clock: int, miss: int) -> Completion | None:
+        completion = self.below.request(request, clock)
+        if completion is None:
+            self._under_way += 1
+            if miss != NONE:
+                self._missing[request.requester] = miss
+        elif miss != NONE:
+            self._hierarchy.answer(miss, completion.done)
+        return completion
+
+    def met(self, requester: int) -> Met:
+        """See `Memory`."""
+        counts = self._hierarchy.requesters[requester].take_counts()
+        levels = range(0, KINDS * self._levels, KINDS)
+        reads, writes = counts[-2:]
+        return Met(
+            tuple(CacheCounts(*counts[first : first + KINDS]) for first in levels),
+            reads * self._line_bytes,
+            writes * self._line_bytes,
+        )
+
+    def counts(self, cycle: int) -> DramCounts | None:
+        """See `Memory`."""
+        return self.below.counts(cycle)
+
+    def bus_spans(self) -> list[list[BusSpan]]:
+        """See `Memory`."""
+        return self.below.bus_spans()

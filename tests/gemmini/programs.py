@@ -1,0 +1,227 @@
+"""Tile programs of the measured binaries: one layer after the other on the same arrays, so that caches stay warm.
+
+A tile's loads, computes and stores are those of Gemmini's loop units (charleshong3/gemmini-dosa, 67ca2f9,
+LoopConv.scala and LoopMatmul.scala): a convolution computes a tile when all of it was asked for, a product block by
+block of 64 elements of the sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise, product
+from typing import NamedTuple
+
+from accelsim.config.machine import Machine
+from accelsim.dataflows.contract import Gemm
+from accelsim.dataflows.work import ArrayContext, array_work
+from accelsim.network.array import array_context
+from accelsim.program.commands import Buffer, Command, Compute, Load, Program, Restartable, Store, UnitKind, Work
+from accelsim.program.commands import Tile as ProgramTile
+from accelsim.program.tensors import Range, Tensor
+from accelsim.units import ceil_div
+from tests.gemmini.tiler import DIM, Layer, Tile
+
+CAPACITY = 1 << 34
+"""Bytes of the buffers: that tiles fit was seen to when they were chosen."""
+BLOCK = 64
+"""Elements of the sum of a product that are loaded and computed together."""
+CONVOLUTION_ARRAYS = {"input": 40 * 40 * 2048, "bias": 4 * 2048, "weights": 2048 * 2048, "output": 11000 * 2048}
+PRODUCT_ARRAYS = {"input": 10000 * 10000, "weights": 10000 * 10000, "output": 10000 * 10000}
+"""Bytes of the static arrays of the measured programs (conv_tilings.c, matmul_tilings.c), in the order of their
+declaration."""
+
+
+class Run(NamedTuple):
+    """A layer as a program runs it: its tile, the loops over tiles, innermost first, and the host's clocks."""
+
+    layer: Layer
+    tile: Tile
+    order: str
+    tile_clocks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A tile of a layer's output and of its sums: first index and size of each dimension; whether sums begin or end."""
+
+    rows: Range
+    cols: Range
+    outputs: Range
+    kernel_rows: Range
+    kernel_cols: Range
+    inputs: Range
+    first: bool
+    last: bool
+
+
+def clocks(ends: Sequence[int]) -> list[int]:
+    """Clocks of each run, from when they were done: one begins when the one before has ended."""
+    return [end - before for before, end in pairwise((0, *ends))]
+
+
+def program(runs: Sequence[Run], machine: Machine, offset: int) -> Program:
+    """The runs one after the other, all of one kind; offset: of the static arrays from a multiple of 64 bytes."""
+    arrays = PRODUCT_ARRAYS if runs[0].layer.is_product else CONVOLUTION_ARRAYS
+    addresses: dict[str, int] = {}
+    at = (1 << 31) + offset
+    for name, size in arrays.items():
+        addresses[name] = at
+        at += size
+    makers = [_Maker(number, run, array_context(machine), addresses) for number, run in enumerate(runs)]
+    return Program(
+        tuple(f"{number}" for number in range(len(runs))),
+        tuple(tensor for maker in makers for tensor in (maker.input, maker.weights)),
+        Restartable(lambda: (command for maker in makers for command in maker.commands())),
+        dict.fromkeys(Buffer, CAPACITY),
+    )
+
+
+class _Maker:
+    """The commands of one run."""
+
+    def __init__(self, number: int, run: Run, array: ArrayContext, addresses: dict[str, int]) -> None:
+        self.number, self.run, self.array = number, run, array
+        layer = run.layer
+        rows, cols = (layer.rows, 1) if layer.is_product else (layer.size, layer.size)
+        names = [f"{number}.{name}" for name in ("input", "weights", "output")]
+        self.input = Tensor(names[0], (1, rows, cols, layer.inputs), 8, addresses["input"])
+        kernel = (layer.kernel, layer.kernel, layer.inputs, layer.outputs)
+        self.weights = Tensor(names[1], kernel, 8, addresses["weights"])
+        self.output = Tensor(names[2], (1, layer.rows, layer.cols, layer.outputs), 8, addresses["output"])
+        self.place = 0
+
+    def commands(self) -> Iterator[Command]:
+        """Two tiles are under way: the loads of one come behind the stores of the last but one."""
+        waiting: list[tuple[list[list[Load]], Part]] = []
+        for position, part in enumerate(self.parts()):
+            loads = self.loads(part)
+            if position == 0:
+                first, *others = loads[0]
+                loads[0] = [replace(first, fill_cycles=first.fill_cycles + self.run.tile_clocks), *others]
+            yield from (load for block in loads for load in block)
+            waiting.append((loads, part))
+            if len(waiting) == 2:
+                yield from self.computed(*waiting.pop(0))
+        for each in waiting:
+            yield from self.computed(*each)
+
+    def parts(self) -> Iterator[Part]:
+        """Tiles in the order of the loops."""
+        layer, tile = self.run.layer, self.run.tile
+        kernel = layer.kernel
+        extents = {"Q": layer.rows, "P": layer.cols, "K": layer.outputs, "S": kernel, "R": kernel, "C": layer.inputs}
+        sizes = dict(zip("QPKSRC", tile, strict=True))
+        if layer.is_product:
+            extents |= {"P": layer.rows, "Q": 1}
+            sizes |= {"P": tile.rows, "Q": 1}
+        names = [name for name in reversed(self.run.order) if name != "N"]
+        cuts = [
+            [Range(low, min(low + sizes[name], extents[name])) for low in range(0, extents[name], sizes[name])]
+            for name in names
+        ]
+        for combination in product(*cuts):
+            at = dict(zip(names, combination, strict=True))
+            sums = [at[name] for name in "SRC"]
+            first = all(each.start == 0 for each in sums)
+            last = all(at[name].stop == extents[name] for name in "SRC")
+            map_rows, map_cols = (at["P"], at["Q"]) if layer.is_product else (at["Q"], at["P"])
+            yield Part(map_rows, map_cols, at["K"], *sums, first, last)
+
+    # Loads.
+
+    def loads(self, part: Part) -> list[list[Load]]:
+        """The loads of a tile, by the block of its sum that needs them."""
+        if self.run.layer.is_product:
+            blocks = [
+                replace(part, inputs=Range(low, min(low + BLOCK, part.inputs.stop)))
+                for low in range(part.inputs.start, part.inputs.stop, BLOCK)
+            ]
+            found = [self.block_loads(block, 0) for block in blocks]
+        else:
+            found = [self.block_loads(part, self.zeros(part))]
+        first, *others = found[0]
+        found[0] = [replace(first, host_cycles=self.run.tile_clocks), *others]
+        return found
+
+    def block_loads(self, part: Part, zeros: int) -> list[Load]:
+        rows, cols = self.input_window(part)
+        ranges = part.kernel_rows, part.kernel_cols, part.inputs, part.outputs
+        tiles = (
+            self.new_tile(self.input, (Range(0, 1), rows, cols, part.inputs), Buffer.ACTIVATION),
+            self.new_tile(self.weights, ranges, Buffer.WEIGHT),
+        )
+        first, second = (Load(self.number, tile) for tile in tiles)
+        return [replace(first, fill_cycles=zeros), second]
+
+    def new_tile(self, tensor: Tensor, region: tuple[Range, ...], buffer: Buffer) -> ProgramTile:
+        """A tile at a place of its own."""
+        tile = ProgramTile(tensor, region, buffer)
+        if self.place + tile.bytes > CAPACITY:
+            self.place = 0
+        tile.address = self.place
+        self.place += tile.bytes
+        return tile
+
+    def input_window(self, part: Part) -> tuple[Range, Range]:
+        """Rows and columns of the input that a tile reads; padding is not read."""
+        layer = self.run.layer
+        if layer.is_product:
+            return part.rows, Range(0, 1)
+        axes = ((part.rows, part.kernel_rows), (part.cols, part.kernel_cols))
+        rows, cols = (Range(max(0, low), min(layer.size, high)) for low, high in (self.span(*axis) for axis in axes))
+        return rows, cols
+
+    def span(self, outputs: Range, kernel: Range) -> tuple[int, int]:
+        """Where the inputs of some outputs begin and end, padding included, the rest of the last stride as well."""
+        layer = self.run.layer
+        low = outputs.start * layer.stride + kernel.start - layer.kernel // 2
+        return low, low + outputs.size * layer.stride + kernel.size - 1
+
+    def zeros(self, part: Part) -> int:
+        """Scratchpad rows of padding, and accumulator rows of sums that begin, that the DMA fills with zeros.
+
+        The first output channels of a layer have no bias to be replaced by zeros, as its address is null.
+        """
+        rows, cols = self.input_window(part)
+        axes = (self.span(part.rows, part.kernel_rows), self.span(part.cols, part.kernel_cols))
+        whole = [high - low for low, high in axes]
+        padding = (whole[0] * whole[1] - rows.size * cols.size) * ceil_div(part.inputs.size, DIM)
+        sums = part.rows.size * part.cols.size * ceil_div(part.outputs.size, DIM)
+        return padding + (sums if part.first and part.outputs.start > 0 else 0)
+
+    # What is computed and stored.
+
+    def computed(self, loads: list[list[Load]], part: Part) -> Iterator[Command]:
+        """The computes of a tile and the store of its results."""
+        results: tuple[ProgramTile, ...] = ()
+        if part.last:
+            results = (
+                self.new_tile(self.output, (Range(0, 1), part.rows, part.cols, part.outputs), Buffer.ACTIVATION),
+            )
+        for number, block in enumerate(loads):
+            is_last = number == len(loads) - 1
+            tiles = [load.tile for load in block]
+            inputs = tiles[0].region[3]
+            begins, ends = part.first and number == 0, part.last and is_last
+            work = array_work(self.gemm(part, inputs), self.array, first=begins, last=ends)
+            yield Compute(
+                self.number,
+                UnitKind.ARRAY,
+                Work(Range(0, 1), part.rows, part.cols, part.outputs, inputs, begins, ends),
+                (tiles[1],),
+                (tiles[0],),
+                results if ends else (),
+                results if ends else (),
+                chain=work.chain,
+                post_cycles=4 if ends else 0,
+                released=tuple(tiles),
+            )
+        yield from (Store(self.number, tile) for tile in results)
+
+    def gemm(self, part: Part, inputs: Range) -> Gemm:
+        """The product of a block: each kernel position takes array rows of its own."""
+        taps = part.kernel_rows.size * part.kernel_cols.size
+        depth = inputs.size if taps == 1 else taps * DIM * ceil_div(inputs.size, DIM)
+        line = 0 if self.run.layer.is_product else part.cols.size
+        return Gemm(1, part.rows.size * part.cols.size, depth, part.outputs.size, line)

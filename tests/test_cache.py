@@ -1,0 +1,281 @@
+"""Caches behind the memory port: lines, ports, misses in flight, DMA requests, and the compiled kernel."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from accelsim.config.load import load_dram
+from accelsim.config.machine import Cache, Dma, inconsistencies
+from accelsim.config.scheduling import Scheduling
+from accelsim.config.strict_yaml import dotted
+from accelsim.errors import Mistake, UserError
+from accelsim.machine.memory import Block, Completion, Met, Request, memory_of
+from accelsim.machine.memory.cache import kernels
+from accelsim.machine.memory.cache.memory import CachedMemory
+from accelsim.run.play import perform
+from tests.dram_cases import device_of
+from tests.strategies import machine_of, network_of
+
+LEVEL: dict[str, Any] = {
+    "name": "L2",
+    "capacity_bytes": 4096,
+    "ways": 4,
+    "line_bytes": 64,
+    "port_bytes_per_cycle": 16,
+    "hit_clocks": 10,
+    "misses_in_flight": 4,
+}
+DMA: dict[str, Any] = {"request_bytes": 64, "requests_in_flight": 16}
+LATENCY = 100
+"""Clocks of the ideal memory below, which moves a line of 64 bytes in 4."""
+
+
+def cached(
+    *levels: dict[str, Any], dma: dict[str, Any] = DMA, device: str = "ideal_16b", plain: bool = False
+) -> CachedMemory:
+    """Caches that differ from `LEVEL` so, above a memory."""
+    caches = [Cache(**{**LEVEL, **each}) for each in levels or ({},)]
+    below = memory_of(load_dram(device, []) if device.startswith("ideal") else device_of(device), 1000)
+    memory = CachedMemory(caches, Dma(**dma), below, plain=plain)
+    memory.add_requester(16)
+    memory.add_requester(16)
+    return memory
+
+
+def served(memory: CachedMemory, blocks: Sequence[Block], cycle: int, *, write: bool = False) -> tuple[Completion, Met]:
+    """When a transfer was served, and what it met."""
+    who = int(write)
+    memory.request(Request(who, write, blocks), cycle)
+    found: Completion | None = None
+    issued = False
+    while found is None or not issued:
+        for each in memory.advance(math.inf):
+            if each.requester == who:
+                issued = issued or each.issued is not None
+                found = each.completion or found
+    return found, memory.met(who)
+
+
+def lines(first: int, count: int) -> list[Block]:
+    """Neighbouring lines of 64 bytes."""
+    return [Block(64 * first, 1, 64 * count, 0)]
+
+
+def met(memory: CachedMemory, blocks: Sequence[Block], cycle: int = 0, *, write: bool = False) -> tuple[int, int, int]:
+    """Hits, misses and lines written back in the highest cache."""
+    return served(memory, blocks, cycle, write=write)[1].caches[0]
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_a_line_is_fetched_once(plain: bool) -> None:
+    memory = cached(plain=plain)
+    assert met(memory, lines(0, 8)) == (0, 8, 0)
+    assert met(memory, lines(0, 8), 10_000) == (8, 0, 0)
+
+
+def test_a_hit_takes_its_clocks_and_a_miss_those_of_what_is_below() -> None:
+    """A hit: 10 clocks and 4 of the port. A miss: 10, then 4 on the bus, the latency, and 4 of the port."""
+    memory = cached()
+    assert served(memory, lines(0, 1), 0)[0].done == 10 + 4 + LATENCY + 4
+    assert served(memory, lines(0, 1), 1000)[0].done == 1000 + 10 + 4
+
+
+def test_a_full_set_loses_the_line_that_was_used_longest_ago() -> None:
+    """16 sets of 4 lines: lines 0, 16, 32, 48 and 64 share one."""
+    memory = cached()
+    for place, number in enumerate((0, 16, 32, 48, 0, 64)):
+        served(memory, lines(number, 1), 1000 * place)
+    assert met(memory, lines(0, 1), 10_000) == (1, 0, 0)
+    assert met(memory, lines(16, 1), 11_000) == (0, 1, 0)
+
+
+def test_random_replacement_keeps_some_of_what_lru_loses() -> None:
+    """Going round five lines of a set of four."""
+    hits = {}
+    for replacement in ("lru", "random"):
+        memory = cached({"replacement": replacement})
+        rounds = [
+            met(memory, lines(16 * number, 1), 1000 * (5 * turn + number)) for turn in range(20) for number in range(5)
+        ]
+        hits[replacement] = sum(each[0] for each in rounds)
+    assert hits["lru"] == 0
+    assert 20 < hits["random"] < 80
+
+
+def test_written_lines_are_written_back_when_they_leave() -> None:
+    memory = cached()
+    assert met(memory, lines(0, 1), write=True) == (0, 1, 0)
+    for place, number in enumerate((16, 32, 48)):
+        served(memory, lines(number, 1), 1000 * (place + 1))
+    counts = served(memory, lines(64, 1), 5000)[1]
+    assert counts.caches[0] == (0, 1, 1)
+    assert (counts.dram_read_bytes, counts.dram_write_bytes) == (64, 64)
+
+
+def test_part_of_a_line_is_fetched_before_it_is_written_and_a_whole_one_is_not() -> None:
+    memory = cached()
+    assert served(memory, [Block(0, 1, 16, 0)], 0, write=True)[1].dram_read_bytes == 64
+    assert served(memory, lines(8, 1), 1000, write=True)[1].dram_read_bytes == 0
+
+
+def test_writes_pass_through_where_the_cache_says_so() -> None:
+    memory = cached({"writes": "through"})
+    counts = served(memory, [Block(0, 1, 16, 0)], 0, write=True)[1]
+    assert (counts.dram_read_bytes, counts.dram_write_bytes) == (0, 64)
+
+
+@pytest.mark.parametrize(("misses", "clocks"), [(1, 8 * 114), (4, 2 * 126)])
+def test_misses_in_flight_cap_what_is_fetched(misses: int, clocks: int) -> None:
+    """Eight lines of sets of their own, each 10 + 4 + 100 clocks; four at once share the bus of 4 clocks a line."""
+    done = served(cached({"misses_in_flight": misses}), lines(0, 8), 0)[0].done
+    assert clocks - 16 <= done <= clocks + 16
+
+
+def test_the_least_clocks_between_requests_bind_hits() -> None:
+    memory = cached({"request_clocks": 9})
+    served(memory, lines(0, 16), 0)
+    assert served(memory, lines(0, 16), 10_000)[0].done == 10_000 + 15 * 9 + 10 + 4
+
+
+def test_a_miss_takes_the_port_for_its_line_where_it_does() -> None:
+    """The second request waits for the first one's line to pass."""
+    ends = [served(cached({"fill_clocks": clocks}), lines(0, 2), 0)[0].done for clocks in (0, 50)]
+    assert ends[1] == ends[0] + 50
+
+
+def test_reads_wait_for_writes_only_where_they_share_a_port() -> None:
+    for port, waits in (("shared", True), ("separate", False)):
+        memory = cached({"write_port": port, "request_clocks": 40})
+        for first in (0, 8):
+            served(memory, lines(first, 1), 1000 * first)
+        memory.request(Request(1, True, lines(0, 1)), 20_000)
+        done = served(memory, lines(8, 1), 20_001)[0].done
+        assert done == (20_040 if waits else 20_001) + 14
+
+
+def test_rows_are_cut_into_aligned_powers_of_two() -> None:
+    """64 bytes at offset 8: 56 and 8; 16 at offset 8: one of 32 that holds both halves."""
+    memory = cached()
+    assert sum(met(memory, [Block(8, 1, 64, 0)])) == 2
+    assert sum(met(memory, [Block(4096 + 8, 1, 16, 0)], 5000)) == 1
+    assert sum(met(memory, [Block(8192 + 56, 1, 16, 0)], 9000)) == 2
+
+
+def test_descriptors_in_flight_cap_small_rows() -> None:
+    """A hit of one beat takes 11 clocks. Of 8 descriptors of 4 rows the third begins when the first is done: two of
+    them every 14 clocks, though 16 requests may be in flight."""
+    blocks = [Block(0, 32, 16, 16)]
+    ends = []
+    for descriptors in (None, 2):
+        memory = cached(dma={**DMA, "descriptor_rows": 4, "descriptors_in_flight": descriptors})
+        served(memory, blocks, 0)
+        ends.append(served(memory, blocks, 10_000)[0].done)
+    assert ends == [10_000 + 31 + 11, 10_000 + 3 * 14 + 7 + 11]
+
+
+def test_two_caches_count_apart() -> None:
+    """Two lines of 64 share one of 128 below."""
+    memory = cached({}, {"name": "LLC", "capacity_bytes": 1 << 16, "line_bytes": 128})
+    counts = served(memory, lines(0, 8), 0)[1]
+    assert counts.caches == ((0, 8, 0), (4, 4, 0))
+    assert counts.dram_read_bytes == 512
+
+
+# The kernel.
+
+BLOCKS = st.builds(
+    lambda address, rows, row_bytes, gap: Block(address, rows, row_bytes, row_bytes + gap),
+    st.integers(0, 1 << 14),
+    st.integers(1, 20),
+    st.sampled_from([1, 16, 48, 64, 200]),
+    st.sampled_from([0, 16, 1000]),
+)
+PLANS = st.lists(st.tuples(st.booleans(), st.lists(BLOCKS, min_size=1, max_size=3), st.integers(0, 300)), max_size=6)
+
+
+def played(plan: list[tuple[bool, list[Block], int]], device: str, random: bool, plain: bool) -> list[Any]:
+    """Transfers of two requesters, all that they are told and met."""
+    memory = cached(
+        {"replacement": "random" if random else "lru", "capacity_bytes": 1024},
+        {"name": "LLC", "capacity_bytes": 4096, "line_bytes": 128, "fill_clocks": 8, "misses_in_flight": 2},
+        dma={**DMA, "requests_in_flight": 5, "descriptors_in_flight": 2, "descriptor_rows": 8},
+        device=device,
+        plain=plain,
+    )
+    found: list[Any] = []
+    cycle = 0
+    for write, blocks, wait in plan:
+        completion, counts = served(memory, blocks, cycle, write=write)
+        found.append((completion, counts))
+        cycle = completion.done + wait
+    return found
+
+
+@pytest.mark.parametrize("device", ["ideal_16b", "ddr4-2400-x8"])
+@settings(deadline=None, derandomize=True, max_examples=40)
+@given(PLANS, st.booleans())
+def test_the_compiled_kernel_does_what_the_plain_one_does(
+    device: str, plan: list[tuple[bool, list[Block], int]], random: bool
+) -> None:
+    found = [played(plan, device, random, plain) for plain in (True, False)]
+    assert found[0] == found[1]
+    assert all(one[0].done <= other[0].issued for one, other in pairwise(found[0]))
+
+
+def test_it_was_compiled() -> None:
+    """Where there is a C compiler, as wherever these tests run."""
+    assert kernels.fastest is not kernels.plain
+
+
+# The keys.
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"dma__request_bytes": 64}, "dma.request_bytes: expected null, as the machine has no caches, got 64"),
+        ({"caches": [{**LEVEL, "line_bytes": 48}]}, "caches.0.line_bytes: expected a power of two"),
+        ({"caches": [{**LEVEL, "capacity_bytes": 4000}]}, "caches.0.capacity_bytes: expected a multiple of 256"),
+        (
+            {"caches": [{**LEVEL, "line_bytes": 128}, {**LEVEL, "line_bytes": 64}]},
+            "caches.1.line_bytes: expected at least 128, a line of the cache above, got 64",
+        ),
+        ({"caches": [{**LEVEL, "colour": 1}]}, "caches.0.colour"),
+        ({"caches": []}, "caches"),
+        ({"array__dataflow": "os", "array__passes": {"longest": 16}}, "array.passes: expected null"),
+    ],
+)
+def test_what_contradicts_is_refused(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(UserError) as error:
+        checked(changes)
+    assert any(words in str(each) for each in error.value.mistakes)
+
+
+def checked(changes: dict[str, Any]) -> None:
+    """Make a machine and hold its values against each other. Raises UserError."""
+    machine = machine_of(**changes)
+    mistakes = [Mistake("test", 0, dotted(key), expected, got) for key, expected, got in inconsistencies(machine)]
+    if mistakes:
+        raise UserError(mistakes)
+
+
+# Whole runs.
+
+
+def test_a_network_meets_its_caches() -> None:
+    """36 lines each of a map, weights and results: the second layer finds its map where the first has written it."""
+    machine = machine_of(caches=[{**LEVEL, "capacity_bytes": 1 << 20}])
+    rows = [{"op": "conv", "name": f"conv{number}", "channels": 16, "kernel": 3, "pad": 1} for number in (1, 2)]
+    network = network_of(rows, (12, 12, 16))
+    performance = perform(network, machine, Scheduling(keep_activations="never", fusion="never"))
+    first, second = (record.caches for record in performance.records)
+    assert (first["L2_misses"], second["L2_misses"]) == (108, 72)
+    assert second["L2_hits"] >= 36
+    assert 64 * 108 <= sum(record.counts.dram_read_burst_bytes for record in performance.records) <= 64 * 180
