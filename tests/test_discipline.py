@@ -51,7 +51,7 @@ def test_loads_wait_for_the_tile_whose_slot_they_take(slots: int) -> None:
     computed: list[Any] = []
     ahead: set[Any] = set()
     seen = 0
-    for command, task in link_for(lowered.program, machine, in_slots=True):
+    for command, task in link_for(lowered.program, machine, slots):
         if isinstance(command, Compute):
             computed.append(task)
             ahead -= set(command.reads)

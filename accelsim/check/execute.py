@@ -43,10 +43,9 @@ def check_network(
     Raises UserError where a layer does not fit the machine, or the network the memory of this one.
     """
     announce_check(network, scheduling.inferences)
-    lowered = lower_or_refuse(network, machine, scheduling)
+    lowered, order = lower_or_refuse(network, machine, scheduling), scheduling.arbitration
     with refusing(machine, scheduling):
-        linked = link_for(lowered.program, machine, in_slots=scheduling.slots is not None)
-        return check_program(machine, lowered, linked, scheduling.arbitration, seed=seed)
+        return check_program(machine, lowered, link_for(lowered.program, machine, scheduling.slots), order, seed=seed)
 
 
 def check_program(

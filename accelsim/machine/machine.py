@@ -75,12 +75,12 @@ def unit_names(machine: Machine) -> dict[str, UnitKind]:
     }
 
 
-def link_for(program: Program, machine: Machine, *, in_slots: bool = False) -> Iterator[Linked]:
-    """The commands with what they wait for on this machine; in_slots: loads wait for the slots of tile iterations.
+def link_for(program: Program, machine: Machine, slots: int | None = None) -> Iterator[Linked]:
+    """The commands with what they wait for on this machine; slots: for tile iterations, None where loads need none.
 
     Raises ProgramError, as it comes to it.
     """
-    return link(program, stores_end_in_order=machine.dma.engines_out == 1, in_slots=in_slots)
+    return link(program, stores_end_in_order=machine.dma.engines_out == 1, in_slots=slots is not None)
 
 
 class _Player:

@@ -81,7 +81,7 @@ def layer_cells(record: LayerRecord) -> list[str]:
 
 
 def _caches(total: LayerRecord) -> Iterator[str]:
-    """What requests met in each cache, if there are any."""
+    """Requests of each cache and how many it held, if there are caches."""
     for name in dict.fromkeys(key.rpartition("_hits")[0] for key in total.caches if key.endswith("_hits")):
         hits, misses = total.caches[f"{name}_hits"], total.caches[f"{name}_misses"]
         share = hits / (hits + misses) if hits + misses else 0.0

@@ -139,7 +139,7 @@ def _play(
     history: History | None = None,
 ) -> Outcome:
     program, arbitration = lowered.program, scheduling.arbitration
-    linked = link_for(program, machine, in_slots=scheduling.slots is not None)
+    linked = link_for(program, machine, scheduling.slots)
     if history is None:
         return play(program, linked, machine, observers, arbitration)
     kept, on_segment = history.keeping(linked), history.on_segment
