@@ -78,15 +78,11 @@ def progressions(values: tuple[int, ...]) -> tuple[Range, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where all feature maps lie, which inputs a concat or shuffle still has to copy, and the first free address.
-
-    first_address: of the first tensor.
-    """
+    """Where all feature maps lie, which inputs a concat or shuffle still has to copy, and the first free address."""
 
     by_name: dict[str, Placement]
     copies: dict[str, tuple[str, ...]]
     next_address: int
-    first_address: int = 0
 
 
 def copied_channels(node: Node, position: int) -> Channels:

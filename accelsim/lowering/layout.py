@@ -103,9 +103,9 @@ def _lay_out(
         place = by_name[node.inputs[0]]
         part = slice(node.first_channel, node.first_channel + node.output.channels)
         by_name[name] = Placement(place.tensor, place.channels[part])
-    return Layout(by_name, copies, address, first_address)
+    return Layout(by_name, copies, address)
 
 
-def aligned(address: int, first: int = 0) -> int:
-    """The next address at which a tensor may begin, where the first one lies at `first`."""
-    return first + ceil_div(address - first, ALIGNMENT_BYTES) * ALIGNMENT_BYTES
+def aligned(address: int, before: int) -> int:
+    """The next address at which a tensor may begin, where another one may at address `before`."""
+    return before + ceil_div(address - before, ALIGNMENT_BYTES) * ALIGNMENT_BYTES

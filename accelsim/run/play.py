@@ -183,7 +183,7 @@ def _records(
 
 
 def _met(machine: Machine, accounts: Sequence[LayerAccount]) -> dict[str, int]:
-    """What requests met in the caches of a machine, by name of the cache."""
+    """Hits, misses and lines written back of each cache of a machine."""
     return {
         f"{cache.name}_{what}": sum(getattr(account.caches[place], what) for account in accounts if account.caches)
         for place, cache in enumerate(machine.caches or ())

@@ -42,7 +42,7 @@ def plan_layers(
         tile = _weight_tile(node, plan, on_array=on_array)
         if tile and node.weights_name not in weights:
             tensor = weights[node.name] = _weight_tensor(node, tile, context.array.weight_bits, address)
-            address = aligned(address + tensor.bytes, planner.layout.first_address)
+            address = aligned(address + tensor.bytes, address)
         task = planner.task(node, stays)
         own = weights[node.weights_name] if tile else None
         ways = (tuple((numbers[each.name], each) for each in way) for way in (node.before, node.after))
