@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import reduce
+from functools import cached_property, reduce
 from operator import add
 from typing import Any
 
@@ -53,7 +53,7 @@ PRICED = ("time", "energy")
 """Measures that are counts times prices: clocks by their length, actions by their energy."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Waterfall:
     """One measure of both runs, and its changes by layer and cause, which add up to the difference.
 
@@ -65,29 +65,37 @@ class Waterfall:
     digits: int
     changes: Mapping[Cell, Change]
 
-    @property
+    @cached_property
     def total(self) -> Change:
         """All of it."""
         return reduce(add, self.changes.values(), Change())
 
-    @property
+    @cached_property
     def by_cause(self) -> dict[str, Change]:
         """Changes of all layers."""
         return self._added(lambda cell: cell[1])
 
-    @property
+    @cached_property
     def by_layer(self) -> dict[str, Change]:
         """Changes by all causes."""
         return self._added(lambda cell: cell[0])
 
-    @property
+    @cached_property
     def has_prices(self) -> bool:
         """True where amounts are counts times prices that differ."""
         return self.measure in PRICED and any(each.by_price or each.both for each in self.changes.values())
 
     def causes_of(self, layer: str) -> dict[str, Change]:
         """Changes of one layer."""
-        return {cause: each for (name, cause), each in self.changes.items() if name == layer and each.change}
+        return self._by_layer_and_cause.get(layer, {})
+
+    @cached_property
+    def _by_layer_and_cause(self) -> dict[str, dict[str, Change]]:
+        found: dict[str, dict[str, Change]] = {}
+        for (layer, cause), change in self.changes.items():
+            if change.change:
+                found.setdefault(layer, {})[cause] = change
+        return found
 
     def _added(self, key: Callable[[Cell], str]) -> dict[str, Change]:
         found: dict[str, Change] = {}
