@@ -8,6 +8,7 @@ import json
 import math
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,8 @@ from typing import Any
 import pytest
 
 from accelsim.cli import main
+from accelsim.cli.overview import COMMANDS, TOPICS, WELCOME, overview
+from accelsim.cli.parser import parser_of
 from accelsim.config import variants
 from accelsim.config.kinds import LISTED
 from accelsim.config.named import shipped
@@ -316,6 +319,36 @@ def test_every_command_has_help(argv: list[str], capsys: pytest.CaptureFixture[s
         main([*argv, "--help"])
     assert ended.value.code == 0
     assert capsys.readouterr().out.startswith(" ".join(["usage: accelsim", *argv]))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_example_can_be_typed(name: str) -> None:
+    program, command, *words = shlex.split(COMMANDS[name].example)
+    assert (program, command) == ("accelsim", name)
+    parser_of(name).read(words)
+
+
+def test_every_command_is_in_the_overview(capsys: pytest.CaptureFixture[str]) -> None:
+    files = {path.stem for path in (ROOT / "accelsim" / "cli" / "commands").glob("[!_]*.py")}
+    assert {"import_file" if name == "import" else name for name in COMMANDS} == files
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    out = capsys.readouterr().out
+    assert all(f"{entry.purpose}\n" in out and f"{entry.example}\n" in out for entry in COMMANDS.values())
+    assert said(capsys, "help") == overview()
+
+
+def test_help_on_a_topic_or_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    for topic, text in TOPICS.items():
+        assert said(capsys, "help", topic) == text
+    assert said(capsys, "help", "gemm").startswith("usage: accelsim gemm ")
+
+
+def test_without_words_it_says_how_to_begin(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == WELCOME
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
