@@ -18,6 +18,7 @@ from accelsim.lowering.compile import Lowered, layout_of, lower
 from accelsim.lowering.ir import NO_RESIDENTS, ResidentChannels
 from accelsim.lowering.layout import lay_out
 from accelsim.lowering.schedule.effort import Effort, Pace, elapsed
+from accelsim.lowering.schedule.groups import Groups
 from accelsim.lowering.schedule.partial import plan_partial_residents
 from accelsim.lowering.schedule.plan import plan_schedule
 from accelsim.lowering.schedule.residents import Cost, Residency, Resident, candidates, readers_of
@@ -215,6 +216,53 @@ def test_free_pieces_are_those_beside_places() -> None:
     assert free([Place(0, 100, 0, "a", 9)], 100) == [(0, 0)]
 
 
+def blocks(count: int) -> list[dict[str, Any]]:
+    """Residual blocks one behind the other, each a 3x3 convolution, another and an add."""
+    rows, above = [convolution("x", 3)], "x"
+    for number in range(count):
+        a, b, total = (f"{name}{number}" for name in ("a", "b", "sum"))
+        rows += [convolution(a, inputs=[above]), convolution(b, 3)]
+        rows.append({"name": total, "op": "add", "inputs": [b, above]})
+        above = total
+    return rows
+
+
+def in_place(lowered: Lowered) -> list[tuple[str, str]]:
+    """Residents, and those whose place they take while their last readers still read them."""
+    residency = lowered.residency
+    found = [(residency.stays[name], low) for name, low in residency.addresses.items()]
+    return [
+        (one.name, other.name)
+        for one, low in found
+        for other, start in found
+        if other.first < one.first <= other.last and low < start + other.size and start < low + one.size
+    ]
+
+
+def lowered_blocks() -> Lowered:
+    """Three of them on 16 rows, in a buffer that holds a map and 26 rows, and weights of one."""
+    return lowered_with(blocks(3), 2 * MAP + 26 * ROW, 45_000, height=16)
+
+
+def test_a_sum_takes_the_place_of_its_shortcut() -> None:
+    """Stripe by stripe: two maps are on chip at once that together are larger than the buffer."""
+    lowered = lowered_blocks()
+    assert in_place(lowered) == [("sum1", "sum0")]
+    assert {each for each in moved(lowered) if not each.endswith(".weights")} == {"input", "sum2"}
+    machine = machine_of(sram__activation__capacity_bytes=2 * MAP + 26 * ROW, sram__weight__capacity_bytes=45_000)
+    assert check_program(machine, lowered, link(lowered.program)) == []
+
+
+def test_nearer_it_would_overwrite_what_is_still_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By two of its stripes of two rows: one is read while it is written, one keeps both apart."""
+    ahead = Groups.ahead
+    monkeypatch.setattr(Groups, "ahead", lambda *each: ahead(*each) - 4 * ROW)
+    lowered = lowered_blocks()
+    assert in_place(lowered)
+    with pytest.raises(LoweringError):
+        list(link(lowered.program))
+
+
 def test_weights_are_loaded_while_the_step_before_computes() -> None:
     """As many as DRAM is idle before, and as the buffer has room for."""
     context = TilingCache(machine_of(), 1, lay_out(network_of(TWO, SIZE), 8, scatter=True)).base
@@ -251,7 +299,9 @@ def test_residents_at_the_same_time_have_places_of_their_own(
         raise
     places = [(planned.stays[name], low) for name, low in planned.addresses.items()]
     for (one, low), (other, start) in combinations(places, 2):
-        if one.first <= other.last and other.first <= one.last:
+        step = {each.span for each in planned.cascades for layer in (one.last, other.first) if layer in each.span}
+        in_place = one.last <= other.last and len(step) == 1 and one.last in next(iter(step))
+        if one.first <= other.last and other.first <= one.last and not in_place:
             assert low + one.size <= start or start + other.size <= low
     for resident, low in places:
         assert 0 <= low <= capacity - resident.size

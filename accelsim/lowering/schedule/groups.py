@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from math import gcd
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from accelsim.lowering.schedule.effort import Effort
 from accelsim.lowering.schedule.residents import readers_of
 from accelsim.lowering.schedule.rings import (
@@ -25,16 +27,13 @@ from accelsim.lowering.schedule.rings import (
     Loaded,
     RingSize,
     Source,
+    distance_from,
     leaves,
     loaded_rings,
     made_rings,
     makers,
 )
-from accelsim.lowering.schedule.stripes import (
-    Member,
-    Read,
-    stripe_counts,
-)
+from accelsim.lowering.schedule.stripes import Counts, Member, Read, rows_from, stripe_counts
 from accelsim.lowering.schedule.weights import WeightResidents
 from accelsim.lowering.tiling.cache import TilingCache
 from accelsim.network.graph import Network, Node
@@ -262,6 +261,22 @@ class Groups:
                 self.rows[key] = (rows, table[rows].compute_cycles) if rows else None
         return self.rows[key]
 
+    def ahead(self, span: Span, group: Group, made: int, old: int, rows: int) -> int:
+        """Bytes by which a result has to begin before a resident with stripes of this many rows, so that it fills only
+        places that the step before the last is done with. made, old: their distances."""
+        counts = stripe_counts(group.members, self.network.batch)
+        number, resident = group.places.index(made), self._known(span.first + old).output
+        freed = [
+            rows_from(member, Read(-1, each.window, resident.height), counts[reader], rows)
+            for reader, (place, member) in enumerate(zip(group.places, group.members, strict=True))
+            for each in self._known(span.first + place).inputs
+            if any(distance_from(place, source.distance) == old for source in each.sources)
+        ]
+        filled = _stripe_bytes(counts[number], group.members[number].rows, self._known(span.first + made).output)
+        left = _stripe_bytes(np.minimum.reduce(freed), rows, resident)
+        before = np.concatenate(([0, 0], left))[: len(filled)]
+        return int((filled - before).max())
+
     def demand(self, group: Group, residents: Collection[int]) -> Demand:
         """What a group takes, given which feature maps are resident, by their distance."""
         ring_bytes = sum(ring.bytes for ring in group.internal.values())
@@ -293,3 +308,10 @@ class Groups:
         if run != pixel:
             run = (run + burst - gcd(gcd(pixel, burst), int(run))) / burst * burst
         return self.network.batch * fmap.height * fmap.width * run
+
+
+def _stripe_bytes(counts: Counts, rows: int, fmap: Fmap) -> Counts:
+    """Bytes of the first stripes of a feature map, over all images."""
+    images, stripes = np.divmod(counts, ceil_div(fmap.height, rows))
+    found: Counts = (images * fmap.height + np.minimum(stripes * rows, fmap.height)) * fmap.width * fmap.pixel_bytes
+    return found

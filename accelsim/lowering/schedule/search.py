@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import NamedTuple
 
 from accelsim.errors import LoweringError, PlanError
@@ -35,13 +35,14 @@ HEIGHTS = 3
 
 
 class Place(NamedTuple):
-    """A resident feature map in its place."""
+    """A resident feature map in its place. rows: of its stripes, which lie in order; 0 where tiles are otherwise."""
 
     low: int
     high: int
     number: int
     name: str
     last: int
+    rows: int = 0
 
 
 class Step(NamedTuple):
@@ -172,13 +173,42 @@ class ScheduleSearch:
             distances = (each.number - span.first for each in residents)
             found = self._best(span, span.touched.intersection(distances), room[1] - room[0])
             if found:
-                group, demand = found
-                top = (room[1] - demand.ring_bytes, room[1])
-                yield Step(span.first, span.last, group, top, made, demand.effort)
+                yield self._step(span, room, made, *found)
             elif span.first in self.given.groups:
                 path, size = self.given.groups[span.first].path, room[1] - room[0]
                 got = f"{size} bytes beside what stays, too few for the lowest stripes"
                 self._fail(span.first, PlanError(path, "room for the stripes of its layers in sram.activation", got))
+
+        for name, old in product(names, state.residents):
+            if name in self.candidates and old.rows and old.last in range(span.first, span.last + 1):
+                yield from self._in_place(span, state, name, old)
+
+    def _step(self, span: Span, room: Piece, made: tuple[Place, ...], group: Group, demand: Demand) -> Step:
+        """A group whose rings are at the top of a room."""
+        rows = {span.first + place: member.rows for place, member in zip(group.places, group.members, strict=True)}
+        top = (room[1] - demand.ring_bytes, room[1])
+        made = tuple(each._replace(rows=rows[each.number]) for each in made)
+        return Step(span.first, span.last, group, top, made, demand.effort)
+
+    def _in_place(self, span: Span, state: State, name: str, old: Place) -> Iterator[Step]:
+        """A group one of whose results takes the place of a resident, stripe by stripe as the group is done with it."""
+        resident, others = self.candidates[name], [each for each in state.residents if each is not old]
+        distances = frozenset((*(each.number - span.first for each in state.residents), resident.first - span.first))
+        room = largest(free([*others, old._replace(high=max(old.high, old.low + resident.size))], self.capacity))
+        found = self._best(span, span.touched & distances, _size(room))
+        if found is None:
+            return
+        group, demand = found
+        low = old.low - self.groups.ahead(span, group, resident.first - span.first, old.number - span.first, old.rows)
+        made = Place(low, low + resident.size, resident.first, name, resident.last)
+        both = old._replace(low=low, high=max(old.high, made.high))
+        if low < 0 or any(each.low < both.high and both.low < each.high for each in others):
+            return
+        if self._address(name) not in (None, low):
+            return
+        room = largest(free([*others, both], self.capacity))
+        if both.high <= self.capacity and demand.ring_bytes <= _size(room):
+            yield self._step(span, room, (made,), group, demand)
 
     def _best(self, span: Span, residents: frozenset[int], room: int) -> tuple[Group, Demand] | None:
         """The quickest of the groups with the highest stripes whose rings fit a room: lower ones overlap units better,
@@ -242,7 +272,7 @@ class ScheduleSearch:
         """Where a feature map may lie in a free piece: at its address, or at either end."""
         low, high = piece
         address = self._address(resident.name)
-        lows = (low, high - resident.size) if address is None else (address,)
+        lows = (high - resident.size, low) if address is None else (address,)
         yield from (each for each in lows if low <= each <= high - resident.size)
 
     def _channels(self, residents: Sequence[Place]) -> ResidentChannels:
