@@ -38,6 +38,7 @@ from accelsim.lowering.tiling import search
 from accelsim.lowering.tiling.bound import least_dram_bytes
 from accelsim.lowering.tiling.cache import TilingCache
 from accelsim.lowering.tiling.given import given_layer, given_layers
+from accelsim.lowering.timeline import Timeline
 from accelsim.lowering.written import written_plan
 from accelsim.network.graph import Network, Node
 from accelsim.network.placement import placed
@@ -160,8 +161,8 @@ def _groups(network: Network, residency: Residency) -> tuple[str, ...]:
 
 
 def _program(network: Network, computes: ComputeStream, planner: TilingCache, slots: int | None) -> Program:
-    host_cycles = planner.machine.host.tile_clocks if planner.machine.host else 0
-    sram, residents = planner.machine.sram, computes.residents
+    host = planner.machine.host.tile_clocks if planner.machine.host else 0
+    sram, residents, base = planner.machine.sram, computes.residents, planner.base
     capacities = {
         Buffer.ACTIVATION: sram.activation.capacity_bytes,
         Buffer.WEIGHT: sram.weight.capacity_bytes,
@@ -173,7 +174,9 @@ def _program(network: Network, computes: ComputeStream, planner: TilingCache, sl
     return Program(
         tuple(node.name for node in network.nodes),
         preloaded,
-        Restartable(lambda: prefetch(computes, preloaded, reloaded, capacities, rooms, room, slots, host_cycles)),
+        Restartable(
+            lambda: prefetch(computes, preloaded, reloaded, capacities, rooms, room, Timeline(base), slots, host)
+        ),
         capacities,
         reloaded,
     )

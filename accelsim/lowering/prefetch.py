@@ -1,8 +1,9 @@
 """Puts Compute commands, the Loads they need and the Stores they cause in one order, and tiles at addresses.
 
 Computes keep their order. A Load goes as far ahead of its Compute as there is free space and its data is already
-stored; while the next maps wait for data, the weights of what comes after are fetched. A step's tiles and results get
-their space together, so a step that was begun can always be finished.
+stored; while the next maps wait for data or space, the weights of what comes after are loaded, as far as the bus is
+idle: none keeps maps that are wanted sooner, or stores, waiting. A step's tiles and results get their space together,
+so a step that was begun can always be finished.
 """
 
 from __future__ import annotations
@@ -12,11 +13,18 @@ from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from itertools import islice
+from typing import NamedTuple
 
 from accelsim.errors import LoweringError
+from accelsim.lowering.emit.iterations import overlap
+from accelsim.lowering.timeline import Timeline
 from accelsim.program.commands import UNPLACED, Buffer, Command, Compute, Load, Store, Tile
 from accelsim.program.stored import StoredRegions
 from accelsim.program.tensors import Tensor, elements
+
+LOOK_AHEAD = 256
+"""Computes in which the next maps that have to be loaded are looked for."""
 
 
 @dataclass(slots=True)
@@ -77,6 +85,13 @@ class Arena:
         self.free += size
 
 
+class _Wait(NamedTuple):
+    """The next compute that loads maps, and the one whose results it has to wait for, by their numbers."""
+
+    number: int
+    behind: int
+
+
 class _Outcome(Enum):
     PLACED = auto()
     NO_SPACE = auto()
@@ -90,6 +105,7 @@ def prefetch(
     capacities: Mapping[Buffer, int],
     rooms: Sequence[tuple[int, int]],
     weight_room: int,
+    timeline: Timeline,
     slots: int | None = None,
     host_cycles: int = 0,
 ) -> Iterator[Command]:
@@ -101,9 +117,8 @@ def prefetch(
     one compute.
     Raises LoweringError, as it comes to it, where the tiles of one iteration do not fit together.
     """
-    prefetcher = _Prefetcher(
-        iter(computes), frozenset(preloaded), frozenset(reloaded), capacities, rooms, weight_room, slots, host_cycles
-    )
+    ahead = capacities, rooms, weight_room, timeline, slots, host_cycles
+    prefetcher = _Prefetcher(iter(computes), frozenset(preloaded), frozenset(reloaded), *ahead)
     while prefetcher.compute_at(prefetcher.done) is not None:
         yield from prefetcher.next_commands()
 
@@ -122,10 +137,13 @@ class _Prefetcher:
         capacities: Mapping[Buffer, int],
         rooms: Sequence[tuple[int, int]],
         weight_room: int,
+        timeline: Timeline,
         slots: int | None,
         host_cycles: int,
     ) -> None:
         self.computes = computes
+        self.timeline = timeline
+        self.waiting: _Wait | None = None
         self.slots = slots
         self.host_cycles = host_cycles
         self.started = 0
@@ -163,6 +181,7 @@ class _Prefetcher:
                 raise LoweringError(f"the tiles of a step of layer {compute.layer} do not fit the {buffer} buffer")
         self._run_ahead()
         self.commands.append(compute)
+        self.timeline.compute(compute)
         for tile in compute.stored:
             self.commands.append(Store(compute.layer, tile))
             if tile.tensor in self.reloaded:
@@ -193,9 +212,50 @@ class _Prefetcher:
                 outcome = self._place(compute, Buffer.WEIGHT)
             if outcome is _Outcome.PLACED:
                 outcome = self._place(compute, Buffer.ACTIVATION)
-        while outcome is _Outcome.NO_DATA and (compute := self.seen(self.placed[Buffer.WEIGHT])):
-            if self._place(compute, Buffer.WEIGHT) is not _Outcome.PLACED:
+        while compute := self.seen(self.placed[Buffer.WEIGHT]):
+            if not self._has_time(compute, outcome) or self._place(compute, Buffer.WEIGHT) is not _Outcome.PLACED:
                 break
+
+    def _has_time(self, compute: Compute, outcome: _Outcome) -> bool:
+        """True where the bus can load the weights of a compute before the next maps or stores want it.
+
+        Where the next maps wait for space, half of the buffer is left to the weights that are in use.
+        """
+        tiles = [tile for tile in compute.reads if tile.buffer is Buffer.WEIGHT and tile not in self.on_chip]
+        if not tiles:
+            return True
+        if outcome is not _Outcome.NO_DATA and 2 * self.arenas[Buffer.WEIGHT].free < self.weight_room:
+            return False
+        if self.waiting is None or self.waiting.number < self.placed[Buffer.ACTIVATION]:
+            self.waiting = self._next_wait()
+        if self.waiting is None:
+            return True
+        last = self.waiting.behind if outcome is _Outcome.NO_DATA else max(self.waiting.behind, self.done)
+        return self.timeline.is_idle_for(tiles, islice(self.ahead, max(0, last + 1 - self.done)))
+
+    def _next_wait(self) -> _Wait | None:
+        """The next maps to be loaded; None where the next computes load none."""
+        made = set[Tile]()
+        first = self.placed[Buffer.ACTIVATION]
+        for number in range(first, first + LOOK_AHEAD):
+            compute = self.compute_at(number)
+            if compute is None:
+                return None
+            reads = (tile for tile in compute.reads if tile not in self.on_chip and tile not in made)
+            loads = [tile for tile in reads if tile.buffer is Buffer.ACTIVATION or not self._is_stored(tile)]
+            if loads:
+                missing = [tile for tile in loads if not self._is_stored(tile)]
+                return _Wait(number, self._writer(missing, number))
+            made.update(compute.results)
+        return _Wait(first + LOOK_AHEAD, 0)
+
+    def _writer(self, missing: Sequence[Tile], before: int) -> int:
+        """Number of the last compute before another whose results are among tiles that are to be loaded; 0 if none."""
+        for number in range(before - 1, self.done - 1, -1):
+            for tile in self.ahead[number - self.done].stored:
+                if any(tile.tensor is each.tensor and overlap(tile.region, each.region) for each in missing):
+                    return number
+        return 0
 
     def _place(self, compute: Compute, buffer: Buffer) -> _Outcome:
         """Give the new tiles of a compute in one buffer their space, and emit their Loads; all of them or none."""
@@ -220,6 +280,7 @@ class _Prefetcher:
             tile.address = address
             self.on_chip.add(tile)
         self._load(compute, loads, self.placed[buffer])
+        self.timeline.load(loads)
         self.placed[buffer] += 1
         return _Outcome.PLACED
 
