@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from accelsim.config import strict_yaml
 from accelsim.config.strict_yaml import Document
@@ -23,8 +24,11 @@ _TENSORFLOW = (
 )
 MODELS = ("onnx", "tflite")
 """Those that read models, of which some operations may be left out."""
-_LIBRARIES = {"onnx": "onnx", "google": "onnx", "tflite": "tflite", "flatbuffers": "tflite"}
-"""What a library that is not there is installed with."""
+_LIBRARIES = {
+    "onnx": "onnx", "google": "onnx", "tflite": "tflite", "flatbuffers": "tflite", "torch": "torch",
+    "onnxscript": "torch",
+}  # fmt: skip
+"""Extras that libraries are installed with which are not there."""
 ELSEWHERE = {
     **dict.fromkeys((".pt", ".pth", ".pt2", ".ckpt", ".safetensors"), _PYTORCH),
     **dict.fromkeys((".keras", ".h5", ".pb"), _TENSORFLOW),
@@ -37,11 +41,12 @@ class ModelOptions:
     """Options of a model beside its file.
 
     allow_unmodelled: leave out operations that cannot be modelled, and list them in the network. shapes: of inputs, by
-    their names, where the model leaves them open.
+    their names, where the model leaves them open. example_input: of a PyTorch module, a tensor or a tuple of them.
     """
 
     allow_unmodelled: bool = False
     shapes: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    example_input: Any = None
 
 
 PLAIN = ModelOptions()
@@ -62,14 +67,46 @@ def read(path: Path, shown_as: str, options: ModelOptions = PLAIN) -> Document:
     return document
 
 
+def is_module(network: object) -> bool:
+    """True of a PyTorch module, which is known without that library."""
+    return any((each.__module__, each.__name__) == _MODULE for each in type(network).__mro__)
+
+
+def read_module(module: object, options: ModelOptions) -> Document:
+    """The network of a PyTorch module. Raises UserError."""
+    importer = _module("pytorch")
+    try:
+        document: Document = importer.module_document(module, options.example_input)
+    except ModuleNotFoundError as error:
+        raise _not_installed(error, "network") from None
+    return document
+
+
+_MODULE = ("torch.nn.modules.module", "Module")
+
+
 def _module(name: str) -> ModuleType:
     """Raises UserError where a library that it needs is not installed."""
     try:
         return import_module(f"accelsim.importers.{name}")
     except ModuleNotFoundError as error:
-        library = (error.name or "").partition(".")[0]
-        if library not in _LIBRARIES:
-            raise
-        extra = _LIBRARIES[library]
-        expected = f"{extra}, installed by `pip install 'accelsim[{extra}]'`"
-        raise UserError([Mistake(ARGUMENTS, 0, "file", expected, "none")]) from None
+        raise _not_installed(error, "file") from None
+
+
+def _not_installed(error: ModuleNotFoundError, key: str) -> Exception:
+    """A library that is not there, as the user's mistake where an extra has it."""
+    library = (error.name or "").partition(".")[0]
+    if library not in _LIBRARIES:
+        return error
+    extra = _LIBRARIES[library]
+    return UserError(
+        [
+            Mistake(
+                ARGUMENTS,
+                0,
+                key,
+                f"{extra if extra != 'torch' else library}, installed by `pip install 'accelsim[{extra}]'`",
+                "none",
+            )
+        ]
+    )

@@ -21,6 +21,7 @@ from accelsim.network.build import build
 from accelsim.network.graph import Network
 
 NetworkLike = str | PathLike[str] | NetworkFile
+"""Beside a PyTorch module, whose type is not known here."""
 MachineLike = str | PathLike[str] | Machine | Target
 
 
@@ -43,12 +44,14 @@ def define_machine(keys: Mapping[str, Any]) -> Target:
 
 
 def load_network(
-    network: NetworkLike, overrides: Sequence[Override] = (), options: ModelOptions = importers.PLAIN
+    network: NetworkLike | Any, overrides: Sequence[Override] = (), options: ModelOptions = importers.PLAIN
 ) -> tuple[NetworkFile, Network]:
     """A network as its file says and as a graph. What it expects is checked unless layers or input were overridden.
 
-    options: of a model of another tool. Raises UserError.
+    options: of a model of another tool, or a PyTorch module. Raises UserError.
     """
+    if importers.is_module(network):
+        return build_network(importers.read_module(network, options), overrides)
     if isinstance(network, NetworkFile):
         return build_network(_document(as_config(network), "network"), overrides)
     reader = partial(importers.read, options=options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
+from typing import Any
 
 from accelsim.config.load import parse_overrides
 from accelsim.config.machine import Machine
@@ -24,20 +25,23 @@ from accelsim.run.result import Run
 
 
 def simulate(
-    network: NetworkLike,
+    network: NetworkLike | Any,
     machine: MachineLike,
     settings: Mapping[str, object] | None = None,
     observers: Iterable[Observer] = (),
     *,
     mapping: str | PathLike[str] | None = None,
+    example_input: Any = None,
 ) -> Run:
     """Run a network on a machine, each a path, the name of a shipped file, or what `define_...` gave.
 
-    settings: keys of the configuration to change, such as `{"array.rows": 16}`; mapping: a mapping file.
+    network: a PyTorch module, too, with an `example_input`: a tensor, or a tuple of them. settings: keys of the
+    configuration to change, such as `{"array.rows": 16}`; mapping: a mapping file.
     Raises UserError for what is wrong with files or settings, or where the machine is too small for a layer.
     """
     texts = [(0, f"{key}={_yaml(value)}") for key, value in (settings or {}).items()]
-    return run_network(*load_both(network, machine, texts, mapping=mapping), observers)
+    options = PLAIN if example_input is None else ModelOptions(example_input=example_input)
+    return run_network(*load_both(network, machine, texts, mapping=mapping, options=options), observers)
 
 
 def _yaml(value: object) -> str:
@@ -45,7 +49,7 @@ def _yaml(value: object) -> str:
 
 
 def load_both(
-    network: NetworkLike,
+    network: NetworkLike | Any,
     machine: MachineLike,
     settings: Iterable[tuple[int, str]] = (),
     *,

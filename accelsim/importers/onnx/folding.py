@@ -26,6 +26,8 @@ def folded(node: onnx.NodeProto, inputs: Sequence[Tensor | None]) -> list[Tensor
     found = Attributes(node)
     if node.op_type == "Constant":
         return [_constant(found)]
+    if node.op_type == "CastLike" and inputs and isinstance(inputs[0], Constant):
+        return [_cast_like(inputs[0], inputs[-1])]
     there = [each for each in inputs if each is not None]
     if node.op_type in ("Shape", "Size") and there:
         return [_shape_of(node, there[0], found)]
@@ -107,9 +109,41 @@ def _elementwise(compute: Callable[..., Any]) -> Fold:
 
 def _same(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
     del found, outputs
-    zero = inputs[2].bits if len(inputs) > 2 and inputs[2] is not None else None
-    first = _first(inputs)
-    return [Constant(first.shape, first.values, first.bits or zero)]
+    return [_first(inputs)]
+
+
+def _cast_like(first: Constant, like: Tensor | None) -> Constant:
+    """A constant of the type that another tensor has; of a map nothing but its being of floats is known."""
+    kind = like.values.dtype if isinstance(like, Constant) and like.values is not None else None
+    if first.values is None or kind is None or kind.kind not in "biuf":
+        return first
+    if kind.kind in "iu" and not np.all(np.isfinite(first.values)):
+        return Constant(first.shape, None, first.bits)
+    with np.errstate(all="ignore"):
+        return Constant(first.shape, first.values.astype(kind), first.bits)
+
+
+def _scaled(*, back: bool) -> Fold:
+    """Integers for numbers by a scale and a zero, for each part of a dimension perhaps; or numbers for them."""
+
+    def fold(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
+        del outputs
+        first, scale, zero = (*inputs, None)[:3]
+        data = _first([first])
+        bits = data.bits or (zero.bits if zero is not None else None)
+        scales = scale.values if scale is not None else None
+        zeros = np.zeros(1) if zero is None else zero.values
+        if data.values is None or scales is None or zeros is None or scales.ndim > 1 or "block_size" in found:
+            return [Constant(data.shape, None, bits)]
+        by = [1] * len(data.shape)
+        if scales.size > 1:
+            by[normalised([found.integer("axis", 1)], len(by))[0]] = scales.size
+        factor, offset = scales.reshape(by or 1), zeros.astype(np.float64).reshape(by if zeros.size > 1 else 1)
+        with np.errstate(all="ignore"):
+            values = (data.values - offset) * factor if back else np.round(data.values / factor) + offset
+        return [Constant(data.shape, values.reshape(data.shape), bits)]
+
+    return fold
 
 
 def _cast(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
@@ -283,9 +317,10 @@ def _reduced(compute: Callable[..., Any]) -> Fold:
 
 
 FOLDED: dict[str, Fold] = {
-    **dict.fromkeys(("Identity", "Dropout", "QuantizeLinear", "DequantizeLinear"), _same),
+    **dict.fromkeys(("Identity", "Dropout"), _same),
+    "QuantizeLinear": _scaled(back=False),
+    "DequantizeLinear": _scaled(back=True),
     "Cast": _cast,
-    "CastLike": _same,
     "Range": _range,
     "Transpose": _transpose,
     **{op: _reshaped(op) for op in ("Reshape", "Flatten", "Squeeze", "Unsqueeze")},
