@@ -2,14 +2,15 @@
 
 Eyeriss has scratchpads in its PEs and a dataflow that no machine here has, so that its own counts are priced: those of
 Tables V and VI of Chen et al., JSSC 52(1), 2017. A MAC reads a map, a weight and a sum and writes a sum; where the map
-is zero it reads no more than that.
+is zero it reads no more than that. What 16 bits of a scratchpad, of the network between PEs and of the buffer cost in
+MACs is published for its process apart from the chip (`eyeriss_normalized`); a MAC, the clock, control and leakage have
+the prices of `cacti_65nm`.
 """
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from math import sqrt
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,16 +20,19 @@ from accelsim.config.load import load_energy_table, load_machine, parse_override
 from accelsim.config.machine import Machine
 from accelsim.energy.peak import peak_power_w
 from accelsim.energy.price import price
-from accelsim.energy.sram import word_energy
 from accelsim.records import ActionCounts
 
 EYERISS = Path(__file__).parent / "data" / "validation" / "eyeriss_v1.csv"
 CORE_MM2, PES, CLOCK_MHZ = 12.25, 168, 200.0
-FILTER_SPAD_BYTES, BANK_BYTES = 448, 4096
+SPAD_MACS = 1
+"""Cost of 16 bits of a scratchpad in MACs: Eyeriss, ISCA 2016, Table IV, as nn_dataflow has it."""
 SPAD_BITS = (12 + 24) * 16
 """Spads of maps and sums in a PE, which are registers; that of weights is an SRAM."""
+FIFO_BITS = 4 * 2 * 16
+"""FIFOs of a PE for maps, weights, and sums in and out (JSSC, the PE's figure); two deep, the least with which a
+handshake passes a value a clock."""
 
-PRICED = ("multiply_8x8", "add_32", "register_byte", "wire_byte_mm", "dma_byte", "clock_bit", "control_clock")
+PRICED = ("multiply_8x8", "add_32", "dma_byte", "clock_bit", "control_clock")
 
 
 class Compared(NamedTuple):
@@ -86,22 +90,21 @@ def eyeriss_runs() -> list[Silicon]:
 
 
 def eyeriss_components_mw(chip: Silicon) -> dict[str, float]:
-    """Milliwatts by component: counts of the chip times prices of `cacti_65nm`."""
-    table = load_energy_table("cacti_65nm")
-    sram, leakage = table.sram_word, table.logic_leakage
-    assert sram is not None
+    """Milliwatts by component: counts of the chip times prices."""
+    table, relative = load_energy_table("cacti_65nm"), load_energy_table("eyeriss_normalized")
+    leakage, network = table.logic_leakage, relative.noc_byte
+    assert network is not None
     assert leakage is not None
     clocks = chip.latency_ms * 1e3 * CLOCK_MHZ
     each = {row: getattr(table, row).energy_pj for row in PRICED}
-    latched = each["register_byte"]
+    mac = 4 * each["multiply_8x8"] + each["add_32"]
     picojoules = {
-        "ALUs": chip.active_macs * (4 * each["multiply_8x8"] + each["add_32"]),
-        "spads": chip.active_macs * (word_energy(sram, FILTER_SPAD_BYTES, 2).read_pj + 4 * latched)
-        + chip.macs * 2 * latched,
-        "buffer": chip.buffer_bytes / 8 * word_energy(sram, BANK_BYTES, 8).read_pj,
-        "network": chip.buffer_bytes * each["wire_byte_mm"] * sqrt(CORE_MM2) / 2,
+        "ALUs": chip.active_macs * mac,
+        "spads": (3 * chip.active_macs + chip.macs) * SPAD_MACS * mac,
+        "buffer": chip.buffer_bytes * relative.sram_byte.energy_pj * mac,
+        "network": chip.buffer_bytes * network.energy_pj * mac,
         "DMA": chip.dram_bytes * each["dma_byte"],
-        "clock": PES * (SPAD_BITS + pe_registers()) * clocks * each["clock_bit"],
+        "clock": PES * (SPAD_BITS + FIFO_BITS + pe_registers()) * clocks * each["clock_bit"],
         "control": clocks * each["control_clock"],
     }
     powers = {name: energy / chip.latency_ms / 1e6 for name, energy in picojoules.items()}
