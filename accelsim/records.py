@@ -164,7 +164,8 @@ class LayerRecord:
     to it, each to one layer; latency_cycles: from its first command to its last; stream_cycles: those in which the
     array streams for it, of which stretched_cycles because of SRAM ports and bubble_cycles between folds; stalls: those
     in which the array is idle and its next stream waits for it, by cause. So total = stream + stalls. vector_cycles,
-    dma_in_cycles, dma_out_cycles: clocks of those units, whatever the array does.
+    dma_in_cycles, dma_out_cycles: clocks of those units, whatever the array does. savings: clocks that twice as much of
+    each resource would take off total_cycles, tiles and schedule as they are; below 0 where it would add some.
     pes: PEs of the array; array_macs: MACs done on it; array_clocks: its clocks if all data were on chip.
     dram_bound_bytes: the least that DRAM has to move for the layer on its own.
     """
@@ -192,6 +193,7 @@ class LayerRecord:
     dma_in_cycles: int
     dma_out_cycles: int
     stalls: dict[str, int]
+    savings: dict[str, int]
     caches: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -235,7 +237,15 @@ _INTEGERS = tuple(part.name for part in fields(LayerRecord) if part.type == "int
 _SUMMED = tuple(name for name in _INTEGERS if name not in ("pes", "latency_cycles"))
 MEASURES = tuple(name for name in _INTEGERS if name.endswith("_cycles") or name == "dram_bound_bytes")
 """Integers of a layer beside its counts and stalls."""
-STALL_CAUSES = ("fill_drain", "dram_ifmap", "dram_weight", "store", "latency", "vector", "depthwise", "dependency")
+STALL_CAUSES = (
+    *("fill_drain", "dram_ifmap", "dram_weight", "store", "dma_issue", "dma_outstanding", "dma_setup", "latency"),
+    *("vector", "depthwise", "dependency"),
+)
+RESOURCES = (
+    *("array_rows", "array_columns", "dram_bandwidth", "dma_issue", "dma_outstanding", "dma_setup", "sram_ports"),
+    *("vector_lanes", "depthwise_channels", "output_path"),
+)
+"""Resources of a machine that may be twice as good."""
 
 
 def combined(records: Sequence[LayerRecord], name: str, latency_cycles: int) -> LayerRecord:
@@ -249,7 +259,8 @@ def combined(records: Sequence[LayerRecord], name: str, latency_cycles: int) -> 
         latency_cycles=latency_cycles,
         counts=total_counts(records),
         energy=total_energy(records),
-        stalls={cause: sum(record.stalls[cause] for record in records) for cause in records[0].stalls},
+        stalls={cause: sum(record.stalls[cause] for record in records) for cause in STALL_CAUSES},
+        savings={resource: sum(record.savings[resource] for record in records) for resource in RESOURCES},
         caches={name: sum(record.caches[name] for record in records) for name in records[0].caches},
     )
 

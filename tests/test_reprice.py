@@ -137,7 +137,7 @@ def test_the_file_has_the_names_of_the_records(shufflenet: Path) -> None:
     document = json.loads(text)
     assert list(STALL_CAUSES) == [cause.value for cause in Cause]
     for layer in document["layers"]:
-        assert list(layer) == ["layer", "group", *MEASURES, "stalls", "counts"]
+        assert list(layer) == ["layer", "group", *MEASURES, "stalls", "savings", "counts"]
         assert f"  {json.dumps(layer)}" in text
     assert len(text) < 130_000
 

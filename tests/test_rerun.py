@@ -11,31 +11,33 @@ from typing import Any
 import pytest
 
 from accelsim.cli import main
+from accelsim.records import RESOURCES
 from accelsim.report.columns import WHAT_IFS, speedup_column
+from accelsim.run.doubled import DOUBLED
 from accelsim.run.reprice import read_run
 from accelsim.run.result import Run
 from accelsim.run.simulate import simulate
-from accelsim.run.what_if import IDEAL, with_what_if
+from accelsim.run.what_if import with_what_if
 
 GOOD = Path(__file__).parent / "invalid" / "good"
 NET, MACHINE = str(GOOD / "net.yaml"), str(GOOD / "machine.yaml")
 WIDE = 1 << 20
+PORTS = {f"sram.{name}.port_bytes_per_cycle": 32 for name in ("activation", "weight")}
+"""Those of `edge`, which otherwise follow its array."""
 AS_SET: dict[str, dict[str, object]] = {
-    "dram": {
-        "dram.kind": "ideal",
-        "dram.bytes_per_clock": 1e9,
-        "dram.latency_clocks": 0,
+    "array_rows": {**PORTS, "array.rows": 64},
+    "array_columns": {**PORTS, "array.cols": 64, "vector.lanes": 32, "sram.accumulator.capacity_bytes": 262144},
+    "dram_bandwidth": {"dram.organisation.channels": 2},
+    "dma_issue": {"dma.bursts_per_clock": 2},
+    "dma_outstanding": {"dma.max_outstanding_bursts": 128},
+    "dma_setup": {"dma.setup_cycles": 8},
+    "sram_ports": {
+        "sram.activation.port_bytes_per_cycle": 64,
+        "sram.weight.port_bytes_per_cycle": 64,
+        "sram.accumulator.port_bytes_per_cycle": 256,
     },
-    "sram_ports": {f"sram.{name}.port_bytes_per_cycle": WIDE for name in ("activation", "weight", "accumulator")},
-    "vector_unit": {"vector.lanes": 65536},
-    "depthwise": {
-        "array.depthwise_on": "engine",
-        "depthwise.channels": 65536,
-        "depthwise.taps_per_clock": 1024,
-        "depthwise.max_taps": 1024,
-        "depthwise.line_buffer_bytes": 1 << 40,
-    },
-    "array_overlap": {"array.overlap": True},
+    "vector_lanes": {"vector.lanes": 64},
+    "output_path": {"output_path.scale": 64, "output_path.function": 64, "array.post_latency": 2},
 }
 """Each ideal resource as `--set` has it; see `another_dram`."""
 FAMILIES = (
@@ -134,84 +136,50 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, capsys: pytest.Cap
 
 def test_a_file_that_names_no_resource_we_know_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = saved(tmp_path / "a", NET, MACHINE, "--what-if")
-    other = doctored(path, lambda document: document["ideal_cycles"].update(luck=[1, 2]))
+    other = doctored(path, lambda document: document["doubled_cycles"].update(luck=[1, 2]))
     capsys.readouterr()
     assert main(["rerun", str(other)]) == 2
-    assert capsys.readouterr().err.startswith(f"{other}:0: ideal_cycles.luck: expected one of dram, sram_ports")
+    assert capsys.readouterr().err.startswith(f"{other}:0: doubled_cycles.luck: expected one of array_rows")
 
 
 # What-if.
 
 
-def checked(name: str, machine: str, **settings: object) -> Run:
-    """A run with its what-ifs, each compared with a run that was asked for by `--set`."""
-    base = {key.replace("__", "."): value for key, value in settings.items()}
-    run = with_what_if(simulate(name, machine, base))
+def checked(name: str) -> Run:
+    """A run on `edge` with its what-ifs, each compared with a run that was asked for by `--set`."""
+    run = with_what_if(simulate(name, "edge"))
     for resource, more in AS_SET.items():
-        again = simulate(name, machine, {**base, **another_dram(run, resource), **more})
-        assert run.ideal_cycles[resource] == tuple(record.total_cycles for record in again.records), resource
+        again = simulate(name, "edge", more)
+        assert run.doubled_cycles[resource] == tuple(record.total_cycles for record in again.records), resource
         column = speedup_column(resource)
         assert run.totals[column] == run.total.total_cycles / again.total.total_cycles
         for row, record, other in zip(run.rows, run.records, again.records, strict=True):
-            ideal = other.total_cycles
-            assert row[column] == (record.total_cycles / ideal if ideal else None)
+            twice = other.total_cycles
+            assert row[column] == (record.total_cycles / twice if twice else None)
     return run
 
 
-def another_dram(run: Run, resource: str) -> dict[str, object]:
-    """Settings of an ideal DRAM that go before those of `AS_SET`."""
-    if resource != "dram":
-        return {}
-    settings: dict[str, object] = {"dram.clock_mhz": run.machine.array.clock_mhz}
-    if run.machine.dram.kind == "command":
-        settings |= {"dram.device": "ideal_lpddr4", "dram.burst_bytes": run.machine.dram.burst_bytes}
-    return settings
-
-
 def test_a_what_if_is_a_rerun() -> None:
-    run = checked("mobilenet_v1_0.25_128", "edge", array__overlap=False)
-    assert list(run.ideal_cycles) == list(WHAT_IFS) == list(IDEAL)
-    assert run.totals["speedup_if_ideal_array_overlap"] > 1.05
-    assert run.totals["speedup_if_ideal_dram"] > 1
+    run = checked("study_conv_separable")
+    assert list(run.doubled_cycles) == list(WHAT_IFS) == list(RESOURCES) == list(DOUBLED) == list(AS_SET)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("machine", ["edge", "gemmini"])
 @pytest.mark.parametrize("name", FAMILIES)
-def test_every_family_is_as_quick_as_its_rerun(name: str, machine: str) -> None:
-    checked(name, machine)
+def test_every_family_is_as_quick_as_its_rerun(name: str) -> None:
+    checked(name)
 
 
-def test_a_dram_at_command_granularity_becomes_ideal_too() -> None:
-    """As another device does, with bursts of the same length."""
-    commands = {"dram.device": "lpddr4-3200", "energy.dram_by": "command"}
-    run = with_what_if(simulate("mobilenet_v1_0.25_128", "edge", commands))
-    again = simulate("mobilenet_v1_0.25_128", "edge", {**another_dram(run, "dram"), **AS_SET["dram"]})
-    assert run.ideal_cycles["dram"] == tuple(record.total_cycles for record in again.records)
-    assert again.total.total_cycles < run.total.total_cycles
-
-
-def test_folds_as_scalesim_counts_them_overlap_as_those_of_registers_do() -> None:
-    """That timing is refused together with overlap."""
-    serial: dict[str, object] = {"array.timing": "scalesim-v3", "array.overlap": False}
-    run = with_what_if(simulate("mobilenet_v1_0.25_128", "edge", serial))
-    again = simulate("mobilenet_v1_0.25_128", "edge", {"array.timing": "systolic", "array.overlap": True})
-    assert run.ideal_cycles["array_overlap"] == tuple(record.total_cycles for record in again.records)
-
-
-def test_a_resource_that_is_ideal_already_changes_nothing() -> None:
-    """The array of `edge` overlaps, and a convolution has nothing for the vector unit."""
+def test_a_resource_that_a_layer_does_not_use_changes_nothing() -> None:
     run = with_what_if(simulate("study_conv_standard", "edge"))
-    (cycles,) = run.ideal_cycles["array_overlap"]
-    assert cycles == run.total.total_cycles
-    assert run.totals["speedup_if_ideal_vector_unit"] == 1.0
+    assert run.totals["speedup_if_twice_vector_lanes"] == 1.0
 
 
 def test_what_was_asked_for_is_kept_and_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = saved(tmp_path, NET, MACHINE, "--what-if")
     printed = capsys.readouterr().out
-    assert "speedup if ideal  cycles" in printed
+    assert "speedup if twice  cycles" in printed
     run = read_run(path)
     header = (tmp_path / "layers.csv").read_text().splitlines()[0].split(",")
-    assert header[-4:] == [speedup_column(name) for name in WHAT_IFS]
+    assert header[-len(WHAT_IFS) :] == [speedup_column(name) for name in WHAT_IFS]
     assert json.loads(path.read_text())["totals"] == run.totals

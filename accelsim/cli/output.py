@@ -38,7 +38,7 @@ def finish(result: Run, arguments: Namespace) -> int:
     if found and not arguments.quiet:
         print("  worth a look:")
         print("\n".join(f"    {each.text}" for each in found))
-    if result.ideal_cycles:
+    if result.doubled_cycles:
         print()
         print(text.what_if(result.rows, result.totals))
     return 0

@@ -7,11 +7,12 @@ from typing import Annotated, Any
 from pydantic import Field, create_model
 
 from accelsim.config.schema import Count, Name, Section
-from accelsim.records import COUNT_NAMES, MEASURES, STALL_CAUSES
+from accelsim.records import COUNT_NAMES, MEASURES, RESOURCES, STALL_CAUSES
 
 MAX_RUN_BYTES = 32 << 20
 _MOST = 1 << 62
 _AMOUNT = Annotated[int, Field(ge=0, le=_MOST)]
+_DIFFERENCE = Annotated[int, Field(ge=-_MOST, le=_MOST)]
 
 
 class Config(Section):
@@ -30,7 +31,7 @@ class RunFile(Section):
     config_sha256: str
     config: Config
     totals: dict[str, Any]
-    ideal_cycles: dict[str, list[Count]] = Field(default_factory=dict, description="by resource, of each layer")
+    doubled_cycles: dict[str, list[Count]] = Field(default_factory=dict, description="by resource, of each layer")
     inference_ends: Annotated[list[Count], Field(min_length=1, max_length=1000)]
     layers: Annotated[list[Any], Field(min_length=1)] = Field(description="each a `Layer`")
 
@@ -48,6 +49,7 @@ _Layer = _mapping(
         "group": str,
         **dict.fromkeys(MEASURES, _AMOUNT),
         "stalls": _mapping("Stalls", dict.fromkeys(STALL_CAUSES, _AMOUNT)),
+        "savings": _mapping("Savings", dict.fromkeys(RESOURCES, _DIFFERENCE)),
         "counts": _mapping("Counts", dict.fromkeys(COUNT_NAMES, _AMOUNT)),
     },
 )

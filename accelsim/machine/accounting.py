@@ -7,15 +7,16 @@ command the next stream waits for.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import add
 
+from accelsim.machine.doubling import NOTHING, STREAM, STREAM_END, Clocks, Doubling
 from accelsim.machine.memory.port import Block, CacheCounts, Met
 from accelsim.machine.stalls import Cause, Phase, Segment, idle_at_end, idle_before_stream, led_by
 from accelsim.program.commands import NO_ACTIONS, Buffer, Compute, Program, UnitKind
 from accelsim.program.folds import bubble_cycles
-from accelsim.program.link import NEVER, Linked, Task
+from accelsim.program.link import NEVER, Linked, Moment, Task
 from accelsim.program.tensors import Descriptor
 from accelsim.records import ActionCounts
 
@@ -32,8 +33,9 @@ class LayerAccount:
     latency_cycles: from its first command to its last; end_cycle: when that was done, 0 without commands;
     stream_cycles: in which the array streams for it, of which stretched_cycles because of SRAM ports and bubble_cycles
     between folds; stalls: clocks in which the array is idle and its next stream waits for this layer, by cause.
-    occupied: clocks in which units of each kind serve it; counts: actions of units and SRAM ports; moved: those of DMA;
-    caches: what its requests met in each cache, the highest first.
+    doubled: all those clocks with each resource twice as good; occupied: clocks in which units of each kind serve it;
+    counts: actions of units and SRAM ports; moved: those of DMA; caches: what its requests met in each, the highest
+    first.
     """
 
     latency_cycles: int = 0
@@ -42,6 +44,7 @@ class LayerAccount:
     stretched_cycles: int = 0
     bubble_cycles: int = 0
     stalls: dict[Cause, int] = field(default_factory=lambda: dict.fromkeys(Cause, 0))
+    doubled: Clocks = NOTHING
     occupied: dict[UnitKind, int] = field(default_factory=lambda: dict.fromkeys(UnitKind, 0))
     counts: ActionCounts = NO_ACTIONS
     moved: ActionCounts = NO_ACTIONS
@@ -66,16 +69,18 @@ class _Layer:
 class Accounting:
     """The accounts of a run under way.
 
-    unfinished: commands that were fed and are not done; transfers: handed to the memory so far. burst_bytes: those that
-    a transfer's rows lie in are moved by DRAM; 0: caches say what it moves.
+    unfinished: commands that were fed and are not done; transfers: handed to the memory so far, of which under_way:
+    those whose end is not known.
     """
 
-    def __init__(self, program: Program, overlap: bool, burst_bytes: int, on_segment: OnSegment | None = None) -> None:
+    def __init__(self, program: Program, doubling: Doubling, on_segment: OnSegment | None = None) -> None:
         self.unfinished = 0
-        self.transfers = 0
+        self.transfers = self.under_way = 0
         self._layers = [_Layer() for _ in program.layers]
-        self._overlap = overlap
-        self._burst_bytes = burst_bytes
+        self._doubling = doubling
+        self._overlap = doubling.machine.array.overlap
+        self._burst_bytes = doubling.machine.dram.burst_bytes
+        self._has_caches = doubling.machine.caches is not None
         self._on_segment = on_segment
         self._stream: Task | None = None
         self._last: Task | None = None
@@ -91,6 +96,9 @@ class Accounting:
         layer = self._layers[task.role.layer]
         if layer.begin == NEVER:
             layer.begin = task.begin
+        self._doubling.begins(task, before)
+        if isinstance(command, Compute) and command.chain is None:
+            self._doubling.computes(task, command)
         if not isinstance(command, Compute) or command.chain is None:
             task.led_by = led_by(task, before)
             task.begin_waits = ()
@@ -104,14 +112,17 @@ class Accounting:
             if command.chain is not None:
                 account.bubble_cycles += bubble_cycles(command.chain, overlap=self._overlap)
 
-    def streams(self, linked: Linked) -> None:
-        """The stream of an array command starts, and all clocks until then are known."""
+    def streams(self, linked: Linked, done: int) -> None:
+        """The stream of an array command starts, and all clocks until then are known; done: when it will be."""
         command, task = linked
         assert isinstance(command, Compute)
         assert command.chain is not None
-        end = self._fold_stream()
-        for segment in idle_before_stream(task, command.chain, end):
-            self._count(segment)
+        end = self._stream.stream_end if self._stream is not None else 0
+        self._doubling.streams(task, command.chain, self._stream, done)
+        self._count(task, idle_before_stream(task, command.chain, end, self._doubling.rates), task.doubled[STREAM])
+        is_empty = task.stream == task.stream_end
+        stream = Segment(task.stream, task.stream_end, None, Phase.STREAM, task.index, task.role.layer)
+        self._count(task, [] if is_empty else [stream], task.doubled[STREAM_END])
         self._stream = task
         task.begin_waits = task.stream_waits = ()
         while self._may_lead and self._may_lead[0].begin <= end:
@@ -120,12 +131,24 @@ class Accounting:
     def moves(self, linked: Linked, descriptors: Sequence[Descriptor], blocks: Sequence[Block]) -> None:
         """A transfer is handed to the memory."""
         self.transfers += 1
+        self.under_way += 1
         role = linked.task.role
         totals = self._layers[role.layer].moved.setdefault((role.unit, role.buffer), [0, 0, 0])
         totals[0] += sum(part.requested_bytes for part in descriptors)
-        if self._burst_bytes:
-            totals[1] += sum(block.bursts(self._burst_bytes) for block in blocks)
+        linked.task.bursts = sum(block.bursts(self._burst_bytes) for block in blocks)
+        if not self._has_caches:
+            totals[1] += linked.task.bursts
         totals[2] += len(descriptors)
+        self._doubling.requests(linked.task)
+
+    def issued(self, task: Task) -> None:
+        """The last burst of a transfer has left."""
+        self._doubling.issued(task)
+
+    def served(self, task: Task, done: int) -> None:
+        """It is known when the data of a transfer will be where it goes."""
+        self.under_way -= 1
+        self._doubling.served(task, done)
 
     def met(self, linked: Linked, met: Met) -> None:
         """All requests of a transfer have reached the caches."""
@@ -150,8 +173,9 @@ class Accounting:
     def finish(self) -> tuple[int, list[LayerAccount]]:
         """The end of the run, and the accounts, when all commands are done."""
         if self._last is not None:
-            for segment in idle_at_end(self._last, self._fold_stream()):
-                self._count(segment)
+            end = self._stream.stream_end if self._stream is not None else 0
+            idle = idle_at_end(self._last, end, self._doubling.rates)
+            self._count(self._last, idle, self._last.doubled[Moment.DONE])
         for layer in self._layers:
             account = layer.account
             account.latency_cycles = account.end_cycle - layer.begin if layer.begin != NEVER else 0
@@ -160,24 +184,25 @@ class Accounting:
         accounts = [layer.account for layer in self._layers]
         return max((account.end_cycle for account in accounts), default=0), accounts
 
-    def _fold_stream(self) -> int:
-        """Count the last stream; its end."""
-        task = self._stream
-        if task is None:
-            return 0
-        if task.stream < task.stream_end:
-            self._count(Segment(task.stream, task.stream_end, None, Phase.STREAM, task.index, task.role.layer))
-        return task.stream_end
+    def _count(self, task: Task, segments: Sequence[Segment], reached: Clocks) -> None:
+        """Give the next clocks of the run, which lead to `task`, to their layers; the replay has come to `reached`."""
+        passed = self._doubling.since(reached)
+        if not segments:
+            self._pass(task.role.layer, passed)
+        whole = sum([segment.high - segment.low for segment in segments])
+        for segment in segments:
+            account, clocks = self._layers[segment.layer].account, segment.high - segment.low
+            if segment.cause is None:
+                account.stream_cycles += clocks
+            else:
+                account.stalls[segment.cause] += clocks
+            self._pass(segment.layer, passed if clocks == whole else [each * clocks / whole for each in passed])
+            if self._on_segment is not None:
+                self._on_segment(segment)
 
-    def _count(self, segment: Segment) -> None:
-        """Give the clocks of a segment to its layer."""
-        account, clocks = self._layers[segment.layer].account, segment.high - segment.low
-        if segment.cause is None:
-            account.stream_cycles += clocks
-        else:
-            account.stalls[segment.cause] += clocks
-        if self._on_segment is not None:
-            self._on_segment(segment)
+    def _pass(self, layer: int, clocks: Iterable[float]) -> None:
+        account = self._layers[layer].account
+        account.doubled = tuple(map(add, account.doubled, clocks))
 
 
 def moved(unit: UnitKind, buffer: Buffer, requested: int, bursts: int, descriptors: int) -> ActionCounts:

@@ -86,6 +86,19 @@ class Clock:
             assert timeout.callbacks is not None
             timeout.callbacks.append(lambda _: self.complete(moment, linked))
 
+    def succeed(self, event: simpy.Event, cycle: int) -> None:
+        """Let an event come at a clock, or now if that is over."""
+        if cycle <= self.env.now:
+            event.succeed()
+            return
+        timeout = self.env.timeout(cycle - self.env.now)
+        assert timeout.callbacks is not None
+        timeout.callbacks.append(lambda _: self._succeed(event))
+
+    @staticmethod
+    def _succeed(event: simpy.Event) -> None:
+        event.succeed()
+
     def complete(self, moment: Moment, linked: Linked) -> None:
         """A moment of a command has come."""
         task = linked.task

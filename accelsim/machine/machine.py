@@ -8,7 +8,7 @@ accounts of its layer, so that memory is that of a window.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from accelsim.config.machine import Machine
@@ -16,6 +16,7 @@ from accelsim.config.scheduling import Arbitration
 from accelsim.errors import DeadlockError
 from accelsim.machine.accounting import Accounting, LayerAccount, OnSegment
 from accelsim.machine.clock import Clock, Observer, name_of
+from accelsim.machine.doubling import SAME, Clocks, Doubling
 from accelsim.machine.memory import BusSpan, Memory, behind_caches, memory_of
 from accelsim.machine.memory.dram.statistics import DramCounts
 from accelsim.machine.queues import CommandQueue, Feed, ProgramOrder
@@ -50,17 +51,19 @@ def play(
     observers: Iterable[Observer] = (),
     arbitration: Arbitration = "arrival",
     on_segment: OnSegment | None = None,
+    chains: Sequence[Clocks] = (),
     *,
     bus_spans: bool = False,
 ) -> Outcome:
     """Run the linked commands of a program on a machine.
 
     arbitration: the order in which the memory serves the DMA engines; on_segment sees what went on in each clock;
+    chains: of each layer, the ratio of the clocks of its folds with each resource doubled to those now, 1 if not given;
     bus_spans: note when the data buses of the DRAM move what.
     Raises DeadlockError, naming who waits for what, where the program can't go on; and what making the commands raises.
     """
     memory = behind_caches(memory_of(machine.dram, machine.array.clock_mhz, bus_spans=bus_spans), machine)
-    return _Player(program, linked, machine, memory, tuple(observers), arbitration, on_segment).run()
+    return _Player(program, linked, machine, memory, tuple(observers), arbitration, on_segment, chains).run()
 
 
 def unit_names(machine: Machine) -> dict[str, UnitKind]:
@@ -93,11 +96,12 @@ class _Player:
         observers: tuple[Observer, ...],
         arbitration: Arbitration,
         on_segment: OnSegment | None,
+        chains: Sequence[Clocks],
     ) -> None:
         self.program = program
         self.memory = memory
-        burst_bytes = machine.dram.burst_bytes if machine.caches is None else 0
-        self.accounting = Accounting(program, machine.array.overlap, burst_bytes, on_segment)
+        chains = chains or [SAME] * len(program.layers)
+        self.accounting = Accounting(program, Doubling(machine, chains), on_segment)
         self.clock = Clock(observers, self.accounting.done)
         self.queues = {kind: CommandQueue(self.clock.env) for kind in UnitKind}
         self.order = ProgramOrder(self.clock.env) if arbitration == "program_order" else None
@@ -144,13 +148,13 @@ class _Player:
 
     def _step(self) -> None:
         """Let the memory come to where the next event is, which may be one of its own, and play that. Where it has come
-        there already and no transfer was added, it has nothing to tell."""
-        env, transfers = self.clock.env, self.accounting.transfers
-        if (env.peek(), transfers) != self.reached:
+        there already and no transfer was added, or none is under way, it has nothing to tell."""
+        env, accounting = self.clock.env, self.accounting
+        if accounting.under_way and (env.peek(), accounting.transfers) != self.reached:
             while progress := self.memory.advance(env.peek()):
                 for each in progress:
                     self.engines[each.requester].progress(each)
-            self.reached = env.peek(), transfers
+            self.reached = env.peek(), accounting.transfers
         if env.peek() == float("inf"):
             raise DeadlockError(self._deadlock())
         env.step()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from accelsim.machine.doubling import TransferRates
 from accelsim.program.commands import Buffer, UnitKind
 from accelsim.program.folds import FoldChain
 from accelsim.program.link import Moment, Task, Wait
@@ -20,8 +21,9 @@ from accelsim.program.link import Moment, Task, Wait
 class Cause(StrEnum):
     """What the array waits for.
 
-    FILL_DRAIN: its own loads, drains and tails; DRAM_*: data on the bus, by operand; STORE: results on their way out;
-    LATENCY: descriptors, the way to DRAM and back, requantisation; VECTOR, DEPTHWISE: these units; DEPENDENCY: anything
+    FILL_DRAIN: its own loads, drains and tails; DRAM_*: loads by operand, and STORE: results, as the DRAM serves them;
+    DMA_ISSUE, DMA_OUTSTANDING: transfers as their engine issues bursts, or has as many in flight as may be; DMA_SETUP:
+    descriptors; LATENCY: the way back from DRAM, requantisation; VECTOR, DEPTHWISE: these units; DEPENDENCY: anything
     else that had to come first.
     """
 
@@ -29,6 +31,9 @@ class Cause(StrEnum):
     DRAM_IFMAP = "dram_ifmap"
     DRAM_WEIGHT = "dram_weight"
     STORE = "store"
+    DMA_ISSUE = "dma_issue"
+    DMA_OUTSTANDING = "dma_outstanding"
+    DMA_SETUP = "dma_setup"
     LATENCY = "latency"
     VECTOR = "vector"
     DEPTHWISE = "depthwise"
@@ -41,7 +46,9 @@ class Phase(StrEnum):
     STREAM = "streams"
     LOAD = "pinned values shifted in"
     TAIL = "drain and tail"
-    DESCRIPTORS = "descriptors, its turn, the way to DRAM"
+    DESCRIPTORS = "descriptors, its turn"
+    ISSUE = "the engine issues bursts"
+    OUTSTANDING = "all bursts in flight"
     BUS = "DRAM"
     WAY_BACK = "the way back from DRAM"
     REQUANTISATION = "requantisation"
@@ -74,14 +81,14 @@ class _Step(NamedTuple):
     task: Task
 
 
-def idle_before_stream(task: Task, chain: FoldChain, low: int) -> list[Segment]:
+def idle_before_stream(task: Task, chain: FoldChain, low: int, rates: TransferRates) -> list[Segment]:
     """The idle clocks from `low`, the end of the last stream, to the start of that of an array command, in order."""
-    return _clipped(low, task.stream, _before_stream(task, chain), task)
+    return _clipped(low, task.stream, _before_stream(task, chain, rates), task)
 
 
-def idle_at_end(last: Task, low: int) -> list[Segment]:
+def idle_at_end(last: Task, low: int, rates: TransferRates) -> list[Segment]:
     """The clocks from `low`, the end of the last stream, until the last command to be done is done, in order."""
-    return _clipped(low, last.done, _path((last, Moment.DONE)), last)
+    return _clipped(low, last.done, _path((last, Moment.DONE), rates), last)
 
 
 def led_by(task: Task, before: Task | None) -> Wait | None:
@@ -110,28 +117,28 @@ def _clipped(low: int, high: int, path: Iterator[_Step], waiting: Task) -> list[
     return found[::-1]
 
 
-def _before_stream(task: Task, chain: FoldChain) -> Iterator[_Step]:
+def _before_stream(task: Task, chain: FoldChain, rates: TransferRates) -> Iterator[_Step]:
     start, begin = task.stream, task.begin
     binding = _latest(task.stream_waits)
     if chain.first.load and begin + chain.first.load == start:
         yield _Step(begin, Cause.FILL_DRAIN, Phase.LOAD, task)
         binding = _latest(task.begin_waits)
         if binding is not None and _clock_of(binding) == begin:
-            yield from _path(binding)
+            yield from _path(binding, rates)
     elif binding is not None and _clock_of(binding) == start:
-        yield from _path(binding)
+        yield from _path(binding, rates)
     yield _Step(0, Cause.FILL_DRAIN, Phase.TAIL, task)
 
 
-def _path(wait: Wait | None) -> Iterator[_Step]:
+def _path(wait: Wait | None, rates: TransferRates) -> Iterator[_Step]:
     """What led to a moment, backwards."""
     while wait is not None:
         task, moment = wait
-        yield from _phases(task, moment)
+        yield from _phases(task, moment, rates)
         wait = task.led_by
 
 
-def _phases(task: Task, moment: Moment) -> Iterator[_Step]:
+def _phases(task: Task, moment: Moment, rates: TransferRates) -> Iterator[_Step]:
     """The phases of one command, backwards from the moment that was waited for."""
     match task.role.unit:
         case UnitKind.VECTOR:
@@ -145,11 +152,22 @@ def _phases(task: Task, moment: Moment) -> Iterator[_Step]:
         case _:
             if moment is Moment.DONE:
                 yield _Step(task.stream_end, Cause.LATENCY, Phase.WAY_BACK, task)
-            yield _Step(task.stream, _bus_cause(task), Phase.BUS, task)
-            yield _Step(task.begin, Cause.LATENCY, Phase.DESCRIPTORS, task)
+            yield _Step(task.stream, *_held_up(task, rates), task)
+            yield _Step(task.begin, Cause.DMA_SETUP, Phase.DESCRIPTORS, task)
 
 
-def _bus_cause(task: Task) -> Cause:
+def _held_up(task: Task, rates: TransferRates) -> tuple[Cause, Phase]:
+    """What a transfer is held up by most: how its engine issues bursts, how many are in flight, or the DRAM."""
+    took = max(task.stream_end, task.free) - task.stream - rates.latency
+    issue, in_flight, dram = rates.parts(task.bursts, took)
+    if dram >= max(issue, in_flight):
+        return _dram_cause(task), Phase.BUS
+    if issue >= in_flight:
+        return Cause.DMA_ISSUE, Phase.ISSUE
+    return Cause.DMA_OUTSTANDING, Phase.OUTSTANDING
+
+
+def _dram_cause(task: Task) -> Cause:
     if task.role.unit is UnitKind.DMA_OUT:
         return Cause.STORE
     return Cause.DRAM_WEIGHT if task.role.buffer is Buffer.WEIGHT else Cause.DRAM_IFMAP

@@ -53,7 +53,8 @@ class Task:
     notes the rest. instance: the unit that served it; begin: that took it on; stream: its first stream starts, or its
     transfer is handed to DRAM; stream_end: its last stream ends, or its last data is on the bus; free: its unit turns
     to the next; moments: clock of each `Moment`, as soon as it is known; scheduled: bits of those that are known and
-    still to come; led_by: what it waited for last.
+    still to come; led_by: what it waited for last; bursts: of its transfer; doubled: when it was where with each
+    resource of the machine twice as good.
     """
 
     index: int
@@ -68,6 +69,8 @@ class Task:
     moments: list[int] = field(default_factory=lambda: [NEVER] * len(Moment))
     scheduled: int = 0
     led_by: Wait | None = None
+    bursts: int = 0
+    doubled: list[tuple[float, ...]] = field(default_factory=list)
 
     @property
     def done(self) -> int:

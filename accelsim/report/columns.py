@@ -12,7 +12,7 @@ from typing import Any
 
 from accelsim.config.machine import Machine
 from accelsim.energy.price import nominal_ratio, not_priced
-from accelsim.records import LayerRecord
+from accelsim.records import RESOURCES, LayerRecord
 from accelsim.report.efficiency import COLUMNS as EFFICIENCY
 from accelsim.report.efficiency import efficiency
 
@@ -28,6 +28,21 @@ class Column:
     meaning: str
     value: Callable[[LayerRecord], Value]
     of_layers_only: bool = False
+
+
+WHAT_IFS: dict[str, str] = {
+    "array_rows": "the array had twice the rows",
+    "array_columns": "the array had twice the columns, and the accumulator their partial sums",
+    "dram_bandwidth": "the DRAM had twice the channels, or moved twice the bytes a clock",
+    "dma_issue": "each DMA engine issued twice the bursts a clock",
+    "dma_outstanding": "each DMA engine had twice the bursts in flight",
+    "dma_setup": "descriptors were set up in half the clocks",
+    "sram_ports": "the ports of all SRAM buffers were twice as wide",
+    "vector_lanes": "the vector unit had twice the lanes",
+    "depthwise_channels": "the depthwise engine had twice the channels side by side, and the line buffer for them",
+    "output_path": "results took half the clocks on their way out",
+}
+"""Each of `RESOURCES` twice as good, by `--what-if`, and what that means."""
 
 
 def _count(name: str, unit: str, meaning: str) -> Column:
@@ -46,22 +61,25 @@ def _stall(cause: str, meaning: str) -> Column:
     return Column(f"stall_{cause}_cycles", "array clocks", meaning, lambda record: record.stalls[cause])
 
 
+def _saving(resource: str) -> Column:
+    meaning = f"taken off total_cycles if {WHAT_IFS[resource]}, tiles and schedule as they are"
+    return Column(f"saved_by_twice_{resource}_cycles", "array clocks", meaning, lambda record: record.savings[resource])
+
+
 def _lost(cause: str, meaning: str) -> Column:
     return Column(f"lost_{cause}_pe_cycles", "PE x clocks", meaning, lambda record: record.lost[cause])
 
 
+LEAST_SAVING = 0.01
+"""Share of the clocks that twice a resource has to save to be what they are bound by."""
+
+
 def bound_by(record: LayerRecord) -> str:
-    """Cause of most of the layer's clocks: array, dram, latency, vector, depthwise, dependency; none if it has none."""
-    stalls = record.stalls
-    shares = {
-        "array": record.total_cycles - sum(cycles for cause, cycles in stalls.items() if cause != "fill_drain"),
-        "dram": record.dram_stall_cycles,
-        "latency": stalls["latency"],
-        "vector": stalls["vector"],
-        "depthwise": stalls["depthwise"],
-        "dependency": stalls["dependency"],
-    }
-    return max(shares, key=lambda name: shares[name]) if record.total_cycles else "none"
+    """The resource of which twice as much saves most; latency where none saves, hidden behind others, or none."""
+    if not record.total_cycles:
+        return "hidden" if record.latency_cycles else "none"
+    best = max(record.savings, key=lambda name: record.savings[name])
+    return best if record.savings[best] > LEAST_SAVING * record.total_cycles else "latency"
 
 
 def dram_sram_ratio(record: LayerRecord) -> float:
@@ -98,12 +116,20 @@ COLUMNS: tuple[Column, ...] = (
     _plain("dma_out_cycles", "array clocks", "engines that store do so"),
     _plain("utilization", "0..1", "MACs on the array / (PEs x total_cycles)"),
     Column(
-        "bound_by", "", "what takes most of total_cycles: array, dram, latency, vector, depthwise, dependency", bound_by
+        "bound_by",
+        "",
+        f"resource of which twice as much saves most ({', '.join(RESOURCES)}); latency: none saves 1 %; hidden: all"
+        " its work lies behind that of others; none: it has none",
+        bound_by,
     ),
+    *(_saving(name) for name in RESOURCES),
     _stall("dram_ifmap", "array idle: feature maps on the DRAM bus"),
     _stall("dram_weight", "array idle: weights on the DRAM bus"),
     _stall("store", "array idle: results on the DRAM bus"),
-    _stall("latency", "array idle: DMA descriptors, the way to DRAM and back, requantisation"),
+    _stall("dma_issue", "array idle: DMA engines issue bursts"),
+    _stall("dma_outstanding", "array idle: DMA engines have all bursts in flight that may be"),
+    _stall("dma_setup", "array idle: DMA descriptors"),
+    _stall("latency", "array idle: the way back from DRAM, requantisation"),
     _stall("vector", "array idle: the vector unit works"),
     _stall("depthwise", "array idle: the depthwise engine works"),
     _stall("dependency", "array idle: anything else that had to come first"),
@@ -114,6 +140,9 @@ COLUMNS: tuple[Column, ...] = (
     _lost("dram_ifmap", "stall_dram_ifmap_cycles x PEs"),
     _lost("dram_weight", "stall_dram_weight_cycles x PEs"),
     _lost("store", "stall_store_cycles x PEs"),
+    _lost("dma_issue", "stall_dma_issue_cycles x PEs"),
+    _lost("dma_outstanding", "stall_dma_outstanding_cycles x PEs"),
+    _lost("dma_setup", "stall_dma_setup_cycles x PEs"),
     _lost("latency", "stall_latency_cycles x PEs"),
     _lost("vector", "stall_vector_cycles x PEs"),
     _lost("depthwise", "stall_depthwise_cycles x PEs"),
@@ -206,36 +235,26 @@ TOTALS: tuple[tuple[str, str, str], ...] = (
 """(name, unit, meaning) of the values that only a whole run has."""
 
 
-WHAT_IFS: dict[str, str] = {
-    "dram": "the DRAM moved any number of bytes in a clock, without latency",
-    "sram_ports": "the SRAM ports were as wide as asked for",
-    "vector_unit": "the vector unit had 65536 lanes",
-    "depthwise": "a depthwise engine took 65536 channels side by side, a window of 1024 pixels at most a clock",
-    "array_overlap": "the array loaded and drained behind its streams",
-}
-"""Resources that are taken as ideal by `--what-if`, and what that means."""
-
-
 def layer_rows(
-    records: Sequence[LayerRecord], ideal_cycles: Mapping[str, Sequence[int]] = MappingProxyType({})
+    records: Sequence[LayerRecord], doubled_cycles: Mapping[str, Sequence[int]] = MappingProxyType({})
 ) -> list[dict[str, Value | None]]:
-    """A row for each layer. ideal_cycles: their clocks with a resource ideal, by `WHAT_IFS`."""
+    """A row for each layer. doubled_cycles: their clocks with a resource twice as good, by `WHAT_IFS`."""
     rows: list[dict[str, Value | None]] = []
     for place, record in enumerate(records):
-        ideal = {name: cycles[place] for name, cycles in ideal_cycles.items()}
+        doubled = {name: cycles[place] for name, cycles in doubled_cycles.items()}
         plain = {column.name: column.value(record) for column in COLUMNS} | record.caches
-        rows.append({**plain, **speedups(record.total_cycles, ideal)})
+        rows.append({**plain, **speedups(record.total_cycles, doubled)})
     return rows
 
 
-def speedups(cycles: int, ideal_cycles: Mapping[str, int]) -> dict[str, float | None]:
-    """How many times quicker with each resource ideal; None where nothing is left."""
-    return {speedup_column(name): cycles / ideal if ideal else None for name, ideal in ideal_cycles.items()}
+def speedups(cycles: int, doubled_cycles: Mapping[str, int]) -> dict[str, float | None]:
+    """How many times quicker with each resource twice as good; None where nothing is left."""
+    return {speedup_column(name): cycles / twice if twice else None for name, twice in doubled_cycles.items()}
 
 
 def speedup_column(resource: str) -> str:
     """The column of a resource of `WHAT_IFS`."""
-    return f"speedup_if_ideal_{resource}"
+    return f"speedup_if_twice_{resource}"
 
 
 def total_values(total: LayerRecord, batch: int, machine: Machine, ends: Sequence[int]) -> dict[str, Any]:

@@ -132,7 +132,7 @@ def what_if(rows: Sequence[Mapping[str, Value | None]], totals: Mapping[str, Val
     cells = [
         [name, str(values["total_cycles"]), *(_times(values[column]) for column in columns)] for name, values in lines
     ]
-    header = ("speedup if ideal", "cycles", *(name.replace("_", " ") for name in WHAT_IFS))
+    header = ("speedup if twice", "cycles", *(name.replace("_", " ") for name in WHAT_IFS))
     return table(header, cells)
 
 
@@ -179,7 +179,7 @@ def _pruned(total: LayerRecord) -> str:
 def costliest(records: Sequence[LayerRecord]) -> str:
     """The layers that take most energy."""
     ranked = sorted(records, key=lambda record: -record.energy.total_pj)[:COSTLIEST]
-    return "costliest layers, by energy\n" + layer_table(ranked)
+    return "costliest layers, by energy\n" + table(LAYER_HEADER, map(layer_cells, ranked))
 
 
 GROUPINGS: dict[str, Callable[[LayerRecord], str]] = {

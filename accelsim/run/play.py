@@ -17,6 +17,7 @@ from accelsim.errors import LoweringError, Mistake, PlanError, UserError
 from accelsim.lowering.compile import Lowered, lower
 from accelsim.machine.accounting import LayerAccount
 from accelsim.machine.clock import Observer
+from accelsim.machine.doubling import Clocks
 from accelsim.machine.machine import Outcome, link_for, play
 from accelsim.machine.memory import CacheCounts
 from accelsim.machine.memory.dram.statistics import DramCounts
@@ -25,7 +26,8 @@ from accelsim.network.graph import Network
 from accelsim.network.placement import placed
 from accelsim.program.commands import UnitKind
 from accelsim.program.link import Linked
-from accelsim.records import ActionCounts, LayerRecord
+from accelsim.records import RESOURCES, ActionCounts, LayerRecord
+from accelsim.run.doubled import chain_ratios
 from accelsim.run.outlook import announce_run
 from accelsim.run.record import layer_record
 
@@ -86,7 +88,8 @@ def perform(
     LOGGER.info(f"playing {len(lowered.program.layers)} layers")
     history = History()
     with refusing(machine, scheduling):
-        outcome = _play(lowered, machine, scheduling, observers, history if keep_history else None)
+        chains = chain_ratios(lowered, machine)
+        outcome = _play(lowered, machine, scheduling, observers, history if keep_history else None, chains)
     LOGGER.info(f"pricing {outcome.total_cycles} cycles")
     moved = [account.moved for account in outcome.layers]
     if outcome.dram_counts is not None:
@@ -137,13 +140,14 @@ def _play(
     scheduling: Scheduling,
     observers: Iterable[Observer] = (),
     history: History | None = None,
+    chains: Sequence[Clocks] = (),
 ) -> Outcome:
     program, arbitration = lowered.program, scheduling.arbitration
     linked = link_for(program, machine, scheduling.slots)
     if history is None:
-        return play(program, linked, machine, observers, arbitration)
+        return play(program, linked, machine, observers, arbitration, chains=chains)
     kept, on_segment = history.keeping(linked), history.on_segment
-    return play(program, kept, machine, observers, arbitration, on_segment, bus_spans=True)
+    return play(program, kept, machine, observers, arbitration, on_segment, chains, bus_spans=True)
 
 
 def _ends(accounts: Sequence[LayerAccount], layers: int) -> tuple[int, ...]:
@@ -178,8 +182,11 @@ def _records(
         }
         counts = reduce(add, (accounts[index].counts + moved[index] for index in mine))
         stalls = {cause.value: sum(account.stalls[cause] for account in own) for cause in Cause}
+        doubled = zip(RESOURCES, zip(*(account.doubled for account in own), strict=True), strict=True)
+        savings = {resource: measures["total_cycles"] - round(sum(each)) for resource, each in doubled}
         group = lowered.groups[number]
-        yield layer_record(node, network.batch, machine, len(mine), group, counts, measures, stalls, _met(machine, own))
+        more = savings, _met(machine, own)
+        yield layer_record(node, network.batch, machine, len(mine), group, counts, measures, stalls, *more)
 
 
 def _met(machine: Machine, accounts: Sequence[LayerAccount]) -> dict[str, int]:

@@ -21,12 +21,13 @@ def layer_record(
     counts: ActionCounts,
     measures: Mapping[str, int],
     stalls: Mapping[str, int],
+    savings: Mapping[str, int],
     caches: Mapping[str, int],
 ) -> LayerRecord:
     """The record, priced.
 
     group: name of the layers it runs depth-first with, or none; measures: by `MEASURES`; stalls: by `STALL_CAUSES`;
-    caches: what requests met in the caches of the machine, if it has any.
+    savings: by `RESOURCES`; caches: what requests met in the caches of the machine, if it has any.
     """
     return LayerRecord(
         layer=node.name,
@@ -43,5 +44,6 @@ def layer_record(
         array_clocks=inferences * alone_on_array(node, batch, machine),
         **measures,
         stalls=dict(stalls),
+        savings=dict(savings),
         caches=dict(caches),
     )

@@ -70,13 +70,15 @@ def run_of(raw: bytes, shown_as: str) -> Run:
     if total.total_cycles != file.inference_ends[-1]:
         expected = f"total_cycles that add up to the {file.inference_ends[-1]} of inference_ends"
         raise UserError([document.mistake(("layers",), expected, str(total.total_cycles))])
-    for name, cycles in file.ideal_cycles.items():
+    for name, cycles in file.doubled_cycles.items():
         if name not in WHAT_IFS:
-            raise UserError([document.mistake(("ideal_cycles", name), f"one of {', '.join(WHAT_IFS)}", shorten(name))])
-        _check(document, "ideal_cycles", len(network.nodes), len(cycles))
-    ideal_cycles = {name: tuple(cycles) for name, cycles in file.ideal_cycles.items()}
+            raise UserError(
+                [document.mistake(("doubled_cycles", name), f"one of {', '.join(WHAT_IFS)}", shorten(name))]
+            )
+        _check(document, "doubled_cycles", len(network.nodes), len(cycles))
+    doubled_cycles = {name: tuple(cycles) for name, cycles in file.doubled_cycles.items()}
     ends, version = tuple(file.inference_ends), file.accelsim_version
-    return Run(workload, network, machine, scheduling, records, total, ends, version, ideal_cycles)
+    return Run(workload, network, machine, scheduling, records, total, ends, version, doubled_cycles)
 
 
 def _is_folder(path: Path) -> bool:
@@ -99,9 +101,8 @@ def _record(part: Document, node: Node, batch: int, machine: Machine, inferences
     added = measures["stream_cycles"] + sum(layer["stalls"].values())
     _check(part, "total_cycles", added, measures["total_cycles"])
     counts = ActionCounts(**layer["counts"])
-    return layer_record(
-        node, batch, machine, inferences, layer["group"], counts, measures, layer["stalls"], layer["caches"]
-    )
+    more = layer["stalls"], layer["savings"], layer["caches"]
+    return layer_record(node, batch, machine, inferences, layer["group"], counts, measures, *more)
 
 
 def _total(records: Sequence[LayerRecord], network: Network) -> LayerRecord:

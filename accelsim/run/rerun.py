@@ -35,7 +35,7 @@ def rerun(path: str) -> Rerun:
     before, shown_as = run_bytes(path)
     kept = run_of(before, shown_as)
     now = run_network(kept.workload, kept.network, kept.machine, kept.scheduling)
-    if kept.ideal_cycles:
+    if kept.doubled_cycles:
         now = with_what_if(now)
     after = now.to_json().encode()
     differences = () if before == after else tuple(_differences(json.loads(before), json.loads(after)))
@@ -44,7 +44,7 @@ def rerun(path: str) -> Rerun:
 
 def _differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Difference]:
     yield from _of("totals", then["totals"], now["totals"])
-    for key in ("inference_ends", "ideal_cycles"):
+    for key in ("inference_ends", "doubled_cycles"):
         if then.get(key) != now.get(key):
             yield Difference("run", key, then.get(key), now.get(key))
     for before, after in zip(then["layers"], now["layers"], strict=True):

@@ -37,7 +37,7 @@ class Run:
     """A network run on a machine. `records` are in execution order; `total` is all of them together.
 
     inference_ends: array clock at which each inference was done; version: the accelsim that simulated it;
-    ideal_cycles: clocks of each layer with a resource ideal, by `WHAT_IFS`, if that was asked for.
+    doubled_cycles: clocks of each layer with a resource twice as good, by `RESOURCES`, if that was asked for.
     """
 
     workload: NetworkFile
@@ -48,7 +48,7 @@ class Run:
     total: LayerRecord
     inference_ends: tuple[int, ...]
     version: str = __version__
-    ideal_cycles: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    doubled_cycles: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def layers(self) -> pandas.DataFrame:
@@ -60,13 +60,15 @@ class Run:
     @property
     def rows(self) -> list[dict[str, Value | None]]:
         """A row for each layer, by column."""
-        return layer_rows(self.records, self.ideal_cycles)
+        return layer_rows(self.records, self.doubled_cycles)
 
     @cached_property
     def totals(self) -> dict[str, Any]:
         """The columns for the whole run, with its latency, throughput and power."""
         values = total_values(self.total, self.network.batch, self.machine, self.inference_ends)
-        return values | speedups(self.total.total_cycles, {name: sum(each) for name, each in self.ideal_cycles.items()})
+        return values | speedups(
+            self.total.total_cycles, {name: sum(each) for name, each in self.doubled_cycles.items()}
+        )
 
     def _repr_html_(self) -> str:
         """Table that a notebook shows."""
@@ -116,8 +118,8 @@ class Run:
             "totals": self.totals,
             "inference_ends": list(self.inference_ends),
         }
-        if self.ideal_cycles:
-            document["ideal_cycles"] = {name: list(cycles) for name, cycles in self.ideal_cycles.items()}
+        if self.doubled_cycles:
+            document["doubled_cycles"] = {name: list(cycles) for name, cycles in self.doubled_cycles.items()}
         return json_text(document, "layers", map(_layer, self.records))
 
     def save(self, folder: str | Path, *, force: bool = False) -> None:
@@ -155,6 +157,7 @@ def _layer(record: LayerRecord) -> dict[str, Any]:
         "group": record.group,
         **{name: getattr(record, name) for name in MEASURES},
         "stalls": record.stalls,
+        "savings": record.savings,
         "counts": {name: getattr(record.counts, name) for name in COUNT_NAMES},
         **({"caches": record.caches} if record.caches else {}),
     }

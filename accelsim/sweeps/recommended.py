@@ -138,7 +138,7 @@ def _streaming(values: Mapping[str, Any]) -> float:
 
 
 def _next(found: Recommendation, aim: Aim) -> str:
-    """The resource that, made ideal, would help most; of energy its dearest component."""
+    """The resource that, twice as good, would help most; of energy its dearest component."""
     if aim.objective == "energy":
         parts = _parts(found.best, aim)
         name = max(parts, key=parts.__getitem__)
@@ -151,14 +151,14 @@ def _next(found: Recommendation, aim: Aim) -> str:
             f"the array itself, which streams {share_text(max(streaming))} of the time; nothing else gives {_WORTH:g}x"
         )
     each = ", ".join(f"{network} {digits(ratio)}x" for network, ratio in times[name].items())
-    return f"{_RESOURCES[name]}; if {WHAT_IFS[name]}: {each} quicker"
+    return f"{name.replace('_', ' ')}; if {WHAT_IFS[name]}: {each} quicker"
 
 
 def _speedups(found: Recommendation) -> dict[str, dict[str, float]]:
-    """How many times quicker each network is with each resource ideal."""
+    """How many times quicker each network is with each resource twice as good."""
     times: dict[str, dict[str, float]] = {name: {} for name in WHAT_IFS}
     for point in found.space.points(found.best.candidate):
         run = with_what_if(run_network(*network_of(point.network.text), *target_of(point.machine.text)))
-        for name, cycles in run.ideal_cycles.items():
+        for name, cycles in run.doubled_cycles.items():
             times[name][point.network.name] = run.totals["total_cycles"] / max(sum(cycles), 1)
     return times

@@ -24,7 +24,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_model_options(parser)
     add_output(parser)
     parser.add_argument(
-        "--what-if", action="store_true", help="also run with ideal DRAM, SRAM ports, vector unit and array overlap"
+        "--what-if", action="store_true", help="also run with twice of each resource: PEs, DRAM, DMA, SRAM ports, lanes"
     )
     parser.add_argument("--trace", metavar="FILE", help="write what each unit did when, for ui.perfetto.dev")
     parser.add_argument(

@@ -34,14 +34,15 @@ class ArrayUnit(Unit):
         yield from clock.until(passage.start)
         clock.notify(CommandEvent.STREAM, linked)
         task.stream, task.stream_end, task.free = passage.start, passage.stream_end, passage.last_start
-        self.around.accounting.streams(linked)
         skew = command.chain.last.skew
         read = passage.stream_end + skew
+        done = max(read, passage.end + command.post_cycles)
+        self.around.accounting.streams(linked, done)
         is_released = frozenset(command.released)
         for moment, cycle, tiles in (
             (Moment.STATIONARY_READ, passage.last_start + skew, command.stationary),
             (Moment.STREAM_READ, read, command.streamed),
         ):
             clock.schedule(cycle, moment, linked, awaited=not is_released.isdisjoint(tiles))
-        self.finish_at(max(read, passage.end + command.post_cycles), linked)
+        self.finish_at(done, linked)
         yield from clock.until(passage.last_start)

@@ -62,6 +62,7 @@ class DmaEngine(Unit):
             self.issued = clock.env.event()
             yield self.issued
             task.free = clock.now
+        self.around.accounting.issued(task)
 
     def _descriptors(self, command: Load | Store) -> tuple[Descriptor, ...]:
         dma, tile = self.around.machine.dma, command.tile
@@ -78,7 +79,7 @@ class DmaEngine(Unit):
         if progress.issued is not None:
             assert self.issued is not None
             self._note_met()
-            self.around.clock.env.process(self._turn_to_next(self.issued, progress.issued))
+            self.around.clock.succeed(self.issued, progress.issued)
 
     def _note_met(self) -> None:
         """Take note of what the last transfer met in caches, now that all of it was issued."""
@@ -87,13 +88,10 @@ class DmaEngine(Unit):
             assert self.last is not None
             self.around.accounting.met(self.last, met)
 
-    def _turn_to_next(self, issued: simpy.Event, cycle: int) -> Process:
-        yield from self.around.clock.until(cycle)
-        issued.succeed()
-
     def _retire(self, linked: Linked, completion: Completion) -> None:
         linked.task.stream_end = completion.sent
         self.retired = max(self.retired, completion.done)
+        self.around.accounting.served(linked.task, self.retired)
         if isinstance(linked.command, Store):
             self.around.clock.schedule(completion.sent, Moment.SRAM_READ, linked)
         self.finish_at(self.retired, linked)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import cycle
+from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -23,10 +24,10 @@ def roofline(run: RunView) -> Drawing:
     """Layers with MACs: MACs a clock against MACs for each byte of DRAM, and of SRAM."""
     layers = [record for record in run.records if record.counts.macs and record.total_cycles]
     panels = (
-        ("DRAM", dram_bytes_a_clock(run.machine), lambda record: record.counts.dram_burst_bytes),
+        ("DRAM", dram_roof(run.machine), lambda record: record.counts.dram_burst_bytes),
         (
             "SRAM",
-            sram_bytes_a_clock(run.machine),
+            Roof(sram_bytes_a_clock(run.machine), "ports"),
             lambda record: record.counts.sram_bytes,
         ),
     )
@@ -35,8 +36,8 @@ def roofline(run: RunView) -> Drawing:
     ]
     with house_style():
         figure = Figure(figsize=(10.5, 4.6), layout="constrained")
-        for axes, (memory, bytes_a_clock, moved) in zip(figure.subplots(1, 2, sharey=True), panels, strict=True):
-            _panel(axes, layers, memory, bytes_a_clock, moved, run.total.pes)
+        for axes, (memory, roof, moved) in zip(figure.subplots(1, 2, sharey=True), panels, strict=True):
+            _panel(axes, layers, memory, roof, moved, run.total.pes)
             for row, record in zip(rows, layers, strict=True):
                 row[f"macs_per_{memory.lower()}_byte"] = _intensity(record, moved)
         figure.axes[0].set_ylabel("speed (MACs a clock)")
@@ -46,9 +47,26 @@ def roofline(run: RunView) -> Drawing:
     return Drawing(figure, rows, COLUMNS)
 
 
-def dram_bytes_a_clock(machine: Machine) -> float:
-    """Bytes that the DRAM bus can move in an array clock."""
-    return machine.dram.bytes_per_clock * machine.dram.clock_mhz / machine.array.clock_mhz
+class Roof(NamedTuple):
+    """Bytes that a memory moves in an array clock at most, and what keeps it from moving more."""
+
+    bytes_a_clock: float
+    bound_by: str
+
+
+def dram_roof(machine: Machine) -> Roof:
+    """The DRAM bus, or the engines that draw from it: bursts they issue, or have in flight over the latency."""
+    dma, dram = machine.dma, machine.dram
+    ratio = dram.clock_mhz / machine.array.clock_mhz
+    bus = dram.bytes_per_clock * ratio
+    bursts = (dma.engines_in + dma.engines_out) * dram.burst_bytes
+    round_trip = dram.latency_clocks / ratio + dram.burst_bytes / bus
+    roofs = (
+        Roof(bus, "bus"),
+        Roof(bursts * dma.bursts_per_clock, "bursts issued"),
+        Roof(bursts * dma.max_outstanding_bursts / round_trip, "bursts in flight"),
+    )
+    return min(roofs, key=lambda roof: roof.bytes_a_clock)
 
 
 def sram_bytes_a_clock(machine: Machine) -> float:
@@ -62,17 +80,17 @@ def _panel(
     axes: Axes,
     layers: list[LayerRecord],
     memory: str,
-    bytes_a_clock: float,
+    roof: Roof,
     moved: Callable[[LayerRecord], int],
     peak: int,
 ) -> None:
     points = [(record, _intensity(record, moved)) for record in layers]
     known = [intensity for _, intensity in points if intensity]
-    ridge = peak / bytes_a_clock
+    ridge = peak / roof.bytes_a_clock
     low, high = min([*known, ridge]) / 2, max([*known, ridge]) * 2
     axes.plot(
         [low, ridge, high],
-        [low * bytes_a_clock, peak, peak],
+        [low * roof.bytes_a_clock, peak, peak],
         color=BLACK,
         linewidth=1,
         label="what array and memory allow",
@@ -92,9 +110,11 @@ def _panel(
             markeredgewidth=0.3,
         )
     in_decades(axes, "x", [low, high])
-    in_decades(axes, "y", [low * bytes_a_clock, peak, *map(_speed, layers)])
+    in_decades(axes, "y", [low * roof.bytes_a_clock, peak, *map(_speed, layers)])
     axes.set_xlabel(f"intensity (MACs for each byte of {memory})")
-    axes.set_title(f"{memory}: {bytes_a_clock:.4g} bytes a clock; array: {peak} MACs a clock", fontsize=8)
+    axes.set_title(
+        f"{memory}: {roof.bytes_a_clock:.4g} bytes a clock ({roof.bound_by}); array: {peak} MACs a clock", fontsize=8
+    )
 
 
 def _speed(record: LayerRecord) -> float:

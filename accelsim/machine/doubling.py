@@ -1,0 +1,186 @@
+"""Clocks of a run with one resource twice as good, replayed beside it: what would help (docs/machine.md section 8).
+
+Each command keeps what it waits for and the order of its unit. The part of its clocks that a resource takes is that of
+the doubled machine, by the closed forms of folds, vector operations and transfers; all others stay. So what a resource
+saves is what the critical path then gets shorter by, until the next path holds it up. Tiles and schedule stay as they
+are: a run of the doubled machine may choose others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from operator import add, sub
+
+from accelsim.config.machine import Machine
+from accelsim.program.commands import Compute, UnitKind
+from accelsim.program.folds import FoldChain
+from accelsim.program.link import Moment, Task, Wait
+from accelsim.records import RESOURCES
+from accelsim.units import ceil_div
+
+Clocks = tuple[float, ...]
+"""Array clocks, or ratios of them, with each of `RESOURCES` twice as good."""
+
+NOTHING: Clocks = (0.0,) * len(RESOURCES)
+SAME: Clocks = (1.0,) * len(RESOURCES)
+BEGIN, FREE, STREAM, STREAM_END = range(len(Moment), len(Moment) + 4)
+"""Places behind those of moments: a command begins, its unit turns to the next, its stream starts (or its transfer is
+handed to the memory) and ends."""
+_PLACES = len(Moment) + 4
+_ISSUE, _IN_FLIGHT, _DRAM, _SETUP, _PORTS = (
+    RESOURCES.index(name) for name in ("dma_issue", "dma_outstanding", "dram_bandwidth", "dma_setup", "sram_ports")
+)
+_LANES, _CHANNELS = RESOURCES.index("vector_lanes"), RESOURCES.index("depthwise_channels")
+HELD_UP = 1.25
+"""Times the clocks that issue, bursts in flight and bus let expect, from which on a transfer is held up by the DRAM."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransferRates:
+    """Array clocks that an engine takes for a burst: to issue it, with as many in flight as may be, on the bus.
+
+    latency: clocks until its first data is on the bus.
+    """
+
+    issue: float
+    in_flight: float
+    bus: float
+    latency: float
+
+    @classmethod
+    def of(cls, machine: Machine) -> TransferRates:
+        """The rates of one engine that has the memory to itself."""
+        dma, dram = machine.dma, machine.dram
+        ratio = machine.array.clock_mhz / dram.clock_mhz
+        bus, latency = dram.burst_bytes / dram.bytes_per_clock * ratio, dram.latency_clocks * ratio
+        in_flight = (latency + bus) / dma.max_outstanding_bursts
+        return cls(1 / dma.bursts_per_clock, in_flight, bus, 0.0 if dram.kind == "ideal" else latency)
+
+    def parts(self, bursts: int, took: float) -> tuple[float, float, float]:
+        """Clocks of a transfer's bursts by issue, bursts in flight and DRAM, the slowest of which counts; took: all."""
+        least = bursts * self.issue, bursts * self.in_flight, bursts * self.bus
+        return (*least[:2], max(least[2], took) if took > HELD_UP * max(least) else least[2])
+
+
+@dataclass(slots=True)
+class Doubling:
+    """The replay. chains: of each layer, the ratio of the clocks of its folds with each resource doubled to those now;
+    reached: the clocks at the end of what was counted last."""
+
+    machine: Machine
+    chains: Sequence[Clocks]
+    rates: TransferRates = field(init=False)
+    reached: Clocks = field(default=NOTHING, init=False)
+    _scaled: dict[tuple[int, int], Clocks] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        self.rates = TransferRates.of(self.machine)
+
+    def begins(self, task: Task, before: Task | None) -> None:
+        """A command begins; `before` is the one that its unit served before."""
+        floor = before.doubled[FREE] if before else NOTHING
+        task.doubled = [floor] * _PLACES
+        task.doubled[BEGIN] = _latest(floor, task.begin_waits)
+
+    def requests(self, task: Task) -> None:
+        """A transfer is handed to the memory."""
+        clocks = [float(task.stream - task.begin)] * len(NOTHING)
+        clocks[_SETUP] /= 2
+        task.doubled[STREAM] = _later(task.doubled[BEGIN], clocks)
+
+    def issued(self, task: Task) -> None:
+        """The last burst of a transfer has left."""
+        took = task.free - task.stream
+        parts = self.rates.parts(task.bursts, took)
+        if took > parts[0] + 1:
+            clocks = _of_transfer(0.0, took, parts)
+        else:
+            waits = parts[1:] if task.bursts > self.machine.dma.max_outstanding_bursts else ()
+            clocks = [float(took)] * len(NOTHING)
+            clocks[_ISSUE] = min(took, max(took / 2, *waits, 0.0))
+        task.doubled[FREE] = _later(task.doubled[STREAM], clocks)
+
+    def served(self, task: Task, done: int) -> None:
+        """The data of a transfer is where it goes; what is left of the buffer by then is free about as early."""
+        took = max(task.stream_end - task.stream - self.rates.latency, 0)
+        parts = self.rates.parts(task.bursts, took)
+        clocks = _of_transfer(done - task.stream - took, took, parts)
+        task.doubled[Moment.SRAM_READ] = task.doubled[Moment.DONE] = _later(task.doubled[STREAM], clocks)
+
+    def computes(self, task: Task, command: Compute) -> None:
+        """A command on the vector unit or the depthwise engine begins."""
+        port, counts = self.machine.sram.activation.port_bytes_per_cycle, command.actions
+        ports = max(counts.sram_read_ifmap_bytes, counts.sram_write_ofmap_bytes) / port
+        took = [float(command.unit_cycles)] * len(NOTHING)
+        if command.unit is UnitKind.DEPTHWISE:
+            took[_CHANNELS] = min(took[0], max(took[0] * self._passes_kept(command.work.channels.size), ports))
+        else:
+            lanes = counts.vector_ops / self.machine.vector.lanes
+            took[_LANES], took[_PORTS] = min(took[0], max(lanes / 2, ports)), min(took[0], max(lanes, ports / 2))
+        clocks = task.doubled
+        end = clocks[FREE] = _later(clocks[BEGIN], took)
+        clocks[Moment.STREAM_READ] = clocks[Moment.STATIONARY_READ] = end
+        clocks[Moment.DONE] = _later(end, (command.post_cycles,) * len(NOTHING))
+
+    def _passes_kept(self, channels: int) -> float:
+        """Passes of the depthwise engine over so many channels with twice as many side by side, over those now."""
+        assert self.machine.depthwise is not None
+        side_by_side = self.machine.depthwise.channels
+        return ceil_div(channels, 2 * side_by_side) / ceil_div(channels, side_by_side)
+
+    def streams(self, task: Task, chain: FoldChain, before: Task | None, done: int) -> None:
+        """The first stream of an array command starts; done: when its results will be where they go."""
+        clocks, layer = task.doubled, task.role.layer
+        loaded = _later(clocks[BEGIN], self._of_folds(layer, chain.first.load))
+        free = before.doubled[STREAM_END] if before else NOTHING
+        start = clocks[STREAM] = tuple(map(max, loaded, _latest(free, task.stream_waits)))
+        end = clocks[STREAM_END] = _later(start, self._of_folds(layer, task.stream_end - task.stream))
+        last = _later(start, self._of_folds(layer, task.free - task.stream))
+        clocks[Moment.STREAM_READ], clocks[Moment.STATIONARY_READ] = end, last
+        clocks[Moment.DONE] = _later(end, (done - task.stream_end,) * len(NOTHING))
+        overlaps = self.machine.array.overlap
+        clocks[FREE] = last if overlaps else _later(end, (chain.last.tail,) * len(NOTHING))
+
+    def _of_folds(self, layer: int, took: int) -> Clocks:
+        """Clocks of folds of a layer that now take so many."""
+        known = self._scaled.get((layer, took))
+        if known is None:
+            known = self._scaled[layer, took] = tuple(took * ratio for ratio in self.chains[layer])
+        return known
+
+    def since(self, reached: Clocks) -> Clocks:
+        """Clocks from where it was asked for last to these."""
+        passed = tuple(map(sub, reached, self.reached))
+        self.reached = reached
+        return passed
+
+
+def _latest(floor: Clocks, waits: Sequence[Wait]) -> Clocks:
+    """The latest of these moments and a clock; a unit comes to the same moment of its commands one after the other."""
+    if not waits:
+        return floor
+    last: dict[tuple[str, Moment], Task] = {}
+    for task, moment in waits:
+        known = last.get((task.instance, moment))
+        if known is None or known.index < task.index:
+            last[task.instance, moment] = task
+    return tuple(map(max, floor, *[task.doubled[moment] for (_, moment), task in last.items()]))
+
+
+def _later(clocks: Clocks, by: Iterable[float]) -> Clocks:
+    return tuple(map(add, clocks, by))
+
+
+def _of_transfer(rest: float, took: float, parts: tuple[float, float, float]) -> list[float]:
+    """Clocks of a transfer with each resource doubled: one of its parts halved, of which the slowest counts; and a rest
+    that stays."""
+    issue, in_flight, dram = parts
+    clocks = [rest + took] * len(NOTHING)
+    slowest = max(parts)
+    if slowest:
+        each = took / slowest
+        clocks[_ISSUE] = rest + each * max(issue / 2, in_flight, dram)
+        clocks[_IN_FLIGHT] = rest + each * max(issue, in_flight / 2, dram)
+        clocks[_DRAM] = rest + each * max(issue, in_flight, dram / 2)
+    return clocks

@@ -1,0 +1,103 @@
+"""A resource that layers are bound by: with twice as much of it they are quicker, and hardly more so with any other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from typing import NamedTuple
+
+import pytest
+
+from accelsim.config.load import load_machine
+from accelsim.config.scheduling import Scheduling
+from accelsim.network.graph import INPUT, Network, Node
+from accelsim.records import RESOURCES
+from accelsim.report.columns import bound_by
+from accelsim.run.define import load_network
+from accelsim.run.doubled import DOUBLED
+from accelsim.run.play import perform
+
+NETWORKS = (
+    *("alexnet_grouped", "vgg16", "resnet34_A", "resnext50_32x4d", "mobilenet_v1_1.00_224", "shufflenet_1.0x_g3"),
+    *("squeezenet_v1.0", "densenet121"),
+)
+MACHINES = ("edge", "gemmini", "tpu_v1", "cloud")
+NEARLY = 1.03
+"""Times the fewest clocks of all doubled machines that those of the named one may be."""
+
+
+class Tried(NamedTuple):
+    """A layer alone: what it is bound by, its clocks, and those with each resource doubled."""
+
+    case: str
+    named: str
+    clocks: int
+    doubled: dict[str, int]
+
+    @property
+    def is_right(self) -> bool:
+        """The named resource is best, or nearly; where none is named, none helps."""
+        return self.doubled.get(self.named, self.clocks) <= NEARLY * min(self.clocks, *self.doubled.values())
+
+
+@cache
+def network_named(name: str) -> Network:
+    return load_network(name)[1]
+
+
+def alone(network: Network, node: Node) -> Network:
+    """A network of one layer."""
+    names = {name: f"{INPUT}{number or ''}" for number, name in enumerate(dict.fromkeys(node.inputs))}
+    inputs = {names[name]: size for name, size in zip(node.inputs, node.sizes, strict=True)}
+    own = replace(node, inputs=tuple(names[name] for name in node.inputs))
+    return replace(network, name=node.name, inputs=inputs, nodes=(own,))
+
+
+def layer_named(name: str, layer: str) -> Node:
+    return next(node for node in network_named(name).nodes if node.name == layer)
+
+
+def cases(every: int, first: int) -> list[tuple[str, Node, str]]:
+    """Layers of different shapes, each on one of the machines in turn."""
+    found: list[tuple[str, Node]] = []
+    for name in NETWORKS:
+        nodes = network_named(name).nodes
+        shapes = {(node.label, node.sizes, node.output): node for node in nodes if not node.op.is_address}
+        found += [(name, node) for node in list(shapes.values())[first::every]]
+    return [(name, node, MACHINES[place % len(MACHINES)]) for place, (name, node) in enumerate(found)]
+
+
+def tried(name: str, node: Node, machine: str) -> Tried:
+    network, target = alone(network_named(name), node), load_machine(machine)
+    (record,) = perform(network, target, Scheduling()).records
+    doubled = {
+        resource: perform(network, DOUBLED[resource](target), Scheduling()).outcome.total_cycles
+        for resource in RESOURCES
+    }
+    return Tried(f"{name} {node.name} on {machine}", bound_by(record), record.total_cycles, doubled)
+
+
+def wrong(found: Sequence[Tried]) -> list[str]:
+    """The layers that are bound by something else."""
+    return [
+        f"{each.case}: {each.named}, not {min(each.doubled, key=lambda name: each.doubled[name])}: {each}"
+        for each in found
+        if not each.is_right
+    ]
+
+
+def test_the_named_resource_helps_most() -> None:
+    """A sample: the largest weights of ResNet wait for the DRAM, those of AlexNet for bursts in flight."""
+    sample = (("resnet34_A", "conv5_2_a", "edge"), ("alexnet_grouped", "fc8", "gemmini"))
+    found = [tried(name, layer_named(name, layer), machine) for name, layer, machine in sample]
+    assert [each.named for each in found] == ["dram_bandwidth", "dma_outstanding"]
+    assert not wrong(found)
+
+
+@pytest.mark.slow
+def test_the_named_resource_helps_most_of_many_layers() -> None:
+    found = [tried(*case) for case in cases(every=3, first=1)]
+    assert len(found) >= 60
+    bad = wrong(found)
+    assert len(bad) <= 0.05 * len(found), "\n".join(bad)
