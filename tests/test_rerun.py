@@ -37,6 +37,7 @@ AS_SET: dict[str, dict[str, object]] = {
         "sram.accumulator.port_bytes_per_cycle": 256,
     },
     "vector_lanes": {"vector.lanes": 64},
+    "depthwise_channels": {},
     "output_path": {"output_path.scale": 64, "output_path.function": 64, "array.post_latency": 2},
 }
 """Each ideal resource as `--set` has it; see `another_dram`."""
