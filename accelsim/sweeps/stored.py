@@ -126,8 +126,9 @@ def _value(result: _Cells, column: str) -> Value | None:
     value: Any = result.cells[column]
     if column not in NUMBERS and (value is None or (isinstance(value, str) and column not in _PERCENT)):
         return value if value is None else result.text(column)
-    if not isinstance(value, int | float) or not math.isfinite(value) or not 0 <= value <= 1e30:
-        raise result.wrong(column, "a number from 0 to 1e30")
+    least = -1e30 if column.startswith("saved_by_") else 0
+    if not isinstance(value, int | float) or not math.isfinite(value) or not least <= value <= 1e30:
+        raise result.wrong(column, f"a number from {least:g} to 1e30")
     if column in ("batch", "inferences") and value < 1:
         raise result.wrong(column, "a number of 1 or more")
     return value
