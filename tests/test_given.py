@@ -148,9 +148,9 @@ def test_any_given_tile_is_carried_out_or_refused(
         assert found.order == order
 
 
-def given_again(lowered: Lowered, options: Scheduling) -> Scheduling:
+def given_again(lowered: Lowered, batch: int, options: Scheduling) -> Scheduling:
     """The options with the plan of a program, as a mapping file has them."""
-    text = data_to_yaml({"plan": written(lowered), "fusion": "never", "keep_activations": "never"})
+    text = data_to_yaml({"plan": written(lowered, batch), "fusion": "never", "keep_activations": "never"})
     given = Scheduling.model_validate(yaml.safe_load(text))
     return options.model_copy(update={name: getattr(given, name) for name in given.model_fields_set})
 
@@ -165,7 +165,7 @@ def test_a_written_plan_is_the_plan(network: Any, machine: Any, options: Schedul
     except LoweringError:
         assume(False)
         raise
-    again = lower(network, machine, given_again(lowered, options))
+    again = lower(network, machine, given_again(lowered, network.batch, options))
     assert again.plans == lowered.plans
     assert again.residency == lowered.residency
     assert again.weights == lowered.weights

@@ -272,7 +272,7 @@ def large(extent: int, channels: int = 1, layers: int = 1) -> str:
 def test_a_run_of_minutes_is_announced(extent: int, words: str, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     (folder / "large.yaml").write_text(large(extent))
     machine = load_target("machine.yaml").machine
-    announce_run(lower_or_refuse(load_network("large.yaml")[1], machine), machine)
+    announce_run(lower_or_refuse(load_network("large.yaml")[1], machine), machine, 1)
     assert words in caplog.text
     assert bool(words) == bool(caplog.text)
 

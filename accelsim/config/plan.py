@@ -57,6 +57,9 @@ class KeptMap(Section):
 class Plan(Section):
     """A plan, or part of one: what it leaves open the compiler chooses."""
 
+    images: Positive | None = Field(
+        default=None, description="images of the batch that run through the network together, before the next ones"
+    )
     layers: Annotated[list[LayerPlan], Field(max_length=MOST_ENTRIES)] = Field(
         default=[], description="tile sizes, loop order and dataflow"
     )

@@ -146,7 +146,7 @@ def array_cycles(evidence: Evidence) -> Term:
         Term("until the last output is out of the array", last),
         Term("less the clocks that SCALE-Sim does not count", -node.groups * TIMINGS[array.timing].uncounted),
     ]
-    images = len(evidence.layers)
+    images = len(evidence.played.run.inference_ends)
     note = f"{dataflow.name}, all data on chip" + (f"; {images} inferences, each the same" if images > 1 else "")
     return total("array_cycles", clocks * images, note)
 

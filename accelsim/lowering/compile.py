@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from accelsim.config.machine import Machine
 from accelsim.config.plan import Plan
 from accelsim.config.scheduling import Scheduling
+from accelsim.errors import LoweringError, PlanError
+from accelsim.lowering.blocks import BlockPlan, best_blocks, block_sizes
 from accelsim.lowering.emit.planned import iteration_count, plan_layers, working
 from accelsim.lowering.emit.residents import ResidentPlan, outgrown_residents
 from accelsim.lowering.emit.stream import ComputeStream
@@ -50,10 +52,10 @@ from accelsim.program.commands import Buffer, Program, Restartable
 class Lowered:
     """A program, and what is known of each layer before it runs.
 
-    source: the network with all its inferences; network: the same with operators on the ways to and from the array;
-    layers: with their tile sizes, None for those without commands. Of each layer of one inference: groups, the name of
-    those that it runs depth-first with, or none; least_dram_bytes, on its own, however it is tiled;
-    residency: the schedule. weights: those that stay.
+    source: the network with all its inferences, each as many times as the batch has blocks of images; network: the same
+    with operators on the ways to and from the array; layers: with their tile sizes, None for those without commands. Of
+    each layer of one inference: groups, the name of those that it runs depth-first with, or none; least_dram_bytes, of
+    the whole batch, on its own, however it is tiled; residency: the schedule. weights: those that stay.
     """
 
     source: Network
@@ -88,66 +90,98 @@ class Lowered:
 def lower(network: Network, machine: Machine, scheduling: Scheduling = Scheduling()) -> Lowered:
     """The tile program of a network on a machine, for all its inferences, as the compiler's options say.
 
+    A batch runs as one block, image by image, or in blocks of images: as is best by estimate.
     Raises LoweringError, naming the layer, where a layer's smallest tile does not fit the SRAM, and PlanError where the
     given plan does not fit or contradicts itself.
     """
-    layers = len(network.nodes)
-    source = stream(placed(network, machine, scheduling.objective), scheduling.inferences)
+    network = placed(network, machine, scheduling.objective)
+    bounds = _bounds(network, machine)
+    found = list(_plans(network, machine, scheduling))
+    return _lowered(best_blocks(found), bounds, scheduling.slots)
+
+
+def _plans(network: Network, machine: Machine, scheduling: Scheduling) -> Iterator[BlockPlan]:
+    """The plans for blocks of each size that is tried, from single images up, without and with weights that stay.
+
+    Raises LoweringError where none fits.
+    """
+    failure, found = None, 0
+    for images in block_sizes(network.batch, scheduling.plan):
+        blocks = network.batch // images
+        source = stream(replace(network, batch=images), scheduling.inferences * blocks)
+        try:
+            for plan in _block_plans(source, machine, scheduling):
+                found += 1
+                yield plan
+        except PlanError:
+            raise
+        except LoweringError as error:
+            failure = failure or error
+    if failure is not None and not found:
+        raise failure
+
+
+def _block_plans(source: Network, machine: Machine, scheduling: Scheduling) -> Iterator[BlockPlan]:
+    """The plans of a stream of blocks of images: without and with weights that stay. Raises LoweringError."""
+    layers = len(source.nodes) // source.inferences
     network = rewrite(source, machine)
     layout = layout_of(network, machine)
     given = given_layers(scheduling.plan, network, machine, layout, layers)
     cache = TilingCache(machine, network.batch, layout, scheduling.objective, network.nodes, given)
-    weights = _resident_weights(network, layers, cache, scheduling.plan)
-    found = list(candidates(network, layout, layers))
+    for weights in dict.fromkeys(_resident_weights(network, layers, cache, scheduling.plan)):
+        yield _block_plan(source, network, cache, weights, scheduling)
+
+
+def _block_plan(
+    source: Network, network: Network, cache: TilingCache, weights: WeightResidents, scheduling: Scheduling
+) -> BlockPlan:
+    """The plan of a stream of blocks of images, with these weights on chip. Raises LoweringError."""
+    layers = len(source.nodes) // source.inferences
+    found = list(candidates(network, cache.layout, layers))
     outgrown: frozenset[str] | None = None
     while outgrown is None or outgrown:
         found = [each for each in found if each.name not in (outgrown or ())]
         residency = plan_schedule(network, layers, cache, weights, found, scheduling)
         repeated = residency.repeated(network.inferences, layers)
         planned = plan_layers(network, cache, repeated, weights)
-        outgrown = outgrown_residents(list(working(planned)), layout, network.batch, residency)
-    return _lowered(source, network, cache, planned, residency, weights, scheduling.slots)
+        outgrown = outgrown_residents(list(working(planned)), cache.layout, network.batch, residency)
+    return BlockPlan(source, network, cache, tuple(planned), residency, weights)
 
 
-def written(lowered: Lowered) -> dict[str, Any]:
-    """The plan of a program with the keys of a given plan, with which `lower` comes to the same program."""
+def written(lowered: Lowered, batch: int) -> dict[str, Any]:
+    """The plan of a program for a batch with the keys of a given plan, with which `lower` comes to the same program."""
     network = lowered.network
     layers = lowered.layers[: len(network.nodes) // network.inferences]
-    return written_plan(network, layers, lowered.residency, lowered.weights)
+    return written_plan(network, batch, layers, lowered.residency, lowered.weights)
 
 
-def _resident_weights(network: Network, layers: int, planner: TilingCache, plan: Plan | None) -> WeightResidents:
-    """The weights that stay, as if no map did, or as they are given. Raises PlanError."""
+def _resident_weights(
+    network: Network, layers: int, planner: TilingCache, plan: Plan | None
+) -> tuple[WeightResidents, ...]:
+    """The weights that may stay, as if no map did: none, and the best; or those that are given. Raises PlanError."""
     sram, bits = planner.machine.sram, planner.machine.array.weight_bits
     sizes = [(node, stored_bytes(node, bits)) for node in network.nodes[:layers] if node.weights]
     room = sram.activation.capacity_bytes
     if plan is not None and plan.keep_weights is not None:
-        return given_resident_weights(network, sizes, sram.weight.capacity_bytes, plan.keep_weights)
-    return plan_resident_weights(
+        return (given_resident_weights(network, sizes, sram.weight.capacity_bytes, plan.keep_weights),)
+    best = plan_resident_weights(
         network,
         sizes,
         sram.weight.capacity_bytes,
         lambda node, pins: planner.cost(node, room, NO_RESIDENTS, pins).burst_bytes,
     )
+    return no_resident_weights(sram.weight.capacity_bytes), best
 
 
-def _lowered(
-    source: Network,
-    network: Network,
-    cache: TilingCache,
-    layers: Sequence[PlannedLayer | None],
-    residency: Residency,
-    weights: WeightResidents,
-    slots: int | None,
-) -> Lowered:
-    """The program of these layers. residency: of one inference."""
+def _lowered(plan: BlockPlan, bounds: tuple[int, ...], slots: int | None) -> Lowered:
+    """The program of a plan."""
+    network, cache, layers, residency = plan.network, plan.cache, plan.layers, plan.residency
     repeated = residency.repeated(network.inferences, len(network.nodes) // network.inferences)
-    residents = ResidentPlan.of(list(working(layers)), cache.layout, network.batch, repeated, weights)
+    residents = ResidentPlan.of(list(working(layers)), cache.layout, network.batch, repeated, plan.weights)
     computes = ComputeStream(cache.machine, cache.layout, network.batch, layers, residents)
     program = _program(network, computes, cache, slots)
-    bounds = _bounds(network, cache.layout, cache.machine)
     groups = _groups(network, residency)
-    return Lowered(source, network, program, cache.layout, tuple(layers), groups, bounds, residency, weights)
+    return Lowered(plan.source, network, program, cache.layout, layers, groups, bounds, residency, plan.weights)
 
 
 def _groups(network: Network, residency: Residency) -> tuple[str, ...]:
@@ -182,10 +216,11 @@ def _program(network: Network, computes: ComputeStream, planner: TilingCache, sl
     )
 
 
-def _bounds(network: Network, layout: Layout, machine: Machine) -> tuple[int, ...]:
-    """The least DRAM bytes of each layer of one inference."""
-    layers = network.nodes[: len(network.nodes) // network.inferences]
-    return tuple(least_dram_bytes(node, network.batch, layout, machine) for node in layers)
+def _bounds(network: Network, machine: Machine) -> tuple[int, ...]:
+    """The least DRAM bytes of each layer of one inference, of the whole batch."""
+    network = rewrite(network, machine)
+    layout = layout_of(network, machine)
+    return tuple(least_dram_bytes(node, network.batch, layout, machine) for node in network.nodes)
 
 
 def layout_of(network: Network, machine: Machine) -> Layout:

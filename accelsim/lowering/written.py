@@ -12,14 +12,16 @@ from accelsim.network.graph import Network
 
 
 def written_plan(
-    network: Network, layers: Sequence[PlannedLayer | None], residency: Residency, weights: WeightResidents
+    network: Network, batch: int, layers: Sequence[PlannedLayer | None], residency: Residency, weights: WeightResidents
 ) -> dict[str, Any]:
-    """The keys of `accelsim.config.plan.Plan`. layers: of the first inference."""
+    """The keys of `accelsim.config.plan.Plan`. batch: images of all blocks; layers: of the first block."""
     plan: dict[str, Any] = {
         "layers": [_layer(layer, network.batch) for layer in layers if layer is not None],
         "groups": [[network.nodes[number].name for number in cascade.layers] for cascade in residency.cascades],
         "keep": list(_kept(network, residency)),
     }
+    if batch > 1:
+        plan = {"images": network.batch, **plan}
     if network.inferences > 1:
         plan["keep_weights"] = sorted(weights.names)
     return plan

@@ -26,9 +26,9 @@ _ELEMENT_BYTES = 32
 _UNITS = ((24 * 3600, "days"), (3600, "hours"), (60, "minutes"))
 
 
-def announce_run(lowered: Lowered, machine: Machine) -> None:
+def announce_run(lowered: Lowered, machine: Machine, inferences: int) -> None:
     """Say how long a program takes to play, where that is over a minute. Raises UserError where it is over a week."""
-    bursts = sum(lowered.least_dram_bytes) * lowered.network.inferences // machine.dram.burst_bytes
+    bursts = sum(lowered.least_dram_bytes) * inferences // machine.dram.burst_bytes
     seconds = lowered.iterations * _ITERATION_S + bursts * _BURST_S
     if seconds < WORTH_SAYING_S:
         return

@@ -84,7 +84,7 @@ def perform(
     LOGGER.info(f"tiling {len(network.nodes)} layers of {network.name} for {machine.name}")
     network = placed(network, machine, scheduling.objective)
     lowered = lower_or_refuse(network, machine, scheduling)
-    announce_run(lowered, machine)
+    announce_run(lowered, machine, scheduling.inferences)
     LOGGER.info(f"playing {len(lowered.program.layers)} layers")
     history = History()
     with refusing(machine, scheduling):
@@ -94,8 +94,16 @@ def perform(
     moved = [account.moved for account in outcome.layers]
     if outcome.dram_counts is not None:
         moved = with_commands(moved, outcome.dram_counts, [account.total_cycles for account in outcome.layers])
-    records = tuple(_records(network, machine, lowered, outcome.layers, moved))
-    return Performance(network, lowered, outcome, moved, history, records, _ends(outcome.layers, len(network.nodes)))
+    records = tuple(_records(network, machine, scheduling.inferences, lowered, outcome.layers, moved))
+    return Performance(
+        network,
+        lowered,
+        outcome,
+        moved,
+        history,
+        records,
+        _ends(outcome.layers, len(outcome.layers) // scheduling.inferences),
+    )
 
 
 def lower_or_refuse(network: Network, machine: Machine, scheduling: Scheduling = Scheduling()) -> Lowered:
@@ -151,7 +159,7 @@ def _play(
 
 
 def _ends(accounts: Sequence[LayerAccount], layers: int) -> tuple[int, ...]:
-    """Array clocks at which the inferences were done, of `layers` layers each."""
+    """Array clocks at which the inferences were done, of `layers` layers each, all blocks of the batch counted."""
     ends = list(accumulate((account.end_cycle for account in accounts), max))
     return tuple(ends[layers - 1 :: layers])
 
@@ -159,6 +167,7 @@ def _ends(accounts: Sequence[LayerAccount], layers: int) -> tuple[int, ...]:
 def _records(
     network: Network,
     machine: Machine,
+    inferences: int,
     lowered: Lowered,
     accounts: Sequence[LayerAccount],
     moved: Sequence[ActionCounts],
@@ -178,7 +187,7 @@ def _records(
             "depthwise_cycles": sum(account.occupied[UnitKind.DEPTHWISE] for account in own),
             "dma_in_cycles": sum(account.occupied[UnitKind.DMA_IN] for account in own),
             "dma_out_cycles": sum(account.occupied[UnitKind.DMA_OUT] for account in own),
-            "dram_bound_bytes": len(mine) * lowered.least_dram_bytes[number],
+            "dram_bound_bytes": inferences * lowered.least_dram_bytes[number],
         }
         counts = reduce(add, (accounts[index].counts + moved[index] for index in mine))
         stalls = {cause.value: sum(account.stalls[cause] for account in own) for cause in Cause}
@@ -186,7 +195,7 @@ def _records(
         savings = {resource: measures["total_cycles"] - round(sum(each)) for resource, each in doubled}
         group = lowered.groups[number]
         more = savings, _met(machine, own)
-        yield layer_record(node, network.batch, machine, len(mine), group, counts, measures, stalls, *more)
+        yield layer_record(node, network.batch, machine, inferences, group, counts, measures, stalls, *more)
 
 
 def _met(machine: Machine, accounts: Sequence[LayerAccount]) -> dict[str, int]:

@@ -17,6 +17,6 @@ def mapping_of(network: Network, machine: Machine, scheduling: Scheduling = Sche
 
     Raises UserError where a layer does not fit the machine.
     """
-    plan = written(lower_or_refuse(network, machine, scheduling))
+    plan = written(lower_or_refuse(network, machine, scheduling), network.batch)
     options = {**as_config(scheduling), "keep_activations": "never", "fusion": "never", "plan": plan}
     return {"description": f"{network.name} on {machine.name}", "scheduling": options}

@@ -38,7 +38,7 @@ def plan_schedule(
 ) -> Residency:
     """The schedule of the first layers, one inference. Raises LoweringError, naming the layer that does not fit."""
     nodes, capacity = network.nodes[:layers], cache.machine.sram.activation.capacity_bytes
-    costs = Costs(cache, weights, _value(cache, weights, nodes))
+    costs = Costs(cache, weights, value_of(cache, weights, nodes))
     by_name = {each.name: each for each in found}
     keeps = scheduling.keep_activations == "auto" and bool(by_name)
     groups = Groups(network, layers, cache, weights)
@@ -80,7 +80,7 @@ class Costs:
         return Cost(round(effort.dram_bytes), self.value(effort.cycles, effort.dram_bytes))
 
 
-def _value(cache: TilingCache, weights: WeightResidents, nodes: Iterable[Node]) -> Callable[[float, float], float]:
+def value_of(cache: TilingCache, weights: WeightResidents, nodes: Iterable[Node]) -> Callable[[float, float], float]:
     """The objective as a sum over layers, of their clocks and DRAM bytes.
 
     A product of energy and clocks is no such sum: relative changes of both are added in its place.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from accelsim.lowering.ir import Layout, ResidentChannels, Tiling
@@ -109,13 +109,16 @@ class Residency:
     """The schedule of all layers.
 
     stays: residents, and the feature maps inside of cascades, by name; addresses: of residents; rooms: piece of the
-    activation buffer for the tiles of each layer, or for the rings of its cascade.
+    activation buffer for the tiles of each layer, or for the rings of its cascade; cycles, dram_bytes: by estimate,
+    without parts that stay.
     """
 
     stays: dict[str, Resident]
     addresses: dict[str, int]
     rooms: tuple[Piece, ...]
     cascades: tuple[Cascade, ...] = ()
+    cycles: float = field(default=0.0, compare=False)
+    dram_bytes: float = field(default=0.0, compare=False)
 
     @property
     def channels(self) -> ResidentChannels:

@@ -57,9 +57,11 @@ class Step(NamedTuple):
 
 
 class State(NamedTuple):
-    """The best way to a cut with these residents."""
+    """The best way to a cut with these residents, and its clocks and DRAM bytes."""
 
     score: float
+    cycles: float
+    dram_bytes: float
     residents: tuple[Place, ...]
     pace: Pace
     step: Step | None
@@ -86,7 +88,7 @@ class ScheduleSearch:
         """The best schedule found. Raises LoweringError where a layer fits in no state."""
         nodes = self.groups.nodes
         beams: list[dict[tuple[str, ...], State]] = [{} for _ in range(len(nodes) + 1)]
-        beams[0][()] = State(0.0, (), Pace(0.0, 0), None, None)
+        beams[0][()] = State(0.0, 0.0, 0.0, (), Pace(0.0, 0), None, None)
         for cut, node in enumerate(nodes):
             states = self._best_states(cut, beams[cut].values())
             beams[cut] = {}
@@ -146,12 +148,14 @@ class ScheduleSearch:
     def _enter(self, beam: dict[tuple[str, ...], State], cut: int, state: State, step: Step) -> None:
         residents = tuple(sorted(each for each in (*state.residents, *step.made) if each.last >= cut))
         key = tuple(each.name for each in residents)
-        score, pace = state.score, state.pace
+        score, pace, cycles, moved = state.score, state.pace, 0.0, 0.0
         if step.effort is not NO_EFFORT:
             cycles, pace = elapsed(pace, step.effort, self.groups.weights.room, self.groups.cache.base)
-            score += self.value(cycles, step.effort.dram_bytes)
+            moved = step.effort.dram_bytes
+            score += self.value(cycles, moved)
         if key not in beam or score < beam[key].score:
-            beam[key] = State(score, residents, pace, step, state)
+            sums = state.cycles + cycles, state.dram_bytes + moved
+            beam[key] = State(score, *sums, residents, pace, step, state)
 
     def _single(self, layer: int, state: State) -> Iterator[Step]:
         node = self.groups.nodes[layer]
@@ -301,7 +305,7 @@ class ScheduleSearch:
                 span = cascade.span
                 for name, count in cascade.internal.items():
                     stays[name] = Resident(name, span.start, span.stop - 1, 0, count)
-        return Residency(stays, addresses, tuple(rooms), tuple(cascades))
+        return Residency(stays, addresses, tuple(rooms), tuple(cascades), state.cycles, state.dram_bytes)
 
     def _cascade(self, step: Step, group: Group, channels: ResidentChannels, number: int) -> Cascade:
         """The group with its rings one after the other; every other cascade has its weights at the top."""

@@ -1,0 +1,63 @@
+"""A batch as blocks of images that run through the network one after the other: which size of block is best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isqrt
+
+from accelsim.config.plan import Plan
+from accelsim.errors import PlanError
+from accelsim.lowering.ir import PlannedLayer
+from accelsim.lowering.schedule.plan import value_of
+from accelsim.lowering.schedule.residents import Residency
+from accelsim.lowering.schedule.weights import WeightResidents
+from accelsim.lowering.tiling.cache import TilingCache
+from accelsim.network.graph import Network
+
+MOST_BLOCKS = 64
+"""Blocks of a batch, which bounds the program."""
+
+NO_WORSE = 1.01
+"""Ratio of clocks, and of DRAM bytes, to those of the smallest blocks that a plan with larger ones may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockPlan:
+    """A plan of a stream of blocks. source: the stream; network: as rewritten; weights: those that stay."""
+
+    source: Network
+    network: Network
+    cache: TilingCache
+    layers: tuple[PlannedLayer | None, ...]
+    residency: Residency
+    weights: WeightResidents
+
+    @property
+    def effort(self) -> tuple[float, float]:
+        """Clocks and DRAM bytes of the whole stream, by estimate."""
+        times = self.network.inferences
+        return times * self.residency.cycles, times * self.residency.dram_bytes
+
+
+def block_sizes(batch: int, plan: Plan | None) -> tuple[int, ...]:
+    """Images of a block that are tried, smallest first: one image, as near the square root as there is, all; or those
+    that are given. Raises PlanError."""
+    if plan is not None and plan.images is not None:
+        if batch % plan.images or batch // plan.images > MOST_BLOCKS:
+            expected = f"a divisor of the batch, {batch}, for at most {MOST_BLOCKS} blocks"
+            raise PlanError(("images",), expected, str(plan.images))
+        return (plan.images,)
+    least = -(-batch // MOST_BLOCKS)
+    sizes = [size for size in range(least, batch + 1) if batch % size == 0]
+    middle = min(sizes, key=lambda size: abs(size - isqrt(batch)))
+    return tuple(dict.fromkeys((sizes[0], middle, batch)))
+
+
+def best_blocks(plans: Sequence[BlockPlan]) -> BlockPlan:
+    """The best by the objective of the plans that are no worse than the first in clocks and in DRAM bytes."""
+    first, *others = plans
+    cycles, moved = first.effort
+    value = value_of(first.cache, first.weights, first.network.nodes)
+    fair = [plan for plan in others if plan.effort[0] <= NO_WORSE * cycles and plan.effort[1] <= NO_WORSE * moved]
+    return min((first, *fair), key=lambda plan: value(*plan.effort))
