@@ -14,6 +14,7 @@ from accelsim.lowering.schedule.residents import Residency
 from accelsim.lowering.schedule.weights import WeightResidents
 from accelsim.lowering.tiling.cache import TilingCache
 from accelsim.network.graph import Network
+from accelsim.units import ceil_div
 
 MOST_BLOCKS = 64
 """Blocks of a batch, which bounds the program."""
@@ -41,14 +42,15 @@ class BlockPlan:
 
 
 def block_sizes(batch: int, plan: Plan | None) -> tuple[int, ...]:
-    """Images of a block that are tried, smallest first: one image, as near the square root as there is, all; or those
-    that are given. Raises PlanError."""
+    """Images of a block that are tried, smallest first: one image, as near the square root as there is, all; at least
+    those of a tile that is given, or those that are given. Raises PlanError."""
     if plan is not None and plan.images is not None:
         if batch % plan.images or batch // plan.images > MOST_BLOCKS:
             expected = f"a divisor of the batch, {batch}, for at most {MOST_BLOCKS} blocks"
             raise PlanError(("images",), expected, str(plan.images))
         return (plan.images,)
-    least = -(-batch // MOST_BLOCKS)
+    tiles = [entry.tile.images or 1 for entry in plan.layers] if plan is not None else []
+    least = max(ceil_div(batch, MOST_BLOCKS), min(batch, max(tiles, default=1)))
     sizes = [size for size in range(least, batch + 1) if batch % size == 0]
     middle = min(sizes, key=lambda size: abs(size - isqrt(batch)))
     return tuple(dict.fromkeys((sizes[0], middle, batch)))
