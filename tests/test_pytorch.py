@@ -155,6 +155,5 @@ def test_a_module_needs_its_library() -> None:
     line = [sys.executable, "-c", code]
     done = subprocess.run(line, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT)}, check=True)
     assert (
-        done.stdout
-        == "arguments:0: network: expected torch, installed by `pip install 'accelsim[torch]'`, got none\n"
+        done.stdout == "arguments:0: network: expected torch, installed by `pip install 'accelsim[torch]'`, got none\n"
     )

@@ -13,17 +13,17 @@ from accelsim.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from accelsim.run.advice import Advice
     from accelsim.run.result import Run
 
 
-def finish(result: Run, arguments: Namespace) -> int:
-    """Save and print a run, as its arguments say."""
+def finish(result: Run, arguments: Namespace, *, advises: bool = False) -> int:
+    """Save and print a run, as its arguments say. advises: try changes that may pay, too."""
     from accelsim.report import text
-    from accelsim.run.advice import advice
 
     if arguments.output is not None:
         result.save(arguments.output, force=arguments.force)
-    found = advice(result)
+    found = _advice(result) if advises else []
     if arguments.json:
         print_json({"totals": result.totals, "layers": result.rows, "warnings": [each._asdict() for each in found]})
         return 0
@@ -36,12 +36,18 @@ def finish(result: Run, arguments: Namespace) -> int:
     for each in result.workload.unmodelled:
         print(f"  not modelled, and in no figure: {each}")
     if found and not arguments.quiet:
-        print("  worth a look:")
+        print("  tried, and worth it:")
         print("\n".join(f"    {each.text}" for each in found))
     if result.doubled_cycles:
         print()
         print(text.what_if(result.rows, result.totals))
     return 0
+
+
+def _advice(result: Run) -> list[Advice]:
+    from accelsim.run.advice import advice
+
+    return advice(result)
 
 
 def picture_kind(output: str) -> str:

@@ -94,8 +94,7 @@ _OF_FOLDS = ("array_rows", "array_columns", "sram_ports", "output_path")
 
 
 def chain_ratios(lowered: Lowered, machine: Machine) -> list[Clocks]:
-    """Of each layer of the program, the clocks of its folds with each resource doubled over those now, all data on
-    chip."""
+    """Clocks of the folds of each layer of the program with each resource doubled, over those now; all data on chip."""
     machines = [DOUBLED[name](machine) if name in _OF_FOLDS else machine for name in RESOURCES]
     layers = len(lowered.groups)
     nodes = zip(lowered.network.nodes[:layers], lowered.plans[:layers], strict=True)

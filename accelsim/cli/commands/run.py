@@ -26,6 +26,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--what-if", action="store_true", help="also run with twice of each resource: PEs, DRAM, DMA, SRAM ports, lanes"
     )
+    parser.add_argument(
+        "--no-advice", action="store_true", help="try no changes of the machine; saves up to about a second"
+    )
     parser.add_argument("--trace", metavar="FILE", help="write what each unit did when, for ui.perfetto.dev")
     parser.add_argument(
         "--trace-layers", metavar="NAME,FIRST..LAST", help="layers that the trace has (all); needs --trace"
@@ -68,7 +71,7 @@ def run(arguments: Namespace) -> int:
         from accelsim.run.what_if import with_what_if
 
         result = with_what_if(result)
-    code = finish(result, arguments)
+    code = finish(result, arguments, advises=not (arguments.no_advice or arguments.quiet))
     if arguments.scalesim_reports:
         _save_reports(played, arguments)
     return code

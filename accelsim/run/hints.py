@@ -1,0 +1,268 @@
+"""Changes that a run suggests, each with what it is about and an estimate of the clocks it saves: the ones to try."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import NamedTuple
+
+from accelsim.config.dram import CommandDevice
+from accelsim.config.machine import Machine
+from accelsim.dataflows import DATAFLOWS, DataflowName
+from accelsim.dataflows.work import array_work
+from accelsim.network.array import layer_product
+from accelsim.network.graph import Node
+from accelsim.network.ops import on_array, ops_per_element, vector_cycles
+from accelsim.records import LayerRecord
+from accelsim.run.result import Run
+from accelsim.units import packed_bytes
+
+Setting = str | int | bool
+WORTH = 0.02
+"""Share of the clocks, or of the energy, that a change has to save."""
+BATCH = 8
+"""Times the batch that is tried where weights are waited for."""
+AGAIN = 1.25
+"""Times the least bytes that layers can move, from which on larger buffers may be worth it."""
+SHREDDED = 0.8
+"""Burst efficiency below which stores that scatter may be what shreds the bursts."""
+THRASHING = 0.1
+"""Ratio of DRAM bursts that find another row open."""
+IDLE = 0.9
+"""Times the clocks of a smaller array, from which on the larger one is hardly used."""
+
+
+class Hint(NamedTuple):
+    """A change to try. kind; layers it is about; settings by key; why, in words; saves: estimated share of the clocks;
+    costs: what it costs elsewhere, in words."""
+
+    kind: str
+    layers: tuple[str, ...]
+    settings: Mapping[str, Setting]
+    why: str
+    saves: float
+    costs: str = ""
+
+
+def hints(run: Run) -> list[Hint]:
+    """Changes that may pay, the most promising first; the same for the same run."""
+    looked = _Looked(run)
+    found = [hint for look in _LOOKS for hint in look(looked)]
+    return sorted((hint for hint in found if hint.saves > WORTH), key=lambda hint: -hint.saves)
+
+
+class _Looked:
+    """A run whose layers go with their nodes."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.machine = run.machine
+        self.pairs: list[tuple[Node, LayerRecord]] = list(zip(run.network.nodes, run.records, strict=True))
+        self.cycles = max(run.total.total_cycles, 1)
+
+    @cached_property
+    def on_array(self) -> list[tuple[Node, LayerRecord]]:
+        """The layers that ran on the array."""
+        return [(node, record) for node, record in self.pairs if on_array(node, self.machine)]
+
+    def folds(self, dataflow: DataflowName, machine: Machine) -> int:
+        """Clocks of the folds of all layers with a dataflow, as the SRAM ports let them, all data on chip."""
+        total = 0
+        for node, _ in self.on_array:
+            product, array = layer_product(node, self.run.network.batch, machine)
+            chain = array_work(product, replace(array, dataflow=dataflow)).chain
+            total += chain.first.load + chain.end if machine.array.overlap else chain.serial_cycles
+        return total * len(self.run.inference_ends)
+
+    @property
+    def streaming(self) -> int:
+        """Clocks in which the array streams."""
+        return self.run.total.stream_cycles
+
+    def pinned(self) -> dict[str, Setting]:
+        """Keys that follow the array where a machine file leaves them out, as they are."""
+        sram = self.machine.sram
+        return {
+            "vector.lanes": self.machine.vector.lanes,
+            "sram.activation.port_bytes_per_cycle": sram.activation.port_bytes_per_cycle,
+            "sram.weight.port_bytes_per_cycle": sram.weight.port_bytes_per_cycle,
+            "sram.accumulator.capacity_bytes": sram.accumulator.capacity_bytes,
+        }
+
+
+def _depthwise(looked: _Looked) -> Iterator[Hint]:
+    """Depthwise layers on the array: on the vector unit, or an engine of their own."""
+    mine = [(node, record) for node, record in looked.on_array if node.is_depthwise]
+    taken = sum(record.stream_cycles for _, record in mine)
+    if not taken:
+        return
+    layers = tuple(node.name for node, _ in mine)
+    share = sum(record.array_macs for _, record in mine) / (looked.run.total.pes * taken)
+    why = f"depthwise layers stream {taken / looked.cycles:.1%} of the clocks and use {share:.1%} of the array"
+    vector = sum(_on_vector_unit(node, looked) for node, _ in mine) * len(looked.run.inference_ends)
+    yield Hint("depthwise", layers, {"array.depthwise_on": "vector"}, why, (taken - vector) / looked.cycles)
+    if looked.machine.depthwise is not None:
+        yield Hint("depthwise", layers, {"array.depthwise_on": "engine"}, why, taken / looked.cycles)
+    else:
+        settings: dict[str, Setting] = {
+            "depthwise.channels": looked.machine.array.cols,
+            "array.depthwise_on": "engine",
+        }
+        yield Hint("depthwise", layers, settings, why, 0.8 * taken / looked.cycles, "another unit")
+
+
+def _on_vector_unit(node: Node, looked: _Looked) -> int:
+    batch, bits = looked.run.network.batch, looked.machine.array.activation_bits
+    return vector_cycles(
+        looked.machine,
+        batch * node.output.elements * ops_per_element(node),
+        packed_bytes(batch * node.sizes[0].elements, bits),
+        packed_bytes(batch * node.output.elements, bits),
+    )
+
+
+def _batch(looked: _Looked) -> Iterator[Hint]:
+    """Layers that use no weight twice in an image."""
+    mine = [
+        (node, record)
+        for node, record in looked.on_array
+        if node.weights and node.output.height * node.output.width == 1
+    ]
+    taken = sum(record.total_cycles for _, record in mine)
+    if not taken:
+        return
+    batch, moved = BATCH * looked.run.network.batch, sum(record.counts.dram_read_weight_bytes for _, record in mine)
+    why = f"layers that use a weight once an image take {taken / looked.cycles:.1%} of the clocks and load"
+    why += f" {moved / 2**20:.2f} MiB of weights"
+    costs = f"{BATCH} images have to be there at once, and are done together"
+    saves = (1 - 1 / BATCH) * taken / looked.cycles
+    yield Hint("batch", tuple(node.name for node, _ in mine), {"network.batch": batch}, why, saves, costs)
+
+
+def _dataflow(looked: _Looked) -> Iterator[Hint]:
+    """Another dataflow, whose folds suit the shapes better."""
+    now = looked.machine.array.dataflow
+    if now == "auto" or not looked.on_array:
+        return
+    clocks = {name: looked.folds(name, looked.machine) for name in DATAFLOWS}
+    best = min(clocks, key=lambda name: clocks[name])
+    if best != now:
+        why = f"folds of all layers take {clocks[best]} clocks with it, all data on chip, and {clocks[now]} now"
+        saves = (1 - clocks[best] / clocks[now]) * looked.streaming / looked.cycles
+        yield Hint("dataflow", (), {"array.dataflow": best}, why, saves)
+
+
+def _resources(looked: _Looked) -> Iterator[Hint]:
+    """Twice of what the run is bound by."""
+    for name, saved in looked.run.total.savings.items():
+        settings = _doubled(name, looked)
+        if settings:
+            held = max(looked.run.records, key=lambda record: record.savings[name])
+            yield Hint("resource", (held.layer,), settings, f"{held.layer} gains most", saved / looked.cycles)
+
+
+def _doubled(name: str, looked: _Looked) -> dict[str, Setting]:
+    """Settings of the machine with a resource doubled; none where it takes another part."""
+    machine = looked.machine
+    array, dma, sram = machine.array, machine.dma, machine.sram
+    match name:
+        case "array_rows":
+            return {"array.rows": 2 * array.rows, **looked.pinned()}
+        case "array_columns":
+            twice = 2 * sram.accumulator.capacity_bytes
+            return {"array.cols": 2 * array.cols, **looked.pinned(), "sram.accumulator.capacity_bytes": twice}
+        case "dram_bandwidth" if isinstance(machine.dram, CommandDevice):
+            return {"dram.organisation.channels": 2 * machine.dram.organisation.channels}
+        case "dma_issue":
+            return {"dma.bursts_per_clock": 2 * dma.bursts_per_clock}
+        case "dma_outstanding":
+            return {"dma.max_outstanding_bursts": 2 * dma.max_outstanding_bursts}
+        case "vector_lanes":
+            return {"vector.lanes": 2 * machine.vector.lanes}
+        case "sram_ports":
+            ports = {"activation": sram.activation, "weight": sram.weight}
+            return {
+                f"sram.{buffer}.port_bytes_per_cycle": 2 * each.port_bytes_per_cycle for buffer, each in ports.items()
+            }
+    return {}
+
+
+def _buffers(looked: _Looked) -> Iterator[Hint]:
+    """Maps that a larger buffer would keep, and weights that are loaded again."""
+    bits = looked.machine.array.activation_bits
+    capacity = looked.machine.sram.activation.capacity_bytes
+    loaded = [
+        (record.counts.dram_read_ifmap_bytes, node, packed_bytes(node.sizes[0].elements, bits))
+        for node, record in looked.pairs
+        if node.inputs[0] not in looked.run.network.inputs and record.counts.dram_read_ifmap_bytes
+    ]
+    kept = [each for each in loaded if capacity // 2 < each[2] <= 2 * capacity]
+    per_clock = looked.run.total.counts.dram_burst_bytes / looked.cycles
+    if kept:
+        _, node, size = max(kept, key=lambda each: each[0])
+        why = f"the map that {node.name} reads has {size / 1024:.0f} KiB and goes through DRAM"
+        saves = sum(each[0] for each in kept) / max(per_clock, 1e-9) / looked.cycles / 2
+        yield Hint("buffers", (node.name,), {"sram.activation.capacity_bytes": 2 * capacity}, why, saves)
+    again = [record for _, record in looked.on_array if record.counts.dram_read_weight_bytes > AGAIN * record.weights]
+    if again:
+        most = max(again, key=lambda record: record.counts.dram_read_weight_bytes)
+        times = most.counts.dram_read_weight_bytes / max(packed_bytes(most.weights, 8), 1)
+        settings = {"sram.weight.capacity_bytes": 2 * looked.machine.sram.weight.capacity_bytes}
+        twice = sum(record.counts.dram_read_weight_bytes for record in again) / 2 / max(per_clock, 1e-9)
+        why = f"{most.layer} loads its weights {times:.1f} times"
+        yield Hint("weights", (most.layer,), settings, why, twice / looked.cycles / 2)
+
+
+def _scatter(looked: _Looked) -> Iterator[Hint]:
+    """Stores that scatter channels in pieces shorter than bursts."""
+    found = [
+        record
+        for _, record in looked.pairs
+        if record.counts.dram_write_ofmap_bytes < SHREDDED * record.counts.dram_write_burst_bytes
+    ]
+    shuffles = any(node.op.is_address for node in looked.run.network.nodes)
+    if not found or not shuffles or not looked.machine.dma.scatter:
+        return
+    lost = sum(record.counts.dram_write_burst_bytes - record.counts.dram_write_ofmap_bytes for record in found)
+    worst = max(found, key=lambda record: record.counts.dram_write_burst_bytes)
+    used = worst.counts.dram_write_ofmap_bytes / worst.counts.dram_write_burst_bytes
+    why = f"stores of {worst.layer} scatter channels and fill {used:.0%} of their bursts"
+    saves = lost / max(looked.run.total.counts.dram_burst_bytes, 1)
+    yield Hint("scatter", (worst.layer,), {"dma.scatter": False}, why, saves)
+
+
+def _rows(looked: _Looked) -> Iterator[Hint]:
+    """DRAM rows that are closed for one another."""
+    counts, device = looked.run.total.counts, looked.machine.dram
+    if not isinstance(device, CommandDevice) or counts.dram_row_conflicts < THRASHING * counts.dram_row_accesses:
+        return
+    words = device.address_mapping.split(":")
+    order = ("row", "rank", "bank", "column", "bankgroup", "pseudochannel", "channel")
+    mapping = ":".join(sorted(words, key=order.index))
+    share = counts.dram_row_conflicts / counts.dram_row_accesses
+    if mapping != device.address_mapping:
+        why = f"{share:.1%} of the DRAM bursts find another row of their bank open ({device.address_mapping})"
+        yield Hint("rows", (), {"dram.address_mapping": mapping}, why, share)
+
+
+def _smaller(looked: _Looked) -> Iterator[Hint]:
+    """An array too large for its tiles: half of it takes about as long, and less energy and room."""
+    array = looked.machine.array
+    dataflow = array.dataflow
+    if dataflow == "auto" or not looked.on_array:
+        return
+    now = looked.folds(dataflow, looked.machine)
+    for key, size in (("rows", array.rows), ("cols", array.cols)):
+        if size % 2 == 0:
+            half = looked.machine.model_copy(update={"array": array.model_copy(update={key: size // 2})})
+            clocks = looked.folds(dataflow, half)
+            if IDLE * clocks < now:
+                why = f"folds of all layers take {clocks} clocks on half of it, all data on chip, and {now} now"
+                saves = max(WORTH + 1e-6, 1 - clocks / now)
+                yield Hint("size", (), {f"array.{key}": size // 2, **looked.pinned()}, why, saves)
+
+
+_LOOKS: tuple[Callable[[_Looked], Iterator[Hint]], ...] = (
+    *(_depthwise, _batch, _dataflow, _resources, _buffers, _scatter, _rows, _smaller),
+)
