@@ -111,7 +111,7 @@ def _tried(run: Run, hint: Hint) -> Advice | None:
 
 
 def _text(before: Machine, after: Machine, hint: Hint, measures: tuple[float, float, float, float]) -> str:
-    """What was set, what came of it, what it costs, and why it was tried."""
+    """Settings, what came of them, what they cost, and why they were tried."""
     clocks, clocks_then, energy, energy_then = measures
     settings = " ".join(f"{key}={_value(value)}" for key, value in hint.settings.items())
     gain = f"{clocks_then:.0f} clocks an image instead of {clocks:.0f} ({_percent(clocks_then, clocks)})"
