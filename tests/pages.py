@@ -12,7 +12,8 @@ from typing import Any
 from accelsim.config.kinds import KINDS
 from accelsim.report import compare
 from accelsim.report.columns import COLUMNS, TOTALS
-from tests import validation
+from tests import lecture, validation
+from tests.tables import lines
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs"
 Schema = dict[str, Any]
@@ -150,17 +151,15 @@ def columns() -> str:
 
 
 def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    return "\n".join(_lines(tuple(header), rows)) + "\n"
+    return "\n".join(lines(tuple(header), rows)) + "\n"
 
 
-def _lines(header: tuple[str, ...], rows: Iterable[Iterable[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(header)} |"
-    yield "|---" * len(header) + "|"
-    for row in rows:
-        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
-
-
-PAGES: dict[str, Callable[[], str]] = {"keys.md": keys, "columns.md": columns, "validation.md": validation.page}
+PAGES: dict[str, Callable[[], str]] = {
+    "keys.md": keys,
+    "columns.md": columns,
+    "validation.md": validation.page,
+    "lecture.md": lecture.page,
+}
 """The text of each computed page."""
 
 

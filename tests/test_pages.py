@@ -9,7 +9,7 @@ import pytest
 from tests.pages import FOLDER, PAGES
 
 ROOT = Path(__file__).resolve().parent.parent
-SLOW = ("validation.md",)
+SLOW = ("validation.md", "lecture.md")
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] if n in SLOW else []) for n in PAGES])
