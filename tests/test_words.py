@@ -1,0 +1,53 @@
+"""Do the pages keep to the style of words in CONTRIBUTING.md?"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from tests.words import PAGES, lengths, prose, sentences
+
+MEDIAN, LONGEST = 20, 45
+"""Words of a sentence."""
+AVOIDED = {
+    r"\bplays? (a|the|any) (neural )?network": "simulates",
+    r"\btells?,? (layer|how|what|why)": "reports",
+    r"\brests? on assumptions": "is assumed",
+    r"\bthan which\b": "a relative clause that is read once",
+    r"\bas spent\b": "as moved",
+    r"\b(very|really|quite|simply|obviously|of course)\b": "nothing",
+    r"\bin order to\b": "to",
+    r"\butiliz(e|es|ed) the\b": "use",
+}
+"""Words to avoid, and better ones."""
+PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+@PAGE
+def test_sentences_are_short(page: Path) -> None:
+    found = lengths(page)
+    assert median(found or [0]) <= MEDIAN
+    assert [sentence for sentence in sentences(page) if len(sentence.split()) > LONGEST] == []
+
+
+@PAGE
+def test_words_to_avoid(page: Path) -> None:
+    text = " ".join(prose(page).split())
+    assert [(found[0], better) for words, better in AVOIDED.items() if (found := re.search(words, text))] == []
+
+
+def test_the_linter_finds_nothing(tmp_path: Path) -> None:
+    """proselint, without its checks of typography, and of repetitions, which sizes like `3 x 3` are to it."""
+    checks = {"checks": {"typography": False, "annotations": False, "lexical_illusions": False}}
+    (tmp_path / "config.json").write_text(json.dumps(checks))
+    for page in PAGES:
+        (tmp_path / page.name).write_text(prose(page), encoding="utf-8")
+    command = [sys.executable, "-m", "proselint", "--config", "config.json", "check", *(page.name for page in PAGES)]
+    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stdout) == (0, "")
