@@ -9,7 +9,12 @@ from statistics import median
 
 ROOT = Path(__file__).resolve().parent.parent
 GENERATED = {"keys.md", "columns.md"}
-PAGES = sorted([*ROOT.glob("*.md"), *(path for path in (ROOT / "docs").glob("*.md") if path.name not in GENERATED)])
+PAGES = sorted(
+    [
+        *(path for path in ROOT.glob("*.md") if path.name != "CHANGELOG.md"),
+        *(path for path in (ROOT / "docs").glob("*.md") if path.name not in GENERATED),
+    ]
+)
 
 
 def prose(page: Path) -> str:
