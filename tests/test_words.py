@@ -42,7 +42,7 @@ def test_words_to_avoid(page: Path) -> None:
 
 
 UNASKED = ("typography.", "annotations.", "lexical_illusions", "misc.phrasal_adjectives.ly")
-"""Checks of proselint that are left out: of typography, and those that trip over sizes (`3 x 3`) and terms (fully-connected)."""
+"""Checks of proselint that are left out: of typography, and those that trip over sizes and terms of the field."""
 
 
 def test_the_linter_finds_nothing(tmp_path: Path) -> None:
