@@ -265,6 +265,39 @@ SCALES_ITSELF = (
 )  # fmt: skip
 """Families whose papers say what `width` does to each layer; the channels of others are scaled alike."""
 
+NASBENCH_OPERATIONS = ("none", "skip", "conv1x1", "conv3x3", "avgpool")
+NASBENCH_EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
+
+
+class NasBench201(NetworkFile):
+    """Dong and Yang, ICLR 2020 (arXiv 2001.00326): any of the 15,625 cells of NAS-Bench-201, on CIFAR-10 unless given.
+
+    cell: a digit for each edge, 0to1, 0to2, 1to2, 0to3, 1to3, 2to3: 0 none, 1 skip, 2 conv 1x1, 3 conv 3x3, 4 average
+    pool 3x3.
+    """
+
+    family: Literal["nasbench201"]
+    cell: Annotated[str, Field(pattern="^[0-4]{6}$")]
+    resolution: Resolution = 32
+    classes: Channels = 10
+
+
+def nasbench_inputs(cell: str) -> dict[int, list[tuple[int, str]]]:
+    """By node of a cell whose output depends on its input and that reaches the output: its edges, (start, operation)."""
+    edges = [
+        (*ends, NASBENCH_OPERATIONS[int(digit)])
+        for ends, digit in zip(NASBENCH_EDGES, cell, strict=True)
+        if digit != "0"
+    ]
+    fed, needed = {0}, {3}
+    for _, node, _ in sorted(edges, key=lambda edge: edge[1]):
+        fed |= {node} if any(start in fed and end == node for start, end, _ in edges) else set()
+    for node in (2, 1):
+        needed |= {node} if any(start == node and end in needed for start, end, _ in edges) else set()
+    live = sorted(fed & needed)
+    return {node: [(start, op) for start, end, op in edges if end == node and start in {0, *live}] for node in live}
+
+
 FAMILIES: dict[str, type[NetworkFile]] = {
     "alexnet": AlexNet,
     "vgg": Vgg,
@@ -285,6 +318,7 @@ FAMILIES: dict[str, type[NetworkFile]] = {
     "mobileone": MobileOne,
     "mobilevit": MobileViT,
     "vit": ViT,
+    "nasbench201": NasBench201,
 }
 
 
@@ -297,6 +331,8 @@ def broken_rules(network: Section) -> Iterator[tuple[KeyPath, str, str]]:
                 if squeeze >= expanded:
                     rule = f"fewer squeeze than expand channels in fire{number + 2} ({expanded})"
                     yield ("s1x1", number), rule, str(squeeze)
+        case NasBench201() if 3 not in nasbench_inputs(network.cell):
+            yield ("cell",), "a cell whose output depends on its input", network.cell
         case MobileViT() if network.resolution % 64:
             yield ("resolution",), "a multiple of 64, for patches of 2 x 2 in the last stage", str(network.resolution)
         case ViT() if network.resolution % network.patch:

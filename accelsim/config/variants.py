@@ -220,6 +220,11 @@ PATTERNS: dict[str, Callable[..., Parameters]] = {
         "groups": 1,
         "source": f"{_COMPARATOR}: ShuffleNet with one group",
     },
+    r"nasbench201_([0-4]{6})": lambda cell: {
+        "family": "nasbench201",
+        "cell": cell,
+        "source": "Dong and Yang, ICLR 2020 (arXiv 2001.00326), section 2.1",
+    },
     r"cmp_(vgglike|resnet|resnext)_(140|38|13)": lambda structure, budget: {
         "family": "shufflenet_comparator",
         "structure": structure,
@@ -271,6 +276,7 @@ def _names_after_the_lecture() -> Iterator[str]:
     yield from (f"mobileone_s{size}" for size in range(5))
     yield from (f"repvgg_{size}" for size in ("a0", "a1", "a2", "b0", "b1", "b1g2", "b1g4"))
     yield from (f"mobilevit_{size}" for size in ("xxs", "xs", "s"))
+    yield "nasbench201_333333"
     yield from ("vit_tiny_16_224", "vit_small_16_224")
 
 

@@ -19,6 +19,7 @@ from accelsim.network.families.efficientnet import efficientnet_rows, mnasnet_ro
 from accelsim.network.families.ghostnet import ghostnet_rows
 from accelsim.network.families.googlenet import googlenet_rows
 from accelsim.network.families.mobilenet import mobilenet_rows, mobilenet_v2_rows, mobilenet_v3_rows
+from accelsim.network.families.nasbench import nasbench_rows
 from accelsim.network.families.reparameterized import mobileone_rows, repvgg_rows
 from accelsim.network.families.resnet import resnet_rows
 from accelsim.network.families.rows import RowData
@@ -47,6 +48,7 @@ ROWS: dict[str, Callable[[Any], list[RowData]]] = {
     "mobileone": mobileone_rows,
     "mobilevit": mobilevit_rows,
     "vit": vit_rows,
+    "nasbench201": nasbench_rows,
 }
 
 
