@@ -250,6 +250,11 @@ def dram_bytes(task: LayerTask, context: TilingContext) -> float:
     return search.planned(task, context).burst_bytes
 
 
+def estimate(task: LayerTask, context: TilingContext) -> search.Planned:
+    """The tiling of a layer on the array by itself, with its estimates. Raises LoweringError."""
+    return search.planned(task, context)
+
+
 def alternatives(task: LayerTask, context: TilingContext) -> Alternatives:
     """The tiling that is chosen for a layer on the array and noteworthy ones that are not."""
     return search.alternatives(task, context)

@@ -11,7 +11,8 @@ from accelsim.errors import Mistake, UserError
 
 DESCRIPTION = (
     "Take any cycle, byte or picojoule of a layer apart, down to folds, tiles, waits and rows of the "
-    "energy table. Without a COLUMN: its plan and what the tiler rejected, its clocks, DRAM bytes and energy."
+    "energy table. Without a COLUMN: its plan and what the tiler rejected, its clocks, DRAM bytes and energy. "
+    "With --plans: how every layer is tiled, scheduled and estimated, as one table."
 )
 
 
@@ -19,8 +20,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     """The arguments of `explain`."""
     parser.add_argument("network", metavar="NETWORK|RUN", help="workload file, name of a shipped one, or finished run")
     parser.add_argument("machine", metavar="HW", nargs="?", help="machine file, or name of a shipped one; not with RUN")
-    parser.add_argument("--layer", metavar=("NAME", "COLUMN"), nargs="+", required=True,
+    parser.add_argument("--layer", metavar=("NAME", "COLUMN"), nargs="+",
                         help="name of the layer, and columns of `accelsim columns`")  # fmt: skip
+    parser.add_argument("--plans", action="store_true", help="the plan of every layer as one table instead")
     parser.add_argument("--json", action="store_true", help="print the terms as JSON")
     add_target_settings(parser)
 
@@ -29,6 +31,11 @@ def run(arguments: Namespace) -> int:
     """Carry it out; gives the exit code."""
     from accelsim.explain import explain as explaining
 
+    if arguments.plans == bool(arguments.layer):
+        got = "both" if arguments.plans else "neither"
+        raise UserError([Mistake("command-line", 0, "arguments", "--layer or --plans", got)])
+    if arguments.plans:
+        return _print_plans(arguments)
     layer, *columns = arguments.layer
     if arguments.machine is not None:
         evidence = explaining.evidence_of(
@@ -41,6 +48,22 @@ def run(arguments: Namespace) -> int:
         print(json.dumps(explaining.explanation_dict(evidence, columns), indent=1))
     else:
         print(explaining.explanation(evidence, columns))
+    return 0
+
+
+def _print_plans(arguments: Namespace) -> int:
+    from accelsim.explain.plans import plans, plans_text
+    from accelsim.run.reprice import read_run
+    from accelsim.run.simulate import load_both, play_network
+
+    if arguments.machine is None:
+        _refuse_what_a_run_has_not(arguments)
+        run = read_run(arguments.network)
+        loaded = run.workload, run.network, run.machine, run.scheduling
+    else:
+        loaded = load_both(arguments.network, arguments.machine, arguments.settings, mapping=arguments.mapping)
+    played = play_network(*loaded)
+    print(json.dumps(plans(played), indent=1) if arguments.json else plans_text(played))
     return 0
 
 
