@@ -62,7 +62,7 @@ def test_a_layer_or_the_plans(capsys: pytest.CaptureFixture[str]) -> None:
     ("cell", "macs", "weights"), [("333333", 220_119_680, 1_524_272), ("000100", 7_783_040, 72_752)]
 )
 def test_cells_of_nas_bench_201(cell: str, macs: int, weights: int) -> None:
-    """All 3x3: the 220.12 MFLOPs that NATS-Bench (arXiv 2009.00437) prints for it; skip alone: stem, blocks, classes."""
+    """All 3x3: 220.12 MFLOPs, as NATS-Bench (arXiv 2009.00437) has it; skip alone: stem, blocks, classes."""
     _, network = load_network(f"nasbench201_{cell}")
     assert (network.macs, network.weights) == (macs, weights)
 

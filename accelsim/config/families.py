@@ -283,7 +283,7 @@ class NasBench201(NetworkFile):
 
 
 def nasbench_inputs(cell: str) -> dict[int, list[tuple[int, str]]]:
-    """By node of a cell whose output depends on its input and that reaches the output: its edges, (start, operation)."""
+    """Edges, (start, operation), of each node of a cell that depends on the input and that the output depends on."""
     edges = [
         (*ends, NASBENCH_OPERATIONS[int(digit)])
         for ends, digit in zip(NASBENCH_EDGES, cell, strict=True)

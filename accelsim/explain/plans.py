@@ -1,4 +1,4 @@
-"""The plan of a whole network as one table: tiles, loops, dataflow, groups, residents, and what came of the estimate."""
+"""The plan of a whole network as one table: tiles, loops, dataflow, groups, residents, estimate and simulation."""
 
 from __future__ import annotations
 
