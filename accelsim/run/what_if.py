@@ -12,7 +12,7 @@ from accelsim.run.simulate import run_network
 def with_what_if(run: Run) -> Run:
     """The run with the clocks of its layers for each resource. Raises UserError where a layer then does not fit.
 
-    A machine that is the same with a resource doubled is not run again.
+    A machine that a doubled resource leaves as it is is not run again.
     """
     found: dict[str, tuple[int, ...]] = {}
     for name, double in DOUBLED.items():

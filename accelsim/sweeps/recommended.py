@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from accelsim.config.strict_yaml import dotted
 from accelsim.records import ENERGY_COMPONENTS, STALL_CAUSES
-from accelsim.report.columns import COLUMNS, TOTALS, WHAT_IFS
+from accelsim.report.columns import COLUMNS, LEAST_SAVING, TOTALS, WHAT_IFS
 from accelsim.report.naming import in_shapes, short_name
 from accelsim.report.quantities import amount_text, digits, share_text, si_text
-from accelsim.run.simulate import run_network
-from accelsim.run.what_if import with_what_if
 from accelsim.sweeps.recommend import Aim, Judged, Recommendation
-from accelsim.sweeps.work import network_of, target_of
 
 MOST_NEIGHBOURS = 6
 """Neighbours that are named, the nearest in cost first."""
-_WORTH = 1.03
-"""A resource that makes no network quicker by more is no bottleneck."""
 _UNITS = {**{column.name: column.unit for column in COLUMNS}, **{name: unit for name, unit, _ in TOTALS}}
-_RESOURCES = {"dram": "DRAM", "sram_ports": "SRAM ports", "vector_unit": "the vector unit", "array_overlap": "overlap"}
 
 
 def recommendation_text(found: Recommendation, aim: Aim) -> str:
@@ -138,27 +131,20 @@ def _streaming(values: Mapping[str, Any]) -> float:
 
 
 def _next(found: Recommendation, aim: Aim) -> str:
-    """The resource that, twice as good, would help most; of energy its dearest component."""
+    """The resource of which twice as much would save most of the clocks; of energy its dearest component."""
     if aim.objective == "energy":
         parts = _parts(found.best, aim)
         name = max(parts, key=parts.__getitem__)
         return f"{name}, {share_text(parts[name] / sum(parts.values()))} of the energy"
-    times = _speedups(found)
-    name = max(times, key=lambda resource: math.prod(times[resource].values()))
-    if math.prod(times[name].values()) < _WORTH ** len(times[name]):
-        streaming = [_streaming(values) / values["total_cycles"] for values in found.best.values.values()]
-        return (
-            f"the array itself, which streams {share_text(max(streaming))} of the time; nothing else gives {_WORTH:g}x"
-        )
-    each = ", ".join(f"{network} {digits(ratio)}x" for network, ratio in times[name].items())
-    return f"{name.replace('_', ' ')}; if {WHAT_IFS[name]}: {each} quicker"
+    saved = {name: _saved(found.best, name) for name in WHAT_IFS}
+    name = max(saved, key=lambda resource: sum(saved[resource].values()))
+    if max(saved[name].values()) < LEAST_SAVING:
+        return f"none: twice of anything saves less than {share_text(LEAST_SAVING)} of the clocks"
+    each = ", ".join(f"{share_text(share)} of {network}'s" for network, share in saved[name].items())
+    return f"{name.replace('_', ' ')}; if {WHAT_IFS[name]}, it would save {each} clocks"
 
 
-def _speedups(found: Recommendation) -> dict[str, dict[str, float]]:
-    """How many times quicker each network is with each resource twice as good."""
-    times: dict[str, dict[str, float]] = {name: {} for name in WHAT_IFS}
-    for point in found.space.points(found.best.candidate):
-        run = with_what_if(run_network(*network_of(point.network.text), *target_of(point.machine.text)))
-        for name, cycles in run.doubled_cycles.items():
-            times[name][point.network.name] = run.totals["total_cycles"] / max(sum(cycles), 1)
-    return times
+def _saved(judged: Judged, resource: str) -> dict[str, float]:
+    """The share of each network's clocks that twice a resource saves."""
+    column = f"saved_by_twice_{resource}_cycles"
+    return {name: values[column] / max(values["total_cycles"], 1) for name, values in judged.values.items()}
