@@ -41,7 +41,8 @@ def area_of(machine: Machine) -> Area | None:
     if table is None:
         return None
     in_flight = machine.dma.max_outstanding_bursts * machine.dram.burst_bytes
-    capacities = [sram.activation.capacity_bytes, sram.weight.capacity_bytes, sram.accumulator.capacity_bytes]
+    buffers = [sram.operand_bytes] if sram.unified else [sram.activation.capacity_bytes, sram.weight.capacity_bytes]
+    capacities = [*buffers, sram.accumulator.capacity_bytes]
     if machine.depthwise is not None:
         capacities.append(machine.depthwise.line_buffer_bytes)
     sizes = Area(

@@ -114,12 +114,32 @@ class Sram(Section):
     activation: Buffer
     weight: Buffer
     accumulator: Accumulator
+    unified: bool = Field(
+        default=False,
+        description="activation and weight buffer are one memory with both ports, which the compiler splits",
+    )
     line_buffer: bool = Field(False, description="a pixel under several kernel positions is read from SRAM once")
 
     @property
     def capacity_bytes(self) -> int:
         """Bytes of all buffers together."""
-        return self.activation.capacity_bytes + self.weight.capacity_bytes + self.accumulator.capacity_bytes
+        return self.operand_bytes + self.accumulator.capacity_bytes
+
+    @property
+    def operand_bytes(self) -> int:
+        """Bytes of the activation and the weight buffer."""
+        return self.activation.capacity_bytes + self.weight.capacity_bytes
+
+    def memory_bytes(self, buffer: Buffer) -> int:
+        """Bytes of the memory that a buffer is, or is in."""
+        return self.operand_bytes if self.unified else buffer.capacity_bytes
+
+    def split(self, activation_bytes: int) -> Sram:
+        """The unified memory with this part of it as the activation buffer."""
+        sizes = activation_bytes, self.operand_bytes - activation_bytes
+        both = zip((self.activation, self.weight), sizes, strict=True)
+        activation, weight = (each.model_copy(update={"capacity_bytes": size}) for each, size in both)
+        return self.model_copy(update={"activation": activation, "weight": weight})
 
 
 class InputPath(Section):

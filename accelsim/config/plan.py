@@ -60,6 +60,9 @@ class Plan(Section):
     images: Positive | None = Field(
         default=None, description="images of the batch that run through the network together, before the next ones"
     )
+    activation_bytes: Positive | None = Field(
+        default=None, description="part of a unified memory that is for feature maps; the rest is for weights"
+    )
     layers: Annotated[list[LayerPlan], Field(max_length=MOST_ENTRIES)] = Field(
         default=[], description="tile sizes, loop order and dataflow"
     )

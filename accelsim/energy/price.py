@@ -233,14 +233,14 @@ def _buffers(counts: ActionCounts, machine: Machine) -> Sequence[_Accesses]:
     return (
         _Accesses(
             "activation",
-            activation.capacity_bytes,
+            machine.sram.memory_bytes(activation),
             activation.port_bytes_per_cycle,
             counts.sram_read_ifmap_bytes + counts.sram_read_ofmap_bytes,
             counts.sram_write_ifmap_bytes + counts.sram_write_ofmap_bytes,
         ),
         _Accesses(
             "weight",
-            weight.capacity_bytes,
+            machine.sram.memory_bytes(weight),
             weight.port_bytes_per_cycle,
             counts.sram_read_weight_bytes,
             counts.sram_write_weight_bytes,

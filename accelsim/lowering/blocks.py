@@ -1,11 +1,12 @@
-"""A batch as blocks of images that run through the network one after the other: which size of block is best."""
+"""What is tried for a whole network: the blocks of images that a batch runs in, and the split of a unified memory."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isqrt
 
+from accelsim.config.machine import Machine
 from accelsim.config.plan import Plan
 from accelsim.errors import PlanError
 from accelsim.lowering.ir import PlannedLayer
@@ -21,6 +22,10 @@ MOST_BLOCKS = 64
 
 NO_WORSE = 1.01
 """Ratio of clocks, and of DRAM bytes, to those of the smallest blocks that a plan with larger ones may have."""
+
+
+EIGHTHS = (2, 4, 6, 7)
+"""Of a unified memory for feature maps that are tried beside the part that the machine file has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,24 @@ def block_sizes(batch: int, plan: Plan | None) -> tuple[int, ...]:
     sizes = [size for size in range(least, batch + 1) if batch % size == 0]
     middle = min(sizes, key=lambda size: abs(size - isqrt(batch)))
     return tuple(dict.fromkeys((sizes[0], middle, batch)))
+
+
+def memory_splits(machine: Machine, plan: Plan | None) -> Iterator[Machine]:
+    """The machine, and with a unified memory those with other splits of it; or that with the split that is given.
+
+    Raises PlanError.
+    """
+    sram = machine.sram
+    given = plan.activation_bytes if plan is not None else None
+    if given is not None and not (sram.unified and given < sram.operand_bytes):
+        most = f"less than {sram.operand_bytes}, the bytes of a unified memory" if sram.unified else "sram.unified"
+        raise PlanError(("activation_bytes",), most, str(given))
+    if given is None:
+        yield machine
+    if sram.unified:
+        shares = (sram.operand_bytes * eighths // 8 for eighths in EIGHTHS)
+        for size in (given,) if given is not None else shares:
+            yield machine.model_copy(update={"sram": sram.split(size)})
 
 
 def best_blocks(plans: Sequence[BlockPlan]) -> BlockPlan:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 from accelsim.config.machine import Machine
 from accelsim.config.plan import Plan
 from accelsim.config.scheduling import Scheduling
 from accelsim.errors import LoweringError, PlanError
-from accelsim.lowering.blocks import BlockPlan, best_blocks, block_sizes
+from accelsim.lowering.blocks import BlockPlan, best_blocks, block_sizes, memory_splits
 from accelsim.lowering.emit.planned import iteration_count, plan_layers, working
 from accelsim.lowering.emit.residents import ResidentPlan, outgrown_residents
 from accelsim.lowering.emit.stream import ComputeStream
@@ -55,7 +56,8 @@ class Lowered:
     source: the network with all its inferences, each as many times as the batch has blocks of images; network: the same
     with operators on the ways to and from the array; layers: with their tile sizes, None for those without commands. Of
     each layer of one inference: groups, the name of those that it runs depth-first with, or none; least_dram_bytes, of
-    the whole batch, on its own, however it is tiled; residency: the schedule. weights: those that stay.
+    the whole batch, on its own, however it is tiled; residency: the schedule. weights: those that stay; is_split:
+    whether activation and weight buffer are parts of one memory.
     """
 
     source: Network
@@ -67,6 +69,7 @@ class Lowered:
     least_dram_bytes: tuple[int, ...]
     residency: Residency
     weights: WeightResidents
+    is_split: bool
 
     @property
     def plans(self) -> tuple[Tiling | None, ...]:
@@ -90,7 +93,8 @@ class Lowered:
 def lower(network: Network, machine: Machine, scheduling: Scheduling = Scheduling()) -> Lowered:
     """The tile program of a network on a machine, for all its inferences, as the compiler's options say.
 
-    A batch runs as one block, image by image, or in blocks of images: as is best by estimate.
+    A batch runs as one block, image by image, or in blocks of images, and a unified memory is split: as is best by
+    estimate.
     Raises LoweringError, naming the layer, where a layer's smallest tile does not fit the SRAM, and PlanError where the
     given plan does not fit or contradicts itself.
     """
@@ -101,16 +105,17 @@ def lower(network: Network, machine: Machine, scheduling: Scheduling = Schedulin
 
 
 def _plans(network: Network, machine: Machine, scheduling: Scheduling) -> Iterator[BlockPlan]:
-    """The plans for blocks of each size that is tried, from single images up, without and with weights that stay.
+    """The plans for each split of a unified memory and each size of blocks that is tried, from single images up,
+    without and with weights that stay.
 
     Raises LoweringError where none fits.
     """
     failure, found = None, 0
-    for images in block_sizes(network.batch, scheduling.plan):
-        blocks = network.batch // images
-        source = stream(replace(network, batch=images), scheduling.inferences * blocks)
+    sizes = block_sizes(network.batch, scheduling.plan)
+    for split, images in product(memory_splits(machine, scheduling.plan), sizes):
+        source = stream(replace(network, batch=images), scheduling.inferences * (network.batch // images))
         try:
-            for plan in _block_plans(source, machine, scheduling):
+            for plan in _block_plans(source, split, scheduling):
                 found += 1
                 yield plan
         except PlanError:
@@ -152,7 +157,8 @@ def written(lowered: Lowered, batch: int) -> dict[str, Any]:
     """The plan of a program for a batch with the keys of a given plan, with which `lower` comes to the same program."""
     network = lowered.network
     layers = lowered.layers[: len(network.nodes) // network.inferences]
-    return written_plan(network, batch, layers, lowered.residency, lowered.weights)
+    split = {"activation_bytes": lowered.program.capacities[Buffer.ACTIVATION]} if lowered.is_split else {}
+    return {**split, **written_plan(network, batch, layers, lowered.residency, lowered.weights)}
 
 
 def _resident_weights(
@@ -181,7 +187,8 @@ def _lowered(plan: BlockPlan, bounds: tuple[int, ...], slots: int | None) -> Low
     computes = ComputeStream(cache.machine, cache.layout, network.batch, layers, residents)
     program = _program(network, computes, cache, slots)
     groups = _groups(network, residency)
-    return Lowered(plan.source, network, program, cache.layout, layers, groups, bounds, residency, plan.weights)
+    ends = groups, bounds, residency, plan.weights, cache.machine.sram.unified
+    return Lowered(plan.source, network, program, cache.layout, layers, *ends)
 
 
 def _groups(network: Network, residency: Residency) -> tuple[str, ...]:
