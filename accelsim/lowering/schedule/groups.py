@@ -81,6 +81,7 @@ class Group(NamedTuple):
     outputs: dict[int, RingSize]
     inputs: dict[int, Loaded]
     output_fmaps: dict[int, Fmap]
+    internal_bytes: int
     weight_bytes: int
     compute: tuple[float, ...]
 
@@ -91,10 +92,10 @@ class Group(NamedTuple):
 
 
 class Demand(NamedTuple):
-    """SRAM of a group's rings, and its effort, with certain residents."""
+    """SRAM of a group's rings, and DRAM bytes of its feature maps, with certain residents."""
 
     ring_bytes: int
-    effort: Effort
+    fmap_bytes: float
 
 
 @dataclass
@@ -111,6 +112,8 @@ class Groups:
     rows: dict[tuple[int, int], tuple[int, float] | None] = field(default_factory=dict)
     alike: dict[tuple[Any, ...], int] = field(default_factory=dict)
     found: dict[tuple[int, int], Group | None] = field(default_factory=dict)
+    moved: dict[tuple[Fmap, int], float] = field(default_factory=dict)
+    gaps: dict[tuple[int, int, int, int], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.nodes = self.network.nodes[: self.layers]
@@ -239,6 +242,7 @@ class Groups:
             outputs,
             loaded_rings(places, layers, members, counts),
             {place: layer.output for place, layer in zip(places, layers, strict=True) if place in outputs},
+            sum(ring.bytes for ring in internal.values()),
             sum(layer.weight_bytes for layer in layers),
             tuple(compute.values()),
         )
@@ -264,6 +268,12 @@ class Groups:
     def ahead(self, span: Span, group: Group, made: int, old: int, rows: int) -> int:
         """Bytes by which a result has to begin before a resident with stripes of this many rows, so that it fills only
         places that the step before the last is done with. made, old: their distances."""
+        key = id(group), made, old, rows
+        if key not in self.gaps:
+            self.gaps[key] = self._ahead(span, group, made, old, rows)
+        return self.gaps[key]
+
+    def _ahead(self, span: Span, group: Group, made: int, old: int, rows: int) -> int:
         counts = stripe_counts(group.members, self.network.batch)
         number, resident = group.places.index(made), self._known(span.first + old).output
         freed = [
@@ -279,8 +289,7 @@ class Groups:
 
     def demand(self, group: Group, residents: Collection[int]) -> Demand:
         """What a group takes, given which feature maps are resident, by their distance."""
-        ring_bytes = sum(ring.bytes for ring in group.internal.values())
-        moved = 0.0
+        ring_bytes, moved = group.internal_bytes, 0.0
         for place, ring in group.outputs.items():
             if place not in residents:
                 ring_bytes += ring.bytes
@@ -290,9 +299,9 @@ class Groups:
             if channels:
                 ring_bytes += each.slots * each.channel_bytes * channels
                 moved += self._burst_bytes(each.fmap, each.fmap.pixel_bytes * channels)
-        return Demand(ring_bytes, self._effort(group, moved))
+        return Demand(ring_bytes, moved)
 
-    def _effort(self, group: Group, fmap_bytes: float) -> Effort:
+    def effort(self, group: Group, fmap_bytes: float) -> Effort:
         """The effort of a group that moves these bytes of feature maps: its units work at the same time, but for the
         first stripe."""
         base, weights = self.cache.base, group.weight_bytes
@@ -302,8 +311,14 @@ class Groups:
         cycles = loading + max(compute, moving) + 2 * base.latency_cycles
         return Effort(cycles, compute, moving + loading, fmap_bytes + weights, weights, weights)
 
-    def _burst_bytes(self, fmap: Fmap, run: float) -> float:
+    def _burst_bytes(self, fmap: Fmap, run: int) -> float:
         """DRAM bytes of a whole feature map of which a run of each pixel is moved."""
+        moved = self.moved.get((fmap, run))
+        if moved is None:
+            moved = self.moved[fmap, run] = self._all_bursts(fmap, run)
+        return moved
+
+    def _all_bursts(self, fmap: Fmap, run: float) -> float:
         pixel, burst = fmap.tensor_pixel_bytes, self.cache.base.burst_bytes
         if run != pixel:
             run = (run + burst - gcd(gcd(pixel, burst), int(run))) / burst * burst

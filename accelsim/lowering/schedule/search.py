@@ -8,9 +8,9 @@ resident. The few best states of each cut go on.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise, product
+from itertools import product, takewhile
 from typing import NamedTuple
 
 from accelsim.errors import LoweringError, PlanError
@@ -23,7 +23,7 @@ from accelsim.lowering.schedule.rings import FAR
 from accelsim.lowering.tiling.space import sizes_of
 from accelsim.network.graph import Node
 
-BEAM = 6
+BEAM = 5
 """States that go on from a cut, of those that cost least and of those that promise most; one of those whose residents
 save as much."""
 
@@ -118,8 +118,14 @@ class ScheduleSearch:
         """The groups that may begin with a layer: the one that is given, or those that leave given ones alone."""
         if cut in self.given.groups:
             return [self.given.groups[cut].span]
-        spans = self.groups.spans(cut) if self.cascades else ()
+        spans = takewhile(self._may_fit, self.groups.spans(cut)) if self.cascades else ()
         return [span for span in spans if self.given.grouped.isdisjoint(cut + place for place in span.places)]
+
+    def _may_fit(self, span: Span) -> bool:
+        """True where the rings of a group fit the buffer with the lowest stripes and all else resident. Where they do
+        not, those of a longer one do not either."""
+        found = self._demand(span, 1, span.touched)
+        return found is not None and found[1].ring_bytes <= self.capacity
 
     def _best_states(self, cut: int, states: Collection[State]) -> list[State]:
         """The states that go on: those that cost least so far, and those that do less half of what residents save."""
@@ -171,12 +177,15 @@ class ScheduleSearch:
 
     def _depth_first(self, span: Span, state: State) -> Iterator[Step]:
         names = tuple(self.groups.nodes[span.first + place].name for place in span.leaving)
+        placed: dict[str, Group] = {}
         for made in self._choices(names, state):
             residents = (*state.residents, *made)
             room = largest(free(residents, self.capacity))
             distances = (each.number - span.first for each in residents)
             found = self._best(span, span.touched.intersection(distances), room[1] - room[0])
             if found:
+                if len(made) == 1:
+                    placed[made[0].name] = found[0]
                 yield self._step(span, room, made, *found)
             elif span.first in self.given.groups:
                 path, size = self.given.groups[span.first].path, room[1] - room[0]
@@ -185,24 +194,27 @@ class ScheduleSearch:
 
         for name, old in product(names, state.residents):
             if name in self.candidates and old.rows and old.last in range(span.first, span.last + 1):
-                yield from self._in_place(span, state, name, old)
+                yield from self._in_place(span, state, name, old, placed.get(name))
 
-    def _step(self, span: Span, room: Piece, made: tuple[Place, ...], group: Group, demand: Demand) -> Step:
+    def _step(
+        self, span: Span, room: Piece, made: tuple[Place, ...], group: Group, ring_bytes: int, effort: Effort
+    ) -> Step:
         """A group whose rings are at the top of a room."""
         rows = {span.first + place: member.rows for place, member in zip(group.places, group.members, strict=True)}
-        top = (room[1] - demand.ring_bytes, room[1])
+        top = (room[1] - ring_bytes, room[1])
         made = tuple(each._replace(rows=rows[each.number]) for each in made)
-        return Step(span.first, span.last, group, top, made, demand.effort)
+        return Step(span.first, span.last, group, top, made, effort)
 
-    def _in_place(self, span: Span, state: State, name: str, old: Place) -> Iterator[Step]:
-        """A group one of whose results takes the place of a resident, stripe by stripe as the group is done with it."""
+    def _in_place(self, span: Span, state: State, name: str, old: Place, placed: Group | None) -> Iterator[Step]:
+        """A group one of whose results takes the place of a resident, stripe by stripe as the group is done with it;
+        unless it is no other than the one with the result in a place of its own."""
         resident, others = self.candidates[name], [each for each in state.residents if each is not old]
         distances = frozenset((*(each.number - span.first for each in state.residents), resident.first - span.first))
         room = largest(free([*others, old._replace(high=max(old.high, old.low + resident.size))], self.capacity))
         found = self._best(span, span.touched & distances, _size(room))
-        if found is None:
+        if found is None or found[0] is placed:
             return
-        group, demand = found
+        group, ring_bytes, effort = found
         low = old.low - self.groups.ahead(span, group, resident.first - span.first, old.number - span.first, old.rows)
         made = Place(low, low + resident.size, resident.first, name, resident.last)
         both = old._replace(low=low, high=max(old.high, made.high))
@@ -211,12 +223,12 @@ class ScheduleSearch:
         if self._address(name) not in (None, low):
             return
         room = largest(free([*others, both], self.capacity))
-        if both.high <= self.capacity and demand.ring_bytes <= _size(room):
-            yield self._step(span, room, (made,), group, demand)
+        if both.high <= self.capacity and ring_bytes <= _size(room):
+            yield self._step(span, room, (made,), group, ring_bytes, effort)
 
-    def _best(self, span: Span, residents: frozenset[int], room: int) -> tuple[Group, Demand] | None:
-        """The quickest of the groups with the highest stripes whose rings fit a room: lower ones overlap units better,
-        higher ones load the array less often."""
+    def _best(self, span: Span, residents: frozenset[int], room: int) -> tuple[Group, int, Effort] | None:
+        """The quickest of the groups with the highest stripes whose rings fit a room, the bytes of these, and effort:
+        lower ones overlap units better, higher ones load the array less often."""
         choices = sizes_of(min(span.height, MOST_ROWS))
         low, high = 0, len(choices)
         while low < high:
@@ -225,7 +237,8 @@ class ScheduleSearch:
             low, high = (low, middle) if each and each[1].ring_bytes <= room else (middle + 1, high)
         found = [self._demand(span, rows, residents) for rows in choices[low : low + HEIGHTS]]
         fitting = (each for each in found if each and each[1].ring_bytes <= room)
-        return min(fitting, key=lambda each: each[1].effort.cycles, default=None)
+        efforts = ((group, need.ring_bytes, self.groups.effort(group, need.fmap_bytes)) for group, need in fitting)
+        return min(efforts, key=lambda each: each[2].cycles, default=None)
 
     def _demand(self, span: Span, rows: int, residents: frozenset[int]) -> tuple[Group, Demand] | None:
         key = span.alike, rows, residents
@@ -257,12 +270,13 @@ class ScheduleSearch:
         made: list[Place] = []
         for name in sorted(names, key=self._precedence):
             resident = self.candidates[name]
-            taken = (*state.residents, *made)
-            lows = [low for piece in free(taken, self.capacity) for low in self._addresses(resident, piece)]
+            pieces = free((*state.residents, *made), self.capacity)
+            lows = [(piece, low) for piece in pieces for low in self._addresses(resident, piece)]
             if not lows:
                 return None
-            options = [Place(low, low + resident.size, resident.first, name, resident.last) for low in lows]
-            made.append(max(options, key=lambda each: _size(largest(free((*taken, each), self.capacity)))))
+            sizes = sorted(map(_size, pieces), reverse=True)
+            low = max(lows, key=lambda each: _largest_beside(sizes, each[0], each[1], each[1] + resident.size))[1]
+            made.append(Place(low, low + resident.size, resident.first, name, resident.last))
         return tuple(made)
 
     def _precedence(self, name: str) -> tuple[bool, int]:
@@ -347,10 +361,20 @@ class ScheduleSearch:
         return self.groups.nodes[step.first + distance].name
 
 
-def free(taken: Sequence[Place], capacity: int) -> list[Piece]:
+def free(taken: Iterable[Place], capacity: int) -> list[Piece]:
     """The pieces of the buffer beside these places."""
-    edges = [0, *(edge for low, high, *_ in sorted(taken) for edge in (low, high)), capacity]
-    return [piece for piece in list(pairwise(edges))[::2] if piece[1] > piece[0]] or [(0, 0)]
+    pieces, low = list[Piece](), 0
+    for place in sorted(taken):
+        if place.low > low:
+            pieces.append((low, place.low))
+        low = place.high
+    return [*pieces, (low, capacity)] if low < capacity or not pieces else pieces
+
+
+def _largest_beside(sizes: Sequence[int], piece: Piece, low: int, high: int) -> int:
+    """Size of the largest piece when a place takes part of one. sizes: of all pieces, the largest first."""
+    other = sizes[1] if len(sizes) > 1 and _size(piece) == sizes[0] else sizes[0] if _size(piece) != sizes[0] else 0
+    return max(other, low - piece[0], piece[1] - high)
 
 
 def largest(pieces: Sequence[Piece]) -> Piece:

@@ -8,6 +8,7 @@ the same step. Stripes are counted over all images of the batch.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -70,22 +71,43 @@ def next_step(counts: Counts) -> Counts:
 
 def rows_until(member: Member, read: Read, counts: Counts, rows: int) -> Counts:
     """Stripes of `rows` rows of an input that the first stripes of a member need."""
-    window = read.window
-    image = (counts - 1) // member.stripes
-    high = np.minimum((counts - image * member.stripes) * member.rows, member.height) * window.stride
-    high += (window.kernel - 1) * window.dilation + 1 - window.pad - window.stride
-    np.minimum(np.maximum(high, 1, out=high), read.height, out=high)
-    found: Counts = image * ceil_div(read.height, rows) - (-high // rows)
-    found[counts == 0] = 0
+    needed = _until(member.rows, member.height, read.window, read.height, rows)
+    last = len(needed) - 1
+    if counts[-1] <= last:
+        return needed[counts]
+    image = np.maximum(counts - 1, 0) // last
+    found: Counts = image * ceil_div(read.height, rows) + needed[counts - image * last]
     return found
 
 
 def rows_from(member: Member, read: Read, counts: Counts, rows: int) -> Counts:
     """Stripes of `rows` rows of an input that no stripe of a member after the first ones needs."""
-    image = counts // member.stripes
-    low = (counts - image * member.stripes) * (member.rows * read.window.stride) - read.window.pad
-    np.minimum(np.maximum(low, 0, out=low), read.height - 1, out=low)
-    found: Counts = image * ceil_div(read.height, rows) + low // rows
+    left = _from(member.rows, member.height, read.window, read.height, rows)
+    last = len(left) - 1
+    if counts[-1] <= last:
+        return left[counts]
+    image = counts // last
+    found: Counts = image * left[last] + left[counts - image * last]
+    return found
+
+
+@lru_cache(maxsize=1 << 13)
+def _until(rows: int, height: int, window: Axis, extent: int, each: int) -> Counts:
+    """Of one image with `extent` rows of input, for each number of stripes of `rows` rows."""
+    counts = np.arange(ceil_div(height, rows) + 1)
+    high = np.minimum(counts * rows, height) * window.stride
+    high += (window.kernel - 1) * window.dilation + 1 - window.pad - window.stride
+    found: Counts = -(-np.clip(high, 1, extent) // each)
+    found[0] = 0
+    return found
+
+
+@lru_cache(maxsize=1 << 13)
+def _from(rows: int, height: int, window: Axis, extent: int, each: int) -> Counts:
+    """Of one image with `extent` rows of input, for each number of stripes of `rows` rows; of all of them, all."""
+    low = np.arange(ceil_div(height, rows) + 1) * (rows * window.stride) - window.pad
+    found: Counts = np.clip(low, 0, extent - 1) // each
+    found[-1] = ceil_div(extent, each)
     return found
 
 
