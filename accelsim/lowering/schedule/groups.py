@@ -53,7 +53,7 @@ class Span(NamedTuple):
 
     places: their distances from the first; alike: a number that spans have in common whose layers are alike; height:
     rows of their highest feature map; leaving: distances of the layers whose feature maps are read behind them;
-    touched: of these and of what is made before them and read by them.
+    touched: of these and of what is made before them and read by them; least: clocks of the busiest unit at least.
     """
 
     first: int
@@ -62,6 +62,7 @@ class Span(NamedTuple):
     height: int
     leaving: tuple[int, ...]
     touched: frozenset[int]
+    least: float
 
     @property
     def last(self) -> int:
@@ -112,6 +113,8 @@ class Groups:
     rows: dict[tuple[int, int], tuple[int, float] | None] = field(default_factory=dict)
     alike: dict[tuple[Any, ...], int] = field(default_factory=dict)
     found: dict[tuple[int, int], Group | None] = field(default_factory=dict)
+    quickest: dict[int, float] = field(default_factory=dict)
+    floors: dict[tuple[int, frozenset[int]], tuple[float, float]] = field(default_factory=dict)
     moved: dict[tuple[Fmap, int], float] = field(default_factory=dict)
     gaps: dict[tuple[int, int, int, int], int] = field(default_factory=dict)
 
@@ -201,7 +204,37 @@ class Groups:
             max(layer.output.height for layer in layers),
             leaving,
             frozenset((*leaving, *(distance for distances in made for distance in distances if distance < 0))),
+            self._least_compute([first + place for place in places]),
         )
+
+    def _least_compute(self, numbers: Sequence[int]) -> float:
+        """Clocks of the busiest unit for layers in stripes, however high."""
+        clocks: dict[UnitKind, float] = {}
+        for number in numbers:
+            layer = self._known(number)
+            if layer.kind not in self.quickest:
+                self.quickest[layer.kind] = self._quickest(layer, self.nodes[number])
+            clocks[layer.unit] = clocks.get(layer.unit, 0.0) + self.quickest[layer.kind]
+        return max(clocks.values())
+
+    def _quickest(self, layer: Layer, node: Node) -> float:
+        if layer.unit is not UnitKind.ARRAY:
+            heights = (1, node.output.height) if layer.unit is UnitKind.VECTOR else ()
+            return min((self.cache.unit_cycles(node, rows, self.weights) for rows in heights), default=0.0)
+        table = self.cache.stripes(node, self.weights)
+        return min((each.compute_cycles for each in table.values()), default=0.0)
+
+    def least(self, span: Span, residents: frozenset[int]) -> tuple[float, float]:
+        """Clocks and DRAM bytes that a group takes at least, whatever was loaded ahead."""
+        key = span.alike, residents
+        if key not in self.floors:
+            group, base = self.group(span, 1), self.cache.base
+            if group is None:
+                return 0.0, 0.0
+            moved = self.demand(group, residents).fmap_bytes
+            cycles = max(span.least, base.dma_cycles(moved)) + 2 * base.latency_cycles
+            self.floors[key] = cycles, moved + group.weight_bytes
+        return self.floors[key]
 
     def group(self, span: Span, rows: int) -> Group | None:
         """The layers with stripes of about this many rows of the highest feature map; None where one has none such."""

@@ -68,6 +68,10 @@ class State(NamedTuple):
     before: State | None
 
 
+Beam = dict[tuple[str, ...], State]
+"""The states at a cut, by names of their residents in the order of their places."""
+
+
 @dataclass
 class ScheduleSearch:
     """The search over one inference of a network."""
@@ -87,7 +91,7 @@ class ScheduleSearch:
     def plan(self) -> Residency:
         """The best schedule found. Raises LoweringError where a layer fits in no state."""
         nodes = self.groups.nodes
-        beams: list[dict[tuple[str, ...], State]] = [{} for _ in range(len(nodes) + 1)]
+        beams: list[Beam] = [{} for _ in range(len(nodes) + 1)]
         beams[0][()] = State(0.0, 0.0, 0.0, (), Pace(0.0, 0), None, None)
         for cut, node in enumerate(nodes):
             states = self._best_states(cut, beams[cut].values())
@@ -102,8 +106,9 @@ class ScheduleSearch:
                 for step in self._single(cut, state) if cut not in self.given.groups else ():
                     self._enter(beams[cut + 1], cut + 1, state, step)
                 for span in spans:
-                    for step in self._depth_first(span, state):
-                        self._enter(beams[span.last + 1], span.last + 1, state, step)
+                    beam = beams[span.last + 1]
+                    for step in self._depth_first(span, state, beam):
+                        self._enter(beam, span.last + 1, state, step)
         if not beams[-1]:
             assert self.failed is not None
             raise self.failed[1]
@@ -151,9 +156,9 @@ class ScheduleSearch:
             self.readers[name] = sorted(self.groups.numbers[reader] for reader in found)
         return len(self.readers[name]) - bisect_left(self.readers[name], cut)
 
-    def _enter(self, beam: dict[tuple[str, ...], State], cut: int, state: State, step: Step) -> None:
+    def _enter(self, beam: Beam, cut: int, state: State, step: Step) -> None:
         residents = tuple(sorted(each for each in (*state.residents, *step.made) if each.last >= cut))
-        key = tuple(each.name for each in residents)
+        key = _key(residents, cut)
         score, pace, cycles, moved = state.score, state.pace, 0.0, 0.0
         if step.effort is not NO_EFFORT:
             cycles, pace = elapsed(pace, step.effort, self.groups.weights.room, self.groups.cache.base)
@@ -175,14 +180,16 @@ class ScheduleSearch:
                 continue
             yield Step(layer, layer, None, room, made, effort)
 
-    def _depth_first(self, span: Span, state: State) -> Iterator[Step]:
+    def _depth_first(self, span: Span, state: State, beam: Beam) -> Iterator[Step]:
         names = tuple(self.groups.nodes[span.first + place].name for place in span.leaving)
         placed: dict[str, Group] = {}
         for made in self._choices(names, state):
             residents = (*state.residents, *made)
             room = largest(free(residents, self.capacity))
-            distances = (each.number - span.first for each in residents)
-            found = self._best(span, span.touched.intersection(distances), room[1] - room[0])
+            touched = span.touched.intersection([each.number - span.first for each in residents])
+            if self._is_beaten(span, state, residents, touched, beam):
+                continue
+            found = self._best(span, touched, room[1] - room[0])
             if found:
                 if len(made) == 1:
                     placed[made[0].name] = found[0]
@@ -191,10 +198,9 @@ class ScheduleSearch:
                 path, size = self.given.groups[span.first].path, room[1] - room[0]
                 got = f"{size} bytes beside what stays, too few for the lowest stripes"
                 self._fail(span.first, PlanError(path, "room for the stripes of its layers in sram.activation", got))
-
         for name, old in product(names, state.residents):
             if name in self.candidates and old.rows and old.last in range(span.first, span.last + 1):
-                yield from self._in_place(span, state, name, old, placed.get(name))
+                yield from self._in_place(span, state, name, old, placed.get(name), beam)
 
     def _step(
         self, span: Span, room: Piece, made: tuple[Place, ...], group: Group, ring_bytes: int, effort: Effort
@@ -205,13 +211,27 @@ class ScheduleSearch:
         made = tuple(each._replace(rows=rows[each.number]) for each in made)
         return Step(span.first, span.last, group, top, made, effort)
 
-    def _in_place(self, span: Span, state: State, name: str, old: Place, placed: Group | None) -> Iterator[Step]:
+    def _is_beaten(
+        self, span: Span, state: State, residents: Sequence[Place], touched: frozenset[int], beam: Beam
+    ) -> bool:
+        """True where the least that a group can cost is no less than another way to the same residents."""
+        known = beam.get(_key(residents, span.last + 1))
+        return known is not None and known.score <= state.score + self.value(*self.groups.least(span, touched))
+
+    def _in_place(
+        self, span: Span, state: State, name: str, old: Place, placed: Group | None, beam: Beam
+    ) -> Iterator[Step]:
         """A group one of whose results takes the place of a resident, stripe by stripe as the group is done with it;
         unless it is no other than the one with the result in a place of its own."""
         resident, others = self.candidates[name], [each for each in state.residents if each is not old]
-        distances = frozenset((*(each.number - span.first for each in state.residents), resident.first - span.first))
+        touched = span.touched.intersection(
+            [resident.first - span.first, *(each.number - span.first for each in state.residents)]
+        )
+        there = old._replace(number=resident.first, name=name, last=resident.last)
+        if self._is_beaten(span, state, (*others, there), touched, beam):
+            return
         room = largest(free([*others, old._replace(high=max(old.high, old.low + resident.size))], self.capacity))
-        found = self._best(span, span.touched & distances, _size(room))
+        found = self._best(span, touched, _size(room))
         if found is None or found[0] is placed:
             return
         group, ring_bytes, effort = found
@@ -359,6 +379,11 @@ class ScheduleSearch:
         if distance <= -FAR:
             return self.groups.input_name(distance)
         return self.groups.nodes[step.first + distance].name
+
+
+def _key(residents: Iterable[Place], cut: int) -> tuple[str, ...]:
+    """Names of the residents that are still read behind a cut, in the order of their places."""
+    return tuple(each.name for each in sorted(residents) if each.last >= cut)
 
 
 def free(taken: Iterable[Place], capacity: int) -> list[Piece]:
