@@ -14,6 +14,7 @@ from accelsim.config.load import parse_overrides
 from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Scheduling
 from accelsim.errors import LoweringError, ProgramError, UserError
+from accelsim.lowering.allocate import Place, free, largest
 from accelsim.lowering.compile import Lowered, layout_of, lower
 from accelsim.lowering.ir import NO_RESIDENTS, ResidentChannels
 from accelsim.lowering.layout import lay_out
@@ -22,7 +23,6 @@ from accelsim.lowering.schedule.groups import Groups
 from accelsim.lowering.schedule.partial import plan_partial_residents
 from accelsim.lowering.schedule.plan import plan_schedule
 from accelsim.lowering.schedule.residents import Cost, Residency, Resident, candidates, readers_of
-from accelsim.lowering.schedule.search import Place, free, largest
 from accelsim.lowering.schedule.weights import no_resident_weights
 from accelsim.lowering.tiling.cache import TilingCache
 from accelsim.network.graph import Network, Node

@@ -8,15 +8,14 @@ so a step that was begun can always be finished.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from itertools import islice
 from typing import NamedTuple
 
 from accelsim.errors import LoweringError
+from accelsim.lowering.allocate import Arena
 from accelsim.lowering.emit.iterations import overlap
 from accelsim.lowering.timeline import Timeline
 from accelsim.program.commands import UNPLACED, Buffer, Command, Compute, Load, Store, Tile
@@ -25,64 +24,6 @@ from accelsim.program.tensors import Tensor, elements
 
 LOOK_AHEAD = 256
 """Computes in which the next maps that have to be loaded are looked for."""
-
-
-@dataclass(slots=True)
-class Arena:
-    """Space of one buffer: places are taken in a circle, round what still stands.
-
-    taken: (low, high) of the places taken, sorted.
-    """
-
-    capacity: int
-    next: int = 0
-    free: int = field(init=False)
-    taken: list[tuple[int, int]] = field(default_factory=list, init=False)
-
-    def __post_init__(self) -> None:
-        self.free = self.capacity
-
-    def take(self, size: int, room: tuple[int, int] | None = None) -> int | None:
-        """The address of `size` free bytes, the next ones if they are free, or None; in a room [low, high) if given."""
-        if size > self.free:
-            return None
-        bottom, top = room or (0, self.capacity)
-        begin = self.next if bottom <= self.next <= top else bottom
-        low = self._gap(size, begin, top)
-        if low is None and begin > bottom:
-            low = self._gap(size, bottom, top)
-        if low is not None:
-            insort(self.taken, (low, low + size))
-            self.next = low + size
-            self.free -= size
-        return low
-
-    def _gap(self, size: int, low: int, top: int) -> int | None:
-        """The first free place from `low` up to `top`."""
-        start = bisect_left(self.taken, (low, 0))
-        if start and self.taken[start - 1][1] > low:
-            low = self.taken[start - 1][1]
-        for number in range(start, len(self.taken)):
-            taken_low, taken_high = self.taken[number]
-            if taken_low - low >= size or taken_low >= top:
-                break
-            low = taken_high
-        return low if top - low >= size else None
-
-    def take_at(self, low: int, size: int) -> bool:
-        """Take this place, if it is free; those taken in a circle go on from where they were."""
-        number = bisect_left(self.taken, (low, 0))
-        before = number and self.taken[number - 1][1] > low
-        if before or (number < len(self.taken) and self.taken[number][0] < low + size):
-            return False
-        insort(self.taken, (low, low + size))
-        self.free -= size
-        return True
-
-    def give(self, low: int, size: int) -> None:
-        """Free a place."""
-        del self.taken[bisect_left(self.taken, (low, low + size))]
-        self.free += size
 
 
 class _Wait(NamedTuple):

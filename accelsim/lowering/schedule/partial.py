@@ -13,9 +13,10 @@ from dataclasses import replace
 from math import gcd
 
 from accelsim.errors import LoweringError, PlanError
+from accelsim.lowering.allocate import Piece
 from accelsim.lowering.ir import Layout
 from accelsim.lowering.schedule.given import GivenMap
-from accelsim.lowering.schedule.residents import Cost, CostOf, Piece, Residency, Resident, together
+from accelsim.lowering.schedule.residents import Cost, CostOf, Residency, Resident, together
 from accelsim.network.graph import Node
 
 SHARES = (15, 8)

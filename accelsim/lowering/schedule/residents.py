@@ -6,14 +6,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from accelsim.lowering.allocate import Piece
 from accelsim.lowering.ir import Layout, ResidentChannels, Tiling
 from accelsim.lowering.schedule.stripes import Member
 from accelsim.network.graph import Network, Node
 from accelsim.network.stream import numbered
 from accelsim.units import packed_bytes
-
-Piece = tuple[int, int]
-"""[low, high) of the activation buffer."""
 
 
 class Cost(NamedTuple):

@@ -14,11 +14,12 @@ from itertools import product, takewhile
 from typing import NamedTuple
 
 from accelsim.errors import LoweringError, PlanError
+from accelsim.lowering.allocate import Piece, Place, address_in, free, largest, overlaps, size_of, stacked
 from accelsim.lowering.ir import ResidentChannels
 from accelsim.lowering.schedule.effort import Effort, Pace, elapsed
 from accelsim.lowering.schedule.given import GivenSchedule
 from accelsim.lowering.schedule.groups import MOST_ROWS, Demand, Group, Groups, Span
-from accelsim.lowering.schedule.residents import Cascade, Piece, Residency, Resident, Ring, readers_of
+from accelsim.lowering.schedule.residents import Cascade, Residency, Resident, Ring, readers_of
 from accelsim.lowering.schedule.rings import FAR
 from accelsim.lowering.tiling.space import sizes_of
 from accelsim.network.graph import Node
@@ -32,17 +33,6 @@ NO_EFFORT = Effort(0.0, 0.0, 0.0, 0.0, 0, 0)
 
 HEIGHTS = 3
 """Heights of stripes that are compared: the highest that fits, and the next lower ones."""
-
-
-class Place(NamedTuple):
-    """A resident feature map in its place. rows: of its stripes, which lie in order; 0 where tiles are otherwise."""
-
-    low: int
-    high: int
-    number: int
-    name: str
-    last: int
-    rows: int = 0
 
 
 class Step(NamedTuple):
@@ -231,19 +221,19 @@ class ScheduleSearch:
         if self._is_beaten(span, state, (*others, there), touched, beam):
             return
         room = largest(free([*others, old._replace(high=max(old.high, old.low + resident.size))], self.capacity))
-        found = self._best(span, touched, _size(room))
+        found = self._best(span, touched, size_of(room))
         if found is None or found[0] is placed:
             return
         group, ring_bytes, effort = found
         low = old.low - self.groups.ahead(span, group, resident.first - span.first, old.number - span.first, old.rows)
         made = Place(low, low + resident.size, resident.first, name, resident.last)
         both = old._replace(low=low, high=max(old.high, made.high))
-        if low < 0 or any(each.low < both.high and both.low < each.high for each in others):
+        if low < 0 or overlaps(both[:2], others):
             return
         if self._address(name) not in (None, low):
             return
         room = largest(free([*others, both], self.capacity))
-        if both.high <= self.capacity and ring_bytes <= _size(room):
+        if both.high <= self.capacity and ring_bytes <= size_of(room):
             yield self._step(span, room, (made,), group, ring_bytes, effort)
 
     def _best(self, span: Span, residents: frozenset[int], room: int) -> tuple[Group, int, Effort] | None:
@@ -291,11 +281,9 @@ class ScheduleSearch:
         for name in sorted(names, key=self._precedence):
             resident = self.candidates[name]
             pieces = free((*state.residents, *made), self.capacity)
-            lows = [(piece, low) for piece in pieces for low in self._addresses(resident, piece)]
-            if not lows:
+            low = address_in(pieces, resident.size, self._address(name))
+            if low is None:
                 return None
-            sizes = sorted(map(_size, pieces), reverse=True)
-            low = max(lows, key=lambda each: _largest_beside(sizes, each[0], each[1], each[1] + resident.size))[1]
             made.append(Place(low, low + resident.size, resident.first, name, resident.last))
         return tuple(made)
 
@@ -305,13 +293,6 @@ class ScheduleSearch:
 
     def _address(self, name: str) -> int | None:
         return self.given.keep[name].address if name in self.given.keep else None
-
-    def _addresses(self, resident: Resident, piece: Piece) -> Iterator[int]:
-        """Where a feature map may lie in a free piece: at its address, or at either end."""
-        low, high = piece
-        address = self._address(resident.name)
-        lows = (high - resident.size, low) if address is None else (address,)
-        yield from (each for each in lows if low <= each <= high - resident.size)
 
     def _channels(self, residents: Sequence[Place]) -> ResidentChannels:
         return {each.name: self.candidates[each.name].channels for each in residents}
@@ -343,22 +324,14 @@ class ScheduleSearch:
 
     def _cascade(self, step: Step, group: Group, channels: ResidentChannels, number: int) -> Cascade:
         """The group with its rings one after the other; every other cascade has its weights at the top."""
-        groups, address = self.groups, step.room[0]
+        groups = self.groups
         names = {place: groups.nodes[step.first + place].name for place in group.places}
-        rings, inputs = dict[str, Ring](), dict[str, Ring]()
-        for place, (slots, size) in (*group.internal.items(), *group.outputs.items()):
-            if names[place] not in channels:
-                rings[names[place]] = Ring(address, slots, size)
-                address += slots * size
-        for each in group.inputs.values():
-            loaded = {
-                source: count for source, count in each.sources.items() if self._source(step, source) not in channels
-            }
-            size = each.channel_bytes * sum(loaded.values())
-            if size:
-                tensor = groups.cache.layout.by_name[self._source(step, next(iter(loaded)))].tensor
-                inputs[tensor.name] = Ring(address, each.slots, size)
-                address += each.slots * size
+        made = (*group.internal.items(), *group.outputs.items())
+        sizes = {names[place]: tuple(ring) for place, ring in made if names[place] not in channels}
+        loaded = dict(self._loaded(step, group, channels))
+        addresses = stacked(step.room[0], (slots * size for slots, size in (*sizes.values(), *loaded.values())))
+        rings = {name: Ring(next(addresses), *each) for name, each in sizes.items()}
+        inputs = {name: Ring(next(addresses), *each) for name, each in loaded.items()}
         nodes = [groups.nodes[step.first + place] for place in group.places]
         return Cascade(
             tuple(step.first + place for place in group.places),
@@ -374,6 +347,15 @@ class ScheduleSearch:
             },
         )
 
+    def _loaded(self, step: Step, group: Group, channels: ResidentChannels) -> Iterator[tuple[str, tuple[int, int]]]:
+        """Slots and bytes of each for what a group loads, by name of the tensor."""
+        for each in group.inputs.values():
+            sources = {self._source(step, source): count for source, count in each.sources.items()}
+            there = {name: count for name, count in sources.items() if name not in channels}
+            if there:
+                tensor = self.groups.cache.layout.by_name[next(iter(there))].tensor
+                yield tensor.name, (each.slots, each.channel_bytes * sum(there.values()))
+
     def _source(self, step: Step, distance: int) -> str:
         """The layer or input of the network at a distance from a step."""
         if distance <= -FAR:
@@ -384,28 +366,3 @@ class ScheduleSearch:
 def _key(residents: Iterable[Place], cut: int) -> tuple[str, ...]:
     """Names of the residents that are still read behind a cut, in the order of their places."""
     return tuple(each.name for each in sorted(residents) if each.last >= cut)
-
-
-def free(taken: Iterable[Place], capacity: int) -> list[Piece]:
-    """The pieces of the buffer beside these places."""
-    pieces, low = list[Piece](), 0
-    for place in sorted(taken):
-        if place.low > low:
-            pieces.append((low, place.low))
-        low = place.high
-    return [*pieces, (low, capacity)] if low < capacity or not pieces else pieces
-
-
-def _largest_beside(sizes: Sequence[int], piece: Piece, low: int, high: int) -> int:
-    """Size of the largest piece when a place takes part of one. sizes: of all pieces, the largest first."""
-    other = sizes[1] if len(sizes) > 1 and _size(piece) == sizes[0] else sizes[0] if _size(piece) != sizes[0] else 0
-    return max(other, low - piece[0], piece[1] - high)
-
-
-def largest(pieces: Sequence[Piece]) -> Piece:
-    """The largest piece."""
-    return max(pieces, key=_size)
-
-
-def _size(piece: Piece) -> int:
-    return piece[1] - piece[0]

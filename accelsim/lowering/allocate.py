@@ -1,0 +1,140 @@
+"""Places in the SRAM buffers, as intervals of addresses: whoever has bytes on chip has them from here.
+
+Feature maps that stay, whole or in part, take places of a buffer for some layers; the rings of a cascade are stacked in
+a room beside them, its weights at an end of their buffer; and tiles on their way take places of what is left in turn.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+Piece = tuple[int, int]
+"""[low, high) of a buffer."""
+
+
+class Place(NamedTuple):
+    """A resident feature map in its place. rows: of its stripes, which lie in order; 0 where tiles are otherwise.
+
+    number, last: of the layer that makes it and of the last that reads it.
+    """
+
+    low: int
+    high: int
+    number: int
+    name: str
+    last: int
+    rows: int = 0
+
+
+def size_of(piece: Piece) -> int:
+    """Bytes of a piece."""
+    return piece[1] - piece[0]
+
+
+def free(taken: Iterable[Place], capacity: int) -> list[Piece]:
+    """The pieces of a buffer beside these places."""
+    pieces, low = list[Piece](), 0
+    for place in sorted(taken):
+        if place.low > low:
+            pieces.append((low, place.low))
+        low = place.high
+    if low < capacity:
+        pieces.append((low, capacity))
+    return pieces or [(0, 0)]
+
+
+def largest(pieces: Sequence[Piece]) -> Piece:
+    """The largest piece."""
+    return max(pieces, key=size_of)
+
+
+def address_in(pieces: Sequence[Piece], size: int, wanted: int | None = None) -> int | None:
+    """An address for some bytes: the one that is wanted, or the end of a piece that leaves the largest one for others;
+    None where they do not fit."""
+    fitting = [piece for piece in pieces if size_of(piece) >= size]
+    if wanted is not None:
+        return wanted if any(low <= wanted <= high - size for low, high in fitting) else None
+    if not fitting:
+        return None
+    sizes = sorted(map(size_of, pieces), reverse=True)
+    best = max(fitting, key=lambda piece: _largest_beside(sizes, piece, size))
+    return best[1] - size
+
+
+def _largest_beside(sizes: Sequence[int], piece: Piece, size: int) -> int:
+    """Size of the largest piece when some bytes take the end of one. sizes: of all pieces, the largest first."""
+    others = sizes[1:] if size_of(piece) == sizes[0] else sizes
+    return max([size_of(piece) - size, *others[:1]])
+
+
+def overlaps(piece: Piece, taken: Iterable[Place]) -> bool:
+    """True where a piece has bytes of a place."""
+    return any(place.low < piece[1] and piece[0] < place.high for place in taken)
+
+
+def stacked(low: int, sizes: Iterable[int]) -> Iterator[int]:
+    """Addresses of places one behind the other."""
+    for size in sizes:
+        yield low
+        low += size
+
+
+@dataclass(slots=True)
+class Arena:
+    """Space of one buffer: places are taken in a circle, round what still stands.
+
+    taken: (low, high) of the places taken, sorted.
+    """
+
+    capacity: int
+    next: int = 0
+    free: int = field(init=False)
+    taken: list[tuple[int, int]] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        self.free = self.capacity
+
+    def take(self, size: int, room: tuple[int, int] | None = None) -> int | None:
+        """The address of `size` free bytes, the next ones if they are free, or None; in a room [low, high) if given."""
+        if size > self.free:
+            return None
+        bottom, top = room or (0, self.capacity)
+        begin = self.next if bottom <= self.next <= top else bottom
+        low = self._gap(size, begin, top)
+        if low is None and begin > bottom:
+            low = self._gap(size, bottom, top)
+        if low is not None:
+            insort(self.taken, (low, low + size))
+            self.next = low + size
+            self.free -= size
+        return low
+
+    def _gap(self, size: int, low: int, top: int) -> int | None:
+        """The first free place from `low` up to `top`."""
+        start = bisect_left(self.taken, (low, 0))
+        if start and self.taken[start - 1][1] > low:
+            low = self.taken[start - 1][1]
+        for number in range(start, len(self.taken)):
+            taken_low, taken_high = self.taken[number]
+            if taken_low - low >= size or taken_low >= top:
+                break
+            low = taken_high
+        return low if top - low >= size else None
+
+    def take_at(self, low: int, size: int) -> bool:
+        """Take this place, if it is free; those taken in a circle go on from where they were."""
+        number = bisect_left(self.taken, (low, 0))
+        before = number and self.taken[number - 1][1] > low
+        if before or (number < len(self.taken) and self.taken[number][0] < low + size):
+            return False
+        insort(self.taken, (low, low + size))
+        self.free -= size
+        return True
+
+    def give(self, low: int, size: int) -> None:
+        """Free a place."""
+        del self.taken[bisect_left(self.taken, (low, low + size))]
+        self.free += size
