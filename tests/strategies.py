@@ -56,10 +56,13 @@ def machines(draw: st.DrawFn, **fixed: Any) -> Machine:
     bits = draw(st.sampled_from([8, 8, 8, 16, 4, 6]))
     cols = draw(st.integers(1, 12))
     engine = draw(st.one_of(st.none(), _engines()))
+    dataflow = draw(st.sampled_from(["ws", "is", "os", "auto"]))
+    packings = ["diagonal", "patches"] if dataflow == "ws" else ["diagonal"]
     choices = {
+        "array__depthwise_packing": draw(st.sampled_from(packings)),
         "array__rows": draw(st.integers(1, 12)),
         "array__cols": cols,
-        "array__dataflow": draw(st.sampled_from(["ws", "is", "os", "auto"])),
+        "array__dataflow": dataflow,
         "array__overlap": draw(st.booleans()),
         "array__mac_latency": draw(st.integers(1, 4)),
         "array__post_latency": draw(st.integers(0, 5)),

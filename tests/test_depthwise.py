@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from accelsim.check.execute import check_network
 from accelsim.config.load import load_energy_table
 from accelsim.config.scheduling import Scheduling
+from accelsim.dataflows.work import Patch
 from accelsim.errors import LoweringError, UserError
 from accelsim.lowering.compile import lower
 from accelsim.network.array import layer_product
@@ -19,9 +20,11 @@ from accelsim.network.depthwise import EnginePiece, depthwise_work, engine_count
 from accelsim.network.graph import Network
 from accelsim.program.commands import Compute, UnitKind, Work
 from accelsim.program.tensors import Range
+from accelsim.run.alone import alone_on_array
 from accelsim.run.define import load_network
 from accelsim.run.simulate import run_network, simulate
 from tests.reference import depthwise as reference
+from tests.reference import systolic
 from tests.strategies import machine_of, network_of
 
 WORKLOAD = load_network("shufflenet_g3")[0]
@@ -216,3 +219,70 @@ def test_without_an_engine_no_layer_can_go_there() -> None:
     """One line, with the key."""
     with pytest.raises(UserError, match="depthwise_on: expected array, vector or auto"):
         simulate("shufflenet_g3", "edge", {"array.depthwise_on": "engine"})
+
+
+def patched(padded: Any, weights: Any, patch: Patch, stride: int) -> tuple[Any, Any, Any, Any]:
+    """A depthwise layer of one image in patches: streamed pixels (channels x steps x pixels), what stays (channels x
+    pixels x outputs), the outputs wanted (channels x steps x outputs) straight from the definition, and which of them
+    the layer has."""
+    channels, height, width = padded.shape
+    kernel = weights.shape[1]
+    out = (height - kernel) // stride + 1, (width - kernel) // stride + 1
+    reach = (patch.rows - 1) * stride + kernel, (patch.cols - 1) * stride + kernel
+    stays = np.zeros((channels, *reach, patch.rows, patch.cols), dtype=np.int64)
+    for row, col in np.ndindex(patch.rows, patch.cols):
+        stays[:, row * stride : row * stride + kernel, col * stride : col * stride + kernel, row, col] = weights
+    steps = [(row, col) for row in range(0, out[0], patch.rows) for col in range(0, out[1], patch.cols)]
+    streamed = np.zeros((channels, len(steps), *reach), dtype=np.int64)
+    wanted = np.zeros((channels, len(steps), patch.rows, patch.cols), dtype=np.int64)
+    exists = np.zeros(wanted.shape, dtype=np.bool_)
+    for step, (row, col) in enumerate(steps):
+        part = padded[:, row * stride : row * stride + reach[0], col * stride : col * stride + reach[1]]
+        streamed[:, step, : part.shape[1], : part.shape[2]] = part
+        for down, across in np.ndindex(min(patch.rows, out[0] - row), min(patch.cols, out[1] - col)):
+            top, left = (row + down) * stride, (col + across) * stride
+            window = padded[:, top : top + kernel, left : left + kernel]
+            wanted[:, step, down, across] = (window * weights).sum(axis=(1, 2))
+            exists[:, step, down, across] = True
+    return (
+        streamed.reshape(channels, len(steps), -1),
+        stays.reshape(channels, reach[0] * reach[1], patch.outputs),
+        wanted.reshape(channels, len(steps), patch.outputs),
+        exists.reshape(channels, len(steps), patch.outputs),
+    )
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize(("rows", "cols"), [(16, 8), (25, 4), (32, 32), (9, 9)])
+def test_patches_on_the_array_register_by_register(rows: int, cols: int, stride: int) -> None:
+    """The product that is folded is that of the layer, and its clocks are the array's to the clock."""
+    machine = machine_of(array__rows=rows, array__cols=cols, array__depthwise_packing="patches")
+    node = of_size(7, 8, 5, kernel=3, pad=1, stride=stride).nodes[0]
+    product, context = layer_product(node, 1, machine)
+    random, patch = np.random.default_rng(1), context.patch
+    padded = np.zeros((5, 9, 10), dtype=np.int64)
+    padded[:, 1:-1, 1:-1] = random.integers(-9, 9, (5, 7, 8))
+    weights = random.integers(-9, 9, (5, 3, 3))
+    streamed, stays, wanted, exists = patched(padded, weights, patch, stride)
+    assert (product.groups, product.m, product.k, product.n) == (5, *streamed.shape[1:], patch.outputs)
+    folds = list(systolic.cut("ws", streamed, stays, rows, cols))
+    array = systolic.array_of("ws", rows, cols, 1, overlap=True, folds=folds)
+    played = systolic.play(array, systolic.earliest_schedule(array.fork()))
+    assert np.array_equal(played.result.reshape(wanted.shape)[exists], wanted[exists])
+    assert played.left_cycle.max() == alone_on_array(node, 1, machine)
+
+
+def test_patches_take_fewer_clocks_and_give_the_same_numbers() -> None:
+    """Up to a quarter of the streams on 32 x 32: 3 x 4 outputs of the 5 x 6 pixels under them take 30 x 12 PEs."""
+    network = of_size(24, 24, 32, kernel=3, pad=1)
+    found = {}
+    for packing in ("diagonal", "patches"):
+        machine = machine_of(array__depthwise_packing=packing)
+        found[packing] = run_network(WORKLOAD, network, machine)
+        assert check_network(network, machine, Scheduling()) == []
+    plain, packed = found["diagonal"].total, found["patches"].total
+    assert layer_product(network.nodes[0], 1, machine)[1].patch.outputs == 12
+    assert packed.stream_cycles < plain.stream_cycles / 3
+    same = ("macs", "active_macs", "multiplier_bit_products", "sram_write_ofmap_bytes")
+    assert all(getattr(plain.counts, name) == getattr(packed.counts, name) for name in same)
+    assert packed.counts.sram_read_ifmap_bytes < plain.counts.sram_read_ifmap_bytes / 3

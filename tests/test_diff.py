@@ -37,11 +37,14 @@ def ran(network: str, machine: str = "edge", *settings: str) -> Run:
     return simulate(network, machine, dict(setting.split("=") for setting in settings))
 
 
+LECTURE = "energy.table=lecture_100x"
+"""Whose prices depend on no size of the machine."""
+
 PAIRS = {
     "machines": lambda: (ran("shufflenet_g3"), ran("shufflenet_g3", "cloud")),
     "networks": lambda: (ran("shufflenet_g3"), ran("mobilenet_v1_0.25_128")),
     "tables": lambda: (ran("shufflenet_g3"), reprice(ran("shufflenet_g3"), "cacti_32nm")),
-    "keys": lambda: (ran(SMALL), ran(SMALL, "edge", "array.dataflow=os")),
+    "keys": lambda: (ran(SMALL, "edge", LECTURE), ran(SMALL, "edge", LECTURE, "array.dataflow=os")),
     "dram": lambda: (
         ran(SMALL),
         ran(SMALL, "edge", "dram.device=lpddr4-3200", "energy.dram_by=command", "dram.organisation.channels=1"),

@@ -16,11 +16,13 @@ SETTINGS = {"dram.device": "lpddr4-3200", "energy.dram_by": "command"}
 
 
 def test_a_run_is_priced_by_its_commands() -> None:
-    """As the device file prices them, in the run and, by share, in its layers."""
+    """As the device file prices them, with the PHY, in the run and, by share, in its layers."""
     run = simulate(NETWORK, "edge", SETTINGS)
     totals, device = run.totals, run.machine.dram
     assert isinstance(device, CommandDevice)
-    energy = device.energy
+    energy, interface = device.energy, run.machine.energy.dram_interface_byte
+    assert interface is not None
+    moved = totals["dram_read_burst_bytes"] + totals["dram_write_burst_bytes"]
     idle_clocks = totals["dram_rank_clocks"] - totals["dram_active_clocks"]
     milliwatt_clocks = energy.active_mw * totals["dram_active_clocks"] + energy.precharged_mw * idle_clocks
     expected = (
@@ -29,6 +31,7 @@ def test_a_run_is_priced_by_its_commands() -> None:
         + energy.write_pj * totals["dram_write_commands"]
         + energy.refresh_pj * totals["dram_refreshes"]
         + milliwatt_clocks * 1000 / device.clock_mhz
+        + interface.energy_pj * moved
     )
     assert totals["energy_dram_pj"] == pytest.approx(expected)
     assert totals["energy_dram_pj"] == pytest.approx(run.layers["energy_dram_pj"].sum())
@@ -43,7 +46,7 @@ def test_by_bytes_the_commands_cost_nothing() -> None:
         simulate(NETWORK, "edge", {**SETTINGS, "energy.dram_by": by}).totals for by in ("byte", "command")
     )
     moved = by_byte["dram_read_burst_bytes"] + by_byte["dram_write_burst_bytes"]
-    assert by_byte["energy_dram_pj"] == pytest.approx(125 * moved)
+    assert by_byte["energy_dram_pj"] == pytest.approx((64 + 8.4) * moved)
     assert {name for name in by_byte if by_byte[name] != by_command[name]} <= {
         "energy_dram_pj",
         "energy_total_pj",

@@ -41,16 +41,16 @@ anew; a test compares it with what is computed, so it cannot go stale.
   to its DRAM are assumptions of `hwconfigs/gemmini.yaml`.
 - **TPU v1.** Its MLPs are not published; these are square layers with the paper's number of layers, of weights, and its
   batch, recalled from its Table 1. The paper's figures have host and control in them, which are not modelled.
-- **Power and area of chips.** Prices and sizes are those of the shipped tables; no scale is fitted, so that a miss is a
-  miss. Eyeriss has a row-stationary dataflow and scratchpads, which accelsim does not have: its own counts are priced, a
-  MAC, clock, control and leakage by `cacti_65nm`, scratchpads, network and buffer by what they cost in MACs of its
-  process as published apart from the chip. Its paper says that ALUs take less than 10 % (here 6 and 4 %) and spads,
-  buffer and network up to 45 % (37 and 29 %). What is left out is the control of its PEs. TPU v1 is priced by
+- **Power and area of chips.** Prices and sizes are those of the shipped tables; no scale is fitted, so that a miss is
+  a miss. Eyeriss has a row-stationary dataflow and scratchpads, which accelsim does not have: its own counts are
+  priced, a MAC, clock, control and leakage by `cacti_65nm`, scratchpads, network and buffer by what they cost in MACs
+  of its process as published apart from the chip. Its paper says that ALUs take less than 10 % (here 6 and 4 %) and
+  spads, buffer and network up to 45 % (37 and 29 %). What is left out is the control of its PEs. TPU v1 is priced by
   `cacti_28nm_hp`, whose logic leaks as CACTI's transistors of high performance do; what it lacks when idle is I/O and
   the leakage of what has no size. Its compute has 16-bit modes and an activation unit beside the PEs that are sized,
-  and 331 mm2 is an upper bound. Gemmini's paper has areas and no power by component. Of NPUs of the 2020s none is here: of
-  Samsung's (ISSCC 2021, 13.6 TOPS/W) neither the voltage nor a law for 5 nm is at hand, and others' figures are those of
-  whole systems.
+  and 331 mm2 is an upper bound. Gemmini's paper has areas and no power by component. Of NPUs of the 2020s none is
+  here: of Samsung's (ISSCC 2021, 13.6 TOPS/W) neither the voltage nor a law for 5 nm is at hand, and others' figures
+  are those of whole systems.
 - **Not compared.** Eyeriss's clocks.
 """
 

@@ -67,6 +67,10 @@ class Array(Section):
     depthwise_on: Literal["array", "vector", "engine", "auto"] = Field(
         "array", description="unit that does depthwise convolutions, or for each layer the one that suits the objective"
     )
+    depthwise_packing: Literal["diagonal", "patches"] = Field(
+        "diagonal",
+        description="what a step makes of each channel of a depthwise layer: an output, or a patch of outputs",
+    )
 
 
 class Vector(Section):
@@ -307,6 +311,9 @@ def inconsistencies(machine: Machine) -> Iterator[tuple[KeyPath, str, str]]:
         yield ("array", "overlap"), "false, as the folds of timing: scalesim-v3 are serial", "true"
     if array.timing == "scalesim-v3" and array.mac_latency != 1:
         yield ("array", "mac_latency"), "1, as it is with timing: scalesim-v3", str(array.mac_latency)
+    if array.depthwise_packing == "patches" and (array.passes is not None or not _streams_pixels(array)):
+        expected = "diagonal, as patches need weights that stay in a systolic array without passes"
+        yield ("array", "depthwise_packing"), expected, "patches"
     if array.depthwise_on == "engine" and machine.depthwise is None:
         yield ("array", "depthwise_on"), "array, vector or auto, as there is no section depthwise", "engine"
     if array.passes is not None and not _streams_pixels(array):

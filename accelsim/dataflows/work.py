@@ -28,13 +28,27 @@ FREE = Ratio(0)
 """No clocks for any number of elements."""
 
 
+class Patch(NamedTuple):
+    """Outputs of a channel, down and across, that a step of a fold makes of the pixels under them."""
+
+    rows: int
+    cols: int
+
+    @property
+    def outputs(self) -> int:
+        return self.rows * self.cols
+
+
+ONE_OUTPUT = Patch(1, 1)
+
+
 @dataclass(frozen=True, slots=True)
 class ArrayContext:
     """The array as a layer finds it: dataflow, shape, the widths of its data, and the SRAM ports in bits.
 
     stored_weights: bits of the layer's weights that pass their port, for a number of weights. skipped: (nonzeros,
     weights) of a layer whose zeros take no clocks. way_in, way_out: clocks of what is done to an element on its way to
-    the array, and from it; pooled: results that become one on it.
+    the array, and from it; pooled: results that become one on it. patch: of a depthwise layer's outputs.
     """
 
     dataflow: DataflowName
@@ -51,6 +65,7 @@ class ArrayContext:
     way_in: Ratio = FREE
     way_out: Ratio = FREE
     pooled: int = 1
+    patch: Patch = ONE_OUTPUT
 
     def ports(self, ifmap: Ratio, weight: Ratio) -> Ports:
         """The SRAM ports, with the ways to and from the array behind them.

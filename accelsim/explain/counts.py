@@ -8,13 +8,14 @@ from itertools import product
 
 import numpy as np
 
+from accelsim.dataflows.work import ONE_OUTPUT, ArrayContext
 from accelsim.explain.evidence import Evidence
 from accelsim.explain.terms import Term, alike, total
 from accelsim.lowering.ir import IFMAP_LOOPS, WEIGHT_LOOPS, loads_each, tile_counts
-from accelsim.network.geometry import kernel_positions
+from accelsim.network.geometry import pixels_under, work_block
 from accelsim.network.ops import on_array
 from accelsim.program.commands import Buffer, Compute, Tile, UnitKind
-from accelsim.program.tensors import Region, Tensor
+from accelsim.program.tensors import Region, Tensor, elements
 from accelsim.records import ActionCounts
 from accelsim.run.play import to_share
 from accelsim.units import packed_bytes
@@ -156,19 +157,22 @@ def _derived(evidence: Evidence, compute: Compute, counts: ActionCounts, name: s
     (gemm, array, reuse), done = evidence.product(compute), evidence.array_work(compute)
     match name:
         case "sram_read_ifmap_bytes":
-            under = gemm.groups * compute.work.reduction.size * kernel_positions(evidence.lowered_node, compute.work)
+            pixels = pixels_under(evidence.lowered_node, compute.work, array.patch)
+            under = gemm.groups * compute.work.reduction.size * pixels
             part = f" x {reuse.part}/{reuse.whole} by the line buffer" if reuse.part != reuse.whole else ""
             bits, text = done.ifmap_passes * under * reuse.part // reuse.whole, f"{done.ifmap_passes} column tiles x "
-            text += f"{under} elements under the kernel{part} x {array.ifmap_bits} bits"
+            text += f"{under} elements under {_window(array)}{part} x {array.ifmap_bits} bits"
             return _agreed(packed_bytes(bits, array.ifmap_bits), counts.sram_read_ifmap_bytes, text)
         case "sram_read_psum_bytes" | "sram_write_psum_bytes":
             sums = done.psum_reads if "read" in name else done.psum_writes
             text = f"{sums} sums of {array.psum_bits} bits"
             return _agreed(packed_bytes(sums, array.psum_bits), getattr(counts, name), text)
         case "sram_write_ofmap_bytes":
-            text = f"{done.outputs // array.pooled} results of {array.ofmap_bits} bits"
+            made = elements(work_block(evidence.lowered_node, compute.work)) * compute.work.channels.size
+            outputs = min(done.outputs, made)
+            text = f"{outputs // array.pooled} results of {array.ofmap_bits} bits"
             text += f", each the pool of {array.pooled}" if array.pooled > 1 else ""
-            written = packed_bytes(done.outputs // array.pooled, array.ofmap_bits)
+            written = packed_bytes(outputs // array.pooled, array.ofmap_bits)
             return _agreed(written, counts.sram_write_ofmap_bytes, text)
         case "sram_read_weight_bytes":
             tile = counts.sram_read_weight_bytes // done.weight_passes
@@ -179,6 +183,11 @@ def _derived(evidence: Evidence, compute: Compute, counts: ActionCounts, name: s
             return _agreed(sum(packed_bytes(*each) for _, *each in moved), counts.register_bytes, text)
         case _:
             return ""
+
+
+def _window(array: ArrayContext) -> str:
+    """The window under which pixels are read."""
+    return "the kernel" if array.patch == ONE_OUTPUT else f"patches of {array.patch.rows} x {array.patch.cols} outputs"
 
 
 def _agreed(derived: int, counted: int, text: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from accelsim.dataflows.contract import FoldShape
 from accelsim.dataflows.folding import chain_of, flattened
 from accelsim.dataflows.timing import TIMINGS, fold_of
+from accelsim.dataflows.work import ONE_OUTPUT
 from accelsim.explain.evidence import Evidence
 from accelsim.explain.terms import Term, alike, total
 from accelsim.machine.stalls import Phase, Segment
@@ -235,4 +236,11 @@ def _idle_pes(evidence: Evidence) -> Iterator[Term]:
         words = f"folds of {rows} x {cols} PEs" + (f", {packed} groups block-diagonally" if packed > 1 else "")
         factors = ((times, "folds"), (steps, "clocks"), (pes - busy, "PEs without work"))
         yield Term(words, times * steps * (pes - busy), factors=factors)
-    yield Term("columns whose nonzero weights are fewer than the fullest's", at_work - record.array_macs)
+    yield Term(_at_work_for_nothing(evidence), at_work - record.array_macs)
+
+
+def _at_work_for_nothing(evidence: Evidence) -> str:
+    patch = evidence.task[1].array.patch if evidence.task else ONE_OUTPUT
+    if patch == ONE_OUTPUT:
+        return "columns whose nonzero weights are fewer than the fullest's"
+    return f"PEs with a zero beside the taps of an output, in patches of {patch.rows} x {patch.cols}"

@@ -128,5 +128,6 @@ class Evidence:
         assert self.plan is not None
         assert self.task is not None
         work, dataflow = compute.work, self.plan.dataflow
-        reuse = line_buffer_ratio(self.lowered_node, work, self.machine.sram.line_buffer, dataflow)
-        return gemm_of(self.lowered_node, work), replace(self.task[1].array, dataflow=dataflow), reuse
+        node, array = self.lowered_node, replace(self.task[1].array, dataflow=dataflow)
+        reuse = line_buffer_ratio(node, work, self.machine.sram.line_buffer, dataflow, array.patch)
+        return gemm_of(node, work, array.patch), array, reuse

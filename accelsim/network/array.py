@@ -10,9 +10,12 @@ from accelsim.config.machine import Array, InputPath, Machine, OutputPath
 from accelsim.dataflows import DEFAULT
 from accelsim.dataflows.contract import ArrayShape, Gemm, Passes
 from accelsim.dataflows.timing import Ratio, slower
-from accelsim.dataflows.work import FREE, ArrayContext
+from accelsim.dataflows.work import FREE, ONE_OUTPUT, ArrayContext
+from accelsim.network.geometry import patched_gemm
 from accelsim.network.graph import Node, WeightKind
 from accelsim.network.ops import elements_per_clock
+from accelsim.network.patches import patch_of
+from accelsim.program.tensors import Range
 
 
 def array_context(machine: Machine) -> ArrayContext:
@@ -60,6 +63,7 @@ def layer_context(array: ArrayContext, node: Node, machine: Machine, ifmap_bits:
         way_in=_clocks_each(node.before, machine.input_path),
         way_out=_clocks_each(node.after, machine.output_path),
         pooled=prod(node.pooled),
+        patch=patch_of(node, machine),
     )
 
 
@@ -78,12 +82,16 @@ def layer_product(node: Node, batch: int, machine: Machine) -> tuple[Gemm, Array
     Images share weights; in a product of two maps each image is a product of its own.
     """
     bits = machine.array.activation_bits
+    array = layer_context(array_context(machine), node, machine, bits, bits)
+    if array.patch != ONE_OUTPUT:
+        whole = Range(0, batch), Range(0, node.output.height), Range(0, node.output.width)
+        return patched_gemm(node, whole, node.groups, array.patch), array
     apart = batch if node.op.multiplies_maps else 1
     pixels = batch // apart * node.output.height * node.output.width
     depth = node.window.elements * (node.sizes[0].channels // node.groups)
     line = node.output.width if node.output.width > 1 else 0
     product = Gemm(apart * node.groups, pixels, depth, node.output.channels // node.groups, line)
-    return product, layer_context(array_context(machine), node, machine, bits, bits)
+    return product, array
 
 
 def mac_counts(node: Node, array: ArrayContext, macs: int, active: int) -> dict[str, int]:

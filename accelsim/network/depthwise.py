@@ -60,7 +60,7 @@ def depthwise_work(piece: EnginePiece, machine: Machine) -> DepthwiseWork:
     positions = pixels = line_reads = 0
     for cols in _strips(node, work.cols, engine, array.ifmap_bits):
         inside = work.images.size * _inside(horizontal, cols, size.width)
-        positions += work.images.size * _reach(vertical, work.rows.size) * _reach(horizontal, cols.size)
+        positions += work.images.size * vertical.reach(work.rows.size) * horizontal.reach(cols.size)
         pixels += inside * _inside(vertical, work.rows, size.height)
         line_reads += inside * sum(_inside(vertical, work.rows, size.height, rows) for rows in above)
     outputs = work.images.size * work.rows.size * work.cols.size
@@ -134,27 +134,22 @@ def _strips(node: Node, cols: Range, engine: Depthwise, bits: int) -> Iterator[R
     vertical, horizontal = node.window.vertical, node.window.horizontal
     if _registers(node) > engine.max_taps:
         raise LoweringError(f"its window of {_registers(node)} pixels is larger than depthwise.max_taps")
-    most, rows = cols.size, _reach(vertical, 1) - 1
+    most, rows = cols.size, vertical.reach(1) - 1
     if rows:
         width = 8 * engine.line_buffer_bytes // (engine.channels * bits * rows)
-        most = (width - _reach(horizontal, 1)) // horizontal.stride + 1
+        most = (width - horizontal.reach(1)) // horizontal.stride + 1
     if most < 1:
         raise LoweringError("the rows of its window do not fit depthwise.line_buffer_bytes")
     for start in range(cols.start, cols.stop, most):
         yield Range(start, min(start + most, cols.stop))
 
 
-def _reach(axis: Axis, outputs: int) -> int:
-    """Positions under neighbouring outputs, padding included."""
-    return (outputs - 1) * axis.stride + (axis.kernel - 1) * axis.dilation + 1
-
-
 def _inside(axis: Axis, outputs: Range, extent: int, before: int = 0) -> int:
     """Positions under neighbouring outputs that are not on padding, without the last `before`."""
     low = outputs.start * axis.stride - axis.pad
-    return max(0, min(low + _reach(axis, outputs.size) - before, extent) - max(low, 0))
+    return max(0, min(low + axis.reach(outputs.size) - before, extent) - max(low, 0))
 
 
 def _registers(node: Node) -> int:
     """Pixels of a window that are in registers at once: the rows it has taps in."""
-    return node.window.vertical.kernel * _reach(node.window.horizontal, 1)
+    return node.window.vertical.kernel * node.window.horizontal.reach(1)

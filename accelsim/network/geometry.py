@@ -7,10 +7,13 @@ from functools import lru_cache
 from accelsim.dataflows import DATAFLOWS, DataflowName
 from accelsim.dataflows.contract import Gemm
 from accelsim.dataflows.timing import Ratio
+from accelsim.dataflows.work import ONE_OUTPUT, Patch
 from accelsim.network.graph import Node
+from accelsim.network.patches import patch_pixels, patch_reads
 from accelsim.operators.shapes import Axis, Window
 from accelsim.program.commands import Work
 from accelsim.program.tensors import Range, elements
+from accelsim.units import ceil_div
 
 Block = tuple[Range, Range, Range]
 """Images, rows and columns of a feature map."""
@@ -34,14 +37,32 @@ def work_block(node: Node, work: Work) -> Block:
     return array_block(node, (work.images, work.rows, work.cols))
 
 
-def gemm_of(node: Node, work: Work) -> Gemm:
-    """The matrix product of a part of a layer on the array: of whole groups, or of a part of one."""
+def gemm_of(node: Node, work: Work, patch: Patch = ONE_OUTPUT) -> Gemm:
+    """The matrix product of a part of a layer on the array: of whole groups, or of a part of one; or of patches."""
+    if patch != ONE_OUTPUT and work.taps is None:
+        return patched_gemm(node, work_block(node, work), work.channels.size, patch)
     depth = node.output.channels // node.groups
     groups = (work.channels.stop - 1) // depth - work.channels.start // depth + 1
     block = work_block(node, work)
     depths = window_of(node, work.taps).elements * work.reduction.size
     line = block[2].size if node.output.width > 1 else 0
     return Gemm(groups, elements(block), depths, work.channels.size // groups, line)
+
+
+def patched_gemm(node: Node, block: Block, groups: int, patch: Patch) -> Gemm:
+    """The product of a depthwise layer in patches of outputs: of the pixels under each and the taps among zeros."""
+    images, rows, cols = block
+    steps = images.size * ceil_div(rows.size, patch.rows) * ceil_div(cols.size, patch.cols)
+    return Gemm(groups, steps, patch_pixels(node.window, patch), patch.outputs)
+
+
+def pixels_under(node: Node, work: Work, patch: Patch) -> int:
+    """Pixels not on padding that the rows of folds carry for each input channel: under each output, or each patch."""
+    if patch == ONE_OUTPUT or work.taps is not None:
+        return kernel_positions(node, work)
+    size, (images, rows, cols) = node.sizes[0], work_block(node, work)
+    down = patch_reads(node.window.vertical, *rows[:2], patch.rows, size.height)
+    return images.size * down * patch_reads(node.window.horizontal, *cols[:2], patch.cols, size.width)
 
 
 def input_window(node: Node, block: Block, taps: Range | None = None) -> Block:
@@ -77,9 +98,11 @@ def _reads(axis: Axis, start: int, stop: int, extent: int) -> int:
     return axis.reads(start, stop, extent)
 
 
-def line_buffer_ratio(node: Node, work: Work, has_one: bool, dataflow: DataflowName) -> Ratio:
+def line_buffer_ratio(
+    node: Node, work: Work, has_one: bool, dataflow: DataflowName, patch: Patch = ONE_OUTPUT
+) -> Ratio:
     """The ratio of the ifmap elements under the kernel that pass the port; a stationary one is read once anyway."""
     if not has_one or DATAFLOWS[dataflow].stationary == "ifmap":
         return Ratio()
-    positions = kernel_positions(node, work)
+    positions = pixels_under(node, work, patch)
     return Ratio(input_pixels(node, work), positions) if positions else Ratio()

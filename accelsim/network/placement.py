@@ -9,12 +9,12 @@ from typing import NamedTuple
 from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Objective
 from accelsim.dataflows import DATAFLOWS
-from accelsim.dataflows.work import array_work
+from accelsim.dataflows.work import ONE_OUTPUT, array_work
 from accelsim.energy.price import price
 from accelsim.errors import LoweringError
 from accelsim.network.array import layer_product, mac_counts
 from accelsim.network.depthwise import EnginePiece, depthwise_work, engine_counts, tail_cycles
-from accelsim.network.geometry import input_pixels, kernel_positions
+from accelsim.network.geometry import input_pixels, kernel_positions, pixels_under
 from accelsim.network.graph import Network, Node
 from accelsim.network.ops import ops_per_element, vector_cycles
 from accelsim.program.commands import UnitKind, Work
@@ -87,15 +87,16 @@ def _on_array(node: Node, batch: int, machine: Machine) -> _Effort:
     found = []
     for name in names:
         done = array_work(product, replace(array, dataflow=name))
-        chain, positions = done.chain, kernel_positions(node, _whole(node, batch)) * node.groups
+        chain, work, outputs = done.chain, _whole(node, batch), batch * node.output.elements
+        positions, under = (node.groups * pixels_under(node, work, patch) for patch in (ONE_OUTPUT, array.patch))
         counts = ActionCounts(
             **mac_counts(node, array, batch * node.macs, positions),
             register_bytes=sum(map(packed_bytes, done.moves, array.move_bits())),
-            sram_read_ifmap_bytes=packed_bytes(done.ifmap_passes * positions, array.ifmap_bits),
+            sram_read_ifmap_bytes=packed_bytes(done.ifmap_passes * under, array.ifmap_bits),
             sram_read_weight_bytes=packed_bytes(done.weight_passes * node.weights, array.weight_bits),
             sram_read_psum_bytes=packed_bytes(done.psum_reads, array.psum_bits),
             sram_write_psum_bytes=packed_bytes(done.psum_writes, array.psum_bits),
-            sram_write_ofmap_bytes=packed_bytes(done.outputs, array.ofmap_bits),
+            sram_write_ofmap_bytes=packed_bytes(outputs, array.ofmap_bits),
         )
         cycles = chain.first.load + chain.end if machine.array.overlap else chain.serial_cycles
         found.append(_effort(cycles, counts, machine))

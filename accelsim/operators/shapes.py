@@ -40,6 +40,10 @@ class Axis:
         low = min(max(low, 0), extent - 1)
         return low, max(min(high, extent), low + 1)
 
+    def reach(self, outputs: int) -> int:
+        """Positions under a number of neighbouring outputs, padding included."""
+        return (outputs - 1) * self.stride + (self.kernel - 1) * self.dilation + 1
+
     def part(self, start: int, stop: int) -> Axis:
         """The axis with kernel positions [start, stop) alone."""
         before, behind = start * self.dilation, (self.kernel - stop) * self.dilation

@@ -33,6 +33,8 @@ from accelsim.network.geometry import (
     input_window,
     kernel_positions,
     line_buffer_ratio,
+    pixels_under,
+    work_block,
 )
 from accelsim.network.graph import Node
 from accelsim.network.ops import ops_per_element
@@ -44,12 +46,17 @@ from accelsim.units import ceil_div, packed_bytes
 
 
 class _Operands(NamedTuple):
-    """What the clocks and actions of an iteration depend on. taps: kernel positions; weights: elements, of which
-    nonzero, and their bytes."""
+    """What the clocks and actions of an iteration depend on. pixels: of its results; taps: kernel positions; inputs: to
+    a sum, of each; positions: of all pixels that are not on padding, and under: as folds carry them; weights: elements,
+    of which nonzero, and their bytes."""
 
     gemm: Gemm
+    pixels: int
+    channels: int
     taps: int
+    inputs: int
     positions: int
+    under: int
     reuse: Ratio
     first: bool
     last: bool
@@ -225,10 +232,14 @@ class ArrayEmission(LayerEmission):
         if node.op.weighted and node.pruning:
             nonzeros = sum(share_of_tile(tile.tensor, tile.region, node.nonzeros) for tile in right)
         operands = _Operands(
-            gemm_of(node, work),
+            gemm_of(node, work, self.array.patch),
+            elements(work_block(node, work)),
+            work.channels.size,
             node.window.elements if work.taps is None else work.taps.size,
+            work.reduction.size,
             kernel_positions(node, work),
-            line_buffer_ratio(node, work, self.shared.machine.sram.line_buffer, self.array.dataflow),
+            pixels_under(node, work, self.array.patch),
+            line_buffer_ratio(node, work, self.shared.machine.sram.line_buffer, self.array.dataflow, self.array.patch),
             work.first,
             work.last,
             weights,
@@ -241,11 +252,11 @@ class ArrayEmission(LayerEmission):
         return done
 
     def _looked_up(self, operands: _Operands) -> _Done:
-        gemm, positions, reuse, array = operands.gemm, operands.positions, operands.reuse, self.array
+        gemm, reuse, array = operands.gemm, operands.reuse, self.array
         node = self.layer.node
         done = array_work(gemm, array, first=operands.first, last=operands.last, reuse=reuse)
-        inputs = gemm.k // operands.taps
-        read = done.ifmap_passes * gemm.groups * inputs * positions * reuse.part // reuse.whole
+        read = done.ifmap_passes * gemm.groups * operands.inputs * operands.under * reuse.part // reuse.whole
+        outputs = min(done.outputs, operands.pixels * operands.channels)
         actions = ActionCounts(
             **_macs(node, operands, array),
             register_bytes=sum(map(packed_bytes, done.moves, array.move_bits())),
@@ -253,9 +264,9 @@ class ArrayEmission(LayerEmission):
             sram_read_weight_bytes=done.weight_passes * operands.weight_bytes,
             sram_read_psum_bytes=packed_bytes(done.psum_reads, array.psum_bits),
             sram_write_psum_bytes=packed_bytes(done.psum_writes, array.psum_bits),
-            sram_write_ofmap_bytes=packed_bytes(done.outputs // prod(node.pooled), array.ofmap_bits),
+            sram_write_ofmap_bytes=packed_bytes(outputs // prod(node.pooled), array.ofmap_bits),
         )
-        beside = (*self._on_way(self.layer.before, read), *self._on_way(self.layer.after, done.outputs))
+        beside = (*self._on_way(self.layer.before, read), *self._on_way(self.layer.after, outputs))
         return _Done(done.chain, done.chain.stream_cycles - done.unstretched_cycles, actions, beside)
 
     def _on_way(self, way: Iterable[Absorbed], elements: int) -> Iterator[tuple[int, ActionCounts]]:
@@ -270,4 +281,4 @@ def _macs(node: Node, operands: _Operands, array: ArrayContext) -> dict[str, int
     zeros = node.pruning.zeros if node.pruning else "nothing"
     counted = operands.weights if zeros == "nothing" else operands.nonzeros
     done = operands.nonzeros if zeros == "skip" else operands.weights
-    return mac_counts(node, array, operands.gemm.m * done, operands.positions * counted // operands.taps)
+    return mac_counts(node, array, operands.pixels * done, operands.positions * counted // operands.taps)

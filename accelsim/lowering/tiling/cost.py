@@ -15,8 +15,11 @@ from accelsim.dataflows import DATAFLOWS, DataflowName
 from accelsim.dataflows.average import AverageFolds, Cut, average_cycles, average_folds, average_moves
 from accelsim.dataflows.contract import Dimension
 from accelsim.dataflows.timing import Ports, Ratio
+from accelsim.dataflows.work import ONE_OUTPUT
 from accelsim.lowering.ir import LayerTask, TilingContext
 from accelsim.lowering.tiling.space import Candidates, Ints
+from accelsim.network.patches import patch_pixels
+from accelsim.units import ceil_div
 
 Floats = NDArray[np.floating[Any]]
 
@@ -78,12 +81,21 @@ class Estimate:
         self.store_bursts, self.store_parts = bursts * ranges * filled, parts * ranges
 
     def _folds(self) -> AverageFolds:
-        task, plans = self.task, self.plans
+        task, plans, patch = self.task, self.plans, self.context.array.patch
         cuts: dict[Dimension, Cut] = {
             "m": Cut(plans.blocks.pixels * task.results_each, task.pixels * task.results_each, plans.blocks.count),
             "k": Cut(task.taps * plans.ins, task.taps * task.group_inputs, plans.in_tiles),
             "n": Cut(plans.outs, task.group_outputs, plans.out_tiles),
         }
+        if patch != ONE_OUTPUT:
+            blocks, one = plans.blocks, np.ones_like(plans.blocks.count)
+            steps = blocks.images * ceil_div(blocks.rows, patch.rows) * ceil_div(blocks.cols, patch.cols)
+            pixels = patch_pixels(task.window, patch)
+            cuts = {
+                "m": Cut(steps, steps * blocks.count, blocks.count),
+                "k": Cut(pixels * one, pixels, plans.in_tiles),
+                "n": Cut(patch.outputs * one, patch.outputs, plans.out_tiles),
+            }
         line = plans.blocks.cols if task.output.width > 1 else 0
         return average_folds(self.dataflow, cuts, plans.groups, plans.group_tiles, self.context.array.shape, line)
 
