@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from accelsim.config.load import load_energy_table
 from accelsim.config.machine import Machine
 from accelsim.dataflows import DATAFLOWS
 from accelsim.energy.price import price
@@ -109,8 +110,9 @@ def ratios(network: Network, machine: Machine) -> Ratios:
     )
 
 
-def sampled(memory: str, operator: str, dataflow: str) -> Iterator[Ratios]:
-    machine = machine_of(**MEMORIES[memory])
+def sampled(memory: str, operator: str, dataflow: str, table: str = "lecture_100x") -> Iterator[Ratios]:
+    """By round prices, of which DRAM is most."""
+    machine = machine_of(**MEMORIES[memory], energy=load_energy_table(table).model_dump(mode="json"))
     machine = machine.model_copy(update={"array": machine.array.model_copy(update={"dataflow": dataflow})})
     for seed in range(LAYERS):
         yield ratios(random_layer(operator, np.random.default_rng([seed, 20])), machine)
@@ -128,3 +130,15 @@ def test_estimate_over_simulation(memory: str, operator: str, dataflow: str, mon
     assert bounds.cycles[0] <= cycles.min() <= cycles.max() <= bounds.cycles[1]
     assert bounds.median[0] <= np.median(cycles) <= bounds.median[1]
     assert bounds.energy[0] <= energy.min() <= energy.max() <= bounds.energy[1]
+
+
+@pytest.mark.parametrize("dataflow", ["ws", "os"])
+@pytest.mark.parametrize(
+    ("operator", "low", "high"),
+    [("conv", 0.9, 1.06), ("grouped", 0.72, 1.06), ("depthwise", 0.9, 1.1), ("fc", 0.9, 1.06)],
+)
+def test_energy_by_the_table_of_the_machine(operator: str, low: float, high: float, dataflow: str) -> None:
+    """Words of each buffer, wires and clocks have prices of their own; DRAM is free of waits, so these are most."""
+    energy = [each.energy for each in sampled("free", operator, dataflow, "cacti_22nm")]
+    sys.stdout.write(f"energy: {min(energy):.3f} to {max(energy):.3f}\n")
+    assert low <= min(energy) <= max(energy) <= high

@@ -18,8 +18,9 @@ from accelsim.config.scheduling import Scheduling
 from accelsim.energy.price import price
 from accelsim.errors import LoweringError
 from accelsim.lowering.compile import lower
-from accelsim.lowering.ir import LayerTask, Prices, TilingContext
+from accelsim.lowering.ir import LayerTask, TilingContext
 from accelsim.lowering.layout import lay_out
+from accelsim.lowering.prices import Prices
 from accelsim.lowering.tiling.bound import least_dram_bytes
 from accelsim.lowering.tiling.search import planned
 from accelsim.lowering.tiling.space import fitting
@@ -326,7 +327,7 @@ def test_a_plan_is_priced_by_the_byte_as_a_run_is(table: str) -> None:
     prices = Prices.of(machine)
     counts = ActionCounts(sram_read_ifmap_bytes=64 * 32, dram_read_burst_bytes=100 * 64, dram_read_commands=100)
     read = price(counts, 0, machine)
-    assert prices.sram_byte * 64 * 32 == pytest.approx(read.sram_pj + read.wire_pj)
+    assert prices.ifmap_byte * 64 * 32 == pytest.approx(read.sram_pj + read.wire_pj)
     assert prices.dram_byte * 100 * 64 == pytest.approx(read.dram_pj + read.dma_pj)
 
 
@@ -335,5 +336,9 @@ def test_a_plan_is_priced_by_commands_where_a_run_is() -> None:
     settings = ("dram.device=ddr4-2400-x8", "energy.dram_by=command")
     machine = load_machine("edge", parse_overrides(enumerate(settings)))
     assert isinstance(machine.dram, CommandDevice)
-    assert Prices.of(machine).dram_byte == pytest.approx(machine.dram.energy.read_pj / 64)
+    interface, dma = machine.energy.dram_interface_byte, machine.energy.dma_byte
+    assert interface is not None
+    assert dma is not None
+    expected = machine.dram.energy.read_pj / 64 + interface.energy_pj + dma.energy_pj
+    assert Prices.of(machine).dram_byte == pytest.approx(expected)
     assert machine.dram.energy.read_pj > 0

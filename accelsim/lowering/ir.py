@@ -21,14 +21,13 @@ from accelsim.config.scheduling import Objective
 from accelsim.dataflows import DATAFLOWS, DEFAULT, DataflowName
 from accelsim.dataflows.contract import Dataflow
 from accelsim.dataflows.work import ArrayContext
-from accelsim.energy.price import price
 from accelsim.lowering.given import FREE, GivenTile
+from accelsim.lowering.prices import Prices
 from accelsim.network.array import array_context
 from accelsim.network.graph import Node
 from accelsim.operators.shapes import Shape, Window
 from accelsim.program.commands import UnitKind
 from accelsim.program.tensors import Range, Tensor
-from accelsim.records import ActionCounts
 from accelsim.units import ceil_div
 
 Channels = NDArray[np.int64]
@@ -243,28 +242,6 @@ def loads_each(order: Order, counts: Mapping[Loop, int], depends: Collection[Loo
         level -= 1
         tiles *= counts[order[level]] if order[level] in depends else 1
     return prod(counts[loop] for loop in order[:level] if loop not in depends)
-
-
-class Prices(NamedTuple):
-    """Picojoules of the actions that depend on the tiling, and of a clock."""
-
-    dram_byte: float
-    sram_byte: float
-    register_byte: float
-    cycle: float
-
-    @classmethod
-    def of(cls, machine: Machine) -> Prices:
-        """Prices by the machine's energy table: of a byte of a burst that is read, of a byte of a word of the
-        activation buffer, of a byte that moves from PE to PE, and of a clock."""
-        burst_bytes, word_bytes = machine.dram.burst_bytes, machine.sram.activation.port_bytes_per_cycle
-        burst = ActionCounts(dram_read_burst_bytes=burst_bytes, dram_read_commands=1)
-        return cls(
-            price(burst, 0, machine).total_pj / burst_bytes,
-            price(ActionCounts(sram_read_ifmap_bytes=word_bytes), 0, machine).total_pj / word_bytes,
-            price(ActionCounts(register_bytes=1), 0, machine).total_pj,
-            price(ActionCounts(), 1, machine).total_pj,
-        )
 
 
 @dataclass(frozen=True, slots=True)

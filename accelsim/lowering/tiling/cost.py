@@ -6,7 +6,7 @@ An estimate only chooses; the counts and clocks of a run are those of the machin
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,13 +26,25 @@ Floats = NDArray[np.floating[Any]]
 
 def requested_bytes(task: LayerTask, context: TilingContext, plans: Candidates) -> Floats:
     """Bytes that DMA asks for; exact where elements are whole bytes (`traffic.traffic`)."""
+    moved = _moved_bytes(task, context, plans)
+    total: Floats = moved.fmaps + moved.weights + moved.results
+    return total
+
+
+class _Moved(NamedTuple):
+    """Bytes that DMA asks for."""
+
+    fmaps: Floats
+    weights: Floats
+    results: float
+
+
+def _moved_bytes(task: LayerTask, context: TilingContext, plans: Candidates) -> _Moved:
     array = context.array
     loaded = plans.blocks.taken_total * plans.map_loads_each * (task.loaded_inputs * array.ifmap_bits / 8)
     bits, weights = array.stored_weights
-    all_weights = task.weights * bits / weights / 8
-    stored = task.pixels * task.stored * array.ofmap_bits / 8
-    total: Floats = loaded + plans.weight_loads_each * (0.0 if context.resident_weights else all_weights) + stored
-    return total
+    all_weights = 0.0 if context.resident_weights else task.weights * bits / weights / 8
+    return _Moved(loaded, plans.weight_loads_each * all_weights, task.pixels * task.stored * array.ofmap_bits / 8)
 
 
 class Estimate:
@@ -112,16 +124,20 @@ class Estimate:
         bits, weights = array.stored_weights
         outputs = task.batch * task.output.elements * task.results_each
         under_kernel = task.positions * task.size.channels * tiles["n"]
-        weights_read = task.weights * tiles["m"]
-        reuse = self.context.ifmap_reuse(task, self.dataflow)
-        sram_bits = under_kernel * reuse * array.ifmap_bits + weights_read * bits / weights
-        if not self.dataflow.sums_stay:
-            sram_bits = sram_bits + 2 * np.maximum(0, outputs * (tiles["k"] - 1)) * array.psum_bits
+        ifmap_bits = under_kernel * self.context.ifmap_reuse(task, self.dataflow) * array.ifmap_bits
+        weight_bits = task.weights * tiles["m"] * bits / weights
+        sum_bits = np.maximum(0, outputs * (tiles["k"] - 1)) * array.psum_bits * (not self.dataflow.sums_stay)
+        result_bytes = task.pixels * task.output.channels * array.ofmap_bits / 8
+        moved = _moved_bytes(task, self.context, self.plans)
         moves = average_moves(self.dataflow, self.folds, array.shape)
         moved_bits = sum(count * width for count, width in zip(moves, array.move_bits(), strict=True))
         total: Floats = (
             self.burst_bytes * prices.dram_byte
-            + (sram_bits / 8 + requested_bytes(task, self.context, self.plans)) * prices.sram_byte
+            + (ifmap_bits * prices.ifmap_byte + weight_bits * prices.weight_byte + sum_bits * prices.sum_byte) / 8
+            + moved.fmaps * prices.ifmap_fill_byte
+            + moved.weights * prices.weight_fill_byte
+            + result_bytes * prices.result_byte
+            + moved.results * prices.store_byte
             + moved_bits / 8 * prices.register_byte
             + self.cycles * prices.cycle
         )
