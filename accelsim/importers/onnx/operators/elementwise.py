@@ -10,7 +10,7 @@ import numpy as np
 
 from accelsim.importers.onnx.constants import known
 from accelsim.importers.onnx.importing import Importing
-from accelsim.importers.onnx.operators.joins import shared
+from accelsim.importers.onnx.operators.joins import apart, shared
 from accelsim.importers.onnx.operators.node import OPERATORS, Call, Operator, operator
 from accelsim.importers.onnx.tensors import (
     Atom,
@@ -315,6 +315,7 @@ def _of_rank(value: Tensor, rank: int) -> Tensor:
 def _matched(main: FeatureMap, other: FeatureMap) -> tuple[FeatureMap, FeatureMap]:
     """Two maps with the very same factors where both have more than one element; the first with those of the other
     where it has one. Factors that are only repeated are none."""
+    other = apart(main, other)
     for place in range(len(main.dims)):
         if extent(main.dims[place]) == extent(other.dims[place]):
             main, other = shared(main, other, place)

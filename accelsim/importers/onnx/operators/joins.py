@@ -140,8 +140,18 @@ def _alike(parts: Sequence[FeatureMap], axis: int) -> list[FeatureMap]:
     return found
 
 
+def apart(first: FeatureMap, second: FeatureMap) -> FeatureMap:
+    """The second of two maps, with factors of its own where it has those of the first in other dimensions."""
+    places = {atom: place for place, dim in enumerate(first.dims) for atom in dim}
+    if all(places.get(atom, place) == place for place, dim in enumerate(second.dims) for atom in dim):
+        return second
+    own = {atom for dim in second.dims for atom in dim} | set(second.axes.all)
+    return second.swapped({atom: (Atom(atom.extent),) for atom in own if atom is not second.batch})
+
+
 def shared(first: FeatureMap, second: FeatureMap, place: int) -> tuple[FeatureMap, FeatureMap]:
     """Two maps with a dimension of the very same factors."""
+    second = apart(first, second)
     if len(first.dims) != len(second.dims) or extent(first.dims[place]) != extent(second.dims[place]):
         raise UnmodelledError("maps that differ in one dimension", f"{list(first.shape)} beside {list(second.shape)}")
     parts = aligned(first.dims[place], second.dims[place])

@@ -46,6 +46,8 @@ def sliding(call: Call, kernel: Sequence[int], source: FeatureMap) -> Sliding:
     mode = found.text("auto_pad", "NOTSET")
     pads = [0, 0, 0, 0]
     if mode in ("SAME_UPPER", "SAME_LOWER"):
+        around = (*source.pads[2:], (0, 0), (0, 0))
+        size = (size[0] + sum(around[0]), size[1] + sum(around[1]))
         for axis in (0, 1):
             reach = (kernel[axis] - 1) * dilation[axis] + 1
             missing = max(0, (-(-size[axis] // stride[axis]) - 1) * stride[axis] + reach - size[axis])

@@ -1,0 +1,386 @@
+"""Has every tensor of random graphs the shape that ONNX infers?
+
+Graphs of convolutions, pools, products, norms, broadcasts and views, of up to twelve nodes; a graph may be refused,
+with a message, but no shape may be another one.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from accelsim.importers.onnx import taken
+from accelsim.importers.onnx.model import Graph, graph_of
+from accelsim.importers.onnx.patterns import recognised
+
+Shape = tuple[int, ...]
+OPSET = 18
+MOST_ELEMENTS = 20_000
+
+
+class Random:
+    """A graph on its way, by a seed: nodes, constants, and the tensors that further ones may read."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+        rank = self.random.choice([2, 3, 4, 4, 4])
+        first = self.random.choice([1, 1, 2])
+        self.input = (first, *(self.random.choice([1, 2, 3, 4, 6, 8, 12]) for _ in range(rank - 1)))
+        self.shapes: dict[str, Shape] = {"x": self.input}
+
+    def any(self, fits: Callable[[Shape], bool] = lambda shape: True) -> str | None:
+        """A tensor whose shape fits."""
+        names = [name for name, shape in self.shapes.items() if fits(shape)]
+        return self.random.choice(names[-6:]) if names else None
+
+    def numbers(self, *values: int) -> str:
+        name = f"k{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.array(values, dtype=np.int64), name))
+        return name
+
+    def weights(self, *shape: int) -> str:
+        """A constant of which only the shape is there."""
+        name = f"k{len(self.constants)}"
+        self.constants.append(TensorProto(name=name, data_type=TensorProto.FLOAT, dims=shape))
+        return name
+
+    def add(self, op: str, *inputs: str, outputs: int = 1, **attributes: Any) -> None:
+        names = [f"t{len(self.nodes)}_{number}" for number in range(outputs)]
+        self.nodes.append(helper.make_node(op, inputs, names, name=f"{op}{len(self.nodes)}", **attributes))
+
+    def graph(self) -> onnx.GraphProto:
+        outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in self.nodes[-1].output]
+        given = [helper.make_tensor_value_info("x", TensorProto.FLOAT, self.input)]
+        return helper.make_graph(self.nodes, "random", given, outputs, self.constants)
+
+
+Step = Callable[[Random], None]
+
+
+def _pair(made: Random, low: int, high: int) -> list[int]:
+    return [made.random.randint(low, high) for _ in range(2)]
+
+
+def _window(made: Random, shape: Shape) -> dict[str, Any] | None:
+    kernel = _pair(made, 1, 3)
+    pads = [made.random.randint(0, min(each - 1, 1)) for each in kernel] * 2
+    if any(size + 2 * pad < each for size, pad, each in zip(shape[2:], pads, kernel, strict=False)):
+        return None
+    more = {"auto_pad": "SAME_UPPER"} if made.random.random() < 0.2 else {"pads": pads}
+    return {"kernel_shape": kernel, "strides": _pair(made, 1, 2), **more}
+
+
+def conv(made: Random) -> None:
+    source = made.any(lambda shape: len(shape) == 4)
+    window = _window(made, made.shapes[source]) if source else None
+    if source and window:
+        channels = made.shapes[source][1]
+        groups = made.random.choice([each for each in (1, 2, channels) if channels % each == 0])
+        weights = made.weights(groups * made.random.choice([1, 2, 3]), channels // groups, *window["kernel_shape"])
+        made.add("Conv", source, weights, group=groups, **window)
+
+
+def pool(made: Random) -> None:
+    source = made.any(lambda shape: len(shape) == 4)
+    window = _window(made, made.shapes[source]) if source else None
+    if source and window:
+        made.add(made.random.choice(["MaxPool", "AveragePool"]), source, **window)
+
+
+def transposed_conv(made: Random) -> None:
+    source = made.any(lambda shape: len(shape) == 4 and prod(shape) < 500)
+    if source:
+        weights = made.weights(made.shapes[source][1], made.random.choice([1, 3]), 2, 2)
+        made.add("ConvTranspose", source, weights, strides=[2, 2])
+
+
+def global_pool(made: Random) -> None:
+    source = made.any(lambda shape: len(shape) == 4)
+    if source:
+        made.add("GlobalAveragePool", source)
+
+
+def product(made: Random) -> None:
+    source = made.any(lambda shape: len(shape) >= 2)
+    if source:
+        made.add("MatMul", source, made.weights(made.shapes[source][-1], made.random.choice([2, 3, 8])))
+
+
+def two_maps(made: Random) -> None:
+    left = made.any(lambda shape: len(shape) >= 2)
+    if left:
+        shape = made.shapes[left]
+        order = [*range(len(shape) - 2), len(shape) - 1, len(shape) - 2]
+        made.add("Transpose", left, perm=order)
+        made.add("MatMul", left, made.nodes[-1].output[0])
+
+
+def gemm(made: Random) -> None:
+    source = made.any(lambda shape: len(shape) == 2)
+    if source:
+        made.add("Gemm", source, made.weights(5, made.shapes[source][1]), transB=1)
+
+
+def one(made: Random) -> None:
+    op = made.random.choice(["Relu", "Sigmoid", "HardSwish", "Exp", "Tanh", "Erf", "LeakyRelu", "Identity", "Sqrt"])
+    made.add(op, made.any() or "x")
+
+
+def binary(made: Random) -> None:
+    """Of two maps that broadcast, or a map and a constant."""
+    source = made.any() or "x"
+    shape = made.shapes[source]
+    op = made.random.choice(["Add", "Mul", "Sub", "Div", "Max", "Pow"])
+    if made.random.random() < 0.5:
+        rank = made.random.randint(0, len(shape))
+        other = [made.random.choice([1, each]) for each in shape[len(shape) - rank :]]
+        if made.random.random() < 0.2:
+            other = [2, *other] if len(other) == len(shape) < 4 else other
+        inputs = [source, made.weights(*other)]
+        made.random.shuffle(inputs)
+        made.add(op, *inputs)
+        return
+    other_map = made.any(lambda each: _broadcasts(each, shape))
+    made.add(op, source, other_map or source)
+
+
+def _broadcasts(first: Shape, second: Shape) -> bool:
+    pairs = zip(first[::-1], second[::-1], strict=False)
+    return all(1 in pair or pair[0] == pair[1] for pair in pairs)
+
+
+def softmax(made: Random) -> None:
+    source = made.any(lambda shape: len(shape) >= 1)
+    if source:
+        made.add("Softmax", source, axis=made.random.randrange(-1, len(made.shapes[source])))
+
+
+def layer_norm(made: Random) -> None:
+    source = made.any(lambda shape: len(shape) >= 2)
+    if source:
+        shape = made.shapes[source]
+        axis = made.random.randint(1, len(shape) - 1)
+        made.add("LayerNormalization", source, made.weights(*shape[axis:]), axis=axis)
+
+
+def batch_norm(made: Random) -> None:
+    source = made.any(lambda shape: len(shape) in (3, 4))
+    if source:
+        made.add("BatchNormalization", source, *(made.weights(made.shapes[source][1]) for _ in range(4)))
+
+
+def reduce(made: Random) -> None:
+    source = made.any(lambda shape: len(shape) >= 2)
+    if source:
+        rank = len(made.shapes[source])
+        axes = made.random.sample(range(rank), made.random.randint(1, rank - 1))
+        op = made.random.choice(["ReduceMean", "ReduceMax", "ReduceSum", "ReduceL2"])
+        made.add(op, source, made.numbers(*axes), keepdims=made.random.randint(0, 1))
+
+
+def reshape(made: Random) -> None:
+    source = made.any() or "x"
+    shape = made.shapes[source]
+    total, wanted = prod(shape[1:]), list(shape[:1])
+    while total > 1 and len(wanted) < 4:
+        part = made.random.choice([each for each in range(1, total + 1) if total % each == 0])
+        wanted.append(part)
+        total //= part
+    wanted += [total] if total > 1 else []
+    if made.random.random() < 0.3:
+        wanted[made.random.randrange(len(wanted))] = -1
+    made.add("Reshape", source, made.numbers(*wanted))
+
+
+def transpose(made: Random) -> None:
+    source = made.any() or "x"
+    order = list(range(len(made.shapes[source])))
+    rest = order[1:]
+    made.random.shuffle(rest)
+    made.add("Transpose", source, perm=[*order[:1], *rest])
+
+
+def flatten(made: Random) -> None:
+    made.add("Flatten", made.any(lambda shape: len(shape) >= 2) or "x", axis=1)
+
+
+def squeeze(made: Random) -> None:
+    source = made.any(lambda shape: 1 in shape[1:])
+    if source:
+        places = [place for place, size in enumerate(made.shapes[source]) if size == 1 and place]
+        made.add("Squeeze", source, made.numbers(made.random.choice(places)))
+
+
+def unsqueeze(made: Random) -> None:
+    source = made.any(lambda shape: len(shape) < 5)
+    if source:
+        made.add("Unsqueeze", source, made.numbers(made.random.randint(1, len(made.shapes[source]))))
+
+
+def cut(made: Random) -> None:
+    source = made.any(lambda shape: max(shape[1:], default=1) > 1)
+    if source:
+        shape = made.shapes[source]
+        axis = made.random.choice([place for place, size in enumerate(shape) if place and size > 1])
+        start = made.random.randint(0, shape[axis] - 1)
+        stop = made.random.choice([start + 1, shape[axis], 1 << 40, -1 if start < shape[axis] - 1 else shape[axis]])
+        numbers = [made.numbers(each) for each in (start, stop, axis, made.random.choice([1, 1, 2]))]
+        made.add("Slice", source, *numbers)
+
+
+def split(made: Random) -> None:
+    source = made.any(lambda shape: max(shape[1:], default=1) > 1)
+    if source:
+        shape = made.shapes[source]
+        axis = made.random.choice([place for place, size in enumerate(shape) if place and size > 1])
+        first = made.random.randint(1, shape[axis] - 1)
+        made.add("Split", source, made.numbers(first, shape[axis] - first), outputs=2, axis=axis)
+
+
+def concat(made: Random) -> None:
+    source = made.any(lambda shape: len(shape) >= 2) or "x"
+    shape = made.shapes[source]
+    axis = made.random.randint(1, len(shape) - 1)
+    rest = shape[:axis] + shape[axis + 1 :]
+    other = made.any(lambda each: len(each) == len(shape) and each[:axis] + each[axis + 1 :] == rest)
+    made.add("Concat", source, other or source, axis=axis)
+
+
+def gather(made: Random) -> None:
+    source = made.any(lambda shape: len(shape) >= 2)
+    if source:
+        axis = made.random.randint(1, len(made.shapes[source]) - 1)
+        most = made.shapes[source][axis] - 1
+        made.add("Gather", source, made.numbers(*(made.random.randint(0, most) for _ in range(2))), axis=axis)
+
+
+def pad(made: Random) -> None:
+    source = made.any(lambda shape: len(shape) == 4)
+    if source:
+        made.add("Pad", source, made.numbers(0, 0, 1, 1, 0, 0, made.random.randint(0, 2), 1))
+
+
+def resize(made: Random) -> None:
+    source = made.any(lambda shape: len(shape) == 4 and prod(shape) < 2000)
+    if source:
+        scales = f"k{len(made.constants)}"
+        made.constants.append(numpy_helper.from_array(np.array([1, 1, 2, 2], dtype=np.float32), scales))
+        made.add("Resize", source, "", scales, mode="nearest")
+
+
+def blocks(made: Random) -> None:
+    source = made.any(lambda shape: len(shape) == 4 and not (shape[2] % 2 or shape[3] % 2))
+    if source:
+        made.add("SpaceToDepth", source, blocksize=2)
+
+
+def expand(made: Random) -> None:
+    source = made.any(lambda shape: 1 in shape[1:] and prod(shape) < 2000)
+    if source:
+        shape = list(made.shapes[source])
+        shape[made.random.choice([place for place, size in enumerate(shape) if size == 1 and place])] = 3
+        made.add("Expand", source, made.numbers(*shape))
+
+
+def by_its_shape(made: Random) -> None:
+    """A reshape to a shape that the graph computes: the images, and all the rest."""
+    source = made.any(lambda shape: len(shape) >= 2)
+    if source:
+        made.add("Shape", source, start=0, end=1)
+        made.add("Concat", made.nodes[-1].output[0], made.numbers(-1), axis=0)
+        made.add("Reshape", source, made.nodes[-1].output[0])
+
+
+STEPS: Sequence[Step] = (
+    conv, conv, pool, transposed_conv, global_pool, product, two_maps, gemm, one, one, binary, binary, softmax,
+    layer_norm, batch_norm, reduce, reshape, transpose, flatten, squeeze, unsqueeze, cut, split, concat, gather, pad,
+    resize, blocks, expand, by_its_shape,
+)  # fmt: skip
+
+
+def inferred(graph: onnx.GraphProto) -> dict[str, Shape] | None:
+    """The shape of every tensor by ONNX; None where it has none for the graph."""
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
+    try:
+        found = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True).graph
+    except Exception:
+        return None
+    return {
+        each.name: tuple(dim.dim_value for dim in each.type.tensor_type.shape.dim)
+        for each in (*found.value_info, *found.output)
+    }
+
+
+def drawn(seed: int) -> tuple[Graph, dict[str, Shape]]:
+    """A graph, each node of which ONNX allows, and the shapes of its tensors."""
+    made = Random(seed)
+    for _ in range(made.random.randint(1, 12)):
+        nodes, constants = len(made.nodes), len(made.constants)
+        made.random.choice(STEPS)(made)
+        shapes = inferred(made.graph()) if len(made.nodes) > nodes else None
+        new = {name for node in made.nodes[nodes:] for name in node.output}
+        if shapes is None or any(not 0 < prod(shapes.get(name, (0,))) <= MOST_ELEMENTS for name in new):
+            del made.nodes[nodes:], made.constants[constants:]
+            continue
+        made.shapes.update(
+            {
+                name: shapes[name]
+                for name in new
+                if made.nodes[nodes].op_type != "Shape" or name == made.nodes[-1].output[0]
+            }
+        )
+    if not made.nodes:
+        made.add("Relu", "x")
+    graph = made.graph()
+    return graph_of(graph, OPSET), inferred(graph) or {}
+
+
+def differences(seed: int) -> tuple[list[str], bool]:
+    """Tensors of a graph that have another shape, and whether something of it is refused, images or not."""
+    graph, shapes = drawn(seed)
+    wrong = []
+    refused = []
+    for shown, batched in ((graph, True), (recognised(graph), True), (graph, False)):
+        importing, refusals = taken(shown, "random.onnx", {}, batched=batched)
+        refused.append(bool(refusals))
+        wrong += [
+            f"{seed}: {name} {value.shape} for {shapes[name]}"
+            for name, value in importing.values.items()
+            if name in shapes and value.shape != shapes[name]
+        ]
+    return wrong, all(refused)
+
+
+def test_random_graphs_have_the_shapes_that_onnx_infers() -> None:
+    assert not [each for seed in range(60) for each in differences(seed)[0]]
+
+
+@pytest.mark.parametrize("seed", [3928, 7976])
+def test_graphs_that_once_had_others_have_them(seed: int) -> None:
+    """A map beside a view of itself; a pool that is to keep the size of a padded map."""
+    assert differences(seed) == ([], False)
+
+
+MANY = 10_000
+"""Graphs of one case: about half a minute, so that all of them are a few."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", range(1, 5))
+def test_many_random_graphs_have_the_shapes_that_onnx_infers(case: int) -> None:
+    """40,000 of them; few have a node that is refused."""
+    refused = 0
+    for seed in range(case * MANY, (case + 1) * MANY):
+        wrong, is_refused = differences(seed)
+        assert not wrong
+        refused += is_refused
+    assert refused < MANY / 100
