@@ -14,18 +14,29 @@ from accelsim.run.simulate import simulate
 DATA = Path(__file__).parent / "data" / "onnx"
 
 SAME = [
+    ("mobilenet_v2_1.00_224", "tv_mobilenet_v2_dynamo.onnx"),
+    ("mnasnet_b1_1.00_224", "tv_mnasnet1_0_ts17d.onnx"),
+    ("shufflenet_v2_1.0x", "tv_shufflenet_v2_x1_0_ts17d.onnx", "tv_shufflenet_v2_x1_0_dynamo.onnx"),
+    ("squeezenet_v1.1", "tv_squeezenet1_1_dynamo.onnx", "light_squeezenet.onnx"),
+    ("resnet50_v1.5", "light_resnet50.onnx"),
+    ("efficientnet_b0", "tv_efficientnet_b0_ts17d.onnx"),
+    ("vit_tiny_16_224", "timm_deit_tiny_patch16_224_ts17.onnx"),
+    ("vit_base_16_224", "tv_vit_b_16_dynamo.onnx", "tv_vit_b_16_ts17d.onnx"),
     ("resnet18", "tv_resnet18_ts17d.onnx", "tv_resnet18_dynamo.onnx"),
     ("alexnet_owt", "tv_alexnet_ts17d.onnx"),
     ("densenet121", "tv_densenet121_ts17d.onnx", "tv_densenet121_dynamo.onnx"),
     ("resnext50_32x4d", "tv_resnext50_32x4d_dynamo.onnx"),
-    ("tv_squeezenet1_1_dynamo.onnx", "light_squeezenet.onnx"),
     ("keras_MobileNetV3Small_nhwc.onnx", "keras_MobileNetV3Small_nchw.onnx"),
     ("q_resnet18_qdq_u8s8.onnx", "q_resnet18_qop_u8s8.onnx"),
-    ("tv_shufflenet_v2_x1_0_ts17d.onnx", "tv_shufflenet_v2_x1_0_dynamo.onnx"),
     ("timm_mobilevit_xxs_ts17.onnx", "timm_mobilevit_xxs_dynamo.onnx"),
 ]
 """Networks that are equal but for a softmax at the end, which built-in ones have."""
-LARGE = {"densenet121", "resnext50_32x4d", "timm_mobilevit_xxs_ts17.onnx"}
+LARGE = {
+    *("densenet121", "resnext50_32x4d", "timm_mobilevit_xxs_ts17.onnx", "resnet50_v1.5", "efficientnet_b0"),
+    *("vit_tiny_16_224", "vit_base_16_224", "mnasnet_b1_1.00_224", "mobilenet_v2_1.00_224", "shufflenet_v2_1.0x"),
+    "squeezenet_v1.1",
+}
+SETTINGS = {"squeezenet_v1.1": {"network.resolution": 224}}
 
 slow = partial(pytest.param, marks=pytest.mark.slow)
 
@@ -53,7 +64,7 @@ def test_layers_are_named_after_modules_and_grouped_by_blocks(tmp_path: Path) ->
 
 def clocks(name: str, archive: str, folder: Path) -> int:
     if not name.endswith(".onnx"):
-        return simulate(name, "edge").total.total_cycles
+        return simulate(name, "edge", SETTINGS.get(name)).total.total_cycles
     with zipfile.ZipFile(DATA / archive) as found:
         return simulate(found.extract(name, folder), "edge").total.total_cycles
 

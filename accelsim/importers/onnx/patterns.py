@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from math import prod
 
 import onnx
 from onnx import helper
 
+from accelsim.importers.onnx.constants import KINDS, tensor_value
 from accelsim.importers.onnx.model import Graph
 
 OWN = "recognised"
@@ -27,6 +29,7 @@ class Nodes:
         self.made_by: dict[str, onnx.NodeProto] = {}
         self.readers: dict[str, int] = {}
         self.constants = {each.name for each in graph.proto.initializer}
+        self.numbers = {each.name for each in graph.proto.initializer if prod(each.dims) == 1}
         for _, node in graph.nodes:
             self.see(node)
         for each in graph.proto.output:
@@ -37,9 +40,33 @@ class Nodes:
         there = [name for name in node.input if name]
         for name in there:
             self.readers[name] = self.readers.get(name, 0) + 1
-        if node.op_type in ("Constant", "ConstantOfShape") or (there and self.constants.issuperset(there)):
+        if node.op_type in ("Constant", "ConstantOfShape", "Shape") or (there and self.constants.issuperset(there)):
             self.constants.update(node.output)
+            if self._gives_a_number(node, there):
+                self.numbers.update(node.output)
         self.made_by.update((name, node) for name in node.output if name)
+
+    def _gives_a_number(self, node: onnx.NodeProto, there: Sequence[str]) -> bool:
+        """True where a node of constants gives one element."""
+        if node.op_type == "Constant":
+            tensors = [each.t for each in node.attribute if each.name == "value"]
+            single = any(each.name in ("value_float", "value_int") for each in node.attribute)
+            return prod(tensors[0].dims) == 1 if tensors else single
+        if node.op_type == "Slice" and len(there) > 2:
+            ends = [self._whole_number(name) for name in there[1:3]]
+            return ends[0] is not None and ends[1] is not None and _takes_one(ends[0], ends[1])
+        return bool(there) and node.op_type != "Shape" and self.numbers.issuperset(there)
+
+    def _whole_number(self, name: str) -> int | None:
+        """The value of a constant node of one whole number."""
+        node = self.made_by.get(name)
+        if node is None or node.op_type != "Constant" or name not in self.numbers:
+            return None
+        tensor = next((each.t for each in node.attribute if each.name == "value"), None)
+        if tensor is None or tensor.data_type != KINDS.INT64 or len(tensor.dims) > 1:
+            return None
+        values = tensor_value(tensor).values
+        return None if values is None or values.size != 1 else int(values.ravel()[0])
 
     def before(self, name: str, *ops: str, alone: bool = True) -> onnx.NodeProto | None:
         """The node of one of these operators that gives a tensor; alone: which nothing else reads."""
@@ -63,6 +90,11 @@ class Nodes:
         if len(node.input) == 2 and not self.constants.intersection(node.input):
             first, second = node.input
             yield from ((first, second), (second, first))
+
+
+def _takes_one(start: int, end: int) -> bool:
+    """True of the ends of a slice that is the last element, or one between."""
+    return (start == -1 and end > 0) or (end - start == 1 and (start >= 0) == (end > 0))
 
 
 def _stands_for(node: onnx.NodeProto, op: str, *inputs: str) -> onnx.NodeProto:
@@ -238,10 +270,34 @@ def lrn(nodes: Nodes, node: onnx.NodeProto) -> onnx.NodeProto | None:
     return made
 
 
+def scaled_product(nodes: Nodes, node: onnx.NodeProto) -> onnx.NodeProto | None:
+    """A product of two maps, either of them times one number: that is a factor of the product."""
+    if node.op_type != "MatMul" or len(node.input) != 2 or nodes.constants.intersection(node.input):
+        return None
+    sources = [_unscaled(nodes, name) for name in node.input]
+    if sources == list(node.input):
+        return None
+    made = helper.make_node("MatMul", sources, list(node.output), name=node.name)
+    made.metadata_props.extend(node.metadata_props)
+    return made
+
+
+def _unscaled(nodes: Nodes, name: str) -> str:
+    """The map that a tensor is a multiple of; itself where it is none."""
+    factor = nodes.before(name, "Mul", "Div")
+    if factor is None or len(factor.input) != 2:
+        return name
+    source = nodes.one_map(factor)
+    number = factor.input[1] if source == factor.input[0] else factor.input[0]
+    if source is None or number not in nodes.numbers or (factor.op_type == "Div" and source != factor.input[0]):
+        return name
+    return source
+
+
 MOST_STEPS = 12
 """Nodes between the square and the power of a local response normalisation."""
 
-RULES: Sequence[Rule] = (silu, hard_swish, gelu, layer_norm, softmax, hard_sigmoid, lrn)
+RULES: Sequence[Rule] = (silu, hard_swish, gelu, layer_norm, softmax, hard_sigmoid, lrn, scaled_product)
 
 
 def recognised(graph: Graph) -> Graph:
