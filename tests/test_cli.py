@@ -104,7 +104,7 @@ def test_integer_columns_of_the_layers_sum_to_the_totals(shufflenet: dict[str, A
     """All but latency_cycles, because layers overlap."""
     totals, layers = shufflenet["totals"], shufflenet["layers"]
     integers = {name for name, value in totals.items() if type(value) is int}
-    integers -= {"latency_cycles", "inferences"}
+    integers -= {"latency_cycles", "inferences", "images"}
     assert integers >= COUNT_NAMES
     assert {name: sum(row[name] for row in layers) for name in integers} == {name: totals[name] for name in integers}
 
@@ -386,6 +386,15 @@ print("imported:", *sys.modules)
     )
     assert not HEAVY & after_import
     assert not forbidden & after_main
+
+
+def test_a_network_and_a_machine_in_each_others_place(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "edge", "squeezenet_v1.0"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.rpartition("got ")[2] for line in lines] == [
+        "'squeezenet_v1.0', which is a network: NETWORK stands before HW",
+        "'edge', which is a machine: NETWORK stands before HW",
+    ]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a shell and /dev")

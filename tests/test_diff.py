@@ -153,7 +153,7 @@ def test_the_same_run_twice_differs_in_nothing() -> None:
     found = difference(ran(SMALL), ran(SMALL))
     assert found.keys == {}
     assert all(waterfall.total.change == 0 for waterfall in found.waterfalls)
-    assert difference_text(found).endswith(", 0.000000 (+0.0%)")
+    assert difference_text(found).endswith(", 0.000 (+0.0%)")
 
 
 def test_another_table_changes_prices_alone() -> None:

@@ -627,10 +627,19 @@ def test_it_is_left_out_where_that_is_allowed_and_said_everywhere(
     capsys.readouterr()
     run = str(tmp_path / "run")
     assert main(["run", str(path), "edge", "--allow-unmodelled", "-o", run]) == 0
-    assert "  not modelled, and in no figure: CumSum 'CumSum_a': 'CumSum'\n" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    first = "INCOMPLETE: 1 nodes of the model (50.0%), 0.0% of the MACs, are in no figure: 1 CumSum"
+    assert printed.splitlines()[0] == first
+    assert "  not modelled, and in no figure: CumSum 'CumSum_a': 'CumSum'\n" in printed
+    assert all(line.endswith("(INCOMPLETE)") for line in printed.splitlines() if "inferences/s" in line)
+    assert main(["run", str(path), "edge", "--allow-unmodelled", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["complete"] is False
+    assert document["left_out"] == {"nodes": 1, "share": 0.5, "macs_share": 0.0, "by_kind": {"CumSum": 1}}
     page = tmp_path / "page.html"
     assert main(["report", run, "-o", str(page)]) == 0
     assert "CumSum_a" in page.read_text()
+    assert first.partition(": ")[2] in page.read_text()
     text = tmp_path / "mine.yaml"
     assert main(["import", str(path), "--allow-unmodelled", "-o", str(text)]) == 0
     assert main(["compare", str(text), "mobilenet_v1_0.25_128", "--hw", "edge"]) == 0

@@ -23,16 +23,23 @@ def finish(result: Run, arguments: Namespace, *, advises: bool = False) -> int:
 
     if arguments.output is not None:
         result.save(arguments.output, force=arguments.force)
+    lacks = result.left_out
     found = _advice(result) if advises else []
     if arguments.json:
-        print_json({"totals": result.totals, "layers": result.rows, "warnings": [each._asdict() for each in found]})
+        about = {"totals": result.totals, "layers": result.rows, "warnings": [each._asdict() for each in found]}
+        print_json(
+            {"complete": True} | about if lacks is None else {"complete": False, "left_out": lacks._asdict()} | about
+        )
         return 0
+    if lacks is not None:
+        print(f"{text.INCOMPLETE}: {lacks}", end="\n\n")
     if arguments.by is not None:
         print(text.shares(result.records, arguments.by), end="\n\n")
     elif not arguments.quiet:
         print(text.layer_table(result.records), end="\n\n")
         print(text.costliest(result.records), end="\n\n")
-    print(text.summary(result.network.name, result.machine.name, result.total, result.totals))
+    names = result.network.name, result.machine.name
+    print(text.summary(*names, result.total, result.totals, complete=lacks is None))
     for each in result.workload.unmodelled:
         print(f"  not modelled, and in no figure: {each}")
     if found and not arguments.quiet:

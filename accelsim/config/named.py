@@ -44,7 +44,16 @@ def find(name_or_path: str, *kinds: Kind, place: Mistake | None = None, folder: 
     place_of = "" if is_allowed else " below the folder of this one or an allowed one,"
     expected = f"a file{place_of} or the name of a shipped {what}{suggestion(name_or_path, known)}"
     place = place or Mistake(ARGUMENTS, 0, what if len(kinds) == 1 else "name", "", "")
-    raise UserError([Mistake(place.file, place.line, place.key, expected, shorten(name_or_path))])
+    got = shorten(name_or_path) + _where_swapped(name_or_path, kinds)
+    raise UserError([Mistake(place.file, place.line, place.key, expected, got)])
+
+
+def _where_swapped(name: str, kinds: tuple[Kind, ...]) -> str:
+    """A note where a network's name stands for a machine's, or the other way round."""
+    for wanted, other in (("networks", "machines"), ("machines", "networks")):
+        if kinds == (wanted,) and name in names(other):
+            return f", which is a {LISTED[other].title}: NETWORK stands before HW"
+    return ""
 
 
 def matching(word: str, kind: Kind, folder: Path | None = None) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, reduce
@@ -177,7 +177,7 @@ def _time(pairs: Pairs, a: Machine, b: Machine) -> Waterfall:
         )
         for cell, change in _plain(pairs, _clocks).items()
     }
-    return Waterfall("time", "ns", 3, changes)
+    return Waterfall("time", "ns", _digits(changes.values()), changes)
 
 
 def _bytes(measure: str, amounts: Callable[[LayerRecord], Mapping[str, int]], pairs: Pairs) -> Waterfall:
@@ -211,7 +211,14 @@ def _energy(pairs: Pairs, a: Machine, b: Machine) -> Waterfall:
         new_counts, new_prices = _priced(after, a), _priced(before, b)
         for key, cause in ENERGY_COMPONENTS.items():
             changes[name, cause] = Change(old[key], new[key], new_counts[key] - old[key], new_prices[key] - old[key])
-    return Waterfall("energy", "uJ", 6, changes)
+    return Waterfall("energy", "uJ", _digits(changes.values()), changes)
+
+
+def _digits(changes: Iterable[Change]) -> int:
+    """Digits behind the point with which the larger sum has five that say something, six at most."""
+    rows = list(changes)
+    largest = max(sum(row.before for row in rows), sum(row.after for row in rows), Fraction(0))
+    return max(0, min(6, 5 - len(str(int(largest))))) if largest >= 1 else 6
 
 
 def _priced(record: LayerRecord | None, machine: Machine) -> dict[str, Fraction]:

@@ -120,11 +120,14 @@ def _verdict(each: Alternative, chosen: Alternative, objective: str) -> str:
     if objective == "dram_bytes" and each.score[0] > chosen.score[0]:
         return f"asks for {each.score[0] / chosen.score[0] - 1:.1%} more bytes"
     score, least = each.score[-1], chosen.score[-1]
-    if score > SCORE_TOLERANCE * least:
-        return f"{score / least - 1:.1%} more {_SCORED.get(objective, 'clocks')}"
+    more = f"{score / least - 1:.1%} more {_SCORED.get(objective, 'clocks')}"
+    if score > SCORE_TOLERANCE * least or (each.tiling.dataflow != chosen.tiling.dataflow and score > least):
+        return more
     if each.burst_bytes > chosen.burst_bytes:
-        return "as good, moves more"
-    return "as good, more pieces" if each.iterations > chosen.iterations else "as good"
+        return f"within {SCORE_TOLERANCE - 1:.0%}, moves {each.burst_bytes / chosen.burst_bytes - 1:.1%} more"
+    if each.iterations > chosen.iterations:
+        return "moves as much, in more pieces"
+    return more if score > least else "the same in all of this, and found later"
 
 
 _SCORED = {"energy": "energy", "edp": "energy x clocks"}

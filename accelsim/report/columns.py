@@ -221,10 +221,12 @@ COLUMNS: tuple[Column, ...] = (
 TOTALS: tuple[tuple[str, str, str], ...] = (
     ("latency_ms", "ms", "total_cycles over the array clock"),
     ("inferences", "", "how often the network was run, one after the other"),
+    ("images", "", "batch times the inferences"),
     ("first_inference_ms", "ms", "until the first inference was done"),
     ("interval_ms", "ms", "from the end of the last inference but one to that of the last; of one, its latency"),
     ("inferences_per_s", "1/s", "batch over interval_ms"),
     ("energy_per_inference_pj", "pJ", "energy_total_pj over the inferences"),
+    ("energy_per_image_pj", "pJ", "energy_total_pj over the images"),
     ("average_power_mw", "mW", "energy_total_pj over latency"),
     ("dram_energy_share", "0..1", "energy_dram_pj over energy_total_pj"),
     ("assumed_energy_share", "0..1", "what rests on numbers that are assumed or unverified, over energy_total_pj"),
@@ -270,10 +272,12 @@ def total_values(total: LayerRecord, batch: int, machine: Machine, ends: Sequenc
     interval = ends[-1] - ends[-2] if len(ends) > 1 else ends[-1]
     interval_ms = interval / machine.array.clock_mhz / 1e3
     values["inferences"] = len(ends)
+    values["images"] = batch * len(ends)
     values["first_inference_ms"] = ends[0] / machine.array.clock_mhz / 1e3
     values["interval_ms"] = interval_ms
     values["inferences_per_s"] = batch / interval_ms * 1e3 if interval_ms else 0.0
     values["energy_per_inference_pj"] = energy_pj / len(ends)
+    values["energy_per_image_pj"] = energy_pj / (batch * len(ends))
     values["average_power_mw"] = energy_pj / latency_ms / 1e6 if latency_ms else 0.0
     values["dram_energy_share"] = total.energy.dram_pj / energy_pj if energy_pj else 0.0
     values["assumed_energy_share"] = min(total.energy.assumed_pj / energy_pj, 1.0) if energy_pj else 0.0

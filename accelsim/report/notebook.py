@@ -11,10 +11,16 @@ from accelsim.report.text import LAYER_HEADER, layer_cells, summary
 
 
 def run_html(
-    name: str, machine: str, records: Sequence[LayerRecord], total: LayerRecord, totals: dict[str, Any]
+    name: str,
+    machine: str,
+    records: Sequence[LayerRecord],
+    total: LayerRecord,
+    totals: dict[str, Any],
+    *,
+    complete: bool = True,
 ) -> str:
     """The totals, and the layers folded away."""
-    title, *lines = summary(name, machine, total, totals).splitlines()
+    title, *lines = summary(name, machine, total, totals, complete=complete).splitlines()
     header = _row("th", LAYER_HEADER)
     rows = "".join(_row("td", layer_cells(record)) for record in records)
     return (

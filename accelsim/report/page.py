@@ -13,6 +13,7 @@ from accelsim.network.graph import Network
 from accelsim.records import ENERGY_COMPONENTS, STALL_CAUSES, LayerRecord
 from accelsim.report.columns import COLUMNS, TOTALS, WHAT_IFS, Value, layer_rows, speedup_column
 from accelsim.report.compare import numbered
+from accelsim.report.completeness import left_out
 from accelsim.report.palette import CLOCK_COLOURS, COMPONENT_COLOURS, SERIES
 
 BESIDE = ("total_cycles", "energy_total_pj")
@@ -114,6 +115,9 @@ def _run(run: ShownRun, name: str, totals: Sequence[str]) -> dict[str, Any]:
     headline = [[title, run.totals[column]] for title, column in _HEADLINE.items()]
     headline += [["accelsim", run.version], ["config SHA-256", run.config_sha256[:12]]]
     headline += [["not modelled", each] for each in run.workload.unmodelled]
+    lacks = left_out(run.workload.unmodelled, len(run.records))
+    if lacks is not None:
+        headline.insert(0, ["INCOMPLETE", str(lacks)])
     rows = layer_rows(run.records)
     for row, record in zip(rows, run.records, strict=True):
         row["streaming_cycles"] = record.stream_cycles

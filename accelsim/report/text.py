@@ -91,26 +91,30 @@ def _caches(total: LayerRecord) -> Iterator[str]:
         )
 
 
-def summary(name: str, machine: str, total: LayerRecord, totals: Mapping[str, Any]) -> str:
-    """The totals in a few lines."""
+INCOMPLETE = "INCOMPLETE"
+"""Mark of everything that is derived from a part of a model only."""
+
+
+def summary(name: str, machine: str, total: LayerRecord, totals: Mapping[str, Any], *, complete: bool = True) -> str:
+    """The totals in a few lines; of a model that is not complete each derived number has a mark."""
     counts, energy = total.counts, total.energy
+    mark = "" if complete else f" ({INCOMPLETE})"
     parts = {label: getattr(energy, f"{name}_pj") for name, label in ENERGY_COMPONENTS.items()}
-    shares = ", ".join(f"{part} {amount / energy.total_pj:.1%}" for part, amount in parts.items() if amount)
-    waits = {cause: cycles for cause, cycles in total.stalls.items() if cycles}
-    stalls = ", ".join(f"{cause} {cycles / total.total_cycles:.1%}" for cause, cycles in waits.items())
     lines = (
-        f"{name} on {machine}",
-        f"  {counts.macs / 1e6:.2f} M MACs, {total.weights / 1e6:.3f} M weights{_pruned(total)}",
-        f"  {total.total_cycles} cycles = {totals['latency_ms']:.3f} ms, {totals['inferences_per_s']:.1f} inferences/s",
-        f"  array utilization {total.utilization:.1%}; array not streaming: {stalls or 'never'}",
+        f"{name} on {machine}{mark}",
+        f"  {counts.macs / 1e6:.2f} M MACs, {total.weights / 1e6:.3f} M weights{_pruned(total)}{mark}",
+        f"  {total.total_cycles} cycles = {totals['latency_ms']:.3f} ms,"
+        f" {totals['inferences_per_s']:.1f} inferences/s{mark}",
+        f"  of the array's time: {split({'MACs': total.array_macs, **total.lost}) or 'nothing'}",
+        f"  bound by {bound_by(total)}: {_helps(total)}",
         f"  DRAM moved {counts.dram_burst_bytes / 2**20:.2f} MiB: {counts.dram_read_burst_bytes / 2**20:.2f} read,"
         f" {counts.dram_write_burst_bytes / 2**20:.2f} written; burst efficiency {counts.burst_efficiency:.1%};"
         f" SRAM {counts.sram_read_bytes / 2**20:.2f} MiB read, {counts.sram_write_bytes / 2**20:.2f} MiB written",
         *_rows(counts),
         *_caches(total),
-        f"  energy {energy.total_pj / 1e6:.1f} uJ, {totals['average_power_mw']:.1f} mW on average;"
+        f"  {_energy(total, totals)}{mark}, {totals['average_power_mw']:.1f} mW on average;"
         f" {energy.low_pj / 1e6:.1f} to {energy.high_pj / 1e6:.1f} uJ by the ranges of the prices",
-        f"  of it {shares or 'nothing'}; {totals['assumed_energy_share']:.1%} rests on assumptions",
+        f"  of it {split(parts) or 'nothing'}; {totals['assumed_energy_share']:.1%} rests on assumptions",
         f"  not priced: {totals['not_priced'] or 'nothing that has a row'}",
         *_chip(totals),
         f"  the DRAM bytes cost {energy.dram_penalty_pj / 1e6:.1f} uJ more than they would have in SRAM",
@@ -118,6 +122,39 @@ def summary(name: str, machine: str, total: LayerRecord, totals: Mapping[str, An
         f" {_ratio(totals['nominal_dram_sram_energy_ratio'])} nominal",
     )
     return "\n".join(lines)
+
+
+def split(parts: Mapping[str, float]) -> str:
+    """Shares that add up to 100.0 % as they are printed; those that round to nothing are left out."""
+    whole = sum(parts.values())
+    if not whole:
+        return ""
+    exact = {name: 1000 * amount / whole for name, amount in parts.items()}
+    tenths = {name: int(share) for name, share in exact.items()}
+    missing = 1000 - sum(tenths.values())
+    for name in sorted(exact, key=lambda name: tenths[name] - exact[name])[:missing]:
+        tenths[name] += 1
+    return ", ".join(f"{name} {share / 10:.1f}%" for name, share in tenths.items() if share)
+
+
+def _helps(total: LayerRecord) -> str:
+    """Quickest with twice of which resources, tiles and schedule as they are."""
+    saved = sorted(total.savings.items(), key=lambda each: -each[1])
+    clocks = total.total_cycles
+    most = [f"{name} {clocks / (clocks - each):.2f}x" for name, each in saved if 0 < each < clocks][:MOST_HELPS]
+    return f"twice as much gives {', '.join(most)}" if most else "twice of nothing makes it quicker"
+
+
+MOST_HELPS = 3
+"""Resources that are named, the best first."""
+
+
+def _energy(total: LayerRecord, totals: Mapping[str, Any]) -> str:
+    """Energy of an image, and of all of them where there are several."""
+    whole, images = total.energy.total_pj / 1e6, totals["images"]
+    return (
+        f"energy {whole:.1f} uJ" if images == 1 else f"energy {whole / images:.1f} uJ an image, {whole:.1f} uJ in all"
+    )
 
 
 MOST_WHAT_IF = 5

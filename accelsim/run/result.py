@@ -16,6 +16,7 @@ from accelsim.errors import Mistake, UserError
 from accelsim.network.graph import Network
 from accelsim.records import COUNT_NAMES, MEASURES, LayerRecord
 from accelsim.report.columns import Value, layer_rows, speedups, total_values
+from accelsim.report.completeness import LeftOut, left_out
 from accelsim.report.export import csv_text, json_text, save_files
 from accelsim.version import __version__
 
@@ -70,11 +71,17 @@ class Run:
             self.total.total_cycles, {name: sum(each) for name, each in self.doubled_cycles.items()}
         )
 
+    @property
+    def left_out(self) -> LeftOut | None:
+        """Parts of the model that are in no figure; None where all of it is."""
+        return left_out(self.workload.unmodelled, len(self.network.nodes))
+
     def _repr_html_(self) -> str:
         """Table that a notebook shows."""
         from accelsim.report.notebook import run_html
 
-        return run_html(self.network.name, self.machine.name, self.records, self.total, self.totals)
+        names = self.network.name, self.machine.name
+        return run_html(*names, self.records, self.total, self.totals, complete=self.left_out is None)
 
     @property
     def plot(self) -> RunPlots:

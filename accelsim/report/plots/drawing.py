@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from matplotlib.figure import Figure
 
 from accelsim.config.machine import Machine
+from accelsim.config.workload import NetworkFile
 from accelsim.network.graph import Network
 from accelsim.records import LayerRecord
 from accelsim.report.columns import Value
@@ -25,6 +26,8 @@ class Drawing(NamedTuple):
 class RunView(Protocol):
     """A finished run. spans: what each unit did when."""
 
+    @property
+    def workload(self) -> NetworkFile: ...
     @property
     def network(self) -> Network: ...
     @property
@@ -55,4 +58,5 @@ class SweepPoint(NamedTuple):
 
 def title_of(run: RunView, what: str) -> str:
     """Title of a picture of a run."""
-    return f"{what}: {run.network.name} on {run.machine.name}"
+    mark = " (incomplete model)" if run.workload.unmodelled else ""
+    return f"{what}: {run.network.name} on {run.machine.name}{mark}"
