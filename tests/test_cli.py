@@ -71,7 +71,10 @@ def test_run_prints_a_line_for_each_layer_the_costliest_five_and_the_totals(
 ) -> None:
     table, costliest, totals = said(capsys, "run", "shufflenet_g3", "edge").split("\n\n")
     names = [row["layer"] for row in shufflenet["layers"]]
-    assert [line.split()[0] for line in table.splitlines()] == ["layer", *names]
+    listed = [line.lstrip("/|\\ ").split()[:2] for line in table.splitlines()]
+    assert [name for name, op in listed if op != "group"] == ["layer", *names]
+    groups = dict.fromkeys(row["group"] for row in shufflenet["layers"] if row["group"])
+    assert [name for name, op in listed if op == "group"] == list(groups)
 
     title, header, *lines = costliest.splitlines()
     assert (title, header.split()) == ("costliest layers, by energy", table.splitlines()[0].split())
@@ -85,7 +88,7 @@ def test_run_prints_a_line_for_each_layer_the_costliest_five_and_the_totals(
 
 def test_json_has_the_promised_names(shufflenet: dict[str, Any]) -> None:
     """In totals and layers alike; `layer` and `op` only where there is a layer."""
-    assert set(shufflenet) == {"totals", "layers", "warnings"}
+    assert set(shufflenet) == {"complete", "totals", "layers", "warnings"}
     assert set(shufflenet["totals"]) >= NAMES
     assert not LAYER_NAMES & set(shufflenet["totals"])
     for row in shufflenet["layers"]:
@@ -165,7 +168,7 @@ def test_output_folder_gets_run_json_and_layers_csv(tmp_path: Path, capsys: pyte
     assert sorted(path.name for path in folder.iterdir()) == ["layers.csv", "run.json"]
 
     saved = json.loads((folder / "run.json").read_text())
-    assert saved["format"] == 3
+    assert saved["format"] == 4
     assert saved["totals"] == printed["totals"]
     assert set(saved["config"]) == {"network", "machine", "scheduling"}
     assert [row["layer"] for row in saved["layers"]] == ["a", "b"]

@@ -44,7 +44,7 @@ class LeftOut(NamedTuple):
 
 
 def left_out(unmodelled: Sequence[str], layers: int) -> LeftOut | None:
-    """Nodes that a network of so many layers lacks, each by its operator; None where it lacks none."""
+    """Nodes that a network of a number of layers lacks; None where it lacks none."""
     if not unmodelled:
         return None
     kinds = Counter(each.split()[0] for each in unmodelled)
