@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,9 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 
 from accelsim.cli import main
-from accelsim.report.page import page_text
+from accelsim.report.page import ShownSweep, page_text
 from accelsim.run.simulate import simulate
+from accelsim.sweeps.sweep import header
 
 GOOD = Path(__file__).parent / "invalid" / "good"
 PHONE, DESKTOP = (390, 844), (1440, 900)
@@ -73,7 +75,7 @@ def test_it_loads_without_an_error(browser: webdriver.Chrome) -> None:
 @in_browser
 def test_it_shows_the_totals_of_the_runs(browser: webdriver.Chrome, folder: Path) -> None:
     """All of them, in full, and the difference between the two."""
-    for number, name in enumerate(("a", "b")):
+    for number, name in enumerate("ab"):
         totals = json.loads((folder / name / "run.json").read_text())["totals"]
         shown = browser.find_elements(By.CSS_SELECTOR, f'[data-run="{number}"]')
         found = {each.get_attribute("data-total"): each.get_attribute("data-value") for each in shown}
@@ -103,11 +105,12 @@ def test_tables_sort(browser: webdriver.Chrome) -> None:
 
 @in_browser
 def test_values_stand_where_the_pointer_rests(browser: webdriver.Chrome) -> None:
-    bar = browser.find_element(By.CSS_SELECTOR, "svg rect")
+    bars = browser.find_elements(By.CSS_SELECTOR, "svg[aria-label='Energy by component'] rect")
+    bar = max(bars, key=lambda each: float(each.get_attribute("height") or 0))
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", bar)
     ActionChains(browser).move_to_element(bar).perform()
     shown = browser.find_element(By.ID, "hover").text
-    assert shown.startswith(("conv1\nMAC: ", "conv1\nregister: "))
+    assert shown.startswith(f"{bar.get_attribute('data-name')}\nDRAM: ")
     assert shown.endswith(" uJ")
 
 
@@ -129,6 +132,82 @@ def test_it_holds_together_at_any_width(browser: webdriver.Chrome, size: tuple[i
 def test_a_sweep_is_a_table_and_points(browser: webdriver.Chrome) -> None:
     assert cells(browser, "sweep0", 4) == ["8", "16"]
     assert len(browser.find_elements(By.CSS_SELECTOR, "svg circle")) == 2
+
+
+@in_browser
+def test_it_opens_with_the_findings(browser: webdriver.Chrome) -> None:
+    """What it costs and what limits it, in units that people read, in front of pictures and tables."""
+    assert browser.find_element(By.TAG_NAME, "h2").text == "Findings"
+    found = [each.text for each in browser.find_elements(By.CSS_SELECTOR, ".findings li")]
+    assert found[0].startswith("mobilenet_v1_0.25_128 on edge takes ")
+    assert " us and " in found[0]
+    assert any(text.startswith(("It is limited by", "Nothing limits it")) for text in found)
+    assert any("assumed" in text.lower() for text in found)
+
+
+@in_browser
+def test_a_layer_lights_up_everywhere(browser: webdriver.Chrome) -> None:
+    row = browser.find_element(By.CSS_SELECTOR, "#layers tbody tr")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", row)
+    ActionChains(browser).move_to_element(row).perform()
+    lit = browser.execute_script("return [...document.querySelectorAll('.lit')].map(each => each.dataset.name)")
+    assert set(lit) == {row.get_attribute("data-name")}
+    assert len(lit) > 3
+
+
+@in_browser
+def test_tables_are_filtered_by_words(browser: webdriver.Chrome) -> None:
+    search = browser.find_element(By.XPATH, "//*[@id='layers']/../preceding-sibling::div//input")
+    search.send_keys("dwconv dw1")
+    assert {text[:3] for text in cells(browser, "layers", 1)} == {"dw1"}
+    assert "of 30 rows" in search.find_element(By.XPATH, "..").text
+    search.clear()
+    search.send_keys(" ")
+    assert len(cells(browser, "layers", 1)) == 30
+
+
+@in_browser
+def test_points_are_selected_by_dragging(browser: webdriver.Chrome) -> None:
+    """The table keeps those inside the rectangle; a click takes all again."""
+    mark = browser.find_element(By.CSS_SELECTOR, "svg circle")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", mark)
+    drag = ActionChains(browser).move_to_element_with_offset(mark, -12, -12).click_and_hold()
+    drag.move_by_offset(24, 24).release().perform()
+    assert len(cells(browser, "sweep0", 1)) == 1
+    assert "1 of 2 points" in browser.find_element(By.CSS_SELECTOR, ".note").text
+    ActionChains(browser).move_by_offset(20, 0).click().perform()
+    assert len(cells(browser, "sweep0", 1)) == 2
+
+
+@in_browser
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+@pytest.mark.parametrize(("layers", "points"), [(10, 5), pytest.param(330, 2000, marks=pytest.mark.slow)])
+def test_large_pages_hold_together(
+    layers: int, points: int, size: tuple[int, int], browser: webdriver.Chrome, tmp_path: Path
+) -> None:
+    """Of 10 to 330 layers and 5 to 2,000 points: no error, the structure is whole, nothing scrolls sideways."""
+    run = simulate(GOOD / "net.yaml", GOOD / "machine.yaml")
+    many = replace(run, records=tuple(replace(run.records[0], layer=f"layer{n}") for n in range(layers)))
+    columns = header(["array.rows"])
+    rows = [[n, "a", "m", n % 7, None, *([n * 1.123456789 + place for place in range(len(columns) - 5)])]
+            for n in range(points)]  # fmt: skip
+    text = page_text([many], [ShownSweep("s", "0", columns, rows, (0, 1, 2, 3))])
+    assert len(text.encode()) < 2 << 20
+    page = tmp_path / "page.html"
+    page.write_text(text)
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size == PHONE},
+    )
+    browser.get(page.as_uri())
+    found = browser.execute_script(
+        "const many = path => document.querySelectorAll(path).length;"
+        "return [many('#layers tbody tr'), many('svg circle'), many('#sweep0 tbody tr'),"
+        " document.documentElement.scrollWidth <= innerWidth]"
+    )
+    errors = [each for each in browser.get_log("browser") if each["level"] == "SEVERE"]
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert (found, errors) == ([layers, points, points, True], [])
 
 
 def test_names_of_strangers_are_only_text(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from accelsim.records import ENERGY_COMPONENTS, STALL_CAUSES, LayerRecord
 from accelsim.report.columns import COLUMNS, TOTALS, WHAT_IFS, Value, layer_rows, speedup_column
 from accelsim.report.compare import numbered
 from accelsim.report.completeness import left_out
+from accelsim.report.findings import findings
 from accelsim.report.palette import CLOCK_COLOURS, COMPONENT_COLOURS, SERIES
 
 BESIDE = ("total_cycles", "energy_total_pj")
@@ -41,13 +42,19 @@ _LISTED = (
 )
 """Columns of the table of layers."""
 _HEADLINE = {
-    "cycles": "total_cycles",
-    "ms": "latency_ms",
-    "inferences/s": "inferences_per_s",
-    "utilization": "utilization",
-    "energy (pJ)": "energy_total_pj",
+    "clocks": "total_cycles",
+    "latency": "latency_ms",
+    "inferences a second": "inferences_per_s",
+    "use of the array": "utilization",
+    "energy": "energy_total_pj",
     "of it DRAM": "dram_energy_share",
+    "power": "average_power_mw",
+    "area (mm2)": "area_mm2",
 }
+_SHOWN = ("latency_ms", "energy_total_pj", "utilization", "average_power_mw", "area_mm2", "top1_pct")
+"""Columns of the table of a sweep beside those that tell its points apart and the axes."""
+_DIGITS = 4
+"""Of numbers of a sweep in a page; results.csv has all of them."""
 
 
 class ShownRun(Protocol):
@@ -81,15 +88,18 @@ class ShownSweep(NamedTuple):
     described: Sequence[int]
 
 
-def page_text(runs: Sequence[ShownRun], sweeps: Sequence[ShownSweep] = ()) -> str:
-    """The page."""
+def page_text(runs: Sequence[ShownRun], sweeps: Sequence[ShownSweep] = (), tried: Sequence[Sequence[str]] = ()) -> str:
+    """The page. tried: of each run, the changes that were tried and pay, in words."""
     described = {column.name: (column.unit, column.meaning) for column in COLUMNS}
     described |= {name: (unit, meaning) for name, unit, meaning in TOTALS}
     described |= {speedup_column(name): ("", f"if {meaning}") for name, meaning in WHAT_IFS.items()}
     names = list(dict.fromkeys(name for run in runs for name in run.totals))
     data = {
-        "runs": [_run(run, name, names) for run, name in zip(runs, _names(runs), strict=True)],
-        "sweeps": [sweep._asdict() for sweep in sweeps],
+        "runs": [
+            {**_run(run, name, names, described), "findings": findings(run, said)}
+            for run, name, said in zip(runs, _names(runs), tried or [()] * len(runs), strict=True)
+        ],
+        "sweeps": [_sweep(sweep, described) for sweep in sweeps],
         "totals": [_column(name, *described[name]) for name in names],
         "columns": [{**_column(name, *described[name]), "text": name in _TEXT} for name in _LISTED],
         "beside": BESIDE,
@@ -102,7 +112,7 @@ def page_text(runs: Sequence[ShownRun], sweeps: Sequence[ShownSweep] = ()) -> st
 
 def _embedded(data: Mapping[str, Any]) -> str:
     """JSON that can stand in a script element: nothing in it ends the element or begins a comment."""
-    return json.dumps(data, ensure_ascii=True).replace("<", "\\u003c")
+    return json.dumps(data, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def _names(runs: Sequence[ShownRun]) -> list[str]:
@@ -110,18 +120,44 @@ def _names(runs: Sequence[ShownRun]) -> list[str]:
     return numbered([f"{run.network.name} on {run.machine.name}" for run in runs])
 
 
-def _run(run: ShownRun, name: str, totals: Sequence[str]) -> dict[str, Any]:
+def _sweep(sweep: ShownSweep, described: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+    """A sweep by columns, in fewer digits; those that are the same everywhere once."""
+    columns = {name: [_shortened(row[place]) for row in sweep.rows] for place, name in enumerate(sweep.header)}
+    same = {name: values[0] for name, values in columns.items() if len(set(map(str, values))) == 1}
+    return {
+        "name": sweep.name,
+        "version": sweep.version,
+        "header": sweep.header,
+        "points": len(sweep.rows),
+        "same": same,
+        "columns": {name: values for name, values in columns.items() if name not in same},
+        "described": [sweep.header[place] for place in sweep.described],
+        "shown": _SHOWN,
+        "units": {name: described[name][0] for name in sweep.header if name in described},
+    }
+
+
+def _shortened(value: Value | None) -> Value | None:
+    if not isinstance(value, float):
+        return value
+    short = float(f"{value:.{_DIGITS}g}")
+    return int(short) if short.is_integer() else short
+
+
+def _run(run: ShownRun, name: str, totals: Sequence[str], described: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
     """A run with these totals, null where it has not one."""
-    headline = [[title, run.totals[column]] for title, column in _HEADLINE.items()]
-    headline += [["accelsim", run.version], ["config SHA-256", run.config_sha256[:12]]]
-    headline += [["not modelled", each] for each in run.workload.unmodelled]
+    headline = [[title, run.totals[column], described[column][0]] for title, column in _HEADLINE.items()]
+    headline += [["accelsim", run.version, ""], ["config SHA-256", run.config_sha256[:12], ""]]
+    headline += [["not modelled", each, ""] for each in run.workload.unmodelled]
     lacks = left_out(run.workload.unmodelled, len(run.records))
     if lacks is not None:
-        headline.insert(0, ["INCOMPLETE", str(lacks)])
+        headline.insert(0, ["INCOMPLETE", str(lacks), ""])
     rows = layer_rows(run.records)
     for row, record in zip(rows, run.records, strict=True):
         row["streaming_cycles"] = record.stream_cycles
         row["array_macs"] = record.array_macs
+    wanted = {*_LISTED, *BESIDE, *(part["column"] for chart in _charts() for part in chart["parts"])}
+    rows = [{column: value for column, value in row.items() if column in wanted} for row in rows]
     shown = {total: run.totals.get(total) for total in totals}
     return {"name": name, "headline": headline, "totals": shown, "layers": rows, "config": run.config}
 

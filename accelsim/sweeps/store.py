@@ -92,7 +92,9 @@ class Store:
         if ("table", "about", "about", "CREATE TABLE about (key TEXT PRIMARY KEY, value)") not in master:
             return "something else"
         said = dict(self.connection.execute(_ABOUT))
-        return f"one of accelsim {_plain(said.get('accelsim_version'))}, format {_plain(said.get('format'))}"
+        version, number = _plain(said.get("accelsim_version")), _plain(said.get("format"))
+        is_ours = (version, number) == (__version__, str(FORMAT))
+        return f"one of accelsim {version}, format {number}{' with other columns' if is_ours else ''}"
 
     def plan(self) -> str:
         """The SHA-256 of the points that are there, as `digest_of` makes it; of unsound ones that of nothing."""

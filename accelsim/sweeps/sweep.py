@@ -126,7 +126,7 @@ def keys_of(store: Store, folder: Path) -> list[str]:
     """The keys that a sweep varies. Raises UserError where it is one of another model version."""
     about = store.about()
     if about is None:
-        expected = f"a folder with a sweep of accelsim {__version__}"
+        expected = f"a sweep by this version, {__version__}; run it again with `force`, which replaces what is there"
         raise UserError([Mistake(ARGUMENTS, 0, "sweep", expected, f"{folder} with {store.whose()}")])
     return about.keys
 

@@ -31,6 +31,7 @@ def run(arguments: Namespace) -> int:
     """Carry it out; gives the exit code."""
     from accelsim.report.export import save_files
     from accelsim.report.page import page_text
+    from accelsim.run.advice import advice
     from accelsim.run.reprice import read_run
     from accelsim.sweeps.store import NAME
 
@@ -47,7 +48,8 @@ def run(arguments: Namespace) -> int:
             else:
                 runs.append(read_run(path))
     mistakes.raise_any()
-    save_files(output.parent, {output.name: page_text(runs, sweeps)}, force=arguments.force)
+    tried = [[each.text for each in advice(run)] for run in runs]
+    save_files(output.parent, {output.name: page_text(runs, sweeps, tried)}, force=arguments.force)
     return 0
 
 
@@ -60,9 +62,6 @@ def _sweep(folder: Path) -> ShownSweep:
 
     with opened(folder) as store:
         keys = keys_of(store, folder)
-        if not 0 < store.count() <= MOST_POINTS:
-            expected = f"a sweep with 1 to {MOST_POINTS} results"
-            raise UserError([Mistake("command-line", 0, "RUN_OR_SWEEP", expected, f"{store.count()} in {folder}")])
         if not 0 < store.count() <= MOST_POINTS:
             expected = f"a sweep with 1 to {MOST_POINTS} results"
             raise UserError([Mistake("command-line", 0, "RUN_OR_SWEEP", expected, f"{store.count()} in {folder}")])
