@@ -1,4 +1,4 @@
-"""What a run comes to in a few sentences: what it costs, what limits it, which layers, what pays, what is assumed."""
+"""Findings of a run in a few sentences: what it costs, what limits it, which layers, what pays, what is assumed."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _dearest(totals: Mapping[str, Any]) -> str:
 
 
 def _assumed(run: Shown) -> str:
-    """What rests on no source, or has no price."""
+    """Numbers that rest on no source, or have no price."""
     keys = [key for key, source in run.machine.sources.items() if source.startswith("assumed")]
     words = f"Assumed of the machine: {', '.join(keys)}. " if keys else ""
     return (
