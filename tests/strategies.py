@@ -87,6 +87,7 @@ def machines(draw: st.DrawFn, **fixed: Any) -> Machine:
         "dma__setup_cycles": draw(st.integers(0, 20)),
         "dma__max_outstanding_bursts": draw(st.integers(1, 16)),
         "dma__scatter": draw(st.booleans()),
+        "dma__decoder": draw(st.sampled_from([None, {"format": "any", "bytes_per_clock": 3}])),
         "dram__bytes_per_clock": draw(st.sampled_from([0.3, 1, 5, 64])),
         "dram__latency_clocks": draw(st.integers(0, 60)),
         "dram__burst_bytes": draw(st.sampled_from([1, 16, 64])),
@@ -200,6 +201,8 @@ def _data_transforms(draw: st.DrawFn, names: list[str]) -> Any:
             "index_bits": draw(st.integers(1, 8)),
             "zeros": draw(st.sampled_from(["nothing", "gate", "skip"])),
         }
+    if draw(st.booleans()):
+        chosen["compress"] = draw(st.sampled_from([{}, {"ratio": 0.3}, {"ratio": 0.9}]))
     return chosen
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from accelsim.cli import main
-from accelsim.config.load import parse_overrides
+from accelsim.config.load import load_energy_table, parse_overrides
 from accelsim.config.scheduling import Scheduling
 from accelsim.dataflows import DataflowName
 from accelsim.dataflows.contract import Gemm
@@ -31,6 +31,8 @@ GOLDEN = Path(__file__).parent / "data" / "networks" / "squeezenet_v1.0_pruned_6
 CONV: dict[str, Any] = {"name": "conv", "op": "conv", "kernel": 3, "pad": 1, "channels": 64}
 POINTWISE: dict[str, Any] = {"name": "conv", "op": "conv", "kernel": 1, "channels": 64}
 SIZE = (14, 14, 64)
+PRICED = {"energy": load_energy_table("lecture_100x").model_dump(mode="json")}
+"""Keys of a machine with round prices."""
 WIDE_PORTS = {
     "sram__activation__port_bytes_per_cycle": 1 << 12,
     "sram__weight__port_bytes_per_cycle": 1 << 12,
@@ -174,7 +176,7 @@ def test_pruned_weights_are_read_as_they_are_stored() -> None:
 def test_traffic_scales_with_the_bits() -> None:
     """8 to 4 to 2 bits: weights and maps take so much less of DRAM and SRAM."""
     runs = [
-        run_of([POINTWISE], SIZE, machine={}, quantize={"weight_bits": bits, "activation_bits": bits}).totals
+        run_of([POINTWISE], SIZE, machine=PRICED, quantize={"weight_bits": bits, "activation_bits": bits}).totals
         for bits in (8, 4, 2)
     ]
     for key in ("dram_read_weight_bytes", "dram_read_ifmap_bytes", "dram_write_ofmap_bytes", "sram_read_ifmap_bytes"):
@@ -230,11 +232,11 @@ def test_binary_and_ternary_weights_add_and_the_ends_stay() -> None:
         assert [node.weight_kind for node in (weighted[0], weighted[-1])] == [WeightKind.INTEGER] * 2
         assert all(node.weight_kind == kind and node.bits.weight == bits for node in weighted[1:-1])
     keys = {"binarize": {"weights": "binary", "keep_ends": False}}
-    signs = run_of([POINTWISE], SIZE, machine={}, **keys).totals
+    signs = run_of([POINTWISE], SIZE, machine=PRICED, **keys).totals
     assert signs["dram_read_weight_bytes"] == 4_096 // 8
     assert signs["energy_mac_pj"] == pytest.approx(0.1 * signs["active_macs"])
     assert (signs["multiplier_bit_products"], signs["xnor_ops"]) == (0, 0)
-    both = run_of([POINTWISE], SIZE, machine={}, **keys, quantize={"activation_bits": 1}).totals
+    both = run_of([POINTWISE], SIZE, machine=PRICED, **keys, quantize={"activation_bits": 1}).totals
     assert both["xnor_ops"] == both["active_macs"]
     assert both["energy_mac_pj"] == pytest.approx((0.1 + 0.2 / 64) * both["active_macs"])
 

@@ -183,11 +183,21 @@ class Cache(Section):
     write_port: Literal["shared", "separate"] = Field("shared", description="whether writes have a port of their own")
 
 
+class Decoder(Section):
+    """Decoder of each engine that loads: expands weights that lie losslessly compressed in DRAM."""
+
+    format: Name = Field(description="name of the compressed form")
+    bytes_per_clock: Positive = Field(description="bytes that it gives in a clock")
+
+
 class Dma(Section):
     """The DMA engines. Each transfer goes to the one of its direction that is free first."""
 
     engines_in: Annotated[int, Field(gt=0, le=64)] = Field(default=1, description="engines that load")
     engines_out: Annotated[int, Field(gt=0, le=64)] = Field(default=1, description="engines that store")
+    decoder: Decoder | None = Field(
+        default=None, description="expands compressed weights; null: they are stored as they are"
+    )
     bursts_per_clock: Annotated[int, Field(gt=0, le=1 << 20)] = Field(
         default=1, description="bursts that one engine issues in an array clock"
     )

@@ -41,6 +41,15 @@ class Prune(Section):
     )
 
 
+class Compress(Section):
+    """Weights that are stored losslessly compressed, for a DMA engine that decodes them on their way."""
+
+    ratio: Share | None = Field(
+        None, description="stored bits over plain ones, in layers not named below; null: those of the pruned form"
+    )
+    layers: dict[Name, Share] = Field(default_factory=dict, description="ratio, by layer")
+
+
 class Binarize(Section):
     """Weights of one bit (+1, -1) or two (+1, 0, -1): a MAC only adds, or is an XNOR where maps have one bit too."""
 

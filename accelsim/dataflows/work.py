@@ -49,6 +49,7 @@ class ArrayContext:
     stored_weights: bits of the layer's weights that pass their port, for a number of weights. skipped: (nonzeros,
     weights) of a layer whose zeros take no clocks. way_in, way_out: clocks of what is done to an element on its way to
     the array, and from it; pooled: results that become one on it. patch: of a depthwise layer's outputs.
+    dram_weights: bits of the weights in DRAM, for a number of them, where they are decoded on their way.
     """
 
     dataflow: DataflowName
@@ -66,6 +67,7 @@ class ArrayContext:
     way_out: Ratio = FREE
     pooled: int = 1
     patch: Patch = ONE_OUTPUT
+    dram_weights: Ratio | None = None
 
     def ports(self, ifmap: Ratio, weight: Ratio) -> Ports:
         """The SRAM ports, with the ways to and from the array behind them.
@@ -80,6 +82,11 @@ class ArrayContext:
             psum_read=psum,
             psum_write=psum,
         )
+
+    @property
+    def loaded_weights(self) -> Ratio:
+        """Bits of the weights that come from DRAM, for a number of them."""
+        return self.dram_weights or self.stored_weights
 
     def move_bits(self) -> Moves:
         """Bits of a register of each kind of move."""

@@ -70,7 +70,8 @@ OFF_CHIP_ROWS = ("dram_byte", "dram_interface_byte")
 def not_priced(machine: Machine) -> tuple[str, ...]:
     """Names of what the machine's table has no price for."""
     rows = (words for row, words in OPTIONAL_ROWS.items() if not _is_priced(row, machine))
-    return (*rows, *(("caches",) if machine.caches else ()))
+    decoder = ("weight decoder",) if machine.dma.decoder else ()
+    return (*rows, *decoder, *(("caches",) if machine.caches else ()))
 
 
 def _is_priced(row: str, machine: Machine) -> bool:

@@ -206,6 +206,10 @@ def of_sram(evidence: Evidence, direction: str) -> Term:
 def of_operand(evidence: Evidence, name: str) -> Term:
     """SRAM bytes of one operand, by array and vector unit or, on their way from and to DRAM, by DMA."""
     match name:
+        case "sram_write_weight_bytes" if any(tile.tensor.decoded for tile in evidence.loads):
+            weights = [tile for tile in evidence.loads if tile.buffer is Buffer.WEIGHT]
+            decoded = ((tile.tensor.name, tile.bytes, "decoded on its way") for tile in weights)
+            return total(name, alike(decoded, "tiles", "bytes"))
         case "sram_write_ifmap_bytes" | "sram_write_weight_bytes":
             parts = (loaded_bytes(evidence, name.split("_")[2]),)
         case "sram_read_ofmap_bytes":

@@ -266,6 +266,7 @@ class TilingContext:
     objective: Objective
     dataflows: tuple[DataflowName, ...]
     prices: Prices
+    decoded_bytes_per_cycle: int = 1
     resident_weights: bool = False
     given: GivenTile = FREE
 
@@ -289,6 +290,7 @@ class TilingContext:
             objective=objective,
             dataflows=tuple(DATAFLOWS) if machine.array.dataflow == "auto" else (machine.array.dataflow,),
             prices=Prices.of(machine),
+            decoded_bytes_per_cycle=machine.dma.decoder.bytes_per_clock if machine.dma.decoder else 1,
         )
 
     @property

@@ -14,7 +14,7 @@ from operator import add
 from accelsim.machine.doubling import NOTHING, STREAM, STREAM_END, Clocks, Doubling
 from accelsim.machine.memory.port import Block, CacheCounts, Met
 from accelsim.machine.stalls import Cause, Phase, Segment, idle_at_end, idle_before_stream, led_by
-from accelsim.program.commands import NO_ACTIONS, Buffer, Compute, Program, UnitKind
+from accelsim.program.commands import NO_ACTIONS, Buffer, Command, Compute, Load, Program, UnitKind
 from accelsim.program.folds import bubble_cycles
 from accelsim.program.link import NEVER, Linked, Moment, Task
 from accelsim.program.tensors import Descriptor
@@ -133,8 +133,10 @@ class Accounting:
         self.transfers += 1
         self.under_way += 1
         role = linked.task.role
-        totals = self._layers[role.layer].moved.setdefault((role.unit, role.buffer), [0, 0, 0])
-        totals[0] += sum(part.requested_bytes for part in descriptors)
+        totals = self._layers[role.layer].moved.setdefault((role.unit, role.buffer), [0, 0, 0, 0])
+        requested = sum(part.requested_bytes for part in descriptors)
+        totals[0] += requested
+        totals[3] += _bytes_on_chip(linked.command, requested)
         linked.task.bursts = sum(block.bursts(self._burst_bytes) for block in blocks)
         if not self._has_caches:
             totals[1] += linked.task.bursts
@@ -179,8 +181,8 @@ class Accounting:
         for layer in self._layers:
             account = layer.account
             account.latency_cycles = account.end_cycle - layer.begin if layer.begin != NEVER else 0
-            for (unit, buffer), (requested, bursts, parts) in layer.moved.items():
-                account.moved += moved(unit, buffer, requested, bursts * self._burst_bytes, parts)
+            for (unit, buffer), (requested, bursts, parts, on_chip) in layer.moved.items():
+                account.moved += moved(unit, buffer, requested, bursts * self._burst_bytes, parts, on_chip)
         accounts = [layer.account for layer in self._layers]
         return max((account.end_cycle for account in accounts), default=0), accounts
 
@@ -205,8 +207,16 @@ class Accounting:
         account.doubled = tuple(map(add, account.doubled, clocks))
 
 
-def moved(unit: UnitKind, buffer: Buffer, requested: int, bursts: int, descriptors: int) -> ActionCounts:
-    """Actions of transfers from or to a buffer: bytes that are requested, and bytes of bursts."""
+def _bytes_on_chip(command: Command, requested: int) -> int:
+    """Bytes that a transfer writes to a buffer or reads from it: those requested, but for weights decoded on their
+    way."""
+    if isinstance(command, Load) and command.tile.tensor.decoded:
+        return command.tile.bytes
+    return requested
+
+
+def moved(unit: UnitKind, buffer: Buffer, requested: int, bursts: int, descriptors: int, on_chip: int) -> ActionCounts:
+    """Actions of transfers from or to a buffer: bytes that are requested, of bursts, and on chip."""
     if unit is UnitKind.DMA_OUT:
         return ActionCounts(
             sram_read_ofmap_bytes=requested,
@@ -216,7 +226,7 @@ def moved(unit: UnitKind, buffer: Buffer, requested: int, bursts: int, descripto
         )
     if buffer is Buffer.WEIGHT:
         return ActionCounts(
-            sram_write_weight_bytes=requested,
+            sram_write_weight_bytes=on_chip,
             dram_read_weight_bytes=requested,
             dram_read_burst_bytes=bursts,
             dma_descriptors=descriptors,

@@ -13,7 +13,7 @@ from accelsim.dataflows.timing import Ratio, slower
 from accelsim.dataflows.work import FREE, ONE_OUTPUT, ArrayContext
 from accelsim.network.geometry import patched_gemm
 from accelsim.network.graph import Node, WeightKind
-from accelsim.network.ops import elements_per_clock
+from accelsim.network.ops import decodes, dram_weight_bits, elements_per_clock
 from accelsim.network.patches import patch_of
 from accelsim.program.tensors import Range
 
@@ -48,7 +48,7 @@ def layer_context(array: ArrayContext, node: Node, machine: Machine, ifmap_bits:
     psum_bits = node.bits.psum or array.psum_bits
     weight_bits = node.bits.weight or array.weight_bits
     stored = Ratio(weight_bits, 1)
-    if node.pruning is not None:
+    if node.pruning is not None and node.compression is None:
         stored = Ratio(node.stored_weight_bits(array.weight_bits), node.weights)
     skips = node.pruning is not None and node.pruning.zeros == "skip"
     return replace(
@@ -64,6 +64,7 @@ def layer_context(array: ArrayContext, node: Node, machine: Machine, ifmap_bits:
         way_out=_clocks_each(node.after, machine.output_path),
         pooled=prod(node.pooled),
         patch=patch_of(node, machine),
+        dram_weights=Ratio(dram_weight_bits(node, machine), node.weights) if decodes(node, machine) else None,
     )
 
 

@@ -66,6 +66,13 @@ class Pruning:
 
 
 @dataclass(frozen=True, slots=True)
+class Compression:
+    """How a layer's weights lie in DRAM if they are decoded on their way. ratio: of plain bits; None: as pruned."""
+
+    ratio: Fraction | None
+
+
+@dataclass(frozen=True, slots=True)
 class Node(Form):
     """One operation.
 
@@ -84,6 +91,7 @@ class Node(Form):
     bits: DataBits = DataBits()
     weight_kind: WeightKind = WeightKind.INTEGER
     pruning: Pruning | None = None
+    compression: Compression | None = None
     weights_of: str = ""
     again: str = ""
     before: tuple[Node, ...] = ()
@@ -138,7 +146,19 @@ class Node(Form):
     def stored_weight_bits(self, default_bits: int) -> int:
         """Bits of the weights as stored, indices of pruned ones included; default_bits: where the network says none."""
         bits = self.bits.weight or default_bits
-        return self.pruning.stored_bits(self.weights, bits) if self.pruning else self.weights * bits
+        if self.pruning is None or self.compression is not None:
+            return self.weights * bits
+        return self.pruning.stored_bits(self.weights, bits)
+
+    def compressed_weight_bits(self, default_bits: int) -> int:
+        """Bits of the weights where they lie compressed, which are no more than plain ones."""
+        bits, plain = self.bits.weight or default_bits, self.stored_weight_bits(default_bits)
+        if self.compression is None:
+            return plain
+        if self.compression.ratio is not None:
+            return ceil(self.compression.ratio * plain)
+        assert self.pruning is not None
+        return min(plain, self.pruning.stored_bits(self.weights, bits))
 
     @property
     def macs(self) -> int:

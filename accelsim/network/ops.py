@@ -31,6 +31,17 @@ def elements_per_clock(path: InputPath | OutputPath, node: Node) -> int:
     return found
 
 
+def dram_weight_bits(node: Node, machine: Machine) -> int:
+    """Bits of a layer's weights in DRAM: compressed where the machine decodes them on their way."""
+    bits = machine.array.weight_bits
+    return node.stored_weight_bits(bits) if machine.dma.decoder is None else node.compressed_weight_bits(bits)
+
+
+def decodes(node: Node, machine: Machine) -> bool:
+    """True where a layer's weights are decoded on their way."""
+    return dram_weight_bits(node, machine) < node.stored_weight_bits(machine.array.weight_bits)
+
+
 def ops_per_element(node: Node) -> int:
     """Operations for one output element, those of an activation that the operator does not absorb included."""
     beside = node.activation != "none" and "activation" not in node.op.absorbs

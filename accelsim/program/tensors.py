@@ -39,7 +39,8 @@ class Tensor:
 
     tile: None for row-major order (NHWC); else the tensor is stored tile by tile of these sizes, in row-major order of
     the tiles: the order in which a layer loads its weights. compressed_bits: bits of the whole where it is stored in
-    another form than its elements one by one; each tile then has its share.
+    another form than its elements one by one; each tile then has its share. decoded: whether it is expanded on its way,
+    and takes its plain bytes on chip.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Tensor:
     address_bytes: int
     tile: tuple[int, ...] | None = None
     compressed_bits: int | None = None
+    decoded: bool = False
 
     @property
     def elements(self) -> int:
@@ -105,7 +107,7 @@ def elements(region: Region) -> int:
 
 def region_bytes(tensor: Tensor, region: Region) -> int:
     """Bytes of a region, packed, as it lies in SRAM."""
-    if tensor.compressed_bits is not None:
+    if tensor.compressed_bits is not None and not tensor.decoded:
         return packed_bytes(_stored_bits(tensor, region), 1)
     return packed_bytes(elements(region), tensor.bits)
 

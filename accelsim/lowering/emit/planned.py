@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from accelsim.config.machine import Machine
 from accelsim.lowering.emit.iterations import blocks_in, tap_cuts
 from accelsim.lowering.ir import Layout, PlannedLayer, ResidentChannels, Tiling, TilingContext
 from accelsim.lowering.layout import aligned
@@ -13,7 +14,7 @@ from accelsim.lowering.schedule.weights import WeightResidents
 from accelsim.lowering.tiling.cache import TilingCache, naming
 from accelsim.lowering.tiling.vector import plan_vector
 from accelsim.network.graph import Network, Node
-from accelsim.network.ops import unit_of
+from accelsim.network.ops import decodes, dram_weight_bits, unit_of
 from accelsim.program.commands import UnitKind
 from accelsim.program.tensors import Tensor
 from accelsim.units import ceil_div
@@ -41,7 +42,7 @@ def plan_layers(
         plan, context = _tiling(node, planner, stays, pins, context, striped.get(node.name), on_array=on_array)
         tile = _weight_tile(node, plan, on_array=on_array)
         if tile and node.weights_name not in weights:
-            tensor = weights[node.name] = _weight_tensor(node, tile, context.array.weight_bits, address)
+            tensor = weights[node.name] = _weight_tensor(node, tile, planner.machine, address)
             address = aligned(address + tensor.bytes, address)
         task = planner.task(node, stays)
         own = weights[node.weights_name] if tile else None
@@ -78,11 +79,13 @@ def _weight_tile(node: Node, plan: Tiling, *, on_array: bool) -> tuple[int, int,
     return (plan.groups, plan.out_channels, plan.in_channels, plan.taps or taps) if node.op.weighted else None
 
 
-def _weight_tensor(node: Node, tile: tuple[int, int, int, int], bits: int, address: int) -> Tensor:
+def _weight_tensor(node: Node, tile: tuple[int, int, int, int], machine: Machine, address: int) -> Tensor:
     channels = node.output.channels // node.groups, node.sizes[0].channels // node.groups
-    compressed = node.stored_weight_bits(bits) if node.pruning else None
+    decoded = decodes(node, machine)
+    compressed = dram_weight_bits(node, machine) if decoded or (node.pruning and not node.compression) else None
     dims = (node.groups, *channels, node.window.elements)
-    return Tensor(f"{node.name}.weights", dims, bits, address, tile, compressed)
+    bits = node.bits.weight or machine.array.weight_bits
+    return Tensor(f"{node.name}.weights", dims, bits, address, tile, compressed, decoded)
 
 
 def _unread_after(network: Network, planner: TilingCache, residency: Residency) -> dict[int, tuple[Tensor, ...]]:

@@ -7,6 +7,7 @@ from math import isqrt
 from accelsim.config.machine import Machine
 from accelsim.lowering.ir import Layout
 from accelsim.network.graph import Node
+from accelsim.network.ops import dram_weight_bits
 from accelsim.units import ceil_div, packed_bytes
 
 
@@ -32,7 +33,7 @@ def _compulsory_bytes(node: Node, batch: int, layout: Layout, machine: Machine) 
         high = node.window.vertical.touched(0, node.array_output.height, size.height)
         pixels = high * node.window.horizontal.touched(0, node.array_output.width, size.width)
         total += packed_bytes(batch * pixels * size.channels, layout.by_name[name].tensor.bits)
-    return total + packed_bytes(node.stored_weight_bits(machine.array.weight_bits) if node.weights else 0, 1)
+    return total + packed_bytes(dram_weight_bits(node, machine) if node.weights else 0, 1)
 
 
 def _pebble_bytes(node: Node, batch: int, layout: Layout, machine: Machine) -> int:

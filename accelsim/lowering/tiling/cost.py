@@ -42,7 +42,7 @@ class _Moved(NamedTuple):
 def _moved_bytes(task: LayerTask, context: TilingContext, plans: Candidates) -> _Moved:
     array = context.array
     loaded = plans.blocks.taken_total * plans.map_loads_each * (task.loaded_inputs * array.ifmap_bits / 8)
-    bits, weights = array.stored_weights
+    bits, weights = array.loaded_weights
     all_weights = 0.0 if context.resident_weights else task.weights * bits / weights / 8
     return _Moved(loaded, plans.weight_loads_each * all_weights, task.pixels * task.stored * array.ofmap_bits / 8)
 
@@ -75,7 +75,7 @@ class Estimate:
         self.map_bursts = bursts * (blocks.taken_total * loaded / (blocks.count * tiles * largest))
         tiles = tiles * plans.out_tiles
         self.weight_loads = tiles * plans.weight_loads_each * (not context.resident_weights)
-        bits, weights = array.stored_weights
+        bits, weights = array.loaded_weights
         all_weights = task.weights * bits / weights / 8
         self.weight_bursts = all_weights / (tiles * burst) + 0.5
         stored = task.stored or task.output.channels
@@ -151,7 +151,9 @@ class Estimate:
         task, context, plans, array = self.task, self.context, self.plans, self.compute_cycles
         period = array / plans.iterations
         map_load = self._transfer(self.map_bursts, self.map_parts)
-        weight_load = self._transfer(self.weight_bursts, np.ones_like(self.map_parts))
+        weight_load = np.maximum(
+            self._transfer(self.weight_bursts, np.ones_like(self.map_parts)), self._decode_cycles()
+        )
         store = self._transfer(self.store_bursts, self.store_parts)
         stored = self.stores * self.store_bursts * context.burst_bytes / context.bytes_per_cycle / plans.iterations
         both = np.minimum(self.map_loads, self.weight_loads)
@@ -174,6 +176,14 @@ class Estimate:
             self.stores * store,
         )
         result: Floats = np.maximum.reduce(busiest) + 2 * context.latency_cycles
+        return result
+
+    def _decode_cycles(self) -> Floats:
+        """Clocks in which the weights of a tile are decoded, if they are."""
+        array, tiles = self.context.array, self.plans.group_tiles * self.plans.in_tiles * self.plans.out_tiles
+        bits, weights = array.stored_weights
+        decoded = 0.0 if array.dram_weights is None else self.task.weights * bits / weights / 8
+        result: Floats = decoded / (tiles * self.context.decoded_bytes_per_cycle)
         return result
 
     def _array_cycles(self) -> Floats:

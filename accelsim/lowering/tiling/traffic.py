@@ -102,7 +102,7 @@ def _weight_bytes(task: LayerTask, tiling: Tiling, array: ArrayContext) -> int:
         _cuts(task.group_inputs, tiling.in_channels),
         _cuts(task.taps, tiling.taps or task.taps),
     )
-    bits, weights = array.stored_weights
+    bits, weights = array.loaded_weights
     if weights == 1:
         return sum(times * packed_bytes(prod(tile), bits) for tile, times in Counter(tiles).items())
     total = reached = 0

@@ -54,7 +54,8 @@ def vector_dram_bytes(node: Node, task: LayerTask, context: TilingContext, rows:
     pixels = _total(axis_tiles(*vertical), rows) * _total(axis_tiles(*horizontal), cols)
     given = output.height * output.width * task.stored * array.ofmap_bits
     resident = context.resident_weights or not node.is_depthwise
-    weights = 0.0 if resident else node.stored_weight_bits(array.weight_bits) / 8
+    bits, weights_of = array.loaded_weights
+    weights = 0.0 if resident else node.weights * bits / weights_of / 8
     return task.batch * (pixels * task.loaded * array.ifmap_bits + given) / 8 + weights
 
 

@@ -15,6 +15,7 @@ from accelsim.program.commands import Compute, Load, Store
 from accelsim.program.link import Linked, Moment
 from accelsim.program.tensors import Descriptor
 from accelsim.program.tensors import descriptors as descriptors_of
+from accelsim.units import ceil_div
 
 
 @dataclass(slots=True)
@@ -30,6 +31,7 @@ class DmaEngine(Unit):
     last: Linked | None = field(default=None, init=False)
     issued: simpy.Event | None = field(default=None, init=False)
     retired: int = field(default=0, init=False)
+    decoded: int = field(default=0, init=False)
 
     def serve(self, linked: Linked) -> Process:
         """See `Unit`: until the last burst was issued."""
@@ -88,9 +90,18 @@ class DmaEngine(Unit):
             assert self.last is not None
             self.around.accounting.met(self.last, met)
 
+    def _decoded(self, linked: Linked, done: int) -> int:
+        """The clock at which all of a transfer is here and, where it is compressed, expanded: one after the other."""
+        tile, decoder = linked.command.tile, self.around.machine.dma.decoder  # type: ignore[union-attr]
+        if decoder is None or not tile.tensor.decoded:
+            return done
+        begin = max(linked.task.stream, self.decoded)
+        self.decoded = max(done, begin + ceil_div(tile.bytes, decoder.bytes_per_clock))
+        return self.decoded
+
     def _retire(self, linked: Linked, completion: Completion) -> None:
         linked.task.stream_end = completion.sent
-        self.retired = max(self.retired, completion.done)
+        self.retired = max(self.retired, self._decoded(linked, completion.done))
         self.around.accounting.served(linked.task, self.retired)
         if isinstance(linked.command, Store):
             self.around.clock.schedule(completion.sent, Moment.SRAM_READ, linked)

@@ -11,7 +11,7 @@ from typing import Any
 from accelsim.config.families import SCALES_ITSELF
 from accelsim.config.workload import NetworkFile
 from accelsim.network.graph import Network
-from accelsim.network.transforms.data import binarized, pruned, quantized
+from accelsim.network.transforms.data import binarized, compressed, pruned, quantized
 from accelsim.network.transforms.factorize import factorized
 from accelsim.network.transforms.rewrite import TransformError, Wrong
 from accelsim.network.transforms.width import widened
@@ -24,6 +24,7 @@ TRANSFORMS: dict[str, Callable[[Network, Any], Network]] = {
     "quantize": quantized,
     "binarize": binarized,
     "prune": pruned,
+    "compress": compressed,
 }
 """By key of the network file, in the order in which they are applied."""
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from accelsim.config.transforms import Binarize, Prune, Quantize
+from accelsim.config.transforms import Binarize, Compress, Prune, Quantize
 from accelsim.config.transforms import DataBits as BitsSection
-from accelsim.network.graph import INPUT, DataBits, Network, Node, Pruning, WeightKind
+from accelsim.network.graph import INPUT, Compression, DataBits, Network, Node, Pruning, WeightKind
 from accelsim.network.transforms.rewrite import TransformError, Wrong, rewrite, unknown_layers, with_weights
 from accelsim.units import times
 
@@ -99,5 +99,23 @@ def pruned(network: Network, section: Prune) -> Network:
         if not node.op.weighted or density == 1:
             return [node]
         return [replace(node, pruning=Pruning(density, index_bits, section.zeros))]
+
+    return rewrite(network, step)
+
+
+def compressed(network: Network, section: Compress) -> Network:
+    """Weights that lie compressed in DRAM; those of a layer without a ratio as they were pruned.
+
+    Raises TransformError for names of no layers with weights.
+    """
+    wrong = unknown_layers(section.layers, with_weights(network), "with weights")
+    if wrong:
+        raise TransformError(wrong)
+
+    def step(_: Node, node: Node) -> Sequence[Node]:
+        ratio = section.layers.get(node.name, section.ratio)
+        if not node.op.weighted or ratio == 1 or (ratio is None and node.pruning is None):
+            return [node]
+        return [replace(node, compression=Compression(None if ratio is None else times(1, ratio)))]
 
     return rewrite(network, step)
