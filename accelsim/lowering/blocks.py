@@ -1,13 +1,15 @@
-"""What is tried for a whole network: the blocks of images that a batch runs in, and the split of a unified memory."""
+"""What is tried for a whole network: blocks of images that a batch runs in, splits of a unified memory, and plans for
+other objectives."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isqrt
 
 from accelsim.config.machine import Machine
 from accelsim.config.plan import Plan
+from accelsim.config.scheduling import Objective
 from accelsim.errors import PlanError
 from accelsim.lowering.ir import PlannedLayer
 from accelsim.lowering.schedule.plan import value_of
@@ -23,6 +25,15 @@ MOST_BLOCKS = 64
 NO_WORSE = 1.01
 """Ratio of clocks, and of DRAM bytes, to those of the smallest blocks that a plan with larger ones may have."""
 
+
+OBJECTIVES: Mapping[Objective, tuple[Objective, ...]] = {
+    "cycles": ("cycles",),
+    "dram_bytes": ("dram_bytes",),
+    "energy": ("energy", "dram_bytes", "cycles"),
+    "edp": ("edp", "cycles", "dram_bytes"),
+}
+"""The objectives that plans are made for, by the one that the best of them is chosen by: energy and its product with
+clocks are sums over a schedule by approximation only."""
 
 EIGHTHS = (2, 4, 6, 7)
 """Of a unified memory for feature maps that are tried beside the part that the machine file has."""
@@ -79,10 +90,19 @@ def memory_splits(machine: Machine, plan: Plan | None) -> Iterator[Machine]:
             yield machine.model_copy(update={"sram": sram.split(size)})
 
 
-def best_blocks(plans: Sequence[BlockPlan]) -> BlockPlan:
-    """The best by the objective of the plans that are no worse than the first in clocks and in DRAM bytes."""
-    first, *others = plans
-    cycles, moved = first.effort
+def best_plan(plans: Mapping[Objective, Sequence[BlockPlan]]) -> BlockPlan:
+    """The best plan by the first of some objectives, of those that were made for each of them.
+
+    Of the plans for an objective, those count that are no worse than the first of them in clocks and in DRAM bytes.
+    """
+    first = next(iter(plans.values()))[0]
     value = value_of(first.cache, first.weights, first.network.nodes)
-    fair = [plan for plan in others if plan.effort[0] <= NO_WORSE * cycles and plan.effort[1] <= NO_WORSE * moved]
-    return min((first, *fair), key=lambda plan: value(*plan.effort))
+    fair = [plan for found in plans.values() for plan in _no_worse(found)]
+    return min(fair, key=lambda plan: value(*plan.effort))
+
+
+def _no_worse(plans: Sequence[BlockPlan]) -> Iterator[BlockPlan]:
+    """The first plan, and those that are no worse."""
+    cycles, moved = (NO_WORSE * each for each in plans[0].effort)
+    yield plans[0]
+    yield from (plan for plan in plans[1:] if plan.effort[0] <= cycles and plan.effort[1] <= moved)

@@ -9,9 +9,9 @@ from typing import Any
 
 from accelsim.config.machine import Machine
 from accelsim.config.plan import Plan
-from accelsim.config.scheduling import Scheduling
+from accelsim.config.scheduling import Objective, Scheduling
 from accelsim.errors import LoweringError, PlanError
-from accelsim.lowering.blocks import BlockPlan, best_blocks, block_sizes, memory_splits
+from accelsim.lowering.blocks import OBJECTIVES, BlockPlan, best_plan, block_sizes, memory_splits
 from accelsim.lowering.emit.planned import iteration_count, plan_layers, working
 from accelsim.lowering.emit.residents import ResidentPlan, outgrown_residents
 from accelsim.lowering.emit.stream import ComputeStream
@@ -100,13 +100,13 @@ def lower(network: Network, machine: Machine, scheduling: Scheduling = Schedulin
     """
     network = placed(network, machine, scheduling.objective)
     bounds = _bounds(network, machine)
-    found = list(_plans(network, machine, scheduling))
-    return _lowered(best_blocks(found), bounds, scheduling.slots)
+    found = {each: list(_plans(network, machine, scheduling, each)) for each in OBJECTIVES[scheduling.objective]}
+    return _lowered(best_plan(found), bounds, scheduling.slots)
 
 
-def _plans(network: Network, machine: Machine, scheduling: Scheduling) -> Iterator[BlockPlan]:
-    """The plans for each split of a unified memory and each size of blocks that is tried, from single images up,
-    without and with weights that stay.
+def _plans(network: Network, machine: Machine, scheduling: Scheduling, objective: Objective) -> Iterator[BlockPlan]:
+    """The plans by an objective for each split of a unified memory and each size of blocks that is tried, from single
+    images up, without and with weights that stay.
 
     Raises LoweringError where none fits.
     """
@@ -115,7 +115,7 @@ def _plans(network: Network, machine: Machine, scheduling: Scheduling) -> Iterat
     for split, images in product(memory_splits(machine, scheduling.plan), sizes):
         source = stream(replace(network, batch=images), scheduling.inferences * (network.batch // images))
         try:
-            for plan in _block_plans(source, split, scheduling):
+            for plan in _block_plans(source, split, scheduling, objective):
                 found += 1
                 yield plan
         except PlanError:
@@ -126,13 +126,15 @@ def _plans(network: Network, machine: Machine, scheduling: Scheduling) -> Iterat
         raise failure
 
 
-def _block_plans(source: Network, machine: Machine, scheduling: Scheduling) -> Iterator[BlockPlan]:
+def _block_plans(
+    source: Network, machine: Machine, scheduling: Scheduling, objective: Objective
+) -> Iterator[BlockPlan]:
     """The plans of a stream of blocks of images: without and with weights that stay. Raises LoweringError."""
     layers = len(source.nodes) // source.inferences
     network = rewrite(source, machine)
     layout = layout_of(network, machine)
     given = given_layers(scheduling.plan, network, machine, layout, layers)
-    cache = TilingCache(machine, network.batch, layout, scheduling.objective, network.nodes, given)
+    cache = TilingCache(machine, network.batch, layout, objective, network.nodes, given)
     for weights in dict.fromkeys(_resident_weights(network, layers, cache, scheduling.plan)):
         yield _block_plan(source, network, cache, weights, scheduling)
 
