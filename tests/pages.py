@@ -12,7 +12,7 @@ from typing import Any
 from accelsim.config.kinds import KINDS
 from accelsim.report import compare
 from accelsim.report.columns import COLUMNS, TOTALS
-from tests import lecture, validation
+from tests import layouts, lecture, validation
 from tests.tables import lines
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs"
@@ -150,6 +150,21 @@ def columns() -> str:
     )
 
 
+_ABOUT_OPERATORS = f"""# Operators of ONNX by layout
+
+Each operator of ONNX {layouts.OPSET}, tried on one map of each layout: `yes` where it is modelled, with the shape that
+ONNX infers; the dimensions or forms alone that are, counted from that of the images, where not all are; `-` where ONNX
+has no such operator. Maps whose channels are last stand behind a `Transpose` where an operator wants them second. The
+rows that they become are in [ONNX and PyTorch](onnx.md#what-is-modelled).
+"""
+
+
+def operators() -> str:
+    """docs/operators.md."""
+    shapes = [f"{name} {list(shape)}" for name, shape in layouts.LAYOUTS.items()]
+    return f"{_ABOUT_OPERATORS}\n{_table(('operators', *shapes), layouts.rows())}"
+
+
 def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return "\n".join(lines(tuple(header), rows)) + "\n"
 
@@ -159,6 +174,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "columns.md": columns,
     "validation.md": validation.page,
     "lecture.md": lecture.page,
+    "operators.md": operators,
 }
 """The text of each computed page."""
 

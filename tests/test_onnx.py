@@ -652,6 +652,30 @@ def test_what_is_left_out_has_the_shape_that_onnx_infers(tmp_path: Path) -> None
     assert network(path, allow_unmodelled=True).macs == 5 * 16 * 8 * 4
 
 
+@pytest.mark.parametrize(
+    ("nodes", "constants"),
+    [
+        (
+            [node("DequantizeLinear", "q s z", "v"), node("Cast", "v", "c", to=TensorProto.INT64)],
+            {"q": np.array([5, 11, 129], np.uint8), "s": np.array(0.5, np.float32), "z": np.array(1, np.uint8)},
+        ),
+        (
+            [node("QuantizeLinear", "q s z", "v"), node("Cast", "v", "c", to=TensorProto.INT64)],
+            {"q": np.array([1.0, 4.0, 63.0], np.float32), "s": np.array(1, np.float32), "z": np.array(1, np.uint8)},
+        ),
+        ([node("CastLike", "q z", "c")], {"q": np.array([2.7, 5.0, 64.0], np.float32), "z": np.array(1, np.int64)}),
+    ],
+    ids=["dequantised", "quantised", "cast"],
+)
+def test_constants_have_their_values_and_not_those_that_they_are_stored_as(
+    nodes: Sequence[onnx.NodeProto], constants: dict[str, Any], tmp_path: Path
+) -> None:
+    """A reshape of (2, 320) by 2, 5 and 64, as a product with 64 x 3 shows."""
+    nodes = [*nodes, node("Reshape", "x c", "r"), node("MatMul", "r w")]
+    found = network(saved(tmp_path, nodes, size=(2, 320), weights={"w": (64, 3)}, constants=constants))
+    assert found.macs * found.batch == 2 * 5 * 64 * 3
+
+
 def test_the_page_lists_the_operators() -> None:
     text = (ROOT / "docs" / "onnx.md").read_text()
     named = [name for name in OPERATORS if not name.startswith("recognised.")]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from accelsim.cli import main
 from accelsim.run.simulate import simulate
 
 DATA = Path(__file__).parent / "data" / "onnx"
@@ -60,6 +61,16 @@ def test_layers_are_named_after_modules_and_grouped_by_blocks(tmp_path: Path) ->
         stages = list(dict.fromkeys(record.stage for record in run.records))
         assert [stage for stage in stages if stage in blocks] == blocks
         assert len(stages) <= len(blocks) + 4
+
+
+def test_layers_are_shown_with_their_stages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Names of modules, and the blocks that they are in."""
+    with zipfile.ZipFile(DATA / "models.zip") as found:
+        path = found.extract("tv_resnet18_dynamo.onnx", tmp_path)
+    assert main(["show", path, "--layers"]) == 0
+    lines = [line.split()[:3] for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == ["name", "stage", "type"]
+    assert ["layer1.0.conv1", "layer1.0", "conv"] in lines
 
 
 def clocks(name: str, archive: str, folder: Path) -> int:

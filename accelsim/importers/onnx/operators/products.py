@@ -236,13 +236,6 @@ def einsum(call: Call) -> list[Tensor]:
     left = _merged(first, letters[0], [*([each] for each in both), own[0], summed])
     right = _merged(second, letters[1], [*([each] for each in both), summed, own[1]])
     made = matrix_product(call, left, right)
-    if isinstance(first, Constant) or isinstance(second, Constant):
-        if len(own[0]) != 1 or len(own[1]) != 1:
-            raise UnmodelledError("one dimension of its own for each tensor", equation[:60])
-        dims = dict(zip((*both, *own[0], *own[1]), made.dims, strict=True))
-        return [replace(made, dims=tuple(dims[each] for each in result))]
-    assert isinstance(first, FeatureMap)
-    assert isinstance(second, FeatureMap)
     sizes = dict(zip(letters[0], first.shape, strict=True)) | dict(zip(letters[1], second.shape, strict=True))
     from accelsim.importers.onnx.operators.views import reshaped
 
