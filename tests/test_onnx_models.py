@@ -75,7 +75,6 @@ def test_models_are_read_in_little_memory(tmp_path: Path) -> None:
     [
         "timm_ghostnet_100_ts17.onnx",
         "keras_MobileNetV3Small_nchw.onnx",
-        "timm_mobilevit_xxs_ts17.onnx",
         "mtcnn_pnet_12.onnx",
         "hf_bert_tiny_emb_ts17.onnx",
     ],
