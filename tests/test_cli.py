@@ -267,7 +267,7 @@ def test_ctrl_c_ends_with_130_and_no_traceback(
 
 
 GEMM_NAMES = ["array_cycles", "total_cycles", "macs", "array_utilization", "utilization"]
-GEMM_NAMES += ["dram_read_bytes", "dram_write_bytes", "energy_total_pj"]
+GEMM_NAMES += ["dram_read_bytes", "dram_write_bytes", "dram_burst_bytes", "dram_burst_efficiency", "energy_total_pj"]
 
 
 def gemm(capsys: pytest.CaptureFixture[str], *argv: str) -> dict[str, Any]:

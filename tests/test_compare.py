@@ -68,7 +68,7 @@ def test_a_row_is_what_a_run_of_its_own_says(batch: int, capsys: pytest.CaptureF
         assert row["time_per_image_ms"] == pytest.approx(1e3 / totals["inferences_per_s"], rel=1e-12)
         assert row["energy_per_image_pj"] == totals["energy_total_pj"] / batch
         assert row["dram_energy_share"] == totals["dram_energy_share"]
-        assert row["dram_per_image_bytes"] == (totals["dram_read_bytes"] + totals["dram_write_bytes"]) / batch
+        assert row["dram_per_image_bytes"] == totals["dram_burst_bytes"] / batch
         assert (row["top1_pct"], row["accuracy_kind"]) == (
             (accuracy.top1_pct, accuracy.kind) if accuracy else (None, None)
         )

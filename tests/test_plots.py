@@ -20,7 +20,7 @@ from matplotlib.transforms import Bbox
 
 from accelsim.cli import main
 from accelsim.errors import UserError
-from accelsim.records import STALL_CAUSES
+from accelsim.records import ENERGY_COMPONENTS, STALL_CAUSES
 from accelsim.report.export import csv_text
 from accelsim.report.figure import named
 from accelsim.report.palette import COMPONENT_COLOURS
@@ -153,8 +153,10 @@ def test_bars_add_up_to_the_records(run: Run, pictures: dict[str, Drawing]) -> N
 def test_the_legend_says_what_the_network_comes_to(run: Run, pictures: dict[str, Drawing]) -> None:
     legend = pictures["energy"].figure.legends[0]
     said = dict(text.get_text().rsplit("  ", 1)[0].split("  ") for text in legend.get_texts())
-    for name, amount in said.items():
-        assert float(amount) == pytest.approx(getattr(run.total.energy, f"{name.lower()}_pj") / 1e6, rel=1e-3)
+    components = {label: name for name, label in ENERGY_COMPONENTS.items()}
+    for label, amount in said.items():
+        energy_pj = getattr(run.total.energy, f"{components[label]}_pj")
+        assert float(amount) == pytest.approx(energy_pj / 1e6, rel=1e-3)
     assert sum(map(float, said.values())) == pytest.approx(run.total.energy.total_pj / 1e6, rel=1e-3)
 
 
@@ -281,7 +283,7 @@ def cost_of_energy(values: Mapping[str, Any]) -> float:
 
 
 def cost_of_dram(values: Mapping[str, Any]) -> float:
-    return float((values["dram_read_bytes"] + values["dram_write_bytes"]) / 2**20)
+    return float(values["dram_burst_bytes"] / 2**20)
 
 
 def test_a_long_legend_says_what_it_leaves_out() -> None:

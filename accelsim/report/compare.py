@@ -89,7 +89,7 @@ COLUMNS: tuple[Column, ...] = (
     Column(
         "dram_energy_share", "0..1", "DRAM's share of the energy", lambda run: float(run.totals["dram_energy_share"])
     ),
-    _per_image("dram_per_image_bytes", "bytes", "dram_read_bytes", "dram_write_bytes"),
+    _per_image("dram_per_image_bytes", "bytes", "dram_read_burst_bytes", "dram_write_burst_bytes"),
 )
 
 

@@ -15,6 +15,7 @@ from accelsim.report.columns import COLUMNS, TOTALS, WHAT_IFS, Value, layer_rows
 from accelsim.report.compare import numbered
 from accelsim.report.completeness import left_out
 from accelsim.report.findings import findings
+from accelsim.report.groups import group_totals
 from accelsim.report.palette import CLOCK_COLOURS, COMPONENT_COLOURS, SERIES
 
 BESIDE = ("total_cycles", "energy_total_pj")
@@ -157,9 +158,19 @@ def _run(run: ShownRun, name: str, totals: Sequence[str], described: Mapping[str
         row["streaming_cycles"] = record.stream_cycles
         row["array_macs"] = record.array_macs
     wanted = {*_LISTED, *BESIDE, *(part["column"] for chart in _charts() for part in chart["parts"])}
-    rows = [{column: value for column, value in row.items() if column in wanted} for row in rows]
+    rows, groups = (
+        [{column: value for column, value in row.items() if column in wanted} for row in each]
+        for each in (rows, layer_rows(group_totals(run.records)))
+    )
     shown = {total: run.totals.get(total) for total in totals}
-    return {"name": name, "headline": headline, "totals": shown, "layers": rows, "config": run.config}
+    return {
+        "name": name,
+        "headline": headline,
+        "totals": shown,
+        "layers": rows,
+        "groups": groups,
+        "config": run.config,
+    }
 
 
 def _column(name: str, unit: str, meaning: str) -> dict[str, str]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from itertools import groupby
 from typing import Any
 
-from accelsim.records import ENERGY_COMPONENTS, ActionCounts, LayerRecord, combined
+from accelsim.records import ENERGY_COMPONENTS, ActionCounts, LayerRecord
 from accelsim.report.columns import WHAT_IFS, Value, bound_by, speedup_column
+from accelsim.report.groups import group_total, grouped
 
 COSTLIEST = 5
 
@@ -33,8 +32,6 @@ LAYER_HEADER = (
     *("DRAM KiB", "bursts", "SRAM KiB", "energy uJ", "of it DRAM"),
 )
 """cycles: given to the layer; array, vector, DMA: clocks of the units; DRAM KiB: moved; bursts: requested of moved."""
-GROUP_OP = "group"
-"""Kind of operation of layers that run depth-first together."""
 
 
 def layer_table(records: Sequence[LayerRecord]) -> str:
@@ -42,20 +39,13 @@ def layer_table(records: Sequence[LayerRecord]) -> str:
     return table(LAYER_HEADER, [line for group in grouped(records) for line in _group_lines(group)])
 
 
-def grouped(records: Sequence[LayerRecord]) -> list[list[LayerRecord]]:
-    """Neighbours of one group together, every other layer by itself."""
-    numbered = enumerate(records)
-    keyed = groupby(numbered, lambda each: each[1].group or each[0])
-    return [[record for _, record in members] for _, members in keyed]
-
-
 def _group_lines(group: Sequence[LayerRecord]) -> list[list[str]]:
     if not group[0].group:
         return [layer_cells(record) for record in group]
-    name, op, *cells = layer_cells(replace(combined(group, group[0].group, 0), op=GROUP_OP))
     marks = "/" + "|" * (len(group) - 2) + "\\" * (len(group) > 1)
     members = [layer_cells(record) for record in group]
-    return [[name, op, *cells], *([f"{mark} {own}", *rest] for mark, (own, *rest) in zip(marks, members, strict=True))]
+    lines = [[f"{mark} {own}", *rest] for mark, (own, *rest) in zip(marks, members, strict=True)]
+    return [layer_cells(group_total(group)), *lines]
 
 
 def layer_cells(record: LayerRecord) -> list[str]:

@@ -37,6 +37,8 @@ def run_gemm(
         "utilization": run.totals["utilization"],
         "dram_read_bytes": run.totals["dram_read_bytes"],
         "dram_write_bytes": run.totals["dram_write_bytes"],
+        "dram_burst_bytes": run.totals["dram_burst_bytes"],
+        "dram_burst_efficiency": run.totals["dram_burst_efficiency"],
         "energy_total_pj": run.totals["energy_total_pj"],
     }
 

@@ -19,7 +19,7 @@ MOST_POINTS = 1_000_000
 OUTCOMES = ("done", "refused", "failed")
 NUMBERS = (
     *("batch", "inferences", "total_cycles", "latency_ms", "utilization"),
-    *("dram_read_bytes", "dram_write_bytes", "dram_energy_share"),
+    *("dram_read_bytes", "dram_write_bytes", "dram_burst_bytes", "dram_energy_share"),
     *("energy_total_pj", "energy_per_inference_pj", *(f"energy_{name.lower()}_pj" for name in COMPONENT_COLOURS)),
 )
 """Columns that pictures are computed from; others may be empty."""

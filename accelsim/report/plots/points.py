@@ -110,7 +110,7 @@ def _as_compared(point: SweepPoint, machine: str) -> Row:
         "accuracy_kind": values["accuracy_kind"],
         "time_per_image_ms": values["latency_ms"] / images,
         "energy_per_image_pj": values["energy_total_pj"] / images,
-        "dram_per_image_bytes": (values["dram_read_bytes"] + values["dram_write_bytes"]) / images,
+        "dram_per_image_bytes": values["dram_burst_bytes"] / images,
     }
 
 
@@ -123,8 +123,7 @@ def _microjoules(point: SweepPoint) -> float:
 
 
 def _dram_mib(point: SweepPoint) -> float:
-    moved = point.values["dram_read_bytes"] + point.values["dram_write_bytes"]
-    return float(moved / point.values["inferences"] / MIB)
+    return float(point.values["dram_burst_bytes"] / point.values["inferences"] / MIB)
 
 
 def _at(point: SweepPoint, key: str) -> Any:
