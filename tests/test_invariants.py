@@ -20,6 +20,7 @@ from accelsim.errors import LoweringError
 from accelsim.lowering.compile import Lowered, lower
 from accelsim.machine.machine import play
 from accelsim.network.array import array_context, layer_context
+from accelsim.network.geometry import work_block
 from accelsim.network.graph import Network, Node
 from accelsim.network.ops import on_array
 from accelsim.program.commands import Compute, Load, Program, Store, Tile, UnitKind, kind_of
@@ -66,14 +67,12 @@ def test_tiles_in_use_and_in_flight_fit_their_buffers(
                 tiles = [tile for tile in dict.fromkeys(_tiles(command)) if tile.buffer is buffer]
                 assert sum(tile.bytes * (1 if tile in stay or tile.resident else 2) for tile in tiles) <= capacity
         if computes[0].unit is UnitKind.ARRAY:
-            array = layer_context(array_context(machine), network.nodes[layer], machine, 8, 8)
+            node = lowered.network.nodes[layer]
+            array = layer_context(array_context(machine), node, machine, 8, 8)
             planned = lowered.layers[layer]
             assert planned is not None
             array = replace(array, dataflow=planned.plan.dataflow)
-            assert (
-                _most_sums(network.nodes[layer], computes, array) * array.psum_bits
-                <= machine.sram.accumulator.capacity_bytes * 4
-            )
+            assert _most_sums(node, computes, array) * array.psum_bits <= machine.sram.accumulator.capacity_bytes * 4
 
 
 def _tiles(command: Compute) -> tuple[Tile, ...]:
@@ -95,7 +94,7 @@ def _most_sums(node: Node, computes: list[Compute], array: ArrayContext) -> int:
         work = command.work
         key = (work.images, work.rows, work.cols, work.channels)
         if not (work.first and work.last) and not DATAFLOWS[array.dataflow].sums_stay:
-            waiting[key] = work.images.size * work.rows.size * work.cols.size * work.channels.size
+            waiting[key] = elements(work_block(node, work)) * work.channels.size
         most = max(most, sum(waiting.values()), _fold_sums(node, command, array))
         if work.last:
             waiting.pop(key, None)
@@ -108,7 +107,7 @@ def _fold_sums(node: Node, command: Compute, array: ArrayContext) -> int:
     depth = node.output.channels // node.groups
     groups = (work.channels.stop - 1) // depth - work.channels.start // depth + 1
     outputs, inputs, taps = work.channels.size // groups, work.reduction.size, node.window.elements
-    pixels = work.images.size * work.rows.size * work.cols.size
+    pixels = elements(work_block(node, work))
     if DATAFLOWS[array.dataflow].sums_stay:
         assert command.chain is not None
         assert (work.first and work.last) or command.chain.count == 1

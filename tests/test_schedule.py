@@ -504,6 +504,7 @@ PLANNER = {
     "shufflenet_1.0x_g3": (2.56e6, 0.45e6),
     "squeezenet_v1.0": (2.15e6, 0.90e6),
     "resnet34_A": (22.1e6, 4.11e6),
+    "densenet121": (11.7e6, 2.95e6),
 }
 """DRAM bytes in whole bursts and clocks that a simple independent planner needs on `edge` (within 5 %)."""
 
@@ -513,5 +514,5 @@ def test_schedules_are_as_good_as_those_of_an_independent_planner(name: str) -> 
     """At most a tenth more bytes and a twentieth more clocks."""
     moved, cycles = PLANNER[name]
     run = simulate(name, "edge")
-    assert run.total.counts.dram_burst_bytes <= 1.11 * moved
+    assert run.total.counts.dram_burst_bytes <= 1.10 * moved
     assert run.total.total_cycles <= 1.05 * cycles

@@ -26,7 +26,7 @@ from accelsim.network.graph import Node
 
 BEAM = 5
 """States that go on from a cut, of those that cost least and of those that promise most; one of those whose residents
-save as much."""
+save as much and leave as much room."""
 
 NO_EFFORT = Effort(0.0, 0.0, 0.0, 0.0, 0, 0)
 """The effort of a layer that is only addresses."""
@@ -58,8 +58,11 @@ class State(NamedTuple):
     before: State | None
 
 
-Beam = dict[tuple[str, ...], State]
-"""The states at a cut, by names of their residents in the order of their places."""
+Key = tuple[tuple[str, ...], int]
+"""Names of residents in the order of their places, and the room that these leave."""
+
+Beam = dict[Key, State]
+"""The best states at a cut."""
 
 
 @dataclass
@@ -82,7 +85,7 @@ class ScheduleSearch:
         """The best schedule found. Raises LoweringError where a layer fits in no state."""
         nodes = self.groups.nodes
         beams: list[Beam] = [{} for _ in range(len(nodes) + 1)]
-        beams[0][()] = State(0.0, 0.0, 0.0, (), Pace(0.0, 0), None, None)
+        beams[0][(), 4] = State(0.0, 0.0, 0.0, (), Pace(0.0, 0), None, None)
         for cut, node in enumerate(nodes):
             states = self._best_states(cut, beams[cut].values())
             beams[cut] = {}
@@ -130,8 +133,8 @@ class ScheduleSearch:
         found: dict[int, State] = {}
         for share in (0.0, 0.5):
             ranked = sorted(saving, key=lambda each: each[0].score - share * each[1])
-            alike = {round(saved): state for state, saved in reversed(ranked)}
-            best = sorted(alike.items(), key=lambda each: each[1].score - share * each[0])[:BEAM]
+            alike = {(round(saved), _room(state.residents, self.capacity)): state for state, saved in reversed(ranked)}
+            best = sorted(alike.items(), key=lambda each: each[1].score - share * each[0][0])[:BEAM]
             found.update((id(state), state) for _, state in best)
         return list(found.values())
 
@@ -148,7 +151,7 @@ class ScheduleSearch:
 
     def _enter(self, beam: Beam, cut: int, state: State, step: Step) -> None:
         residents = tuple(sorted(each for each in (*state.residents, *step.made) if each.last >= cut))
-        key = _key(residents, cut)
+        key = _key(residents, cut, self.capacity)
         score, pace, cycles, moved = state.score, state.pace, 0.0, 0.0
         if step.effort is not NO_EFFORT:
             cycles, pace = elapsed(pace, step.effort, self.groups.weights.room, self.groups.cache.base)
@@ -205,7 +208,7 @@ class ScheduleSearch:
         self, span: Span, state: State, residents: Sequence[Place], touched: frozenset[int], beam: Beam
     ) -> bool:
         """True where the least that a group can cost is no less than another way to the same residents."""
-        known = beam.get(_key(residents, span.last + 1))
+        known = beam.get(_key(residents, span.last + 1, self.capacity))
         return known is not None and known.score <= state.score + self.value(*self.groups.least(span, touched))
 
     def _in_place(
@@ -363,6 +366,12 @@ class ScheduleSearch:
         return self.groups.nodes[step.first + distance].name
 
 
-def _key(residents: Iterable[Place], cut: int) -> tuple[str, ...]:
-    """Names of the residents that are still read behind a cut, in the order of their places."""
-    return tuple(each.name for each in sorted(residents) if each.last >= cut)
+def _key(residents: Iterable[Place], cut: int, capacity: int) -> Key:
+    """Names of the residents that are still read behind a cut, in the order of their places, and the room beside."""
+    there = sorted(each for each in residents if each.last >= cut)
+    return tuple(each.name for each in there), _room(there, capacity)
+
+
+def _room(residents: Iterable[Place], capacity: int) -> int:
+    """Fourths of the buffer that the largest free piece holds."""
+    return 4 * size_of(largest(free(residents, capacity))) // capacity
