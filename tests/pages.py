@@ -12,7 +12,7 @@ from typing import Any
 from accelsim.config.kinds import KINDS
 from accelsim.report import compare
 from accelsim.report.columns import COLUMNS, TOTALS
-from tests import layouts, lecture, validation
+from tests import fidelity, layouts, lecture, validation
 from tests.tables import lines
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs"
@@ -175,6 +175,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "validation.md": validation.page,
     "lecture.md": lecture.page,
     "operators.md": operators,
+    "fidelity.md": fidelity.page,
+    "fidelity.svg": fidelity.picture,
 }
 """The text of each computed page."""
 

@@ -150,7 +150,7 @@ def tpu_powers() -> Iterator[Compared]:
 def areas() -> Iterator[Compared]:
     """Blocks that papers have, and their sum."""
     dac = "Genc et al., DAC 2021, area breakdown in 22 nm"
-    area, machine = sized("gemmini")
+    area, machine = sized("gemmini_default")
     yield Compared("area of Gemmini's array", dac, "mm2", 0.116, area.pe_mm2, 0.4)
     yield Compared("area of Gemmini's scratchpad", dac, "mm2", 0.544, scratchpad_mm2(machine), 0.4)
     yield Compared("area of Gemmini's accumulator", dac, "mm2", 0.146, accumulator_mm2(machine), 0.4)
@@ -189,6 +189,6 @@ def accumulator_mm2(machine: Machine) -> float:
 
 
 def eyeriss_areas() -> AreaTable:
-    machine = machine_with("gemmini", "area.table=cacti_65nm")
+    machine = machine_with("gemmini_default", "area.table=cacti_65nm")
     assert machine.area is not None
     return machine.area

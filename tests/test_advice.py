@@ -54,7 +54,7 @@ FAMILIES = (
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("machine", ["edge", "gemmini"])
+@pytest.mark.parametrize("machine", ["edge", "gemmini_default"])
 @pytest.mark.parametrize("name", FAMILIES)
 def test_advice_for_every_family_comes_true(name: str, machine: str) -> None:
     check(simulate(name, machine), name, machine, {})

@@ -49,7 +49,7 @@ PAIRS = {
         ran(SMALL),
         ran(SMALL, "edge", "dram.device=lpddr4-3200", "energy.dram_by=command", "dram.organisation.channels=1"),
     ),
-    "everything": lambda: (ran(SMALL), ran(OTHER, "gemmini", "energy.table=horowitz_45nm")),
+    "everything": lambda: (ran(SMALL), ran(OTHER, "gemmini_default", "energy.table=horowitz_45nm")),
     "nothing": lambda: (ran(SMALL), ran(SMALL)),
 }
 
@@ -198,7 +198,7 @@ def test_keys_that_differ_are_named_but_not_where_numbers_are_from() -> None:
 def folders(tmp_path: Path) -> tuple[str, str]:
     a, b = tmp_path / "a", tmp_path / "b"
     ran(SMALL).save(a)
-    ran(OTHER, "gemmini", "energy.table=horowitz_45nm").save(b)
+    ran(OTHER, "gemmini_default", "energy.table=horowitz_45nm").save(b)
     return str(a), str(b)
 
 

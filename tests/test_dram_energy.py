@@ -81,7 +81,7 @@ def test_what_is_known_of_the_run_only_is_shared_out_without_remainder() -> None
 
 
 def test_a_device_without_commands_has_no_price_for_them(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["run", NETWORK, "gemmini", "--set", "energy.dram_by=command"]) == 2
+    assert main(["run", NETWORK, "gemmini_default", "--set", "energy.dram_by=command"]) == 2
     said = capsys.readouterr().err
     assert (
         said

@@ -100,7 +100,7 @@ def test_terms_add_up_on_every_family(network: str, machine: str) -> None:
     check(played_on(network, machine))
 
 
-@pytest.mark.parametrize("machine", ["edge", "gemmini"])
+@pytest.mark.parametrize("machine", ["edge", "gemmini_default"])
 def test_terms_add_up_on_the_main_network(machine: str) -> None:
     check(played_on("shufflenet_g3", machine))
 

@@ -187,7 +187,7 @@ def played_again(network: str, machine: str, folder: Path, changed: dict[str, ob
     [
         ("alexnet_ungrouped", "edge", {}),
         ("vgg16", "edge", {}),
-        ("resnet18", "gemmini", {}),
+        ("resnet18", "gemmini_default", {}),
         ("densenet121", "edge", {}),
         ("googlenet", "edge", {"array.dataflow": "auto"}),
         ("mobilenet_v1_0.25_128", "edge", {"array.depthwise_on": "vector"}),

@@ -175,8 +175,8 @@ def test_an_edited_machine_of_an_installation_in_place_takes_effect(
 
 
 def test_an_existing_path_is_taken_before_a_shipped_name(in_place: Environment, checkout: Path, tmp_path: Path) -> None:
-    shutil.copy(checkout / "hwconfigs" / "gemmini.yaml", tmp_path / "edge")
-    assert in_place.accelsim("show", "edge", cwd=tmp_path).startswith("name: gemmini\n")
+    shutil.copy(checkout / "hwconfigs" / "gemmini_default.yaml", tmp_path / "edge")
+    assert in_place.accelsim("show", "edge", cwd=tmp_path).startswith("name: gemmini_default\n")
 
 
 def test_in_place_too_the_main_job_gives_the_same(in_place: Environment, from_wheel: str, tmp_path: Path) -> None:

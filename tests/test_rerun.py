@@ -78,7 +78,7 @@ def test_a_run_comes_out_of_its_file_to_the_byte(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("machine", ["edge", "gemmini"])
+@pytest.mark.parametrize("machine", ["edge", "gemmini_default"])
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_family_comes_out_again(name: str, machine: str, tmp_path: Path) -> None:
     saved(tmp_path, name, machine)

@@ -238,7 +238,7 @@ def test_auto_is_no_slower_than_the_best_dataflow() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("machine", ["edge", "gemmini", "tpu_v1", "cloud", "scalesim_default", "dpu_b4096"])
+@pytest.mark.parametrize("machine", ["edge", "gemmini_default", "tpu_v1", "cloud", "scalesim_default", "dpu_b4096"])
 @pytest.mark.parametrize(
     "network", ["mobilenet_v1_1.00_224", "resnet34_A", "squeezenet_v1.0", "shufflenet_g3", "densenet121"]
 )

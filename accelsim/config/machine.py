@@ -253,6 +253,18 @@ class Machine(Section):
         default_factory=dict, description="source of each number, by key or key prefix"
     )
 
+    @property
+    def streamed_bytes_per_cycle(self) -> float:
+        """Bytes an array clock of loads that stream: the DRAM's, or those of the slowest cache where it holds none of
+        them and a line passes its port once from below and request by request to what is above."""
+        rate = self.dram.bytes_per_clock * self.dram.clock_mhz / self.array.clock_mhz
+        request = self.dma.request_bytes or self.dram.burst_bytes
+        for cache in self.caches or ():
+            clocks = max(cache.request_clocks, request / cache.port_bytes_per_cycle)
+            rate = min(rate, cache.line_bytes / (cache.fill_clocks + max(1.0, cache.line_bytes / request) * clocks))
+            request = cache.line_bytes
+        return rate
+
 
 def _broken_clocks(machine: Machine) -> Iterator[tuple[KeyPath, str, str]]:
     """Clocks of array and DRAM commands between which times can be counted in 64 bits."""

@@ -149,6 +149,8 @@ _TYPES = {
 def has_key(model: type[Section], key: str) -> bool:
     """True where a dotted key exists in a model; rows of a list have numbers."""
     path = [int(part) if part.isdigit() else part for part in key.split(".")]
+    while len(path) > 1 and isinstance(path[-1], int):
+        path.pop()
     return path[-1] in _keys_beside(model, path)
 
 

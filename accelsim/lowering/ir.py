@@ -280,7 +280,7 @@ class TilingContext:
             activation_bytes=sram.activation.capacity_bytes,
             weight_bytes=sram.weight.capacity_bytes,
             psum_bits_half=sram.accumulator.capacity_bytes // 2 * 8,
-            bytes_per_cycle=dram.bytes_per_clock * dram.clock_mhz / machine.array.clock_mhz,
+            bytes_per_cycle=machine.streamed_bytes_per_cycle,
             burst_bytes=dram.burst_bytes,
             setup_cycles=machine.dma.setup_cycles,
             window_bursts=machine.dma.max_outstanding_bursts * machine.dma.engines_in,

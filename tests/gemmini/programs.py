@@ -60,15 +60,18 @@ def clocks(ends: Sequence[int]) -> list[int]:
     return [end - before for before, end in pairwise((0, *ends))]
 
 
-def program(runs: Sequence[Run], machine: Machine, offset: int) -> Program:
-    """The runs one after the other, all of one kind; offset: of the static arrays from a multiple of 64 bytes."""
+def program(runs: Sequence[Run], machine: Machine, offset: int, *, zeros: bool = True) -> Program:
+    """The runs one after the other, all of one kind.
+
+    offset: of the static arrays from a multiple of 64 bytes; zeros: whether the DMA writes them.
+    """
     arrays = PRODUCT_ARRAYS if runs[0].layer.is_product else CONVOLUTION_ARRAYS
     addresses: dict[str, int] = {}
     at = (1 << 31) + offset
     for name, size in arrays.items():
         addresses[name] = at
         at += size
-    makers = [_Maker(number, run, array_context(machine), addresses) for number, run in enumerate(runs)]
+    makers = [_Maker(number, run, array_context(machine), addresses, zeros) for number, run in enumerate(runs)]
     return Program(
         tuple(f"{number}" for number in range(len(runs))),
         tuple(tensor for maker in makers for tensor in (maker.input, maker.weights)),
@@ -80,8 +83,8 @@ def program(runs: Sequence[Run], machine: Machine, offset: int) -> Program:
 class _Maker:
     """The commands of one run."""
 
-    def __init__(self, number: int, run: Run, array: ArrayContext, addresses: dict[str, int]) -> None:
-        self.number, self.run, self.array = number, run, array
+    def __init__(self, number: int, run: Run, array: ArrayContext, addresses: dict[str, int], zeros: bool) -> None:
+        self.number, self.run, self.array, self.fills = number, run, array, zeros
         layer = run.layer
         rows, cols = (layer.rows, 1) if layer.is_product else (layer.size, layer.size)
         names = [f"{number}.{name}" for name in ("input", "weights", "output")]
@@ -139,7 +142,7 @@ class _Maker:
             ]
             found = [self.block_loads(block, 0) for block in blocks]
         else:
-            found = [self.block_loads(part, self.zeros(part))]
+            found = [self.block_loads(part, self.zeros(part) if self.fills else 0)]
         first, *others = found[0]
         found[0] = [replace(first, host_cycles=self.run.tile_clocks), *others]
         return found

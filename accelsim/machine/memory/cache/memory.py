@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from accelsim.config.machine import Cache, Dma
 from accelsim.machine.memory.cache import kernels
@@ -63,7 +63,8 @@ class CachedMemory:
 
     def request(self, request: Request, cycle: int) -> None:
         """See `Memory`: nothing is known before time has gone on."""
-        blocks = [number for block in request.blocks for number in block]
+        longest = self._dma.store_row_bytes if request.write else self._dma.load_row_bytes
+        blocks = [number for block in request.blocks for row in _in_rows(block, longest) for number in row]
         if not blocks:
             raise ValueError("a request without bytes")
         self._hierarchy.begin(request.requester, blocks, int(request.write), cycle)
@@ -152,3 +153,14 @@ class CachedMemory:
     def bus_spans(self) -> list[list[BusSpan]]:
         """See `Memory`."""
         return self.below.bus_spans()
+
+
+def _in_rows(block: Block, longest: int | None) -> Iterator[Block]:
+    """A block as it is, or one row that is longer than those of descriptors as rows of that length."""
+    rows, rest = divmod(block.row_bytes, longest) if longest else (0, 0)
+    if block.rows > 1 or longest is None or rows < 1:
+        yield block
+        return
+    yield Block(block.address, rows, longest, longest)
+    if rest:
+        yield Block(block.address + rows * longest, 1, rest, 0)

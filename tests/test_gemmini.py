@@ -1,0 +1,80 @@
+"""Gemmini as FireSim measured it: tiles, mappings, and the clocks of its layers."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.gemmini.errors import errors, summary
+from tests.gemmini.mapping import loop_order, mapped_tile
+from tests.gemmini.measured import PLAYED, hosts, measured, offsets, played, programs, read, table
+from tests.gemmini.tiler import Layer, Tile, default_tile
+
+RANK = 0.99
+
+
+def test_the_default_tiler_gives_the_tiles_of_all_shapes() -> None:
+    """`gemmini_tiles.csv` has what the software's own functions print for them."""
+    rows = table("gemmini_tiles.csv")
+    assert len(rows) == 71
+    for layer, row in zip(hosts(), rows, strict=True):
+        assert layer == Layer(*(int(row[name]) for name in ("C", "K", "P", "Q", "R", "stride")))
+        assert default_tile(layer) == Tile(*(int(row[name]) for name in Tile._fields))
+
+
+def test_a_mapping_is_read_from_the_outside_in() -> None:
+    """`X` lies along the array; P are columns, Q rows; loops that are not named come outermost."""
+    mapping = "L3[WIO] C2 P2 K4 - L2[WI] N1 K16X - L1[O] K4 S3 R3 C8 Q14 P7 C16X - L0[W] N1"
+    assert mapped_tile(Layer(256, 256, 14, 14, 3, 2), mapping) == Tile(14, 7, 64, 3, 3, 128)
+    assert loop_order(mapping) == "KPCRSQN"
+    product = "L3[WIO] C4 K48 - L2[WI] N1 K16X - L1[O] C48 P16 C16X - L0[W] P8"
+    assert mapped_tile(Layer(3072, 768, 128, 1, 1, 1), product) == Tile(128, 1, 16, 1, 1, 768)
+
+
+def test_every_row_has_its_layer_and_host() -> None:
+    assert len(measured()) == 120
+    assert all(row.layer in hosts() for row in measured())
+    assert sum(len(rows) for rows in programs().values()) == 120
+
+
+def test_some_small_layers_take_what_was_measured() -> None:
+    """Five rows of one program without the layers between them, so that caches hold other lines: within 15 %."""
+    rows = [row for row in programs()["retinanet", "1792", "267264"] if row.layer.rows < 10 and row.layer.outputs < 720]
+    found = list(played(rows, 8, alone=True))
+    assert len(found) == 5
+    for mapped in (False, True):
+        assert summary(errors(found, mapped=mapped)).mean < 0.15
+
+
+def test_a_mapping_changes_the_clocks_as_it_did() -> None:
+    """Of rows that differ by more than a fifth, the better mapping is the better one here."""
+    apart = [each for each in read() if abs(each.row.mapped_clocks / each.row.default_clocks - 1) > 0.2]
+    right = [
+        (each.mapped_clocks < each.default_clocks) == (each.row.mapped_clocks < each.row.default_clocks)
+        for each in apart
+    ]
+    assert len(apart) > 100
+    assert sum(right) > 0.97 * len(right)
+
+
+def test_the_targets_are_met_with_nothing_fitted() -> None:
+    """DOSA's mappings within 6 % on average and 5 % in the middle; default tiles within 8 and 6 %, each within 35 %."""
+    found = read()
+    assert {each.row.number for each in found} == set(range(120))
+    default, mapped = (summary(errors(found, mapped=each)) for each in (False, True))
+    assert mapped.mean <= 0.06
+    assert mapped.median <= 0.05
+    assert default.mean <= 0.08
+    assert default.median <= 0.06
+    assert default.largest <= 0.35
+    assert min(default.rank, mapped.rank) >= RANK
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", [key for key in programs() if key[0] in ("bert", "retinanet")])
+def test_what_was_played_is_played_again(key: tuple[str, str, str]) -> None:
+    """To the clock; else `python -m tests.gemmini.measured` plays all anew."""
+    rows = programs()[key]
+    offset = offsets(rows)[1]
+    known = {(each.row.number, each.offset): each for each in read()}
+    assert list(played(rows, offset)) == [known[row.number, offset] for row in rows]
+    assert PLAYED.exists()
