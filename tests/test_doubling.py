@@ -22,7 +22,7 @@ NETWORKS = (
     *("alexnet_grouped", "vgg16", "resnet34_A", "resnext50_32x4d", "mobilenet_v1_1.00_224", "shufflenet_1.0x_g3"),
     *("squeezenet_v1.0", "densenet121"),
 )
-MACHINES = ("edge", "gemmini", "tpu_v1", "cloud")
+MACHINES = ("edge", "gemmini_default", "tpu_v1", "cloud")
 NEARLY = 1.03
 """Times the fewest clocks of all doubled machines that those of the named one may be."""
 
@@ -89,7 +89,7 @@ def wrong(found: Sequence[Tried]) -> list[str]:
 
 def test_the_named_resource_helps_most() -> None:
     """A sample: the largest weights of ResNet wait for the DRAM, those of AlexNet for bursts in flight."""
-    sample = (("resnet34_A", "conv5_2_a", "edge"), ("alexnet_grouped", "fc8", "gemmini"))
+    sample = (("resnet34_A", "conv5_2_a", "edge"), ("alexnet_grouped", "fc8", "gemmini_default"))
     found = [tried(name, layer_named(name, layer), machine) for name, layer, machine in sample]
     assert [each.named for each in found] == ["dram_bandwidth", "dma_outstanding"]
     assert not wrong(found)

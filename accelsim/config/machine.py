@@ -225,7 +225,7 @@ class Dma(Section):
 
 
 def _source_key(key: str) -> str:
-    if not has_key(Machine, key):
+    if not has_key(Machine, key) and not key.startswith("scheduling."):
         raise ValueError("a key of the machine")
     return key
 
