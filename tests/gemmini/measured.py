@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,7 +28,7 @@ DEFAULT_ORDER = "CRSKPQN"
 WORKLOADS = {"bert": range(5), "resnet50": range(5, 29), "retinanet": range(29, 48), "unet": range(48, 71)}
 """Shapes of the table of the host's clocks by workload, in the order of the programs."""
 ALONE = ("unet",)
-"""Workloads whose maps are larger than all caches: the layers between those that are known are left out."""
+"""Workloads whose maps are larger than all caches: each layer is played alone, at one offset."""
 
 
 class Host(NamedTuple):
@@ -102,10 +102,10 @@ def programs() -> dict[tuple[str, str, str], list[Measured]]:
 def offsets(rows: Sequence[Measured]) -> range:
     """Where the static arrays of a program can lie in a line: 16 bytes apart for products, else 8.
 
-    Of workloads that take minutes each, two of those.
+    Of workloads whose layers take minutes, one of those.
     """
     if rows[0].program[0] in ALONE:
-        return range(8, 64, 32)
+        return range(8, 9)
     return range(0, 64, 16 if rows[0].layer.is_product else 8)
 
 
@@ -176,11 +176,14 @@ def read() -> list[Played]:
 def main(arguments: Sequence[str]) -> None:
     """Play programs whose workload is named, or all, and put them into the file."""
     found = {(each.row.number, each.offset): each for each in (read() if PLAYED.exists() else ())}
-    chosen = [(key, rows) for key, rows in programs().items() if not arguments or key[0] in arguments]
-    for offset, key, rows in sorted((offset, *each) for each in chosen for offset in offsets(each[1])):
-        found.update({(each.row.number, offset): each for each in played(rows, offset)})
-        write(list(found.values()))
-        sys.stdout.write(f"{' '.join(key)} at {offset}\n")
+    for key, rows in programs().items():
+        if arguments and key[0] not in arguments:
+            continue
+        parts = [[row] for row in rows] if key[0] in ALONE else [rows]
+        for part, offset in product(parts, offsets(rows)):
+            found.update({(each.row.number, offset): each for each in played(part, offset)})
+            write(list(found.values()))
+            sys.stdout.write(f"{' '.join(key)} at {offset}, {len(found)} played\n")
 
 
 if __name__ == "__main__":
