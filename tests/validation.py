@@ -37,7 +37,7 @@ anew; a test compares it with what is computed, so it cannot go stale.
   programs are executed on numbers and equal a direct computation (`accelsim check`).
 - **DRAM.** Device timings and traces are those of `tests/data/dram`; nothing was fitted to them.
 - **Gemmini.** RTL clocks of 120 layers with two tilers of their own; here accelsim uses its own tiler on the plain
-  `gemmini_default`, whose path to DRAM is ideal and assumed: the ratio to the better of the two is that of whole systems.
+  `gemmini_default`, whose path to DRAM is ideal and assumed: the ratio to the better of the two is that of systems.
   With the programs that were measured, on the system that they were measured on: [fidelity](fidelity.md).
 - **TPU v1.** Its MLPs are not published; these are square layers with the paper's number of layers, of weights, and its
   batch, recalled from its Table 1. The paper's figures have host and control in them, which are not modelled.
