@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import os
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Sequence
 from math import prod
@@ -13,7 +15,7 @@ from typing import Any
 
 import pytest
 import tflite
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from accelsim.cli import main
@@ -263,6 +265,26 @@ def test_bytes_that_are_no_model_are_refused(name: str, tmp_path: Path) -> None:
     assert str(caught.value.mistakes[0]).startswith(f"{name}.tflite:0: file: expected a TensorFlow Lite model, got")
 
 
+def test_a_file_whose_parts_are_all_one_is_refused_at_once(tmp_path: Path) -> None:
+    """Lists of many operators may be one and the same, of 4,000 numbers."""
+    lite = Lite()
+    source = lite.tensor("x", 1, 8)
+    lite.add("ADD_N", [source] * 4000, lite.tensor("y", 1, 8))
+    lite.operators *= 140
+    path = saved(tmp_path, lite, [source], [1])
+    begin = time.process_time()
+    with pytest.raises(UserError, match="a list of more than 4096, or 524288 in all"):
+        network(path)
+    assert time.process_time() - begin < 2
+
+
+def test_a_pipe_is_no_model(tmp_path: Path) -> None:
+    path = tmp_path / "pipe.tflite"
+    os.mkfifo(path)
+    with pytest.raises(UserError, match="expected a regular file, got another"):
+        network(path)
+
+
 def taken_or_refused(raw: bytes, folder: Path) -> None:
     """Nothing but UserError comes out, with messages of one line each."""
     path = folder / "fuzz.tflite"
@@ -278,7 +300,6 @@ def taken_or_refused(raw: bytes, folder: Path) -> None:
 CHANGES = st.lists(st.tuples(st.integers(0, len(RAW) - 1), st.integers(0, 255)), min_size=1, max_size=6)
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
 @given(CHANGES)
 def test_any_bytes_are_taken_or_refused(
     tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, int]]

@@ -25,10 +25,14 @@ IDENTIFIER = b"TFL3"
 MOST = 20_000
 """Operators of a model, and a quarter of its tensors."""
 MOST_OF_ONE = 4096
-"""Inputs, or outputs, of an operator, and bytes of a name."""
+"""Inputs, or outputs, of an operator."""
+MOST_NUMBERS = 1 << 19
+"""In all lists and constants together."""
+MOST_OF_NAME = 1024
+"""Bytes."""
 MAX_RANK = 8
-_TENSOR_NAME = 10
-"""Place of a tensor's name in its table: field 3."""
+_TENSOR_NAME, _CUSTOM_CODE = 10, 6
+"""Places of a text in its table: field 3 of a tensor, 1 of a code."""
 
 BROKEN = (struct.error, IndexError, ValueError, TypeError, KeyError, AttributeError, OverflowError, AssertionError)
 """Errors that reading bytes by a schema may raise which they do not have."""
@@ -100,14 +104,14 @@ class LiteModel:
 def opened(path: Path, shown_as: str) -> Iterator[LiteModel]:
     """A model while its file is open, of which only what is looked at is read. Raises UserError, MalformedError."""
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UserError([Mistake(shown_as, 0, "file", "a regular file", "another")])
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise UserError([Mistake(shown_as, 0, "file", "a regular file", "another")])
             if status.st_size < len(IDENTIFIER) + 4:
                 raise MalformedError("other bytes")
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as raw:
-                yield _checked(lambda: _model(bytes(raw) if status.st_size <= WHOLE_BYTES else raw))
+                yield _model(bytes(raw) if status.st_size <= WHOLE_BYTES else raw)
     except OSError as error:
         raise UserError([Mistake(shown_as, 0, "file", "a readable file", error.strerror or "an error")]) from None
 
@@ -116,95 +120,97 @@ WHOLE_BYTES = 64 << 20
 """Up to which a file is read whole; of a larger one what is looked at."""
 
 
-def _checked(read: Callable[[], LiteModel]) -> LiteModel:
+def _model(raw: Any) -> LiteModel:
+    """Raises MalformedError."""
+    if bytes(raw[4:8]) != IDENTIFIER:
+        raise MalformedError("other bytes")
     try:
-        return read()
+        return _Reading(tflite.Model.GetRootAs(raw, 0)).whole()
     except BROKEN:
         raise MalformedError("other bytes") from None
 
 
-def _model(raw: Any) -> LiteModel:
-    if bytes(raw[4:8]) != IDENTIFIER:
-        raise MalformedError("other bytes")
-    model = tflite.Model.GetRootAs(raw, 0)
-    if model.SubgraphsLength() < 1:
-        raise MalformedError("no graph")
-    graph = model.Subgraphs(0)
-    if graph.OperatorsLength() > MOST or graph.TensorsLength() > 4 * MOST:
-        raise MalformedError(f"more than {MOST} operators")
-    codes = [_code_name(model.OperatorCodes(place)) for place in range(_bounded(model.OperatorCodesLength()))]
-    return LiteModel(
-        "main",
-        tuple(_tensor(model, graph.Tensors(place)) for place in range(graph.TensorsLength())),
-        tuple(_operator(codes, graph.Operators(place), place + 1) for place in range(graph.OperatorsLength())),
-        _numbers(graph.InputsLength(), graph.Inputs),
-        _numbers(graph.OutputsLength(), graph.Outputs),
-    )
+class _Reading:
+    """A model that is read; left: numbers that may still be, as parts of a file may all be one."""
 
+    def __init__(self, model: Any) -> None:
+        self.model, self.left = model, MOST_NUMBERS
 
-def _bounded(length: int) -> int:
-    if length > MOST_OF_ONE:
-        raise MalformedError(f"a list of more than {MOST_OF_ONE}")
-    return length
+    def whole(self) -> LiteModel:
+        """The first subgraph."""
+        if self.model.SubgraphsLength() < 1:
+            raise MalformedError("no graph")
+        graph = self.model.Subgraphs(0)
+        if graph.OperatorsLength() > MOST or graph.TensorsLength() > 4 * MOST:
+            raise MalformedError(f"more than {MOST} operators")
+        codes = [_code_name(self.model.OperatorCodes(at)) for at in range(self.taken(self.model.OperatorCodesLength()))]
+        return LiteModel(
+            "main",
+            tuple(self.tensor(graph.Tensors(place)) for place in range(graph.TensorsLength())),
+            tuple(self.operator(codes, graph.Operators(place), place + 1) for place in range(graph.OperatorsLength())),
+            self.numbers(graph.InputsLength(), graph.InputsAsNumpy),
+            self.numbers(graph.OutputsLength(), graph.OutputsAsNumpy),
+        )
 
+    def taken(self, count: int) -> int:
+        """A count of numbers, where that is left. Raises MalformedError."""
+        if count > min(self.left, MOST_OF_ONE):
+            raise MalformedError(f"a list of more than {MOST_OF_ONE}, or {MOST_NUMBERS} in all")
+        self.left -= count
+        return count
 
-def _numbers(length: int, each: Callable[[int], int]) -> tuple[int, ...]:
-    return tuple(int(each(place)) for place in range(_bounded(length)))
+    def numbers(self, length: int, read: Callable[[], np.ndarray[Any, Any]]) -> tuple[int, ...]:
+        """A list of whole numbers."""
+        return tuple(read().tolist()) if self.taken(length) else ()
+
+    def tensor(self, tensor: Any) -> LiteTensor:
+        """A tensor; its numbers where it is a constant that has few."""
+        if tensor.ShapeLength() > MAX_RANK:
+            raise MalformedError(f"a tensor of more than {MAX_RANK} dimensions")
+        shape = tuple(max(0, each) for each in self.numbers(tensor.ShapeLength(), tensor.ShapeAsNumpy))
+        quantised = tensor.Quantization() is not None and tensor.Quantization().ScaleLength() > 0
+        name = _text(tensor, _TENSOR_NAME, tensor.Name)
+        plain = name.partition(";")[0].removeprefix("StatefulPartitionedCall/")
+        return LiteTensor(plain, shape, tensor.Type(), quantised, self.values(tensor, shape))
+
+    def values(self, tensor: Any, shape: tuple[int, ...]) -> np.ndarray[Any, Any] | None:
+        """Numbers of a constant that has few; None for others."""
+        kind, place, count = TYPES.get(tensor.Type()), tensor.Buffer(), prod(shape)
+        if kind is None or not 0 < place < self.model.BuffersLength() or not 0 < count <= min(MAX_KNOWN, self.left):
+            return None
+        buffer = self.model.Buffers(place)
+        if buffer.DataLength() != count * np.dtype(kind).itemsize:
+            return None
+        self.left -= count
+        return np.frombuffer(buffer.DataAsNumpy().tobytes(), dtype=kind).reshape(shape)
+
+    def operator(self, codes: list[str], operator: Any, place: int) -> LiteOperator:
+        """An operator and its tensors."""
+        return LiteOperator(
+            place,
+            codes[operator.OpcodeIndex()],
+            self.numbers(operator.InputsLength(), operator.InputsAsNumpy),
+            self.numbers(operator.OutputsLength(), operator.OutputsAsNumpy),
+            operator,
+        )
 
 
 def _code_name(code: Any) -> str:
     """The name of an operator; of a custom one, the one that it gives itself."""
     number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
     if number == tflite.BuiltinOperator.CUSTOM:
-        return (code.CustomCode() or b"CUSTOM")[:100].decode("utf-8", "replace")
+        return _text(code, _CUSTOM_CODE, code.CustomCode) or "CUSTOM"
     return str(NAMES.get(number, f"operator {number}"))
 
 
-def _tensor(model: Any, tensor: Any) -> LiteTensor:
-    shape = tuple(max(0, each) for each in _numbers(_rank(tensor.ShapeLength()), tensor.Shape))
-    quantised = tensor.Quantization() is not None and tensor.Quantization().ScaleLength() > 0
-    return LiteTensor(_name(tensor), shape, tensor.Type(), quantised, _values(model, tensor, shape))
-
-
-def _rank(length: int) -> int:
-    if length > MAX_RANK:
-        raise MalformedError(f"a tensor of more than {MAX_RANK} dimensions")
-    return length
-
-
-def _name(tensor: Any) -> str:
-    """A tensor's name; of several that were fused into it, the first."""
-    table = tensor._tab
-    field = table.Offset(_TENSOR_NAME)
+def _text(table: Any, place: int, read: Callable[[], bytes | None]) -> str:
+    """A text of a table; nothing where it is longer than a name is."""
+    tab = table._tab
+    field = tab.Offset(place)
     if not field:
         return ""
-    start = field + table.Pos
-    if encode.Get(number.UOffsetTFlags.packer_type, table.Bytes, start + _offset(table, start)) > MOST_OF_ONE:
+    start = field + tab.Pos
+    text = start + encode.Get(number.UOffsetTFlags.packer_type, tab.Bytes, start)
+    if encode.Get(number.UOffsetTFlags.packer_type, tab.Bytes, text) > MOST_OF_NAME:
         return ""
-    text = str(tensor.Name() or b"", "utf-8", "replace")
-    return text.partition(";")[0].removeprefix("StatefulPartitionedCall/")
-
-
-def _offset(table: Any, start: int) -> int:
-    return int(encode.Get(number.UOffsetTFlags.packer_type, table.Bytes, start))
-
-
-def _values(model: Any, tensor: Any, shape: tuple[int, ...]) -> np.ndarray[Any, Any] | None:
-    """Numbers of a constant that has few; None for others."""
-    kind, place, count = TYPES.get(tensor.Type()), tensor.Buffer(), prod(shape)
-    if kind is None or not 0 < place < model.BuffersLength() or not 0 < count <= MAX_KNOWN:
-        return None
-    buffer = model.Buffers(place)
-    if buffer.DataLength() != count * np.dtype(kind).itemsize:
-        return None
-    return np.frombuffer(buffer.DataAsNumpy().tobytes(), dtype=kind).reshape(shape)
-
-
-def _operator(codes: list[str], operator: Any, place: int) -> LiteOperator:
-    return LiteOperator(
-        place,
-        codes[operator.OpcodeIndex()],
-        _numbers(operator.InputsLength(), operator.Inputs),
-        _numbers(operator.OutputsLength(), operator.Outputs),
-        operator,
-    )
+    return str(read() or b"", "utf-8", "replace")
