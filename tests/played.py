@@ -35,7 +35,9 @@ def dma_counts(program: Program, burst_bytes: int) -> list[ActionCounts]:
             parts = command.tile.descriptors
             requested = sum(part.requested_bytes for part in parts)
             bursts = sum(part.bursts(burst_bytes) for part in parts) * burst_bytes
-            counts[command.layer] += moved(kind_of(command), command.tile.buffer, requested, bursts, len(parts))
+            on_chip = command.tile.bytes if command.tile.tensor.decoded else requested
+            amounts = requested, bursts, len(parts), on_chip
+            counts[command.layer] += moved(kind_of(command), command.tile.buffer, *amounts)
     return counts
 
 
