@@ -80,7 +80,7 @@ def points(folder: Path) -> Sequence[SweepPoint]:
     return drawn_points(folder)
 
 
-WITHOUT_UNIT = ("layer", "point", "unit", "share of ", "DRAM's share of ", "array utilization", "PEs of the array")
+WITHOUT_UNIT = ("layer", "point", "unit", "share of ", "DRAM's share of ", "array utilization", "array, rows x columns")
 """Labels of what has no unit: names, ratios, and the number of PEs."""
 
 
@@ -240,7 +240,7 @@ def test_roofs_are_those_of_the_machine() -> None:
 def test_lines_join_points_that_differ_in_nothing_else(points: Sequence[SweepPoint]) -> None:
     drawing = SWEEP_PLOTS["array-size"](points)
     assert len(drawing.figure.axes[0].lines) == 2 * 2
-    assert {row["PEs of the array"] for row in drawing.rows} == {16 * 32, 32 * 32}
+    assert {row["array, rows x columns"] for row in drawing.rows} == {"16x32", "32x32"}
     drawing = SWEEP_PLOTS["buffer-size"](points)
     assert {row["on-chip SRAM (KiB)"] for row in drawing.rows} == {320.0, 512.0}
     energies = sorted(point.values["energy_per_inference_pj"] / 1e6 for point in points)
@@ -253,7 +253,7 @@ def test_equal_sizes_of_other_shapes_are_not_joined(points: Sequence[SweepPoint]
     assert sorted(styles) == ["-", "None"]
 
 
-@pytest.mark.parametrize(("kind", "what"), [("array-size", "PEs of the array"), ("buffer-size", "on-chip SRAM")])
+@pytest.mark.parametrize(("kind", "what"), [("array-size", "array, rows x columns"), ("buffer-size", "on-chip SRAM")])
 def test_a_sweep_that_varies_no_size_has_no_picture_of_it(kind: str, what: str, points: Sequence[SweepPoint]) -> None:
     with pytest.raises(UserError, match=rf"kind: expected a sweep that varies {what}.* at every point$"):
         SWEEP_PLOTS[kind](points[:1])

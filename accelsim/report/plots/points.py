@@ -15,6 +15,7 @@ from accelsim.records import ENERGY_COMPONENTS
 from accelsim.report.columns import Value
 from accelsim.report.compare import Row
 from accelsim.report.figure import house_style, named
+from accelsim.report.naming import shape_text
 from accelsim.report.palette import COMPONENT_COLOURS, MARKERS, SERIES
 from accelsim.report.plots.bars import Measure, stacked
 from accelsim.report.plots.drawing import Drawing, SweepPoint
@@ -34,10 +35,11 @@ OF_ACCURACY = (
 
 
 class Scale(NamedTuple):
-    """An axis: its label, and the value of a point."""
+    """An axis: its label, and the value of a point. names: of places 0, 1 and so on, where the values are such."""
 
     label: str
     of: Callable[[SweepPoint], float]
+    names: Sequence[str] = ()
 
 
 def energy_of_points(points: Sequence[SweepPoint]) -> Drawing:
@@ -54,14 +56,20 @@ def energy_of_points(points: Sequence[SweepPoint]) -> Drawing:
 
 
 def array_size(points: Sequence[SweepPoint]) -> Drawing:
-    """Time, energy and use of the array against its size, a line where all else is equal."""
-    across = Scale("PEs of the array", lambda point: _at(point, "array.rows") * _at(point, "array.cols"))
+    """Time, energy and use of the array against its shape, a line where all else is equal."""
+    shapes = sorted({_shape(point) for point in points}, key=lambda shape: (shape[0] * shape[1], shape))
+    names = [shape_text(*shape) for shape in shapes]
+    across = Scale("array, rows x columns", lambda point: shapes.index(_shape(point)), names)
     up = (
         Scale("time per inference (ms)", _milliseconds),
         Scale("energy per inference (uJ)", _microjoules),
         Scale("array utilization", lambda point: point.values["utilization"]),
     )
-    return _lines("What the size of the array does", points, across, up, ("array.rows", "array.cols", "vector.lanes"))
+    return _lines("What the shape of the array does", points, across, up, ("array.rows", "array.cols", "vector.lanes"))
+
+
+def _shape(point: SweepPoint) -> tuple[int, int]:
+    return _at(point, "array.rows"), _at(point, "array.cols")
 
 
 def buffer_size(points: Sequence[SweepPoint]) -> Drawing:
@@ -138,7 +146,9 @@ def _lines(
 ) -> Drawing:
     """A panel for each vertical axis. Raises UserError where the points have one place across."""
     if len({across.of(point) for point in points}) == 1:
-        expected, got = f"a sweep that varies {across.label}", f"{across.of(points[0]):g} at every point"
+        only = across.of(points[0])
+        here = across.names[int(only)] if across.names else f"{only:g}"
+        expected, got = f"a sweep that varies {across.label}", f"{here} at every point"
         raise UserError([Mistake(ARGUMENTS, 0, "kind", expected, got)])
     series: dict[str, list[SweepPoint]] = {}
     for point in sorted(points, key=across.of):
@@ -151,11 +161,30 @@ def _lines(
         handles, labels = figure.axes[0].get_legend_handles_labels()
         figure.legend(*named(handles, labels, _MOST_LISTED), loc="outside right upper", frameon=False)
     rows: list[dict[str, Value | None]] = [
-        {"line": name, across.label: across.of(point), **{scale.label: scale.of(point) for scale in up}}
+        {"line": name, across.label: _named(across, point), **{scale.label: scale.of(point) for scale in up}}
         for name, members in series.items()
         for point in members
     ]
     return Drawing(figure, rows)
+
+
+def _named(scale: Scale, point: SweepPoint) -> Value:
+    value = scale.of(point)
+    return scale.names[int(value)] if scale.names else value
+
+
+def _mark_values(axes: Axes, values: Sequence[float]) -> None:
+    """Ticks at values on an axis of powers of two, at most ten."""
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(values if len(values) <= 10 else values[:: -(-len(values) // 10)])
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
+def _mark_names(axes: Axes, names: Sequence[str]) -> None:
+    """Ticks at places that have names, at most twenty of them."""
+    every = -(-len(names) // 20)
+    axes.set_xticks(range(0, len(names), every), names[::every])
 
 
 def _panel(axes: Axes, series: Mapping[str, Sequence[SweepPoint]], across: Scale, up: Scale) -> None:
@@ -173,10 +202,10 @@ def _panel(axes: Axes, series: Mapping[str, Sequence[SweepPoint]], across: Scale
             linestyle="-" if len(set(places)) == len(places) else "none",
         )
     values = sorted({across.of(point) for members in series.values() for point in members})
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(values if len(values) <= 10 else values[:: -(-len(values) // 10)])
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_locator(NullLocator())
+    if across.names:
+        _mark_names(axes, across.names)
+    else:
+        _mark_values(axes, values)
     axes.tick_params(axis="x", labelrotation=45)
     axes.set_ylim(bottom=0)
     axes.set_xlabel(across.label)
