@@ -188,8 +188,8 @@ def test_misplaced_tiles_are_seen(lowered: Lowered) -> None:
 
 
 def test_a_misplaced_piece_of_work_is_seen(lowered: Lowered) -> None:
-    """A Compute that does its neighbour's rows, with tiles that hold them too (a fully connected layer's channels)."""
-    index = first(lowered, Compute, 4, -1)
+    """A Compute that does channels of its neighbour."""
+    index = first(lowered, Compute, 0, -1)
     command = commands_of(lowered)[index]
     assert isinstance(command, Compute)
     channels = command.work.channels

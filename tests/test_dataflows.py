@@ -18,7 +18,7 @@ import pytest
 import accelsim
 from accelsim.check.execute import check_network
 from accelsim.dataflows import DATAFLOWS
-from accelsim.dataflows.average import AVERAGE, Cut, average_cycles, average_folds, average_moves
+from accelsim.dataflows.average import AVERAGE, Part, array_clocks, array_moves, layer_folds
 from accelsim.dataflows.contract import ArrayShape, Dataflow, FoldShape, Gemm
 from accelsim.dataflows.folding import flattened, fold_sequence
 from accelsim.dataflows.moving_sums import MovingSums
@@ -181,30 +181,31 @@ def test_numbers_and_arrays_of_numbers_are_one(name: DataflowName, seed: int) ->
 
 
 @flows
+@pytest.mark.parametrize("averaged", [True, False])
 @pytest.mark.parametrize(
     ("tiles", "port_bits"), [((1, 1, 1), 32), ((4, 1, 2), 32), ((1, 3, 1), 4096), ((2, 3, 5), 4096)]
 )
 def test_the_estimate_is_what_the_array_does_where_all_folds_are_alike(
-    name: DataflowName, tiles: tuple[int, int, int], port_bits: int
+    name: DataflowName, tiles: tuple[int, int, int], port_bits: int, averaged: bool
 ) -> None:
     """Whole folds, in pieces along each dimension: the clocks from a fold to the next, all over, and moves."""
     dataflow, shape = FLOWS[name], ArrayShape(8, 16)
     array = context(name, shape, activation_port_bits=port_bits, weight_port_bits=port_bits)
     sizes = {"m": 32, "k": 8, "n": 48}
     cuts = {
-        dimension: Cut(np.array([size]), count * size, np.array([count]))
+        dimension: [Part(np.array([size]), np.array([count]))]
         for (dimension, size), count in zip(sizes.items(), tiles, strict=True)
     }
-    folds = average_folds(dataflow, cuts, np.array([1]), np.array([1]), shape)  # type: ignore[arg-type]
+    one = [Part(np.array([1]), np.array([1]))]
+    folds = layer_folds(dataflow, cuts, one, shape, averaged=averaged)  # type: ignore[arg-type]
     clocks, moves, (m, k, n) = 0, Counter[str](), tiles
     for piece in range(k):
         work = array_work(Gemm(1, **sizes), array, first=piece == 0, last=piece == k - 1)
         fold = work.chain.first
         clocks += m * n * work.chain.count * max(fold.load, fold.stream, 0 if k > 1 else fold.drain)
         moves.update({what: m * n * count for what, count in work.moves._asdict().items()})
-    cycles = average_cycles(dataflow, folds, array.ports(Ratio(), Ratio(8)), shape, overlap=True)
-    assert cycles == clocks
-    assert average_moves(dataflow, folds, shape)._asdict() == {what: [count] for what, count in moves.items()}
+    assert array_clocks(dataflow, folds, array.ports(Ratio(), Ratio(8)), shape, overlap=True).folds == clocks
+    assert array_moves(dataflow, folds, shape)._asdict() == {what: [count] for what, count in moves.items()}
 
 
 @flows

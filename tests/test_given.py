@@ -17,7 +17,7 @@ from accelsim.config.show import data_to_yaml
 from accelsim.errors import LoweringError, UserError
 from accelsim.lowering.compile import Lowered, lower, written
 from accelsim.lowering.ir import Tiling
-from accelsim.lowering.tiling.space import ORDERS
+from accelsim.lowering.tiling.candidates import ORDERS
 from accelsim.network.ops import on_array
 from accelsim.run.simulate import load_both, simulate
 from accelsim.run.written import mapping_of
@@ -47,8 +47,17 @@ SIZES = {"images": 2, "rows": 5, "columns": 10, "groups": 1, "outputs": 7, "inpu
 
 def test_a_tile_is_as_it_is_given() -> None:
     """Sizes too that the search would not try."""
-    found = tiling("a", {"match": "a", "tile": SIZES, "order": list(ORDERS[3]), "dataflow": "ws"})
-    assert found == Tiling(2, 5, 10, 1, 7, 9, ORDERS[3], "ws")
+    given = {"match": "a", "tile": SIZES, "order": list(ORDERS[3]), "dataflow": "ws"}
+    assert tiling("a", {**given, "stay": {"weights": 1}}) == Tiling(2, 5, 10, 1, 7, 9, ORDERS[3], "ws")
+    assert tiling("a", {**given, "stay": {"weights": 8}}).weight_tiles == 8
+
+
+def test_parts_of_a_kernel_can_be_given() -> None:
+    """Rows of it, or an equal part of each; all else is refused."""
+    assert tiling("a", {"match": "a", "tile": {"kernel": 3}}).taps == 3
+    assert tiling("a", {"match": "a", "tile": {"kernel": 100}}).taps is None
+    with pytest.raises(UserError, match=r"layers.0.tile.kernel: expected rows of 3 or an equal part of one, got 5"):
+        check_network(NETWORK, machine_of(), scheduling({"match": "a", "tile": {"kernel": 5}}))
 
 
 def test_what_is_left_open_is_chosen() -> None:
@@ -91,7 +100,8 @@ def test_each_dataflow_of_a_free_array_can_be_given() -> None:
         (
             {"match": "a", "order": ["inputs", "map", "groups", "outputs"]},
             "order: expected one of map, groups, outputs, inputs; map, groups, inputs, outputs; groups, map, outputs, "
-            "inputs; groups, map, inputs, outputs; groups, outputs, inputs, map (others move no less), got inputs, "
+            "inputs; groups, map, inputs, outputs; groups, outputs, inputs, map; groups, outputs, map, "
+            "inputs (others move no less), got inputs, "
             "map, groups, outputs",
         ),
     ],

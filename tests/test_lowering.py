@@ -182,7 +182,7 @@ def test_input_channels_are_split_no_finer_than_the_rows_need() -> None:
 def test_a_layer_of_too_many_pieces_is_refused() -> None:
     """Rather than simulated for hours."""
     network = network_of([{"name": "x", "op": "matmul", "channels": 512}], (512, 1, 512))
-    machine = machine_of(sram__activation__capacity_bytes=64, sram__weight__capacity_bytes=64)
+    machine = machine_of(sram__activation__capacity_bytes=16, sram__weight__capacity_bytes=16)
     with pytest.raises(LoweringError, match="pieces of tiles as small as fit"):
         lower(network, machine)
 

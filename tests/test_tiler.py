@@ -16,14 +16,14 @@ from accelsim.config.machine import Machine
 from accelsim.config.named import shipped
 from accelsim.config.scheduling import Scheduling
 from accelsim.energy.price import price
-from accelsim.errors import LoweringError
 from accelsim.lowering.compile import lower
 from accelsim.lowering.ir import LayerTask, TilingContext
 from accelsim.lowering.layout import lay_out
 from accelsim.lowering.prices import Prices
 from accelsim.lowering.tiling.bound import least_dram_bytes
+from accelsim.lowering.tiling.candidates import joined
 from accelsim.lowering.tiling.search import planned
-from accelsim.lowering.tiling.space import fitting
+from accelsim.lowering.tiling.space import fitting, near
 from accelsim.lowering.tiling.traffic import traffic
 from accelsim.records import ActionCounts
 from accelsim.run.gemm import run_gemm
@@ -55,7 +55,7 @@ FEW_BYTES = Scheduling(objective="dram_bytes")
 def machine_with(capacity: int, **changes: Any) -> Machine:
     """`edge` with buffers of this size each."""
     sizes = {f"sram__{name}__capacity_bytes": capacity for name in ("activation", "weight", "accumulator")}
-    return machine_of(**{**sizes, **changes})
+    return machine_of(**{**sizes, "dram__burst_bytes": 1, **changes})
 
 
 def row_of(layer: Layer) -> dict[str, Any]:
@@ -116,8 +116,11 @@ def test_a_plan_fits_the_buffer_that_it_needs_and_none_smaller(name: str, object
         assert best.activation_bytes <= limits.activation_bytes
         for room, there in ((best.activation_bytes, True), (best.activation_bytes - 1, False)):
             limits = replace(limits, activation_bytes=room)
-            plans = fitting(shape, limits, "ws", all_sizes=objective == "dram_bytes")
-            assert (best.tiling in [plans.plan(index, "ws") for index in range(len(plans.ins))]) == there
+            plans = joined([fitting(shape, limits, "ws"), near(shape, limits, best.tiling)])
+            found = [
+                (plans.plan(index, "ws", shape.taps), int(plans.activation_bytes[index])) for index in range(len(plans))
+            ]
+            assert ((best.tiling, best.activation_bytes) in found) == there
 
 
 small = st.builds(
@@ -134,8 +137,12 @@ small = st.builds(
 
 @given(small, st.integers(4, 90), st.integers(4, 60), st.integers(2, 60))
 def test_no_tile_sizes_in_no_order_move_less(layer: Layer, activation: int, weight: int, sums: int) -> None:
-    """Layers so small that every step of every plan is walked; the quick reference finds the same."""
+    """Layers so small that every step of every plan with two places a tile is walked: none moves less.
+
+    The tiler also knows tiles that have one place, sets that stay and parts of kernels, and may move less yet.
+    """
     machine = machine_of(
+        dram__burst_bytes=1,
         array__rows=4,
         array__cols=1 + sums % 3,
         sram__activation__capacity_bytes=activation,
@@ -143,12 +150,9 @@ def test_no_tile_sizes_in_no_order_move_less(layer: Layer, activation: int, weig
         sram__accumulator__capacity_bytes=4 * (6 + sums),
     )
     walked = min(every_walk(layer, buffers_of(machine)), default=None)
-    if walked is None:
-        with pytest.raises(LoweringError):
-            bytes_of(layer, machine)
-        return
-    assert least_traffic(layer, buffers_of(machine)) == walked
-    assert bytes_of(layer, machine) == walked
+    if walked is not None:
+        assert least_traffic(layer, buffers_of(machine)) == walked
+        assert bytes_of(layer, machine) <= walked
 
 
 def lecture_layers() -> dict[tuple[Any, ...], Layer]:
@@ -255,7 +259,8 @@ def test_auto_gives_each_layer_a_dataflow_of_its_own() -> None:
     ]
     machine = machine_of(array__dataflow="auto", dram__bytes_per_clock=64, dma__setup_cycles=0)
     network = network_of(rows, (8, 8, 64))
-    assert [plan.dataflow for plan in lower(network, machine).plans if plan] == ["is", "ws"]
+    first, second = (plan.dataflow for plan in lower(network, machine).plans if plan)
+    assert first == "is" != second
     assert check_network(network, machine) == []
 
 
@@ -275,7 +280,9 @@ def test_each_objective_does_best_what_it_is_for(network: str) -> None:
         "cycles": {name: each["total_cycles"] for name, each in totals.items()},
         "energy": {name: each["energy_total_pj"] for name, each in totals.items()},
         "edp": {name: each["energy_total_pj"] * each["total_cycles"] for name, each in totals.items()},
-        "dram_bytes": {name: each["dram_read_bytes"] + each["dram_write_bytes"] for name, each in totals.items()},
+        "dram_bytes": {
+            name: each["dram_read_burst_bytes"] + each["dram_write_burst_bytes"] for name, each in totals.items()
+        },
     }
     for name, found in values.items():
         assert found[name] <= 1.01 * min(found.values()), name

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from accelsim.check.execute import check_program
 from accelsim.config.machine import Machine
+from accelsim.config.plan import Plan
 from accelsim.lowering.compile import Lowered, lower
 from accelsim.lowering.ir import LayerTask, ResidentChannels, Tiling, TilingContext
 from accelsim.lowering.schedule.weights import WeightResidents
@@ -56,6 +57,7 @@ def planned(draw: st.DrawFn) -> tuple[Network, Machine, Lowered, list[tuple[int,
     """A network whose layers on the array are lowered with random plans, and the last of each, with its number."""
     network, machine = draw(st.one_of(networks(), networks(), attentions())), draw(machines(**ROOMY))
     scheduling = draw(schedulings(inferences=1, keep_activations="never", fusion="never"))
+    scheduling = scheduling.model_copy(update={"plan": Plan(images=network.batch)})
     plans: dict[int, tuple[int, LayerTask, TilingContext, Tiling]] = {}
     numbers = {node.name: number for number, node in enumerate(network.nodes)}
     as_it_is = TilingCache.cost

@@ -32,6 +32,16 @@ class TileSizes(Section):
     groups: Positive | None = Field(default=None, description="groups of a grouped convolution")
     outputs: Positive | None = Field(default=None, description="output channels of a group")
     inputs: Positive | None = Field(default=None, description="input channels of a group")
+    kernel: Positive | None = Field(
+        default=None, description="kernel positions: rows of the kernel, or an equal part of each"
+    )
+
+
+class TileSets(Section):
+    """Tiles of an operand that stay on chip at once while loops inside go on; where a loop has more, one stays."""
+
+    inputs: Positive | None = Field(default=None, description="tiles of the input map")
+    weights: Positive | None = Field(default=None, description="tiles of the weights")
 
 
 class LayerPlan(Section):
@@ -44,6 +54,7 @@ class LayerPlan(Section):
     order: Annotated[list[Loop], Field(min_length=4, max_length=4)] | None = Field(
         default=None, description="loops over the tiles, outermost first: `groups`, `map`, `outputs`, `inputs`"
     )
+    stay: TileSets = TileSets()
 
 
 class KeptMap(Section):

@@ -1,13 +1,13 @@
-"""The tiler's estimate of the array's work on a layer: the average fold, for many plans at once.
+"""The tiler's estimate of the array's work on a layer, for many tilings at once.
 
-The functions of the dataflow, which play every fold of the machine, are applied to arrays of average folds. Where all
-folds of a layer are alike the estimate is what the array does; where some are ragged it is near
-(`tests/test_estimate.py` holds how near).
+The functions of the dataflow, which play every fold of the machine, are applied to arrays of folds: of the average one,
+or of the different ones that tiles of unequal size are cut into. Where all folds of a layer are alike the average is
+what the array does; where some are ragged it is near (`tests/test_estimate.py` holds how near).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -15,61 +15,90 @@ import numpy as np
 
 from accelsim.dataflows.contract import ArrayShape, Dataflow, Dimension, FoldShape, Moves, Size
 from accelsim.dataflows.timing import TIMINGS, Arithmetic, Ports, fold_of
-from accelsim.units import ceil_div
 
 AVERAGE = Arithmetic(np.maximum, np.true_divide)
 """Of average clocks, which are not rounded."""
 
 
-class Cut(NamedTuple):
-    """An extent of the product of a group that is cut into tiles: the largest one, all of it, and how many."""
+class Part(NamedTuple):
+    """Equal extents: their size, and how many."""
 
     size: Size
-    whole: Size
-    tiles: Size
+    times: Size
 
 
-class AverageFolds(NamedTuple):
-    """The folds of a layer: how many, the average one, and the array tiles that each extent of the product is cut into.
+class LayerFolds(NamedTuple):
+    """The folds of a layer in classes: packs of groups, rows, columns and steps are the first four axes of all arrays.
 
-    tiles: over all tiles of the plan; of the dimension that is streamed those of the plan. groups: in a tile of the
-    plan; split: tiles of the plan that K is cut into.
+    count: folds of each class; tiles: array tiles that each extent of the product is cut into, over all tiles of the
+    tiling; of the dimension that is streamed those of the tiling. split: tiles of the tiling that K is cut into.
     """
 
     count: Size
-    groups: Size
     shape: FoldShape
     tiles: Mapping[Dimension, Size]
     split: Size
 
 
-def average_folds(
+def layer_folds(
     dataflow: Dataflow,
-    cuts: Mapping[Dimension, Cut],
-    groups: Size,
-    group_tiles: Size,
+    cuts: Mapping[Dimension, Sequence[Part]],
+    groups: Sequence[Part],
     array: ArrayShape,
     line: Size = 0,
-) -> AverageFolds:
-    """The folds of a layer whose product is cut so; `groups` of them in a tile, in `group_tiles` tiles.
+    *,
+    averaged: bool,
+) -> LayerFolds:
+    """The folds of a layer whose product is cut so, the largest parts first; groups by the tile that they are in.
 
-    line: pixels of a tile in one row of a feature map; 0: all.
+    line: pixels of a tile in one row of a feature map; 0: all. averaged: one class for all, the average fold.
     """
     row, col, streamed = (cuts[name] for name in (dataflow.rows, dataflow.cols, dataflow.streamed))
-    packed = _packs(row.size, col.size, groups, array)
+    packed = _packs(row[0].size, col[0].size, groups[0].size, array)
+    whole = [_in_full(part, packed) for part in groups]
+    axes = (
+        _classes(whole, averaged=averaged),
+        _classes([_in_full(part, array.rows) for part in row], averaged=averaged),
+        _classes([_in_full(part, array.cols) for part in col], averaged=averaged),
+        _classes([[part] for part in streamed], averaged=averaged),
+    )
+    packs, rows, cols, steps = (_along(part.size, axis) for axis, part in enumerate(axes))
+    pack_count, row_count, col_count, step_count = (_along(part.times, axis) for axis, part in enumerate(axes))
     tiles = {
-        dataflow.rows: _array_tiles(row, array.rows),
-        dataflow.cols: _array_tiles(col, array.cols),
-        dataflow.streamed: streamed.tiles,
+        name: np.sum(part.times, axis=0) for name, part in zip((dataflow.rows, dataflow.cols), axes[1:3], strict=True)
     }
-    count = ceil_div(groups, packed) * group_tiles * tiles[dataflow.rows] * tiles[dataflow.cols] * streamed.tiles
-    rows = np.minimum(array.rows, packed * row.whole / tiles[dataflow.rows])
-    cols = np.minimum(array.cols, packed * col.whole / tiles[dataflow.cols])
-    begins = dataflow.rows != "k" or cuts["k"].whole <= array.rows
-    shape = FoldShape(rows, cols, streamed.whole / streamed.tiles, packed, rows * cols / packed, first_k=begins)
+    tiles[dataflow.streamed] = np.sum(axes[3].times, axis=0)
+    begins = (
+        dataflow.rows != "k" or int(np.max(sum(part.size * part.times for part in cuts["k"]), initial=0)) <= array.rows
+    )
+    shape = FoldShape(packs * rows, packs * cols, steps, packs, packs * rows * cols, first_k=begins)
     if dataflow.streamed == "m" and array.passes is not None:
-        shape = replace(shape, line=np.minimum(line, shape.steps))
-    return AverageFolds(count * 1.0, groups, shape, tiles, cuts["k"].tiles)
+        shape = replace(shape, line=np.minimum(line, steps))
+    split = sum(part.times for part in cuts["k"])
+    return LayerFolds(pack_count * row_count * col_count * step_count * 1.0, shape, tiles, split)
+
+
+def _in_full(part: Part, width: Size) -> list[Part]:
+    """The array tiles of equal extents: full ones, and the rest of each."""
+    full, rest = part.size // width, part.size % width
+    return [Part(width, full * part.times), Part(rest, (rest > 0) * part.times)]
+
+
+def _classes(parts: Sequence[Sequence[Part]], *, averaged: bool) -> Part:
+    """Sizes and numbers of different extents along a first axis, or of the average one."""
+    flat = [part for each in parts for part in each]
+    if not averaged:
+        sizes, times = (np.array(np.broadcast_arrays(*each)) for each in zip(*flat, strict=True))
+        there = np.flatnonzero(times.reshape(len(parts), len(parts[0]), times.shape[-1]).any(axis=(1, 2)))
+        kept = (len(parts[0]) * there[:, None] + np.arange(len(parts[0]))).reshape(-1)
+        return Part(sizes[kept], times[kept])
+    number = sum(part.times for part in flat)
+    return Part(np.atleast_2d(sum(part.size * part.times for part in flat) / number), np.atleast_2d(number))
+
+
+def _along(values: Size, axis: int) -> Size:
+    """Classes along one of the first four axes."""
+    return values.reshape(*(1,) * axis, values.shape[0], *(1,) * (3 - axis), values.shape[1])
 
 
 def largest_fold(dataflow: Dataflow, extents: Mapping[Dimension, Size], groups: Size, array: ArrayShape) -> FoldShape:
@@ -87,28 +116,51 @@ def _packs(rows: Size, cols: Size, groups: Size, array: ArrayShape) -> Size:
     return np.maximum(1, np.minimum(np.minimum(array.rows // rows, array.cols // cols), groups))
 
 
-def average_cycles(dataflow: Dataflow, folds: AverageFolds, ports: Ports, array: ArrayShape, *, overlap: bool) -> Size:
+class ArrayClocks(NamedTuple):
+    """Clocks of the folds of a layer, and of those the first load and the last tail that nothing hides."""
+
+    folds: Size
+    ends: Size
+
+
+def array_clocks(
+    dataflow: Dataflow, folds: LayerFolds, ports: Ports, array: ArrayShape, *, overlap: bool
+) -> ArrayClocks:
     """Clocks of all folds on an array of registers behind SRAM ports, their data on chip.
 
-    Where folds overlap, without the first load and the last tail; else each with a tail as wide as the array.
+    Where folds do not overlap each has a load and a tail, as wide as the array.
     """
     fold = fold_of(dataflow, folds.shape, replace(array, timing="systolic"), ports, AVERAGE)
     if not overlap:
-        return folds.count * (fold.load + fold.stream + fold.tail + array.cols - folds.shape.cols)
+        each = fold.load + fold.stream + fold.tail + array.cols - folds.shape.cols
+        return ArrayClocks(_over_classes(folds.count * each), 0.0)
     drains = folds.split if dataflow.sums_stay else 1
-    return folds.count * np.maximum(np.maximum(fold.load, fold.stream), fold.drain / drains)
+    busy = np.maximum(fold.stream, fold.drain / drains)
+    each = np.maximum(fold.load, busy)
+    ends = _over_classes(folds.count * (fold.load + fold.tail)) / _over_classes(folds.count)
+    return ArrayClocks(_over_classes(folds.count * each) + _alternating(folds.count, fold.load, busy), ends)
 
 
-def average_moves(dataflow: Dataflow, folds: AverageFolds, array: ArrayShape) -> Moves:
-    """Registers written in all folds, of which some may end no sum and the last have fewer groups."""
+def _alternating(count: Size, load: Size, busy: Size) -> Size:
+    """Clocks beyond those of each fold by itself: behind a full one the rest of the rows is loaded, behind that a full
+    one, each load while the fold before it streams."""
+    if count.shape[1] == 1:
+        return 0.0
+    load, busy = (np.broadcast_to(each, count.shape) for each in (load, busy))
+    (full, rest), (full_load, rest_load), (full_busy, rest_busy) = (
+        (each[:, ::2], each[:, 1::2]) for each in (count, load, busy)
+    )
+    apart = np.maximum(full_busy, full_load) + np.maximum(rest_busy, rest_load)
+    behind = np.maximum(full_busy, rest_load) + np.maximum(rest_busy, full_load)
+    return _over_classes(np.minimum(full, rest) * (behind - apart))
+
+
+def array_moves(dataflow: Dataflow, folds: LayerFolds, array: ArrayShape) -> Moves:
+    """Registers written in all folds, of which some may end no sum."""
     ending, going_on = (dataflow.moves(replace(folds.shape, last_k=last), array) for last in (True, False))
     each = (on + (end - on) / folds.split for end, on in zip(ending, going_on, strict=True))
-    packed = folds.shape.packed
-    full = folds.count * folds.groups / (ceil_div(folds.groups, packed) * packed)
-    return Moves(*(full * moved for moved in each))
+    return Moves(*(_over_classes(folds.count * moved) for moved in each))
 
 
-def _array_tiles(cut: Cut, width: int) -> Size:
-    """Array tiles over all tiles of a plan, the last tile being what is left."""
-    last = cut.whole - (cut.tiles - 1) * cut.size
-    return (cut.tiles - 1) * ceil_div(cut.size, width) + ceil_div(last, width)
+def _over_classes(values: Size) -> Size:
+    return np.sum(values, axis=(0, 1, 2, 3))

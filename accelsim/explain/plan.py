@@ -80,8 +80,16 @@ def _chosen(task: LayerTask, plan: Tiling, unit: UnitKind) -> str:
     return (
         f"plan: {each}{plan.dataflow}, pieces of {sizes} outputs (images x rows x cols), "
         f"{plan.groups} of {task.groups} groups, of a group {plan.out_channels} of {task.group_outputs} output and "
-        f"{plan.in_channels} of {task.group_inputs} input channels"
+        f"{plan.in_channels} of {task.group_inputs} input channels{_parts(task, plan)}"
     )
+
+
+def _parts(task: LayerTask, plan: Tiling) -> str:
+    """Kernel positions where a tile has not all, and tiles that stay together."""
+    parts = f", {plan.taps} of {task.taps} kernel positions" if plan.taps else ""
+    sets = ((plan.ifmap_tiles, "the input"), (plan.weight_tiles, "the weights"))
+    staying = [f"{number} tiles of {what}" for number, what in sets if number > 1]
+    return f"{parts}; {' and '.join(staying)} stay" if staying else parts
 
 
 def _places(task: LayerTask) -> Iterator[str]:
@@ -117,20 +125,19 @@ def _verdict(each: Alternative, chosen: Alternative, objective: str) -> str:
     """Why a plan was chosen or not."""
     if each is chosen:
         return "chosen"
-    if objective == "dram_bytes" and each.score[0] > chosen.score[0]:
-        return f"asks for {each.score[0] / chosen.score[0] - 1:.1%} more bytes"
-    score, least = each.score[-1], chosen.score[-1]
-    more = f"{score / least - 1:.1%} more {_SCORED.get(objective, 'clocks')}"
-    if score > SCORE_TOLERANCE * least or (each.tiling.dataflow != chosen.tiling.dataflow and score > least):
+    more = f"{each.score / chosen.score - 1:.1%} more {_SCORED[objective]}"
+    if each.score > SCORE_TOLERANCE * chosen.score:
         return more
-    if each.burst_bytes > chosen.burst_bytes:
-        return f"within {SCORE_TOLERANCE - 1:.0%}, moves {each.burst_bytes / chosen.burst_bytes - 1:.1%} more"
+    better, worse = ("energy_pj", "energy") if objective == "cycles" else ("cycles", "clocks")
+    ratio = getattr(each, better) / getattr(chosen, better)
+    if ratio > SCORE_TOLERANCE:
+        return f"within {SCORE_TOLERANCE - 1:.0%}, takes {ratio - 1:.1%} more {worse}"
     if each.iterations > chosen.iterations:
-        return "moves as much, in more pieces"
-    return more if score > least else "the same in all of this, and found later"
+        return "as good, in more pieces"
+    return more if each.score > chosen.score else "the same in all of this, and found later"
 
 
-_SCORED = {"energy": "energy", "edp": "energy x clocks"}
+_SCORED = {"cycles": "clocks", "energy": "energy", "edp": "energy x clocks", "dram_bytes": "bytes"}
 
 
 def _considered_dict(each: Alternative) -> dict[str, Any]:
@@ -153,4 +160,7 @@ def _plan_dict(plan: Tiling) -> dict[str, Any]:
         "groups": plan.groups,
         "out_channels": plan.out_channels,
         "in_channels": plan.in_channels,
+        "kernel_positions": plan.taps,
+        "ifmap_tiles": plan.ifmap_tiles,
+        "weight_tiles": plan.weight_tiles,
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import NamedTuple
 
 Piece = tuple[int, int]
@@ -96,6 +97,25 @@ class Arena:
 
     def __post_init__(self) -> None:
         self.free = self.capacity
+
+    def take_slot(self, size: int, room: Piece, count: int) -> int | None:
+        """The address of the next free one of so many slots of `size` bytes, from the bottom of a room up."""
+        bottom, top = room
+        slots = range(bottom, min(top, bottom + count * size) - size + 1, size)
+        begin = max(0, self.next - bottom) // size % max(1, len(slots))
+        for low in chain(slots[begin:], slots[:begin]):
+            if self.take_at(low, size):
+                self.next = low + size
+                return low
+        return None
+
+    def take_top(self, size: int, room: Piece) -> int | None:
+        """The address of the highest free slot of `size` bytes, from the top of a room down."""
+        bottom, top = room
+        for low in range(top - size, bottom - 1, -size):
+            if self.take_at(low, size):
+                return low
+        return None
 
     def take(self, size: int, room: tuple[int, int] | None = None) -> int | None:
         """The address of `size` free bytes, the next ones if they are free, or None; in a room [low, high) if given."""

@@ -24,6 +24,9 @@ class GivenTile(NamedTuple):
     groups: int | None = None
     out_channels: int | None = None
     in_channels: int | None = None
+    taps: int | None = None
+    ifmap_tiles: int | None = None
+    weight_tiles: int | None = None
 
     @property
     def piece(self) -> GivenPiece:

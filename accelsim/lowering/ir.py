@@ -23,6 +23,7 @@ from accelsim.dataflows.contract import Dataflow
 from accelsim.dataflows.work import ArrayContext
 from accelsim.lowering.given import FREE, GivenTile
 from accelsim.lowering.prices import Prices
+from accelsim.lowering.right_map import RightMap
 from accelsim.network.array import array_context
 from accelsim.network.graph import Node
 from accelsim.operators.shapes import Shape, Window
@@ -38,8 +39,8 @@ ResidentChannels = Mapping[str, int]
 
 NO_RESIDENTS: ResidentChannels = MappingProxyType({})
 
-SCORE_TOLERANCE = 1.02
-"""Tilings whose estimated score is within this factor of the least count as equal: fewer bytes decide."""
+SCORE_TOLERANCE = 1.01
+"""Tilings whose estimated score is within this factor of the least count as equal: energy or clocks decide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ class Tiling:
     innermost the sums are stationary, with the output channels the map, with the map the weights. taps: kernel
     positions of a tile, whole rows of the kernel or an equal part of each; None for all. The loop over input channels
     is inside of that over kernel positions, and both are the loop `inputs`. ifmap_tiles, weight_tiles: tiles of the
-    operand that are on chip at once: where those that some inner loops touch are no more, they stay while these go on.
+    operand that are kept at once: where those that some inner loops touch are no more, they stay while these go on.
     """
 
     images: int
@@ -132,7 +133,8 @@ class LayerTask:
     parts of a concat. scattered: true where neighbouring output channels are stored apart (a channel shuffle follows).
     loaded: channels of all inputs that come from DRAM, the others being on chip; stored: those of the output that go
     there. times: how often the tiling is carried out, each time on other operands (a product of maps, by image).
-    pooled: rows and columns of the array's results that become one output on their way.
+    pooled: rows and columns of the array's results that become one output on their way. right: the feature
+    map in the place of the weights, if there is one.
     """
 
     batch: int
@@ -147,6 +149,7 @@ class LayerTask:
     stored: int
     times: int = 1
     pooled: tuple[int, int] = (1, 1)
+    right: RightMap | None = None
 
     @classmethod
     def of(cls, node: Node, batch: int, layout: Layout) -> LayerTask:
@@ -169,6 +172,7 @@ class LayerTask:
             node.output.channels,
             batch if product else 1,
             node.pooled,
+            RightMap.of(node, layout.by_name[node.inputs[1]].tensor) if product else None,
         )
 
     @property
@@ -211,9 +215,14 @@ class LayerTask:
         return self.output.channels // self.groups
 
     @property
+    def depth(self) -> int:
+        """Products in the sum of an output."""
+        return self.taps * self.group_inputs
+
+    @property
     def weights(self) -> int:
         """Weights of all groups."""
-        return self.output.channels * self.group_inputs * self.taps
+        return self.output.channels * self.depth
 
 
 def loaded_inputs(node: Node) -> tuple[str, ...]:
@@ -248,7 +257,8 @@ def loads_each(order: Order, counts: Mapping[Loop, int], depends: Collection[Loo
 class TilingContext:
     """The machine as the tiler sees it: the bytes that the tiles of a layer may take, and what costs depend on.
 
-    resident_weights: the weights are on chip already, and take none of the room; given: choices made already.
+    activation_bytes, weight_bytes: room for tiles. resident_weights: the weights are on chip already, and take none;
+    given: choices made already.
     """
 
     array: ArrayContext
@@ -358,13 +368,10 @@ class PlannedLayer:
 
 
 class Alternative(NamedTuple):
-    """A tiling that was estimated. iterations: tile iterations of the layer; DRAM bytes are whole bursts.
-
-    score: the objective's value; with the fewest bytes as the objective these, and then clocks.
-    """
+    """A tiling that was estimated, with the objective's value and its tile iterations; bursts are whole."""
 
     tiling: Tiling
-    score: tuple[float, ...]
+    score: float
     iterations: int
     cycles: float
     burst_bytes: float

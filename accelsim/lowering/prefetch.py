@@ -210,7 +210,7 @@ class _Prefetcher:
         found: list[tuple[Tile, int]] = []
         before = arena.next
         for tile in (*loads, *results):
-            address = self._address(arena, compute.layer, tile)
+            address = self._address(arena, compute, tile)
             if address is None:
                 for taken, low in found:
                     arena.give(low, taken.place_bytes)
@@ -240,9 +240,13 @@ class _Prefetcher:
         stored = self.stored.get(tile.tensor)
         return stored is not None and stored.elements(tile.region) == elements(tile.region)
 
-    def _address(self, arena: Arena, layer: int, tile: Tile) -> int | None:
+    def _address(self, arena: Arena, compute: Compute, tile: Tile) -> int | None:
         """A place for a tile, or None where there is none yet."""
+        size = tile.place_bytes
         if tile.address != UNPLACED:
-            return tile.address if arena.take_at(tile.address, tile.place_bytes) else None
-        room = self.rooms[layer] if tile.buffer is Buffer.ACTIVATION else (0, self.weight_room)
-        return arena.take(tile.place_bytes, room)
+            return tile.address if arena.take_at(tile.address, size) else None
+        room = self.rooms[compute.layer] if tile.buffer is Buffer.ACTIVATION else (0, self.weight_room)
+        slots = compute.slots.get(tile.buffer, 0)
+        if not size or not slots:
+            return arena.take(size, room)
+        return arena.take_top(size, room) if tile in compute.results else arena.take_slot(size, room, slots)

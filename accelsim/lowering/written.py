@@ -33,7 +33,10 @@ def _layer(layer: PlannedLayer, batch: int) -> dict[str, Any]:
     if not layer.on_array:
         return {"match": layer.node.name, "tile": {**tile, "outputs": plan.out_channels}}
     tile |= {"groups": plan.groups, "outputs": plan.out_channels, "inputs": plan.in_channels}
-    return {"match": layer.node.name, "dataflow": plan.dataflow, "tile": tile, "order": list(plan.order)}
+    tile |= {"kernel": plan.taps or layer.task.taps}
+    stay = {"inputs": plan.ifmap_tiles, "weights": plan.weight_tiles}
+    given = {"dataflow": plan.dataflow, "tile": tile, "order": list(plan.order), "stay": stay}
+    return {"match": layer.node.name, **given}
 
 
 def _kept(network: Network, residency: Residency) -> Iterator[dict[str, Any]]:

@@ -110,7 +110,9 @@ class Compute:
     stretched_cycles: clocks by which SRAM ports lengthen the streams; beside: actions of operators on the ways to and
     from the array, by number of the layer; fill_cycles: clocks in which a DMA engine writes the zeros that it needs.
     What later commands have no use for, so that none of them need be known: released, tiles that none reads; complete,
-    results that none fills; unread, tensors that none loads from DRAM.
+    results that none fills; unread, tensors that none loads from DRAM. slots: by buffer, where several tiles of its
+    layer stay at once, places of equal size that the loads share, from the bottom of the room; results then come from
+    its top.
     """
 
     layer: int
@@ -129,6 +131,7 @@ class Compute:
     fill_cycles: int = 0
     released: tuple[Tile, ...] = ()
     unread: tuple[Tensor, ...] = ()
+    slots: Mapping[Buffer, int] = field(default_factory=dict)
 
     @property
     def reads(self) -> tuple[Tile, ...]:

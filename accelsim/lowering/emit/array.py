@@ -24,8 +24,9 @@ from accelsim.lowering.emit.iterations import (
     tap_cuts,
 )
 from accelsim.lowering.emit.layer import Iteration, LayerEmission, Place, all_channels, block_elements, largest
-from accelsim.lowering.emit.reuse import TileReuse
+from accelsim.lowering.emit.reuse import TileReuse, slots_of
 from accelsim.lowering.ir import IFMAP_LOOPS, WEIGHT_LOOPS, Absorbed, tile_counts
+from accelsim.lowering.tiling.footprint import ifmap_slots
 from accelsim.network.array import mac_counts
 from accelsim.network.geometry import (
     Block,
@@ -91,6 +92,8 @@ class ArrayEmission(LayerEmission):
         plan = self.layer.plan
         self.array = replace(self.layer.context.array, dataflow=plan.dataflow)
         self.reuse = TileReuse.of(plan)
+        low, high = self.shared.residents.plan.residency.rooms[self.layer.index]
+        self.slots = slots_of(plan, ifmap_slots(self.layer.task, self.layer.context, plan, high - low))
         self.keeps_maps = self._tiles_inside("outputs", IFMAP_LOOPS) <= plan.ifmap_tiles
         self.keeps_right = self._tiles_inside("map", WEIGHT_LOOPS) <= plan.weight_tiles
         self.measure()

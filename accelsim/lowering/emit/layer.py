@@ -64,7 +64,7 @@ class LayerEmission(ABC):
 
     load_bytes, store_bytes: of its largest tile at each place, and of its largest result that is stored. Only tiles
     that are the only ones of their place in an iteration have places of that size, so that tiles of unequal size take
-    turns in them and leave no gaps.
+    turns in them and leave no gaps. slots: see `Compute`.
     """
 
     shared: Emission
@@ -74,6 +74,7 @@ class LayerEmission(ABC):
     load_bytes: dict[Place, int] = field(default_factory=dict)
     store_bytes: int = 0
     written: dict[bytes, tuple[tuple[Range, ...], tuple[Range, ...]]] = field(default_factory=dict)
+    slots: dict[Buffer, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.reuse = TileReuse.of(self.layer.plan)
@@ -100,7 +101,7 @@ class LayerEmission(ABC):
             last_reads += [tile for tile in iteration.complete if tile.resident and residents.is_never_read(tile)]
             if last_reads:
                 iteration = iteration._replace(released=(*iteration.released, *last_reads))
-            yield Compute(self.layer.index, *iteration, () if left else self.layer.unread)
+            yield Compute(self.layer.index, *iteration, () if left else self.layer.unread, self.slots)
 
     def map_tiles(self, place: Placement, region: Region) -> tuple[Tile, ...]:
         """The tiles that hold a region of a map: new ones for the channels that do not stay, and those that do."""

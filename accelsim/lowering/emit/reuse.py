@@ -15,6 +15,10 @@ TilesOf = Callable[[Placement, Region], tuple[Tile, ...]]
 """The tiles that hold a region of a map, in the channels of its tensor."""
 
 
+ANY_NUMBER = 1 << 32
+"""Of places: as many as the buffer has."""
+
+
 class Kept(OrderedDict[Hashable, tuple[Tile, ...]]):
     """The last tiles of an operand that were used, at most so many."""
 
@@ -30,6 +34,19 @@ class Kept(OrderedDict[Hashable, tuple[Tile, ...]]):
         if len(self) > self.most:
             self.popitem(last=False)
         return self[key]
+
+
+def slots_of(tiling: Tiling, ifmap_slots: int) -> dict[Buffer, int]:
+    """Places that the loads of a layer share in a buffer, where several tiles stay there or one alone fits.
+
+    ifmap_slots: tiles of the input map that fit beside the results.
+    """
+    slots = {}
+    if tiling.ifmap_tiles > 1 or ifmap_slots == 1:
+        slots[Buffer.ACTIVATION] = ifmap_slots
+    if tiling.weight_tiles > 1:
+        slots[Buffer.WEIGHT] = ANY_NUMBER
+    return slots
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ from accelsim.lowering.schedule.given import GivenSchedule
 from accelsim.lowering.schedule.groups import MOST_ROWS, Demand, Group, Groups, Span
 from accelsim.lowering.schedule.residents import Cascade, Residency, Resident, Ring, readers_of
 from accelsim.lowering.schedule.rings import FAR
-from accelsim.lowering.tiling.space import sizes_of
+from accelsim.lowering.tiling.sizes import sizes_of
 from accelsim.network.graph import Node
 
 BEAM = 5

@@ -6,22 +6,19 @@ An estimate only chooses; the counts and clocks of a run are those of the machin
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from accelsim.dataflows import DATAFLOWS, DataflowName
-from accelsim.dataflows.average import AverageFolds, Cut, average_cycles, average_folds, average_moves
-from accelsim.dataflows.contract import Dimension
-from accelsim.dataflows.timing import Ports, Ratio
-from accelsim.dataflows.work import ONE_OUTPUT
+from accelsim.dataflows.average import LayerFolds, array_moves
 from accelsim.lowering.ir import LayerTask, TilingContext
-from accelsim.lowering.tiling.space import Candidates, Ints
-from accelsim.network.patches import patch_pixels
+from accelsim.lowering.right_map import RightMap
+from accelsim.lowering.tiling.candidates import Bools, Candidates, Floats
+from accelsim.lowering.tiling.footprint import ifmap_bytes, weight_bytes
+from accelsim.lowering.tiling.sizes import Ints
+from accelsim.lowering.tiling.space import clocks_of, folds_of
 from accelsim.units import ceil_div
-
-Floats = NDArray[np.floating[Any]]
 
 
 def requested_bytes(task: LayerTask, context: TilingContext, plans: Candidates) -> Floats:
@@ -48,68 +45,103 @@ def _moved_bytes(task: LayerTask, context: TilingContext, plans: Candidates) -> 
 
 
 class Estimate:
-    """Of each of these plans. compute_cycles: clocks of the array alone, its data on chip."""
+    """Of each of these plans. compute_cycles: clocks of the array alone, its data on chip.
 
-    def __init__(self, task: LayerTask, context: TilingContext, dataflow: DataflowName, plans: Candidates) -> None:
+    averaged: by the average fold and without the first load and the last tail, which is quicker; else by all different
+    ones.
+    """
+
+    def __init__(
+        self, task: LayerTask, context: TilingContext, dataflow: DataflowName, plans: Candidates, *, averaged: bool
+    ) -> None:
         self.task, self.context, self.plans = task, context, plans
         self.dataflow = DATAFLOWS[dataflow]
         self._transfers()
         self.burst_bytes = self._burst_bytes()
-        self.folds = self._folds()
-        self.compute_cycles = self._array_cycles()
+        self.averaged = averaged
+        self.compute_cycles: Floats = plans.compute_cycles
+        self.end_cycles: Floats | float = 0.0
+        if not averaged:
+            self.compute_cycles, self.end_cycles = clocks_of(task, context, self.dataflow, self.folds)
         self.cycles = self._cycles()
 
     def _transfers(self) -> None:
         """Number, bursts and descriptors of the transfers of each operand; bursts are those of an average one."""
-        task, context, plans, blocks = self.task, self.context, self.plans, self.plans.blocks
-        array, burst = context.array, context.burst_bytes
-        tiles, loaded = plans.group_tiles * plans.in_tiles, max(1, task.loaded_inputs)
-        self.map_loads = blocks.count * tiles * plans.map_loads_each * (task.loaded_inputs > 0)
-        bursts, self.map_parts = _region(
-            (blocks.images, blocks.taken_rows, blocks.taken_cols, np.minimum(plans.groups * plans.ins, loaded)),
-            (task.batch, task.size.height, task.size.width, task.source_channels),
-            array.ifmap_bits,
-            burst,
+        task, context, plans = self.task, self.context, self.plans
+        tiles = plans.group_tiles * plans.in_tiles
+        self.map_loads = plans.blocks.count * tiles * plans.map_loads_each * (task.loaded_inputs > 0)
+        self.map_bursts, self.map_parts = self._map_transfer()
+        self.weight_loads = tiles * plans.out_tiles * plans.weight_loads_each * (not context.resident_weights)
+        self.weight_bursts, self.weight_parts = self._weight_transfer()
+        stores = plans.blocks.count * np.where(plans.gathers, 1, plans.group_tiles * plans.out_tiles)
+        self.stores = stores * (task.stored > 0)
+        self.store_bursts, self.store_parts = self._store_transfer(stores)
+
+    def _map_transfer(self) -> tuple[Floats, Ints]:
+        task, plans, blocks = self.task, self.plans, self.plans.blocks
+        down, across, loaded = task.reach.vertical, task.reach.horizontal, max(1, task.loaded_inputs)
+        largest = np.minimum(plans.groups * plans.ins, loaded)
+        steps = (
+            np.gcd(blocks.rows * down.stride, down.pad),
+            np.gcd(blocks.cols * across.stride, across.pad),
+            _channel_step(plans.groups < task.groups, plans.groups, plans.ins, task.group_inputs),
         )
-        largest = blocks.taken * np.minimum(plans.groups * plans.ins, loaded)
-        self.map_bursts = bursts * (blocks.taken_total * loaded / (blocks.count * tiles * largest))
-        tiles = tiles * plans.out_tiles
-        self.weight_loads = tiles * plans.weight_loads_each * (not context.resident_weights)
-        bits, weights = array.loaded_weights
-        all_weights = task.weights * bits / weights / 8
-        self.weight_bursts = all_weights / (tiles * burst) + 0.5
+        region = _Region(
+            (blocks.images, blocks.taken_rows, blocks.taken_cols, largest),
+            (task.batch, task.size.height, task.size.width, task.source_channels),
+            steps,
+            blocks.taken_total / (blocks.count * ceil_div(task.taps, plans.taps)),
+            loaded / (plans.group_tiles * ceil_div(task.group_inputs, plans.ins)),
+        )
+        return region.transfer(self.context.array.ifmap_bits, self.context.burst_bytes)
+
+    def _weight_transfer(self) -> tuple[Floats, Ints]:
+        """Of weights, a tile of which lies in one piece, or of the right map."""
+        task, plans, burst = self.task, self.plans, self.context.burst_bytes
+        tiles = plans.group_tiles * plans.in_tiles * plans.out_tiles
+        bits, weights = self.context.array.loaded_weights
+        if task.right is not None:
+            return self._right_region(task.right).transfer(bits, burst)
+        largest = plans.groups * plans.outs * plans.taps * plans.ins * bits // (8 * weights)
+        beyond = burst - np.gcd(largest, burst)
+        return (task.weights * bits / weights / 8 / tiles + beyond) / burst, np.ones_like(tiles)
+
+    def _right_region(self, right: RightMap) -> _Region:
+        task, plans = self.task, self.plans
+        outs = plans.outs, task.group_outputs, plans.out_tiles
+        ins = plans.ins, task.group_inputs, plans.in_tiles
+        (pixels, _, pixel_tiles), (part, whole, parts) = (outs, ins) if right.pixels_are == "outputs" else (ins, outs)
+        one = np.ones_like(pixels)
+        return _Region(
+            (one, one, pixels, plans.groups * part),
+            (1, 1, right.pixels, right.channels),
+            (one, pixels, _channel_step(plans.groups < task.groups, plans.groups, part, whole)),
+            right.pixels / pixel_tiles,
+            task.groups * whole / (plans.group_tiles * parts),
+        )
+
+    def _store_transfer(self, stores: Ints) -> tuple[Floats, Ints]:
+        task, plans, blocks = self.task, self.plans, self.plans.blocks
         stored = task.stored or task.output.channels
         channels = np.minimum(np.where(plans.gathers, task.output.channels, plans.groups * plans.outs), stored)
         ranges = np.where(task.scattered & (channels < task.output.channels), channels, 1)
-        bursts, parts = _region(
+        step = _channel_step(plans.groups < task.groups, plans.groups, plans.outs, task.group_outputs)
+        region = _Region(
             (blocks.images, blocks.rows, blocks.cols, channels // ranges),
             (task.batch, task.output.height, task.output.width, task.target_channels),
-            array.ofmap_bits,
-            burst,
+            (blocks.rows, blocks.cols, np.where(ranges > 1, 1, step)),
+            task.pixels / blocks.count,
+            stored * blocks.count / (stores * ranges),
         )
-        stores = blocks.count * np.where(plans.gathers, 1, plans.group_tiles * plans.out_tiles)
-        filled = task.pixels * stored / (stores * blocks.pixels * channels)
-        self.stores = stores * (task.stored > 0)
-        self.store_bursts, self.store_parts = bursts * ranges * filled, parts * ranges
+        bursts, parts = region.transfer(self.context.array.ofmap_bits, self.context.burst_bytes)
+        return bursts * ranges, parts * ranges
 
-    def _folds(self) -> AverageFolds:
-        task, plans, patch = self.task, self.plans, self.context.array.patch
-        cuts: dict[Dimension, Cut] = {
-            "m": Cut(plans.blocks.pixels * task.results_each, task.pixels * task.results_each, plans.blocks.count),
-            "k": Cut(task.taps * plans.ins, task.taps * task.group_inputs, plans.in_tiles),
-            "n": Cut(plans.outs, task.group_outputs, plans.out_tiles),
-        }
-        if patch != ONE_OUTPUT:
-            blocks, one = plans.blocks, np.ones_like(plans.blocks.count)
-            steps = blocks.images * ceil_div(blocks.rows, patch.rows) * ceil_div(blocks.cols, patch.cols)
-            pixels = patch_pixels(task.window, patch)
-            cuts = {
-                "m": Cut(steps, steps * blocks.count, blocks.count),
-                "k": Cut(pixels * one, pixels, plans.in_tiles),
-                "n": Cut(patch.outputs * one, patch.outputs, plans.out_tiles),
-            }
-        line = plans.blocks.cols if task.output.width > 1 else 0
-        return average_folds(self.dataflow, cuts, plans.groups, plans.group_tiles, self.context.array.shape, line)
+    @cached_property
+    def folds(self) -> LayerFolds:
+        """All folds of each tiling."""
+        plans = self.plans
+        sizes = plans.groups, plans.outs, plans.taps, plans.ins
+        return folds_of(self.task, self.context, self.dataflow, plans.blocks, sizes, averaged=self.averaged)
 
     def _burst_bytes(self) -> Floats:
         """DRAM bytes, bursts in full."""
@@ -129,7 +161,7 @@ class Estimate:
         sum_bits = np.maximum(0, outputs * (tiles["k"] - 1)) * array.psum_bits * (not self.dataflow.sums_stay)
         result_bytes = task.pixels * task.output.channels * array.ofmap_bits / 8
         moved = _moved_bytes(task, self.context, self.plans)
-        moves = average_moves(self.dataflow, self.folds, array.shape)
+        moves = array_moves(self.dataflow, self.folds, array.shape)
         moved_bits = sum(count * width for count, width in zip(moves, array.move_bits(), strict=True))
         total: Floats = (
             self.burst_bytes * prices.dram_byte
@@ -146,34 +178,30 @@ class Estimate:
     def _cycles(self) -> Floats:
         """The busiest of bus, array and DMA engines, with what cannot overlap at the ends of the layer.
 
-        A piece and the loads of the next one overlap, so a piece takes the longer of the two.
+        A tile iteration and the loads of the next one overlap where these have a place, so it takes the longer of both;
+        nothing hides the first loads, nor the last iteration where the bus is the busiest.
         """
-        task, context, plans, array = self.task, self.context, self.plans, self.compute_cycles
+        context, plans, array = self.context, self.plans, self.compute_cycles
         period = array / plans.iterations
         map_load = self._transfer(self.map_bursts, self.map_parts)
-        weight_load = np.maximum(
-            self._transfer(self.weight_bursts, np.ones_like(self.map_parts)), self._decode_cycles()
-        )
+        weight_load = np.maximum(self._transfer(self.weight_bursts, self.weight_parts), self._decode_cycles())
         store = self._transfer(self.store_bursts, self.store_parts)
         stored = self.stores * self.store_bursts * context.burst_bytes / context.bytes_per_cycle / plans.iterations
-        both = np.minimum(self.map_loads, self.weight_loads)
-        one = np.maximum(self.map_loads, self.weight_loads) - both
-        either = np.where(self.map_loads > self.weight_loads, map_load, weight_load)
-        stepwise = (
-            both * np.maximum(period, map_load + weight_load + stored)
-            + one * np.maximum(period, either + stored)
-            + (plans.iterations - both - one) * np.maximum(period, stored)
+        loads, first = self.map_loads * map_load + self.weight_loads * weight_load, map_load + weight_load
+        ahead = (
+            map_load * _run_ahead(plans.ifmap_hidden, plans.ifmap_tiles),
+            weight_load * _run_ahead(plans.weight_hidden, plans.weight_tiles),
         )
-        last = (task.group_inputs - (plans.in_tiles - 1) * plans.ins) / plans.ins
-        full = period * plans.ins * plans.in_tiles / task.group_inputs
-        waits = np.minimum(map_load + weight_load, full) - last * full
-        stepwise = stepwise + plans.iterations / plans.in_tiles * np.maximum(0, waits) * (plans.in_tiles > 1)
-        loads = self.map_loads * map_load + self.weight_loads * weight_load
+        stepwise = self._stepwise(period, *ahead, stored) + self._ragged_waits(period, first)
+        waits = _waits(~plans.ifmap_hidden, self.map_loads, plans.ifmap_tiles, map_load, period)
+        waits = waits + _waits(~plans.weight_hidden, self.weight_loads, plans.weight_tiles, weight_load, period)
+        last = np.maximum(0, period + self.end_cycles - store * (self.stores > 1))
         busiest = (
-            stepwise,
-            np.maximum(self.burst_bytes / context.bytes_per_cycle, loads + store) + period,
-            map_load + weight_load + array + store,
-            self.stores * store,
+            (stepwise + waits + last) * ~self._all_ahead(),
+            np.maximum(self.burst_bytes / context.bytes_per_cycle, loads + store) + last,
+            self._in_turn(period, map_load, weight_load) + self.end_cycles + store,
+            first + array + self.end_cycles + store,
+            first + array / np.maximum(1, self.stores) + self.end_cycles + self.stores * store,
         )
         result: Floats = np.maximum.reduce(busiest) + 2 * context.latency_cycles
         return result
@@ -186,13 +214,47 @@ class Estimate:
         result: Floats = decoded / (tiles * self.context.decoded_bytes_per_cycle)
         return result
 
-    def _array_cycles(self) -> Floats:
-        """All folds, their data on chip, with SRAM ports."""
-        array, context = self.context.array, self.context
-        ports = Ports(*(Ratio(port.part / port.whole) for port in array.ports(Ratio(), array.stored_weights)))
-        ports = ports._replace(ifmap=Ratio(ports.ifmap.part * context.ifmap_reuse(self.task, self.dataflow)))
-        result: Floats = average_cycles(self.dataflow, self.folds, ports, array.shape, overlap=context.overlap)
+    def _in_turn(self, period: Floats, map_load: Floats, weight_load: Floats) -> Floats:
+        """Clocks until the last iteration, where iterations that load both operands come first, then those that load
+        one: each waits for all loads up to its own, however far they run ahead."""
+        both = np.minimum(self.map_loads, self.weight_loads)
+        any_load = np.maximum(self.map_loads, self.weight_loads)
+        either = np.where(self.map_loads > self.weight_loads, map_load, weight_load)
+        loaded = both * (map_load + weight_load)
+        left = self.plans.iterations + 1
+        result: Floats = np.maximum(
+            loaded + (left - both) * period, loaded + (any_load - both) * either + (left - any_load) * period
+        )
         return result
+
+    def _all_ahead(self) -> Bools:
+        """True where all loads fit beside each other, so that none waits for an iteration."""
+        context, plans = self.context, self.plans
+        maps = self.map_loads * ifmap_bytes(self.task, context, plans.blocks.taken, plans.groups, plans.ins)
+        weights = self.weight_loads * weight_bytes(context, plans.groups, plans.outs, plans.taps * plans.ins)
+        result: Bools = (maps + plans.result_bytes <= context.activation_bytes) & (weights <= context.weight_bytes)
+        return result
+
+    def _stepwise(self, period: Floats, map_load: Floats, weight_load: Floats, stored: Floats) -> Floats:
+        """Clocks of all tile iterations, one after the other, each with the loads that are hidden behind it."""
+        both = np.minimum(self.map_loads, self.weight_loads)
+        one = np.maximum(self.map_loads, self.weight_loads) - both
+        either = np.where(self.map_loads > self.weight_loads, map_load, weight_load)
+        total: Floats = (
+            both * np.maximum(period, map_load + weight_load + stored)
+            + one * np.maximum(period, either + stored)
+            + (self.plans.iterations - both - one) * np.maximum(period, stored)
+        )
+        return total
+
+    def _ragged_waits(self, period: Floats, load: Floats) -> Floats:
+        """Clocks by which the last tile of the sum over K, which may be short, hides less than a load."""
+        plans, depth = self.plans, self.task.depth
+        size = plans.taps * plans.ins
+        last = np.maximum(0, depth - (plans.in_tiles - 1) * size) / size
+        full = period * size * plans.in_tiles / depth
+        waits: Floats = np.maximum(0, np.minimum(load, full) - last * full) * (plans.in_tiles > 1)
+        return plans.iterations / plans.in_tiles * waits
 
     def _transfer(self, bursts: Floats, parts: Ints) -> Floats:
         """Clocks of a DMA engine for a load or store: its descriptors, issue, or the bus."""
@@ -206,16 +268,50 @@ class Estimate:
         return result
 
 
-def _region(
-    sizes: tuple[Ints, Ints, Ints, Ints], dims: tuple[int, int, int, int], bits: int, burst: int
-) -> tuple[Floats, Ints]:
-    """(bursts, descriptors) of a region of a row-major tensor, rows beginning anywhere in a burst."""
-    images, rows, cols, channels = sizes
-    bursts: Floats
-    part_channels, part_row, part_map = channels < dims[3], cols < dims[2], rows < dims[1]
-    run = channels * np.where(part_channels, 1, cols * np.where(part_row, 1, rows * np.where(part_map, 1, images)))
-    runs = images * rows * cols * channels // run
-    places = np.gcd(np.gcd(max(1, dims[3] * bits // 8), burst), np.where(part_channels, channels * bits // 8, 0))
-    bursts = runs * (run * bits / 8 + burst - places) / burst
-    loops = np.where(part_channels & part_row, rows * images, np.where(part_row & part_map, images, 1))
-    return bursts, loops
+def _run_ahead(hidden: Bools, kept: Ints) -> Bools:
+    """True where tiles are loaded while the array works: they have a place of their own, or one of several."""
+    return hidden | (kept > 1)
+
+
+def _waits(unhidden: Bools, loads: Ints, kept: Ints, load: Floats, period: Floats) -> Floats:
+    """Clocks in which the array waits for tiles that have no place before one that is kept is done with.
+
+    Tile by tile, the next ones come in the place of those that were used for the last time.
+    """
+    result: Floats = unhidden * loads / kept * np.maximum(0, load - (kept - 1) * period)
+    return result
+
+
+def _channel_step(parts: Bools, groups: Ints, size: Ints, whole: int) -> Ints:
+    """Channels of whose multiples tiles begin: those of some groups, and of parts of a group."""
+    step: Ints = np.gcd(np.where(parts, groups * whole, 0), np.where(size < whole, size, 0))
+    return step
+
+
+class _Region(NamedTuple):
+    """The largest tile of a row-major tensor of `dims`: images, rows, columns, channels.
+
+    steps: rows, columns and channels of whose multiples tiles begin; pixels, channels: of an average tile.
+    """
+
+    sizes: tuple[Ints, Ints, Ints, Ints]
+    dims: tuple[int, int, int, int]
+    steps: tuple[Ints, Ints, Ints]
+    pixels: Floats
+    channels: Floats
+
+    def transfer(self, bits: int, burst: int) -> tuple[Floats, Ints]:
+        """Bursts and descriptors of an average tile."""
+        (images, rows, cols, channels), dims = self.sizes, self.dims
+        part_channels, part_row, part_map = channels < dims[3], cols < dims[2], rows < dims[1]
+        pixel = max(1, dims[3] * bits // 8)
+        row = pixel * dims[2]
+        begins = np.where(part_row, np.gcd(row, self.steps[1] * pixel), np.where(part_map, self.steps[0] * row, burst))
+        begins = np.gcd(np.where(part_channels, np.gcd(pixel, self.steps[2] * bits // 8), begins), burst)
+        in_row = images * np.where(part_row, rows, 1)
+        filled = self.pixels / (images * rows * cols)
+        runs = np.where(part_channels, self.pixels, in_row * np.where(part_row, filled, 1))
+        run = np.where(part_channels, 1, cols * np.where(part_row, 1, rows * np.where(part_map, 1, images))) * channels
+        beyond = burst - begins + -(run * bits // 8) % begins
+        bursts: Floats = (self.pixels * self.channels * bits / 8 + runs * beyond) / burst
+        return bursts, np.where(part_channels & part_row, rows * images, np.where(part_row & part_map, images, 1))

@@ -6,17 +6,26 @@ from typing import Any
 
 import numpy as np
 
-from accelsim.lowering.ir import LayerTask, TilingContext
+from accelsim.lowering.ir import LayerTask, Tiling, TilingContext, tile_counts
 from accelsim.network.graph import Node
+from accelsim.operators.shapes import Axis
 from accelsim.units import ceil_div, packed_bytes
 
 Size = Any
 """An integer, or an array of integers."""
 
+PARTIAL_TILE_BYTES = 2
+"""Bytes that a tile of packed elements may take beyond them: a product's right map may begin and end within a row."""
 
-def places(tiles: Size) -> Size:
-    """Places of an operand: two where another of its tiles follows, the one in use and the one in flight."""
-    return np.where(tiles == 1, 1, 2)
+
+def windows(axis: Axis, outputs: int, size: int, extent: int) -> list[int]:
+    """Input rows (or columns) that the tiles of an axis read, halos included."""
+    starts = np.arange(0, outputs, size)
+    stops = np.minimum(starts + size, outputs)
+    low = np.clip(starts * axis.stride - axis.pad, 0, extent - 1)
+    high = (stops - 1) * axis.stride - axis.pad + (axis.kernel - 1) * axis.dilation + 1
+    taken: list[int] = (np.maximum(np.minimum(high, extent), low + 1) - low).tolist()
+    return taken
 
 
 def ifmap_bytes(task: LayerTask, context: TilingContext, pixels: Size, groups: Size, ins: Size) -> Size:
@@ -26,16 +35,23 @@ def ifmap_bytes(task: LayerTask, context: TilingContext, pixels: Size, groups: S
     return packed_bytes(pixels * channels, context.array.ifmap_bits)
 
 
-def weight_bytes(task: LayerTask, context: TilingContext, groups: Size, outs: Size, ins: Size) -> Size:
-    """Bytes of a tile of the weights; 0 where they are resident."""
+def weight_bytes(context: TilingContext, groups: Size, outs: Size, depth: Size) -> Size:
+    """Bytes of a tile of the weights, `depth` of them in a sum; 0 where they are resident."""
     bits, weights = context.array.stored_weights
-    tile = packed_bytes(ceil_div(groups * outs * ins * task.taps * bits, weights), 1)
+    tile = packed_bytes(ceil_div(groups * outs * depth * bits, weights), 1)
     return 0 * tile if context.resident_weights else tile
 
 
 def layer_weight_bytes(task: LayerTask, context: TilingContext) -> int:
     """Bytes of all weights in one tile."""
-    return int(weight_bytes(task, context, task.groups, task.group_outputs, task.group_inputs))
+    return int(weight_bytes(context, task.groups, task.group_outputs, task.depth))
+
+
+def kept_weight_bytes(context: TilingContext, tile: Size, slots: Size) -> Size:
+    """Bytes of the weight buffer for so many tiles of this size."""
+    bits, weights = context.array.stored_weights
+    spare = 0 if bits % (8 * weights) == 0 else PARTIAL_TILE_BYTES * np.maximum(0, slots - 2)
+    return tile * slots + spare
 
 
 def result_bytes(task: LayerTask, context: TilingContext, pixels: Size, channels: Size) -> Size:
@@ -45,13 +61,43 @@ def result_bytes(task: LayerTask, context: TilingContext, pixels: Size, channels
     return packed_bytes(pixels * np.minimum(channels, task.stored), bits)
 
 
-def most_inputs(task: LayerTask, context: TilingContext, pixels: Size, outs: Size, ifmap_room: Size) -> Size:
-    """Input channels of a group of which two tiles fit the room for the input map and the weight buffer."""
-    bits, weights = context.array.stored_weights
-    ins = np.full_like(ifmap_room, task.group_inputs)
-    by_ifmap = ifmap_room // 2 * 8 // (pixels * context.array.ifmap_bits) if task.loaded_inputs else ins
-    by_weights = ins if context.resident_weights else context.weight_half * 8 * weights // (outs * task.taps * bits)
-    return np.where(ifmap_room // 2 >= 0, np.minimum(by_ifmap, by_weights), 0)
+def results_bytes(task: LayerTask, context: TilingContext, pixels: Size, channels: Size, tiles: Size) -> Size:
+    """Bytes of the results on their way out: of a tile, or of two if there are so many."""
+    return np.where(tiles == 1, 1, 2) * result_bytes(task, context, pixels, channels)
+
+
+def input_extents(task: LayerTask, tiling: Tiling) -> tuple[int, int]:
+    """Rows and columns of the largest tile of the input map; of a part of the kernel at most."""
+    output, size = task.output, task.size
+    if tiling.taps is None:
+        down, across = task.reach.vertical, task.reach.horizontal
+        rows = max(windows(down, output.height, tiling.rows, size.height))
+        return rows, max(windows(across, output.width, tiling.cols, size.width))
+    part = task.window.part(0, tiling.taps).of_several(task.pooled)
+    return part.vertical.span(tiling.rows, size.height), part.horizontal.span(tiling.cols, size.width)
+
+
+def ifmap_slots(task: LayerTask, context: TilingContext, tiling: Tiling, room: int) -> int:
+    """Places that a room has for tiles of the input map beside the results."""
+    results, tile = _map_bytes(task, context, tiling)
+    return int((room - results) // max(1, tile))
+
+
+def tile_bytes(task: LayerTask, context: TilingContext, tiling: Tiling) -> int:
+    """Bytes of a tile of the input map, and of results on their way out."""
+    return sum(_map_bytes(task, context, tiling))
+
+
+def _map_bytes(task: LayerTask, context: TilingContext, tiling: Tiling) -> tuple[int, int]:
+    """Bytes of results on their way out, and of a tile of the input map."""
+    counts = tile_counts(task, tiling)
+    outs = 1 if tiling.gathers else counts["groups"] * counts["outputs"]
+    channels = task.output.channels if tiling.gathers else tiling.groups * tiling.out_channels
+    pixels = tiling.images * tiling.rows * tiling.cols
+    results = results_bytes(task, context, pixels, channels, task.times * counts["map"] * outs)
+    rows, cols = input_extents(task, tiling)
+    tile = ifmap_bytes(task, context, tiling.images * rows * cols, tiling.groups, tiling.in_channels)
+    return int(results), int(tile)
 
 
 def vector_bytes(
@@ -67,4 +113,4 @@ def vector_bytes(
     loaded = taken * min(task.loaded, maps * channels) // channels
     read = maps * packed_bytes(ceil_div(loaded, maps), array.ifmap_bits) + packed_bytes(factors, array.ifmap_bits)
     stored = packed_bytes(given * min(task.stored, channels) // channels, array.ofmap_bits)
-    return read + stored, int(weight_bytes(task, context, channels, 1, 1)) if node.is_depthwise else 0
+    return read + stored, int(weight_bytes(context, channels, 1, task.taps)) if node.is_depthwise else 0

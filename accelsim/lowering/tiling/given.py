@@ -6,20 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from accelsim.config.machine import Machine
 from accelsim.config.plan import LayerPlan, Plan
 from accelsim.config.strict_yaml import KeyPath
 from accelsim.dataflows import DATAFLOWS
 from accelsim.errors import PlanError, suggestion
 from accelsim.lowering.given import FREE, GivenTile
-from accelsim.lowering.ir import LayerTask, Layout, TilingContext
-from accelsim.lowering.tiling.footprint import places, weight_bytes
-from accelsim.lowering.tiling.space import ORDERS, Candidates, activation_bytes, block_keys, blocks_of
+from accelsim.lowering.ir import LayerTask, Layout, Tiling, TilingContext
+from accelsim.lowering.tiling.candidates import ORDERS
+from accelsim.lowering.tiling.footprint import tile_bytes, weight_bytes
 from accelsim.network.graph import Network, Node
 from accelsim.network.ops import on_array
-from accelsim.units import ceil_div
 
 _SIZES = {
     "images": "images",
@@ -28,10 +25,14 @@ _SIZES = {
     "groups": "groups",
     "outputs": "out_channels",
     "inputs": "in_channels",
+    "kernel": "taps",
 }
 """Keys of tile sizes, and what they are of a `GivenTile`."""
 
-_ARRAY_ONLY = frozenset({"dataflow", "order", "groups", "in_channels"})
+_SETS = {"inputs": "ifmap_tiles", "weights": "weight_tiles"}
+"""Keys of sets of tiles, and what they are of a `GivenTile`."""
+
+_ARRAY_ONLY = frozenset({"dataflow", "order", "groups", "in_channels", "taps", *_SETS.values()})
 
 
 class GivenLayer(NamedTuple):
@@ -69,6 +70,7 @@ def given_layer(plan: Plan, node: Node, batch: int, machine: Machine) -> GivenLa
             tile = before._replace(**_given(entry, node, batch, on_array=on_array(node, machine)))
             found = GivenLayer(tile, ("layers", number))
             _refuse_part_of_several_groups(node, found)
+            _refuse_part_of_a_kernel(node, found)
     return found
 
 
@@ -76,6 +78,7 @@ def _given(entry: LayerPlan, node: Node, batch: int, *, on_array: bool) -> dict[
     """The keys of an entry that a layer has, sizes at most those of the layer."""
     choices: dict[str, Any] = {"dataflow": entry.dataflow, "order": tuple(entry.order) if entry.order else None}
     most = _extents(node, batch, on_array=on_array)
+    choices |= {name: number for key, name in _SETS.items() if (number := getattr(entry.stay, key))}
     choices |= {name: min(size, most[name]) for key, name in _SIZES.items() if (size := getattr(entry.tile, key))}
     return {
         name: choice for name, choice in choices.items() if choice is not None and (on_array or name not in _ARRAY_ONLY)
@@ -91,6 +94,7 @@ def _extents(node: Node, batch: int, *, on_array: bool) -> dict[str, int]:
         "groups": groups,
         "out_channels": node.output.channels // groups,
         "in_channels": node.sizes[0].channels // groups,
+        "taps": node.window.elements,
     }
 
 
@@ -123,26 +127,27 @@ def _refuse_part_of_several_groups(node: Node, given: GivenLayer) -> None:
             raise PlanError((*path, "tile", key), expected, str(size))
 
 
+def _refuse_part_of_a_kernel(node: Node, given: GivenLayer) -> None:
+    """Raises PlanError for kernel positions that are neither rows of the kernel nor an equal part of each."""
+    taps, (high, wide) = given.tile.taps, (node.window.vertical.kernel, node.window.horizontal.kernel)
+    if taps and taps % wide and (taps > wide or (wide % taps and high > 1)):
+        raise PlanError((*given.path, "tile", "kernel"), f"rows of {wide} or an equal part of one", str(taps))
+
+
 def shortage(task: LayerTask, context: TilingContext) -> str:
     """The buffers that are too small for the tile that is given, sizes that are free being one; else the sums are."""
-    given, one = context.given, np.ones(1, np.int64)
+    given = context.given
+    images, rows, cols = (size or 1 for size in given.piece)
     groups, outs, ins = (size or 1 for size in (given.groups, given.out_channels, given.in_channels))
-    piece = given.images or 1, given.rows or 1, given.cols or 1
-    tiles = Candidates(
-        blocks_of(*block_keys(task), piece),
-        groups * one,
-        outs * one,
-        ins * one,
-        one * (ORDERS.index(given.order) if given.order else 2),
-        ceil_div(task.groups, groups) * one,
-        ceil_div(task.group_outputs, outs) * one,
-        ceil_div(task.group_inputs, ins) * one,
-    )
-    again = task.times * tiles.group_tiles * tiles.out_tiles * tiles.in_tiles
-    weights = places(again) * weight_bytes(task, context, groups, outs, ins)
+    order = given.order or ORDERS[2]
+    taps = given.taps if given.taps != task.taps else None
+    tiling = Tiling(images, rows, cols, groups, outs, ins, order, context.dataflows[0], taps)
     needed = {
-        "sram.activation": (int(activation_bytes(task, context, tiles)[0]), context.activation_bytes),
-        "sram.weight": (int(weights[0]), context.weight_bytes),
+        "sram.activation": (tile_bytes(task, context, tiling), context.activation_bytes),
+        "sram.weight": (
+            int(weight_bytes(context, groups, outs, (taps or task.taps) * ins)),
+            context.weight_bytes,
+        ),
     }
     return ", ".join(_short(needed)) or "more partial sums than half of sram.accumulator holds"
 

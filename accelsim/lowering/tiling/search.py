@@ -11,34 +11,41 @@ from accelsim.config.scheduling import Objective
 from accelsim.dataflows import DataflowName
 from accelsim.errors import LoweringError
 from accelsim.lowering.ir import SCORE_TOLERANCE, Alternative, Alternatives, LayerTask, Tiling, TilingContext
-from accelsim.lowering.tiling.cost import Estimate, Floats, requested_bytes
-from accelsim.lowering.tiling.space import Candidates, activation_bytes, fitting, in_stripes
-from accelsim.lowering.tiling.traffic import traffic
+from accelsim.lowering.tiling.candidates import Candidates, Floats, joined
+from accelsim.lowering.tiling.cost import Estimate, requested_bytes
+from accelsim.lowering.tiling.space import fitting, in_stripes, near
 
 MOST_ITERATIONS = 1 << 20
 """Tile iterations of a layer; more would take minutes to simulate and mean that the buffers are too small for it."""
 
-MOST_ESTIMATED = 512
-"""Of plans of all sizes; for objectives other than clocks those with the fewest bytes are estimated."""
+SHORTLISTED = 12
+"""Tilings that are estimated by all their different folds: those that are best by the average one, and as many that
+move the least of those that are within a factor of it."""
+
+PROMISING = 400
+"""Tilings that are estimated by the average fold, where clocks count."""
+
+SHORTLIST_TOLERANCE = 1.02
+
+TOLERANCES = {"cycles": SCORE_TOLERANCE, "energy": SCORE_TOLERANCE, "edp": SCORE_TOLERANCE}
+"""The factor within which scores are equal: what clocks are part of is estimated, bytes are nearly counted."""
 
 NEXT_BEST = 3
-"""Plans of a dataflow beside the best of each loop order that are shown to those who ask for alternatives."""
-
-MOST_COUNTED = 64
-"""Plans with the fewest bytes whose packed rows are counted where elements are not whole bytes."""
+"""Tilings of a dataflow beside the best of each loop order that are shown to those who ask for alternatives."""
 
 
 class Planned(NamedTuple):
     """The tiling of a layer, and its costs by estimate.
 
     activation_bytes: the least buffer that it fits; up to the buffer that it was chosen for it is the tiling.
-    burst_bytes: bursts in full.
-    cycles: clocks, of which compute_cycles of the layer's unit.
+    burst_bytes: bursts in full. score: the objective's value. cycles: clocks, of which compute_cycles of the layer's
+    unit.
     """
 
     tiling: Tiling
     activation_bytes: int
     burst_bytes: float
+    score: float
     cycles: float
     compute_cycles: float
 
@@ -49,13 +56,20 @@ def planned(task: LayerTask, context: TilingContext) -> Planned:
 
     Raises LoweringError where not even the smallest tiles fit.
     """
-    found = [best for dataflow in context.dataflows if (best := _best(task, context, dataflow))]
-    if not found:
+    rankings = _rankings(task, context)
+    if not rankings:
         raise LoweringError("its smallest tile fits no half of the SRAM buffers")
-    _, iterations, chosen = min(found, key=lambda each: each[0])
+    best = min(rankings, key=lambda each: each.scores[each.chosen])
+    chosen, candidates, estimate = best.chosen, best.candidates, best.estimate
+    iterations = int(candidates.iterations[chosen])
     if iterations > MOST_ITERATIONS:
         raise LoweringError(f"{iterations} pieces of tiles as small as fit, of which {MOST_ITERATIONS} are the most")
-    return chosen
+    costs = estimate.burst_bytes, best.scores, estimate.cycles, estimate.compute_cycles
+    return Planned(
+        candidates.plan(chosen, best.dataflow, task.taps),
+        int(candidates.activation_bytes[chosen]),
+        *(float(each[chosen]) for each in costs),
+    )
 
 
 class Stripes(NamedTuple):
@@ -71,118 +85,118 @@ def stripes(task: LayerTask, context: TilingContext) -> dict[int, Stripes]:
     found = dict[int, Stripes]()
     for dataflow in context.dataflows:
         plans = in_stripes(task, context, dataflow)
-        cycles = Estimate(task, context, dataflow, plans).compute_cycles
+        cycles = Estimate(task, context, dataflow, plans, averaged=False).compute_cycles
         for index, (rows, clocks) in enumerate(zip(plans.blocks.rows.tolist(), cycles.tolist(), strict=True)):
             if rows not in found or clocks < found[rows].compute_cycles:
-                found[rows] = Stripes(plans.plan(index, dataflow), clocks)
+                found[rows] = Stripes(plans.plan(index, dataflow, task.taps), clocks)
     return found
 
 
 class _Ranked(NamedTuple):
-    """Plans with a dataflow. fitted: how many there are; those of `plans` were estimated and scored, `chosen` is best.
+    """Tilings with a dataflow. fitted: how many fit; those of `candidates` came closest, and `chosen` is best."""
 
-    least: the fewest bytes that one asks for, where these are the objective.
-    """
-
+    dataflow: DataflowName
     fitted: int
-    plans: Candidates
+    candidates: Candidates
     estimate: Estimate
-    score: Floats
+    scores: Floats
     chosen: int
-    least: float | None
 
-    def at(self, index: int, dataflow: DataflowName) -> Alternative:
+    def at(self, index: int, task: LayerTask) -> Alternative:
         """One of them."""
         estimate = self.estimate
-        score = (*(() if self.least is None else (self.least,)), float(self.score[index]))
         numbers = (float(each[index]) for each in (estimate.cycles, estimate.burst_bytes, estimate.energy_pj))
-        return Alternative(self.plans.plan(index, dataflow), score, int(self.plans.iterations[index]), *numbers)
+        tiling = self.candidates.plan(index, self.dataflow, task.taps)
+        return Alternative(tiling, float(self.scores[index]), int(self.candidates.iterations[index]), *numbers)
 
     def noteworthy(self) -> list[int]:
-        """The one that is chosen, the best of each loop order, and the next best of all sizes."""
-        orders = self.plans.order
-        firsts = (np.flatnonzero(orders == order) for order in np.unique(orders))
-        best = [int(those[np.argmin(self.score[those])]) for those in firsts]
-        others = [index for index in best if orders[index] != orders[self.chosen]]
-        next_best = np.argsort(self.score, kind="stable")[:NEXT_BEST].tolist()
+        """The one that is chosen, the best of each other loop order, and the next best."""
+        orders, scores = self.candidates.order, self.scores
+        firsts = (np.flatnonzero(orders == order) for order in np.unique(orders) if order != orders[self.chosen])
+        others = [int(those[np.argmin(scores[those])]) for those in firsts]
+        next_best = np.argsort(scores, kind="stable")[:NEXT_BEST].tolist()
         return list(dict.fromkeys([self.chosen, *others, *next_best]))
 
 
 def alternatives(task: LayerTask, context: TilingContext) -> Alternatives:
     """The chosen tiling, the best of each dataflow and loop order and the next best of each dataflow, by score."""
-    by_dataflow = {dataflow: _ranked(task, context, dataflow) for dataflow in context.dataflows}
-    rankings = {dataflow: ranked for dataflow, ranked in by_dataflow.items() if ranked is not None}
-    fitted = sum(ranked.fitted for ranked in rankings.values())
-    estimated = sum(len(ranked.score) for ranked in rankings.values())
     bests, rest = list[Alternative](), list[Alternative]()
-    for dataflow, ranked in rankings.items():
-        best, *others = (ranked.at(index, dataflow) for index in ranked.noteworthy())
-        bests.append(best)
+    rankings = _rankings(task, context)
+    for ranked in rankings:
+        first, *others = (ranked.at(index, task) for index in ranked.noteworthy())
+        bests.append(first)
         rest += others
     chosen = min(bests, key=lambda each: each.score)
     rest += [each for each in bests if each is not chosen]
-    return Alternatives(fitted, estimated, (chosen, *sorted(rest, key=lambda each: each.score)))
+    fitted = sum(ranked.fitted for ranked in rankings)
+    return Alternatives(fitted, fitted, (chosen, *sorted(rest, key=lambda each: each.score)))
 
 
-def _best(
-    task: LayerTask, context: TilingContext, dataflow: DataflowName
-) -> tuple[tuple[float, ...], int, Planned] | None:
-    """(what is to be small, pieces, plan) of the best with a dataflow."""
-    ranked = _ranked(task, context, dataflow)
-    if ranked is None:
-        return None
-    chosen, plans = ranked.chosen, ranked.plans
-    score = (float(ranked.score[chosen]),)
-    found = score if ranked.least is None else (ranked.least, *score)
-    only = plans.at(np.array([chosen]))
-    best = Planned(
-        plans.plan(chosen, dataflow),
-        int(activation_bytes(task, context, only)[0]),
-        float(ranked.estimate.burst_bytes[chosen]),
-        float(ranked.estimate.cycles[chosen]),
-        float(ranked.estimate.compute_cycles[chosen]),
-    )
-    return found, int(plans.iterations[chosen]), best
+def _rankings(task: LayerTask, context: TilingContext) -> list[_Ranked]:
+    """The best tilings with each dataflow that has one."""
+    found = (_ranked(task, context, dataflow) for dataflow in context.dataflows)
+    return [ranked for ranked in found if ranked is not None]
 
 
 def _ranked(task: LayerTask, context: TilingContext, dataflow: DataflowName) -> _Ranked | None:
-    """None where nothing fits."""
-    objective = context.objective
-    plans = fitting(task, context, dataflow, all_sizes=objective != "cycles")
-    fitted, least = len(plans.ins), None
-    if not fitted:
+    """Of a coarse grid, and then, where tile sizes are all that counts, of the sizes near the best of it; None where
+    nothing fits."""
+    coarse = fitting(task, context, dataflow)
+    if not len(coarse):
         return None
-    if objective == "dram_bytes":
-        least, plans = _least(task, context, dataflow, plans)
-    elif objective != "cycles":
-        plans = plans.at(np.argsort(requested_bytes(task, context, plans), kind="stable")[:MOST_ESTIMATED])
-    estimate = Estimate(task, context, dataflow, plans)
-    score = _score(objective, estimate)
-    near = np.flatnonzero(score <= SCORE_TOLERANCE * score.min())
-    chosen = int(near[np.lexsort((score[near], plans.iterations[near], estimate.burst_bytes[near]))[0]])
-    return _Ranked(fitted, plans, estimate, score, chosen, least)
+    if context.objective == "cycles":
+        closest = _shortlist(task, context, dataflow, _promising(task, context, coarse))
+        return _exactly(task, context, dataflow, closest, len(coarse))
+    closest = _shortlist(task, context, dataflow, coarse)
+    fine = near(task, context, closest.plan(0, dataflow, task.taps))
+    candidates = joined([closest, _shortlist(task, context, dataflow, fine)]) if len(fine) else closest
+    return _exactly(task, context, dataflow, candidates, len(coarse) + len(fine))
 
 
-def _least(
-    task: LayerTask, context: TilingContext, dataflow: DataflowName, plans: Candidates
-) -> tuple[float, Candidates]:
-    """The fewest bytes, and the plans that ask for no more."""
-    requested = requested_bytes(task, context, plans)
-    array = context.array
-    if array.ifmap_bits % 8 or array.ofmap_bits % 8 or array.stored_weights.part % (8 * array.stored_weights.whole):
-        plans = plans.at(np.argsort(requested, kind="stable")[:MOST_COUNTED])
-        counted = [traffic(task, plans.plan(index, dataflow), array).bytes for index in range(len(plans.ins))]
-        requested = np.array(counted, dtype=np.float64)
-    least = requested.min()
-    return float(least), plans.at(np.flatnonzero(requested == least))
+def _promising(task: LayerTask, context: TilingContext, candidates: Candidates) -> Candidates:
+    """Those for which array and bus take the fewest clocks, each by itself."""
+    if len(candidates) <= PROMISING:
+        return candidates
+    bus = requested_bytes(task, context, candidates) / context.bytes_per_cycle
+    least = np.maximum(bus, candidates.compute_cycles)
+    return candidates.at(np.sort(np.argpartition(least, PROMISING)[:PROMISING]))
 
 
-def _score(objective: Objective, estimate: Estimate) -> Floats:
-    """What is to be small; among plans that all ask for the fewest bytes, clocks."""
+def _shortlist(task: LayerTask, context: TilingContext, dataflow: DataflowName, candidates: Candidates) -> Candidates:
+    """Those that come close by the average fold, the best first, those of them that move the least, and the best of
+    each loop order."""
+    estimate = Estimate(task, context, dataflow, candidates, averaged=True)
+    scores = _scores(context.objective, estimate)
+    best = np.lexsort((estimate.burst_bytes, scores))
+    close = best[: np.searchsorted(scores[best], SHORTLIST_TOLERANCE * scores[best[0]], side="right")]
+    frugal = close[np.argsort(estimate.burst_bytes[close], kind="stable")[:SHORTLISTED]]
+    by_order = best[np.unique(candidates.order[best], return_index=True)[1]]
+    chosen = dict.fromkeys((*best[:SHORTLISTED].tolist(), *frugal.tolist(), *by_order.tolist()))
+    return candidates.at(np.array(list(chosen)))
+
+
+def _exactly(
+    task: LayerTask, context: TilingContext, dataflow: DataflowName, candidates: Candidates, fitted: int
+) -> _Ranked:
+    """Tilings scored by all their different folds; of those that are nearly equal, those with the least energy, or the
+    quickest where the objective is not clocks; of these the one with the fewest tile iterations."""
+    estimate = Estimate(task, context, dataflow, candidates, averaged=False)
+    scores = _scores(context.objective, estimate)
+    near = np.flatnonzero(scores <= TOLERANCES.get(context.objective, 1.0) * scores.min())
+    ties = estimate.energy_pj if context.objective == "cycles" else estimate.cycles
+    near = near[ties[near] <= SCORE_TOLERANCE * ties[near].min()]
+    chosen = int(near[np.lexsort((scores[near], ties[near], candidates.iterations[near]))[0]])
+    return _Ranked(dataflow, fitted, candidates, estimate, scores, chosen)
+
+
+def _scores(objective: Objective, estimate: Estimate) -> Floats:
+    """The objective's values."""
     match objective:
         case "energy":
             return estimate.energy_pj
         case "edp":
             return estimate.energy_pj * estimate.cycles
+        case "dram_bytes":
+            return estimate.burst_bytes
         case _:
             return estimate.cycles

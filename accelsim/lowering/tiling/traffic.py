@@ -14,7 +14,7 @@ from math import prod
 
 from accelsim.dataflows.work import ArrayContext
 from accelsim.lowering.ir import IFMAP_LOOPS, WEIGHT_LOOPS, LayerTask, Tiling, loads_each, tile_counts
-from accelsim.lowering.tiling.space import windows
+from accelsim.lowering.tiling.footprint import windows
 from accelsim.operators.shapes import Window
 from accelsim.units import packed_bytes
 

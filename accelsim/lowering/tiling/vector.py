@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import prod
+from math import gcd, prod
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from accelsim.lowering.given import GivenTile
 from accelsim.lowering.ir import LayerTask, Tiling, TilingContext
 from accelsim.lowering.tiling.footprint import vector_bytes
 from accelsim.lowering.tiling.search import Planned
-from accelsim.lowering.tiling.space import AxisTiles, axis_tiles, block_keys, blocks_of, sizes_of
+from accelsim.lowering.tiling.sizes import AxisTiles, axis_tiles, block_keys, blocks_of, sizes_of
 from accelsim.network.graph import Node
 from accelsim.units import ceil_div, packed_bytes
 
@@ -31,7 +31,8 @@ def plan_vector(node: Node, task: LayerTask, context: TilingContext) -> Planned:
     fewest = _fewest_bytes(node, task, context) if context.objective == "dram_bytes" else None
     tiling, least = fewest or _overlapping(node, task, context)
     moved = vector_dram_bytes(node, task, context, tiling.rows, tiling.cols)
-    return Planned(tiling, least, moved, moved / context.bytes_per_cycle, 0.0)
+    moved *= _burst_factor(task, context, tiling.out_channels)
+    return Planned(tiling, least, moved, moved, moved / context.bytes_per_cycle, 0.0)
 
 
 def least_vector_room(node: Node, task: LayerTask, context: TilingContext) -> int | None:
@@ -84,7 +85,7 @@ def _fewest_bytes(node: Node, task: LayerTask, context: TilingContext) -> tuple[
         return None
     choice, keys = context.given, block_keys(task)
     blocks = blocks_of(*keys, choice.piece)
-    found: list[tuple[int, int, Tiling, int]] = []
+    found: list[tuple[float, int, Tiling, int]] = []
     channel_tiles = sizes_of(task.output.channels) if node.op.splits else (task.output.channels,)
     for channels in (choice.out_channels,) if choice.out_channels else channel_tiles:
         taken, given = blocks.taken * channels, blocks.pixels * channels
@@ -95,8 +96,16 @@ def _fewest_bytes(node: Node, task: LayerTask, context: TilingContext) -> tuple[
             images, rows, cols = (int(each[best]) for each in (blocks.images, blocks.rows, blocks.cols))
             least = 2 * int(np.broadcast_to(maps, blocks.images.shape)[best])
             tiling = Tiling(images, rows, cols, 1, channels, channels)
-            found.append((int(blocks.taken_total[best]), len(found), tiling, least))
+            moved = float(blocks.taken_total[best]) * _burst_factor(task, context, channels)
+            found.append((moved, len(found), tiling, least))
     return min(found)[2:] if found else None
+
+
+def _burst_factor(task: LayerTask, context: TilingContext, channels: int) -> float:
+    """Bytes of whole bursts over bytes requested, where a tile has some of the channels of each pixel."""
+    run = max(1, channels * context.array.ifmap_bits // 8)
+    whole = channels == task.output.channels
+    return 1.0 if whole else (run + context.burst_bytes - gcd(run, context.burst_bytes)) / run
 
 
 def _fits(node: Node, task: LayerTask, context: TilingContext, channels: int) -> Fits:

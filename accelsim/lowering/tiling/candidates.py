@@ -1,0 +1,120 @@
+"""Tilings of a layer, as arrays with an element for each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim.config.plan import Order
+from accelsim.dataflows import DataflowName
+from accelsim.lowering.ir import Tiling
+from accelsim.lowering.tiling.sizes import Blocks, Ints
+
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.floating[Any]]
+
+ORDERS: tuple[Order, ...] = (
+    ("map", "groups", "outputs", "inputs"),
+    ("map", "groups", "inputs", "outputs"),
+    ("groups", "map", "outputs", "inputs"),
+    ("groups", "map", "inputs", "outputs"),
+    ("groups", "outputs", "inputs", "map"),
+    ("groups", "outputs", "map", "inputs"),
+)
+"""The orders that no other one betters: groups share nothing, and input channels outside of both the map and the output
+channels load as much as inside of either, with more sums waiting. Without a cut of K, every second repeats the one
+before it."""
+
+GATHERING, WEIGHTS_OUTSIDE, LAST_ORDER = 1, 4, 5
+"""Orders up to which results gather, and from which on the weights are outside of the map; and the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Tilings that fit. in_tiles: tiles of the sum over K, of `taps` kernel positions and `ins` channels each.
+
+    ifmap_tiles, weight_tiles: tiles of the operand that are kept; *_hidden: true where the next one, if there is one,
+    has a place beside them. activation_bytes: what the tiling needs, of which result_bytes for results. compute_cycles:
+    of the array, by the average fold.
+    """
+
+    blocks: Blocks
+    groups: Ints
+    outs: Ints
+    taps: Ints
+    ins: Ints
+    order: Ints
+    group_tiles: Ints
+    out_tiles: Ints
+    in_tiles: Ints
+    ifmap_tiles: Ints
+    ifmap_hidden: Bools
+    weight_tiles: Ints
+    weight_hidden: Bools
+    activation_bytes: Ints
+    result_bytes: Ints
+    compute_cycles: Floats
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    @property
+    def gathers(self) -> Bools:
+        """See `Tiling.gathers`."""
+        return self.order <= GATHERING
+
+    @property
+    def iterations(self) -> Ints:
+        """Tile iterations of the layer."""
+        return self.blocks.count * self.group_tiles * self.out_tiles * self.in_tiles
+
+    @property
+    def map_loads_each(self) -> Ints:
+        """Loads of each tile of the input map (`ir.loads_each`)."""
+        kept = self.ifmap_tiles >= ifmap_set(self.order, self.blocks.count, self.in_tiles)
+        return np.where(kept, 1, self.out_tiles)
+
+    @property
+    def weight_loads_each(self) -> Ints:
+        """Loads of each tile of the weights."""
+        kept = self.weight_tiles >= weight_set(self.order, self.group_tiles, self.out_tiles, self.in_tiles)
+        return np.where(kept, 1, self.blocks.count)
+
+    def at(self, index: Ints | slice) -> Candidates:
+        """Some of them, in this order."""
+        rest = (getattr(self, part.name)[index] for part in fields(self)[1:])
+        return Candidates(self.blocks.at(index), *rest)
+
+    def plan(self, index: int, dataflow: DataflowName, taps: int) -> Tiling:
+        """One of them, for a layer with so many kernel positions."""
+        blocks = self.blocks
+        each = (blocks.images, blocks.rows, blocks.cols, self.groups, self.outs, self.ins, self.taps)
+        images, rows, cols, groups, outs, ins, part = (int(size[index]) for size in each)
+        order, positions = ORDERS[self.order[index]], part if part < taps else None
+        kept = int(self.ifmap_tiles[index]), int(self.weight_tiles[index])
+        return Tiling(images, rows, cols, groups, outs, ins, order, dataflow, positions, *kept)
+
+
+def ifmap_set(order: Ints, count: Ints, in_tiles: Ints) -> Ints:
+    """Tiles of the input map that the loops inside of the outermost one over other things touch."""
+    sums_inside = (order == 0) | (order == 2)
+    return np.where(sums_inside, in_tiles, np.where(order >= WEIGHTS_OUTSIDE, count * in_tiles, 1))
+
+
+def weight_set(order: Ints, group_tiles: Ints, out_tiles: Ints, in_tiles: Ints) -> Ints:
+    """Tiles of the weights that the loops inside of that over the map touch."""
+    inside = out_tiles * in_tiles * np.where(order <= GATHERING, group_tiles, 1)
+    return np.where(order < WEIGHTS_OUTSIDE, inside, np.where(order == WEIGHTS_OUTSIDE, 1, in_tiles))
+
+
+def joined(found: Sequence[Candidates]) -> Candidates:
+    """All of these tilings."""
+    if len(found) == 1:
+        return found[0]
+    blocks = Blocks(*(np.concatenate([getattr(each.blocks, part.name) for each in found]) for part in fields(Blocks)))
+    rest = (np.concatenate([getattr(each, part.name) for each in found]) for part in fields(Candidates)[1:])
+    return Candidates(blocks, *rest)
