@@ -224,11 +224,11 @@ def _scatter(looked: _Looked) -> Iterator[Hint]:
     shuffles = any(node.op.is_address for node in looked.run.network.nodes)
     if not found or not shuffles or not looked.machine.dma.scatter:
         return
-    lost = sum(record.counts.dram_write_burst_bytes - record.counts.dram_write_ofmap_bytes for record in found)
+    counts, held_up = looked.run.total.counts, 2 * looked.run.total.savings["dram_bandwidth"] / looked.cycles
     worst = max(found, key=lambda record: record.counts.dram_write_burst_bytes)
     used = worst.counts.dram_write_ofmap_bytes / worst.counts.dram_write_burst_bytes
     why = f"stores of {worst.layer} scatter channels and fill {used:.0%} of their bursts"
-    saves = lost / max(looked.run.total.counts.dram_burst_bytes, 1)
+    saves = (1 - counts.burst_efficiency) * min(1.0, held_up)
     yield Hint("scatter", (worst.layer,), {"dma.scatter": False}, why, saves)
 
 
