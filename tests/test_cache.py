@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from accelsim.cli import main
 from accelsim.config.load import load_dram
 from accelsim.config.machine import Cache, Dma, inconsistencies
 from accelsim.config.scheduling import Scheduling
@@ -279,3 +282,38 @@ def test_a_network_meets_its_caches() -> None:
     assert (first["L2_misses"], second["L2_misses"]) == (108, 72)
     assert second["L2_hits"] >= 36
     assert 64 * 108 <= sum(record.counts.dram_read_burst_bytes for record in performance.records) <= 64 * 180
+
+
+MACHINE = """
+extends: edge
+dma: {request_bytes: 64, requests_in_flight: 16, descriptors_in_flight: 2, descriptor_rows: 16, load_row_bytes: 64}
+caches:
+- {name: L2, capacity: 64 KiB, ways: 8, line_bytes: 64, port_bytes_per_cycle: 16, hit_clocks: 14, misses_in_flight: 10}
+dram: ideal_16b
+"""
+NETWORK = """
+name: small
+source: test
+input: {height: 12, width: 12, channels: 16}
+layers:
+- {name: conv1, op: conv, channels: 16, kernel: 3, pad: 1}
+- {name: conv2, op: conv, channels: 16, kernel: 3, pad: 1}
+"""
+
+
+def test_caches_are_told_explained_and_run_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In the totals and tables, in the terms of DRAM bytes, on the page, and to the byte from the file of the run."""
+    for name, text in (("cached.yaml", MACHINE), ("small.yaml", NETWORK)):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    files, run = [str(tmp_path / name) for name in ("small.yaml", "cached.yaml")], str(tmp_path / "run")
+    assert main(["run", *files, "-o", run, "--set", "dram.first_address=8"]) == 0
+    assert "cache L2: " in capsys.readouterr().out
+    layer = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))["layers"][0]
+    assert layer["caches"]["L2_misses"] > 0
+    assert "L2_write_backs" in (tmp_path / "run" / "layers.csv").read_text(encoding="utf-8")
+    words = ["--layer", "conv1", "dram_read_burst_bytes", "--set", "dram.first_address=8"]
+    assert main(["explain", *files, *words]) == 0
+    assert "lines of caches beyond that" in capsys.readouterr().out
+    assert main(["report", run, "-o", str(tmp_path / "page.html")]) == 0
+    assert "L2 hits of a cache" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert main(["rerun", run]) == 0

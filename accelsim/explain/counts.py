@@ -101,9 +101,12 @@ def burst_bytes(evidence: Evidence, *, write: bool) -> Term:
     tiles = evidence.stores if write else evidence.loads
     bursts = sum(part.bursts(size) for tile in tiles for part in tile.descriptors)
     asked = [stored_bytes(evidence)] if write else [loaded_bytes(evidence, name) for name in LOADED]
-    rest = bursts * size - sum(int(each.value) for each in asked)
+    name = f"dram_{'write' if write else 'read'}_burst_bytes"
+    moved = bursts * size
     words = f"the rest of {bursts} bursts of {size} bytes, of which rows of descriptors fill a part"
-    return total(f"dram_{'write' if write else 'read'}_burst_bytes", (*asked, Term(words, rest)))
+    if evidence.machine.caches is not None:
+        moved, words = getattr(evidence.record.counts, name), "lines of caches beyond that, less what these hold"
+    return total(name, (*asked, Term(words, moved - sum(int(each.value) for each in asked))))
 
 
 def all_burst_bytes(evidence: Evidence) -> Term:

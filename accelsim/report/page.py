@@ -95,6 +95,7 @@ def page_text(runs: Sequence[ShownRun], sweeps: Sequence[ShownSweep] = (), tried
     described |= {name: (unit, meaning) for name, unit, meaning in TOTALS}
     described |= {speedup_column(name): ("", f"if {meaning}") for name, meaning in WHAT_IFS.items()}
     names = list(dict.fromkeys(name for run in runs for name in run.totals))
+    described = {name: ("", f"{name.replace('_', ' ')} of a cache") for name in names} | described
     data = {
         "runs": [
             {**_run(run, name, names, described), "findings": findings(run, said)}
