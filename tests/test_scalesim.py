@@ -159,9 +159,16 @@ def read_report(path: Path) -> list[dict[str, float]]:
 
 
 def test_reports_of_any_network_add_up(tmp_path: Path) -> None:
-    """Layers that are addresses, or have neither weights nor DRAM, have rows of zeros where nothing goes on."""
-    settings_given = [(0, "network.resolution=16"), (0, "scheduling.inferences=2")]
-    played = play_network(*load_both("study_pool_late", "edge", settings_given), keep_history=True)
+    """All its inferences; layers that are addresses, or have neither weights nor DRAM, have zeros there."""
+    rows = [
+        {"name": "a", "op": "conv", "kernel": 3, "pad": 1, "channels": 8},
+        {"name": "b", "op": "maxpool", "kernel": 2, "stride": 2},
+        {"name": "c", "op": "slice", "channels": 4},
+        {"name": "d", "op": "fc", "channels": 10},
+    ]
+    small = {"name": "small", "source": "mine", "input": {"height": 8, "width": 8, "channels": 4}, "layers": rows}
+    given_both = load_both(sim.define_network(small), "edge", [(0, "scheduling.inferences=2")])
+    played = play_network(*given_both, keep_history=True)
     path = tmp_path / "DETAILED_ACCESS_REPORT.csv"
     path.write_text(reports(played.run.records, played.history.linked, played.run.machine)[path.name])
     detailed = read_report(path)
