@@ -124,8 +124,7 @@ def test_a_run_shows_itself_in_a_notebook() -> None:
     assert page.open == []
     assert page.words[0] == "tiny on tiny"
     assert {"2 layers", "a", "gap"} <= set(page.words)
-    named = run.network.__class__(**{**vars(run.network), "name": "<script>"})
-    odd = replace(run, network=named)
+    odd = replace(run, network=replace(run.network, name="<script>"))
     assert "<script>" not in odd._repr_html_()
 
 

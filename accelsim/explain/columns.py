@@ -9,7 +9,7 @@ from accelsim.explain import counts, cycles, energy
 from accelsim.explain.evidence import Evidence
 from accelsim.explain.terms import Term
 from accelsim.program.commands import UnitKind
-from accelsim.records import COUNT_NAMES, STALL_CAUSES
+from accelsim.records import COUNT_NAMES, RESOURCES, STALL_CAUSES
 from accelsim.report.columns import COLUMNS
 
 LOST = ("mapping", "sram_port", *STALL_CAUSES)
@@ -47,6 +47,7 @@ EXPLAINED: dict[str, Callable[[Evidence], Term]] = {
     "dma_in_cycles": partial(cycles.dma_cycles, unit=UnitKind.DMA_IN),
     "dma_out_cycles": partial(cycles.dma_cycles, unit=UnitKind.DMA_OUT),
     **{f"stall_{cause}_cycles": partial(cycles.stall_cycles, cause=cause) for cause in STALL_CAUSES},
+    **{f"saved_by_twice_{name}_cycles": partial(cycles.saved_cycles, resource=name) for name in RESOURCES},
     **{f"lost_{cause}_pe_cycles": partial(cycles.lost_pe_cycles, cause=cause) for cause in LOST},
     "dram_read_bytes": counts.read_bytes,
     "dram_write_bytes": counts.write_bytes,

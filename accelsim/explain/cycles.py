@@ -17,6 +17,7 @@ from accelsim.network.ops import on_array
 from accelsim.program.commands import Compute, Load, UnitKind
 from accelsim.program.folds import bubble_cycles
 from accelsim.records import STALL_CAUSES
+from accelsim.report.columns import WHAT_IFS
 from accelsim.run.alone import folds_alone
 from accelsim.units import ceil_div
 
@@ -203,6 +204,13 @@ def _engine_note(evidence: Evidence, compute: Compute) -> str:
         f"{passes} x {machine.depthwise.channels} channels, each {done.positions} positions of the padded map and "
         f"{done.outputs} outputs in {done.steps} steps, or what the SRAM ports take; the first weights before"
     )
+
+
+def saved_cycles(evidence: Evidence, resource: str) -> Term:
+    """Clocks now, less those of the replay with a resource twice as good."""
+    now, saved = evidence.record.total_cycles, evidence.record.savings[resource]
+    less = Term(f"less those that the replay gives it if {WHAT_IFS[resource]}", saved - now)
+    return total(f"saved_by_twice_{resource}_cycles", (Term("its clocks", now), less))
 
 
 def lost_pe_cycles(evidence: Evidence, cause: str) -> Term:
