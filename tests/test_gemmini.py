@@ -6,7 +6,7 @@ import pytest
 
 from tests.gemmini.errors import errors, summary
 from tests.gemmini.mapping import loop_order, mapped_tile
-from tests.gemmini.measured import ALONE, PLAYED, hosts, measured, offsets, played, programs, read, table
+from tests.gemmini.measured import ALONE, hosts, measured, offsets, played, programs, read, table
 from tests.gemmini.tiler import Layer, Tile, default_tile
 
 RANK = 0.985
@@ -85,4 +85,3 @@ def test_what_was_played_is_played_again(key: tuple[str, str, str]) -> None:
     offset = offsets(rows)[1]
     known = {(each.row.number, each.offset): each for each in read()}
     assert list(played(rows, offset)) == [known[row.number, offset] for row in rows]
-    assert PLAYED.exists()

@@ -64,8 +64,6 @@ CHANGES: dict[str, Change] = {
     "folds of registers alone": lambda machine: changed(machine, "array", passes=None),
 }
 """What is left out of the machine, by name."""
-ELSEWHERE = ("arrays on lines", "caches cold", "no search of the host", "no zeros by the DMA", "no slots")
-"""What is left out of programs or how they are played."""
 
 
 def variants(rows: Sequence[Measured]) -> Iterator[tuple[str, list[Played]]]:
