@@ -24,7 +24,7 @@ from tests.gemmini.tiler import Layer, default_tile, layers_of
 DATA = Path(__file__).parents[1] / "data" / "validation"
 PLAYED = DATA / "gemmini_played.csv"
 DEFAULT_ORDER = "CRSKPQN"
-"""Loops over the tiles of `tiled_conv_auto` and `tiled_matmul_auto`, innermost first (gemmini.h, line 2905)."""
+"""Loops over the tiles of `tiled_conv_auto` and `tiled_matmul_auto`, innermost first (gemmini.h, line 2899)."""
 WORKLOADS = {"bert": range(5), "resnet50": range(5, 29), "retinanet": range(29, 48), "unet": range(48, 71)}
 """Shapes of the table of the host's clocks by workload, in the order of the programs."""
 ALONE = ("unet",)
