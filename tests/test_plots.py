@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import replace
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.patches import Patch
+from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from accelsim.cli import main
@@ -124,6 +126,63 @@ def assert_apart(places: Sequence[Bbox], axis: Axis) -> None:
 @pytest.mark.filterwarnings("error")
 def test_a_run_is_drawn_whatever_its_size(kind: str, pictures: dict[str, Drawing]) -> None:
     check(pictures[kind])
+
+
+def assert_legible(drawing: Drawing) -> None:
+    """No two texts of a picture cover one another, and all are within its canvas."""
+    figure = drawing.figure
+    FigureCanvasAgg(figure).draw()
+    hidden = {id(text) for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for text in _out_of_view(axis)}
+    texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    texts = [text for text in texts if id(text) not in hidden]
+    places = [(text.get_text(), text.get_window_extent()) for text in texts]
+    for (one, left), (other, right) in combinations([each for each in places if each[1].width], 2):
+        across = min(left.x1, right.x1) - max(left.x0, right.x0)
+        up = min(left.y1, right.y1) - max(left.y0, right.y0)
+        assert across < 1.5 or up < 1.5, f"{one!r} and {other!r} cover one another"
+    for text, place in places:
+        for x, y in ((place.x0, place.y0), (place.x1, place.y1)):
+            assert figure.bbox.padded(1.5).contains(x, y), f"{text!r} is cut"
+
+
+def _out_of_view(axis: Axis) -> Iterator[Text]:
+    """Labels of ticks beyond the limits, which are not drawn."""
+    low, high = sorted(axis.get_view_interval())
+    slack = 1e-9 * (high - low)
+    for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
+        if not low - slack <= tick.get_loc() <= high + slack:
+            yield from (tick.label1, tick.label2)
+
+
+@pytest.mark.parametrize("layers", [10, 90, *(pytest.param(each, marks=pytest.mark.slow) for each in (30, 330))])
+@pytest.mark.parametrize("kind", ["energy", "cycles", "utilization"])
+def test_bars_are_legible_at_any_number_of_layers(kind: str, layers: int, tall: Run) -> None:
+    """Layers without commands have no bar; stages stand for layers where these are too many."""
+    records = [
+        replace(tall.records[number % 130], layer=f"layer{number}_conv3x3", stage=f"stage{number // 12}")
+        for number in range(layers - 1)
+    ]
+
+    drawing = RUN_PLOTS[kind](replace(tall, records=tuple(records)))
+    assert_legible(drawing)
+    assert len(drawing.rows) == (layers - 1 if layers <= 165 else -(-(layers - 1) // 12))
+
+
+@pytest.mark.parametrize("count", [10, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", ["array-size", "buffer-size", "energy"])
+def test_sweeps_are_legible_at_any_number_of_points(kind: str, count: int, points: Sequence[SweepPoint]) -> None:
+    assert_legible(SWEEP_PLOTS[kind](list(_varied(points[0], count))))
+
+
+def _varied(point: SweepPoint, count: int) -> Iterator[SweepPoint]:
+    """Points of other shapes, sizes and dataflows."""
+    for number in range(count):
+        config = deepcopy(dict(point.machine_config))
+        size = 8 << number % 3
+        config["array"] |= {"rows": size, "cols": 8 << number // 3 % 3}
+        config["sram"]["activation"]["capacity_bytes"] = (1 + number % 7) << 15
+        settings = {"array.rows": size, "array.dataflow": f"kind{number // 9}"}
+        yield point._replace(settings=settings, machine_config=config, values={**point.values, "point": number})
 
 
 @pytest.mark.parametrize("kind", SWEEP_PLOTS)

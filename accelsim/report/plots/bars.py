@@ -64,8 +64,16 @@ def utilization(run: RunView) -> Drawing:
 
 
 def _drawing(run: RunView, title: str, measure: Measure, parts: Parts, colours: Mapping[str, str]) -> Drawing:
-    """A bar for each layer; the legend has what the whole network comes to."""
-    drawing = stacked(title, [record.layer for record in run.records], "layer", measure, parts, colours)
+    """A bar for each layer that does something, of each stage where they are too many to be named; the legend has what
+    the whole network comes to."""
+    working = [place for place in range(len(run.records)) if any(amounts[place] for amounts in parts.values())]
+    names = [run.records[place].layer for place in working]
+    shown = {part: [amounts[place] for place in working] for part, amounts in parts.items()}
+    groups, kind = [run.records[place].group for place in working], "layer"
+    if len(working) > _MOST_NAMED:
+        stages = [run.records[place].stage for place in working]
+        names, shown, groups, kind = list(dict.fromkeys(stages)), _by_stage(stages, shown), [], "stage"
+    drawing = stacked(title, names, kind, measure, shown, colours)
     sums = {part: fsum(amounts) for part, amounts in parts.items()}
     total = fsum(sums.values())
     legend = drawing.figure.legends[0]
@@ -73,8 +81,17 @@ def _drawing(run: RunView, title: str, measure: Measure, parts: Parts, colours: 
         amount = sums[text.get_text()]
         text.set_text(f"{text.get_text()}  {amount:.4g}  {amount / total if total else 0:.1%}")
     legend.set_title(f"{measure.unit} in all, share")
-    _bracket(drawing.figure.axes[0], [record.group for record in run.records])
+    _bracket(drawing.figure.axes[0], groups)
     return drawing
+
+
+def _by_stage(stages: Sequence[str], parts: Parts) -> dict[str, list[float]]:
+    """The parts of each stage, in the order in which they begin."""
+    names = dict.fromkeys(stages)
+    return {
+        part: [fsum(amount for amount, stage in zip(amounts, stages, strict=True) if stage == name) for name in names]
+        for part, amounts in parts.items()
+    }
 
 
 def _bracket(axes: Axes, groups: Sequence[str]) -> None:
@@ -115,7 +132,7 @@ def stacked(
         lower.set_ylim(0, 1)
         lower.set_xlabel(kind)
         _name(lower, names)
-        figure.suptitle(title)
+        figure.suptitle(title, x=0.02, horizontalalignment="left")
         figure.legend(*upper.get_legend_handles_labels(), loc="outside right upper", frameon=False, alignment="left")
     rows: list[dict[str, Value | None]] = [
         {kind: name, **{f"{part} ({measure.unit})": amounts[place] for part, amounts in parts.items()}}
