@@ -24,7 +24,7 @@ from accelsim.report.tradeoff import Cost, tradeoff
 KIB, MIB = 1 << 10, 1 << 20
 _LONGEST = 75
 """Letters of a machine and its settings beyond which it is called by a number."""
-_MOST_LISTED = 24
+_MOST_LISTED = 22
 """Lines that the legend names."""
 
 OF_ACCURACY = (
