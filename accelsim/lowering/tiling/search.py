@@ -22,7 +22,7 @@ SHORTLISTED = 12
 """Tilings that are estimated by all their different folds: those that are best by the average one, and as many that
 move the least of those that are within a factor of it."""
 
-PROMISING = 400
+PROMISING = 1600
 """Tilings that are estimated by the average fold, where clocks count."""
 
 SHORTLIST_TOLERANCE = 1.02
@@ -154,8 +154,8 @@ def _ranked(task: LayerTask, context: TilingContext, dataflow: DataflowName) -> 
 
 
 def _promising(task: LayerTask, context: TilingContext, candidates: Candidates) -> Candidates:
-    """Those for which array and bus take the fewest clocks, each by itself."""
-    if len(candidates) <= PROMISING:
+    """Those for which array and bus take the fewest clocks, each by itself, where bytes that are asked for show that."""
+    if len(candidates) <= PROMISING or task.scattered:
         return candidates
     bus = requested_bytes(task, context, candidates) / context.bytes_per_cycle
     least = np.maximum(bus, candidates.compute_cycles)

@@ -193,7 +193,7 @@ def _searched(task: LayerTask, context: TilingContext, dataflow: DataflowName, *
         replace(context, activation_bytes=0, weight_bytes=0, resident_weights=False),
     )
     grids = _grids(*anywhere, dataflow, deep)
-    return joined([_candidates(task, context, grid, _orders(context)) for grid in grids])
+    return joined([candidates_of(task, context, grid, _orders(context)) for grid in grids])
 
 
 def _orders(context: TilingContext) -> Sequence[int]:
@@ -226,7 +226,7 @@ def near(task: LayerTask, context: TilingContext, tiling: Tiling) -> Candidates:
     parts = ceil_div(task.taps, taps) * ceil_div(task.group_inputs, ins)
     channels = np.full_like(outs, tiling.groups), outs
     grid = Grid(task, context, tiling.dataflow, blocks, channels, SumTiles(taps, ins, parts))
-    return _candidates(task, context, grid, (ORDERS.index(tiling.order),))
+    return candidates_of(task, context, grid, (ORDERS.index(tiling.order),))
 
 
 def _close(sizes: Ints, size: int) -> Bools:
@@ -244,7 +244,7 @@ def in_stripes(task: LayerTask, context: TilingContext, dataflow: DataflowName) 
     channels = np.array([task.groups]), np.array([task.group_outputs])
     sums = SumTiles(task.taps, np.array([task.group_inputs]), np.array([1]))
     grid = Grid(task, context, dataflow, blocks.at(np.flatnonzero(banded)), channels, sums)
-    found = _candidates(task, context, grid, (0,) if given.order is None else _orders(context))
+    found = candidates_of(task, context, grid, (0,) if given.order is None else _orders(context))
     return found.at(np.flatnonzero(found.ifmap_hidden & found.weight_hidden))
 
 
@@ -263,7 +263,7 @@ def _spans(axis: Axis, sizes: Ints, extent: int) -> Ints:
     return np.array([axis.span(size, extent) for size in sizes.tolist()])
 
 
-def _candidates(task: LayerTask, context: TilingContext, grid: Grid, orders: Sequence[int]) -> Candidates:
+def candidates_of(task: LayerTask, context: TilingContext, grid: Grid, orders: Sequence[int]) -> Candidates:
     """The tilings of a grid that fit, in these orders: with and without the set of the input map kept, and with and
     without a place for its next tile."""
     along = _along_orders(orders)
