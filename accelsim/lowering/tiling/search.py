@@ -154,7 +154,7 @@ def _ranked(task: LayerTask, context: TilingContext, dataflow: DataflowName) -> 
 
 
 def _promising(task: LayerTask, context: TilingContext, candidates: Candidates) -> Candidates:
-    """Those for which array and bus take the fewest clocks, each by itself, where bytes that are asked for show that."""
+    """The candidates for which array and bus take the fewest clocks, each by itself, where requested bytes tell."""
     if len(candidates) <= PROMISING or task.scattered:
         return candidates
     bus = requested_bytes(task, context, candidates) / context.bytes_per_cycle
@@ -163,8 +163,8 @@ def _promising(task: LayerTask, context: TilingContext, candidates: Candidates) 
 
 
 def _shortlist(task: LayerTask, context: TilingContext, dataflow: DataflowName, candidates: Candidates) -> Candidates:
-    """Those that come close by the average fold, the best first, those of them that move the least, and the best of
-    each loop order."""
+    """The candidates that are best by the average fold, those close to them that move the least, and the best of each
+    loop order."""
     estimate = Estimate(task, context, dataflow, candidates, averaged=True)
     scores = _scores(context.objective, estimate)
     best = np.lexsort((estimate.burst_bytes, scores))
