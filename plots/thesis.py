@@ -4,7 +4,7 @@
 
 Energy of one image by component, against on-chip capacity from 64 KiB to 16 MiB, for heavy and light networks on
 `edge`, by its own energy table and by the lecture's. Writes thesis.svg, thesis.png and thesis.csv beside this file and
-prints the tables that the README quotes. On two cores it takes about three minutes.
+prints the tables that docs/lecture.md has. On two cores it takes about three minutes.
 """
 
 from __future__ import annotations

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 from accelsim.run.simulate import simulate
 from tests.tables import lines
@@ -26,13 +29,36 @@ from tests.test_lecture import (
     table_3,
 )
 
+PLOTS = Path(__file__).resolve().parent.parent / "plots"
 NETWORKS = ("alexnet_grouped", "vgg16", "resnet34_A", "densenet161", MOBILENET, "mobilenet_v1_0.50_224", SQUEEZENET)
 NETWORKS += ("squeezenet_v1.0_pruned_6bit", "shufflenet_1.0x_g3", "shufflenet_0.50x_g3")
 
 
 def page() -> str:
     """The text of the page: `lecture.md` beside this file with its tables filled in."""
-    return (Path(__file__).parent / "lecture.md").read_text(encoding="utf-8").format(**_tables())
+    return (Path(__file__).parent / "lecture.md").read_text(encoding="utf-8").format(**_tables(), **_texts())
+
+
+def thesis() -> ModuleType:
+    """The script `plots/thesis.py`."""
+    spec = importlib.util.spec_from_file_location("thesis", PLOTS / "thesis.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def thesis_lines() -> list[dict[str, str]]:
+    """The lines of the CSV that it writes."""
+    with (PLOTS / "thesis.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _texts() -> dict[str, str]:
+    """What `plots/thesis.py` prints."""
+    module, found = thesis(), thesis_lines()
+    return {"capacities": module.text_of(module.findings(found)), "order": module.order_text(found)}
 
 
 def _tables() -> dict[str, str]:

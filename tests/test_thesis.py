@@ -1,15 +1,14 @@
-"""Does the README say what `plots/thesis.py` prints, and is its CSV what the model computes now?"""
+"""Does the page of the lecture say what `plots/thesis.py` prints, and is its CSV what the model computes now?"""
 
 from __future__ import annotations
 
-import csv
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from accelsim.run.simulate import simulate
+from tests import lecture
 
 ROOT = Path(__file__).resolve().parent.parent
 CHECKED = (
@@ -21,18 +20,12 @@ CHECKED = (
 
 @pytest.fixture(scope="module")
 def thesis() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("thesis", ROOT / "plots" / "thesis.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return lecture.thesis()
 
 
 @pytest.fixture(scope="module")
 def lines() -> list[dict[str, str]]:
-    with (ROOT / "plots" / "thesis.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
+    return lecture.thesis_lines()
 
 
 def test_all_points_are_there(thesis: ModuleType, lines: list[dict[str, str]]) -> None:
@@ -41,8 +34,8 @@ def test_all_points_are_there(thesis: ModuleType, lines: list[dict[str, str]]) -
     ]
 
 
-def test_the_readme_has_the_table_that_is_printed(thesis: ModuleType, lines: list[dict[str, str]]) -> None:
-    page = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_lecture_has_the_tables_that_are_printed(thesis: ModuleType, lines: list[dict[str, str]]) -> None:
+    page = (ROOT / "docs" / "lecture.md").read_text(encoding="utf-8")
     assert thesis.text_of(thesis.findings(lines)) in page
     assert thesis.order_text(lines) in page
 
@@ -66,7 +59,7 @@ def test_the_points_are_what_is_computed(
     assert float(line["interval_ms"]) == run.totals["interval_ms"]
 
 
-def test_the_findings_are_those_the_readme_draws(thesis: ModuleType, lines: list[dict[str, str]]) -> None:
+def test_the_findings_are_those_the_lecture_draws(thesis: ModuleType, lines: list[dict[str, str]]) -> None:
     """Light networks, ResNet and DenseNet fit an FPGA; AlexNet and VGG do not."""
     within = {
         each.network
