@@ -99,7 +99,7 @@ class Arena:
         self.free = self.capacity
 
     def take_slot(self, size: int, room: Piece, count: int) -> int | None:
-        """The address of the next free one of so many slots of `size` bytes, from the bottom of a room up."""
+        """The address of the next free slot of `size` bytes, from the bottom of a room up."""
         bottom, top = room
         slots = range(bottom, min(top, bottom + count * size) - size + 1, size)
         begin = max(0, self.next - bottom) // size % max(1, len(slots))

@@ -1,4 +1,4 @@
-"""What is tried for a whole network: blocks of images that a batch runs in, splits of a unified memory, and plans for
+"""Trials for a whole network: blocks of images that a batch runs in, splits of a unified memory, and plans for
 other objectives."""
 
 from __future__ import annotations

@@ -51,9 +51,9 @@ from accelsim.program.commands import Buffer, Program, Restartable
 
 @dataclass(frozen=True, slots=True)
 class Lowered:
-    """A program, and what is known of each layer before it runs.
+    """A program, and all that is known of each layer before it runs.
 
-    source: the network with all its inferences, each as many times as the batch has blocks of images; network: the same
+    source: the network with all its inferences, once for each block of images of the batch; network: the same
     with operators on the ways to and from the array; layers: with their tile sizes, None for those without commands. Of
     each layer of one inference: groups, the name of those that it runs depth-first with, or none; least_dram_bytes, of
     the whole batch, on its own, however it is tiled; residency: the schedule. weights: those that stay; is_split:

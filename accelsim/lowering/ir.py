@@ -324,7 +324,7 @@ class TilingContext:
         return self.latency_cycles + self.burst_bytes / self.bytes_per_cycle
 
     def dma_cycles(self, moved: float) -> float:
-        """Clocks in which the engines that load move so many bytes of whole bursts: bus, issue, or bursts in flight."""
+        """Clocks in which the engines that load move bytes of whole bursts: bus, issue, or bursts in flight."""
         issue = max(1.0 / self.bursts_per_cycle, self.round_trip_cycles / self.window_bursts)
         return max(moved / self.burst_bytes * issue, moved / self.bytes_per_cycle)
 

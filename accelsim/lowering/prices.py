@@ -1,4 +1,4 @@
-"""What the tiler asks for bytes and clocks, by the machine's energy table."""
+"""Prices that the tiler puts on bytes and clocks, by the machine's energy table."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def rewrite(network: Network, machine: Machine) -> Network:
 
 
 def _with_ways_out(network: Network, machine: Machine, bits: Mapping[str, int]) -> Network:
-    """What is done to the results of a layer that nobody else reads is done on their way out."""
+    """Move to the way out what is done to results of a layer that nobody else reads."""
     hosts = (node for node in network.nodes if on_array(node, machine))
     ways = {node.name: tuple(_behind(node, network, machine, bits)) for node in hosts}
     writers = {node.name: host for host, way in ways.items() for node in way}
@@ -75,7 +75,7 @@ def _pools(pool: Node, host: Node, machine: Machine, bits: int) -> bool:
 
 
 def _with_ways_in(network: Network, machine: Machine, bits: Mapping[str, int]) -> Network:
-    """What all readers of a map do to it first on the array, they do on its way in."""
+    """Move to the way in what all readers of a map do to it first on the array."""
     ways = {
         node.name: node
         for node in network.nodes

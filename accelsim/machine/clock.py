@@ -15,8 +15,8 @@ Process = Generator[simpy.Event, Any, None]
 
 
 class CommandEvent(StrEnum):
-    """What observers see beside moments: a command begins (its first access to SRAM or DRAM), or starts its first
-    stream."""
+    """Events that observers see beside moments: a command begins (its first access to SRAM or DRAM), or starts its
+    first stream."""
 
     BEGIN = "begin"
     STREAM = "stream"
@@ -120,6 +120,6 @@ class Clock:
 
 
 def name_of(task: Task, layers: tuple[str, ...]) -> str:
-    """What a deadlock report calls a command."""
+    """Name of a command in a deadlock report."""
     kinds = {UnitKind.DMA_IN: "load", UnitKind.DMA_OUT: "store"}
     return f"{kinds.get(task.role.unit, 'compute')} {task.index} of {layers[task.role.layer]}"

@@ -124,7 +124,7 @@ class Doubling:
         clocks[Moment.DONE] = _later(end, (command.post_cycles,) * len(NOTHING))
 
     def _passes_kept(self, channels: int) -> float:
-        """Passes of the depthwise engine over so many channels with twice as many side by side, over those now."""
+        """Passes of the depthwise engine over channels with twice as many side by side, over those now."""
         assert self.machine.depthwise is not None
         side_by_side = self.machine.depthwise.channels
         return ceil_div(channels, 2 * side_by_side) / ceil_div(channels, side_by_side)
@@ -143,7 +143,7 @@ class Doubling:
         clocks[FREE] = last if overlaps else _later(end, (chain.last.tail,) * len(NOTHING))
 
     def _of_folds(self, layer: int, took: int) -> Clocks:
-        """Clocks of folds of a layer that now take so many."""
+        """Clocks of folds of a layer, from those that they take now."""
         known = self._scaled.get((layer, took))
         if known is None:
             known = self._scaled[layer, took] = tuple(took * ratio for ratio in self.chains[layer])

@@ -30,7 +30,7 @@ from accelsim.program.link import Linked, link
 
 @dataclass(slots=True)
 class Outcome:
-    """What a machine made of a program.
+    """Result of a program on a machine.
 
     total_cycles: array clock at which all is done; layers: clocks and actions of each; dram_busy_clocks: of the busiest
     data bus; dram_counts: what a DRAM at command granularity did; bus_spans: when each of its data buses moved what, if

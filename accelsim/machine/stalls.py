@@ -19,7 +19,7 @@ from accelsim.program.link import Moment, Task, Wait
 
 
 class Cause(StrEnum):
-    """What the array waits for.
+    """Cause for which the array waits.
 
     FILL_DRAIN: its own loads, drains and tails; DRAM_*: loads by operand, and STORE: results, as the DRAM serves them;
     DMA_ISSUE, DMA_OUTSTANDING: transfers as their engine issues bursts, or has as many in flight as may be; DMA_SETUP:
@@ -41,7 +41,7 @@ class Cause(StrEnum):
 
 
 class Phase(StrEnum):
-    """What a command was doing on the path to a stream."""
+    """Activity of a command on the path to a stream."""
 
     STREAM = "streams"
     LOAD = "pinned values shifted in"
@@ -73,7 +73,7 @@ class Segment:
 
 
 class _Step(NamedTuple):
-    """What a command did until the step before it, from clock `begin` on."""
+    """Activity of a command until the step before it, from clock `begin` on."""
 
     begin: int
     cause: Cause
@@ -92,7 +92,7 @@ def idle_at_end(last: Task, low: int, rates: TransferRates) -> list[Segment]:
 
 
 def led_by(task: Task, before: Task | None) -> Wait | None:
-    """What a command that begins has waited for last: a moment of an earlier one, or its unit, which served `before`;
+    """Last wait of a command that begins: a moment of an earlier one, or its unit, which served `before`;
     None where that was nothing."""
     binding = _latest((*task.begin_waits, *task.stream_waits))
     if binding is not None and _clock_of(binding) >= task.begin:
@@ -131,7 +131,7 @@ def _before_stream(task: Task, chain: FoldChain, rates: TransferRates) -> Iterat
 
 
 def _path(wait: Wait | None, rates: TransferRates) -> Iterator[_Step]:
-    """What led to a moment, backwards."""
+    """Path that led to a moment, backwards."""
     while wait is not None:
         task, moment = wait
         yield from _phases(task, moment, rates)
@@ -157,7 +157,7 @@ def _phases(task: Task, moment: Moment, rates: TransferRates) -> Iterator[_Step]
 
 
 def _held_up(task: Task, rates: TransferRates) -> tuple[Cause, Phase]:
-    """What a transfer is held up by most: how its engine issues bursts, how many are in flight, or the DRAM."""
+    """Greatest delay of a transfer: how its engine issues bursts, how many are in flight, or the DRAM."""
     took = max(task.stream_end, task.free) - task.stream - rates.latency
     issue, in_flight, dram = rates.parts(task.bursts, took)
     if dram >= max(issue, in_flight):

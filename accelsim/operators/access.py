@@ -29,7 +29,7 @@ class Access:
 
 
 def extents(size: Shape) -> Extents:
-    """Of a map, as a box has them."""
+    """Extents of a map, as a box has them."""
     return size.height, size.width, size.channels
 
 

@@ -50,14 +50,14 @@ class Axis:
         return Axis(stop - start, self.stride, self.dilation, self.pad - before, self.pad_end - behind)
 
     def of_several(self, count: int) -> Axis:
-        """The axis of outputs that each are made of so many neighbouring ones of this."""
+        """The axis of outputs that each are made of some neighbouring ones of this."""
         if count == 1:
             return self
         kernel = (count - 1) * self.stride + (self.kernel - 1) * self.dilation + 1
         return Axis(kernel, count * self.stride, 1, self.pad, self.pad_end)
 
     def span(self, outputs: int, extent: int) -> int:
-        """Elements of a map of `extent` under so many neighbouring outputs, at most."""
+        """Elements of a map of `extent` under a number of neighbouring outputs, at most."""
         return min(extent, (outputs - 1) * self.stride + (self.kernel - 1) * self.dilation + 1)
 
     def touched(self, start: int, stop: int, extent: int) -> int:

@@ -109,7 +109,7 @@ def _padded_outputs(importing: Importing, graph: onnx.GraphProto) -> Iterator[Re
 
 
 def _key(node: onnx.NodeProto) -> str:
-    """What an operator is registered as."""
+    """Name under which an operator is registered."""
     return node.op_type if node.domain in DOMAINS else f"{node.domain}.{node.op_type}"
 
 

@@ -18,7 +18,7 @@ MOST_NUMBERS = 4096
 
 
 class Attributes:
-    """What a node says beside its inputs; subgraphs are not entered."""
+    """Attributes of a node; subgraphs are not entered."""
 
     def __init__(self, node: onnx.NodeProto) -> None:
         self._found: dict[str, Any] = {}
@@ -32,11 +32,11 @@ class Attributes:
         return name in self._found
 
     def raw(self, name: str) -> Any:
-        """As it is; None where it is not there."""
+        """An attribute as it is; None where it is not there."""
         return self._found.get(name)
 
     def there(self, *names: str) -> list[str]:
-        """Those that a node has."""
+        """Names of the attributes that a node has."""
         return [name for name in names if name in self._found]
 
     def integer(self, name: str, default: int) -> int:

@@ -1,4 +1,4 @@
-"""What is computed from constants alone: a list of a few operators of our own, each bounded, and nothing else.
+"""Arithmetic on constants alone: a list of a few operators of our own, each bounded, and nothing else.
 
 A constant that is large, or whose values are not in the file, still has a shape, and that is followed.
 """
@@ -81,7 +81,7 @@ Fold = Callable[[Inputs, Attributes, int], Sequence[Constant]]
 
 
 def _values(inputs: Inputs) -> list[Values] | None:
-    """Those of all inputs that are there; None where some are not known."""
+    """Values of all inputs that are there; None where some are not known."""
     found = [each.values for each in inputs if each is not None]
     return [each for each in found if each is not None] if all(each is not None for each in found) else None
 

@@ -87,7 +87,7 @@ class Importing:
         return name
 
     def grown(self, sources: list[str]) -> list[str]:
-        """What is put side by side, the first of it perhaps as a concatenation that is there: a map that grows."""
+        """Maps to be put side by side, the first of them perhaps as a concatenation that is there: a map that grows."""
         for count in range(len(sources) - 1, 1, -1):
             before = self.concats.get(tuple(sources[:count]))
             if before is not None:

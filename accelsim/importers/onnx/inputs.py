@@ -1,4 +1,4 @@
-"""What is given to a graph: maps that come in, and weights that are inputs, too."""
+"""Inputs of a graph: maps that come in, and weights that are inputs, too."""
 
 from __future__ import annotations
 

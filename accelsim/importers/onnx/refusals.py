@@ -1,4 +1,4 @@
-"""What cannot be modelled, as lines that say so: causes in the graph's order, nodes alike as one."""
+"""Lines for nodes that cannot be modelled: causes in the graph's order, nodes alike as one."""
 
 from __future__ import annotations
 

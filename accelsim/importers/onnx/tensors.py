@@ -62,7 +62,7 @@ class Axes:
 
     @property
     def pixels(self) -> Dim:
-        """Those of rows and columns."""
+        """Factors of rows and columns."""
         return (*self.rows, *self.cols)
 
     @property
@@ -95,7 +95,7 @@ class FeatureMap:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the tensor, padding included."""
+        """Shape of the tensor, padding included."""
         found = tuple(extent(dim) for dim in self.dims)
         if not self.pads:
             return found
@@ -116,7 +116,7 @@ Tensor = Constant | FeatureMap
 
 
 def extent(atoms: Iterable[Atom]) -> int:
-    """Of factors, their product."""
+    """Product of factors."""
     return prod(atom.extent for atom in atoms)
 
 

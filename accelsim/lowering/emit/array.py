@@ -47,9 +47,11 @@ from accelsim.units import ceil_div, packed_bytes
 
 
 class _Operands(NamedTuple):
-    """What the clocks and actions of an iteration depend on. pixels: of its results; taps: kernel positions; inputs: to
-    a sum, of each; positions: of all pixels that are not on padding, and under: as folds carry them; weights: elements,
-    of which nonzero, and their bytes."""
+    """Operands of an iteration, which decide its clocks and actions.
+
+    pixels: of its results; taps: kernel positions; inputs: to a sum, of each; positions: of all pixels that are not on
+    padding, and under: as folds carry them; weights: elements, of which nonzero, and their bytes.
+    """
 
     gemm: Gemm
     pixels: int

@@ -21,7 +21,7 @@ from accelsim.units import ceil_div
 
 @dataclass(slots=True)
 class Loaded:
-    """What a cascade loads of a tensor: rows of a stripe, ranges of channels, and the tiles by number of the stripe."""
+    """Loads of a tensor by a cascade: rows of a stripe, ranges of channels, and the tiles by number of the stripe."""
 
     ring: Ring
     rows: int

@@ -50,7 +50,7 @@ class Place(NamedTuple):
 
 @dataclass(slots=True)
 class Emission:
-    """What the layers of one pass share."""
+    """State that the layers of one pass share."""
 
     machine: Machine
     maps: Layout
@@ -120,7 +120,7 @@ class LayerEmission(ABC):
         return progressions(tuple(loaded.tolist()))
 
     def loaded(self, tiles: Iterable[Tile]) -> Iterator[Tile]:
-        """Those tiles of an iteration that are no residents."""
+        """Tiles of an iteration that are no residents."""
         left = self.shared.residents.reads_left
         return (tile for tile in tiles if not tile.resident and tile not in left)
 
@@ -143,7 +143,7 @@ class LayerEmission(ABC):
                 self.load_bytes[place] = max(self.load_bytes.get(place, 0), *sizes)
 
     def note_stores(self, pixels: int, channels: Channels) -> None:
-        """Take note of the size of results of so many pixels and these channels of the layer's map."""
+        """Take note of the size of results of `pixels` pixels and these channels of the layer's map."""
         parts = self._written(channels)[1]
         if len(parts) == 1:
             tensor = self.shared.maps.by_name[self.layer.node.name].tensor

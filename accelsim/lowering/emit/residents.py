@@ -144,7 +144,7 @@ def _part_readers(layer: PlannedLayer, maps: Layout, batch: int) -> Iterator[tup
 
 
 def part_regions(node: Node, maps: Layout, work: Work, tensor: Tensor) -> Iterator[Region]:
-    """What an iteration reads of a tensor, of inputs that are not under a window."""
+    """Regions of a tensor that an iteration reads, of inputs that are not under a window."""
     for position, name in enumerate(node.inputs):
         place, region = maps.by_name[name], operand_region(node, position, work)
         if place.tensor is tensor and region is not None:
@@ -153,7 +153,7 @@ def part_regions(node: Node, maps: Layout, work: Work, tensor: Tensor) -> Iterat
 
 @dataclass(frozen=True, slots=True)
 class ResidentPlan:
-    """What is known of residents before anything is emitted.
+    """Residents, as known before anything is emitted.
 
     channels: of the tensors that hold some, which of them stay; readers: of these tensors; weight_reads: by name of the
     layer whose weights stay, how often each tile of them is read; cascade_weights: addresses, by name of a layer in a

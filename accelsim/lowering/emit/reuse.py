@@ -20,7 +20,7 @@ ANY_NUMBER = 1 << 32
 
 
 class Kept(OrderedDict[Hashable, tuple[Tile, ...]]):
-    """The last tiles of an operand that were used, at most so many."""
+    """The last tiles of an operand that were used, up to a limit."""
 
     def __init__(self, most: int) -> None:
         super().__init__()

@@ -70,7 +70,7 @@ class VectorEmission(LayerEmission):
         self.note_loads((place, size) for (place, _), size in found.items())
 
     def _measure_parts(self) -> None:
-        """Of all iterations, as what they read of inputs that are not under a window differs from one to the next."""
+        """Measure all iterations: what they read of inputs that are not under a window differs from one to the next."""
         node, plan = self.layer.node, self.layer.plan
         for channels, block in product(
             cuts(node.output.channels, plan.out_channels), blocks(node, self.shared.batch, plan)

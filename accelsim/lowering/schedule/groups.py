@@ -321,7 +321,7 @@ class Groups:
         return int((filled - before).max())
 
     def demand(self, group: Group, residents: Collection[int]) -> Demand:
-        """What a group takes, given which feature maps are resident, by their distance."""
+        """Cost of a group, given which feature maps are resident, by their distance."""
         ring_bytes, moved = group.internal_bytes, 0.0
         for place, ring in group.outputs.items():
             if place not in residents:

@@ -55,7 +55,7 @@ def plan_schedule(
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What layers cost by themselves. value: of clocks and DRAM bytes to the objective; the least sum is best."""
+    """Costs of layers by themselves. value: of clocks and DRAM bytes to the objective; the least sum is best."""
 
     cache: TilingCache
     weights: WeightResidents

@@ -80,7 +80,7 @@ class RingSize(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """What a group loads of one tensor: its sources with their channels, slots and bytes of a channel, and where."""
+    """Loads of one tensor by a group: its sources with their channels, slots and bytes of a channel, and where."""
 
     sources: dict[int, int]
     slots: int

@@ -93,7 +93,7 @@ def rows_from(member: Member, read: Read, counts: Counts, rows: int) -> Counts:
 
 @lru_cache(maxsize=1 << 13)
 def _until(rows: int, height: int, window: Axis, extent: int, each: int) -> Counts:
-    """Of one image with `extent` rows of input, for each number of stripes of `rows` rows."""
+    """Rows of one image with `extent` rows of input, for each number of stripes of `rows` rows."""
     counts = np.arange(ceil_div(height, rows) + 1)
     high = np.minimum(counts * rows, height) * window.stride
     high += (window.kernel - 1) * window.dilation + 1 - window.pad - window.stride
@@ -104,7 +104,7 @@ def _until(rows: int, height: int, window: Axis, extent: int, each: int) -> Coun
 
 @lru_cache(maxsize=1 << 13)
 def _from(rows: int, height: int, window: Axis, extent: int, each: int) -> Counts:
-    """Of one image with `extent` rows of input, for each number of stripes of `rows` rows; of all of them, all."""
+    """Rows of one image with `extent` rows of input, for each number of stripes of `rows` rows; of all of them, all."""
     low = np.arange(ceil_div(height, rows) + 1) * (rows * window.stride) - window.pad
     found: Counts = np.clip(low, 0, extent - 1) // each
     found[-1] = ceil_div(extent, each)

@@ -1,4 +1,4 @@
-"""What the plan of a layer is chosen for, and what the layer then costs, depending on what else is on chip."""
+"""Plans of layers and their costs, depending on what else is on chip."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ and then comes as three tiles that are rounded up."""
 
 
 class LayerCost(NamedTuple):
-    """What a layer takes with a room for its tiles from `least` to `most`, and its tiling, if that is one.
+    """Cost of a layer with a room for its tiles from `least` to `most`, and its tiling, if that is one.
 
     burst_bytes: of DRAM, bursts in full, by the estimate.
     """
@@ -114,7 +114,7 @@ class TilingCache:
             self.by_tensor.setdefault(place.tensor.name, []).append(name)
 
     def bits(self, name: str) -> int:
-        """Of an element of a map."""
+        """Bits of an element of a map."""
         return self.layout.by_name[name].tensor.bits
 
     def context(self, node: Node, room: int, pins: WeightResidents) -> TilingContext:
@@ -140,7 +140,7 @@ class TilingCache:
         )
 
     def task(self, node: Node, residents: ResidentChannels) -> LayerTask:
-        """What the choice of a layer's plan depends on, if these maps stay."""
+        """Task of a layer, on which the choice of its plan depends, if these maps stay."""
         if node.name not in self.tasks:
             self.tasks[node.name] = LayerTask.of(node, self.batch, self.layout)
         return replace(self.tasks[node.name], loaded=self._loaded(node, residents), stored=_stored(node, residents))
@@ -150,7 +150,7 @@ class TilingCache:
         return node.absorbed or (node.op.is_address and not self.layout.copies[node.name])
 
     def cost(self, node: Node, room: int, residents: ResidentChannels, pins: WeightResidents) -> LayerCost:
-        """Of a layer with so much room for its tiles, if these maps and weights stay. Raises LoweringError."""
+        """Cost of a layer with this room for its tiles, if these maps and weights stay. Raises LoweringError."""
         if self.is_idle(node):
             return NOTHING
         entry = self._entry(node, residents, pins)
@@ -234,7 +234,7 @@ class TilingCache:
         return self.sources[name]
 
     def weight_bytes(self, node: Node, pins: WeightResidents) -> int:
-        """Of all weights of a layer in one tile; 0 if it has none."""
+        """Bytes of all weights of a layer in one tile; 0 if it has none."""
         if not node.op.weighted:
             return 0
         entry = self._entry(node, NO_RESIDENTS, pins)

@@ -90,7 +90,7 @@ class Candidates:
         return Candidates(self.blocks.at(index), *rest)
 
     def plan(self, index: int, dataflow: DataflowName, taps: int) -> Tiling:
-        """One of them, for a layer with so many kernel positions."""
+        """One of them, for a layer with these kernel positions."""
         blocks = self.blocks
         each = (blocks.images, blocks.rows, blocks.cols, self.groups, self.outs, self.ins, self.taps)
         images, rows, cols, groups, outs, ins, part = (int(size[index]) for size in each)

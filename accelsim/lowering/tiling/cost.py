@@ -45,7 +45,7 @@ def _moved_bytes(task: LayerTask, context: TilingContext, plans: Candidates) -> 
 
 
 class Estimate:
-    """Of each of these plans. compute_cycles: clocks of the array alone, its data on chip.
+    """Estimates of each of these plans. compute_cycles: clocks of the array alone, its data on chip.
 
     averaged: by the average fold and without the first load and the last tail, which is quicker; else by all different
     ones.
@@ -96,7 +96,7 @@ class Estimate:
         return region.transfer(self.context.array.ifmap_bits, self.context.burst_bytes)
 
     def _weight_transfer(self) -> tuple[Floats, Ints]:
-        """Of weights, a tile of which lies in one piece, or of the right map."""
+        """Transfer of weights, a tile of which lies in one piece, or of the right map."""
         task, plans, burst = self.task, self.plans, self.context.burst_bytes
         tiles = plans.group_tiles * plans.in_tiles * plans.out_tiles
         bits, weights = self.context.array.loaded_weights

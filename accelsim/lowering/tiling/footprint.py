@@ -48,7 +48,7 @@ def layer_weight_bytes(task: LayerTask, context: TilingContext) -> int:
 
 
 def kept_weight_bytes(context: TilingContext, tile: Size, slots: Size) -> Size:
-    """Bytes of the weight buffer for so many tiles of this size."""
+    """Bytes of the weight buffer for these tiles of this size."""
     bits, weights = context.array.stored_weights
     spare = 0 if bits % (8 * weights) == 0 else PARTIAL_TILE_BYTES * np.maximum(0, slots - 2)
     return tile * slots + spare
@@ -62,7 +62,7 @@ def result_bytes(task: LayerTask, context: TilingContext, pixels: Size, channels
 
 
 def results_bytes(task: LayerTask, context: TilingContext, pixels: Size, channels: Size, tiles: Size) -> Size:
-    """Bytes of the results on their way out: of a tile, or of two if there are so many."""
+    """Bytes of the results on their way out: of a tile, or of two if there are two."""
     return np.where(tiles == 1, 1, 2) * result_bytes(task, context, pixels, channels)
 
 
@@ -103,7 +103,7 @@ def _map_bytes(task: LayerTask, context: TilingContext, tiling: Tiling) -> tuple
 def vector_bytes(
     node: Node, task: LayerTask, context: TilingContext, channels: int, images: Size, taken: Size, given: Size
 ) -> tuple[Size, int]:
-    """Bytes of feature maps and of weights of a tile on the vector unit that reads and writes so many elements.
+    """Bytes of feature maps and of weights of a tile on the vector unit that reads and writes these elements.
 
     Channels that are on chip already or that stay there take none.
     """

@@ -36,7 +36,7 @@ _ARRAY_ONLY = frozenset({"dataflow", "order", "groups", "in_channels", "taps", *
 
 
 class GivenLayer(NamedTuple):
-    """What is given for a layer, and where the plan says so last."""
+    """Choices given for a layer, and where the plan says so last."""
 
     tile: GivenTile
     path: KeyPath
@@ -45,7 +45,7 @@ class GivenLayer(NamedTuple):
 def given_layers(
     plan: Plan | None, network: Network, machine: Machine, layout: Layout, layers: int
 ) -> Mapping[str, GivenLayer]:
-    """What is given for each of the first layers, by name. Raises PlanError."""
+    """Choices given for each of the first layers, by name. Raises PlanError."""
     if plan is None:
         return {}
     present = (node for node in network.nodes[:layers] if not node.absorbed)
@@ -62,7 +62,7 @@ def given_layers(
 
 
 def given_layer(plan: Plan, node: Node, batch: int, machine: Machine) -> GivenLayer | None:
-    """What is given for a layer, None if nothing. Raises PlanError."""
+    """Choices given for a layer, None if there are none. Raises PlanError."""
     found = None
     for number, entry in enumerate(plan.layers):
         if fnmatchcase(node.weights_name, entry.match):

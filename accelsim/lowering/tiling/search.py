@@ -139,8 +139,8 @@ def _rankings(task: LayerTask, context: TilingContext) -> list[_Ranked]:
 
 
 def _ranked(task: LayerTask, context: TilingContext, dataflow: DataflowName) -> _Ranked | None:
-    """Of a coarse grid, and then, where tile sizes are all that counts, of the sizes near the best of it; None where
-    nothing fits."""
+    """Plans of a coarse grid, and then, where tile sizes are all that counts, of the sizes near the best of it; None
+    where nothing fits."""
     coarse = fitting(task, context, dataflow)
     if not len(coarse):
         return None

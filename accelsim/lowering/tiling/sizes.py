@@ -45,7 +45,7 @@ def sizes_of(extent: int) -> tuple[int, ...]:
 
 @lru_cache(maxsize=1 << 10)
 def cut_sizes(extent: int, cuts: int) -> tuple[int, ...]:
-    """Those of `sizes_of` that cut an extent into at most so many parts, or into clearly more than the one before."""
+    """Sizes of `sizes_of` that cut an extent into few parts, or into clearly more than the one before."""
     sizes, parts = [], 0
     for size in sizes_of(extent):
         count = ceil_div(extent, size)
@@ -165,7 +165,7 @@ def block_keys(task: LayerTask) -> tuple[int, AxisKey, AxisKey]:
 
 @lru_cache(maxsize=1 << 10)
 def searched_blocks(batch: int, vertical: AxisKey, horizontal: AxisKey) -> Blocks:
-    """Those of `blocks_of` that are searched: whole rows or equal parts of a few, and single rows however cut."""
+    """Blocks of `blocks_of` that are searched: whole rows or equal parts of a few, and single rows however cut."""
     blocks, height, width = blocks_of(batch, vertical, horizontal), vertical[1], horizontal[1]
     usual = np.isin(blocks.images, cut_sizes(batch, ROW_CUTS)) & np.isin(blocks.rows, cut_sizes(height, ROW_CUTS))
     halves = np.isin(ceil_div(width, blocks.cols), (1, 2, 4)) & ((blocks.cols >= LEAST_PART) | (blocks.cols == width))
@@ -199,7 +199,7 @@ def tap_sizes(high: int, wide: int) -> list[int]:
 
 @lru_cache(maxsize=1 << 10)
 def _channel_tiles(groups: int, group_outputs: int, unit: int) -> tuple[Ints, Ints]:
-    """Tiles of whole groups, and of output channels of one group: as so many columns fit, and narrower ones."""
+    """Tiles of whole groups, and of output channels of one group: as the columns fit, and narrower ones."""
     several = np.array(cut_sizes(groups, CHANNEL_CUTS)[:-1], np.int64)
     full = (min(ceil_div(size, unit) * unit, group_outputs) for size in cut_sizes(group_outputs, CHANNEL_CUTS))
     narrow = (size for size in cut_sizes(group_outputs, SUM_CUTS) if size < unit)

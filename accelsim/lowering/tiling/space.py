@@ -235,7 +235,7 @@ def _close(sizes: Ints, size: int) -> Bools:
 
 
 def in_stripes(task: LayerTask, context: TilingContext, dataflow: DataflowName) -> Candidates:
-    """Those of them whose tiles are whole rows of an image, several of it, with all channels."""
+    """Tilings whose tiles are whole rows of an image, several of it, with all channels."""
     given, output = context.given, task.output
     blocks = blocks_of(*block_keys(task), given.piece)
     all_channels = given.groups in (None, task.groups) and given.out_channels in (None, task.group_outputs)
@@ -249,7 +249,7 @@ def in_stripes(task: LayerTask, context: TilingContext, dataflow: DataflowName) 
 
 
 def _under(task: LayerTask, blocks: Blocks, taps: int) -> Blocks:
-    """The blocks with the input under parts of the window of so many positions: each as if on no padding."""
+    """The blocks with the input under parts of the window: each as if on no padding."""
     if taps == task.taps:
         return blocks
     window, parts = task.window.part(0, taps).of_several(task.pooled), task.taps / taps

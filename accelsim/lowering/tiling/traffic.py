@@ -1,4 +1,4 @@
-"""What a tiling moves between DRAM and SRAM: exact closed forms (docs/machine.md section 5).
+"""Traffic of a tiling between DRAM and SRAM: exact closed forms (docs/machine.md section 5).
 
 A tile is loaded when the loops come to it and stays until they come to another; sums never leave the chip, so each
 result is stored once.
@@ -69,7 +69,7 @@ def _ifmap_bytes(task: LayerTask, tiling: Tiling, bits: int) -> int:
 
 
 def _windows(window: Window, taps: int | None) -> Iterator[Window]:
-    """The window, or its parts of so many kernel positions."""
+    """The window, or its parts of some kernel positions."""
     size = taps or window.elements
     yield from (window.part(start, min(start + size, window.elements)) for start in range(0, window.elements, size))
 

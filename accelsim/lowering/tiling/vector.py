@@ -47,7 +47,7 @@ def least_vector_room(node: Node, task: LayerTask, context: TilingContext) -> in
 
 
 def vector_dram_bytes(node: Node, task: LayerTask, context: TilingContext, rows: int, cols: int) -> float:
-    """DRAM bytes of a layer on the vector unit in tiles of so many rows and columns, halos included."""
+    """DRAM bytes of a layer on the vector unit in tiles of these rows and columns, halos included."""
     array, output, (_, vertical, horizontal) = context.array, task.output, block_keys(task)
     if node.op.access_of(node) is not None:
         read = sum(each.elements for each in node.sizes) * array.ifmap_bits

@@ -10,7 +10,7 @@ from accelsim.units import ClockRatio, ceil_div
 
 
 class IdealMemory:
-    """A bus of so many bytes a clock, served in the order asked, and a fixed latency.
+    """A bus of some bytes a clock, served in the order asked, and a fixed latency.
 
     With `window` bursts of a request in flight, its requester waits for the first of them to be back (latency and its
     own time on the bus). See `Memory`.

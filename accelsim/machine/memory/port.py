@@ -75,7 +75,7 @@ class Progress(NamedTuple):
 
 
 class CacheCounts(NamedTuple):
-    """What requests did in a cache: found their line or not, and lines that had to be written back for them."""
+    """Requests of a cache: found their line or not, and lines that had to be written back for them."""
 
     hits: int
     misses: int
@@ -83,7 +83,7 @@ class CacheCounts(NamedTuple):
 
 
 class Met(NamedTuple):
-    """What the requests of a requester met in caches, the highest first, and the bytes that DRAM moved for that."""
+    """Hits and misses of a requester in caches, the highest first, and the bytes that DRAM moved for that."""
 
     caches: tuple[CacheCounts, ...]
     dram_read_bytes: int
@@ -130,10 +130,10 @@ class Memory(Protocol):
         """Go on until something is known, at most to array clock `cycle`; nothing will be asked for before it."""
 
     def met(self, requester: int) -> Met | None:
-        """What the requests that a requester has issued since this was last asked met in caches; None without any."""
+        """Hits and misses in caches of the requests issued since this was last asked; None without caches."""
 
     def counts(self, cycle: int) -> DramCounts | None:
-        """What DRAM did until array clock `cycle`, the end of the run; None if it has no commands."""
+        """Counts of DRAM until array clock `cycle`, the end of the run; None if it has no commands."""
 
     def bus_spans(self) -> list[list[BusSpan]]:
         """When each data bus moved what, in order, if that was to be noted; neighbours are one span."""

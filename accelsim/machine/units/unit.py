@@ -1,4 +1,4 @@
-"""What all units have in common."""
+"""Base of all units."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the units of a machine share. order: in which transfers reach the memory, if it is not that of arrival."""
+    """Surroundings that the units of a machine share.
+
+    order: in which transfers reach the memory, if it is not that of arrival.
+    """
 
     machine: Machine
     clock: Clock

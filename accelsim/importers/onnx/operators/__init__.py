@@ -1,4 +1,4 @@
-"""What each operator of ONNX is in a network: rows, or another view of a map.
+"""Operators of ONNX as rows of a network, or as other views of a map.
 
 An operator is a function in one of the modules here, registered under the name that ONNX gives it.
 """

@@ -1,4 +1,4 @@
-"""What the functions of operators share: a node with its inputs, and the registry."""
+"""A node with its inputs, and the registry of the functions of operators."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Call:
 
     @property
     def op(self) -> str:
-        """What ONNX calls it."""
+        """Name of the operator in ONNX."""
         return self.node.op_type
 
     def tensor(self, place: int) -> Tensor:

@@ -59,7 +59,7 @@ def matmul(call: Call) -> list[Tensor]:
 
 
 def matrix_product(call: Call, left: Tensor, right: Tensor) -> FeatureMap:
-    """As ONNX multiplies: over the last dimension of one and the last but one of the other. Raises UnmodelledError."""
+    """Product over the last dimension of one and the last but one of the other. Raises UnmodelledError."""
     if len(left.shape) == 1 or len(right.shape) == 1:
         return _with_vector(call, left, right)
     if left.shape[-1] != right.shape[-2]:

@@ -85,7 +85,7 @@ def global_pool(call: Call) -> list[Tensor]:
 
 
 def _as(op: str, places: Sequence[int]) -> Operator:
-    """As the operator of floats, on these inputs."""
+    """Treat it as the operator of floats, on these inputs."""
 
     def function(call: Call) -> Sequence[Tensor]:
         return OPERATORS[op](replace(call, inputs=[call.optional(place) for place in places]))

@@ -1,4 +1,4 @@
-"""What is computed over some dimensions: sums and the like, softmax, norms."""
+"""Operators over some dimensions: sums and the like, softmax, norms."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from accelsim.importers.onnx.tensors import (
 
 @operator("Identity", "Dropout", "Cast", "CastLike")
 def same(call: Call) -> list[Tensor]:
-    """What does nothing at inference."""
+    """Operators that do nothing at inference."""
     return [call.raw_map()]
 
 

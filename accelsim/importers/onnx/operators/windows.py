@@ -164,7 +164,7 @@ def conv_transpose(call: Call) -> list[Tensor]:
 
 
 def _cut_off(call: Call, whole: Sequence[int], size: Sequence[int], stride: Sequence[int], rank: int) -> list[int]:
-    """What a transposed convolution leaves out on each side: (top, left, bottom, right)."""
+    """Pixels that a transposed convolution leaves out on each side: (top, left, bottom, right)."""
     found, mode = call.attributes, call.attributes.text("auto_pad", "NOTSET")
     wanted = found.integers("output_shape")
     if wanted is None and mode in ("SAME_UPPER", "SAME_LOWER"):

@@ -24,7 +24,7 @@ _TABLE_BURSTS = 512
 
 
 class Places(NamedTuple):
-    """Of each burst: channel, bank over all ranks of the channel, row, and number within the channel.
+    """Places of bursts: channel, bank over all ranks of the channel, row, and number within the channel.
 
     `local` counts the bursts of a channel in address order: neighbours there are neighbours in the address mapping.
     """
@@ -36,7 +36,7 @@ class Places(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """What a part of an address counts for in each number of `Places`."""
+    """Weight of a part of an address in each number of `Places`."""
 
     channel: int
     bank: int
@@ -93,7 +93,7 @@ class AddressMap:
 
     @property
     def weights(self) -> list[Weights]:
-        """What each part counts for in channel, bank, row and local number."""
+        """Weights of each part in channel, bank, row and local number."""
         sizes, found, local = dict(self.parts), list[Weights](), 1
         for word, size in reversed(self.parts):
             bank = prod(sizes[lower] for lower in _BANK_WORDS[: _BANK_WORDS.index(word)]) if word in _BANK_WORDS else 0

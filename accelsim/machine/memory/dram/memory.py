@@ -87,7 +87,7 @@ class Dram:
         return max(sum(channel.accesses) for channel in self.controller.channels) * self.device.burst_clocks
 
     def counts(self, clocks: int) -> DramCounts:
-        """What was done in so many clocks."""
+        """Counts of all that was done in these clocks."""
         first, *others = (
             DramCounts(
                 reads=channel.accesses[READ],

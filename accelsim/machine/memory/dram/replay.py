@@ -19,7 +19,7 @@ MOST_AHEAD = 1 << 18
 def play_trace(
     device: CommandDevice, directions: Numbers, addresses: Numbers, *, plain: bool = False
 ) -> dict[str, int | float]:
-    """What it takes, does and costs to send these bursts (1 for each write, byte addresses)."""
+    """Time, commands and cost of these bursts (1 for each write, byte addresses)."""
     dram = played(Dram(device, plain=plain), directions, addresses)
     cycles = dram.end
     counts = dram.counts(cycles)

@@ -1,4 +1,4 @@
-"""What a DRAM did, and what it cost by command."""
+"""Commands of a DRAM, and their cost."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from accelsim.config.dram import CommandDevice
 
 @dataclass(frozen=True, slots=True)
 class DramCounts:
-    """What the commands of all channels add up to.
+    """Sums of the commands of all channels.
 
     A row hit finds its row open, a miss its bank closed, a conflict another row. turnarounds: changes of the data bus
     between reads and writes; forwarded: bursts answered by a write that waited; active_clocks: of each rank with a row

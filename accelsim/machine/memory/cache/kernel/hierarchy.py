@@ -64,7 +64,7 @@ class Hierarchy:
             self.issue(chosen)
 
     def told(self) -> list[Progress]:
-        """What is newly known of the transfers."""
+        """Transfers of which something is newly known."""
         found: list[Progress] = []
         for requester in self.requesters:
             if requester.issued != NONE:
@@ -203,6 +203,6 @@ class Hierarchy:
         self.asked.append((NONE, address, -size, clock))
 
     def ends_after(self, floor: int, waits: int, lag: int, clocks: int) -> None:
-        """What was served ends so many clocks after the greater of `floor` and `lag` after a miss."""
+        """Requests that were served end some clocks after the greater of `floor` and `lag` after a miss."""
         self.waits, self.floor, self.lag = waits, floor + clocks, lag + clocks
         self.end = floor + clocks if waits == NONE else UNKNOWN

@@ -101,11 +101,11 @@ class Level:
         return 1 if write and self.separate_ports else 0
 
     def beats(self, size: int) -> int:
-        """Clocks that so many bytes take on a port."""
+        """Clocks that these bytes take on a port."""
         return (size + self.port_bytes - 1) // self.port_bytes
 
     def occupy(self, write: int, begin: int, size: int) -> None:
-        """A request of so many bytes begins."""
+        """A request of these bytes begins."""
         clocks = self.beats(size)
         self.free[self.port(write)] = begin + (clocks if clocks > self.request_clocks else self.request_clocks)
 

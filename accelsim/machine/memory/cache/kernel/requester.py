@@ -190,7 +190,7 @@ class Requester:
             self.latest[at] = end
 
     def count_clock(self) -> None:
-        """A request was sent at clock `offer`; so many are in one clock."""
+        """A request was sent at clock `offer`; up to a limit are sent in one clock."""
         if self.offer > self.cycle:
             self.cycle, self.in_clock = self.offer, 0
         self.sent_at = self.cycle
@@ -225,7 +225,7 @@ class Requester:
         return True
 
     def take_counts(self) -> list[int]:
-        """What its requests met since they were last looked at."""
+        """Hits and misses of its requests since they were last looked at."""
         found = list(self.counts)
         self.counts = zeros(len(found))
         return found

@@ -104,7 +104,7 @@ class Channel:
         return time
 
     def choose_of_two(self, clock: int) -> int:
-        """As `choose`, where accesses have a bus of their own; of two at the same time the access comes first."""
+        """Choose where accesses have a bus of their own; of two at the same time the access comes first."""
         queues = self.queues
         row_clock = clock if clock > self.row_free else self.row_free
         access_clock = clock if clock > self.access_free else self.access_free
@@ -138,7 +138,7 @@ class Channel:
         return time
 
     def find_refreshing(self, clock: int) -> int:
-        """What comes next in refreshing a rank: bursts for which rows were opened, PRE of all banks, REF."""
+        """Find the next step of refreshing a rank: bursts for which rows were opened, PRE of all banks, REF."""
         banks, queues, rank = self.banks, self.queues, self.due[0]
         self.bank = rank
         if not banks.open_banks[rank]:

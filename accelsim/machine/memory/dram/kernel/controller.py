@@ -187,7 +187,7 @@ class Controller:
             requester.offer = NEVER
 
     def longest_waiting(self, requester: Requester) -> Requester:
-        """Of those who offer a burst to the same queue, the one whose last one entered the longest time ago."""
+        """Requester whose last burst entered the longest time ago, among those who offer one to the same queue."""
         first = requester
         for other in self.requesters:
             is_there = other.channel == requester.channel and other.direction == requester.direction

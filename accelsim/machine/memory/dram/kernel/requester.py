@@ -205,7 +205,7 @@ class Requester:
         return True
 
     def count_issue(self, cycle: int) -> None:
-        """A burst was issued in a clock of the requester, which issues so many in one."""
+        """A burst was issued in a clock of the requester, which issues up to a limit in one."""
         if cycle != self.issue_cycle:
             self.issue_cycle, self.issued_then = cycle, 0
         self.issued_then += 1
