@@ -53,8 +53,7 @@ from accelsim.program.commands import Buffer, Program, Restartable
 class Lowered:
     """A program, and all that is known of each layer before it runs.
 
-    source: the network with all its inferences, once for each block of images of the batch; network: the same
-    with operators on the ways to and from the array; layers: with their tile sizes, None for those without commands. Of
+    source: the network with all its inferences, once for each block of images of the batch; network: it with operators on the ways to and from the array; layers: with their tile sizes, None for those without commands. Of
     each layer of one inference: groups, the name of those that it runs depth-first with, or none; least_dram_bytes, of
     the whole batch, on its own, however it is tiled; residency: the schedule. weights: those that stay; is_split:
     whether activation and weight buffer are parts of one memory.
