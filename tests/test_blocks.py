@@ -14,9 +14,9 @@ from accelsim.config.plan import Plan
 from accelsim.config.scheduling import Scheduling
 from accelsim.errors import LoweringError, UserError
 from accelsim.lowering.blocks import block_sizes
-from accelsim.lowering.compile import lower
+from accelsim.lowering.compile import lower, written
 from accelsim.run.play import perform
-from accelsim.run.simulate import simulate
+from accelsim.run.simulate import load_both, simulate
 from tests.strategies import machine_of, machines, network_of, networks
 
 LARGE_WEIGHTS = [{"name": name, "op": "fc", "channels": 512} for name in ("a", "b", "c")]
@@ -86,3 +86,18 @@ def test_a_larger_batch_is_no_worse_an_image(name: str) -> None:
     one, eight = (simulate(name, "edge", {"network.batch": batch}).totals for batch in (1, 8))
     assert eight["total_cycles"] <= 1.01 * 8 * one["total_cycles"]
     assert eight["dram_burst_bytes"] <= 1.01 * 8 * one["dram_burst_bytes"]
+
+
+def test_a_shuffle_that_would_store_single_bytes_is_a_copy() -> None:
+    """ShuffleNet v2 joins halves that are shuffled: stores that scatter them would fill a burst with a byte."""
+    _, network, machine, scheduling = load_both("shufflenet_v2_0.5x", "edge")
+    lowered = lower(network, machine, scheduling)
+    assert not lowered.scatters
+    assert written(lowered, 1)["scatter"] is False
+    scattered = scheduling.model_copy(update={"plan": Plan.model_validate({"scatter": True})})
+    assert lower(network, machine, scattered).scatters
+    copied = scheduling.model_copy(update={"plan": Plan.model_validate({"scatter": False})})
+    runs = [simulate("shufflenet_v2_0.5x", "edge", each) for each in ({}, {"dma.scatter": False})]
+    assert runs[0].total.total_cycles == runs[1].total.total_cycles
+    assert runs[0].total.counts.burst_efficiency > 0.7  # a byte in a burst of 64 is 0.02
+    assert lower(network, machine, copied).plans == lowered.plans

@@ -74,6 +74,9 @@ class Plan(Section):
     activation_bytes: Positive | None = Field(
         default=None, description="part of a unified memory that is for feature maps; the rest is for weights"
     )
+    scatter: bool | None = Field(
+        default=None, description="stores write the channels of a shuffle apart; false: shuffles are copies"
+    )
     layers: Annotated[list[LayerPlan], Field(max_length=MOST_ENTRIES)] = Field(
         default=[], description="tile sizes, loop order and dataflow"
     )

@@ -51,6 +51,11 @@ class BlockPlan:
     weights: WeightResidents
 
     @property
+    def scatters(self) -> bool:
+        """True where stores to DRAM write channels apart."""
+        return any(layer.task.scattered and layer.task.stored for layer in self.layers if layer is not None)
+
+    @property
     def effort(self) -> tuple[float, float]:
         """Clocks and DRAM bytes of the whole stream, by estimate."""
         times = self.network.inferences
@@ -88,6 +93,11 @@ def memory_splits(machine: Machine, plan: Plan | None) -> Iterator[Machine]:
         shares = (sram.operand_bytes * eighths // 8 for eighths in EIGHTHS)
         for size in (given,) if given is not None else shares:
             yield machine.model_copy(update={"sram": sram.split(size)})
+
+
+def without_scatter(machine: Machine) -> Machine:
+    """The machine with shuffles as copies."""
+    return machine.model_copy(update={"dma": machine.dma.model_copy(update={"scatter": False})})
 
 
 def best_plan(plans: Mapping[Objective, Sequence[BlockPlan]]) -> BlockPlan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -11,7 +12,7 @@ from accelsim.config.machine import Machine
 from accelsim.config.plan import Plan
 from accelsim.config.scheduling import Objective, Scheduling
 from accelsim.errors import LoweringError, PlanError
-from accelsim.lowering.blocks import OBJECTIVES, BlockPlan, best_plan, block_sizes, memory_splits
+from accelsim.lowering.blocks import OBJECTIVES, BlockPlan, best_plan, block_sizes, memory_splits, without_scatter
 from accelsim.lowering.emit.planned import iteration_count, plan_layers, working
 from accelsim.lowering.emit.residents import ResidentPlan, outgrown_residents
 from accelsim.lowering.emit.stream import ComputeStream
@@ -53,10 +54,11 @@ from accelsim.program.commands import Buffer, Program, Restartable
 class Lowered:
     """A program, and all that is known of each layer before it runs.
 
-    source: the network with all its inferences, once for each block of images of the batch; network: it with operators on the ways to and from the array; layers: with their tile sizes, None for those without commands. Of
-    each layer of one inference: groups, the name of those that it runs depth-first with, or none; least_dram_bytes, of
-    the whole batch, on its own, however it is tiled; residency: the schedule. weights: those that stay; is_split:
-    whether activation and weight buffer are parts of one memory.
+    source: the network with all its inferences, once for each block of images of the batch; network: it with operators
+    on the ways to and from the array; layers: with their tile sizes, None for those without commands. Of each layer of
+    one inference: groups, the name of those that it runs depth-first with, or none; least_dram_bytes, of the whole
+    batch, on its own, however it is tiled; residency: the schedule. weights: those that stay; is_split: whether
+    activation and weight buffer are parts of one memory; scatters: whether stores may write channels apart.
     """
 
     source: Network
@@ -69,6 +71,7 @@ class Lowered:
     residency: Residency
     weights: WeightResidents
     is_split: bool
+    scatters: bool
 
     @property
     def plans(self) -> tuple[Tiling | None, ...]:
@@ -128,6 +131,21 @@ def _plans(network: Network, machine: Machine, scheduling: Scheduling, objective
 def _block_plans(
     source: Network, machine: Machine, scheduling: Scheduling, objective: Objective
 ) -> Iterator[BlockPlan]:
+    """The plans of a stream of blocks of images: as stores scatter, and where they do so to DRAM, with shuffles as
+    copies. Raises LoweringError."""
+    given = scheduling.plan.scatter if scheduling.plan is not None else None
+    if given is False:
+        machine = without_scatter(machine)
+    found = list(_laid_out_plans(source, machine, scheduling, objective))
+    yield from found
+    if scheduling.plan is None and machine.dma.scatter and any(plan.scatters for plan in found):
+        with suppress(LoweringError):
+            yield from _laid_out_plans(source, without_scatter(machine), scheduling, objective)
+
+
+def _laid_out_plans(
+    source: Network, machine: Machine, scheduling: Scheduling, objective: Objective
+) -> Iterator[BlockPlan]:
     """The plans of a stream of blocks of images: without and with weights that stay. Raises LoweringError."""
     layers = len(source.nodes) // source.inferences
     network = rewrite(source, machine)
@@ -159,7 +177,8 @@ def written(lowered: Lowered, batch: int) -> dict[str, Any]:
     network = lowered.network
     layers = lowered.layers[: len(network.nodes) // network.inferences]
     split = {"activation_bytes": lowered.program.capacities[Buffer.ACTIVATION]} if lowered.is_split else {}
-    return {**split, **written_plan(network, batch, layers, lowered.residency, lowered.weights)}
+    scatter = {} if lowered.scatters else {"scatter": False}
+    return {**split, **scatter, **written_plan(network, batch, layers, lowered.residency, lowered.weights)}
 
 
 def _resident_weights(
@@ -188,7 +207,7 @@ def _lowered(plan: BlockPlan, bounds: tuple[int, ...], slots: int | None) -> Low
     computes = ComputeStream(cache.machine, cache.layout, network.batch, layers, residents)
     program = _program(network, computes, cache, slots)
     groups = _groups(network, residency)
-    ends = groups, bounds, residency, plan.weights, cache.machine.sram.unified
+    ends = groups, bounds, residency, plan.weights, cache.machine.sram.unified, cache.machine.dma.scatter
     return Lowered(plan.source, network, program, cache.layout, layers, *ends)
 
 

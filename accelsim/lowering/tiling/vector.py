@@ -47,7 +47,8 @@ def least_vector_room(node: Node, task: LayerTask, context: TilingContext) -> in
 
 
 def vector_dram_bytes(node: Node, task: LayerTask, context: TilingContext, rows: int, cols: int) -> float:
-    """DRAM bytes of a layer on the vector unit in tiles of these rows and columns, halos included."""
+    """DRAM bytes of a layer on the vector unit in tiles of these rows and columns, halos included; in whole bursts
+    where stores scatter."""
     array, output, (_, vertical, horizontal) = context.array, task.output, block_keys(task)
     if node.op.access_of(node) is not None:
         read = sum(each.elements for each in node.sizes) * array.ifmap_bits
@@ -57,7 +58,8 @@ def vector_dram_bytes(node: Node, task: LayerTask, context: TilingContext, rows:
     resident = context.resident_weights or not node.is_depthwise
     bits, weights_of = array.loaded_weights
     weights = 0.0 if resident else node.weights * bits / weights_of / 8
-    return task.batch * (pixels * task.loaded * array.ifmap_bits + given) / 8 + weights
+    requested = task.batch * (pixels * task.loaded * array.ifmap_bits + given) / 8
+    return requested + weights + _scattered_bytes(node, task, context)
 
 
 def _total(tiles: AxisTiles, size: int) -> int:
@@ -106,6 +108,14 @@ def _burst_factor(task: LayerTask, context: TilingContext, channels: int) -> flo
     run = max(1, channels * context.array.ifmap_bits // 8)
     whole = channels == task.output.channels
     return 1.0 if whole else (run + context.burst_bytes - gcd(run, context.burst_bytes)) / run
+
+
+def _scattered_bytes(node: Node, task: LayerTask, context: TilingContext) -> float:
+    """DRAM bytes beyond those requested, where channels are stored apart: each element is a burst of its own."""
+    if not task.scattered or (task.target_channels == task.output.channels and not node.op.is_address):
+        return 0.0
+    element = context.array.ofmap_bits / 8
+    return task.batch * task.output.height * task.output.width * task.stored * max(0.0, context.burst_bytes - element)
 
 
 def _fits(node: Node, task: LayerTask, context: TilingContext, channels: int) -> Fits:
