@@ -104,12 +104,12 @@ def summary(name: str, machine: str, total: LayerRecord, totals: Mapping[str, An
         *_caches(total),
         f"  {_energy(total, totals)}{mark}, {totals['average_power_mw']:.1f} mW on average;"
         f" {energy.low_pj / 1e6:.1f} to {energy.high_pj / 1e6:.1f} uJ by the ranges of the prices",
-        f"  of it {split(parts) or 'nothing'}; {totals['assumed_energy_share']:.1%} rests on assumptions",
+        f"  of it {split(parts) or 'nothing'}; {totals['assumed_energy_share']:.1%} is assumed",
         f"  not priced: {totals['not_priced'] or 'nothing that has a row'}",
         *_chip(totals),
-        f"  the DRAM bytes cost {energy.dram_penalty_pj / 1e6:.1f} uJ more than they would have in SRAM",
-        f"  energy of a DRAM byte over that of an SRAM byte: {_ratio(totals['dram_sram_energy_ratio'])} as spent,"
-        f" {_ratio(totals['nominal_dram_sram_energy_ratio'])} nominal",
+        f"  moving these bytes through DRAM instead of SRAM adds {energy.dram_penalty_pj / 1e6:.1f} uJ",
+        f"  DRAM:SRAM energy per byte {_ratio(totals['dram_sram_energy_ratio'])}"
+        f" (table: {_ratio(totals['nominal_dram_sram_energy_ratio'])})",
     )
     return "\n".join(lines)
 
@@ -185,7 +185,7 @@ def _chip(totals: Mapping[str, Any]) -> list[str]:
 
 
 def _ratio(value: float) -> str:
-    return f"{value:.1f}" if value else "none"
+    return f"{value:.1f}:1" if value else "none"
 
 
 def _rows(counts: ActionCounts) -> list[str]:
