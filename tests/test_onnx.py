@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from accelsim.importers.onnx.tensors import Constant
 from accelsim.network.graph import Network
 from accelsim.report.layers import layer_table
 from accelsim.run.define import build_network, load_network
-from accelsim.run.simulate import simulate
+from accelsim.run.simulate import load_both, run_network, simulate
 
 ROOT = Path(__file__).resolve().parent.parent
 GOLDENS = sorted((Path(__file__).parent / "data" / "onnx").glob("*.onnx"))
@@ -103,11 +104,17 @@ def table(of: Network) -> list[list[str]]:
 
 @pytest.mark.parametrize("path", GOLDENS, ids=lambda path: path.stem)
 def test_an_exported_network_is_ours_layer_by_layer(path: Path) -> None:
-    """Exported by PyTorch in two ways, weights as ConstantOfShape or as inputs; and it costs the same."""
+    """Exported by PyTorch in two ways, weights as ConstantOfShape or as inputs; and it costs the same, the softmax that
+    only the built-in network ends with left out. The terms of an addition come in another order, a few clocks apart."""
     ours = path.name.split(".dynamo")[0].split(".ts")[0]
-    assert table(network(path)) == table(load_network(ours)[1])
-    imported, own = simulate(path, "edge"), simulate(ours, "edge")
-    assert imported.total.total_cycles == pytest.approx(own.total.total_cycles, rel=5e-4), "all but the softmax"
+    workload, whole, *target = load_both(ours, "edge")
+    assert table(network(path)) == table(whole)
+    assert whole.nodes[-1].label == "softmax"
+    own = run_network(workload, replace(whole, nodes=whole.nodes[:-1]), *target)
+    imported = simulate(path, "edge")
+    assert imported.total.total_cycles == pytest.approx(own.total.total_cycles, rel=2e-4)
+    moved = [record.counts.dram_burst_bytes for record in own.records]
+    assert [record.counts.dram_burst_bytes for record in imported.records] == moved
     assert imported.total.counts.macs == own.total.counts.macs
 
 
