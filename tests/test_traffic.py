@@ -12,7 +12,7 @@ from accelsim.check.execute import check_program
 from accelsim.config.machine import Machine
 from accelsim.config.plan import Plan
 from accelsim.lowering.compile import Lowered, lower
-from accelsim.lowering.ir import LayerTask, ResidentChannels, Tiling, TilingContext
+from accelsim.lowering.ir import LayerTask, PlannedLayer, ResidentChannels, Tiling
 from accelsim.lowering.schedule.weights import WeightResidents
 from accelsim.lowering.tiling.cache import LayerCost, TilingCache
 from accelsim.lowering.tiling.traffic import Traffic, traffic
@@ -53,41 +53,38 @@ def kernel_parts(shape: LayerTask) -> list[int]:
 
 
 @st.composite
-def planned(draw: st.DrawFn) -> tuple[Network, Machine, Lowered, list[tuple[int, LayerTask, TilingContext, Tiling]]]:
-    """A network whose layers on the array are lowered with random plans, and the last of each, with its number."""
+def planned(draw: st.DrawFn) -> tuple[Network, Machine, Lowered, list[PlannedLayer]]:
+    """A network whose layers on the array are lowered with random plans, and these layers as they are in the program:
+    of several plans of the whole network, the last need not be the one that is chosen."""
     network, machine = draw(st.one_of(networks(), networks(), attentions())), draw(machines(**ROOMY))
     scheduling = draw(schedulings(inferences=1, keep_activations="never", fusion="never"))
     scheduling = scheduling.model_copy(update={"plan": Plan(images=network.batch)})
-    plans: dict[int, tuple[int, LayerTask, TilingContext, Tiling]] = {}
-    numbers = {node.name: number for number, node in enumerate(network.nodes)}
     as_it_is = TilingCache.cost
 
     def cost(self: TilingCache, node: Node, room: int, stays: ResidentChannels, pins: WeightResidents) -> LayerCost:
         if not on_array(node, machine):
             return as_it_is(self, node, room, stays, pins)
-        shape, limits = self.task(node, stays), self.context(node, room, pins)
-        chosen = random_plan(draw, shape, limits.array.dataflow)
-        number = numbers[node.name]
-        plans[number] = number, shape, limits, chosen
-        return LayerCost(0, room, 0, 0, 0, chosen)
+        dataflow = self.context(node, room, pins).array.dataflow
+        return LayerCost(0, room, 0, 0, 0, random_plan(draw, self.task(node, stays), dataflow))
 
     with patch.object(TilingCache, "cost", cost):
-        return network, machine, lower(network, machine, scheduling), list(plans.values())
+        lowered = lower(network, machine, scheduling)
+    return network, machine, lowered, [layer for layer in lowered.layers if layer and layer.on_array]
 
 
 @given(planned())
 def test_traffic_of_a_plan_is_what_its_program_asks_for(case: Any) -> None:
     """By operand, to the byte: halos, packed rows, layers that lie within a concat or scattered by a shuffle."""
-    network, machine, lowered, plans = case
+    _, machine, lowered, layers = case
     moved = dma_counts(lowered.program, machine.dram.burst_bytes)
-    for number, shape, limits, plan in plans:
-        counts = moved[number]
+    for layer in layers:
+        counts, shape, limits = moved[layer.index], layer.task, layer.context
         asked = Traffic(counts.dram_read_ifmap_bytes, counts.dram_read_weight_bytes, counts.dram_write_ofmap_bytes)
-        said = traffic(shape, plan, limits.array)
+        said = traffic(shape, layer.plan, limits.array)
         if shape.scattered and limits.array.ofmap_bits % 8:
             assert asked.ofmap_bytes <= said.ofmap_bytes
             asked = Traffic(asked.ifmap_bytes, asked.weight_bytes, said.ofmap_bytes)
-        if network.nodes[number].op.multiplies_maps and limits.array.weight_bits % 8:
+        if layer.node.op.multiplies_maps and limits.array.weight_bits % 8:
             assert asked.weight_bytes >= said.weight_bytes
             asked = Traffic(asked.ifmap_bytes, said.weight_bytes, asked.ofmap_bytes)
         assert said == asked
