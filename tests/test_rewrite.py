@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from accelsim.check.execute import check_network
+from accelsim.config.plan import Plan
 from accelsim.config.scheduling import Scheduling
 from accelsim.lowering.compile import lower
 from accelsim.lowering.rewrite import rewrite
@@ -109,11 +110,16 @@ def test_operations_are_counted_for_each_element_that_passes() -> None:
     ("way", "rows", "slower"), [("input_path__scale", [NORM, CONV], 4), ("output_path__scale", [CONV, NORM], 4)]
 )
 def test_a_slow_way_holds_up_the_array(way: str, rows: list[dict[str, Any]], slower: int) -> None:
-    """A row of 32 elements takes four clocks at 8 a clock; on the way out only that of the last sums."""
+    """A row of 32 elements takes four clocks at 8 a clock; on the way out only that of the last sums.
+
+    In tiles of 32 channels, as the array is wide: narrower ones take as long, with fewer elements in a row.
+    """
+    whole = {"rows": 8, "columns": 8, "inputs": 32, "outputs": 32}
+    tiled = Scheduling(plan=Plan.model_validate({"layers": [{"match": "conv", "tile": whole}]}))
     computes = [
         [
             each
-            for each in lower(network(*rows), machine_of(**{way: width})).program.commands
+            for each in lower(network(*rows), machine_of(**{way: width}), tiled).program.commands
             if isinstance(each, Compute)
         ]
         for width in (32, 8)
@@ -124,6 +130,12 @@ def test_a_slow_way_holds_up_the_array(way: str, rows: list[dict[str, Any]], slo
     assert stretched[1] == sum(streams[1]) - sum(streams[0])
     folds = 9 if way.startswith("input") else 1
     assert stretched[1] == folds * 2 * (slower - 1) * 64
+
+
+def test_a_slow_way_out_is_passed_once_a_result_in_the_estimate_too() -> None:
+    """So that the tiles stay as wide as the array: their last sums wait, those that go on do not."""
+    plans = [lower(network(CONV, NORM), machine_of(output_path__scale=width)).plans[0] for width in (32, 8)]
+    assert plans[0] == plans[1]
 
 
 POOL = {"name": "pool", "op": "maxpool", "kernel": 2, "stride": 2}

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from accelsim.dataflows.contract import ArrayShape, Dataflow, Dimension, FoldShape, Moves, Size
-from accelsim.dataflows.timing import TIMINGS, Arithmetic, Ports, fold_of
+from accelsim.dataflows.timing import TIMINGS, Arithmetic, Ports, fold_of, slower
 
 AVERAGE = Arithmetic(np.maximum, np.true_divide)
 """Of average clocks, which are not rounded."""
@@ -132,13 +132,27 @@ def array_clocks(
     """
     fold = fold_of(dataflow, folds.shape, replace(array, timing="systolic"), ports, AVERAGE)
     if not overlap:
-        each = fold.load + fold.stream + fold.tail + array.cols - folds.shape.cols
+        stream = _mean_over_sums(dataflow, folds, ports, array, 0, fold.stream)
+        each = fold.load + stream + fold.tail + array.cols - folds.shape.cols
         return ArrayClocks(_over_classes(folds.count * each), 0.0)
     drains = folds.split if dataflow.sums_stay else 1
     busy = np.maximum(fold.stream, fold.drain / drains)
-    each = np.maximum(fold.load, busy)
+    each = _mean_over_sums(dataflow, folds, ports, array, fold.load, np.maximum(fold.load, busy))
     ends = _over_classes(folds.count * (fold.load + fold.tail)) / _over_classes(folds.count)
     return ArrayClocks(_over_classes(folds.count * each) + _alternating(folds.count, fold.load, busy), ends)
+
+
+def _mean_over_sums(
+    dataflow: Dataflow, folds: LayerFolds, ports: Ports, array: ArrayShape, least: Size, ending: Size
+) -> Size:
+    """Clocks of the mean fold of a sum over K, of those that end it: where results leave more slowly than sums that go
+    on, only the last fold waits for them."""
+    if dataflow.sums_stay or slower(ports.psum_write, ports.ofmap) is ports.psum_write:
+        return ending
+    shape = replace(folds.shape, last_k=False)
+    stream = fold_of(dataflow, shape, replace(array, timing="systolic"), ports, AVERAGE).stream
+    going_on = np.maximum(least, stream)
+    return going_on + (ending - going_on) / folds.tiles["k"]
 
 
 def _alternating(count: Size, load: Size, busy: Size) -> Size:
