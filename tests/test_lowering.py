@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accelsim.check.execute import check_network
+from accelsim.config.plan import Plan
 from accelsim.config.scheduling import Scheduling, Target
 from accelsim.dataflows import DataflowName
 from accelsim.dataflows.contract import ArrayShape, Gemm
@@ -331,7 +332,8 @@ def test_a_shuffle_that_scatters_pays_a_burst_for_each_element() -> None:
     """Where the result tile holds one group only, its channels lie a stride apart."""
     small = {"sram__activation__capacity_bytes": 80, "sram__weight__capacity_bytes": 300}
     network = network_of([{**SHUFFLE[0], "channels": 96}, *SHUFFLE[1:]], (1, 1, 12))
-    program = lower(network, machine_of(**small), Scheduling(keep_activations="never")).program
+    scheduling = Scheduling(keep_activations="never", plan=Plan(scatter=True))
+    program = lower(network, machine_of(**small), scheduling).program
     stores = [command.tile for command in program.commands if isinstance(command, Store) and command.layer == 0]
     scattered = [tile for tile in stores if tile.region[3].step == 3]
     assert scattered
