@@ -145,14 +145,22 @@ def array_clocks(
 def _mean_over_sums(
     dataflow: Dataflow, folds: LayerFolds, ports: Ports, array: ArrayShape, least: Size, ending: Size
 ) -> Size:
-    """Clocks of the mean fold of a sum over K, of those that end it: where results leave more slowly than sums that go
-    on, only the last fold waits for them."""
+    """Clocks of the mean fold of a class, of those that end their sums: where results leave more slowly than sums that
+    go on, only the last fold of a sum waits for them."""
     if dataflow.sums_stay or slower(ports.psum_write, ports.ofmap) is ports.psum_write:
         return ending
     shape = replace(folds.shape, last_k=False)
     stream = fold_of(dataflow, shape, replace(array, timing="systolic"), ports, AVERAGE).stream
     going_on = np.maximum(least, stream)
-    return going_on + (ending - going_on) / folds.tiles["k"]
+    return going_on + (ending - going_on) * _ending_share(folds)
+
+
+def _ending_share(folds: LayerFolds) -> Size:
+    """The share of the folds of each class that end a sum over K, whose tiles are rows: the last ones, one a sum."""
+    by_rows = np.sum(folds.count, axis=(0, 2, 3), keepdims=True)
+    behind = np.flip(np.cumsum(np.flip(by_rows, axis=1), axis=1), axis=1)
+    sums = np.sum(by_rows, axis=1, keepdims=True) / folds.tiles["k"]
+    return (behind == by_rows) * sums / np.maximum(1, by_rows)
 
 
 def _alternating(count: Size, load: Size, busy: Size) -> Size:
