@@ -23,7 +23,7 @@ from accelsim.network.graph import Network
 from accelsim.program.commands import Compute, Load, Store
 from accelsim.program.folds import Fold, single
 from accelsim.program.link import Linked, Moment, link
-from accelsim.run.simulate import load_network, run_network
+from accelsim.run.simulate import load_network
 from tests.played import history
 from tests.strategies import machine_of, network_of
 
@@ -37,6 +37,8 @@ PLAIN: dict[str, Any] = {
 }
 """One burst an array clock, 10 clocks of latency, 3 of set-up."""
 
+
+STALLS_ON_DRAM = ("dram_ifmap", "dram_weight", "store")
 
 ROOMY: dict[str, Any] = {
     "sram__activation__port_bytes_per_cycle": 4096,
@@ -124,12 +126,16 @@ def test_weights_of_the_next_layer_come_before_this_one_is_over() -> None:
 
 def test_a_slower_dram_moves_stalls_and_never_macs() -> None:
     """Same program, less bandwidth: more stalls on DRAM, the same streams and MACs."""
-    workload, network = load_network("shufflenet_g3")
-    fast, slow = (run_network(workload, network, machine_of(dram__bytes_per_clock=rate)) for rate in (8, 2))
-    assert slow.totals["total_cycles"] > 2 * fast.totals["total_cycles"]
-    assert [record.counts.macs for record in slow.records] == [record.counts.macs for record in fast.records]
-    dram = ("dram_ifmap", "dram_weight", "store")
-    assert sum(slow.total.stalls[c] for c in dram) > sum(fast.total.stalls[c] for c in dram)
+    machines = [machine_of(dram__bytes_per_clock=rate) for rate in (8, 2)]
+    program = lower(load_network("shufflenet_g3")[1], machines[0]).program
+    fast, slow = (play(program, link(program), machine) for machine in machines)
+    assert slow.total_cycles > 2 * fast.total_cycles
+    pairs = list(zip(slow.layers, fast.layers, strict=True))
+    assert all(
+        late.counts.macs == soon.counts.macs and late.stream_cycles == soon.stream_cycles for late, soon in pairs
+    )
+    stalls = [sum(each.stalls[cause] for each in run.layers for cause in STALLS_ON_DRAM) for run in (slow, fast)]
+    assert stalls[0] > stalls[1]
 
 
 def test_a_deadlock_says_who_waits_for_what() -> None:
