@@ -67,6 +67,7 @@ def _drawing(run: RunView, title: str, measure: Measure, parts: Parts, colours: 
     """A bar for each layer that does something, of each stage where they are too many to be named; the legend has what
     the whole network comes to."""
     working = [place for place in range(len(run.records)) if any(amounts[place] for amounts in parts.values())]
+    working = working or list(range(len(run.records)))
     names = [run.records[place].layer for place in working]
     shown = {part: [amounts[place] for place in working] for part, amounts in parts.items()}
     groups, kind = [run.records[place].group for place in working], "layer"
