@@ -61,12 +61,14 @@ def _files(prefix: str) -> list[str]:
 
 def keys() -> list[str]:
     """Keys that can be set: those of a machine and a mapping that have none below them, and those of all networks."""
+    from accelsim.config.load import SECTIONS
     from accelsim.config.machine import Machine
     from accelsim.config.scheduling import Mapping
     from accelsim.config.workload import NetworkFile
 
     of_networks = [f"network.{key}" for key in _below(NetworkFile)]
-    return sorted({key for key in (*_below(Machine), *_below(Mapping), *of_networks) if "." in key})
+    every = (*_below(Machine), *_below(Mapping), *of_networks)
+    return sorted({key for key in every if "." in key and key.partition(".")[0] in SECTIONS})
 
 
 def _below(annotation: Any, path: str = "") -> Iterator[str]:

@@ -6,6 +6,7 @@ clocks, or of the energy with no more clocks, are given, the best first.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from accelsim.run.hints import WORTH, Hint, Setting, hints
 from accelsim.run.play import perform
 from accelsim.run.result import Run
 
+LOGGER = logging.getLogger("accelsim")
 SECONDS = 1.0
 """Work of all tries together, and the most that the first may take where it alone takes longer."""
 LONGEST = 3.0
@@ -91,6 +93,7 @@ def _seconds(run: Run, hint: Hint) -> float:
 
 def _tried(run: Run, hint: Hint) -> Advice | None:
     """The whole network with a change; None where a layer then does not fit."""
+    LOGGER.info(f"trying {_settings(hint)}")
     settings = dict(hint.settings)
     batch = int(settings.pop("network.batch", run.network.batch))
     machine, network = changed(run.machine, settings), replace(run.network, batch=batch)
@@ -113,10 +116,13 @@ def _tried(run: Run, hint: Hint) -> Advice | None:
 def _text(before: Machine, after: Machine, hint: Hint, measures: tuple[float, float, float, float]) -> str:
     """Settings, what came of them, what they cost, and why they were tried."""
     clocks, clocks_then, energy, energy_then = measures
-    settings = " ".join(f"{key}={_value(value)}" for key, value in hint.settings.items())
     gain = f"{clocks_then:.0f} clocks an image instead of {clocks:.0f} ({_percent(clocks_then, clocks)})"
     costs = [f"energy {_percent(energy_then, energy)}", *_area(before, after), *([hint.costs] if hint.costs else [])]
-    return f"{settings}: {gain}, {'; '.join((*costs, hint.why))}"
+    return f"{_settings(hint)}: {gain}, {'; '.join((*costs, hint.why))}"
+
+
+def _settings(hint: Hint) -> str:
+    return " ".join(f"{key}={_value(value)}" for key, value in hint.settings.items())
 
 
 def _area(before: Machine, after: Machine) -> list[str]:
