@@ -53,10 +53,10 @@ ROWS: dict[str, Callable[[Any], list[RowData]]] = {
 
 
 SIZES = (
-    "width", "widths", "depth", "cardinality", "group_width", "groups", "channels", "stem", "compression", "s1x1",
-    "e1x1", "e3x3", "patch", "embedding", "heads",
+    "width", "widths", "cardinality", "group_width", "groups", "channels", "stem", "compression", "s1x1", "e1x1",
+    "e3x3", "patch", "embedding", "heads", "depth",
 )  # fmt: skip
-"""Parameters that say how large layers are."""
+"""Parameters that say how large layers are, and last how many there are."""
 
 
 def expand(network: NetworkFile, document: Document) -> Workload:
