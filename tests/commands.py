@@ -1,7 +1,8 @@
-"""Command lines that must be refused, and the files that others leave."""
+"""Command lines that must be refused, and the files that others leave, and processes that can be interrupted."""
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,14 @@ def refused(argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     out, err = capsys.readouterr()
     assert out == ""
     return err
+
+
+def heeds_interrupts() -> None:
+    """In a new process, before its program begins: SIGINT is heeded, also where it is ignored here.
+
+    A shell ignores it for what it runs in the background, and children inherit that.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -30,7 +30,7 @@ from accelsim.run import outlook
 from accelsim.run.define import load_network, load_target
 from accelsim.run.outlook import announce_check, announce_run, duration
 from accelsim.run.play import lower_or_refuse
-from tests.commands import contents, refused
+from tests.commands import contents, heeds_interrupts, refused
 
 HERE = Path(__file__).parent
 GOOD = HERE / "invalid" / "good"
@@ -238,7 +238,9 @@ def test_streams_that_know_no_such_characters(folder: Path) -> None:
 def test_an_interrupt_says_nothing_but_that(folder: Path) -> None:
     command = [sys.executable, "-m", "accelsim", "run", "resnet152_v1", "cloud"]
     environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, preexec_fn=heeds_interrupts
+    ) as process:
         sleep(1.5)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate()

@@ -30,6 +30,7 @@ from accelsim.sweeps.store import NAME, opened
 from accelsim.sweeps.sweep import run_sweep
 from accelsim.sweeps.work import COLUMN_NAMES, Finished, Task, work
 from accelsim.sweeps.workers import on_processes
+from tests.commands import heeds_interrupts
 
 ROOT = Path(__file__).parent.parent
 GOOD = Path(__file__).parent / "invalid" / "good"
@@ -245,7 +246,13 @@ def process(*argv: str) -> subprocess.Popen[str]:
     line = [sys.executable, "-m", "accelsim", *argv]
     everything = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     return subprocess.Popen(
-        line, env=everything, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        line,
+        env=everything,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=heeds_interrupts,
     )
 
 
@@ -327,7 +334,9 @@ def test_tasks_are_taken_as_they_are_needed() -> None:
 def large(tmp_path: Path) -> str:
     """A network with a layer that does not fit the machine."""
     path = tmp_path / "large.yaml"
-    path.write_text(Path(NET).read_text().replace("kernel: 3, pad: 1", "kernel: 65, pad: 32").replace("tiny", "large"))
+    path.write_text(
+        Path(NET).read_text().replace("height: 8, width: 8", "height: 64, width: 64").replace("tiny", "large")
+    )
     return str(path)
 
 
@@ -340,8 +349,8 @@ def test_a_point_that_fails_is_recorded(tmp_path: Path, large: str, capsys: pyte
     lines = err.splitlines()
     assert len(lines) == 6
     assert lines[1] == (
-        "large on tiny array.rows=2 array.dataflow=os: tiny:0: sram: expected room for layer a, got none: "
-        "its smallest tile fits no half of the SRAM buffers"
+        "large on tiny array.rows=2 array.dataflow=os: tiny:0: sram: expected room for layer b, got none: "
+        "its smallest tile fits no half of the activation buffer"
     )
     rows = rows_of(tmp_path / "out")
     assert [bool(row["error"]) for row in rows] == [True] * 6 + [False] * 6
