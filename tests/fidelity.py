@@ -31,9 +31,10 @@ arrays, Ramulator, DRAMsim3, SCALE-Sim, TPU v1, powers and areas) is in [validat
   after a first look: the way behind L2, of which the states of the last-level cache alone (2 clocks) had been taken and
   not its buses (24 with them); that moved the mean errors by less than one point.
 - **The programs** are those of the measurements: the tiles of Gemmini's own tiler, which `tests/gemmini/tiler.py` gives
-  for all 71 shapes as its C source does, and those of DOSA's mappings, in the order of their loops; one layer after the
-  other on the same static arrays, first with one tiling and then the other, so that caches stay warm. Layers between
-  those that are known are played as well. U-Net's maps are larger than all caches, so its layers are played alone.
+  for all 71 shapes as its C source does, and those of DOSA's mappings, in the order of their loops. One layer runs
+  after the other on the same static arrays, first with one tiling and then the other, so that caches stay warm. Layers
+  between those that are known are played as well. U-Net's maps are larger than all caches, so its layers are
+  played alone.
 - **Where the arrays lie** is not known: they are static and the linker decides. Each row is played at every place of a
   line that is possible (eight, four for products), and its error is the average of those distances.
 - **The host's search** for tiles is inside the measured default column: its clocks, from an instruction count of the
@@ -44,7 +45,7 @@ OUTSIDE = """
 ## What is outside
 
 - **Ports of scratchpad banks.** A bank has one port, so that a product whose blocks are computed as they come loads and
-  computes in turn where its loads are the longer part: products with mappings of narrow tiles were measured to take 13
+  computes in turn where its loads are the longer part. Products with mappings of narrow tiles were measured to take 13
   to 27 % more than is played. Accelsim knows no banks ([machine](machine.md#10-what-is-not-modelled)).
 - **Translation, instruction fetch and the core's own data** in the same caches; the reservation station.
 - **Assumed**: clocks of a hit in L2 (14) and behind it (24), half of the scratchpad for either operand in own plans,
