@@ -163,7 +163,11 @@ def test_what_is_stored_twice_is_seen(lowered: Lowered) -> None:
     store = commands_of(lowered)[-1]
     assert isinstance(store, Store)
     again = replace(store.tile)
-    program = replace(lowered.program, commands=(*commands_of(lowered), Load(4, again), Store(4, again)))
+    program = replace(
+        lowered.program,
+        commands=(*commands_of(lowered), Load(4, again), Store(4, again)),
+        reloaded=lowered.program.reloaded | {again.tensor},
+    )
     assert "second time" in failures(replace(lowered, program=program))[0]
 
 

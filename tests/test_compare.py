@@ -189,7 +189,7 @@ def test_the_same_comparison_writes_the_same_bytes(tmp_path: Path) -> None:
 
 def test_nothing_runs_in_vain(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Behind a network that does not fit its machine others are only looked at for the same mistake."""
-    text = Path(NET).read_text().replace("kernel: 3, pad: 1", "kernel: 65, pad: 32")
+    text = Path(NET).read_text().replace("height: 8, width: 8", "height: 64, width: 64")
     (tmp_path / "large.yaml").write_text(text)
     ran = []
 
@@ -199,7 +199,7 @@ def test_nothing_runs_in_vain(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 
     monkeypatch.setattr("accelsim.run.compare.run_network", run)
     points = load_points([NET, str(tmp_path / "large.yaml"), "cmp_resnet_13"], [MACHINE])
-    with pytest.raises(UserError, match="room for layer a of tiny"):
+    with pytest.raises(UserError, match="room for layer b of tiny"):
         compare(points, lambda _: None)
     assert ran == ["tiny", "tiny"]
 

@@ -239,7 +239,7 @@ def test_no_file_but_its_own_knows_the_name_of_a_dataflow() -> None:
     """Names stand in `accelsim/dataflows` only, and where SCALE-Sim's own words are read."""
     package = Path(accelsim.__file__).parent
     for path in sorted(package.rglob("*.py")):
-        if path.parent == package / "dataflows" or path == package / "importers" / "scalesim.py":
+        if path.parent == package / "dataflows" or path == package / "importers" / "scalesim" / "configuration.py":
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             assert not (isinstance(node, ast.Constant) and node.value in ("ws", "is", "os")), f"{path}:{node.lineno}"

@@ -25,7 +25,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sweep of which some points fail, and some have an accuracy."""
     folder = tmp_path_factory.mktemp("swept")
     large, known = folder / "large.yaml", folder / "known.yaml"
-    large.write_text(Path(NET).read_text().replace("kernel: 3, pad: 1", "kernel: 65, pad: 32"))
+    large.write_text(Path(NET).read_text().replace("height: 8, width: 8", "height: 64, width: 64"))
     accuracy = "accuracy: {top1_pct: 50, kind: guess, source: me}\n"
     known.write_text(Path(NET).read_text().replace("name: tiny", "name: known") + accuracy)
     run_here(folder, "--network", str(large), "--network", str(known), *TINY)
