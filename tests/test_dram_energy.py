@@ -53,6 +53,7 @@ def test_by_bytes_the_commands_cost_nothing() -> None:
         "energy_low_pj",
         "energy_high_pj",
         "energy_per_inference_pj",
+        "energy_per_image_pj",
         "dram_penalty_pj",
         "dram_energy_share",
         "dram_sram_energy_ratio",
