@@ -15,6 +15,7 @@ import pytest
 
 from accelsim.cli import main
 from accelsim.config.load import load_energy_table, parse_overrides
+from accelsim.config.plan import Plan
 from accelsim.config.scheduling import Scheduling
 from accelsim.dataflows import DataflowName
 from accelsim.dataflows.contract import Gemm
@@ -113,10 +114,13 @@ def test_fillers_are_as_many_as_random_zeros_need() -> None:
 
 @pytest.mark.parametrize("zeros", ["nothing", "gate", "skip"])
 def test_what_zeros_save(zeros: str) -> None:
-    """Nothing but bytes; or the energy of their MACs; or their MACs and clocks too. Traffic is the same for all."""
-    size = (14, 14, 256)
-    dense = run_of([POINTWISE], size, machine=WIDE_PORTS).totals
-    pruned = run_of([POINTWISE], size, machine=WIDE_PORTS, prune={"density": 0.25, "zeros": zeros}).totals
+    """Nothing but bytes; or the energy of their MACs; or their MACs and clocks too. Sums are whole in each tile: the
+    fullest of 32 columns has more than 64 of 256 nonzeros, which is three folds of rows instead of eight."""
+    size, whole = (14, 14, 256), Plan.model_validate({"layers": [{"match": "conv", "tile": {"inputs": 256}}]})
+    given = Scheduling(plan=whole)
+    dense = run_of([POINTWISE], size, machine=WIDE_PORTS, scheduling=given).totals
+    prune = {"density": 0.25, "zeros": zeros}
+    pruned = run_of([POINTWISE], size, machine=WIDE_PORTS, scheduling=given, prune=prune).totals
     assert pruned["weights"] == dense["weights"] == 16_384
     assert pruned["nonzero_weights"] == 4_096
     assert (pruned["macs"] == dense["macs"]) == (zeros != "skip")
@@ -125,6 +129,7 @@ def test_what_zeros_save(zeros: str) -> None:
     assert (pruned["array_busy_cycles"] < 0.5 * dense["array_busy_cycles"]) == (zeros == "skip")
     if zeros == "skip":
         assert pruned["macs"] == 196 * 4_096
+        assert 8 * pruned["stream_cycles"] == 3 * dense["stream_cycles"]
 
 
 def test_skipping_waits_for_the_fullest_column() -> None:
