@@ -80,15 +80,26 @@ NETWORKS = {
     ],
 )
 def test_whatever_was_run(
-    network: str, machine: str, options: Sequence[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    network: str,
+    machine: str,
+    options: Sequence[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Rows, families, transforms and overrides are all in the file; what a machine says of energy itself gives way."""
+    """Rows, families, transforms and overrides are all in the file; what a machine says of energy itself gives way.
+
+    With one plan: of plans that are equal in clocks, energy chooses.
+    """
     monkeypatch.chdir(tmp_path)
     for name, text in NETWORKS.items():
         Path(name).write_text(text)
     own = "{table: han_2015, xnor: {energy_pj: 9}}"
     Path("own.yaml").write_text((GOOD / "machine.yaml").read_text().replace("{table: lecture_100x}", own))
-    command = ("run", network, machine, *(f"--set={option}" for option in options))
+    settings = [f"--set={option}" for option in options]
+    assert main(["show", network, machine, *settings, "--mapping"]) == 0
+    Path("plan.yaml").write_text(capsys.readouterr().out)
+    command = ("run", network, machine, *settings, "--mapping", "plan.yaml")
     simulated = ran(Path("simulated"), *command, "--set", "energy.table=cacti_32nm")
     ran(Path("first"), *command, "--set", "energy.dram_byte.energy_pj=1")
     assert ran(Path("repriced"), "reprice", "first/run.json", "--energy", "cacti_32nm") == simulated
