@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from accelsim.config.scheduling import Scheduling
+from accelsim.lowering.compile import lower
 from accelsim.run.play import perform
-from accelsim.run.simulate import simulate
+from accelsim.run.simulate import load_both, simulate
 from tests.strategies import machine_of, network_of
 
 NEAR_AND_FAR = [
@@ -36,3 +37,12 @@ def test_a_weight_buffer_for_a_whole_network_makes_it_no_slower(fusion: str) -> 
         for size in (1 << 17, 1 << 24)
     )
     assert large.totals["total_cycles"] <= small.totals["total_cycles"]
+
+
+@pytest.mark.slow
+def test_a_tile_in_pieces_finds_room_beside_its_slots() -> None:
+    """Channels that stay cut the tiles of DenseNet's maps in two, which the slots of a tile that stays do not hold."""
+    sizes = {"activation": 98304, "weight": 98304, "accumulator": 65536}
+    settings = [(0, f"sram.{name}.capacity_bytes={size}") for name, size in sizes.items()]
+    _, network, machine, scheduling = load_both("densenet161", "edge", settings)
+    assert sum(1 for _ in lower(network, machine, scheduling).program.commands) > 20_000

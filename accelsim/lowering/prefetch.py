@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from enum import Enum, auto
 from itertools import islice
 from typing import NamedTuple
@@ -140,11 +141,15 @@ class _Prefetcher:
 
     def _placed_now(self, compute: Compute, buffer: Buffer) -> bool:
         """Place a compute that is next: where the circle goes on, or else from its beginning, so that a place that is
-        large enough for its tiles together is not cut in two by the first of them."""
+        large enough for its tiles together is not cut in two by the first of them; or else out of its slots, which a
+        tile in pieces does not fit."""
         if self._place(compute, buffer) is _Outcome.PLACED:
             return True
-        self.arenas[buffer].next = 0
-        return self._place(compute, buffer) is _Outcome.PLACED
+        for attempt in (compute, replace(compute, slots={})):
+            self.arenas[buffer].next = 0
+            if self._place(attempt, buffer) is _Outcome.PLACED:
+                return True
+        return False
 
     def _run_ahead(self) -> None:
         outcome = _Outcome.PLACED
