@@ -169,14 +169,14 @@ def test_an_edited_machine_of_an_installation_in_place_takes_effect(
     path = checkout / "hwconfigs" / "edge.yaml"
     text = path.read_text()
     path.write_text(text.replace("name: edge\n", "name: edited\n"))
-    assert in_place.accelsim("show", "edge", cwd=tmp_path).startswith("name: edited\n")
+    assert in_place.accelsim("show", "edge", cwd=tmp_path).split()[:2] == ["name:", "edited"]
     path.write_text(text)
-    assert in_place.accelsim("show", "edge", cwd=tmp_path).startswith("name: edge\n")
+    assert in_place.accelsim("show", "edge", cwd=tmp_path).split()[:2] == ["name:", "edge"]
 
 
 def test_an_existing_path_is_taken_before_a_shipped_name(in_place: Environment, checkout: Path, tmp_path: Path) -> None:
     shutil.copy(checkout / "hwconfigs" / "gemmini_default.yaml", tmp_path / "edge")
-    assert in_place.accelsim("show", "edge", cwd=tmp_path).startswith("name: gemmini_default\n")
+    assert in_place.accelsim("show", "edge", cwd=tmp_path).split()[:2] == ["name:", "gemmini_default"]
 
 
 def test_in_place_too_the_main_job_gives_the_same(in_place: Environment, from_wheel: str, tmp_path: Path) -> None:
