@@ -128,10 +128,10 @@ def _verdict(each: Alternative, chosen: Alternative, objective: str) -> str:
     more = f"{each.score / chosen.score - 1:.1%} more {_SCORED[objective]}"
     if each.score > SCORE_TOLERANCE * chosen.score:
         return more
-    better, worse = ("energy_pj", "energy") if objective == "cycles" else ("cycles", "clocks")
-    ratio = getattr(each, better) / getattr(chosen, better)
+    second, words = ("energy_pj", "energy") if objective == "cycles" else ("cycles", "clocks")
+    ratio = getattr(each, second) / getattr(chosen, second)
     if ratio > SCORE_TOLERANCE:
-        return f"within {SCORE_TOLERANCE - 1:.0%}, takes {ratio - 1:.1%} more {worse}"
+        return f"within {SCORE_TOLERANCE - 1:.0%}, takes {ratio - 1:.1%} more {words}"
     if each.iterations > chosen.iterations:
         return "as good, in more pieces"
     return more if each.score > chosen.score else "the same in all of this, and found later"

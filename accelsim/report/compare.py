@@ -8,32 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
-from accelsim.config.machine import Machine
-from accelsim.config.workload import NetworkFile
 from accelsim.energy.ranking import Flip, Unsure
-from accelsim.network.graph import Network
 from accelsim.report.columns import Value
+from accelsim.report.finished import FinishedRun
 from accelsim.report.text import table
 
 MOST_FLIPS = 10
 """Pairs of networks that are named where their order by energy depends on the table."""
 
 Row = Mapping[str, Value | None]
-
-
-class FinishedRun(Protocol):
-    """Columns that are compared."""
-
-    @property
-    def workload(self) -> NetworkFile: ...
-    @property
-    def network(self) -> Network: ...
-    @property
-    def machine(self) -> Machine: ...
-    @property
-    def totals(self) -> Mapping[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +42,7 @@ def _accuracy(name: str, unit: str, meaning: str, key: str) -> Column:
 def _per_image(name: str, unit: str, *totals: str) -> Column:
     def value(run: FinishedRun) -> Value:
         amount: int | float = sum(run.totals[total] for total in totals)
-        images = run.network.batch * run.totals["inferences"]
+        images = run.totals["images"]
         return amount / images if images > 1 else amount
 
     return Column(name, unit, f"{' + '.join(totals)} of the run over its images", value)

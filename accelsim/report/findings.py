@@ -3,40 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
-from accelsim.config.machine import Machine
-from accelsim.config.workload import NetworkFile
-from accelsim.network.graph import Network
 from accelsim.records import ENERGY_COMPONENTS, LayerRecord
 from accelsim.report.columns import LEAST_SAVING, WHAT_IFS
-from accelsim.report.completeness import left_out
+from accelsim.report.finished import FinishedRun
 from accelsim.report.quantities import amount_text, digits, share_text
 
 MOST_LAYERS = 3
 """Layers that are named as the longest."""
 
 
-class Shown(Protocol):
-    """A finished run."""
-
-    @property
-    def network(self) -> Network: ...
-    @property
-    def workload(self) -> NetworkFile: ...
-    @property
-    def machine(self) -> Machine: ...
-    @property
-    def records(self) -> Sequence[LayerRecord]: ...
-    @property
-    def totals(self) -> Mapping[str, Any]: ...
-
-
-def findings(run: Shown, tried: Sequence[str] = ()) -> list[str]:
+def findings(run: FinishedRun, tried: Sequence[str] = ()) -> list[str]:
     """The sentences. tried: changes that were tried and pay."""
-    lacks = left_out(run.workload.unmodelled, len(run.records))
     return [
-        *([f"INCOMPLETE: {lacks}"] if lacks is not None else []),
+        *([f"INCOMPLETE: {run.left_out}"] if run.left_out is not None else []),
         _headline(run),
         _bottleneck(run.totals),
         _longest(run.records, run.totals),
@@ -46,7 +27,7 @@ def findings(run: Shown, tried: Sequence[str] = ()) -> list[str]:
     ]
 
 
-def _headline(run: Shown) -> str:
+def _headline(run: FinishedRun) -> str:
     totals = run.totals
     return (
         f"{run.network.name} on {run.machine.name} takes {amount_text(totals['latency_ms'], 'ms')} and "
@@ -57,14 +38,12 @@ def _headline(run: Shown) -> str:
 
 def _bottleneck(totals: Mapping[str, Any]) -> str:
     """The resource of which twice as much saves most."""
-    cycles = max(totals["total_cycles"], 1)
-    saved = {name: totals[f"saved_by_twice_{name}_cycles"] / cycles for name in WHAT_IFS}
-    name = max(saved, key=saved.__getitem__)
-    if saved[name] < LEAST_SAVING:
+    name = totals["bound_by"]
+    if name not in WHAT_IFS:
         return (
             f"Nothing limits it alone: twice of any resource saves less than {share_text(LEAST_SAVING)} of the clocks."
         )
-    share = share_text(saved[name])
+    share = share_text(totals[f"saved_by_twice_{name}_cycles"] / totals["total_cycles"])
     return f"It is limited by {name.replace('_', ' ')}: if {WHAT_IFS[name]}, {share} of the clocks would go."
 
 
@@ -82,7 +61,7 @@ def _dearest(totals: Mapping[str, Any]) -> str:
     return "Energy goes to " + " and ".join(f"{label} ({share_text(parts[label] / whole)})" for label in dearest) + "."
 
 
-def _assumed(run: Shown) -> str:
+def _assumed(run: FinishedRun) -> str:
     """Numbers that rest on no source, or have no price."""
     keys = [key for key, source in run.machine.sources.items() if source.startswith("assumed")]
     words = f"Assumed of the machine: {', '.join(keys)}. " if keys else ""

@@ -7,14 +7,11 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any, NamedTuple, Protocol
 
-from accelsim.config.machine import Machine
-from accelsim.config.workload import NetworkFile
-from accelsim.network.graph import Network
-from accelsim.records import ENERGY_COMPONENTS, STALL_CAUSES, LayerRecord
+from accelsim.records import ENERGY_COMPONENTS, STALL_CAUSES
 from accelsim.report.columns import COLUMNS, TOTALS, WHAT_IFS, Value, layer_rows, speedup_column
 from accelsim.report.compare import numbered
-from accelsim.report.completeness import left_out
 from accelsim.report.findings import findings
+from accelsim.report.finished import FinishedRun
 from accelsim.report.groups import group_totals
 from accelsim.report.palette import CLOCK_COLOURS, COMPONENT_COLOURS, SERIES
 
@@ -58,19 +55,9 @@ _DIGITS = 4
 """Of numbers of a sweep in a page; results.csv has all of them."""
 
 
-class ShownRun(Protocol):
-    """A finished run."""
+class ShownRun(FinishedRun, Protocol):
+    """A finished run, with its configuration and its version of accelsim."""
 
-    @property
-    def network(self) -> Network: ...
-    @property
-    def workload(self) -> NetworkFile: ...
-    @property
-    def machine(self) -> Machine: ...
-    @property
-    def records(self) -> Sequence[LayerRecord]: ...
-    @property
-    def totals(self) -> Mapping[str, Any]: ...
     @property
     def config(self) -> Mapping[str, Any]: ...
     @property
@@ -151,9 +138,8 @@ def _run(run: ShownRun, name: str, totals: Sequence[str], described: Mapping[str
     headline = [[title, run.totals[column], described[column][0]] for title, column in _HEADLINE.items()]
     headline += [["accelsim", run.version, ""], ["config SHA-256", run.config_sha256[:12], ""]]
     headline += [["not modelled", each, ""] for each in run.workload.unmodelled]
-    lacks = left_out(run.workload.unmodelled, len(run.records))
-    if lacks is not None:
-        headline.insert(0, ["INCOMPLETE", str(lacks), ""])
+    if run.left_out is not None:
+        headline.insert(0, ["INCOMPLETE", str(run.left_out), ""])
     rows = layer_rows(run.records)
     for row, record in zip(rows, run.records, strict=True):
         row["streaming_cycles"] = record.stream_cycles

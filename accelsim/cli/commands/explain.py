@@ -6,8 +6,8 @@ import json
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from accelsim.cli.arguments import add_target_settings
-from accelsim.errors import Mistake, UserError
+from accelsim.cli.arguments import add_target_settings, command_line
+from accelsim.errors import UserError
 
 DESCRIPTION = (
     "Take any cycle, byte or picojoule of a layer apart, down to folds, tiles, waits and rows of the "
@@ -33,7 +33,7 @@ def run(arguments: Namespace) -> int:
 
     if arguments.plans == bool(arguments.layer):
         got = "both" if arguments.plans else "neither"
-        raise UserError([Mistake("command-line", 0, "arguments", "--layer or --plans", got)])
+        raise UserError([command_line("arguments", "--layer or --plans", got)])
     if arguments.plans:
         return _print_plans(arguments)
     layer, *columns = arguments.layer
@@ -73,12 +73,12 @@ def _refuse_what_a_run_has_not(arguments: Namespace) -> None:
     mistakes = []
     if not (path.suffix == ".json" or path.is_dir()):
         expected = "HW, or a finished run in the place of NETWORK"
-        mistakes.append(Mistake("command-line", 0, "arguments", expected, repr(arguments.network)))
+        mistakes.append(command_line("arguments", expected, repr(arguments.network)))
     elif arguments.settings:
         got = ", ".join(text for _, text in arguments.settings)
-        mistakes.append(Mistake("command-line", 0, "--set", "nothing, as a finished run has its settings", got))
+        mistakes.append(command_line("--set", "nothing, as a finished run has its settings", got))
     elif arguments.mapping is not None:
         expected = "nothing, as a finished run has its scheduling"
-        mistakes.append(Mistake("command-line", 0, "--mapping", expected, arguments.mapping))
+        mistakes.append(command_line("--mapping", expected, arguments.mapping))
     if mistakes:
         raise UserError(mistakes)

@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from accelsim.cli.arguments import add_weights
+from accelsim.cli.arguments import add_weights, command_line
 from accelsim.cli.verbosity import add_verbosity, note
-from accelsim.errors import Mistake, UserError
+from accelsim.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,10 +61,10 @@ def run(arguments: Namespace) -> int:
     if len({objective.column for objective in objectives}) != len(objectives) or len(objectives) not in (2, 3):
         got = ", ".join(objective.column for objective in objectives) or "none"
         expected = "two or three different columns"
-        raise UserError([Mistake("command-line", 0, "--minimize and --maximize", expected, got)])
+        raise UserError([command_line("--minimize and --maximize", expected, got)])
     by_mean = arguments.mean or bool(arguments.weights)
     if arguments.per_network and by_mean:
-        raise UserError([Mistake("command-line", 0, "--per-network", "one of the two", "means over networks too")])
+        raise UserError([command_line("--per-network", "one of the two", "means over networks too")])
     compared = Compared(
         objectives, conditions(arguments.where), arguments.per_network, dict(arguments.weights) if by_mean else None
     )

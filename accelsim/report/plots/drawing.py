@@ -7,11 +7,9 @@ from typing import Any, NamedTuple, Protocol
 
 from matplotlib.figure import Figure
 
-from accelsim.config.machine import Machine
-from accelsim.config.workload import NetworkFile
-from accelsim.network.graph import Network
 from accelsim.records import LayerRecord
 from accelsim.report.columns import Value
+from accelsim.report.finished import FinishedRun
 from accelsim.report.spans import Span
 
 
@@ -23,17 +21,9 @@ class Drawing(NamedTuple):
     columns: Sequence[str] = ()
 
 
-class RunView(Protocol):
-    """A finished run. spans: what each unit did when."""
+class RunView(FinishedRun, Protocol):
+    """A finished run, with all its layers together. spans: what each unit did when."""
 
-    @property
-    def workload(self) -> NetworkFile: ...
-    @property
-    def network(self) -> Network: ...
-    @property
-    def machine(self) -> Machine: ...
-    @property
-    def records(self) -> Sequence[LayerRecord]: ...
     @property
     def total(self) -> LayerRecord: ...
     @property
