@@ -15,16 +15,19 @@ from accelsim.config.show import kind_of_file
 from accelsim.errors import UserError
 
 SAMPLES = {
+    "machine": "extends: gemmini\n"
+    "caches: [{name: L2, capacity: 1 MiB, ways: 8, line: 64 B, port: 16 GB/s, hit_clocks: 9, misses_in_flight: 8}]\n"
+    "depthwise: {channels: 16, line_buffer: 8 KiB}\noutput_path: {max_pool: 16, pool_buffer: 64 KiB}\n",
     "mapping": "scheduling: {fusion: never}\n",
     "sweep": "networks: [shufflenet_g3]\nmachines: [edge]\ngrid: {array.rows: [16, 32]}\n",
 }
-"""A file of each kind of which none is shipped."""
+"""A file of each kind of which none is shipped, and a machine with quantities that no shipped one has."""
 YAML = [kind for kind in KINDS.values() if kind.pattern == "*.yaml"]
 each_yaml = pytest.mark.parametrize("kind", YAML, ids=lambda kind: kind.name)
 
 
 def contents(kind: FileKind) -> list[str]:
-    return [path.read_text(encoding="utf-8") for path in kind.files()] or [SAMPLES[kind.name]]
+    return [path.read_text(encoding="utf-8") for path in kind.files()] + [*filter(None, [SAMPLES.get(kind.name)])]
 
 
 def test_rows_are_named_as_they_are_found() -> None:

@@ -25,6 +25,10 @@ sram:
 dram: lpddr4-3200
 energy: lecture_100x
 """
+ONE_CACHE = """extends: gemmini
+caches:
+  - {name: L2, capacity: 512 KiB, ways: 8, line_bytes: 64, port: 16 GB/s, hit_clocks: 14, misses_in_flight: 9}
+"""
 
 
 def machine(folder: Path, text: str, *settings: str) -> Machine:
@@ -107,6 +111,16 @@ def test_sources_of_replaced_values_are_not_taken(tmp_path: Path) -> None:
     assert "array.psum_bits" in sources
 
 
+def test_nothing_is_taken_of_a_list_that_is_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Caches are a list: neither origins nor sources of the base's speak of the file's own."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(ONE_CACHE)
+    assert not [key for key in load_machine(str(path)).sources if key.startswith("caches")]
+    assert main(["show", str(path)]) == 0
+    lines = {line.split(":")[0].strip(): line.partition("  # ")[2] for line in capsys.readouterr().out.splitlines()}
+    assert (lines["replacement"], lines["ways"]) == ("default", f"{path}:3")
+
+
 def test_from_python() -> None:
     target = define_machine({"name": "mine", "extends": "edge", "array": {"rows": 8, "clock": "500 MHz"}})
     assert (target.machine.array.rows, target.machine.array.clock_mhz) == (8, 500)
@@ -178,6 +192,9 @@ def test_a_rate_is_bytes_in_the_clock_of_its_section(tmp_path: Path) -> None:
     assert as_config(found)["dram"]["bytes_per_clock"] == 8
     slow = machine(tmp_path, "extends: edge\narray: {clock: 500 MHz}\nsram: {weight: {port: 8 GB/s}}\n")
     assert slow.sram.weight.port_bytes_per_cycle == 16
+    cached = machine(tmp_path, ONE_CACHE)
+    assert cached.caches is not None
+    assert (cached.caches[0].capacity_bytes, cached.caches[0].port_bytes_per_cycle) == (1 << 19, 16)
 
 
 @pytest.mark.parametrize(
@@ -191,6 +208,8 @@ def test_a_rate_is_bytes_in_the_clock_of_its_section(tmp_path: Path) -> None:
          "sram.weight.capacity: expected capacity_bytes or capacity, got both"),
         ("sram: {weight: {port: 1.5 GB/s}}",
          "sram.weight.port_bytes_per_cycle: expected a whole number, got 1.5"),
+        ("dram: {device: ideal_16b, bytes_per_clock: 12 GHz}",
+         "dram.bytes_per_clock: expected a rate such as 12.8 GB/s, got '12 GHz'"),
         ("sram: {weight: {capacity: 64}}", "sram.weight.capacity: expected a known key (did you mean capacity_bytes?), "
                                            "got 'capacity'"),
     ],

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from accelsim.config.machine import Array
 from accelsim.config.strict_yaml import Document
 from accelsim.units import ceil_div
 
@@ -44,8 +45,7 @@ DERIVED = (
         f"{SUMS_OF_A_COLUMN} partial sums for each column",
     ),
 )
-_BITS = {"weight_bits": 8, "activation_bits": 8, "psum_bits": 32}
-"""As the schema has them where a machine leaves them out."""
+_BITS = {key: Array.model_fields[key].default for key in ("weight_bits", "activation_bits", "psum_bits")}
 _MAY_BE_LEFT_OUT = (("vector",), ("sram", "accumulator"))
 """Sections of which every key is derived or has a default."""
 _ONE_PE = {"rows": 1, "cols": 1, **_BITS}

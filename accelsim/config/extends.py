@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -56,8 +56,12 @@ def _over(base: Document, own: Document) -> Document:
         _make_room(base.data, own.data.get(section), section, key)
     said = base.data.get("sources")
     if isinstance(said, dict):
-        base.data["sources"] = {key: text for key, text in said.items() if tuple(key.split(".")) not in own.origins}
-    kept = {path: origin for path, origin in base.origins.items() if _stands(base.data, path)}
+        base.data["sources"] = {key: text for key, text in said.items() if not _is_replaced(own.data, key.split("."))}
+    kept = {
+        path: origin
+        for path, origin in base.origins.items()
+        if _stands(base.data, path) and not _is_replaced(own.data, path)
+    }
     refused = {path: found for path, found in base.refused.items() if _stands(base.data, path[:1])}
     return replace(own, data=merged(base.data, own.data), origins=kept | own.origins, refused=refused | own.refused)
 
@@ -68,6 +72,17 @@ def _make_room(base: dict[str, Any], own: Any, section: str, key: str) -> None:
         base.pop(section, None)
     elif isinstance(own, dict) and isinstance(base.get(section), dict):
         drop_what_other_units_replace(base[section].get("timing"), own.get("timing"))
+
+
+def _is_replaced(own: Any, path: Sequence[str | int]) -> bool:
+    """True where the file has something of its own at the path, or a value that is no mapping above it."""
+    for part in path:
+        if not isinstance(own, dict):
+            return True
+        if part not in own:
+            return False
+        own = own[part]
+    return True
 
 
 def _stands(data: Any, path: KeyPath) -> bool:

@@ -44,7 +44,9 @@ def machine_schema() -> Schema:
     schema = {**_schema(_MachineFile), "title": "Machine"}
     schema["required"] = []
     for section in ("Array", "Vector", "Buffer", "Accumulator", "Sram", "Dma"):
-        _loosen(schema["$defs"][section])
+        schema["$defs"][section]["required"] = []
+    for section in ("Array", "Depthwise", "Buffer", "Accumulator", "OutputPath", "Cache", "Dma"):
+        _take_quantities(schema["$defs"][section])
     for section, name in ((kind.name, kind.named_by) for kind in KINDS.values() if kind.named_by):
         named = {"type": "object", "properties": {name: {"type": "string"}}, "required": [name]}
         schema["properties"][section] = {"anyOf": [{"type": "string"}, named, schema["properties"][section]]}
@@ -88,17 +90,17 @@ def accuracy_schema() -> Schema:
     return _schema(AccuracyFile)
 
 
-def _loosen(section: Schema) -> None:
-    """Let keys be left out, and quantities be written with their unit, under the whole key or one without it."""
-    section["required"] = []
+def _take_quantities(section: Schema) -> None:
+    """Let quantities be written with their unit, under the whole key or one without it."""
     for key, each in list(section["properties"].items()):
         found = next(((own, ending) for own in DIMENSIONS for ending in own.endings if key.endswith(ending)), None)
         if found:
             dimension, ending = found
             words = {"type": "string", "description": dimension.example}
-            about = {"description": each["description"]} if "description" in each else {}
+            about = {name: each[name] for name in ("description", "default") if name in each}
             section["properties"][key] = {"anyOf": [each, words], **about}
             section["properties"][key.removesuffix(ending)] = words
+            section["required"] = [name for name in section.get("required", []) if name != key]
 
 
 def _schema(of: Any) -> Schema:

@@ -6,6 +6,7 @@ A key may leave its unit out where its value has one: `capacity: 256 KiB` is `ca
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -53,19 +54,21 @@ def write_out(document: Document, model: type[Section], above: KeyPath = ()) -> 
 
     What has no sense is refused: `validate` will raise it.
     """
-    _write_out(document, document.data, (), model, above)
+    for path, data in _texts_in(document.data, ()):
+        _write_out_value(document, data, path, model, above)
 
 
-def _write_out(document: Document, data: dict[str, Any], path: KeyPath, model: type[Section], above: KeyPath) -> None:
+def _texts_in(data: dict[str, Any], path: KeyPath) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
+    """The path of each text, and the mapping that has it; rows of a list have numbers."""
     for key, value in list(data.items()):
         if isinstance(value, dict):
-            _write_out(document, value, (*path, key), model, above)
+            yield from _texts_in(value, (*path, key))
         elif isinstance(value, list):
             for number, row in enumerate(value):
                 if isinstance(row, dict):
-                    _write_out(document, row, (*path, key, number), model, above)
+                    yield from _texts_in(row, (*path, key, number))
         elif isinstance(value, str):
-            _write_out_value(document, data, (*path, key), model, above)
+            yield (*path, key), data
 
 
 def _write_out_value(
@@ -124,20 +127,16 @@ def _bare(dimension: Dimension) -> list[str]:
 
 def write_out_rates(document: Document) -> None:
     """Replace rates by bytes a clock, where the clock is known; refuse the others."""
-    _rates_in(document, document.data, ())
-
-
-def _rates_in(document: Document, data: dict[str, Any], path: KeyPath) -> None:
-    for key, value in data.items():
-        if isinstance(value, dict):
-            _rates_in(document, value, (*path, key))
-        elif isinstance(value, str) and key.endswith(tuple(_bare(RATE))) and (found := _QUANTITY.fullmatch(value)):
-            clock = _CLOCKS.get(str(path[0]) if path else "", ("array", "clock_mhz"))
-            hertz = _number_at(document.data, clock)
-            if hertz is None:
-                document.refuse((*path, key), document.mistake((*path, key), f"{dotted(clock)} beside a rate", value))
+    for path, data in _texts_in(document.data, ()):
+        key = str(path[-1])
+        found = _QUANTITY.fullmatch(data[key])
+        if found and found[2] in RATE.units and key.endswith(tuple(_bare(RATE))):
+            clock = _CLOCKS.get(str(path[0]), ("array", "clock_mhz"))
+            megahertz = _number_at(document.data, clock)
+            if megahertz is None:
+                document.refuse(path, document.mistake(path, f"{dotted(clock)} beside a rate", data[key]))
             else:
-                data[key] = _plain(Fraction(found[1]) * RATE.units[found[2]] / (Fraction(repr(hertz)) * 10**6))
+                data[key] = _plain(Fraction(found[1]) * RATE.units[found[2]] / (Fraction(repr(megahertz)) * 10**6))
 
 
 def _number_at(data: Any, path: KeyPath) -> float | None:
