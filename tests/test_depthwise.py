@@ -113,7 +113,7 @@ def check_piece(piece: tuple[Network, Work, dict[str, int], int], port_bytes: in
     assert counts.register_bytes == moved
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(pieces(), st.integers(1, 8))
 def test_clocks_values_and_actions_are_those_of_the_registers(
     piece: tuple[Network, Work, dict[str, int], int], port_bytes: int
@@ -123,7 +123,7 @@ def test_clocks_values_and_actions_are_those_of_the_registers(
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(pieces(), st.integers(1, 8))
 def test_more_pieces_register_by_register(piece: tuple[Network, Work, dict[str, int], int], port_bytes: int) -> None:
     """The same for many."""

@@ -160,7 +160,7 @@ def test_nothing_is_simulated(shufflenet: Path) -> None:
 import sys
 from accelsim.cli import main
 assert main(["reprice", {str(shufflenet)!r}, "--energy", "han_2015"]) == 0
-assert not {{"simpy", "pandas", "accelsim.machine", "accelsim.run.play"}} & set(sys.modules)
+assert not {{"simpy", "pandas", "accelsim.lowering", "accelsim.machine", "accelsim.run.play"}} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
 
