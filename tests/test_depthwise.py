@@ -215,6 +215,19 @@ def test_auto_is_the_best_of_all_units(objective: Any, wanted: UnitKind) -> None
     assert found.pop("auto") == min(found.values())
 
 
+@pytest.mark.parametrize(("lanes", "wanted"), [(16, UnitKind.ARRAY), (32, UnitKind.VECTOR)])
+def test_auto_knows_that_a_line_buffer_spares_the_port_of_every_unit(lanes: int, wanted: UnitKind) -> None:
+    """Through a narrow port, which the array would need nine times as long without the line buffer."""
+    network = network_of([{"name": "d", "op": "dwconv", "kernel": 3, "pad": 1}], (12, 12, 32))
+    sram = {"sram__line_buffer": True, "sram__activation__port_bytes_per_cycle": 8}
+    found = {}
+    for unit in ("array", "vector", "auto"):
+        machine = machine_of(array__depthwise_on=unit, vector__lanes=lanes, **sram)
+        found[unit] = run_network(WORKLOAD, network, machine, Scheduling()).total.total_cycles
+    assert lower(network, machine).network.nodes[0].unit is wanted
+    assert found.pop("auto") == min(found.values())
+
+
 def test_without_an_engine_no_layer_can_go_there() -> None:
     """One line, with the key."""
     with pytest.raises(UserError, match="depthwise_on: expected array, vector or auto"):
