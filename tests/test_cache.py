@@ -222,7 +222,7 @@ def played(plan: list[tuple[bool, list[Block], int]], device: str, random: bool,
 
 
 @pytest.mark.parametrize("device", ["ideal_16b", "ddr4-2400-x8"])
-@settings(deadline=None, derandomize=True, max_examples=40)
+@settings(max_examples=40)
 @given(PLANS, st.booleans())
 def test_the_compiled_kernel_does_what_the_plain_one_does(
     device: str, plan: list[tuple[bool, list[Block], int]], random: bool

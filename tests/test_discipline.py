@@ -114,7 +114,7 @@ def edge(rows: list[int], passes: Passes, tail: int, folds: int) -> int:
     return clock
 
 
-@settings(max_examples=150, derandomize=True, deadline=None)
+@settings(max_examples=150)
 @given(
     st.integers(1, 4), st.integers(1, 20), st.integers(1, 5), st.integers(1, 6), st.integers(0, 9), st.integers(2, 9)
 )

@@ -130,7 +130,7 @@ sizes = st.dictionaries(st.sampled_from(sorted(SIZES)), st.integers(1, 9), max_s
 
 
 @pytest.mark.slow
-@settings(derandomize=True, deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(networks(), machines(), st.integers(0, 6), sizes, st.sampled_from([None, *ORDERS]), st.booleans())
 def test_any_given_tile_is_carried_out_or_refused(
     network: Any, machine: Any, number: int, tile: dict[str, int], order: Any, alone: bool
@@ -166,7 +166,7 @@ def given_again(lowered: Lowered, batch: int, options: Scheduling) -> Scheduling
 
 
 @pytest.mark.slow
-@settings(derandomize=True, deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(networks() | attentions(), machines(), schedulings())
 def test_a_written_plan_is_the_plan(network: Any, machine: Any, options: Scheduling) -> None:
     """Tilings, residents and their addresses, groups and their rings."""

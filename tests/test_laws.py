@@ -141,7 +141,7 @@ LAWFUL = (
 
 
 @pytest.mark.slow
-@settings(derandomize=True, deadline=None, max_examples=8)
+@settings(max_examples=8)
 @given(networks(), machines(), st.sampled_from(LAWFUL))
 def test_twice_of_anything_makes_no_random_network_worse(network: Network, machine: Machine, path: str) -> None:
     """Arrays, feature maps and the bus are left out: there, tiles of odd sizes and an objective that weighs clocks and

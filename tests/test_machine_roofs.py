@@ -11,7 +11,7 @@ from accelsim.config.named import shipped
 from accelsim.config.scheduling import Scheduling
 from accelsim.run.gemm import run_gemm
 from accelsim.run.play import perform
-from tests.test_machine import network_of
+from tests.strategies import network_of
 
 
 class Roofs(NamedTuple):

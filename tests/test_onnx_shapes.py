@@ -226,24 +226,30 @@ def unsqueeze(made: Random) -> None:
         made.add("Unsqueeze", source, made.numbers(made.random.randint(1, len(made.shapes[source]))))
 
 
-def cut(made: Random) -> None:
+def divisible(made: Random) -> tuple[str, int, int] | None:
+    """A tensor, one of its dimensions that has several elements, and how many."""
     source = made.any(lambda shape: max(shape[1:], default=1) > 1)
-    if source:
-        shape = made.shapes[source]
-        axis = made.random.choice([place for place, size in enumerate(shape) if place and size > 1])
-        start = made.random.randint(0, shape[axis] - 1)
-        stop = made.random.choice([start + 1, shape[axis], 1 << 40, -1 if start < shape[axis] - 1 else shape[axis]])
+    if not source:
+        return None
+    shape = made.shapes[source]
+    axis = made.random.choice([place for place, size in enumerate(shape) if place and size > 1])
+    return source, axis, shape[axis]
+
+
+def cut(made: Random) -> None:
+    if found := divisible(made):
+        source, axis, size = found
+        start = made.random.randint(0, size - 1)
+        stop = made.random.choice([start + 1, size, 1 << 40, -1 if start < size - 1 else size])
         numbers = [made.numbers(each) for each in (start, stop, axis, made.random.choice([1, 1, 2]))]
         made.add("Slice", source, *numbers)
 
 
 def split(made: Random) -> None:
-    source = made.any(lambda shape: max(shape[1:], default=1) > 1)
-    if source:
-        shape = made.shapes[source]
-        axis = made.random.choice([place for place, size in enumerate(shape) if place and size > 1])
-        first = made.random.randint(1, shape[axis] - 1)
-        made.add("Split", source, made.numbers(first, shape[axis] - first), outputs=2, axis=axis)
+    if found := divisible(made):
+        source, axis, size = found
+        first = made.random.randint(1, size - 1)
+        made.add("Split", source, made.numbers(first, size - first), outputs=2, axis=axis)
 
 
 def concat(made: Random) -> None:

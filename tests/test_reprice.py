@@ -160,7 +160,7 @@ def test_nothing_is_simulated(shufflenet: Path) -> None:
 import sys
 from accelsim.cli import main
 assert main(["reprice", {str(shufflenet)!r}, "--energy", "han_2015"]) == 0
-assert not {{"simpy", "pandas", "accelsim.machine", "accelsim.run.play"}} & set(sys.modules)
+assert not {{"simpy", "pandas", "accelsim.lowering", "accelsim.machine", "accelsim.run.play"}} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
 
@@ -444,6 +444,17 @@ def test_the_tables_are_as_the_documentation_has_them(shufflenet: Path) -> None:
         ratios = (totals["nominal_dram_sram_energy_ratio"], totals["dram_sram_energy_ratio"])
         assert [float(text) for text in shown[:2]] == [round(ratio, 1) for ratio in ratios]
         assert float(shown[2]) == round(100 * totals["assumed_energy_share"], 1)
+
+
+def test_the_page_has_the_keys_of_the_file_and_the_causes_of_stalls(shufflenet: Path) -> None:
+    document = json.loads((shufflenet / "run.json").read_text())
+    page = (ROOT / "docs" / "machine.md").read_text(encoding="utf-8")
+    clocks, file = (page.partition(f"\n## {number}. ")[2].partition("\n## ")[0] for number in (8, 11))
+    causes = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", clocks, re.MULTILINE)
+    assert re.findall(r"`(\w+)`", " ".join(causes)) == list(STALL_CAUSES)
+    assert f"| `format` | {document['format']}; " in file
+    keys = re.findall(r"^\| `(\w+)` \|", file, re.MULTILINE)
+    assert [key for key in keys if key != "doubled_cycles"] == list(document)
 
 
 def test_of_many_mistakes_the_first_are_enough(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,7 +21,6 @@ from accelsim.run.what_if import with_what_if
 
 GOOD = Path(__file__).parent / "invalid" / "good"
 NET, MACHINE = str(GOOD / "net.yaml"), str(GOOD / "machine.yaml")
-WIDE = 1 << 20
 PORTS = {f"sram.{name}.port_bytes_per_cycle": 32 for name in ("activation", "weight")}
 """Those of `edge`, which otherwise follow its array."""
 AS_SET: dict[str, dict[str, object]] = {
@@ -40,7 +39,7 @@ AS_SET: dict[str, dict[str, object]] = {
     "depthwise_channels": {},
     "output_path": {"output_path.scale": 64, "output_path.function": 64, "array.post_latency": 2},
 }
-"""Each ideal resource as `--set` has it; see `another_dram`."""
+"""Twice of each resource as `--set` has it; `edge` has no depthwise engine."""
 FAMILIES = (
     "alexnet_grouped", "vgg13", "resnet18", "resnext50_32x4d", "densenet121", "googlenet", "mobilenet_v1_0.25_128",
     "squeezenet_v1.0", "shufflenet_1.0x_g3", "cmp_xceptionlike_38",

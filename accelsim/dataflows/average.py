@@ -130,7 +130,8 @@ def array_clocks(
 
     Where folds do not overlap each has a load and a tail, as wide as the array.
     """
-    fold = fold_of(dataflow, folds.shape, replace(array, timing="systolic"), ports, AVERAGE)
+    array = replace(array, timing="systolic")
+    fold = fold_of(dataflow, folds.shape, array, ports, AVERAGE)
     if not overlap:
         stream = _mean_over_sums(dataflow, folds, ports, array, 0, fold.stream)
         each = fold.load + stream + fold.tail + array.cols - folds.shape.cols
@@ -149,8 +150,7 @@ def _mean_over_sums(
     go on, only the last fold of a sum waits for them."""
     if dataflow.sums_stay or slower(ports.psum_write, ports.ofmap) is ports.psum_write:
         return ending
-    shape = replace(folds.shape, last_k=False)
-    stream = fold_of(dataflow, shape, replace(array, timing="systolic"), ports, AVERAGE).stream
+    stream = fold_of(dataflow, replace(folds.shape, last_k=False), array, ports, AVERAGE).stream
     going_on = np.maximum(least, stream)
     return going_on + (ending - going_on) * _ending_share(folds)
 

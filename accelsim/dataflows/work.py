@@ -23,9 +23,8 @@ from accelsim.units import ceil_div
 ROUNDING = 1e-9
 """Sums of probabilities may be off by this much, before a number of clocks is rounded up."""
 
-
-FREE = Ratio(0)
-"""No clocks for any number of elements."""
+NO_CLOCKS = Ratio(0)
+"""Clocks of what takes none, for any number of elements."""
 
 
 class Patch(NamedTuple):
@@ -63,8 +62,8 @@ class ArrayContext:
     accumulator_port_bits: int
     stored_weights: Ratio
     skipped: Ratio | None = None
-    way_in: Ratio = FREE
-    way_out: Ratio = FREE
+    way_in: Ratio = NO_CLOCKS
+    way_out: Ratio = NO_CLOCKS
     pooled: int = 1
     patch: Patch = ONE_OUTPUT
     dram_weights: Ratio | None = None
@@ -153,11 +152,11 @@ def array_work(
 
 def fold_rows(gemm: Gemm, array: ArrayContext, *, first: bool, last: bool, reuse: Ratio) -> Iterator[FoldRow]:
     """The folds of a piece, for `array_work`'s arguments."""
+    dataflow = DATAFLOWS[array.dataflow]
     _, sequence, ports = _as_folds(gemm, array, first=first, last=last, reuse=reuse)
     for times, shape in flattened(sequence):
-        flow = DATAFLOWS[array.dataflow]
-        plain = fold_of(flow, shape, array.shape).stream
-        yield FoldRow(times, shape, fold_of(flow, shape, array.shape, ports), plain)
+        plain = fold_of(dataflow, shape, array.shape).stream
+        yield FoldRow(times, shape, fold_of(dataflow, shape, array.shape, ports), plain)
 
 
 def _as_folds(

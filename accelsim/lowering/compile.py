@@ -22,7 +22,6 @@ from accelsim.lowering.ir import (
     LayerTask,
     Layout,
     PlannedLayer,
-    ResidentChannels,
     Tiling,
     TilingContext,
 )
@@ -41,10 +40,10 @@ from accelsim.lowering.schedule.weights import (
 from accelsim.lowering.tiling import search
 from accelsim.lowering.tiling.bound import least_dram_bytes
 from accelsim.lowering.tiling.cache import TilingCache
-from accelsim.lowering.tiling.given import given_layer, given_layers
+from accelsim.lowering.tiling.given import given_layers
 from accelsim.lowering.timeline import Timeline
 from accelsim.lowering.written import written_plan
-from accelsim.network.graph import Network, Node
+from accelsim.network.graph import Network
 from accelsim.network.placement import placed
 from accelsim.network.stream import stream
 from accelsim.program.commands import Buffer, Program, Restartable
@@ -133,8 +132,7 @@ def _block_plans(
 ) -> Iterator[BlockPlan]:
     """The plans of a stream of blocks of images: as stores scatter, and where they do so to DRAM, with shuffles as
     copies. Raises LoweringError."""
-    given = scheduling.plan.scatter if scheduling.plan is not None else None
-    if given is False:
+    if scheduling.plan is not None and scheduling.plan.scatter is False:
         machine = without_scatter(machine)
     found = list(_laid_out_plans(source, machine, scheduling, objective))
     yield from found
@@ -162,14 +160,13 @@ def _block_plan(
     """The plan of a stream of blocks of images, with these weights on chip. Raises LoweringError."""
     layers = len(source.nodes) // source.inferences
     found = list(candidates(network, cache.layout, layers))
-    outgrown: frozenset[str] | None = None
-    while outgrown is None or outgrown:
-        found = [each for each in found if each.name not in (outgrown or ())]
+    while True:
         residency = plan_schedule(network, layers, cache, weights, found, scheduling)
-        repeated = residency.repeated(network.inferences, layers)
-        planned = plan_layers(network, cache, repeated, weights)
+        planned = plan_layers(network, cache, residency.repeated(network.inferences, layers), weights)
         outgrown = outgrown_residents(list(working(planned)), cache.layout, network.batch, residency)
-    return BlockPlan(source, network, cache, tuple(planned), residency, weights)
+        if not outgrown:
+            return BlockPlan(source, network, cache, tuple(planned), residency, weights)
+        found = [each for each in found if each.name not in outgrown]
 
 
 def written(lowered: Lowered, batch: int) -> dict[str, Any]:
@@ -254,27 +251,6 @@ def layout_of(network: Network, machine: Machine) -> Layout:
     """Where the feature maps of a network lie in the machine's DRAM."""
     first = machine.dram.first_address or 0
     return lay_out(network, machine.array.activation_bits, scatter=machine.dma.scatter, first_address=first)
-
-
-def layer_alone(
-    node: Node,
-    machine: Machine,
-    scheduling: Scheduling,
-    batch: int,
-    layout: Layout,
-    residents: ResidentChannels = NO_RESIDENTS,
-) -> tuple[LayerTask, TilingContext]:
-    """A layer that has the machine to itself, but for the channels of feature maps that are on chip."""
-    given = given_layer(scheduling.plan, node, batch, machine) if scheduling.plan else None
-    choices = {} if given is None else {node.weights_name: given}
-    planner, sram = TilingCache(machine, batch, layout, scheduling.objective, given=choices), machine.sram
-    weights = no_resident_weights(sram.weight.capacity_bytes)
-    return planner.task(node, residents), planner.context(node, sram.activation.capacity_bytes, weights)
-
-
-def dram_bytes(task: LayerTask, context: TilingContext) -> float:
-    """Estimate of the DRAM bytes, bursts in full, of a layer on the array by itself. Raises LoweringError."""
-    return search.planned(task, context).burst_bytes
 
 
 def estimate(task: LayerTask, context: TilingContext) -> search.Planned:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from enum import Enum, auto
 from itertools import islice
 from typing import NamedTuple
@@ -141,15 +140,11 @@ class _Prefetcher:
 
     def _placed_now(self, compute: Compute, buffer: Buffer) -> bool:
         """Place a compute that is next: where the circle goes on, or else from its beginning, so that a place that is
-        large enough for its tiles together is not cut in two by the first of them; or else out of its slots, which a
-        tile in pieces does not fit."""
+        large enough for its tiles together is not cut in two by the first of them."""
         if self._place(compute, buffer) is _Outcome.PLACED:
             return True
-        for attempt in (compute, replace(compute, slots={})):
-            self.arenas[buffer].next = 0
-            if self._place(attempt, buffer) is _Outcome.PLACED:
-                return True
-        return False
+        self.arenas[buffer].next = 0
+        return self._place(compute, buffer) is _Outcome.PLACED
 
     def _run_ahead(self) -> None:
         outcome = _Outcome.PLACED
@@ -215,7 +210,7 @@ class _Prefetcher:
         found: list[tuple[Tile, int]] = []
         before = arena.next
         for tile in (*loads, *results):
-            address = self._address(arena, compute, tile)
+            address = self._address(arena, compute, tile, in_pieces=len(loads) > 1)
             if address is None:
                 for taken, low in found:
                     arena.give(low, taken.place_bytes)
@@ -245,13 +240,15 @@ class _Prefetcher:
         stored = self.stored.get(tile.tensor)
         return stored is not None and stored.elements(tile.region) == elements(tile.region)
 
-    def _address(self, arena: Arena, compute: Compute, tile: Tile) -> int | None:
-        """A place for a tile, or None where there is none yet."""
+    def _address(self, arena: Arena, compute: Compute, tile: Tile, *, in_pieces: bool) -> int | None:
+        """A place for a tile, or None where there is none yet. in_pieces: whether it is loaded with others."""
         size = tile.place_bytes
         if tile.address != UNPLACED:
             return tile.address if arena.take_at(tile.address, size) else None
         room = self.rooms[compute.layer] if tile.buffer is Buffer.ACTIVATION else (0, self.weight_room)
         slots = compute.slots.get(tile.buffer, 0)
-        if not size or not slots:
+        if size and slots and tile in compute.results:
+            return arena.take_top(size, room)
+        if not size or not slots or in_pieces:
             return arena.take(size, room)
-        return arena.take_top(size, room) if tile in compute.results else arena.take_slot(size, room, slots)
+        return arena.take_slot(size, room, slots)

@@ -11,10 +11,9 @@ from accelsim.program.tensors import Tensor
 
 @dataclass(frozen=True, slots=True)
 class RightMap:
-    """The right map of a product: pixels, channels of a group and of its tensor, and the loop over its pixels."""
+    """The right map of a product: pixels, channels of its tensor, and the loop over its pixels."""
 
     pixels: int
-    group_channels: int
     channels: int
     pixels_are: Loop
 
@@ -23,4 +22,4 @@ class RightMap:
         """That of a node that multiplies two maps, and of the tensor that it lies in."""
         size = node.sizes[1]
         over: Loop = "outputs" if node.transposed else "inputs"
-        return cls(size.height * size.width, size.channels // node.groups, tensor.dims[3], over)
+        return cls(size.height * size.width, tensor.dims[3], over)

@@ -10,12 +10,13 @@ from accelsim.config.machine import Array, InputPath, Machine, OutputPath
 from accelsim.dataflows import DEFAULT
 from accelsim.dataflows.contract import ArrayShape, Gemm, Passes
 from accelsim.dataflows.timing import Ratio, slower
-from accelsim.dataflows.work import FREE, ONE_OUTPUT, ArrayContext
+from accelsim.dataflows.work import NO_CLOCKS, ONE_OUTPUT, ArrayContext, ArrayWork
 from accelsim.network.geometry import patched_gemm
 from accelsim.network.graph import Node, WeightKind
 from accelsim.network.ops import decodes, dram_weight_bits, elements_per_clock
 from accelsim.network.patches import patch_of
 from accelsim.program.tensors import Range
+from accelsim.units import packed_bytes
 
 
 def array_context(machine: Machine) -> ArrayContext:
@@ -70,7 +71,7 @@ def layer_context(array: ArrayContext, node: Node, machine: Machine, ifmap_bits:
 
 def _clocks_each(operators: Iterable[Node], path: InputPath | OutputPath) -> Ratio:
     """Clocks of the slowest of these operators for an element that comes on a way; behind a pool there are fewer."""
-    slowest, whole = FREE, 1
+    slowest, whole = NO_CLOCKS, 1
     for node in operators:
         slowest = slower(slowest, Ratio(1, whole * elements_per_clock(path, node)))
         whole *= node.window.elements
@@ -104,6 +105,18 @@ def mac_counts(node: Node, array: ArrayContext, macs: int, active: int) -> dict[
         "multiplier_bit_products": 0 if signs else active * array.weight_bits * array.ifmap_bits,
         "adder_bits": active * array.psum_bits,
         "xnor_ops": active if signs and array.ifmap_bits == 1 else 0,
+    }
+
+
+def work_counts(done: ArrayWork, array: ArrayContext, read: int, weight_bytes: int, results: int) -> dict[str, int]:
+    """Actions of registers and SRAM ports. read: ifmap elements; weight_bytes: of all weights; results: written."""
+    return {
+        "register_bytes": sum(map(packed_bytes, done.moves, array.move_bits())),
+        "sram_read_ifmap_bytes": packed_bytes(read, array.ifmap_bits),
+        "sram_read_weight_bytes": done.weight_passes * weight_bytes,
+        "sram_read_psum_bytes": packed_bytes(done.psum_reads, array.psum_bits),
+        "sram_write_psum_bytes": packed_bytes(done.psum_writes, array.psum_bits),
+        "sram_write_ofmap_bytes": packed_bytes(results, array.ofmap_bits),
     }
 
 

@@ -12,9 +12,9 @@ from accelsim.dataflows import DATAFLOWS
 from accelsim.dataflows.work import ONE_OUTPUT, array_work
 from accelsim.energy.price import price
 from accelsim.errors import LoweringError
-from accelsim.network.array import layer_product, mac_counts
+from accelsim.network.array import layer_product, mac_counts, work_counts
 from accelsim.network.depthwise import EnginePiece, depthwise_work, engine_counts, tail_cycles
-from accelsim.network.geometry import input_pixels, kernel_positions, pixels_under
+from accelsim.network.geometry import input_pixels, kernel_positions, line_buffer_ratio, pixels_under
 from accelsim.network.graph import Network, Node
 from accelsim.network.ops import ops_per_element, vector_cycles
 from accelsim.program.commands import UnitKind, Work
@@ -83,21 +83,19 @@ def _whole(node: Node, batch: int) -> Work:
 def _on_array(node: Node, batch: int, machine: Machine) -> _Effort:
     """Effort with the machine's dataflow, or of `auto` the one that takes the fewest clocks."""
     product, array = layer_product(node, batch, machine)
-    names = DATAFLOWS if machine.array.dataflow == "auto" else (machine.array.dataflow,)
+    work, outputs = _whole(node, batch), batch * node.output.elements
+    positions, under = (node.groups * pixels_under(node, work, patch) for patch in (ONE_OUTPUT, array.patch))
+    weight_bytes = packed_bytes(node.stored_weight_bits(machine.array.weight_bits), 1)
     found = []
-    for name in names:
-        done = array_work(product, replace(array, dataflow=name))
-        chain, work, outputs = done.chain, _whole(node, batch), batch * node.output.elements
-        positions, under = (node.groups * pixels_under(node, work, patch) for patch in (ONE_OUTPUT, array.patch))
+    for name in DATAFLOWS if machine.array.dataflow == "auto" else (machine.array.dataflow,):
+        reuse = line_buffer_ratio(node, work, machine.sram.line_buffer, name, array.patch)
+        done = array_work(product, replace(array, dataflow=name), reuse=reuse)
+        read = done.ifmap_passes * under * reuse.part // reuse.whole
         counts = ActionCounts(
             **mac_counts(node, array, batch * node.macs, positions),
-            register_bytes=sum(map(packed_bytes, done.moves, array.move_bits())),
-            sram_read_ifmap_bytes=packed_bytes(done.ifmap_passes * under, array.ifmap_bits),
-            sram_read_weight_bytes=packed_bytes(done.weight_passes * node.weights, array.weight_bits),
-            sram_read_psum_bytes=packed_bytes(done.psum_reads, array.psum_bits),
-            sram_write_psum_bytes=packed_bytes(done.psum_writes, array.psum_bits),
-            sram_write_ofmap_bytes=packed_bytes(outputs, array.ofmap_bits),
+            **work_counts(done, array, read, weight_bytes, outputs),
         )
+        chain = done.chain
         cycles = chain.first.load + chain.end if machine.array.overlap else chain.serial_cycles
         found.append(_effort(cycles, counts, machine))
     return min(found)
@@ -120,17 +118,9 @@ def _on_vector_unit(node: Node, batch: int, machine: Machine) -> _Effort:
     )
 
 
-def engine_cycles(node: Node, batch: int, machine: Machine) -> int:
-    """Clocks of a layer on the depthwise engine. Raises LoweringError where it can't do it."""
-    return depthwise_work(_whole_piece(node, batch, machine), machine).cycles
-
-
-def _whole_piece(node: Node, batch: int, machine: Machine) -> EnginePiece:
-    array = layer_product(node, batch, machine)[1]
-    return EnginePiece(node, _whole(node, batch), array, node.stored_weight_bits(machine.array.weight_bits))
-
-
 def _on_engine(node: Node, batch: int, machine: Machine) -> _Effort:
-    piece = _whole_piece(node, batch, machine)
+    """Effort on the depthwise engine. Raises LoweringError where it can't do the layer."""
+    array = layer_product(node, batch, machine)[1]
+    piece = EnginePiece(node, _whole(node, batch), array, node.stored_weight_bits(machine.array.weight_bits))
     done = depthwise_work(piece, machine)
     return _effort(done.cycles + tail_cycles(machine), engine_counts(piece, done), machine)

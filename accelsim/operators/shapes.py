@@ -53,12 +53,11 @@ class Axis:
         """The axis of outputs that each are made of some neighbouring ones of this."""
         if count == 1:
             return self
-        kernel = (count - 1) * self.stride + (self.kernel - 1) * self.dilation + 1
-        return Axis(kernel, count * self.stride, 1, self.pad, self.pad_end)
+        return Axis(self.reach(count), count * self.stride, 1, self.pad, self.pad_end)
 
     def span(self, outputs: int, extent: int) -> int:
         """Elements of a map of `extent` under a number of neighbouring outputs, at most."""
-        return min(extent, (outputs - 1) * self.stride + (self.kernel - 1) * self.dilation + 1)
+        return min(extent, self.reach(outputs))
 
     def touched(self, start: int, stop: int, extent: int) -> int:
         """How many elements of a map of `extent` outputs [start, stop) read, each counted once."""

@@ -111,8 +111,8 @@ class Compute:
     from the array, by number of the layer; fill_cycles: clocks in which a DMA engine writes the zeros that it needs.
     What later commands have no use for, so that none of them need be known: released, tiles that none reads; complete,
     results that none fills; unread, tensors that none loads from DRAM. slots: by buffer, where several tiles of its
-    layer stay at once, places of equal size that the loads share, from the bottom of the room; results then come from
-    its top.
+    layer stay at once, places of equal size that the loads share, from the bottom of the room, but for tiles in pieces;
+    results then come from its top.
     """
 
     layer: int

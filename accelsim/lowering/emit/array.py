@@ -27,7 +27,7 @@ from accelsim.lowering.emit.layer import Iteration, LayerEmission, Place, all_ch
 from accelsim.lowering.emit.reuse import TileReuse, slots_of
 from accelsim.lowering.ir import IFMAP_LOOPS, WEIGHT_LOOPS, Absorbed, tile_counts
 from accelsim.lowering.tiling.footprint import ifmap_slots
-from accelsim.network.array import mac_counts
+from accelsim.network.array import mac_counts, work_counts
 from accelsim.network.geometry import (
     Block,
     gemm_of,
@@ -264,12 +264,7 @@ class ArrayEmission(LayerEmission):
         outputs = min(done.outputs, operands.pixels * operands.channels)
         actions = ActionCounts(
             **_macs(node, operands, array),
-            register_bytes=sum(map(packed_bytes, done.moves, array.move_bits())),
-            sram_read_ifmap_bytes=packed_bytes(read, array.ifmap_bits),
-            sram_read_weight_bytes=done.weight_passes * operands.weight_bytes,
-            sram_read_psum_bytes=packed_bytes(done.psum_reads, array.psum_bits),
-            sram_write_psum_bytes=packed_bytes(done.psum_writes, array.psum_bits),
-            sram_write_ofmap_bytes=packed_bytes(outputs // prod(node.pooled), array.ofmap_bits),
+            **work_counts(done, array, read, operands.weight_bytes, outputs // prod(node.pooled)),
         )
         beside = (*self._on_way(self.layer.before, read), *self._on_way(self.layer.after, outputs))
         return _Done(done.chain, done.chain.stream_cycles - done.unstretched_cycles, actions, beside)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import prod
 
 from accelsim.config.machine import Machine
-from accelsim.lowering.emit.iterations import blocks_in, tap_cuts
-from accelsim.lowering.ir import Layout, PlannedLayer, ResidentChannels, Tiling, TilingContext
+from accelsim.lowering.emit.iterations import blocks_in
+from accelsim.lowering.ir import Layout, PlannedLayer, ResidentChannels, Tiling, TilingContext, tile_counts
 from accelsim.lowering.layout import aligned
 from accelsim.lowering.schedule.residents import Residency
 from accelsim.lowering.schedule.weights import WeightResidents
@@ -114,11 +115,9 @@ def working(layers: Sequence[PlannedLayer | None]) -> Iterator[PlannedLayer]:
 def iteration_count(layer: PlannedLayer, layout: Layout, batch: int) -> int:
     """Tile iterations of a layer."""
     node, plan = layer.node, layer.plan
-    outs, ins = node.output.channels // node.groups, node.sizes[0].channels // node.groups
     if layer.on_array:
-        parts = ceil_div(node.groups, plan.groups) * ceil_div(outs, plan.out_channels) * ceil_div(ins, plan.in_channels)
-        parts *= len(tap_cuts(node, plan))
-    elif node.op.is_address:
+        return layer.task.times * prod(tile_counts(layer.task, plan).values())
+    if node.op.is_address:
         copied = (size for name, size in zip(node.inputs, node.sizes, strict=True) if name in layout.copies[node.name])
         parts = sum(ceil_div(size.channels, plan.out_channels) for size in copied)
     else:

@@ -218,9 +218,10 @@ class Groups:
         return max(clocks.values())
 
     def _quickest(self, layer: Layer, node: Node) -> float:
-        if layer.unit is not UnitKind.ARRAY:
-            heights = (1, node.output.height) if layer.unit is UnitKind.VECTOR else ()
-            return min((self.cache.unit_cycles(node, rows, self.weights) for rows in heights), default=0.0)
+        if layer.unit is UnitKind.DEPTHWISE:
+            return 0.0
+        if layer.unit is UnitKind.VECTOR:
+            return self.cache.unit_cycles(node, node.output.height, self.weights)
         table = self.cache.stripes(node, self.weights)
         return min((each.compute_cycles for each in table.values()), default=0.0)
 

@@ -85,7 +85,7 @@ class ScheduleSearch:
         """The best schedule found. Raises LoweringError where a layer fits in no state."""
         nodes = self.groups.nodes
         beams: list[Beam] = [{} for _ in range(len(nodes) + 1)]
-        beams[0][(), 4] = State(0.0, 0.0, 0.0, (), Pace(0.0, 0), None, None)
+        beams[0][_key((), 0, self.capacity)] = State(0.0, 0.0, 0.0, (), Pace(0.0, 0), None, None)
         for cut, node in enumerate(nodes):
             states = self._best_states(cut, beams[cut].values())
             beams[cut] = {}

@@ -66,10 +66,8 @@ def given_resident_weights(
     """The layers to pin by a given plan. Raises PlanError."""
     names, room = set[str](), capacity
     for number, pattern in enumerate(patterns):
-        path, found = (
-            ("keep_weights", number),
-            {node.name: size for node, size in sizes if fnmatchcase(node.name, pattern)},
-        )
+        path = "keep_weights", number
+        found = {node.name: size for node, size in sizes if fnmatchcase(node.name, pattern)}
         if network.inferences == 1:
             raise PlanError(path, "more inferences than one, for weights to stay between them", pattern)
         if not found:

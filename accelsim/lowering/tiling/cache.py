@@ -26,7 +26,7 @@ from accelsim.lowering.ir import (
     loaded_inputs,
 )
 from accelsim.lowering.schedule.weights import WeightResidents
-from accelsim.lowering.tiling.footprint import layer_weight_bytes
+from accelsim.lowering.tiling.footprint import PARTIAL_TILE_BYTES, layer_weight_bytes
 from accelsim.lowering.tiling.given import GivenLayer, shortage
 from accelsim.lowering.tiling.search import Stripes, planned, stripes
 from accelsim.lowering.tiling.vector import least_vector_room, plan_vector, vector_dram_bytes
@@ -36,10 +36,6 @@ from accelsim.network.graph import Node
 from accelsim.network.ops import on_array, ops_per_element, unit_of, vector_cycles
 from accelsim.program.commands import UnitKind, Work
 from accelsim.program.tensors import Range
-
-PARTIAL_ROWS = 4
-"""Bytes that two parts of a product's right map may take beyond their elements: each may begin and end within a row,
-and then comes as three tiles that are rounded up."""
 
 
 class LayerCost(NamedTuple):
@@ -88,7 +84,7 @@ class TilingCache:
     entries: by setting; alike: by all that makes layers alike, on the vector unit also what they do. contexts: of a
     layer with the whole activation buffer, room for weights, and whether its own stay. inputs: of each layer how many
     channels it reads, and how many of them are of which map. by_tensor: the maps that lie in each. given: choices made
-    already, by layer.
+    already, by layer. sources: see `parts`. engine_cycles: by layer and rows of a tile.
     """
 
     machine: Machine
@@ -104,7 +100,6 @@ class TilingCache:
     contexts: dict[tuple[str, int, bool], TilingContext] = field(default_factory=dict)
     inputs: dict[str, tuple[int, dict[str, int]]] = field(default_factory=dict)
     by_tensor: dict[str, list[str]] = field(default_factory=dict)
-
     sources: dict[str, dict[str, int]] = field(default_factory=dict)
     engine_cycles: dict[tuple[str, int], int] = field(default_factory=dict)
 
@@ -125,7 +120,7 @@ class TilingCache:
             ifmap, right = (self.bits(name) for name in node.inputs)
             array = layer_context(self.base.array, node, self.machine, ifmap, ofmap)
             array = replace(array, weight_bits=right, stored_weights=Ratio(right, 1))
-            weight_bytes -= PARTIAL_ROWS if right % 8 else 0
+            weight_bytes -= 2 * PARTIAL_TILE_BYTES if right % 8 else 0
         else:
             array = layer_context(self.base.array, node, self.machine, ifmap, ofmap)
         given = self.given[node.weights_name].tile if node.weights_name in self.given else FREE
@@ -199,7 +194,7 @@ class TilingCache:
         if key not in self.engine_cycles:
             array = self._entry(node, NO_RESIDENTS, weights).context.array
             self.engine_cycles[key] = sum(
-                self._engine_cycles(node, start, rows, array) for start in _starts(node, rows)
+                self._engine_cycles(node, start, rows, array) for start in range(0, node.output.height, rows)
             )
         return self.engine_cycles[key]
 
@@ -295,11 +290,6 @@ class TilingCache:
         names = self.by_tensor[place.tensor.name]
         counts = {name: int(np.count_nonzero(own[self.layout.by_name[name].channels])) for name in names}
         return {name: count for name, count in counts.items() if count}
-
-
-def _starts(node: Node, rows: int) -> range:
-    """First rows of the tiles of a layer's map."""
-    return range(0, node.output.height, rows)
 
 
 def _reached(node: Node) -> tuple[object, ...]:

@@ -15,7 +15,8 @@ Size = Any
 """An integer, or an array of integers."""
 
 PARTIAL_TILE_BYTES = 2
-"""Bytes that a tile of packed elements may take beyond them: a product's right map may begin and end within a row."""
+"""Bytes that a tile of packed elements may take beyond them: one of a product's right map may begin and end within a
+row, and then comes as three that are rounded up."""
 
 
 def windows(axis: Axis, outputs: int, size: int, extent: int) -> list[int]:

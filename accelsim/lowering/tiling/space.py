@@ -106,22 +106,21 @@ class Grid:
             result = result & ((number == 1) | np.isin(orders, [0, 2, 5]))
         return np.broadcast_to(result, (len(ORDERS), *self.shape))
 
+    @property
+    def _extents(self) -> dict[Dimension, Any]:
+        """The product of a group in a tile, over all of K."""
+        return {"m": self.pixels * self.task.results_each, "k": self.task.depth, "n": self.outs}
+
     def _fold_sums_fit(self) -> Bools:
         """True where the sums of a fold over all of K fit half of the accumulator."""
-        product: dict[Dimension, Ints | int] = {
-            "m": self.pixels * self.task.results_each,
-            "k": self.task.depth,
-            "n": self.outs,
-        }
-        fold = largest_fold(self.dataflow, product, self.groups, self.context.array.shape)
+        fold = largest_fold(self.dataflow, self._extents, self.groups, self.context.array.shape)
         return np.asarray(self.dataflow.sums(fold) <= self.context.psums_half)
 
     def _waiting_fit(self) -> Bools:
         """True where all sums that wait while the loop over K goes on fit, by order."""
         array, task = self.context.array.shape, self.task
         if self.dataflow.sums_stay:
-            product: dict[Dimension, Any] = {"m": self.pixels * task.results_each, "k": task.depth, "n": self.outs}
-            rows, cols = product[self.dataflow.rows], product[self.dataflow.cols]
+            rows, cols = self._extents[self.dataflow.rows], self._extents[self.dataflow.cols]
             return np.asarray((rows <= array.rows) & (cols <= array.cols))
         innermost = [order[3] for order in ORDERS]
         outs = np.where(_along_orders(each == "outputs" for each in innermost), task.group_outputs, self.outs)
