@@ -18,6 +18,7 @@ from accelsim.network.geometry import input_pixels, kernel_positions, pixels_und
 from accelsim.network.graph import Network, Node
 from accelsim.network.ops import ops_per_element, vector_cycles
 from accelsim.program.commands import UnitKind, Work
+from accelsim.program.folds import cycles_of
 from accelsim.program.tensors import Range
 from accelsim.records import ActionCounts
 from accelsim.units import packed_bytes
@@ -98,8 +99,7 @@ def _on_array(node: Node, batch: int, machine: Machine) -> _Effort:
             sram_write_psum_bytes=packed_bytes(done.psum_writes, array.psum_bits),
             sram_write_ofmap_bytes=packed_bytes(outputs, array.ofmap_bits),
         )
-        cycles = chain.first.load + chain.end if machine.array.overlap else chain.serial_cycles
-        found.append(_effort(cycles, counts, machine))
+        found.append(_effort(cycles_of(chain, overlap=machine.array.overlap), counts, machine))
     return min(found)
 
 
