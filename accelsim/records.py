@@ -202,11 +202,6 @@ class LayerRecord:
         return self.stream_cycles + self.stalls["fill_drain"]
 
     @property
-    def dram_stall_cycles(self) -> int:
-        """Clocks in which the array waits for loads or stores."""
-        return self.stalls["dram_ifmap"] + self.stalls["dram_weight"] + self.stalls["store"]
-
-    @property
     def utilization(self) -> float:
         """MACs on the array over what its PEs could have done in total_cycles, 0 to 1."""
         return self.array_macs / (self.pes * self.total_cycles) if self.total_cycles else 0.0

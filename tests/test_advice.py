@@ -9,6 +9,7 @@ import pytest
 
 from accelsim.cli import main
 from accelsim.run.advice import Advice, advice
+from accelsim.run.define import define_network
 from accelsim.run.hints import WORTH, Hint, hints
 from accelsim.run.result import Run
 from accelsim.run.simulate import simulate
@@ -84,6 +85,18 @@ def test_a_mapping_that_closes_rows() -> None:
     bad = simulate("shufflenet_0.25x_g3", "edge", {**device, "dram.address_mapping": "column:bank:bankgroup:row"})
     assert hint(bad, "rows").settings == {"dram.address_mapping": "row:bank:column:bankgroup"}
     assert "rows" not in kinds(simulate("shufflenet_0.25x_g3", "edge", device))
+
+
+@pytest.mark.parametrize("bits", [4, 8, 16])
+def test_weights_that_are_loaded_once_are_not_loaded_again(bits: int) -> None:
+    assert "weights" not in kinds(simulate("study_conv_standard", "edge", {"array.weight_bits": bits}))
+
+
+def test_maps_of_a_product_are_no_weights_that_are_loaded_again() -> None:
+    tokens = {"height": 256, "width": 1, "channels": 64}
+    layers = [{"name": "scores", "op": "product", "inputs": ["input", "input"], "transposed": True}]
+    network = define_network({"name": "scores", "source": "here", "input": tokens, "layers": layers})
+    assert "weights" not in kinds(simulate(network, "edge"))
 
 
 def test_stores_that_scatter() -> None:

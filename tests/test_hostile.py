@@ -298,6 +298,11 @@ def test_a_check_that_needs_more_memory_than_there_is_is_refused(
     )
 
 
+def test_a_check_goes_on_where_the_system_does_not_tell_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(outlook.os, "sysconf")
+    announce_check(load_network("vgg16")[1], 1 << 20)
+
+
 def test_a_check_of_gigabytes_is_announced(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("WARNING", logger="accelsim")
     network = load_network("vgg16")[1]

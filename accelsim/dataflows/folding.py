@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from accelsim.dataflows.contract import ArrayShape, Dataflow, Dimension, FoldShape, Gemm
 from accelsim.dataflows.timing import TIMINGS, fold_of
-from accelsim.program.folds import Fold, FoldChain, join, repeat, single
+from accelsim.program.folds import Fold, FoldChain, cycles_of, join, repeat, single
 from accelsim.units import ceil_div
 
 FoldSequence = tuple[tuple[int, "FoldSequence | FoldShape"], ...]
@@ -114,5 +114,4 @@ def chain_of(sequence: FoldSequence, timing: Callable[[FoldShape], Fold]) -> Fol
 def array_cycles(dataflow: Dataflow, gemm: Gemm, array: ArrayShape, *, overlap: bool) -> int:
     """Clocks from the first load to the last output, all data on chip, capacity and ports ignored."""
     chain = chain_of(fold_sequence(dataflow, gemm, array), lambda shape: fold_of(dataflow, shape, array))
-    cycles = chain.first.load + chain.end if overlap else chain.serial_cycles
-    return cycles - gemm.groups * TIMINGS[array.timing].uncounted
+    return cycles_of(chain, overlap=overlap) - gemm.groups * TIMINGS[array.timing].uncounted

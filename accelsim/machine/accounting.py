@@ -59,7 +59,7 @@ class LayerAccount:
 @dataclass(slots=True)
 class _Layer:
     """A layer under way. begin: when its first command began; moved: transfers by kind of engine and buffer, as
-    requested bytes, bursts, descriptors."""
+    requested bytes, bursts, descriptors, bytes on chip."""
 
     account: LayerAccount = field(default_factory=LayerAccount)
     begin: int = NEVER

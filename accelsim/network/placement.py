@@ -18,6 +18,7 @@ from accelsim.network.geometry import input_pixels, kernel_positions, line_buffe
 from accelsim.network.graph import Network, Node
 from accelsim.network.ops import ops_per_element, vector_cycles
 from accelsim.program.commands import UnitKind, Work
+from accelsim.program.folds import cycles_of
 from accelsim.program.tensors import Range
 from accelsim.records import ActionCounts
 from accelsim.units import packed_bytes
@@ -95,9 +96,7 @@ def _on_array(node: Node, batch: int, machine: Machine) -> _Effort:
             **mac_counts(node, array, batch * node.macs, positions),
             **work_counts(done, array, read, weight_bytes, outputs),
         )
-        chain = done.chain
-        cycles = chain.first.load + chain.end if machine.array.overlap else chain.serial_cycles
-        found.append(_effort(cycles, counts, machine))
+        found.append(_effort(cycles_of(done.chain, overlap=machine.array.overlap), counts, machine))
     return min(found)
 
 

@@ -92,6 +92,11 @@ def repeat(chain: FoldChain, times: int) -> FoldChain:
     )
 
 
+def cycles_of(chain: FoldChain, *, overlap: bool) -> int:
+    """Clocks from the first load of a chain to its last output."""
+    return chain.first.load + chain.end if overlap else chain.serial_cycles
+
+
 def bubble_cycles(chain: FoldChain, *, overlap: bool) -> int:
     """Clocks between the streams of a chain's folds."""
     span = chain.span + chain.last.stream

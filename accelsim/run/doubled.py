@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from accelsim.config.dram import IdealDevice
@@ -15,7 +15,9 @@ from accelsim.machine.doubling import SAME, Clocks
 from accelsim.network.array import layer_product
 from accelsim.network.graph import Node
 from accelsim.network.ops import on_array
+from accelsim.program.folds import cycles_of
 from accelsim.records import RESOURCES
+from accelsim.units import packed_bytes
 
 
 def _changed(machine: Machine, section: str, **keys: object) -> Machine:
@@ -52,7 +54,7 @@ def _half(number: int) -> int:
 
 def _sram_ports(machine: Machine) -> Machine:
     sram, array = machine.sram, machine.array
-    now = sram.accumulator.port_bytes_per_cycle or -(-array.cols * array.psum_bits // 8)
+    now = sram.accumulator.port_bytes_per_cycle or packed_bytes(array.cols, array.psum_bits)
     wider = {
         name: getattr(sram, name).model_copy(update={"port_bytes_per_cycle": 2 * width})
         for name, width in (
@@ -95,24 +97,26 @@ _OF_FOLDS = ("array_rows", "array_columns", "sram_ports", "output_path")
 
 def chain_ratios(lowered: Lowered, machine: Machine) -> list[Clocks]:
     """Clocks of the folds of each layer of the program with each resource doubled, over those now; all data on chip."""
-    machines = [DOUBLED[name](machine) if name in _OF_FOLDS else machine for name in RESOURCES]
+    doubled = {name: DOUBLED[name](machine) for name in _OF_FOLDS}
     layers = len(lowered.groups)
     nodes = zip(lowered.network.nodes[:layers], lowered.plans[:layers], strict=True)
     ratios = [
         SAME
         if plan is None or not on_array(node, machine)
-        else _ratios(node, lowered.network.batch, machine, machines, plan.dataflow)
+        else _ratios(node, lowered.network.batch, machine, doubled, plan.dataflow)
         for node, plan in nodes
     ]
     return ratios * lowered.network.inferences
 
 
-def _ratios(node: Node, batch: int, machine: Machine, machines: Sequence[Machine], dataflow: DataflowName) -> Clocks:
-    now = _clocks(node, batch, machine, dataflow)
-    return tuple(_clocks(node, batch, each, dataflow) / now for each in machines)
+def _ratios(node: Node, batch: int, machine: Machine, doubled: Mapping[str, Machine], dataflow: DataflowName) -> Clocks:
+    now = fold_cycles(node, batch, machine, dataflow)
+    ratios = {name: fold_cycles(node, batch, each, dataflow) / now for name, each in doubled.items()}
+    return tuple(ratios.get(name, 1.0) for name in RESOURCES)
 
 
-def _clocks(node: Node, batch: int, machine: Machine, dataflow: DataflowName) -> int:
+def fold_cycles(node: Node, batch: int, machine: Machine, dataflow: DataflowName) -> int:
+    """Clocks of the folds of a layer on the array, as the SRAM ports let them, all data on chip."""
     product, array = layer_product(node, batch, machine)
     chain = array_work(product, replace(array, dataflow=dataflow)).chain
-    return chain.first.load + chain.end if machine.array.overlap else chain.serial_cycles
+    return cycles_of(chain, overlap=machine.array.overlap)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
 
 from accelsim.config.dram import CommandDevice
 from accelsim.config.machine import Machine
 from accelsim.dataflows import DATAFLOWS, DataflowName
-from accelsim.dataflows.work import array_work
-from accelsim.network.array import layer_product
 from accelsim.network.graph import Node
-from accelsim.network.ops import on_array, ops_per_element, vector_cycles
+from accelsim.network.ops import dram_weight_bits, on_array, ops_per_element, vector_cycles
 from accelsim.records import LayerRecord
+from accelsim.run.doubled import fold_cycles
 from accelsim.run.result import Run
 from accelsim.units import packed_bytes
 
@@ -68,12 +66,16 @@ class _Looked:
 
     def folds(self, dataflow: DataflowName, machine: Machine) -> int:
         """Clocks of the folds of all layers with a dataflow, as the SRAM ports let them, all data on chip."""
-        total = 0
-        for node, _ in self.on_array:
-            product, array = layer_product(node, self.run.network.batch, machine)
-            chain = array_work(product, replace(array, dataflow=dataflow)).chain
-            total += chain.first.load + chain.end if machine.array.overlap else chain.serial_cycles
+        batch = self.run.network.batch
+        total = sum(fold_cycles(node, batch, machine, dataflow) for node, _ in self.on_array)
         return total * len(self.run.inference_ends)
+
+    def weight_loads(self) -> Iterator[tuple[LayerRecord, float]]:
+        """Layers on the array that have weights, and the times that these are loaded."""
+        for node, record in self.on_array:
+            if node.weights:
+                once = packed_bytes(dram_weight_bits(node, self.machine), 1)
+                yield record, record.counts.dram_read_weight_bytes / once
 
     @property
     def streaming(self) -> int:
@@ -204,12 +206,11 @@ def _buffers(looked: _Looked) -> Iterator[Hint]:
         why = f"the map that {node.name} reads has {size / 1024:.0f} KiB and goes through DRAM"
         saves = sum(each[0] for each in kept) / max(per_clock, 1e-9) / looked.cycles / 2
         yield Hint("buffers", (node.name,), {"sram.activation.capacity_bytes": 2 * capacity}, why, saves)
-    again = [record for _, record in looked.on_array if record.counts.dram_read_weight_bytes > AGAIN * record.weights]
+    again = [(record, times) for record, times in looked.weight_loads() if times > AGAIN]
     if again:
-        most = max(again, key=lambda record: record.counts.dram_read_weight_bytes)
-        times = most.counts.dram_read_weight_bytes / max(packed_bytes(most.weights, 8), 1)
+        most, times = max(again, key=lambda each: each[0].counts.dram_read_weight_bytes)
         settings = {"sram.weight.capacity_bytes": 2 * looked.machine.sram.weight.capacity_bytes}
-        twice = sum(record.counts.dram_read_weight_bytes for record in again) / 2 / max(per_clock, 1e-9)
+        twice = sum(record.counts.dram_read_weight_bytes for record, _ in again) / 2 / max(per_clock, 1e-9)
         why = f"{most.layer} loads its weights {times:.1f} times"
         yield Hint("weights", (most.layer,), settings, why, twice / looked.cycles / 2)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from math import inf
 
 from accelsim.config.machine import Machine
 from accelsim.errors import ARGUMENTS, Mistake, UserError
@@ -42,12 +43,20 @@ def announce_check(network: Network, inferences: int) -> None:
     """Say how much memory a check takes, where that is over 2 GiB. Raises UserError where it is more than there is."""
     maps = sum(node.output.elements for node in network.nodes) * network.batch * inferences
     needed = (maps + network.weights) * _ELEMENT_BYTES
-    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    there = _memory_bytes()
     if needed > there:
         expected = f"one that is checked in the {there / 2**30:.1f} GiB of this machine"
         raise UserError([Mistake(ARGUMENTS, 0, "network", expected, f"about {needed / 2**30:,.0f} GiB")])
     if needed > WORTH_SAYING_BYTES:
         LOGGER.warning(f"to check {network.name} takes about {needed / 2**30:.1f} GiB of memory")
+
+
+def _memory_bytes() -> float:
+    """Memory of this machine; without bound where the system does not tell, as on Windows."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return inf
 
 
 def duration(seconds: float) -> str:

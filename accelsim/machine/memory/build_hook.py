@@ -57,8 +57,8 @@ class KernelHook(BuildHookInterface[Any]):  # type: ignore[misc]  # hatchling is
 
 
 def joined(package: str, folder: Path) -> str:
-    """The modules of a kernel as one: without what they import of each other, and of the numbers that are C's."""
-    left_out = ("__future__", f"{package}.kernel.", f"{MEMORY}.dram.kernel.numbers")
+    """The modules of a kernel as one: without what they import of each other, and of `integers.py`, which is C."""
+    left_out = ("__future__", f"{package}.kernel.", f"{MEMORY}.integers")
     found = ["from __future__ import annotations"]
     for part in KERNELS[package]:
         text = (folder / f"{part}.py").read_text(encoding="utf-8")
@@ -69,6 +69,12 @@ def joined(package: str, folder: Path) -> str:
                 lines[node.lineno - 1 : node.end_lineno] = [""] * (node.end_lineno - node.lineno + 1)
         found += lines
     return "\n".join(found)
+
+
+def types_of(folder: Path) -> str:
+    """The C types of a kernel: those that kernels share, and its own."""
+    parts = folder.parent / "integers.pxd", folder / "kernel" / "types.pxd"
+    return "\n\n".join(part.read_text(encoding="utf-8") for part in parts)
 
 
 def compile_kernel(name: str, folder: Path) -> None:
@@ -84,7 +90,7 @@ def compile_kernel(name: str, folder: Path) -> None:
             (parent / "__init__.py").touch()
         source = package / "compiled.py"
         source.write_text(joined(name, folder / "kernel"), encoding="utf-8")
-        (package / "compiled.pxd").write_bytes((folder / "kernel" / "types.pxd").read_bytes())
+        (package / "compiled.pxd").write_text(types_of(folder), encoding="utf-8")
         extension = Extension(f"{name}.compiled", [str(source)], extra_compile_args=flags)
         extensions = cythonize([extension], compiler_directives=DIRECTIVES, quiet=True)
         build = Distribution({"ext_modules": extensions}).get_command_obj("build_ext")

@@ -11,7 +11,7 @@ from accelsim.machine.clock import CommandEvent, Process
 from accelsim.machine.memory import Completion, Progress, Request
 from accelsim.machine.requests import blocks_of
 from accelsim.machine.units.unit import Unit
-from accelsim.program.commands import Compute, Load, Store
+from accelsim.program.commands import Compute, Load, Store, Tile
 from accelsim.program.link import Linked, Moment
 from accelsim.program.tensors import Descriptor
 from accelsim.program.tensors import descriptors as descriptors_of
@@ -23,7 +23,8 @@ class DmaEngine(Unit):
     """An instance of a DMA engine, in or out. Its transfers retire in order: one is done no earlier than those before.
 
     requester: its number at the memory port; under_way: transfers whose end is not known yet; last: the last one that
-    was handed to the memory; issued: comes when all its bursts have left.
+    was handed to the memory; issued: comes when all its bursts have left; retired, decoded: clocks of the last transfer
+    that was done, and of the last that was expanded.
     """
 
     requester: int
@@ -90,19 +91,21 @@ class DmaEngine(Unit):
             assert self.last is not None
             self.around.accounting.met(self.last, met)
 
-    def _decoded(self, linked: Linked, done: int) -> int:
+    def _decoded(self, tile: Tile, begin: int, done: int) -> int:
         """The clock at which all of a transfer is here and, where it is compressed, expanded: one after the other."""
-        tile, decoder = linked.command.tile, self.around.machine.dma.decoder  # type: ignore[union-attr]
+        decoder = self.around.machine.dma.decoder
         if decoder is None or not tile.tensor.decoded:
             return done
-        begin = max(linked.task.stream, self.decoded)
+        begin = max(begin, self.decoded)
         self.decoded = max(done, begin + ceil_div(tile.bytes, decoder.bytes_per_clock))
         return self.decoded
 
     def _retire(self, linked: Linked, completion: Completion) -> None:
-        linked.task.stream_end = completion.sent
-        self.retired = max(self.retired, self._decoded(linked, completion.done))
-        self.around.accounting.served(linked.task, self.retired)
-        if isinstance(linked.command, Store):
+        command, task = linked
+        assert not isinstance(command, Compute)
+        task.stream_end = completion.sent
+        self.retired = max(self.retired, self._decoded(command.tile, task.stream, completion.done))
+        self.around.accounting.served(task, self.retired)
+        if isinstance(command, Store):
             self.around.clock.schedule(completion.sent, Moment.SRAM_READ, linked)
         self.finish_at(self.retired, linked)

@@ -21,9 +21,10 @@ class Host:
 
     def turn(self, cycle: int, clocks: int) -> int:
         """The clock at which it has issued an iteration that can begin at `cycle`; the next is ready `clocks` later."""
-        issued = max(cycle, self.free) if clocks else cycle
-        if clocks:
-            self.free = issued + clocks
+        if not clocks:
+            return cycle
+        issued = max(cycle, self.free)
+        self.free = issued + clocks
         return issued
 
 

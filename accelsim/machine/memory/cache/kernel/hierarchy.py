@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from accelsim.machine.memory.cache.kernel.level import NEVER, NONE, UNKNOWN, Level
 from accelsim.machine.memory.cache.kernel.requester import Requester
-from accelsim.machine.memory.dram.kernel.numbers import zeros
+from accelsim.machine.memory.integers import zeros
 from accelsim.machine.memory.port import Completion, Progress
 
 KINDS = 3

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from accelsim.machine.memory.dram.kernel.numbers import filled, zeros
+from accelsim.machine.memory.integers import filled, zeros
 
 NEVER = 1 << 62
 NONE = -1

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from accelsim.machine.memory.cache.kernel.level import NEVER, NONE, UNKNOWN
-from accelsim.machine.memory.dram.kernel.numbers import filled, numbers, zeros
+from accelsim.machine.memory.integers import filled, numbers, zeros
 
 BLOCK = 4
 """Numbers of a block: byte address, rows, bytes of a row, bytes between rows."""

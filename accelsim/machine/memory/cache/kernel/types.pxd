@@ -1,22 +1,4 @@
-# C types of the kernel's classes, whose code is plain Python in the files beside this one. q: a signed number of 64 bits.
-
-cimport cython
-from cpython.array cimport array
-
-ctypedef long long q
-
-
-cdef inline q[::1] numbers(values):
-    return array("q", values) if isinstance(values, (list, tuple, range)) else values
-
-
-cdef inline array filled(q count, q value):
-    return array("q", [value]) * count
-
-
-cdef inline array zeros(q count):
-    return array("q", bytes(8 * count))
-
+# C types of the kernel's classes, whose code is plain Python in the files beside this one; on top of `integers.pxd`.
 
 cdef q NEVER, NONE, UNKNOWN, SEED, TAPS, BLOCK, KINDS, HITS, MISSES, WRITE_BACKS
 

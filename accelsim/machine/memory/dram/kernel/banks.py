@@ -7,8 +7,8 @@ WR in access_*, REF in refresh_*.
 
 from __future__ import annotations
 
-from accelsim.machine.memory.dram.kernel.numbers import filled, numbers, zeros
 from accelsim.machine.memory.dram.timing import Timing
+from accelsim.machine.memory.integers import filled, numbers, zeros
 
 CLOSED = -1
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from accelsim.machine.memory.dram.kernel.banks import Banks
-from accelsim.machine.memory.dram.kernel.numbers import numbers, zeros
 from accelsim.machine.memory.dram.kernel.queues import NEVER, NONE, Queues
 from accelsim.machine.memory.dram.policy import Policy
 from accelsim.machine.memory.dram.timing import READ, WRITE, Timing
+from accelsim.machine.memory.integers import numbers, zeros
 
 ACT, PRE, HIT, OPENED, PRE_ALL, REFRESH, WAIT = range(7)
 """What can be next: HIT is a RD or WR of an open row, OPENED the one for which a row was opened."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from accelsim.machine.memory.dram.kernel.channel import PRE, Channel
-from accelsim.machine.memory.dram.kernel.numbers import numbers
 from accelsim.machine.memory.dram.kernel.queues import NEVER, NONE
 from accelsim.machine.memory.dram.kernel.requester import Requester
 from accelsim.machine.memory.dram.policy import Policy
 from accelsim.machine.memory.dram.timing import WRITE, Timing
+from accelsim.machine.memory.integers import numbers
 from accelsim.machine.memory.port import Completion, Progress
 
 SLICE = 1 << 14

@@ -8,9 +8,9 @@ all others. A row is not closed while an older burst of the queue hits it, or be
 from __future__ import annotations
 
 from accelsim.machine.memory.dram.kernel.banks import CLOSED, Banks
-from accelsim.machine.memory.dram.kernel.numbers import Numbers, filled, numbers, zeros
 from accelsim.machine.memory.dram.policy import Policy
 from accelsim.machine.memory.dram.timing import READ, WRITE
+from accelsim.machine.memory.integers import Numbers, filled, numbers, zeros
 
 NEVER = 1 << 62
 NONE = -1

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from accelsim.machine.memory.dram.kernel.numbers import Numbers, numbers, scaled_down, scaled_up, zeros
 from accelsim.machine.memory.dram.kernel.queues import NEVER, NONE
+from accelsim.machine.memory.integers import Numbers, numbers, scaled_down, scaled_up, zeros
 
 BLOCK = 5
 """Numbers of a block: 1 for a write, byte address, rows, bytes of a row, bytes between rows."""

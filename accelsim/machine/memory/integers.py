@@ -1,4 +1,4 @@
-"""Rows of integers, and integers that may exceed 64 bits on the way; compiled, they are what `types.pxd` makes them."""
+"""Rows of integers, and integers that may exceed 64 bits on the way; compiled, they are as in `integers.pxd`."""
 
 from __future__ import annotations
 
