@@ -36,7 +36,7 @@ class Axis:
     def taken(self, start: int, stop: int, extent: int) -> tuple[int, int]:
         """The part [low, high) of a map of `extent` that outputs [start, stop) read: at least one element of it."""
         low = start * self.stride - self.pad
-        high = (stop - 1) * self.stride - self.pad + (self.kernel - 1) * self.dilation + 1
+        high = low + self.reach(stop - start)
         low = min(max(low, 0), extent - 1)
         return low, max(min(high, extent), low + 1)
 
@@ -53,12 +53,11 @@ class Axis:
         """The axis of outputs that each are made of some neighbouring ones of this."""
         if count == 1:
             return self
-        kernel = (count - 1) * self.stride + (self.kernel - 1) * self.dilation + 1
-        return Axis(kernel, count * self.stride, 1, self.pad, self.pad_end)
+        return Axis(self.reach(count), count * self.stride, 1, self.pad, self.pad_end)
 
     def span(self, outputs: int, extent: int) -> int:
         """Elements of a map of `extent` under a number of neighbouring outputs, at most."""
-        return min(extent, (outputs - 1) * self.stride + (self.kernel - 1) * self.dilation + 1)
+        return min(extent, self.reach(outputs))
 
     def touched(self, start: int, stop: int, extent: int) -> int:
         """How many elements of a map of `extent` outputs [start, stop) read, each counted once."""
@@ -180,7 +179,7 @@ def outputs(size: Shape, window: Window, *, ceil: bool = False) -> tuple[int, in
     """Height and width of what a window gives. Raises ShapeError."""
     extents = []
     for axis, extent in ((window.vertical, size.height), (window.horizontal, size.width)):
-        room = extent + axis.pad + axis.pad_end - (axis.kernel - 1) * axis.dilation - 1
+        room = extent + axis.pad + axis.pad_end - axis.reach(1)
         if room < 0:
             raise ShapeError("kernel", f"a window within the padded map ({text(size)})", axis.kernel)
         steps = -(-room // axis.stride) if ceil else room // axis.stride
