@@ -19,6 +19,7 @@ from accelsim.sweeps.recommend import Aim, Recommendation, recommend
 from accelsim.sweeps.recommended import recommendation_text
 from accelsim.sweeps.space import Space
 from accelsim.sweeps.spec import Wanted, inline_sweep
+from accelsim.sweeps.store import opened
 from accelsim.sweeps.work import COLUMN_NAMES, Finished, Task, target_of
 from tests.commands import refused
 from tests.test_sweep import MACHINE, NET, here, rows_of
@@ -134,6 +135,32 @@ def test_keys_of_networks_are_no_choice() -> None:
 def test_a_space_of_wrong_machines_says_what_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"array\.rowz: expected a known key"):
         searched(tmp_path, space_of("array.rowz=1,2"), Aim("latency"))
+
+
+def test_a_machine_that_is_never_proposed_is_a_matter_of_trials(tmp_path: Path) -> None:
+    wanted = inline_sweep([NET], [MACHINE], [*enumerate(SIZES)], [(0, "array.rows == 17"), (0, "array.cols == 2")])
+    with pytest.raises(UserError, match="trials: expected more of them"):
+        searched(tmp_path, wanted, Aim("latency", trials=1, seed=3))
+
+
+def test_accidents_of_before_are_tried_again(tmp_path: Path) -> None:
+    wanted, ran = space_of("array.rows=2,3"), list[Task]()
+    first = searched(tmp_path, wanted, Aim("latency"))
+    with opened(tmp_path) as store:
+        store.connection.execute("UPDATE results SET outcome = 'failed', error = 'killed'")
+    assert searched(tmp_path, wanted, Aim("latency"), ran).best == first.best
+    assert len(ran) == 2
+
+
+@pytest.mark.parametrize("column", ["latency_ms", "stall_store_cycles", "saved_by_twice_array_rows_cycles"])
+def test_a_store_of_a_stranger_is_not_believed(column: str, tmp_path: Path) -> None:
+    wanted = space_of("array.rows=2,3")
+    searched(tmp_path, wanted, Aim("latency"))
+    with opened(tmp_path) as store:
+        store.connection.execute(f"UPDATE results SET {column} = 'x'")
+        store.connection.execute("DELETE FROM points")
+    with pytest.raises(UserError, match=rf"results\.{column}: expected a number from"):
+        searched(tmp_path, wanted, Aim("latency"))
 
 
 @pytest.mark.parametrize(

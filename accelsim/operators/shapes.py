@@ -36,7 +36,7 @@ class Axis:
     def taken(self, start: int, stop: int, extent: int) -> tuple[int, int]:
         """The part [low, high) of a map of `extent` that outputs [start, stop) read: at least one element of it."""
         low = start * self.stride - self.pad
-        high = (stop - 1) * self.stride - self.pad + (self.kernel - 1) * self.dilation + 1
+        high = low + self.reach(stop - start)
         low = min(max(low, 0), extent - 1)
         return low, max(min(high, extent), low + 1)
 
@@ -179,7 +179,7 @@ def outputs(size: Shape, window: Window, *, ceil: bool = False) -> tuple[int, in
     """Height and width of what a window gives. Raises ShapeError."""
     extents = []
     for axis, extent in ((window.vertical, size.height), (window.horizontal, size.width)):
-        room = extent + axis.pad + axis.pad_end - (axis.kernel - 1) * axis.dilation - 1
+        room = extent + axis.pad + axis.pad_end - axis.reach(1)
         if room < 0:
             raise ShapeError("kernel", f"a window within the padded map ({text(size)})", axis.kernel)
         steps = -(-room // axis.stride) if ceil else room // axis.stride

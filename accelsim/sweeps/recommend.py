@@ -36,6 +36,8 @@ BATCH = 8
 """Machines that are proposed before any of them is judged; the same on any number of processes."""
 _MOST_PROPOSALS = 20
 """Proposals for each machine that is to be tried, before the rest is taken as known."""
+_WORST = 1e30
+"""The cost, and the excess, that the optimiser is told of a machine that has none."""
 
 
 class Aim(NamedTuple):
@@ -170,13 +172,13 @@ def recommend(
     space = Space(wanted)
     weights = _weights(aim, wanted)
     with own(folder), opened(folder, create=True) as store:
-        _refuse_others(store, folder, wanted.keys)
+        _take_up(store, folder, wanted.keys)
         done = watch(min(aim.trials, space.size) * len(wanted.networks))
         search = _Search(space, aim, store, workers, done, weights, {})
         for candidates in _proposals(search):
             search.judge(candidates)
         if not search.found:
-            list(Points(wanted))
+            _refuse_machines(wanted, aim)
         _climb(search)
         rows = (list(printed_values(row, wanted.keys).values()) for row in store.rows())
         save_rows(folder / RESULTS, header(wanted.keys), rows)
@@ -199,7 +201,15 @@ def _weights(aim: Aim, wanted: Wanted) -> dict[str, float]:
     return {own: aim.weights.get(own, aim.weights.get(name, 1.0)) for name, own in names.items()}
 
 
-def _refuse_others(store: Store, folder: Path, keys: Sequence[str]) -> None:
+def _refuse_machines(wanted: Wanted, aim: Aim) -> None:
+    """Raises UserError with all that is wrong with the machines, or, where there is one, as it was not proposed."""
+    next(iter(Points(wanted)))
+    expected = "more of them, or constraints that more machines keep"
+    raise UserError([Mistake(ARGUMENTS, 0, "trials", expected, f"{aim.trials}, none with a machine that keeps them")])
+
+
+def _take_up(store: Store, folder: Path, keys: Sequence[str]) -> None:
+    """Try accidents of before again. Raises UserError for a store of something else."""
     if store.is_new():
         return
     about = store.about()
@@ -207,6 +217,7 @@ def _refuse_others(store: Store, folder: Path, keys: Sequence[str]) -> None:
         got = f"{folder} with {'a sweep of other keys' if about else store.whose()}"
         expected = f"a folder without another sweep than one of these keys by accelsim {__version__}"
         raise UserError([Mistake(ARGUMENTS, 0, "folder", expected, got)])
+    store.forget_accidents()
 
 
 def _proposals(search: _Search) -> Iterator[list[Candidate]]:
@@ -258,9 +269,9 @@ def _domains(space: Space) -> dict[str, Any]:
 
 
 def _tell(study: Any, trial: Any, judged: Judged | None) -> None:
-    is_bad = judged is None or judged.cost == float("inf")
-    trial.set_user_attr("broken", (min(judged.excess, 1e30) if judged else 1e30,))
-    study.tell(trial, 1e30 if is_bad or judged is None else judged.cost)
+    cost, excess = (judged.cost, judged.excess) if judged else (_WORST, _WORST)
+    trial.set_user_attr("broken", (min(excess, _WORST),))
+    study.tell(trial, min(cost, _WORST))
 
 
 def _climb(search: _Search) -> None:

@@ -10,7 +10,7 @@ from accelsim.records import ENERGY_COMPONENTS, STALL_CAUSES
 from accelsim.report.columns import COLUMNS, LEAST_SAVING, TOTALS, WHAT_IFS
 from accelsim.report.naming import in_shapes, short_name
 from accelsim.report.quantities import amount_text, digits, share_text, si_text
-from accelsim.sweeps.recommend import Aim, Judged, Recommendation
+from accelsim.sweeps.recommend import OBJECTIVES, Aim, Judged, Recommendation
 
 MOST_NEIGHBOURS = 6
 """Neighbours that are named, the nearest in cost first."""
@@ -32,9 +32,8 @@ def recommendation_text(found: Recommendation, aim: Aim) -> str:
 
 def _machine(found: Recommendation, aim: Aim) -> str:
     settings = in_shapes(found.space.settings(found.best.candidate))
-    words = " ".join(f"{key}={value}" for key, value in settings.items())
-    of = f"{found.tried} of {found.space.size} machines tried"
-    return f"{found.space.machine(found.best.candidate)} {words}: least {aim.objective} of {of}".replace("  ", " ")
+    words = (found.space.machine(found.best.candidate), *(f"{key}={value}" for key, value in settings.items()))
+    return f"{' '.join(words)}: least {aim.objective} of {found.tried} of {found.space.size} machines tried"
 
 
 def _cost_text(cost: float, aim: Aim) -> str:
@@ -48,8 +47,6 @@ def _cost_text(cost: float, aim: Aim) -> str:
 
 
 def _costs(best: Judged, aim: Aim) -> str:
-    from accelsim.sweeps.recommend import OBJECTIVES
-
     of = OBJECTIVES[aim.objective]
     each = ", ".join(f"{name} {_cost_text(of(values), aim)}" for name, values in best.values.items())
     if len(best.values) == 1:

@@ -78,7 +78,7 @@ def inline_sweep(
         elif ":" in path[1]:
             _move_together(document, zipped, path[1].split(":"), values, origin)
         else:
-            grid[path[1]] = _values(values, document, path)
+            grid[path[1]] = _values(_parts(values, ","), document, path)
     for position, text in where:
         document.origins["where", len(document.data["where"])] = Origin(ARGUMENTS, position)
         document.data["where"].append(text)
@@ -99,9 +99,9 @@ def _move_together(
         )
         document.refuse(("zipped", place), mistake)
         return
-    for key, column in zip(keys, zip(*rows, strict=True), strict=True):
-        document.origins["zipped", place, key.strip()] = origin
-        zipped[place][key.strip()] = _values(",".join(column), document, ("zipped", place, key.strip()))
+    for key, column in zip(map(str.strip, keys), zip(*rows, strict=True), strict=True):
+        document.origins["zipped", place, key] = origin
+        zipped[place][key] = _values(column, document, ("zipped", place, key))
 
 
 def _parts(text: str, separator: str) -> list[str]:
@@ -116,10 +116,10 @@ def _parts(text: str, separator: str) -> list[str]:
     return parts
 
 
-def _values(text: str, document: Document, path: KeyPath) -> list[Any]:
-    """Values between commas that are not within brackets."""
+def _values(parts: Iterable[str], document: Document, path: KeyPath) -> list[Any]:
+    """Values as they are written."""
     values = []
-    for part in _parts(text, ","):
+    for part in parts:
         try:
             values.append(value_of(part.strip()))
         except ValueError as error:

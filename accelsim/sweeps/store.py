@@ -13,7 +13,7 @@ from typing import Any
 
 from accelsim.errors import ARGUMENTS, Mistake, UserError, shorten
 from accelsim.sweeps.points import Point
-from accelsim.sweeps.stored import MOST_POINTS, About, Row, about_of, row_of
+from accelsim.sweeps.stored import MOST_POINTS, About, Row, about_of, result_of, row_of
 from accelsim.sweeps.work import COLUMN_NAMES, Finished, Task
 from accelsim.version import __version__
 
@@ -136,10 +136,10 @@ class Store:
         self._patiently("UPDATE about SET value = ? WHERE key = 'plan'", (self.plan(),))
 
     def values(self, sha256: str) -> dict[str, Any] | None:
-        """The values of a configuration, with its outcome and error, as they stand; nothing if it has not run."""
+        """The values of a configuration, with its outcome and error; nothing if it has not run. Raises UserError."""
         cursor = self.connection.execute("SELECT * FROM results WHERE config_sha256 = ?", (sha256,))
         names, found = [name for name, *_ in cursor.description], cursor.fetchone()
-        return None if found is None else dict(zip(names, found, strict=True))
+        return None if found is None else result_of(dict(zip(names, found, strict=True)), COLUMN_NAMES, self.path)
 
     def _add(self, number: int, point: Point) -> None:
         halves = [(half.sha256, half.text) for half in (point.network, point.machine)]

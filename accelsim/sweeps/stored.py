@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from accelsim.config.load import key_path
 from accelsim.config.strict_yaml import kind_of, odd_character
 from accelsim.errors import Mistake, UserError
-from accelsim.report.columns import Value
+from accelsim.records import STALL_CAUSES
+from accelsim.report.columns import WHAT_IFS, Value
 from accelsim.report.palette import COMPONENT_COLOURS
 
 MOST_POINTS = 1_000_000
@@ -21,8 +22,10 @@ NUMBERS = (
     *("batch", "inferences", "total_cycles", "latency_ms", "utilization"),
     *("dram_read_bytes", "dram_write_bytes", "dram_burst_bytes", "dram_energy_share"),
     *("energy_total_pj", "energy_per_inference_pj", *(f"energy_{name.lower()}_pj" for name in COMPONENT_COLOURS)),
+    *(f"stall_{cause}_cycles" for cause in STALL_CAUSES),
+    *(f"saved_by_twice_{resource}_cycles" for resource in WHAT_IFS),
 )
-"""Columns that pictures are computed from; others may be empty."""
+"""Columns that pictures and recommendations are computed from; others may be empty."""
 _PERCENT = ("top1_pct", "top5_pct")
 _MOST_TEXT = 1 << 20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}")
@@ -103,12 +106,7 @@ def about_of(cells: Mapping[str, Any], path: Path) -> About:
 
 def row_of(cells: Mapping[str, Any], columns: Sequence[str], path: Path) -> Row:
     """A point with its result. columns: those of its values. Raises UserError."""
-    point, result = _Cells(path, "points", cells), _Cells(path, "results", cells)
-    if cells["outcome"] not in OUTCOMES:
-        raise result.wrong("outcome", f"one of {', '.join(OUTCOMES)}")
-    is_done = cells["outcome"] == "done"
-    if (cells["error"] is None) != is_done:
-        raise result.wrong("error", "text where a point is not done, and only there")
+    point, result = _Cells(path, "points", cells), result_of(cells, columns, path)
     settings = point.json("settings", dict)
     if not all(map(key_path, settings)):
         raise point.wrong("settings", "keys of a sweep")
@@ -117,9 +115,22 @@ def row_of(cells: Mapping[str, Any], columns: Sequence[str], path: Path) -> Row:
         point.text("network", _NAME),
         point.text("machine", _NAME),
         settings,
-        None if is_done else result.text("error"),
-        [_value(result, column) if is_done else None for column in columns],
+        result["error"],
+        [result[column] for column in columns],
     )
+
+
+def result_of(cells: Mapping[str, Any], columns: Sequence[str], path: Path) -> dict[str, Any]:
+    """The outcome, the error, and the values in columns, which a point that is not done lacks. Raises UserError."""
+    found = _Cells(path, "results", cells)
+    if cells["outcome"] not in OUTCOMES:
+        raise found.wrong("outcome", f"one of {', '.join(OUTCOMES)}")
+    is_done = cells["outcome"] == "done"
+    if (cells["error"] is None) != is_done:
+        raise found.wrong("error", "text where a point is not done, and only there")
+    error = None if is_done else found.text("error")
+    values = {column: _value(found, column) if is_done else None for column in columns}
+    return {"outcome": cells["outcome"], "error": error, **values}
 
 
 def _value(result: _Cells, column: str) -> Value | None:

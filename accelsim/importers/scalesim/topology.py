@@ -49,11 +49,11 @@ class _Line(NamedTuple):
     def mistake(self, key: str, expected: str, got: str) -> UserError:
         return UserError([Mistake(self.file, self.number, key, expected, got)])
 
-    def size(self, key: str) -> int:
+    def size(self, key: str, most: int = MAX_EXTENT) -> int:
         """Raises UserError."""
         text = self.cells[key]
-        if not re.fullmatch("[0-9]{1,20}", text) or not 1 <= int(text) <= MAX_EXTENT:
-            raise self.mistake(key, f"a whole number from 1 to {MAX_EXTENT}", shorten(text))
+        if not re.fullmatch("[0-9]{1,20}", text) or not 1 <= int(text) <= most:
+            raise self.mistake(key, f"a whole number from 1 to {most}", shorten(text))
         return int(text)
 
 
@@ -162,8 +162,8 @@ def _same(heading: str) -> str:
 def _layer(row: _Line) -> tuple[dict[str, Any], dict[str, int]]:
     """The layer of a row without its name, and the map it reads. Raises UserError."""
     if "M" in row.cells:
-        m, n, k = (row.cells["M"], row.size("N"), row.size("K"))
-        height, width = _two_sides(row, m)
+        n, k = row.size("N"), row.size("K")
+        height, width = _two_sides(row)
         return {"op": "matmul", "channels": n}, {"height": height, "width": width, "channels": k}
     height, width, tall, wide, channels, filters = map(row.size, CONV[:-1])
     down, across = map(row.size, TWO_STRIDES if TWO_STRIDES[0] in row.cells else CONV[-1:] * 2)
@@ -209,16 +209,13 @@ def _without_whole_axes(
     return {**layer, "kernel": [tall, 1] if tall > 1 else 1}, {"height": height, "width": 1, "channels": channels}
 
 
-def _two_sides(row: _Line, text: str) -> tuple[int, int]:
+def _two_sides(row: _Line) -> tuple[int, int]:
     """M as the pixels of a map: one column of them, or as few columns as keep it within the largest extent."""
-    most = MAX_EXTENT * 64
-    if not re.fullmatch("[0-9]{1,20}", text) or not 1 <= int(text) <= most:
-        raise row.mistake("M", f"a whole number from 1 to {most}", shorten(text))
-    m = int(text)
+    m = row.size("M", MAX_EXTENT * 64)
     for width in range(1, 4097):
         if m % width == 0 and m // width <= MAX_EXTENT:
             return m // width, width
-    raise row.mistake("M", f"at most {MAX_EXTENT}, or a multiple of a number up to 4096", text)
+    raise row.mistake("M", f"at most {MAX_EXTENT}, or a multiple of a number up to 4096", row.cells["M"])
 
 
 def _name(row: _Line) -> str:

@@ -31,6 +31,8 @@ MOST_NUMBERS = 1 << 19
 MOST_OF_NAME = 1024
 """Bytes."""
 MAX_RANK = 8
+WHOLE_BYTES = 64 << 20
+"""Up to which a file is read whole; of a larger one what is looked at."""
 _TENSOR_NAME, _CUSTOM_CODE = 10, 6
 """Places of a text in its table: field 3 of a tensor, 1 of a code."""
 
@@ -93,7 +95,6 @@ class LiteOperator:
 class LiteModel:
     """The first subgraph of a model, which is what runs."""
 
-    name: str
     tensors: tuple[LiteTensor, ...]
     operators: tuple[LiteOperator, ...]
     inputs: tuple[int, ...]
@@ -107,17 +108,13 @@ def opened(path: Path, shown_as: str) -> Iterator[LiteModel]:
         if not stat.S_ISREG(path.stat().st_mode):
             raise UserError([Mistake(shown_as, 0, "file", "a regular file", "another")])
         with path.open("rb") as file:
-            status = os.fstat(file.fileno())
-            if status.st_size < len(IDENTIFIER) + 4:
+            size = os.fstat(file.fileno()).st_size
+            if size < len(IDENTIFIER) + 4:
                 raise MalformedError("other bytes")
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as raw:
-                yield _model(bytes(raw) if status.st_size <= WHOLE_BYTES else raw)
+                yield _model(bytes(raw) if size <= WHOLE_BYTES else raw)
     except OSError as error:
         raise UserError([Mistake(shown_as, 0, "file", "a readable file", error.strerror or "an error")]) from None
-
-
-WHOLE_BYTES = 64 << 20
-"""Up to which a file is read whole; of a larger one what is looked at."""
 
 
 def _model(raw: Any) -> LiteModel:
@@ -145,7 +142,6 @@ class _Reading:
             raise MalformedError(f"more than {MOST} operators")
         codes = [_code_name(self.model.OperatorCodes(at)) for at in range(self.taken(self.model.OperatorCodesLength()))]
         return LiteModel(
-            "main",
             tuple(self.tensor(graph.Tensors(place)) for place in range(graph.TensorsLength())),
             tuple(self.operator(codes, graph.Operators(place), place + 1) for place in range(graph.OperatorsLength())),
             self.numbers(graph.InputsLength(), graph.InputsAsNumpy),

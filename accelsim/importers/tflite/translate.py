@@ -60,7 +60,7 @@ def _graph(write: Writer) -> onnx.GraphProto:
 
     inputs = [info(number) for number in model.inputs if write.names.get(number) == f"{number}"]
     outputs = [info(number) for number in model.outputs if number in write.names]
-    graph = helper.make_graph(write.nodes, model.name, inputs, outputs, write.constants)
+    graph = helper.make_graph(write.nodes, "main", inputs, outputs, write.constants)
     given = {each.name for each in (*inputs, *outputs)} | {each.name for each in write.constants}
     for number, name in write.names.items():
         if name not in given and write.tensor(number).shape:

@@ -52,22 +52,23 @@ class Writer:
         if number < 0:
             return ""
         if number not in self.names:
-            tensor = self.tensor(number)
-            self.names[number] = self._constant(f"{number}", tensor)
+            self.names[number] = self._constant(f"{number}", self.tensor(number))
         return self.names[number]
 
     def _constant(self, name: str, tensor: LiteTensor) -> str:
-        kind = _TYPES.get(tensor.kind, _KINDS.FLOAT)
-        if tensor.values is not None:
-            proto = numpy_helper.from_array(tensor.values, name)
-        else:
-            proto = onnx.TensorProto(name=name, data_type=kind, dims=tensor.shape)
-        self.constants.append(proto)
+        if tensor.values is None:
+            return self._without_numbers(name, tensor, tensor.shape)
+        self.constants.append(numpy_helper.from_array(tensor.values, name))
         return name
 
-    def numbers(self, values: Sequence[int] | Sequence[float], kind: Any = np.int64) -> str:
-        """A list of numbers."""
-        return self.array(np.array(values, dtype=kind))
+    def _without_numbers(self, name: str, like: LiteTensor, shape: Sequence[int]) -> str:
+        kind = _TYPES.get(like.kind, _KINDS.FLOAT)
+        self.constants.append(onnx.TensorProto(name=name, data_type=kind, dims=shape))
+        return name
+
+    def numbers(self, values: Sequence[int]) -> str:
+        """A list of whole numbers."""
+        return self.array(np.array(values, dtype=np.int64))
 
     def array(self, values: np.ndarray[Any, Any]) -> str:
         """A constant of ours."""
@@ -77,26 +78,22 @@ class Writer:
 
     def shaped(self, like: LiteTensor, shape: Sequence[int]) -> str:
         """A constant of this shape and of the type of another one, whose numbers nobody looks at."""
-        name = self.fresh()
-        kind = _TYPES.get(like.kind, _KINDS.FLOAT)
-        self.constants.append(onnx.TensorProto(name=name, data_type=kind, dims=shape))
-        return name
+        return self._without_numbers(self.fresh(), like, shape)
 
     def fresh(self) -> str:
         """A name that nothing has."""
         self._made += 1
         return f"made_{self._made}"
 
-    def add(self, op: str, *inputs: str, outputs: int = 1, **attributes: Any) -> str:
-        """A node; the name of its first output."""
-        names = [self.fresh() for _ in range(outputs)]
-        self.nodes.append(helper.make_node(op, inputs, names, name=self.label, **attributes))
-        return names[0]
+    def add(self, op: str, *inputs: str, **attributes: Any) -> str:
+        """A node; the name of its output."""
+        return self.several(op, *inputs, outputs=1, **attributes)[0]
 
     def several(self, op: str, *inputs: str, outputs: int, **attributes: Any) -> list[str]:
         """A node; the names of its outputs."""
-        self.add(op, *inputs, outputs=outputs, **attributes)
-        return list(self.nodes[-1].output)
+        names = [self.fresh() for _ in range(outputs)]
+        self.nodes.append(helper.make_node(op, inputs, names, name=self.label, **attributes))
+        return names
 
     def unknown(self, operator: LiteOperator) -> list[str]:
         """A node that nothing stands for, which the rules refuse."""

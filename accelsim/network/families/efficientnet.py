@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 from accelsim.config.families import EfficientNet, MnasNet
@@ -81,7 +81,7 @@ def efficientnet_rows(network: EfficientNet) -> list[RowData]:
 
 def _scaled(stage: Stage, width: float, blocks: int, *, squeezes: bool = True) -> Stage:
     channels = divisible(times(stage.channels, width))
-    return Stage(stage.expansion, stage.kernel, stage.stride, channels, blocks, stage.squeezes and squeezes)
+    return replace(stage, channels=channels, blocks=blocks, squeezes=stage.squeezes and squeezes)
 
 
 def _rows(stages: list[Stage], stem: int, last: int, act: str, classes: int) -> list[RowData]:

@@ -8,6 +8,7 @@ from accelsim.config.families import GhostNet
 from accelsim.network.families.rows import (
     RowData,
     activated,
+    classifier,
     conv,
     depthwise,
     divisible,
@@ -50,8 +51,7 @@ def ghostnet_rows(network: GhostNet) -> list[RowData]:
         rows += _added(name, source, narrow, kernel, stride, projects=stride > 1 or inputs != narrow)
         source, inputs = f"{name}_add", narrow
     rows.append(conv("conv_last", divisible(times(960, network.width), 4), 1))
-    rows += [row("gap", "gap"), *activated(row("fc", "fc1", channels=1280), "relu")]
-    return [*rows, row("fc", "fc", channels=network.classes), row("softmax", "softmax")]
+    return [*rows, *classifier(network.classes, *activated(row("fc", "fc1", channels=1280), "relu"))]
 
 
 def _ghost(name: str, source: str, channels: int, act: str) -> list[RowData]:

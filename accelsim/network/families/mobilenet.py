@@ -127,8 +127,7 @@ def mobilenet_v3_rows(network: MobileNetV3) -> list[RowData]:
     rows += inverted_residuals(blocks, rows[-1]["name"], stem)
     rows += activated(conv("conv_last", 6 * blocks[-1].outputs, 1), act)
     last = divisible(times(V3_LAST[network.size], max(1.0, network.width)))
-    rows += [row("gap", "gap"), *activated(row("fc", "fc1", channels=last), act)]
-    return [*rows, row("fc", "fc", channels=network.classes), row("softmax", "softmax")]
+    return [*rows, *classifier(network.classes, *activated(row("fc", "fc1", channels=last), act))]
 
 
 def _v3_blocks(network: MobileNetV3, inputs: int) -> Iterator[Inverted]:

@@ -11,9 +11,14 @@ MOBILEONE_BLOCKS = (2, 8, 10, 1)
 REPVGG_BLOCKS = {"a": (2, 4, 14, 1), "b": (4, 6, 16, 1)}
 
 
+def _widths(network: RepVgg | MobileOne) -> list[int]:
+    """Channels of each stage."""
+    return [int(times(channels, each)) for channels, each in zip(STAGE_CHANNELS, network.widths, strict=True)]
+
+
 def repvgg_rows(network: RepVgg) -> list[RowData]:
     """Ding et al., arXiv 2101.03697, Table 2 and section 3.4; every second 3x3 layer, from the third, is grouped."""
-    widths = [int(times(channels, each)) for channels, each in zip(STAGE_CHANNELS, network.widths, strict=True)]
+    widths = _widths(network)
     rows = [conv("s0_1", min(64, widths[0]), 3, stride=2)]
     for stage, (count, channels) in enumerate(zip(REPVGG_BLOCKS[network.depth], widths, strict=True), 1):
         for number in range(1, count + 1):
@@ -24,7 +29,7 @@ def repvgg_rows(network: RepVgg) -> list[RowData]:
 
 def mobileone_rows(network: MobileOne) -> list[RowData]:
     """Vasu et al., arXiv 2206.04040, Tables 2 and 3; where squeezed, both layers of a block are, by 16."""
-    widths = [int(times(channels, each)) for channels, each in zip(STAGE_CHANNELS, network.widths, strict=True)]
+    widths = _widths(network)
     inputs = min(64, widths[0])
     rows = [conv("s0_1", inputs, 3, stride=2)]
     for stage, (count, channels) in enumerate(zip(MOBILEONE_BLOCKS, widths, strict=True), 1):

@@ -55,10 +55,9 @@ def squeeze_and_excite(
     ]
 
 
-def classifier(classes: int, *, softmax: bool = True) -> list[RowData]:
-    """Global average pooling, a fully connected layer and a softmax."""
-    rows = [row("gap", "gap"), row("fc", "fc", channels=classes)]
-    return [*rows, row("softmax", "softmax")] if softmax else rows
+def classifier(classes: int, *hidden: RowData) -> list[RowData]:
+    """Global average pooling, hidden layers if any, a fully connected layer and a softmax."""
+    return [row("gap", "gap"), *hidden, row("fc", "fc", channels=classes), row("softmax", "softmax")]
 
 
 def divisible(channels: int | Fraction, by: int = 8) -> int:

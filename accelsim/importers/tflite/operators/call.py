@@ -28,6 +28,11 @@ class Call:
         """The value that an input is; nothing where it is left out."""
         return self.write.value(self.operator.inputs[place]) if place < len(self.operator.inputs) else ""
 
+    @property
+    def values(self) -> list[str]:
+        """The values that all inputs are."""
+        return list(map(self.write.value, self.operator.inputs))
+
     def tensor(self, place: int) -> LiteTensor:
         """A tensor that is an input. Raises MalformedError where it is left out."""
         return self.write.tensor(self.operator.inputs[place])

@@ -27,7 +27,7 @@ _PLAIN = {
 
 def _plain(op: str) -> Translation:
     def function(call: Call) -> str:
-        return call.add(op, *(call.value(place) for place in range(len(call.operator.inputs))))
+        return call.add(op, *call.values)
 
     return function
 

@@ -24,8 +24,7 @@ def transpose(call: Call) -> str:
 def concatenation(call: Call) -> str:
     """Along a dimension, an activation behind it."""
     found = call.options(tflite.ConcatenationOptions)
-    values = [call.value(place) for place in range(len(call.operator.inputs))]
-    return activated(call, call.add("Concat", *values, axis=found.Axis()), found.FusedActivationFunction())
+    return activated(call, call.add("Concat", *call.values, axis=found.Axis()), found.FusedActivationFunction())
 
 
 @translates("PACK")
@@ -35,7 +34,7 @@ def pack(call: Call) -> str:
     shape = list(call.result().shape)
     axis %= len(shape)
     one = call.write.numbers([*shape[:axis], 1, *shape[axis + 1 :]])
-    each = [call.add("Reshape", call.value(place), one) for place in range(len(call.operator.inputs))]
+    each = [call.add("Reshape", value, one) for value in call.values]
     return call.add("Concat", *each, axis=axis)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import tflite
@@ -9,9 +10,15 @@ import tflite
 from accelsim.importers.tflite.operators.call import Call, activated, translates
 from accelsim.importers.tflite.writer import TO_FIRST, TO_LAST
 
+LAST_TO_FRONT = (3, 0, 1, 2)
 
-def _padding(kind: int) -> str:
-    return "SAME_UPPER" if kind == tflite.Padding.SAME else "VALID"
+
+def _padding(found: Any) -> str:
+    return "SAME_UPPER" if found.Padding() == tflite.Padding.SAME else "VALID"
+
+
+def _strides(found: Any) -> list[int]:
+    return [found.StrideH(), found.StrideW()]
 
 
 def _slid(call: Call, op: str, source: str, *others: str, **attributes: Any) -> str:
@@ -27,25 +34,22 @@ def _bias(call: Call, place: int) -> tuple[str, ...]:
 @translates("CONV_2D")
 def conv(call: Call) -> str:
     """Weights are (outputs, rows, columns, inputs of a group)."""
-    found = call.options(tflite.Conv2DOptions)
-    weights = call.write.transposed(call.value(1), (0, 3, 1, 2))
     groups = call.tensor(0).shape[3] // max(1, call.tensor(1).shape[3])
-    made = _slid(
-        call, "Conv", call.value(0), weights, *_bias(call, 2), group=groups, auto_pad=_padding(found.Padding()),
-        strides=[found.StrideH(), found.StrideW()], dilations=[found.DilationHFactor(), found.DilationWFactor()],
-    )  # fmt: skip
-    return activated(call, made, found.FusedActivationFunction())
+    return _convolved(call, call.options(tflite.Conv2DOptions), TO_FIRST, groups)
 
 
 @translates("DEPTHWISE_CONV_2D")
 def depthwise(call: Call) -> str:
     """Weights are (1, rows, columns, outputs)."""
-    found = call.options(tflite.DepthwiseConv2DOptions)
-    weights = call.write.transposed(call.value(1), (3, 0, 1, 2))
+    return _convolved(call, call.options(tflite.DepthwiseConv2DOptions), LAST_TO_FRONT, call.tensor(0).shape[3])
+
+
+def _convolved(call: Call, found: Any, order: Sequence[int], groups: int) -> str:
+    """A convolution with weights whose dimensions in this order are (outputs, inputs of a group, rows, columns)."""
+    weights = call.write.transposed(call.value(1), order)
     made = _slid(
-        call, "Conv", call.value(0), weights, *_bias(call, 2), group=call.tensor(0).shape[3],
-        auto_pad=_padding(found.Padding()), strides=[found.StrideH(), found.StrideW()],
-        dilations=[found.DilationHFactor(), found.DilationWFactor()],
+        call, "Conv", call.value(0), weights, *_bias(call, 2), group=groups, auto_pad=_padding(found),
+        strides=_strides(found), dilations=[found.DilationHFactor(), found.DilationWFactor()],
     )  # fmt: skip
     return activated(call, made, found.FusedActivationFunction())
 
@@ -54,9 +58,9 @@ def depthwise(call: Call) -> str:
 def transpose_conv(call: Call) -> str:
     """The shape of the output, weights (outputs, rows, columns, inputs), the map, and perhaps a bias."""
     found = call.options(tflite.TransposeConvOptions)
-    weights = call.write.transposed(call.value(1), (3, 0, 1, 2))
+    weights = call.write.transposed(call.value(1), LAST_TO_FRONT)
     made = _slid(
-        call, "ConvTranspose", call.value(2), weights, *_bias(call, 3), strides=[found.StrideH(), found.StrideW()],
+        call, "ConvTranspose", call.value(2), weights, *_bias(call, 3), strides=_strides(found),
         auto_pad="SAME_UPPER", output_shape=list(call.result().shape[1:3]),
     )  # fmt: skip
     return activated(call, made, found.FusedActivationFunction())
@@ -69,7 +73,7 @@ def pool(call: Call) -> str:
     op = {"MAX_POOL_2D": "MaxPool", "AVERAGE_POOL_2D": "AveragePool", "L2_POOL_2D": "LpPool"}[call.operator.name]
     made = _slid(
         call, op, call.value(0), kernel_shape=[found.FilterHeight(), found.FilterWidth()],
-        strides=[found.StrideH(), found.StrideW()], auto_pad=_padding(found.Padding()),
+        strides=_strides(found), auto_pad=_padding(found),
     )  # fmt: skip
     return activated(call, made, found.FusedActivationFunction())
 
