@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
 
@@ -18,12 +19,13 @@ from accelsim.dataflows.folding import fold_sequence
 from accelsim.dataflows.work import ArrayContext
 from accelsim.errors import LoweringError
 from accelsim.lowering.compile import Lowered, lower
+from accelsim.lowering.ir import PlannedLayer
 from accelsim.machine.machine import play
 from accelsim.network.array import array_context, layer_context
 from accelsim.network.geometry import work_block
 from accelsim.network.graph import Network, Node
 from accelsim.network.ops import on_array
-from accelsim.program.commands import Compute, Load, Program, Store, Tile, UnitKind, kind_of
+from accelsim.program.commands import Buffer, Compute, Load, Program, Store, UnitKind, kind_of
 from accelsim.program.link import Linked, link
 from accelsim.program.tensors import Region, Tensor, elements
 from accelsim.run.simulate import load_network, run_network
@@ -53,8 +55,9 @@ def test_executing_the_program_gives_the_numbers_of_a_direct_computation(
 def test_tiles_in_use_and_in_flight_fit_their_buffers(
     network: Network, machine: Machine, scheduling: Scheduling
 ) -> None:
-    """A tile of the array that changes within its layer fits twice, beside those that stay; on the vector unit all fit
-    twice. Partial sums, those of all pieces that wait for more included, fit half of the accumulator."""
+    """On the array the tiles that a plan keeps of each operand, beside results on their way out, of which there are two
+    where there is more than one; on the vector unit all twice. Partial sums, those of all pieces that wait for more
+    included, fit half of the accumulator."""
     lowered = lowered_or_skip(network, machine, scheduling)
     steps: dict[int, list[Compute]] = {}
     for command in lowered.program.commands:
@@ -62,10 +65,7 @@ def test_tiles_in_use_and_in_flight_fit_their_buffers(
             steps.setdefault(command.layer, []).append(command)
     for layer, computes in steps.items():
         for buffer, capacity in lowered.program.capacities.items():
-            stay = _everywhere(computes) if computes[0].unit is UnitKind.ARRAY else set()
-            for command in computes:
-                tiles = [tile for tile in dict.fromkeys(_tiles(command)) if tile.buffer is buffer]
-                assert sum(tile.bytes * (1 if tile in stay or tile.resident else 2) for tile in tiles) <= capacity
+            assert max(_bytes_in_use(computes, buffer, lowered.layers[layer])) <= capacity
         if computes[0].unit is UnitKind.ARRAY:
             node = lowered.network.nodes[layer]
             array = layer_context(array_context(machine), node, machine, 8, 8)
@@ -75,15 +75,17 @@ def test_tiles_in_use_and_in_flight_fit_their_buffers(
             assert _most_sums(node, computes, array) * array.psum_bits <= machine.sram.accumulator.capacity_bytes * 4
 
 
-def _tiles(command: Compute) -> tuple[Tile, ...]:
-    return (*command.stationary, *command.streamed, *command.results)
-
-
-def _everywhere(computes: list[Compute]) -> set[Tile]:
-    """The only ones of their kind in a layer, results that go on until its last step included."""
-    loaded = set.intersection(*({*command.stationary, *command.streamed} for command in computes))
-    results = {tile for command in computes for tile in command.results}
-    return loaded | (results if all(set(command.results) in (set(), results) for command in computes) else set())
+def _bytes_in_use(computes: list[Compute], buffer: Buffer, planned: PlannedLayer | None) -> Iterator[int]:
+    """Bytes of a buffer that each step needs: its tiles, and as many of their kind as stay or are on their way."""
+    for command in computes:
+        operands = dict.fromkeys((*command.stationary, *command.streamed), 2)
+        if command.unit is UnitKind.ARRAY:
+            assert planned is not None
+            kept = {Buffer.ACTIVATION: planned.plan.ifmap_tiles, Buffer.WEIGHT: planned.plan.weight_tiles}
+            operands = {tile: kept[tile.buffer] for tile in operands}
+        results = dict.fromkeys(command.results, 2 if len({each.results for each in computes}) > 1 else 1)
+        tiles = [(tile, count) for tile, count in {**operands, **results}.items() if tile.buffer is buffer]
+        yield sum(tile.bytes * (1 if tile.resident else count) for tile, count in tiles)
 
 
 def _most_sums(node: Node, computes: list[Compute], array: ArrayContext) -> int:
