@@ -50,6 +50,9 @@ def network_of(rows: list[dict[str, Any]], size: tuple[int, int, int], batch: in
     return build(validate(Workload, document), document)
 
 
+MAP_CODEC = {"format": "zero_run_length", "run_bits": 4, "word_bits": 32, "bytes_per_clock": 3}
+
+
 @st.composite
 def machines(draw: st.DrawFn, **fixed: Any) -> Machine:
     """Arrays of up to 12 x 12 with little SRAM, narrow ports and odd clocks."""
@@ -88,6 +91,7 @@ def machines(draw: st.DrawFn, **fixed: Any) -> Machine:
         "dma__max_outstanding_bursts": draw(st.integers(1, 16)),
         "dma__scatter": draw(st.booleans()),
         "dma__decoder": draw(st.sampled_from([None, {"format": "any", "bytes_per_clock": 3}])),
+        "dma__map_codec": draw(st.sampled_from([None, None, MAP_CODEC])),
         "dram__bytes_per_clock": draw(st.sampled_from([0.3, 1, 5, 64])),
         "dram__latency_clocks": draw(st.integers(0, 60)),
         "dram__burst_bytes": draw(st.sampled_from([1, 16, 64])),
@@ -203,6 +207,9 @@ def _data_transforms(draw: st.DrawFn, names: list[str]) -> Any:
         }
     if draw(st.booleans()):
         chosen["compress"] = draw(st.sampled_from([{}, {"ratio": 0.3}, {"ratio": 0.9}]))
+    if draw(st.booleans()):
+        written = [name for name in names if name != "input"]
+        chosen["map_zeros"] = {"layers": {name: draw(st.sampled_from([0, 0.7, 0.95])) for name in written}}
     return chosen
 
 

@@ -190,6 +190,19 @@ class Decoder(Section):
     bytes_per_clock: Positive = Field(description="bytes that it gives in a clock")
 
 
+class MapCodec(Section):
+    """Encoder and decoder of each engine: feature maps lie in DRAM as values with the zeros before them counted."""
+
+    format: Literal["zero_run_length"] = Field(
+        description="a run of zeros and a value, pair by pair, whole pairs in a word"
+    )
+    run_bits: Annotated[int, Field(ge=1, le=16)] = Field(5, description="bits of a run's length")
+    word_bits: Annotated[int, Field(ge=8, le=1024, multiple_of=8)] = Field(
+        64, description="bits of a word, of which one says whether it is the last"
+    )
+    bytes_per_clock: Positive = Field(description="plain bytes that pass it in a clock")
+
+
 class Dma(Section):
     """The DMA engines. Each transfer goes to the one of its direction that is free first."""
 
@@ -197,6 +210,9 @@ class Dma(Section):
     engines_out: Annotated[int, Field(gt=0, le=64)] = Field(default=1, description="engines that store")
     decoder: Decoder | None = Field(
         default=None, description="expands compressed weights; null: they are stored as they are"
+    )
+    map_codec: MapCodec | None = Field(
+        default=None, description="encodes feature maps on their way to DRAM; null: they are stored as they are"
     )
     bursts_per_clock: Annotated[int, Field(gt=0, le=1 << 20)] = Field(
         default=1, description="bursts that one engine issues in an array clock"

@@ -50,6 +50,18 @@ class Compress(Section):
     layers: dict[Name, Share] = Field(default_factory=dict, description="ratio, by layer")
 
 
+Zeros = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+
+
+class MapZeros(Section):
+    """Zeros of feature maps, for a DMA engine that encodes them."""
+
+    share: Zeros = Field(
+        0.0, description="share of zeros in maps behind a ReLU, or a maximum of such, of layers not named below"
+    )
+    layers: dict[Name, Zeros] = Field(default_factory=dict, description="share of zeros in the map a layer writes")
+
+
 class Binarize(Section):
     """Weights of one bit (+1, -1) or two (+1, 0, -1): a MAC only adds, or is an XNOR where maps have one bit too."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 from pydantic import Discriminator, Field, Tag
 
 from accelsim.config.schema import Count, Name, Section
-from accelsim.config.transforms import Binarize, Compress, Factorize, Prune, Quantize
+from accelsim.config.transforms import Binarize, Compress, Factorize, MapZeros, Prune, Quantize
 from accelsim.operators.table import names_with
 
 MAX_EXTENT = 1 << 20
@@ -359,6 +359,7 @@ class NetworkFile(Section):
     binarize: Binarize | None = None
     prune: Prune | None = None
     compress: Compress | None = None
+    map_zeros: MapZeros | None = None
     unmodelled: Annotated[list[Text], Field(max_length=20_000)] = Field(
         default_factory=list, description="operations of an imported model that are left out of all figures"
     )

@@ -18,6 +18,7 @@ from accelsim.dataflows.contract import ArrayShape, FoldShape, Gemm, Moves
 from accelsim.dataflows.folding import FoldSequence, chain_of, flattened, fold_sequence, passes
 from accelsim.dataflows.timing import TIMINGS, Ports, Ratio, fold_of, slower
 from accelsim.program.folds import Fold, FoldChain
+from accelsim.program.tensors import RowCode
 from accelsim.units import ceil_div
 
 ROUNDING = 1e-9
@@ -48,7 +49,8 @@ class ArrayContext:
     stored_weights: bits of the layer's weights that pass their port, for a number of weights. skipped: (nonzeros,
     weights) of a layer whose zeros take no clocks. way_in, way_out: clocks of what is done to an element on its way to
     the array, and from it; pooled: results that become one on it. patch: of a depthwise layer's outputs.
-    dram_weights: bits of the weights in DRAM, for a number of them, where they are decoded on their way.
+    dram_weights: bits of the weights in DRAM, for a number of them, where they are decoded on their way; ifmap_code,
+    ofmap_code: of rows of maps in DRAM, where these are coded.
     """
 
     dataflow: DataflowName
@@ -67,6 +69,8 @@ class ArrayContext:
     pooled: int = 1
     patch: Patch = ONE_OUTPUT
     dram_weights: Ratio | None = None
+    ifmap_code: RowCode | None = None
+    ofmap_code: RowCode | None = None
 
     def ports(self, ifmap: Ratio, weight: Ratio) -> Ports:
         """The SRAM ports, with the ways to and from the array behind them.

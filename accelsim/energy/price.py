@@ -70,8 +70,9 @@ OFF_CHIP_ROWS = ("dram_byte", "dram_interface_byte")
 def not_priced(machine: Machine) -> tuple[str, ...]:
     """Names of what the machine's table has no price for."""
     rows = (words for row, words in OPTIONAL_ROWS.items() if not _is_priced(row, machine))
-    decoder = ("weight decoder",) if machine.dma.decoder else ()
-    return (*rows, *decoder, *(("caches",) if machine.caches else ()))
+    units = {"weight decoder": machine.dma.decoder, "map codec": machine.dma.map_codec}
+    coders = (words for words, unit in units.items() if unit is not None)
+    return (*rows, *coders, *(("caches",) if machine.caches else ()))
 
 
 def _is_priced(row: str, machine: Machine) -> bool:

@@ -16,6 +16,7 @@ from accelsim.network.geometry import pixels_under, work_block
 from accelsim.network.ops import on_array
 from accelsim.program.commands import Buffer, Compute, Tile, UnitKind
 from accelsim.program.tensors import Region, Tensor, elements
+from accelsim.program.tensors import descriptors as plain_descriptors
 from accelsim.records import ActionCounts
 from accelsim.run.play import to_share
 from accelsim.units import packed_bytes
@@ -46,15 +47,18 @@ def _turns(evidence: Evidence, operand: str) -> str:
 
 
 def _loaded(tensor: Tensor, tiles: Sequence[Tile], note: str) -> Term:
-    requested = {tile.region: requested_bytes(tile) for tile in tiles}
+    tiles_by_region = {tile.region: tile for tile in tiles}
+    requested = {region: requested_bytes(tile) for region, tile in tiles_by_region.items()}
     times = Counter(tile.region for tile in tiles)
     distinct = sum(requested.values())
     once = distinct if tensor.tile is not None else packed_bytes(_covered(list(requested)), tensor.bits)
     again = sum((times[region] - 1) * amount for region, amount in requested.items())
     more = again // distinct if len(set(times.values())) == 1 else 0
+    plain = sum(map(_plain_bytes, tiles_by_region.values())) if tensor.code else distinct
     parts = (
         Term("what is needed of it, once", once, note=f"in {len(requested)} tiles"),
-        Term("halos and rounding of rows: what neighbouring tiles both load", distinct - once),
+        Term("halos and rounding of rows: what neighbouring tiles both load", plain - once),
+        *([Term("less by runs of zeros", distinct - plain)] if tensor.code else []),
         Term("the same tiles again", again, factors=((more, "more times"), (distinct, "bytes")) if more else ()),
     )
     return total(f"{tensor.name}", parts, note)
@@ -77,6 +81,11 @@ def _covered(regions: Sequence[Region]) -> int:
 def requested_bytes(tile: Tile) -> int:
     """Bytes that a transfer of a tile asks for."""
     return sum(part.requested_bytes for part in tile.descriptors)
+
+
+def _plain_bytes(tile: Tile) -> int:
+    """Bytes that a transfer would ask for if its tensor were not coded."""
+    return sum(part.requested_bytes for part in plain_descriptors(tile.tensor, tile.region))
 
 
 def stored_bytes(evidence: Evidence) -> Term:
@@ -209,17 +218,35 @@ def of_sram(evidence: Evidence, direction: str) -> Term:
 def of_operand(evidence: Evidence, name: str) -> Term:
     """SRAM bytes of one operand, by array and vector unit or, on their way from and to DRAM, by DMA."""
     match name:
-        case "sram_write_weight_bytes" if any(tile.tensor.decoded for tile in evidence.loads):
-            weights = [tile for tile in evidence.loads if tile.buffer is Buffer.WEIGHT]
-            decoded = ((tile.tensor.name, tile.bytes, "decoded on its way") for tile in weights)
-            return total(name, alike(decoded, "tiles", "bytes"))
         case "sram_write_ifmap_bytes" | "sram_write_weight_bytes":
-            parts = (loaded_bytes(evidence, name.split("_")[2]),)
+            operand = name.split("_")[2]
+            buffer = Buffer.WEIGHT if operand == "weight" else Buffer.ACTIVATION
+            tiles = [tile for tile in evidence.loads if tile.buffer is buffer]
+            if any(map(_is_coded, tiles)):
+                return _on_chip(name, tiles, "decoded on its way")
+            parts = (loaded_bytes(evidence, operand),)
+        case "sram_read_ofmap_bytes" if any(map(_is_coded, evidence.stores)):
+            return _on_chip(name, evidence.stores, "encoded on its way")
         case "sram_read_ofmap_bytes":
             parts = (stored_bytes(evidence),)
         case _:
             return of_pieces(evidence, name)
     return Term(name, parts[0].value, parts if parts[0].value else ())
+
+
+def _is_coded(tile: Tile) -> bool:
+    return tile.tensor.decoded or tile.tensor.code is not None
+
+
+def _on_chip(name: str, tiles: Sequence[Tile], words: str) -> Term:
+    """Bytes of tiles in SRAM, of which some lie otherwise in DRAM."""
+    own = ((tile.tensor.name, on_chip_bytes(tile), words if _is_coded(tile) else "") for tile in tiles)
+    return total(name, alike(own, "tiles", "bytes"))
+
+
+def on_chip_bytes(tile: Tile) -> int:
+    """Bytes that a transfer of a tile writes to SRAM or reads from it."""
+    return tile.bytes if _is_coded(tile) else requested_bytes(tile)
 
 
 def shared(evidence: Evidence, name: str) -> Term:

@@ -250,7 +250,8 @@ def _bounds(network: Network, machine: Machine) -> tuple[int, ...]:
 def layout_of(network: Network, machine: Machine) -> Layout:
     """Where the feature maps of a network lie in the machine's DRAM."""
     first = machine.dram.first_address or 0
-    return lay_out(network, machine.array.activation_bits, scatter=machine.dma.scatter, first_address=first)
+    bits, dma = machine.array.activation_bits, machine.dma
+    return lay_out(network, bits, scatter=dma.scatter, first_address=first, codec=dma.map_codec)
 
 
 def estimate(task: LayerTask, context: TilingContext) -> search.Planned:

@@ -277,6 +277,7 @@ class TilingContext:
     dataflows: tuple[DataflowName, ...]
     prices: Prices
     decoded_bytes_per_cycle: int = 1
+    coded_bytes_per_cycle: int = 1
     resident_weights: bool = False
     given: GivenTile = FREE
 
@@ -301,6 +302,7 @@ class TilingContext:
             dataflows=tuple(DATAFLOWS) if machine.array.dataflow == "auto" else (machine.array.dataflow,),
             prices=Prices.of(machine),
             decoded_bytes_per_cycle=machine.dma.decoder.bytes_per_clock if machine.dma.decoder else 1,
+            coded_bytes_per_cycle=machine.dma.map_codec.bytes_per_clock if machine.dma.map_codec else 1,
         )
 
     @property

@@ -7,13 +7,24 @@ something stands against it; then the layer is an explicit copy. A slice always 
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import NamedTuple
 
 import numpy as np
 
+from accelsim.config.machine import MapCodec
 from accelsim.lowering.ir import Channels, Layout, Placement, copied_channels
 from accelsim.network.graph import Network, Node
-from accelsim.program.tensors import ALIGNMENT_BYTES, Tensor
+from accelsim.network.map_code import map_codes
+from accelsim.program.tensors import ALIGNMENT_BYTES, RowCode, Tensor
 from accelsim.units import ceil_div
+
+
+class MapTensors(NamedTuple):
+    """Bits of an element of each map and its code, by name, and the first address of their tensors."""
+
+    bits: dict[str, int]
+    codes: dict[str, RowCode]
+    first_address: int
 
 
 def map_bits(network: Network, default: int) -> dict[str, int]:
@@ -22,10 +33,13 @@ def map_bits(network: Network, default: int) -> dict[str, int]:
     return inputs | {node.name: node.bits.output or default for node in network.nodes}
 
 
-def lay_out(network: Network, default_bits: int, *, scatter: bool, first_address: int = 0) -> Layout:
+def lay_out(
+    network: Network, default_bits: int, *, scatter: bool, first_address: int = 0, codec: MapCodec | None = None
+) -> Layout:
     """Give each map of the network a place; with `scatter` a store may write channels a stride apart.
 
-    default_bits: of an element, where the network says none; first_address: of the first tensor.
+    default_bits: of an element, where the network says none; first_address: of the first tensor; codec: of the
+    engines that load and store them.
     """
     bits = map_bits(network, default_bits)
     nested: dict[str, tuple[str, Channels]] = {}
@@ -41,7 +55,8 @@ def lay_out(network: Network, default_bits: int, *, scatter: bool, first_address
             free = {name for name in same if _may_nest(network, node, name, nested, fixed, scatter)}
             nested.update({name: (node.name, parts[name]) for name in parts if name in free})
             copies[node.name] = tuple(name for name in node.inputs if name not in free)
-    return _lay_out(network, bits, nested, slices, copies, first_address)
+    tensors = MapTensors(bits, map_codes(network, bits, codec), first_address)
+    return _lay_out(network, tensors, nested, slices, copies)
 
 
 def _parts(node: Node) -> dict[str, Channels]:
@@ -79,22 +94,21 @@ def _lies_apart(name: str, nested: dict[str, tuple[str, Channels]]) -> bool:
 
 def _lay_out(
     network: Network,
-    bits: dict[str, int],
+    tensors: MapTensors,
     nested: dict[str, tuple[str, Channels]],
     slices: dict[str, Node],
     copies: dict[str, tuple[str, ...]],
-    first_address: int,
 ) -> Layout:
     shapes = {**network.inputs} | {node.name: node.output for node in network.nodes if not node.absorbed}
     by_name: dict[str, Placement] = {}
-    address = first_address
+    address = tensors.first_address
     for name, shape in shapes.items():
         if name in nested or name in slices:
             continue
         dims = (network.batch, shape.height, shape.width, shape.channels)
-        tensor = Tensor(name, dims, bits[name], address)
+        tensor = Tensor(name, dims, tensors.bits[name], address, code=tensors.codes.get(name))
         by_name[name] = Placement(tensor, np.arange(shape.channels))
-        address = aligned(address + tensor.bytes, first_address)
+        address = aligned(address + tensor.bytes, tensors.first_address)
     for name in reversed(shapes):
         if name in nested:
             outer, channels = nested[name]

@@ -14,7 +14,7 @@ from operator import add
 from accelsim.machine.doubling import NOTHING, STREAM, STREAM_END, Clocks, Doubling
 from accelsim.machine.memory.port import Block, CacheCounts, Met
 from accelsim.machine.stalls import Cause, Phase, Segment, idle_at_end, idle_before_stream, led_by
-from accelsim.program.commands import NO_ACTIONS, Buffer, Command, Compute, Load, Program, UnitKind
+from accelsim.program.commands import NO_ACTIONS, Buffer, Command, Compute, Program, UnitKind
 from accelsim.program.folds import bubble_cycles
 from accelsim.program.link import NEVER, Linked, Moment, Task
 from accelsim.program.tensors import Descriptor
@@ -208,18 +208,17 @@ class Accounting:
 
 
 def _bytes_on_chip(command: Command, requested: int) -> int:
-    """Bytes that a transfer writes to a buffer or reads from it: those requested, but for weights decoded on their
-    way."""
-    if isinstance(command, Load) and command.tile.tensor.decoded:
-        return command.tile.bytes
-    return requested
+    """Bytes that a transfer writes to a buffer or reads from it: those requested, but for what is coded on its way."""
+    assert not isinstance(command, Compute)
+    tensor = command.tile.tensor
+    return command.tile.bytes if tensor.decoded or tensor.code is not None else requested
 
 
 def moved(unit: UnitKind, buffer: Buffer, requested: int, bursts: int, descriptors: int, on_chip: int) -> ActionCounts:
     """Actions of transfers from or to a buffer: bytes that are requested, of bursts, and on chip."""
     if unit is UnitKind.DMA_OUT:
         return ActionCounts(
-            sram_read_ofmap_bytes=requested,
+            sram_read_ofmap_bytes=on_chip,
             dram_write_ofmap_bytes=requested,
             dram_write_burst_bytes=bursts,
             dma_descriptors=descriptors,
@@ -232,7 +231,7 @@ def moved(unit: UnitKind, buffer: Buffer, requested: int, bursts: int, descripto
             dma_descriptors=descriptors,
         )
     return ActionCounts(
-        sram_write_ifmap_bytes=requested,
+        sram_write_ifmap_bytes=on_chip,
         dram_read_ifmap_bytes=requested,
         dram_read_burst_bytes=bursts,
         dma_descriptors=descriptors,

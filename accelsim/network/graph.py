@@ -76,11 +76,11 @@ class Compression:
 class Node(Form):
     """One operation.
 
-    inputs: names of the nodes it reads (`input` is the network's); weights_of: of an earlier inference, the layer whose
-    weights these are; again: the layer of this one whose weights these are, stored and loaded again. before,
-    after: operators done on the way of its input to the array, and of its results from it, in order; absorbed: whether
-    it is done on such a way and has no map of its own; unit: the one that was chosen for it, where the machine leaves
-    that open.
+    inputs: names of the nodes it reads (`input` is the network's); zeros: share of zeros in its map; weights_of: of an
+    earlier inference, the layer whose weights these are; again: the layer of this one whose weights these are, stored
+    and loaded again. before, after: operators done on the way of its input to the array, and of its results from it, in
+    order; absorbed: whether it is done on such a way and has no map of its own; unit: the one that was chosen for it,
+    where the machine leaves that open.
     """
 
     name: str
@@ -92,6 +92,7 @@ class Node(Form):
     weight_kind: WeightKind = WeightKind.INTEGER
     pruning: Pruning | None = None
     compression: Compression | None = None
+    zeros: float = 0.0
     weights_of: str = ""
     again: str = ""
     before: tuple[Node, ...] = ()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from accelsim.program.folds import FoldChain
-from accelsim.program.tensors import Descriptor, Range, Region, Tensor, descriptors, region_bytes
+from accelsim.program.tensors import Descriptor, Range, Region, Tensor, region_bytes, transfers
 from accelsim.records import ActionCounts
 
 NO_ACTIONS = ActionCounts()
@@ -65,7 +65,7 @@ class Tile:
     @property
     def descriptors(self) -> tuple[Descriptor, ...]:
         """Transfers that load or store it."""
-        return descriptors(self.tensor, self.region)
+        return transfers(self.tensor, self.region)
 
 
 @dataclass(frozen=True, slots=True)

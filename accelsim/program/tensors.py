@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from math import gcd, prod
-from typing import NamedTuple
+from typing import Any, NamedTuple, overload
 
 from accelsim.units import ceil_div, packed_bytes
 
@@ -33,6 +33,32 @@ Region = tuple[Range, ...]
 """A Range for each dimension; only the last may have a step above 1."""
 
 
+class RowCode(NamedTuple):
+    """Code of the rows of a feature map in DRAM: `part` for each `whole` of their plain bits, in whole words.
+
+    Each row that a descriptor moves is a stream of its own, at the place of its plain bits and never longer.
+    """
+
+    part: int
+    whole: int
+    word_bits: int
+
+    @overload
+    def bits(self, plain: int) -> int: ...
+    @overload
+    def bits(self, plain: Any) -> Any: ...
+    def bits(self, plain: Any) -> Any:
+        """Bits of a row with this number of plain ones; for an integer or an array of them."""
+        words = ceil_div(plain * self.part, self.whole * self.word_bits)
+        beyond = words * self.word_bits - plain
+        return plain + beyond * (beyond < 0)
+
+
+def share_of_plain(code: RowCode | None) -> float:
+    """The least that long rows are of their plain bits."""
+    return 1.0 if code is None else code.part / code.whole
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Tensor:
     """An array in DRAM: a feature map (images, rows, columns, channels) or the weights of a layer.
@@ -40,7 +66,7 @@ class Tensor:
     tile: None for row-major order (NHWC); else the tensor is stored tile by tile of these sizes, in row-major order of
     the tiles: the order in which a layer loads its weights. compressed_bits: bits of the whole where it is stored in
     another form than its elements one by one; each tile then has its share. decoded: whether it is expanded on its way,
-    and takes its plain bytes on chip.
+    and takes its plain bytes on chip. code: of the rows of a feature map; None where they are plain.
     """
 
     name: str
@@ -50,6 +76,7 @@ class Tensor:
     tile: tuple[int, ...] | None = None
     compressed_bits: int | None = None
     decoded: bool = False
+    code: RowCode | None = None
 
     @property
     def elements(self) -> int:
@@ -127,8 +154,14 @@ def _share_until(tensor: Tensor, offset: int, total: int) -> int:
     return total * offset // tensor.elements
 
 
+def transfers(tensor: Tensor, region: Region, *, by_pixel: bool = False) -> tuple[Descriptor, ...]:
+    """The transfers that move `region` between DRAM and SRAM, encoded where the tensor is. See `descriptors`."""
+    plain, code = descriptors(tensor, region, by_pixel=by_pixel), tensor.code
+    return plain if code is None else tuple(each._replace(row_bits=code.bits(each.row_bits)) for each in plain)
+
+
 def descriptors(tensor: Tensor, region: Region, *, by_pixel: bool = False) -> tuple[Descriptor, ...]:
-    """The transfers that move `region` between DRAM and SRAM.
+    """Where the elements of `region` lie in DRAM, those of a coded tensor as if it were plain.
 
     by_pixel: each row of theirs is one of the last dimension, even where neighbours lie one behind the other.
 

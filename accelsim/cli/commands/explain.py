@@ -7,7 +7,6 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from accelsim.cli.arguments import add_target_settings, command_line
-from accelsim.config.places import is_folder
 from accelsim.errors import UserError
 
 DESCRIPTION = (
@@ -72,7 +71,7 @@ def _refuse_what_a_run_has_not(arguments: Namespace) -> None:
     """Raises UserError where what stands alone is no finished run, or has settings."""
     path = Path(arguments.network)
     mistakes = []
-    if not (path.suffix == ".json" or is_folder(path)):
+    if not (path.suffix == ".json" or path.is_dir()):
         expected = "HW, or a finished run in the place of NETWORK"
         mistakes.append(command_line("arguments", expected, repr(arguments.network)))
     elif arguments.settings:

@@ -6,7 +6,6 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from accelsim.config.places import is_file
 from accelsim.errors import Mistake, Mistakes, UserError
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def run(arguments: Namespace) -> int:
     mistakes = Mistakes()
     for path in arguments.paths:
         with mistakes:
-            if is_file(Path(path) / NAME):
+            if (Path(path) / NAME).is_file():
                 sweeps.append(_sweep(Path(path)))
             else:
                 runs.append(read_run(path))

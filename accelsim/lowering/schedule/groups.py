@@ -39,6 +39,7 @@ from accelsim.lowering.tiling.cache import TilingCache
 from accelsim.network.graph import Network, Node
 from accelsim.network.ops import unit_of
 from accelsim.program.commands import UnitKind
+from accelsim.program.tensors import share_of_plain
 from accelsim.units import ceil_div
 
 MOST_LAYERS = 12
@@ -165,7 +166,8 @@ class Groups:
     def _fmap(self, name: str, channels: int) -> Fmap:
         tensor = self.cache.layout.by_name[name].tensor
         _, height, width, whole = tensor.dims
-        return Fmap(height, width, channels * tensor.bits // 8, whole * tensor.bits // 8)
+        sizes = channels * tensor.bits // 8, whole * tensor.bits // 8
+        return Fmap(height, width, *sizes, share_of_plain(tensor.code))
 
     def spans(self, first: int) -> Iterator[Span]:
         """All groups that begin with a layer and have a feature map inside."""
@@ -356,7 +358,7 @@ class Groups:
         pixel, burst = fmap.tensor_pixel_bytes, self.cache.base.burst_bytes
         if run != pixel:
             run = (run + burst - gcd(gcd(pixel, burst), int(run))) / burst * burst
-        return self.network.batch * fmap.height * fmap.width * run
+        return self.network.batch * fmap.height * fmap.width * run * fmap.moved_share
 
 
 def _stripe_bytes(counts: Counts, rows: int, fmap: Fmap) -> Counts:

@@ -34,12 +34,14 @@ class Source(NamedTuple):
 
 
 class Fmap(NamedTuple):
-    """A feature map in DRAM, or a part of one: rows, columns, bytes of its pixels and of those of its tensor."""
+    """A feature map in DRAM, or a part of one: rows, columns, bytes of its pixels and of those of its tensor,
+    and the share of them that DRAM moves, which is less where it is coded."""
 
     height: int
     width: int
     pixel_bytes: int
     tensor_pixel_bytes: int
+    moved_share: float = 1.0
 
 
 class Input(NamedTuple):

@@ -8,6 +8,7 @@ from accelsim.config.machine import Machine
 from accelsim.lowering.ir import Layout
 from accelsim.network.graph import Node
 from accelsim.network.ops import dram_weight_bits
+from accelsim.program.tensors import Tensor
 from accelsim.units import ceil_div, packed_bytes
 
 
@@ -23,17 +24,28 @@ def least_dram_bytes(node: Node, batch: int, layout: Layout, machine: Machine) -
 
 def _compulsory_bytes(node: Node, batch: int, layout: Layout, machine: Machine) -> int:
     """Inputs that are read, weights as stored, outputs; each once. Of inputs that are picked from, nothing is known."""
-    total = packed_bytes(batch * node.output.elements, layout.by_name[node.name].tensor.bits)
+    total = _least_bytes(batch * node.output.elements, layout.by_name[node.name].tensor)
     if node.op.access_of(node) is not None:
         return total
     for name, size in dict(zip(node.inputs, node.sizes, strict=True)).items():
         if node.op.multiplies_maps:
-            total += packed_bytes(batch * size.elements, layout.by_name[name].tensor.bits)
+            total += _least_bytes(batch * size.elements, layout.by_name[name].tensor)
             continue
         high = node.window.vertical.touched(0, node.array_output.height, size.height)
         pixels = high * node.window.horizontal.touched(0, node.array_output.width, size.width)
-        total += packed_bytes(batch * pixels * size.channels, layout.by_name[name].tensor.bits)
+        total += _least_bytes(batch * pixels * size.channels, layout.by_name[name].tensor)
     return total + packed_bytes(dram_weight_bits(node, machine) if node.weights else 0, 1)
+
+
+def _least_bytes(elements: int, tensor: Tensor) -> int:
+    """Bytes of elements of a map, coded where it is, in rows of any length."""
+    part, whole = _share(tensor)
+    return packed_bytes(ceil_div(elements * tensor.bits * part, whole), 1)
+
+
+def _share(tensor: Tensor) -> tuple[int, int]:
+    """Least bits of long rows for a number of plain ones."""
+    return (1, 1) if tensor.code is None else (tensor.code.part, tensor.code.whole)
 
 
 def _pebble_bytes(node: Node, batch: int, layout: Layout, machine: Machine) -> int:
@@ -47,11 +59,14 @@ def _pebble_bytes(node: Node, batch: int, layout: Layout, machine: Machine) -> i
     positions = vertical.reads(0, output.height, size.height) * horizontal.reads(0, output.width, size.width)
     macs = batch * (node.macs if node.op.multiplies_maps else positions * (node.nonzeros // node.window.elements))
     meets = ceil_div(vertical.kernel, vertical.stride) * ceil_div(horizontal.kernel, horizontal.stride)
-    widths = layout.by_name[node.inputs[0]].tensor.bits * layout.by_name[node.name].tensor.bits
+    maps = [layout.by_name[name].tensor for name in (node.inputs[0], node.name)]
+    (part_in, whole_in), (part_out, whole_out) = map(_share, maps)
+    widths = maps[0].bits * maps[1].bits * part_in * part_out
     right = layout.by_name[node.inputs[1]].tensor.bits if node.op.multiplies_maps else node.bits.weight
     widths *= right or machine.array.weight_bits
     capacity = _capacity_bits(machine)
-    return max(0, isqrt(4 * macs * macs * widths // (meets * capacity)) - 2 * capacity) // 8
+    wholes = whole_in * whole_out
+    return max(0, isqrt(4 * macs * macs * widths // (meets * capacity * wholes)) - 2 * capacity) // 8
 
 
 def _capacity_bits(machine: Machine) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -35,7 +35,7 @@ from accelsim.network.depthwise import EnginePiece, depthwise_work
 from accelsim.network.graph import Node
 from accelsim.network.ops import on_array, ops_per_element, unit_of, vector_cycles
 from accelsim.program.commands import UnitKind, Work
-from accelsim.program.tensors import Range
+from accelsim.program.tensors import Range, RowCode
 
 
 class LayerCost(NamedTuple):
@@ -112,6 +112,10 @@ class TilingCache:
         """Bits of an element of a map."""
         return self.layout.by_name[name].tensor.bits
 
+    def code(self, name: str) -> RowCode | None:
+        """Code of the rows of a map."""
+        return self.layout.by_name[name].tensor.code
+
     def context(self, node: Node, room: int, pins: WeightResidents) -> TilingContext:
         """The machine's context, with the widths of the layer's data and the bytes that its tiles have."""
         weight_bytes = min(pins.room, self.base.weight_bytes)
@@ -123,6 +127,8 @@ class TilingCache:
             weight_bytes -= 2 * PARTIAL_TILE_BYTES if right % 8 else 0
         else:
             array = layer_context(self.base.array, node, self.machine, ifmap, ofmap)
+        read, written = _longest(map(self.code, loaded_inputs(node))), self.code(node.name)
+        array = replace(array, ifmap_code=read, ofmap_code=written)
         given = self.given[node.weights_name].tile if node.weights_name in self.given else FREE
         return replace(
             self.base,
@@ -290,6 +296,13 @@ class TilingCache:
         names = self.by_tensor[place.tensor.name]
         counts = {name: int(np.count_nonzero(own[self.layout.by_name[name].channels])) for name in names}
         return {name: count for name, count in counts.items() if count}
+
+
+def _longest(codes: Iterable[RowCode | None]) -> RowCode | None:
+    """The code that saves the least; None where one of the maps is plain."""
+    found = list(codes)
+    coded = [code for code in found if code is not None]
+    return max(coded) if len(coded) == len(found) else None
 
 
 def _reached(node: Node) -> tuple[object, ...]:

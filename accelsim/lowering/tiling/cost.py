@@ -18,18 +18,20 @@ from accelsim.lowering.tiling.candidates import Bools, Candidates, Floats
 from accelsim.lowering.tiling.footprint import ifmap_bytes, weight_bytes
 from accelsim.lowering.tiling.sizes import Ints
 from accelsim.lowering.tiling.space import clocks_of, folds_of
+from accelsim.program.tensors import RowCode, share_of_plain
 from accelsim.units import ceil_div
 
 
 def requested_bytes(task: LayerTask, context: TilingContext, plans: Candidates) -> Floats:
-    """Bytes that DMA asks for; exact where elements are whole bytes (`traffic.traffic`)."""
-    moved = _moved_bytes(task, context, plans)
-    total: Floats = moved.fmaps + moved.weights + moved.results
+    """Bytes that DMA asks for; exact where elements are whole bytes and maps plain (`traffic.traffic`)."""
+    moved, array = _moved_bytes(task, context, plans), context.array
+    fmaps, results = moved.fmaps * share_of_plain(array.ifmap_code), moved.results * share_of_plain(array.ofmap_code)
+    total: Floats = fmaps + moved.weights + results
     return total
 
 
 class _Moved(NamedTuple):
-    """Bytes that DMA asks for."""
+    """Bytes that DMA asks for, maps as if they were plain."""
 
     fmaps: Floats
     weights: Floats
@@ -93,7 +95,8 @@ class Estimate:
             blocks.taken_total / (blocks.count * ceil_div(task.taps, plans.taps)),
             loaded / (plans.group_tiles * ceil_div(task.group_inputs, plans.ins)),
         )
-        return region.transfer(self.context.array.ifmap_bits, self.context.burst_bytes)
+        array = self.context.array
+        return region.transfer(array.ifmap_bits, self.context.burst_bytes, array.ifmap_code)
 
     def _weight_transfer(self) -> tuple[Floats, Ints]:
         """Transfer of weights, a tile of which lies in one piece, or of the right map."""
@@ -101,7 +104,7 @@ class Estimate:
         tiles = plans.group_tiles * plans.in_tiles * plans.out_tiles
         bits, weights = self.context.array.loaded_weights
         if task.right is not None:
-            return self._right_region(task.right).transfer(bits, burst)
+            return self._right_region(task.right).transfer(bits, burst, None)
         largest = plans.groups * plans.outs * plans.taps * plans.ins * bits // (8 * weights)
         beyond = burst - np.gcd(largest, burst)
         return (task.weights * bits / weights / 8 / tiles + beyond) / burst, np.ones_like(tiles)
@@ -133,7 +136,8 @@ class Estimate:
             task.pixels / blocks.count,
             stored * blocks.count / (stores * ranges),
         )
-        bursts, parts = region.transfer(self.context.array.ofmap_bits, self.context.burst_bytes)
+        array = self.context.array
+        bursts, parts = region.transfer(array.ofmap_bits, self.context.burst_bytes, array.ofmap_code)
         return bursts * ranges, parts * ranges
 
     @cached_property
@@ -183,9 +187,10 @@ class Estimate:
         """
         context, plans, array = self.context, self.plans, self.compute_cycles
         period = array / plans.iterations
-        map_load = self._transfer(self.map_bursts, self.map_parts)
+        map_coded, store_coded = self._code_cycles()
+        map_load = np.maximum(self._transfer(self.map_bursts, self.map_parts), map_coded)
         weight_load = np.maximum(self._transfer(self.weight_bursts, self.weight_parts), self._decode_cycles())
-        store = self._transfer(self.store_bursts, self.store_parts)
+        store = np.maximum(self._transfer(self.store_bursts, self.store_parts), store_coded)
         stored = self.stores * self.store_bursts * context.burst_bytes / context.bytes_per_cycle / plans.iterations
         loads, first = self.map_loads * map_load + self.weight_loads * weight_load, map_load + weight_load
         ahead = (
@@ -213,6 +218,14 @@ class Estimate:
         decoded = 0.0 if array.dram_weights is None else self.task.weights * bits / weights / 8
         result: Floats = decoded / (tiles * self.context.decoded_bytes_per_cycle)
         return result
+
+    def _code_cycles(self) -> tuple[Floats | float, Floats | float]:
+        """Clocks in which maps of a tile are decoded, and its results encoded, if they are."""
+        array, moved = self.context.array, _moved_bytes(self.task, self.context, self.plans)
+        rate = self.context.coded_bytes_per_cycle
+        loads, stores = (np.maximum(1, count) * rate for count in (self.map_loads, self.stores))
+        decoded = 0.0 if array.ifmap_code is None else moved.fmaps / loads
+        return decoded, 0.0 if array.ofmap_code is None else moved.results / stores
 
     def _in_turn(self, period: Floats, map_load: Floats, weight_load: Floats) -> Floats:
         """Clocks until the last iteration, where iterations that load both operands come first, then those that load
@@ -300,7 +313,7 @@ class _Region(NamedTuple):
     pixels: Floats
     channels: Floats
 
-    def transfer(self, bits: int, burst: int) -> tuple[Floats, Ints]:
+    def transfer(self, bits: int, burst: int, code: RowCode | None) -> tuple[Floats, Ints]:
         """Bursts and descriptors of an average tile."""
         (images, rows, cols, channels), dims = self.sizes, self.dims
         part_channels, part_row, part_map = channels < dims[3], cols < dims[2], rows < dims[1]
@@ -312,6 +325,9 @@ class _Region(NamedTuple):
         filled = self.pixels / (images * rows * cols)
         runs = np.where(part_channels, self.pixels, in_row * np.where(part_row, filled, 1))
         run = np.where(part_channels, 1, cols * np.where(part_row, 1, rows * np.where(part_map, 1, images))) * channels
-        beyond = burst - begins + -(run * bits // 8) % begins
-        bursts: Floats = (self.pixels * self.channels * bits / 8 + runs * beyond) / burst
+        requested, run_bits = self.pixels * self.channels * bits / 8, run * bits
+        if code is not None:
+            requested, run_bits = requested * (code.bits(run_bits) / run_bits), code.bits(run_bits)
+        beyond = burst - begins + -(run_bits // 8) % begins
+        bursts: Floats = (requested + runs * beyond) / burst
         return bursts, np.where(part_channels & part_row, rows * images, np.where(part_row & part_map, images, 1))

@@ -16,6 +16,7 @@ from accelsim.dataflows.work import ArrayContext
 from accelsim.lowering.ir import IFMAP_LOOPS, WEIGHT_LOOPS, LayerTask, Tiling, loads_each, tile_counts
 from accelsim.lowering.tiling.footprint import windows
 from accelsim.operators.shapes import Window
+from accelsim.program.tensors import RowCode
 from accelsim.units import packed_bytes
 
 
@@ -37,19 +38,19 @@ def traffic(task: LayerTask, tiling: Tiling, array: ArrayContext) -> Traffic:
     """The bytes of a layer on the array, halos and the rounding of packed rows included.
 
     Exact but for maps of sub-byte elements that a shuffle scatters, where each element counts as a row of its own, and
-    for such right maps of a product, whose rows count as packed.
+    for such right maps of a product, whose rows count as packed, and as plain where they are coded.
     """
     order, counts = tiling.order, tile_counts(task, tiling)
     ifmap_loads = loads_each(order, counts, IFMAP_LOOPS, tiling.ifmap_tiles)
     weight_loads = loads_each(order, counts, WEIGHT_LOOPS, tiling.weight_tiles)
     return Traffic(
-        task.times * _ifmap_bytes(task, tiling, array.ifmap_bits) * ifmap_loads,
+        task.times * _ifmap_bytes(task, tiling, array) * ifmap_loads,
         task.times * _weight_bytes(task, tiling, array) * weight_loads,
-        task.times * _ofmap_bytes(task, tiling, array.ofmap_bits),
+        task.times * _ofmap_bytes(task, tiling, array),
     )
 
 
-def _ifmap_bytes(task: LayerTask, tiling: Tiling, bits: int) -> int:
+def _ifmap_bytes(task: LayerTask, tiling: Tiling, array: ArrayContext) -> int:
     """All tiles once."""
     size = task.size
     channels = [
@@ -64,7 +65,7 @@ def _ifmap_bytes(task: LayerTask, tiling: Tiling, bits: int) -> int:
             windows(window.horizontal, task.output.width, tiling.cols, size.width),
             channels,
         )
-        total += _requested(extents, dims, bits)
+        total += _requested(extents, dims, array.ifmap_bits, array.ifmap_code)
     return total
 
 
@@ -74,7 +75,7 @@ def _windows(window: Window, taps: int | None) -> Iterator[Window]:
     yield from (window.part(start, min(start + size, window.elements)) for start in range(0, window.elements, size))
 
 
-def _ofmap_bytes(task: LayerTask, tiling: Tiling, bits: int) -> int:
+def _ofmap_bytes(task: LayerTask, tiling: Tiling, array: ArrayContext) -> int:
     output = task.output
     channels: list[int] = [output.channels]
     target = task.target_channels
@@ -91,7 +92,8 @@ def _ofmap_bytes(task: LayerTask, tiling: Tiling, bits: int) -> int:
         _cuts(output.width, tiling.cols),
         channels,
     )
-    return _requested(extents, (task.batch, output.height, output.width, target), bits)
+    dims = task.batch, output.height, output.width, target
+    return _requested(extents, dims, array.ofmap_bits, array.ofmap_code)
 
 
 def _weight_bytes(task: LayerTask, tiling: Tiling, array: ArrayContext) -> int:
@@ -117,11 +119,13 @@ def _cuts(extent: int, size: int) -> list[int]:
     return [min(size, extent - start) for start in range(0, extent, size)]
 
 
-def _requested(extents: Sequence[Iterable[int]], dims: Sequence[int], bits: int) -> int:
-    """Bytes of all regions of a row-major tensor that these extents of its dimensions span; rows are packed."""
+def _requested(extents: Sequence[Iterable[int]], dims: Sequence[int], bits: int, code: RowCode | None) -> int:
+    """Bytes of all regions of a row-major tensor that these extents of its dimensions span; rows are packed, or
+    coded."""
     total = 0
     for sized in product(*(Counter(each).items() for each in extents)):
         sizes, times = zip(*sized, strict=True)
         first = max((axis for axis in range(4) if sizes[axis] != dims[axis]), default=0)
-        total += prod(times) * prod(sizes[:first]) * packed_bytes(prod(sizes[first:]), bits)
+        row = bits * prod(sizes[first:])
+        total += prod(times) * prod(sizes[:first]) * packed_bytes(row if code is None else code.bits(row), 1)
     return total

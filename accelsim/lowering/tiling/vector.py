@@ -14,6 +14,7 @@ from accelsim.lowering.tiling.footprint import vector_bytes
 from accelsim.lowering.tiling.search import Planned
 from accelsim.lowering.tiling.sizes import AxisTiles, axis_tiles, block_keys, blocks_of, sizes_of
 from accelsim.network.graph import Node
+from accelsim.program.tensors import share_of_plain
 from accelsim.units import ceil_div, packed_bytes
 
 MapTile = tuple[int, int, int]
@@ -50,15 +51,15 @@ def vector_dram_bytes(node: Node, task: LayerTask, context: TilingContext, rows:
     """DRAM bytes of a layer on the vector unit in tiles of these rows and columns, halos included; in whole bursts
     where stores scatter."""
     array, output, (_, vertical, horizontal) = context.array, task.output, block_keys(task)
+    ifmap_bits = array.ifmap_bits * share_of_plain(array.ifmap_code)
+    given = output.height * output.width * task.stored * array.ofmap_bits * share_of_plain(array.ofmap_code)
     if node.op.access_of(node) is not None:
-        read = sum(each.elements for each in node.sizes) * array.ifmap_bits
-        return task.batch * (read + output.height * output.width * task.stored * array.ofmap_bits) / 8
+        return task.batch * (sum(each.elements for each in node.sizes) * ifmap_bits + given) / 8
     pixels = _total(axis_tiles(*vertical), rows) * _total(axis_tiles(*horizontal), cols)
-    given = output.height * output.width * task.stored * array.ofmap_bits
     resident = context.resident_weights or not node.is_depthwise
     bits, weights_of = array.loaded_weights
     weights = 0.0 if resident else node.weights * bits / weights_of / 8
-    requested = task.batch * (pixels * task.loaded * array.ifmap_bits + given) / 8
+    requested = task.batch * (pixels * task.loaded * ifmap_bits + given) / 8
     return requested + weights + _scattered_bytes(node, task, context)
 
 

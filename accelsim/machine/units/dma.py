@@ -13,8 +13,7 @@ from accelsim.machine.requests import blocks_of
 from accelsim.machine.units.unit import Unit
 from accelsim.program.commands import Compute, Load, Store, Tile
 from accelsim.program.link import Linked, Moment
-from accelsim.program.tensors import Descriptor
-from accelsim.program.tensors import descriptors as descriptors_of
+from accelsim.program.tensors import Descriptor, transfers
 from accelsim.units import ceil_div
 
 
@@ -23,8 +22,8 @@ class DmaEngine(Unit):
     """An instance of a DMA engine, in or out. Its transfers retire in order: one is done no earlier than those before.
 
     requester: its number at the memory port; under_way: transfers whose end is not known yet; last: the last one that
-    was handed to the memory; issued: comes when all its bursts have left; retired, decoded: clocks of the last transfer
-    that was done, and of the last that was expanded.
+    was handed to the memory; issued: comes when all its bursts have left; retired, coded: clocks of the last transfer
+    that was done, and of the last that was encoded or expanded.
     """
 
     requester: int
@@ -32,7 +31,7 @@ class DmaEngine(Unit):
     last: Linked | None = field(default=None, init=False)
     issued: simpy.Event | None = field(default=None, init=False)
     retired: int = field(default=0, init=False)
-    decoded: int = field(default=0, init=False)
+    coded: int = field(default=0, init=False)
 
     def serve(self, linked: Linked) -> Process:
         """See `Unit`: until the last burst was issued."""
@@ -71,7 +70,7 @@ class DmaEngine(Unit):
         dma, tile = self.around.machine.dma, command.tile
         if (dma.store_row_bytes if isinstance(command, Store) else dma.load_row_bytes) is None:
             return tile.descriptors
-        return descriptors_of(tile.tensor, tile.region, by_pixel=True)
+        return transfers(tile.tensor, tile.region, by_pixel=True)
 
     def progress(self, progress: Progress) -> None:
         """Take note of what the memory says of a transfer."""
@@ -91,21 +90,23 @@ class DmaEngine(Unit):
             assert self.last is not None
             self.around.accounting.met(self.last, met)
 
-    def _decoded(self, tile: Tile, begin: int, done: int) -> int:
-        """The clock at which all of a transfer is here and, where it is compressed, expanded: one after the other."""
-        decoder = self.around.machine.dma.decoder
-        if decoder is None or not tile.tensor.decoded:
+    def _coded(self, tile: Tile, begin: int, done: int) -> int:
+        """The clock at which all of a transfer has passed, and is coded where that is wanted, one after the other."""
+        dma, tensor = self.around.machine.dma, tile.tensor
+        codec = dma.map_codec if tensor.code is not None else dma.decoder if tensor.decoded else None
+        if codec is None:
             return done
-        begin = max(begin, self.decoded)
-        self.decoded = max(done, begin + ceil_div(tile.bytes, decoder.bytes_per_clock))
-        return self.decoded
+        self.coded = max(done, max(begin, self.coded) + ceil_div(tile.bytes, codec.bytes_per_clock))
+        return self.coded
 
     def _retire(self, linked: Linked, completion: Completion) -> None:
         command, task = linked
         assert not isinstance(command, Compute)
+        coded = self._coded(command.tile, task.stream, completion.done)
         task.stream_end = completion.sent
-        self.retired = max(self.retired, self._decoded(command.tile, task.stream, completion.done))
+        self.retired = max(self.retired, coded)
         self.around.accounting.served(task, self.retired)
         if isinstance(command, Store):
-            self.around.clock.schedule(completion.sent, Moment.SRAM_READ, linked)
+            is_plain = command.tile.tensor.code is None
+            self.around.clock.schedule(completion.sent if is_plain else coded, Moment.SRAM_READ, linked)
         self.finish_at(self.retired, linked)

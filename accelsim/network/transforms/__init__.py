@@ -11,7 +11,7 @@ from typing import Any
 from accelsim.config.families import SCALES_ITSELF
 from accelsim.config.workload import NetworkFile
 from accelsim.network.graph import Network
-from accelsim.network.transforms.data import binarized, compressed, pruned, quantized
+from accelsim.network.transforms.data import binarized, compressed, pruned, quantized, with_map_zeros
 from accelsim.network.transforms.factorize import factorized
 from accelsim.network.transforms.rewrite import TransformError, Wrong
 from accelsim.network.transforms.width import widened
@@ -25,6 +25,7 @@ TRANSFORMS: dict[str, Callable[[Network, Any], Network]] = {
     "binarize": binarized,
     "prune": pruned,
     "compress": compressed,
+    "map_zeros": with_map_zeros,
 }
 """By key of the network file, in the order in which they are applied."""
 

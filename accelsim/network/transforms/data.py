@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from accelsim.config.transforms import Binarize, Compress, Prune, Quantize
+from accelsim.config.transforms import Binarize, Compress, MapZeros, Prune, Quantize
 from accelsim.config.transforms import DataBits as BitsSection
 from accelsim.network.graph import INPUT, Compression, DataBits, Network, Node, Pruning, WeightKind
 from accelsim.network.transforms.rewrite import TransformError, Wrong, rewrite, unknown_layers, with_weights
 from accelsim.units import times
+
+RECTIFIERS = ("relu", "relu6")
+"""Functions that make zeros of all negative values."""
 
 BITS = {WeightKind.BINARY: 1, WeightKind.TERNARY: 2}
 
@@ -117,5 +120,29 @@ def compressed(network: Network, section: Compress) -> Network:
         if not node.op.weighted or ratio == 1 or (ratio is None and node.pruning is None):
             return [node]
         return [replace(node, compression=Compression(None if ratio is None else times(1, ratio)))]
+
+    return rewrite(network, step)
+
+
+def with_map_zeros(network: Network, section: MapZeros) -> Network:
+    """Share of zeros in the maps that layers write: of those named, and of those that end in a ReLU or, behind one,
+    in a maximum.
+
+    Raises TransformError for names of no layers, and of slices, which write no map.
+    """
+    names = [node.name for node in network.nodes if not node.op.within]
+    wrong = unknown_layers(section.layers, names, "that writes a map")
+    if wrong:
+        raise TransformError(wrong)
+
+    rectified: set[str] = set()
+
+    def step(_: Node, node: Node) -> Sequence[Node]:
+        is_address = node.op.is_address or node.op.within
+        keeps = (is_address or node.op.name == "maxpool") and rectified.issuperset(node.inputs)
+        if keeps or node.activation in RECTIFIERS or node.op.name in RECTIFIERS:
+            rectified.add(node.name)
+        share = section.share if node.name in rectified and not is_address else 0.0
+        return [replace(node, zeros=section.layers.get(node.name, share))]
 
     return rewrite(network, step)
