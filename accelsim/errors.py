@@ -36,7 +36,7 @@ class Mistake:
     got: str
 
     def __str__(self) -> str:
-        parts = [visible(part) for part in (self.file, self.key, self.expected, self.got)]
+        parts = [visible(part) or "''" for part in (self.file, self.key, self.expected, self.got)]
         file, key, expected, got = (clipped(part, _MOST_CHARACTERS) for part in parts)
         return f"{file}:{self.line}: {key}: expected {expected}, got {got}"
 

@@ -60,7 +60,7 @@ def test_the_layer_table_is_printed_with_the_columns_of_the_goldens(capsys: pyte
     """`accelsim show NAME --layers --csv`."""
     assert main(["show", "mobilenet_v1_1.00_224", "--layers", "--csv"]) == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
-    assert list(rows[0]) == ["name", *COLUMNS]
+    assert list(rows[0]) == ["name", "stage", *COLUMNS]
     assert [[row[key] for key in COLUMNS] for row in rows] == [
         [row[key] for key in COLUMNS] for row in golden("mobilenet_v1_1.00_224")
     ]

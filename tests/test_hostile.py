@@ -315,3 +315,27 @@ def test_a_check_of_gigabytes_is_announced(caplog: pytest.LogCaptureFixture) -> 
 )
 def test_times_are_said_in_units_that_people_use(seconds: float, words: str) -> None:
     assert duration(seconds) == f"about {words}"
+
+
+LONG = "1" + "0" * 400
+
+
+@pytest.mark.parametrize(
+    ("argv", "key", "expected"),
+    [
+        (["pareto", LONG, "--minimize", "macs,latency_ms"], "DIR", "a folder with a sweep (sweep.sqlite)"),
+        (["explain", LONG, "--plans"], "arguments", "HW, or a finished run in the place of NETWORK"),
+    ],
+)
+def test_names_longer_than_a_file_has_name_no_file(
+    argv: list[str], key: str, expected: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert refused(argv, capsys).startswith(f"command-line:0: {key}: expected {expected}, got ")
+    for command in (["report", LONG, "-o", "x.html"], ["plot", LONG, "--kind", "energy", "-o", "x.svg"]):
+        assert refused(command, capsys).endswith(":0: file: expected a readable file, got File name too long\n")
+
+
+def test_a_file_without_a_name_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert (
+        refused(["diff", " ", " "], capsys) == "'':0: file: expected a readable file, got No such file or directory\n"
+    )

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from accelsim.cli import main
-from accelsim.run.simulate import simulate
+from accelsim.run.simulate import load_network, simulate
 
 DATA = Path(__file__).parent / "data" / "onnx"
 
@@ -71,6 +71,39 @@ def test_layers_are_shown_with_their_stages(tmp_path: Path, capsys: pytest.Captu
     lines = [line.split()[:3] for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == ["name", "stage", "type"]
     assert ["layer1.0.conv1", "layer1.0", "conv"] in lines
+
+
+STAGES = {
+    "tv_densenet121_dynamo.onnx": [
+        "features.conv0",
+        *(f"features.{kind}{number}" for number in range(1, 4) for kind in ("denseblock", "transition")),
+        *("features.denseblock4", "classifier"),
+    ],
+    "timm_deit_tiny_patch16_224_ts17.onnx": ["patch_embed", *(f"blocks.{number}" for number in range(12)), "head"],
+    "keras_MobileNetV3Small_nhwc.onnx": [
+        f"MobileNetV3Small_1.{each}"
+        for each in (
+            "conv_bn_1",
+            "expanded_conv",
+            *(f"expanded_conv_{number}" for number in range(1, 11)),
+            "conv_1_bn_1",
+        )
+    ],
+    "light_squeezenet.onnx": ["conv1", *(f"fire{number}" for number in range(2, 10)), "conv10"],
+    "tv_vit_b_16_dynamo.onnx": ["conv_proj", *(f"encoder.layers.encoder_layer_{number}" for number in range(12))],
+    "mtcnn_pnet_12.onnx": ["10x10", "5x5", "3x3", "1x1"],
+    "light_shufflenet.onnx": ["112x112", "56x56", "28x28", "14x14", "7x7", "1x1"],
+}
+"""Stages from scopes, from flat names, from weights, from biases, and by the size of maps where names tell none."""
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_stages_are_the_blocks_of_a_network(name: str, tmp_path: Path) -> None:
+    with zipfile.ZipFile(DATA / "models.zip") as found:
+        network = load_network(found.extract(name, tmp_path))[1]
+    stages = list(dict.fromkeys(node.stage for node in network.nodes))
+    assert stages[: len(STAGES[name])] == STAGES[name]
+    assert len(stages) <= len(STAGES[name]) + 2
 
 
 def clocks(name: str, archive: str, folder: Path) -> int:

@@ -30,6 +30,14 @@ def is_file(path: Path) -> bool:
         return False
 
 
+def is_folder(path: Path) -> bool:
+    """True where there is such a folder."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
 def is_within(path: Path, folder: Path) -> bool:
     """True where a path, links followed, lies below a folder or one that the user allowed."""
     try:

@@ -17,6 +17,8 @@ from accelsim.operators.table import OPERATORS
 
 MAX_NODES = 100_000
 MAX_ELEMENTS = 1 << 36
+MAX_STEPS = 1 << 50
+"""MACs of a layer, or elements under its windows, over a batch: what a plan counts then stays below 2^63."""
 
 SE_REDUCTION = 16
 """Hu et al., CVPR 2018, section 6.4; the ShuffleNet paper names no other."""
@@ -30,7 +32,7 @@ def build(network_file: rows.NetworkFile, document: Document) -> Network:
     workload = expand(network_file, document)
     size = workload.input
     side = workload.resolution
-    builder = Builder(Shape(side or size.height, side or size.width, size.channels))
+    builder = Builder(Shape(side or size.height, side or size.width, size.channels), workload.batch)
     mistakes: list[Mistake] = []
     if builder.shapes[INPUT].elements > MAX_ELEMENTS:
         found = str(builder.shapes[INPUT].elements)
@@ -67,7 +69,8 @@ def build(network_file: rows.NetworkFile, document: Document) -> Network:
 class Builder:
     """Adds nodes one after the other; `last` is the tensor a row reads when it does not say."""
 
-    def __init__(self, size: Shape) -> None:
+    def __init__(self, size: Shape, batch: int) -> None:
+        self.batch = batch
         self.inputs: dict[str, Shape] = {INPUT: size}
         self.shapes: dict[str, Shape] = dict(self.inputs)
         self.unknown: set[str] = set()
@@ -180,6 +183,9 @@ class Builder:
         found["label"] = form.label or operator.name
         stage = self.stage or name.split("_")[0]
         node = Node(name, operator, stage, inputs, activation, again=weights or "", **found)
+        steps = max(node.macs, node.window.elements * node.output.elements) * self.batch
+        if steps > MAX_STEPS:
+            raise ShapeError("name", f"a layer of at most {MAX_STEPS} MACs or window elements", steps, form.output)
         self.nodes.append(node)
         if node.again and self.weights.get(node.again) != node.weights:
             raise ShapeError("weights", f"an earlier layer with {node.weights} weights", repr(weights), form.output)

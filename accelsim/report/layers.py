@@ -7,21 +7,18 @@ from accelsim.report.columns import Value
 from accelsim.units import ceil_div
 
 
-def layer_table(network: Network, *, stages: bool = False) -> list[dict[str, Value]]:
-    """A row for each layer, in execution order; pad is that of the top, fc reads its input as one vector.
+def layer_table(network: Network) -> list[dict[str, Value]]:
+    """A row for each layer, in execution order; stage as reports group layers, pad that of the top, fc reads a vector.
 
     Normalisations and activations are simulated where they can't be fused, but are no rows of a paper's table.
 
-    A network whose weights are pruned, or have bits of their own, has columns that say so. stages: with the stage of
-    each layer, as reports group them.
+    A network whose weights are pruned, or have bits of their own, has columns that say so.
     """
     shown = [node for node in network.nodes if node.op.listed]
     rows = [_row(node) for node in shown]
     if any(node.pruning or node.bits.weight for node in shown):
         rows = [row | _weight_cells(node) for row, node in zip(rows, shown, strict=True)]
-    if not stages:
-        return rows
-    return [{"name": node.name, "stage": node.stage, **row} for row, node in zip(rows, shown, strict=True)]
+    return rows
 
 
 def _row(node: Node) -> dict[str, Value]:
@@ -30,6 +27,7 @@ def _row(node: Node) -> dict[str, Value]:
     channels = sum(each.channels for each in node.sizes) if node.op.channels == "sum" else size.channels
     return {
         "name": node.name,
+        "stage": node.stage,
         "type": node.label,
         "in_h": 1 if flat else size.height,
         "in_w": 1 if flat else size.width,

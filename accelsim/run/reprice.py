@@ -10,6 +10,7 @@ from typing import Any
 
 from accelsim.config.load import load_energy_table, machine_of, workload_of
 from accelsim.config.machine import Machine
+from accelsim.config.places import is_folder
 from accelsim.config.resolved import config_hash
 from accelsim.config.run_file import MAX_RUN_BYTES, Layer, RunFile
 from accelsim.config.scheduling import Scheduling
@@ -44,7 +45,7 @@ def run_bytes(run: str | PathLike[str]) -> tuple[bytes, str]:
 
     Raises UserError.
     """
-    path = Path(run) / RUN_FILE if _is_folder(Path(run)) else Path(run)
+    path = Path(run) / RUN_FILE if is_folder(Path(run)) else Path(run)
     shown_as = fspath(run) if path == Path(run) else str(path)
     return read_bytes(path, shown_as, MAX_RUN_BYTES), shown_as
 
@@ -79,13 +80,6 @@ def run_of(raw: bytes, shown_as: str) -> Run:
     doubled_cycles = {name: tuple(cycles) for name, cycles in file.doubled_cycles.items()}
     ends, version = tuple(file.inference_ends), file.accelsim_version
     return Run(workload, network, machine, scheduling, records, total, ends, version, doubled_cycles)
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:
-        return False
 
 
 def _records(document: Document, network: Network, machine: Machine, inferences: int) -> Iterator[LayerRecord]:

@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from accelsim.config.places import is_file
 from accelsim.errors import ARGUMENTS, Mistake, UserError, shorten
 from accelsim.sweeps.points import Point
 from accelsim.sweeps.stored import MOST_POINTS, About, Row, about_of, result_of, row_of
@@ -263,7 +264,7 @@ def discard_if_damaged(folder: Path) -> None:
 def opened(folder: Path, *, create: bool = False) -> Iterator[Store]:
     """The store of a folder. Raises UserError where there is none, or none that can be used."""
     path = folder / NAME
-    if not create and not path.is_file():
+    if not create and not is_file(path):
         raise UserError([Mistake(ARGUMENTS, 0, "sweep", f"a folder with a sweep ({NAME})", str(folder))])
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from accelsim.cli.arguments import add_target_settings, command_line
+from accelsim.config.places import is_folder
 from accelsim.errors import UserError
 
 DESCRIPTION = (
@@ -71,7 +72,7 @@ def _refuse_what_a_run_has_not(arguments: Namespace) -> None:
     """Raises UserError where what stands alone is no finished run, or has settings."""
     path = Path(arguments.network)
     mistakes = []
-    if not (path.suffix == ".json" or path.is_dir()):
+    if not (path.suffix == ".json" or is_folder(path)):
         expected = "HW, or a finished run in the place of NETWORK"
         mistakes.append(command_line("arguments", expected, repr(arguments.network)))
     elif arguments.settings:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from accelsim.cli.output import picture_kind
+from accelsim.config.places import is_file
 from accelsim.errors import Mistake, UserError, suggestion
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def _drawing(path: Path, kind: str) -> Drawing:
     from accelsim.sweeps.drawn import drawn_points
     from accelsim.sweeps.store import NAME
 
-    if (path / NAME).is_file():
+    if is_file(path / NAME):
         _refuse_unknown(kind, SWEEP_PLOTS, "a sweep")
         return SWEEP_PLOTS[kind](drawn_points(path))
     _refuse_unknown(kind, RUN_PLOTS, "a run")

@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from accelsim.config.places import is_file
 from accelsim.errors import Mistake, Mistakes, UserError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def run(arguments: Namespace) -> int:
     mistakes = Mistakes()
     for path in arguments.paths:
         with mistakes:
-            if (Path(path) / NAME).is_file():
+            if is_file(Path(path) / NAME):
                 sweeps.append(_sweep(Path(path)))
             else:
                 runs.append(read_run(path))

@@ -97,7 +97,7 @@ def _print_layers(network: Network, *, as_csv: bool) -> None:
     from accelsim.report.layers import layer_table
     from accelsim.report.text import table
 
-    rows = layer_table(network, stages=not as_csv)
+    rows = layer_table(network)
     if as_csv:
         print(csv_text(rows), end="")
     else:

@@ -22,7 +22,7 @@ from accelsim.importers.onnx.folding import folded
 from accelsim.importers.onnx.importing import Importing
 from accelsim.importers.onnx.inputs import Shapes, axes_of, started
 from accelsim.importers.onnx.model import DOMAINS, Graph, has_graph, read_graph
-from accelsim.importers.onnx.naming import layer_name, stage_of
+from accelsim.importers.onnx.naming import named
 from accelsim.importers.onnx.operators import OPERATORS, Call
 from accelsim.importers.onnx.operators.node import note_bits
 from accelsim.importers.onnx.patterns import recognised
@@ -73,14 +73,14 @@ def taken(
             note_bits(importing, value.row, activation_bits=graph.bits[name])
     refusals: list[Refusal] = []
     lost: set[str] = set()
+    layers = named(graph)
     declared = _declared_shapes(graph.proto)
     inferred: dict[str, tuple[int, ...]] | None = None
     for number, node in graph.nodes:
         if lost.intersection(node.input):
             lost.update(node.output)
             continue
-        importing.wanted = layer_name(node)
-        importing.stage = stage_of(node, importing.wanted, importing.stage)
+        importing.wanted, importing.stage = layers[number]
         try:
             _take(importing, node, declared, graph.bits)
         except UnmodelledError as error:
@@ -245,13 +245,25 @@ def _document(importing: Importing, graph: Graph, title: str, shown_as: str, kin
         "source": f"{kind} model {name}, graph {importing.own_name(graph.proto.name)}{WIDTHS}",
         "batch": importing.images,
         "input": {"height": height, "width": width, "channels": channels},
-        "layers": list(importing.rows.values()),
+        "layers": _in_stages(importing),
     }
     if importing.bits:
         data["quantize"] = {"layers": importing.bits}
     if importing.unmodelled:
         data["unmodelled"] = importing.unmodelled
     return Document(data, dict(_origins(importing, shown_as)))
+
+
+def _in_stages(importing: Importing) -> list[dict[str, Any]]:
+    """Rows with their stages: the sizes of the maps, where names tell none."""
+    rows = list(importing.rows.values())
+    if any("stage" in row for row in rows):
+        return rows
+    return [row if row["op"] == "input" else row | {"stage": _size(importing.extents[row["name"]])} for row in rows]
+
+
+def _size(extents: tuple[int, int, int]) -> str:
+    return f"{extents[0]}x{extents[1]}"
 
 
 def _origins(importing: Importing, shown_as: str) -> Iterator[tuple[tuple[str | int, ...], Origin]]:

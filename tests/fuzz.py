@@ -1,0 +1,200 @@
+"""Files and command lines changed at random: each is answered by a result, or by a line a mistake, at once.
+
+    python -m tests.fuzz --cases 200000 --seed 1       all readers, in turns of as much time
+    python -m tests.fuzz --cases 10000 onnx tflite     some of them
+
+Prints a line a turn: minutes, cases and findings until then; last, the cases of each reader. A finding is printed as
+it is met, with what repeats it; its file stays in the folder that is named first. The exit code is 1 if there is one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import logging
+import os
+import re
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from itertools import islice
+from pathlib import Path
+from random import Random
+from resource import RLIMIT_AS, getrlimit, setrlimit
+from types import FrameType
+from typing import NamedTuple
+from unittest.mock import patch
+
+from accelsim.cli import main as accelsim
+from accelsim.errors import MAX_MISTAKES
+from accelsim.sweeps.points import Points
+from accelsim.sweeps.work import Finished, Task, work
+from tests.readers import READERS, Reader, good_files
+
+MOST_S, MOST_BYTES = 2, 1 << 30
+HANGS_S = 60
+TURN_S = 5
+MOST_POINTS = 20
+LINE = re.compile(r"[^\n]+:\d+: [^\n]+: expected [^\n]+, got [^\n]+")
+UNSEEN = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+
+
+class Case(NamedTuple):
+    """A case of a reader: its number, command line and file, and what is wrong with the answer, or nothing."""
+
+    number: int
+    argv: tuple[str, ...]
+    raw: bytes
+    fault: str
+
+
+def cases(name: str, folder: Path, seed: int = 0) -> Iterator[Case]:
+    """Cases of a reader without end, in a folder of `good_files` where all other files stay as they are."""
+    reader, random = READERS[name], Random(f"{name} {seed}" if seed else name)
+    path = folder / reader.file
+    good = path.read_bytes()
+    number = 0
+    while True:
+        raw = reader.change(good, random)
+        path.write_bytes(raw)
+        argv = command(reader, raw, number)
+        found = fault(argv)
+        path.write_bytes(good)
+        yield Case(number, argv, raw, found)
+        number += 1
+
+
+def command(reader: Reader, raw: bytes, number: int) -> tuple[str, ...]:
+    """The command line of a case."""
+    return reader.commands[number % len(reader.commands)] if reader.commands else tuple(json.loads(raw))
+
+
+def fault(argv: tuple[str, ...]) -> str:
+    """What is wrong with the answer to a command line; nothing if it is a result, or mistakes of a line each."""
+    try:
+        with bounded_memory(), bounded_time(), few_points():
+            return answered(argv)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def answered(argv: tuple[str, ...]) -> str:
+    """As `fault`, but raises what the command does."""
+    out, err = io.StringIO(), io.StringIO()
+    begin = time.process_time()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = accelsim(list(argv))
+    seconds = time.process_time() - begin
+    lines = err.getvalue().splitlines()
+    if seconds > MOST_S:
+        return f"took {seconds:.1f} s"
+    fine = (0, 1) if argv[:1] in (("sweep",), ("rerun",)) else (0,)
+    if code not in (*fine, 2) or (code == 2) != any(LINE.fullmatch(line) for line in lines):
+        return f"exit code {code} with {lines[:3]}"
+    if code == 2 and (out.getvalue() or not all(map(LINE.fullmatch, lines)) or len(lines) > MAX_MISTAKES):
+        return f"mistakes that are no lines of their own: {lines[:3]}"
+    return "control characters" if UNSEEN.search(out.getvalue() + err.getvalue()) else ""
+
+
+@contextmanager
+def bounded_memory() -> Iterator[None]:
+    """No more than `MOST_BYTES` beside what there is."""
+    there = int(Path("/proc/self/statm").read_text().split()[0]) * 4096
+    before = getrlimit(RLIMIT_AS)
+    setrlimit(RLIMIT_AS, (there + MOST_BYTES, before[1]))
+    try:
+        yield
+    finally:
+        setrlimit(RLIMIT_AS, before)
+
+
+@contextmanager
+def bounded_time() -> Iterator[None]:
+    """An error where something takes `HANGS_S` of processor time."""
+
+    def ring(number: int, frame: FrameType | None) -> None:
+        raise TimeoutError(f"{HANGS_S} s of processor time are over")
+
+    before = signal.signal(signal.SIGPROF, ring)
+    signal.setitimer(signal.ITIMER_PROF, HANGS_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+
+
+@contextmanager
+def few_points() -> Iterator[None]:
+    """Sweeps are done in this process, and have few points, whatever their files ask for."""
+    every = Points.__iter__
+
+    def serial(tasks: Iterator[Task], *_: object, **__: object) -> Iterator[Finished]:
+        for number, task in enumerate(tasks):
+            yield work(task) if number < MOST_POINTS else Finished(task.sha256, "failed", "left out")
+
+    with (
+        patch.object(Points, "__iter__", lambda points: islice(every(points), MOST_POINTS)),
+        patch("accelsim.sweeps.workers.on_processes", serial),
+    ):
+        yield
+
+
+# A long run.
+
+
+def hunt(names: list[str], most: int, seed: int, folder: Path) -> Counter[str]:
+    """Go through readers in turns until there were `most` cases; gives the cases and the faults of each reader."""
+    found: Counter[str] = Counter()
+    begin = time.monotonic()
+    each = {name: cases(name, folder, seed) for name in names}
+    while sum(found[name] for name in names) < most:
+        for name in names:
+            until = time.monotonic() + TURN_S
+            while time.monotonic() < until:
+                case = next(each[name])
+                found[name] += 1
+                if case.fault:
+                    found[f"faults of {name}"] += 1
+                    keep(name, case, folder, seed)
+        total, minutes = sum(found[name] for name in names), (time.monotonic() - begin) / 60
+        print(f"{minutes:.0f} min: {total} cases, {found.total() - total} findings", flush=True)
+    return found
+
+
+def keep(name: str, case: Case, folder: Path, seed: int) -> None:
+    """Print a finding, and write its file."""
+    kept = folder.parent / "findings" / f"{name}-{seed}-{case.number}"
+    kept.parent.mkdir(exist_ok=True)
+    kept.write_bytes(case.raw)
+    print(f"{kept}: accelsim {' '.join(case.argv)[:300]}: {case.fault[:500]}", flush=True)
+
+
+def main() -> int:
+    """The command line above."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__.splitlines()[0])
+    parser.add_argument("readers", nargs="*", choices=[*READERS, []], help="those to ask (all)")
+    parser.add_argument("--cases", type=int, default=20_000, help="of all readers together (20000)")
+    parser.add_argument("--seed", type=int, default=0, help="0: those that the tests begin with")
+    arguments = parser.parse_args()
+    logging.disable()
+    folder = Path(tempfile.mkdtemp(prefix="fuzz-")) / "files"
+    folder.mkdir()
+    os.chdir(folder)
+    with redirect_stdout(io.StringIO()):
+        good_files(folder)
+    print(f"in {folder}", flush=True)
+    names = arguments.readers or list(READERS)
+    found = hunt(names, arguments.cases, arguments.seed, folder)
+    for name in sorted(names):
+        print(f"{name}: {found[name]} cases, {found[f'faults of {name}']} findings")
+    return int(found.total() > sum(found[name] for name in names))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
