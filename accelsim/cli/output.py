@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from accelsim.run.advice import Advice
+    from accelsim.run.depthwise import DepthwiseChoice
     from accelsim.run.result import Run
 
 
@@ -25,8 +26,11 @@ def finish(result: Run, arguments: Namespace, *, advises: bool = False) -> int:
         result.save(arguments.output, force=arguments.force)
     lacks = result.left_out
     found = _advice(result) if advises else []
+    choices = _depthwise_choices(result) if getattr(arguments, "what_if", None) == "depthwise" else None
     if arguments.json:
         about = {"totals": result.totals, "layers": result.rows, "warnings": [each._asdict() for each in found]}
+        if choices is not None:
+            about["depthwise"] = [each._asdict() for each in choices]
         print_json(
             {"complete": True} | about if lacks is None else {"complete": False, "left_out": lacks._asdict()} | about
         )
@@ -48,6 +52,9 @@ def finish(result: Run, arguments: Namespace, *, advises: bool = False) -> int:
     if result.doubled_cycles:
         print()
         print(text.what_if(result.rows, result.totals))
+    if choices is not None:
+        print()
+        print(text.depthwise([each._asdict() for each in choices]))
     return 0
 
 
@@ -55,6 +62,12 @@ def _advice(result: Run) -> list[Advice]:
     from accelsim.run.advice import advice
 
     return advice(result)
+
+
+def _depthwise_choices(result: Run) -> list[DepthwiseChoice]:
+    from accelsim.run.depthwise import depthwise_choices
+
+    return depthwise_choices(result)
 
 
 def picture_kind(output: str) -> str:

@@ -163,6 +163,27 @@ def what_if(rows: Sequence[Mapping[str, Value | None]], totals: Mapping[str, Val
     return table(header, cells)
 
 
+NO_DEPTHWISE = "no depthwise layers"
+DEPTHWISE_HEADER = ("depthwise layers on", "their cycles", "all cycles", "speedup", "energy uJ", "mm2", "--set")
+
+
+def depthwise(choices: Sequence[Mapping[str, Any]]) -> str:
+    """A line for each unit that the depthwise layers may run on, an image each, the run as it is first."""
+    if not choices:
+        return NO_DEPTHWISE
+    return table(DEPTHWISE_HEADER, (_depthwise_line(each, choices[0]["cycles"]) for each in choices), left=(0, 6))
+
+
+def _depthwise_line(choice: Mapping[str, Any], before: float) -> list[str]:
+    area = "-" if choice["area_mm2"] is None else f"{choice['area_mm2']:.2f}"
+    settings = " ".join(f"{key}={value}" for key, value in choice["settings"].items())
+    if choice["cycles"] is None:
+        return [choice["name"], "-", "does not fit", "-", "-", area, settings]
+    own, whole = round(choice["depthwise_cycles"]), round(choice["cycles"])
+    measures = f"{own}", f"{whole}", f"{before / choice['cycles']:.2f}x", f"{choice['energy_pj'] / 1e6:.1f}"
+    return [choice["name"], *measures, area, settings]
+
+
 def _clocks(row: Mapping[str, Value | None]) -> int:
     cycles = row["total_cycles"]
     assert isinstance(cycles, int)

@@ -6,7 +6,14 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from accelsim.cli.arguments import add_model_options, add_output, add_target_settings, command_line, model_options
+from accelsim.cli.arguments import (
+    add_model_options,
+    add_output,
+    add_target_settings,
+    command_line,
+    model_options,
+    one_of,
+)
 from accelsim.cli.output import finish
 from accelsim.errors import UserError
 
@@ -24,7 +31,13 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_model_options(parser)
     add_output(parser)
     parser.add_argument(
-        "--what-if", action="store_true", help="also run with twice of each resource: PEs, DRAM, DMA, SRAM ports, lanes"
+        "--what-if",
+        metavar="WHAT",
+        nargs="?",
+        const="resources",
+        type=one_of("--what-if", ("resources", "depthwise")),
+        help="also run with twice of each resource (resources, or no word: PEs, DRAM, DMA, SRAM ports, lanes), or with "
+        "depthwise layers on each unit (depthwise)",
     )
     parser.add_argument(
         "--no-advice", action="store_true", help="try no changes of the machine; saves up to about a second"
@@ -67,7 +80,7 @@ def run(arguments: Namespace) -> int:
 
         traced = Traced(played.program.layers, played.history.linked, played.outcome, machine)
         _save_trace(traced, arguments)
-    if arguments.what_if:
+    if arguments.what_if == "resources":
         from accelsim.run.what_if import with_what_if
 
         result = with_what_if(result)
