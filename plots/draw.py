@@ -1,4 +1,4 @@
-"""Draws the pictures of this folder anew, each with its CSV: `python plots/draw.py`. It takes half a minute."""
+"""Draws the pictures of this folder anew, each with its CSV: `python plots/draw.py`. It takes a minute."""
 
 from __future__ import annotations
 
@@ -28,6 +28,9 @@ def draw(folder: Path) -> None:
         command(f"plot {folder}/run --kind {kind} -o {HERE}/{kind}.svg --force")
     command(f"sweep {LIGHT} --hw edge --vary array.rows=8,16,32,64,128 -o {folder}/arrays")
     command(f"plot {folder}/arrays --kind array-size -o {HERE}/array-size.svg --force")
+    shapes = "--vary array.rows=8,16,32,64 --vary array.cols=8,16,32,64"
+    command(f"sweep --network shufflenet_1.0x_g3 --network squeezenet_v1.0 --hw edge {shapes} -o {folder}/shapes")
+    command(f"plot {folder}/shapes --kind array-map -o {HERE}/array-map.svg --force")
     command(f"sweep {HERE}/buffers.yaml -o {folder}/buffers")
     command(f"plot {folder}/buffers --kind buffer-size -o {HERE}/buffer-size.svg --force")
     command(f"sweep --network 'shufflenet_*x_g3' --network 'mobilenet_v1_*_224' --hw edge -o {folder}/networks")

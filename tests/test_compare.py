@@ -29,7 +29,7 @@ from accelsim.errors import UserError
 from accelsim.report.beside import write_beside
 from accelsim.report.compare import COLUMNS, Row, flipped, survival
 from accelsim.report.figure import drawn
-from accelsim.report.tradeoff import COSTS, MOST_NAMED, tradeoff
+from accelsim.report.tradeoff import COSTS, MOST_NAMED, NOT_BEATEN, tradeoff
 from accelsim.run.compare import compare, load_points
 from accelsim.run.simulate import run_network, simulate
 from tests.commands import contents
@@ -302,7 +302,9 @@ def listed(figure: Figure) -> list[str]:
 
 def points(axes: Axes) -> dict[str, list[tuple[float, float]]]:
     return {
-        str(line.get_label()): list(zip(line.get_xdata(), line.get_ydata(), strict=True)) for line in axes.get_lines()
+        str(line.get_label()): list(zip(line.get_xdata(), line.get_ydata(), strict=True))
+        for line in axes.get_lines()
+        if line.get_label() != NOT_BEATEN
     }
 
 
@@ -320,10 +322,18 @@ def test_each_point_stands_where_its_row_says() -> None:
     rows = [some_row("a", top1_pct=50, cost=1), some_row("b", top1_pct=60, cost=3, family=None)]
     for axes in tradeoff(rows).axes:
         assert points(axes) == {"f": [(1, 50)], "no family": [(3, 60)]}
-        assert len({(line.get_color(), line.get_marker()) for line in axes.get_lines()}) == 2
+        assert len({(line.get_color(), line.get_marker()) for line in axes.get_lines()[1:]}) == 2
     rows = [some_row("a", machine, cost=cost) for machine, cost in (("edge", 1), ("cloud", 2))]
     for axes in tradeoff(rows).axes:
         assert points(axes) == {"edge": [(1, 50)], "cloud": [(2, 50)]}
+
+
+def test_a_line_joins_the_points_that_none_beats() -> None:
+    """The cheapest first; what costs more and knows less is not on it."""
+    rows = [some_row(name, top1_pct=top1, cost=cost) for name, top1, cost in (("a", 70, 5), ("b", 60, 2), ("c", 55, 3))]
+    for axes in tradeoff(rows).axes:
+        (front,) = [line for line in axes.get_lines() if line.get_label() == NOT_BEATEN]
+        assert list(zip(*front.get_data(), strict=True)) == [(2, 60), (5, 70)]
 
 
 @pytest.mark.parametrize(

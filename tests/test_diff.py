@@ -28,6 +28,7 @@ from accelsim.run.reprice import read_run, reprice
 from accelsim.run.result import Run
 from accelsim.run.simulate import load_network, run_network, simulate
 from tests.strategies import any_machines, networks, schedulings
+from tests.test_plots import assert_legible
 
 SMALL, OTHER = "study_inception_reduced", "study_inception_direct"
 
@@ -239,9 +240,13 @@ def test_it_is_drawn_with_its_rows_beside(
 
 
 def test_bars_of_a_picture_end_at_the_difference(found: Difference) -> None:
-    """Each panel's last bar is as high as the bars before it add up to, and axes say what they are."""
-    for axes in picture(found).figure.axes:
+    """Each panel's last bar is as long as the bars before it add up to; texts say what bars are, and can be read."""
+    drawing = picture(found)
+    for axes in drawing.figure.axes:
         *bars, whole = axes.patches
-        assert isclose(sum(bar.get_height() for bar in bars), whole.get_height(), rel_tol=1e-9, abs_tol=1e-6)
-        assert axes.get_ylabel().startswith("change (")
-        assert axes.get_xlabel() in ("cause", "layer")
+        assert isclose(sum(bar.get_width() for bar in bars), whole.get_width(), rel_tol=1e-9, abs_tol=1e-6)
+        unit = axes.get_xlabel().removeprefix("change (").removesuffix(")")
+        assert all(text.get_text().endswith(unit) or " " in unit for text in axes.texts)
+        assert len(axes.texts) == len(axes.patches)
+        assert axes.get_ylabel() in ("cause", "layer")
+    assert_legible(drawing)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -22,11 +22,14 @@ from matplotlib.transforms import Bbox
 
 from accelsim.cli import main
 from accelsim.errors import UserError
-from accelsim.records import ENERGY_COMPONENTS, STALL_CAUSES
+from accelsim.records import ENERGY_COMPONENTS, STALL_CAUSES, LayerRecord
 from accelsim.report.export import csv_text
 from accelsim.report.figure import named
-from accelsim.report.palette import COMPONENT_COLOURS
+from accelsim.report.palette import CLOCK_FILLS, COMPONENT_COLOURS, COMPONENT_FILLS, Fill, lightness
+from accelsim.report.pareto import Objective, front_figure, non_dominated
 from accelsim.report.plots import RUN_PLOTS, SWEEP_PLOTS, Drawing, SweepPoint
+from accelsim.report.plots.bars import MOST_BARS
+from accelsim.report.spans import Span
 from accelsim.run.result import Run
 from accelsim.run.simulate import simulate
 from accelsim.sweeps.drawn import drawn_points
@@ -42,7 +45,7 @@ layers:
     f"""
   - {{name: stage{number // 13}_block{number % 13}_dw, op: dwconv, kernel: 3, pad: 1}}
   - {{name: stage{number // 13}_block{number % 13}_pw, op: conv, kernel: 1, channels: {32 + 32 * (number % 3)}}}"""
-    for number in range(65)
+    for number in range(50)
 )
 SWEEP = (
     "sweep", "--network", "shufflenet_0.25x_g3", "--network", ONE_LAYER,
@@ -52,15 +55,15 @@ SWEEP = (
 
 @pytest.fixture(scope="module")
 def tall(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run of 130 layers."""
+    """A run of 100 layers."""
     path = tmp_path_factory.mktemp("network") / "tall.yaml"
     path.write_text(MANY_LAYERS)
     return simulate(path, "edge")
 
 
-@pytest.fixture(scope="module", params=["one layer", "130 layers"])
+@pytest.fixture(scope="module", params=["one layer", "100 layers"])
 def run(request: pytest.FixtureRequest, tall: Run) -> Run:
-    return tall if request.param == "130 layers" else simulate(ONE_LAYER, "edge")
+    return tall if request.param == "100 layers" else simulate(ONE_LAYER, "edge")
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +85,11 @@ def points(folder: Path) -> Sequence[SweepPoint]:
     return drawn_points(folder)
 
 
-WITHOUT_UNIT = ("layer", "point", "unit", "share of ", "DRAM's share of ", "array utilization", "array, rows x columns")
-"""Labels of what has no unit: names, ratios, and the number of PEs."""
+WITHOUT_UNIT = (
+    "layer", "point", "unit", "share of ", "DRAM's share of ", "array utilization", "array, rows x columns",
+    "array rows", "array columns", "on-chip SRAM",
+)  # fmt: skip
+"""Labels of what has no unit, or has it at its ticks: names, ratios, numbers of PEs, and capacities."""
 
 
 def check(drawing: Drawing) -> None:
@@ -94,7 +100,7 @@ def check(drawing: Drawing) -> None:
     for axes in figure.axes:
         for label in (label_of(axes, "x"), label_of(axes, "y")):
             assert label.endswith(")") or label.startswith(WITHOUT_UNIT), label
-        assert axes.patches or axes.lines or axes.collections
+        assert axes.patches or axes.lines or axes.collections or axes.images
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     for axes in figure.axes:
@@ -135,7 +141,7 @@ def assert_legible(drawing: Drawing) -> None:
     hidden = {id(text) for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for text in _out_of_view(axis)}
     texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
     texts = [text for text in texts if id(text) not in hidden]
-    places = [(text.get_text(), text.get_window_extent()) for text in texts]
+    places = [(text.get_text(), Text.get_window_extent(text)) for text in texts]  # without lines of annotations
     for (one, left), (other, right) in combinations([each for each in places if each[1].width], 2):
         across = min(left.x1, right.x1) - max(left.x0, right.x0)
         up = min(left.y1, right.y1) - max(left.y0, right.y0)
@@ -154,40 +160,113 @@ def _out_of_view(axis: Axis) -> Iterator[Text]:
             yield from (tick.label1, tick.label2)
 
 
-@pytest.mark.parametrize("layers", [10, 90, *(pytest.param(each, marks=pytest.mark.slow) for each in (30, 330))])
-@pytest.mark.parametrize("kind", ["energy", "cycles", "utilization"])
-def test_bars_are_legible_at_any_number_of_layers(kind: str, layers: int, tall: Run) -> None:
-    """Layers without commands have no bar; stages stand for layers where these are too many."""
+@dataclass
+class Shown:
+    """A finished run of which layers are made up, as pictures see it."""
+
+    run: Run
+    records: Sequence[LayerRecord]
+    spans: Sequence[Span]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.run, name)
+
+
+def with_layers(run: Run, layers: int) -> Shown:
+    """A run with this many layers, the last of which is an address alone; each is on a unit for some clocks."""
     records = [
-        replace(tall.records[number % 130], layer=f"layer{number}_conv3x3", stage=f"stage{number // 12}")
+        replace(run.records[number % len(run.records)], layer=f"layer{number}_conv3x3", stage=f"stage{number // 12}")
         for number in range(layers - 1)
     ]
+    spans = [
+        Span(unit, record.layer, 100 * number, 100 * number + 90, number)
+        for number, record in enumerate(records)
+        for unit in ("dma_in", "array", "vector", "dma_out")
+    ]
+    return Shown(run, records, spans)
 
-    drawing = RUN_PLOTS[kind](replace(tall, records=tuple(records)))
+
+SIZES = [10, *(pytest.param(each, marks=pytest.mark.slow) for each in (30, 90, 330))]
+
+
+@pytest.mark.parametrize("layers", SIZES)
+@pytest.mark.parametrize("kind", RUN_PLOTS)
+def test_pictures_are_legible_at_any_number_of_layers(kind: str, layers: int, tall: Run) -> None:
+    """Stages stand for the bars of layers where these are too many."""
+    drawing = RUN_PLOTS[kind](with_layers(tall, layers))
     assert_legible(drawing)
-    assert len(drawing.rows) == (layers - 1 if layers <= 165 else -(-(layers - 1) // 12))
+    if kind in ("energy", "cycles", "utilization"):
+        assert len(drawing.rows) == (layers - 1 if layers <= MOST_BARS else -(-(layers - 1) // 12))
 
 
-@pytest.mark.parametrize("count", [10, pytest.param(500, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("kind", ["array-size", "buffer-size", "energy"])
+def test_the_costliest_layers_have_names(tall: Run) -> None:
+    """Ten, of which the legend has all and the panels those that have room."""
+    shown = with_layers(tall, 90)
+    figure = RUN_PLOTS["roofline"](shown).figure
+    working = [record for record in shown.records if record.counts.macs]
+    costliest = [record.layer for record in sorted(working, key=lambda record: -record.total_cycles)[:10]]
+    said = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert [name.split("  ")[0] for name in said[-10:]] == costliest
+    for axes in figure.axes:
+        names = {text.get_text().split()[0] for text in axes.texts}
+        assert names
+        assert names <= set(costliest)
+
+
+@pytest.mark.parametrize("fills", [COMPONENT_FILLS, CLOCK_FILLS])
+def test_fills_are_told_apart_without_colours(fills: Mapping[str, Fill]) -> None:
+    """By hatch or lightness; streaming and MACs are in different pictures. Colours are eight at most."""
+    different = {name: fill for name, fill in fills.items() if name != "MACs"}
+    for (one, first), (other, second) in combinations(different.items(), 2):
+        apart = abs(lightness(first.colour) - lightness(second.colour))
+        assert first.hatch != second.hatch or apart > 0.07, f"{one} and {other}"
+    assert len({fill.colour for fill in different.values()}) <= 8
+
+
+NUMBERS = [10, *(pytest.param(each, marks=pytest.mark.slow) for each in (72, 500))]
+
+
+@pytest.mark.parametrize("count", NUMBERS)
+@pytest.mark.parametrize("kind", SWEEP_PLOTS)
 def test_sweeps_are_legible_at_any_number_of_points(kind: str, count: int, points: Sequence[SweepPoint]) -> None:
     assert_legible(SWEEP_PLOTS[kind](list(_varied(points[0], count))))
 
 
 def _varied(point: SweepPoint, count: int) -> Iterator[SweepPoint]:
-    """Points of other shapes, sizes and dataflows."""
+    """Points of other networks, shapes, sizes and dataflows."""
     for number in range(count):
         config = deepcopy(dict(point.machine_config))
         size = 8 << number % 3
         config["array"] |= {"rows": size, "cols": 8 << number // 3 % 3}
         config["sram"]["activation"]["capacity_bytes"] = (1 + number % 7) << 15
         settings = {"array.rows": size, "array.dataflow": f"kind{number // 9}"}
-        yield point._replace(settings=settings, machine_config=config, values={**point.values, "point": number})
+        costs = {name: point.values[name] * (1 + number * 7 % 17 / 4) for name in ("latency_ms", "energy_total_pj")}
+        known = {"top1_pct": 50.0 + number % 12, "accuracy_kind": "single crop", "point": number}
+        yield point._replace(
+            network=f"some_network_{number % 12}",
+            settings=settings,
+            machine_config=config,
+            values={**point.values, **costs, **known},
+        )
+
+
+@pytest.mark.parametrize("count", NUMBERS)
+def test_fronts_are_legible_at_any_number_of_points(count: int) -> None:
+    rows = [
+        {"point": n, "network": f"network_{n % 4}", "machine": "edge", "array.rows": 8 << n % 5, "array.dataflow": "ws",
+         "latency_ms": 1 + n % 11 + 40 / (1 + n % 13), "energy_total_pj": 1e6 * (1 + n * 7 % 17)}
+        for n in range(count)
+    ]  # fmt: skip
+    objectives = [Objective("latency_ms"), Objective("energy_total_pj")]
+    best = non_dominated([[row[each.column] for each in objectives] for row in rows], objectives)
+    assert_legible(Drawing(front_figure(rows, best, objectives, ["array.rows", "array.dataflow"]), []))
 
 
 @pytest.mark.parametrize("kind", SWEEP_PLOTS)
 @pytest.mark.filterwarnings("error")
 def test_a_sweep_is_drawn(kind: str, points: Sequence[SweepPoint]) -> None:
+    if kind == "array-map":
+        points = list(_varied(points[0], 9))
     drawing = SWEEP_PLOTS[kind](points)
     check(drawing)
     expected = [point for point in points if kind != "accuracy" or point.values["top1_pct"] is not None]
@@ -200,23 +279,36 @@ def heights(axes: Axes) -> list[float]:
     return [sum(container[place].get_height() for container in axes.containers) for place in range(bars)]
 
 
+SCALES = {"pJ": 1, "nJ": 1e3, "uJ": 1e6, "mJ": 1e9, "1000": 1e3, "million": 1e6, "clocks": 1, "PE": 1, "array": 1}
+
+
+def unit_of(label: str) -> float:
+    """What the unit in the parentheses of a label is in pJ, or in clocks."""
+    return SCALES[label.partition("(")[2].strip(")").split()[0]]
+
+
 def test_bars_add_up_to_the_records(run: Run, pictures: dict[str, Drawing]) -> None:
-    energy, cycles, pes = (pictures[kind].figure.axes[0] for kind in ("energy", "cycles", "utilization"))
-    records = run.records
-    assert heights(energy) == pytest.approx([record.energy.total_pj / 1e6 for record in records])
-    assert heights(cycles) == pytest.approx([record.total_cycles / 1e3 for record in records])
-    within = [record.pes * record.total_cycles / 1e6 for record in records]
-    assert heights(pes) == pytest.approx(within)
+    """And their numbers stay below 1,000."""
+    expected = {
+        "energy": [record.energy.total_pj for record in run.records],
+        "cycles": [record.total_cycles for record in run.records],
+        "utilization": [record.pes * record.total_cycles for record in run.records],
+    }
+    for kind, amounts in expected.items():
+        axes = pictures[kind].figure.axes[0]
+        unit = unit_of(axes.get_ylabel())
+        assert [height * unit for height in heights(axes)] == pytest.approx(amounts)
+        assert max(heights(axes)) < 1000
 
 
 def test_the_legend_says_what_the_network_comes_to(run: Run, pictures: dict[str, Drawing]) -> None:
     legend = pictures["energy"].figure.legends[0]
-    said = dict(text.get_text().rsplit("  ", 1)[0].split("  ") for text in legend.get_texts())
+    said = dict(text.get_text().rsplit("  ", 1)[0].split("  ") for text in legend.get_texts()[: len(ENERGY_COMPONENTS)])
+    unit = SCALES[legend.get_title().get_text().split()[0]]
     components = {label: name for name, label in ENERGY_COMPONENTS.items()}
     for label, amount in said.items():
         energy_pj = getattr(run.total.energy, f"{components[label]}_pj")
-        assert float(amount) == pytest.approx(energy_pj / 1e6, rel=1e-3)
-    assert sum(map(float, said.values())) == pytest.approx(run.total.energy.total_pj / 1e6, rel=1e-3)
+        assert float(amount) * unit == pytest.approx(energy_pj, rel=6e-3)
 
 
 def test_bars_have_the_colours_of_their_components(pictures: dict[str, Drawing], points: Sequence[SweepPoint]) -> None:
@@ -238,7 +330,7 @@ def test_rows_are_those_of_the_records(run: Run, pictures: dict[str, Drawing]) -
     assert [row["layer"] for row in rows] == [record.layer for record in run.records]
     for row, record in zip(rows, run.records, strict=True):
         for cause in STALL_CAUSES:
-            assert row[f"{cause} (1000 clocks)"] == record.stalls[cause] / 1e3
+            assert row[f"{cause} (clocks)"] == record.stalls[cause]
 
 
 def test_a_timeline_has_all_that_units_did(run: Run, pictures: dict[str, Drawing]) -> None:
@@ -257,7 +349,7 @@ def test_a_timeline_has_all_that_units_did(run: Run, pictures: dict[str, Drawing
     shown = sum(
         path.vertices[:, 0].max() - path.vertices[:, 0].min() for each in axes.collections for path in each.get_paths()
     )
-    assert shown == pytest.approx(sum(busy.values()) / 1e3)
+    assert shown * unit_of(axes.get_xlabel()) == pytest.approx(sum(busy.values()))
     assert sum(row["end_cycle"] - row["begin_cycle"] for row in drawing.rows) == sum(busy.values())
 
 
@@ -281,7 +373,8 @@ def test_a_layer_stands_where_the_roofline_says(run: Run, pictures: dict[str, Dr
             assert row["macs_per_clock"] <= run.total.pes
             assert row["macs_per_dram_byte"] == record.counts.macs / record.counts.dram_burst_bytes
     for axes, memory in zip(drawing.figure.axes, ("dram", "sram"), strict=True):
-        shown = sorted(point for line in axes.lines[1:] for point in zip(*line.get_data(), strict=True))
+        layers = [line for line in axes.lines if line.get_linestyle() == "None"]
+        shown = sorted(point for line in layers for point in zip(*line.get_data(), strict=True))
         expected = [(row[f"macs_per_{memory}_byte"], row["macs_per_clock"]) for row in rows.values()]
         assert shown == sorted(point for point in expected if point[0])
 
@@ -296,25 +389,66 @@ def test_roofs_are_those_of_the_machine() -> None:
         assert xs[1] * bytes_a_clock == pytest.approx(1024)
 
 
-def test_lines_join_points_that_differ_in_nothing_else(points: Sequence[SweepPoint]) -> None:
+def test_a_network_has_a_line_and_other_settings_panels_of_their_own(points: Sequence[SweepPoint]) -> None:
+    """Two networks, two capacities as settings, two shapes."""
     drawing = SWEEP_PLOTS["array-size"](points)
-    assert len(drawing.figure.axes[0].lines) == 2 * 2
+    figure = drawing.figure
+    assert len(figure.axes) == 2 * 3
+    joined = [line for axes in figure.axes[::3] for line in axes.lines if line.get_linestyle() == "-"]
+    assert [len(line.get_xdata()) for line in joined] == [2] * 4
+    assert [axes.get_title(loc="left") for axes in figure.axes[::3]] == [
+        "edge activation 64 KiB", "edge activation 256 KiB"
+    ]  # fmt: skip
     assert {row["array, rows x columns"] for row in drawing.rows} == {"16x32", "32x32"}
     drawing = SWEEP_PLOTS["buffer-size"](points)
-    assert {row["on-chip SRAM (KiB)"] for row in drawing.rows} == {320.0, 512.0}
-    energies = sorted(point.values["energy_per_inference_pj"] / 1e6 for point in points)
-    assert sorted(y for line in drawing.figure.axes[0].lines for y in line.get_ydata()) == pytest.approx(energies)
+    assert {row["on-chip SRAM (bytes)"] for row in drawing.rows} == {320 << 10, 512 << 10}
+    energies = sorted(point.values["energy_per_inference_pj"] for point in points)
+    unit = unit_of(drawing.figure.axes[0].get_ylabel())
+    lines = [line for axes in drawing.figure.axes[::3] for line in axes.lines]
+    assert sorted(y * unit for line in lines for y in line.get_ydata()) == pytest.approx(energies)
 
 
-def test_equal_sizes_of_other_shapes_are_not_joined(points: Sequence[SweepPoint]) -> None:
-    drawing = SWEEP_PLOTS["array-size"]([points[0], points[0], points[-1]])
-    styles = [line.get_linestyle() for line in drawing.figure.axes[0].lines]
-    assert sorted(styles) == ["-", "None"]
+def test_a_line_goes_through_the_better_of_points_at_one_place(points: Sequence[SweepPoint]) -> None:
+    """The others stand beside it."""
+    dear = {**points[0].values, "latency_ms": 2 * points[0].values["latency_ms"]}
+    axes = SWEEP_PLOTS["array-size"]([points[0], points[0]._replace(values=dear), points[-1]]).figure.axes[0]
+    joined, beside = axes.lines[0].get_ydata(), axes.lines[1].get_ydata()
+    assert [value / joined[0] for value in beside] == [2]
 
 
-@pytest.mark.parametrize(("kind", "what"), [("array-size", "array, rows x columns"), ("buffer-size", "on-chip SRAM")])
+def test_a_map_has_the_quickest_point_of_each_shape(points: Sequence[SweepPoint]) -> None:
+    """A cell says its value; the best has a frame."""
+    wide = [
+        point._replace(
+            machine_config={**point.machine_config, "array": {**point.machine_config["array"], "cols": cols}},
+            values={**point.values, "latency_ms": point.values["latency_ms"] * 32 / cols},
+        )
+        for point in points
+        for cols in (16, 32)
+    ]
+    drawing = SWEEP_PLOTS["array-map"](wide)
+    assert len(drawing.rows) == 2 * 4
+    times: dict[tuple[str, int, int], float] = {}
+    for point in wide:
+        array = point.machine_config["array"]
+        place = (point.network, array["rows"], array["cols"])
+        times[place] = min(times.get(place, 1e9), point.values["latency_ms"])
+    for row in drawing.rows:
+        assert row["time per inference (ms)"] == times[str(row["network"]), row["rows"], row["columns"]]
+    frame = drawing.figure.axes[0].patches[0]
+    network = drawing.rows[0]["network"]
+    best = min((key for key in times if key[0] == network), key=times.__getitem__)
+    assert (frame.get_x(), frame.get_y()) == pytest.approx(
+        ([16, 32].index(best[2]) - 0.48, [16, 32].index(best[1]) - 0.48)
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "what"),
+    [("array-size", "array, rows x columns"), ("buffer-size", "on-chip SRAM"), ("array-map", "array rows")],
+)
 def test_a_sweep_that_varies_no_size_has_no_picture_of_it(kind: str, what: str, points: Sequence[SweepPoint]) -> None:
-    with pytest.raises(UserError, match=rf"kind: expected a sweep that varies {what}.* at every point$"):
+    with pytest.raises(UserError, match=rf"kind: expected a sweep that varies {what}.*, got "):
         SWEEP_PLOTS[kind](points[:1])
 
 
@@ -328,7 +462,8 @@ def test_accuracy_stands_where_the_sweep_says(points: Sequence[SweepPoint]) -> N
     known = [point.values for point in points if point.values["top1_pct"] is not None]
     axes = SWEEP_PLOTS["accuracy"](points).figure.axes
     for panel, of in zip(axes, (cost_of_time, cost_of_energy, cost_of_dram), strict=True):
-        shown = sorted(point for line in panel.lines for point in zip(*line.get_data(), strict=True))
+        layers = [line for line in panel.lines if line.get_linestyle() == "None"]
+        shown = sorted(point for line in layers for point in zip(*line.get_data(), strict=True))
         expected = sorted((of(values), values["top1_pct"]) for values in known)
         assert np.array(shown) == pytest.approx(np.array(expected))
 
@@ -359,7 +494,7 @@ def test_every_picture_is_documented_and_in_the_gallery(capsys: pytest.CaptureFi
     assert documented == registered
     with pytest.raises(SystemExit):
         main(["plot", "--help"])
-    said = " ".join(capsys.readouterr().out.split()).replace("array- size", "array-size")
+    said = " ".join(capsys.readouterr().out.split()).replace("- ", "-")
     for kinds, what in ((RUN_PLOTS, "finished run"), (SWEEP_PLOTS, "sweep")):
         assert f"{what} ({', '.join(kinds)})" in said
     drawn_by = (ROOT / "plots" / "draw.py").read_text()

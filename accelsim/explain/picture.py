@@ -8,20 +8,21 @@ from accelsim.explain.diff import Difference, Waterfall
 from accelsim.explain.diff_text import Row, layer_rows, rows_of
 from accelsim.explain.terms import number_text
 from accelsim.report.columns import Value
-from accelsim.report.palette import BLUE, CLOCK_COLOURS, COMPONENT_COLOURS, GREY, ORANGE, PURPLE, VERMILLION
+from accelsim.report.palette import BLUE, CLOCK_FILLS, COMPONENT_FILLS, GREY, ORANGE, PURPLE, VERMILLION, Fill
+from accelsim.report.plots.changes import Bar, Panel, changes
 from accelsim.report.plots.drawing import Drawing
-from accelsim.report.plots.waterfall import HATCHES, Bar, Panel, waterfalls
+from accelsim.report.quantities import amount_text
 
-COLOURS = {
-    "ifmap": VERMILLION,
-    "weight": ORANGE,
-    "psum": PURPLE,
-    "ofmap": BLUE,
-    "rest of bursts": GREY,
-    **CLOCK_COLOURS,
+FILLS = {
+    "ifmap": Fill(VERMILLION),
+    "weight": Fill(ORANGE),
+    "psum": Fill(PURPLE),
+    "ofmap": Fill(BLUE),
+    "rest of bursts": Fill(GREY),
+    **CLOCK_FILLS,
 }
-MOST_LAYERS = 24
-"""Layers in a picture; the others are added up."""
+MOST_BARS = 12
+"""Causes or layers in a panel; the others are added up."""
 
 
 def picture(found: Difference) -> Drawing:
@@ -31,45 +32,39 @@ def picture(found: Difference) -> Drawing:
     shown = [waterfall for waterfall in found.waterfalls if waterfall.measure not in instead_of]
     panels = [[_by_cause(waterfall), _by_layer(found, waterfall)] for waterfall in shown]
     a, b = (f"{run.network.name} on {run.machine.name}" for run in (found.a, found.b))
-    title = f"What B takes more than A (A: {a}; B: {b})"
-    return Drawing(waterfalls(title, panels), [row for waterfall in shown for row in _table(waterfall)])
+    title = f"What B takes more than A\nA: {a}\nB: {b}"
+    return Drawing(changes(title, panels), [row for waterfall in shown for row in _table(waterfall)])
 
 
 def _by_cause(waterfall: Waterfall) -> Panel:
+    """The causes that changed, in their order."""
     *rows, total = rows_of(waterfall, waterfall.by_cause)
-    colours = COMPONENT_COLOURS if waterfall.measure == "energy" else COLOURS
-    bars = []
-    for row in rows:
-        effects = zip(HATCHES, row.effects, strict=True) if row.effects else (("by count", row.change),)
-        for effect, units in effects:
-            name = row.name if effect == "by count" else f"{row.name} {effect}"
-            bars += [Bar(name, units / 10**waterfall.digits, colours[row.name], effect)] if units else []
-    before, after = (number_text(units, waterfall.digits) for units in (total.before, total.after))
-    return Panel(
-        f"{waterfall.measure} ({waterfall.unit}): {before} in A, {after} in B", _label(waterfall), "cause", bars
-    )
+    fills = COMPONENT_FILLS if waterfall.measure == "energy" else FILLS
+    ranked = sorted((row for row in rows if row.change), key=lambda row: -abs(row.change))
+    kept, others = [row for row in rows if row in ranked[:MOST_BARS]], ranked[MOST_BARS:]
+    bars = [Bar(row.name, row.change / 10**waterfall.digits, fills[row.name]) for row in kept]
+    if others:
+        bars.append(Bar(f"{len(others)} others", sum(row.change for row in others) / 10**waterfall.digits))
+    before, after = (amount_text(units / 10**waterfall.digits, waterfall.unit) for units in (total.before, total.after))
+    name = waterfall.measure.replace("_", " ")
+    return Panel(f"{name}: {before} in A, {after} in B", waterfall.unit, "cause", bars)
 
 
 def _by_layer(found: Difference, waterfall: Waterfall) -> Panel:
     """The layers that changed most, in the order of the networks."""
-    *rows, _ = layer_rows(waterfall, MOST_LAYERS)
-    names = list(waterfall.by_layer)
-    order = {name: place for place, name in enumerate(names)}
+    *rows, _ = layer_rows(waterfall, MOST_BARS)
+    order = {name: place for place, name in enumerate(waterfall.by_layer)}
     where = dict.fromkeys(found.only_a, " (only A)") | dict.fromkeys(found.only_b, " (only B)")
     bars = [
         Bar(row.name + where.get(row.name, ""), row.change / 10**waterfall.digits)
         for row in sorted(rows, key=lambda row: order.get(row.name, len(order)))
     ]
-    return Panel(f"{waterfall.measure} by layer", _label(waterfall), "layer", bars)
-
-
-def _label(waterfall: Waterfall) -> str:
-    return f"change ({waterfall.unit})"
+    return Panel(f"{waterfall.measure.replace('_', ' ')} by layer", waterfall.unit, "layer", bars)
 
 
 def _table(waterfall: Waterfall) -> Iterator[dict[str, Value | None]]:
-    for kind, changes in (("cause", waterfall.by_cause), ("layer", waterfall.by_layer)):
-        for row in rows_of(waterfall, changes):
+    for kind, parts in (("cause", waterfall.by_cause), ("layer", waterfall.by_layer)):
+        for row in rows_of(waterfall, parts):
             yield {"measure": waterfall.measure, "unit": waterfall.unit, "by": kind, **_cells(row, waterfall.digits)}
 
 

@@ -15,8 +15,10 @@ Point = tuple[float, float]
 
 FONT_POINTS, MARKER_POINTS = 7, 3
 _DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))
-_GAPS_POINTS = (5, 11, 19, 29)
+_GAPS_POINTS = (5, 11, 19, 29, 42, 58, 78)
 """Where a text may stand, the best place first: near its point, and right of it."""
+_APART_POINTS = 1
+"""Between the lines of two texts."""
 
 
 class Box(NamedTuple):
@@ -42,23 +44,29 @@ class Box(NamedTuple):
         return hypot(max(self.left - x, 0, x - self.right), max(self.bottom - y, 0, y - self.top))
 
 
-def write_beside(axes: Axes, labels: Sequence[tuple[Point, str]]) -> None:
+def write_beside(
+    axes: Axes, labels: Sequence[tuple[Point, str]], points: Sequence[Point] = (), *, only_where_free: bool = False
+) -> None:
     """Write each text near its point (in data coordinates), with a line to it where it is not next to it.
 
-    The limits of the axes have to be final. Equal texts at one point are written once.
+    The limits of the axes have to be final. Equal texts at one point are written once. points: others that no text may
+    hide. only_where_free: texts without a free place are left out.
     """
     axes.autoscale_view()
     font, scale = FontProperties(size=FONT_POINTS), 72 / axes.figure.dpi
     frame = Box(*(extent * scale for extent in axes.bbox.extents))
     wanted = list(dict.fromkeys(labels))
     places = (axes.transData.transform([point for point, _ in wanted]) * scale).tolist()
-    taken = [_box(x, y, MARKER_POINTS, MARKER_POINTS) for x, y in places]
+    hidden = (axes.transData.transform(points) * scale).tolist() if points else []
+    taken = [_box(x, y, MARKER_POINTS, MARKER_POINTS) for x, y in dict.fromkeys(map(tuple, (*places, *hidden)))]
     for (point, text), (x, y) in zip(wanted, places, strict=True):
         width, height, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
         others = [place for place in places if place != [x, y]]
         spots = [_box(x + right, y + up, width / 2, height / 2) for right, up in _offsets(width / 2, height / 2)]
         best = min(spots, key=lambda box: _harm(box, box.distance(x, y), taken, others, frame))
-        taken.append(best)
+        if only_where_free and _harm(best, 0, taken, (), frame)[0]:
+            continue
+        taken.append(best._replace(bottom=best.bottom - _APART_POINTS, top=best.top + _APART_POINTS))
         line = {"arrowstyle": "-", "linewidth": 0.4, "shrinkA": 0, "shrinkB": 0}
         axes.annotate(
             text,
@@ -70,6 +78,20 @@ def write_beside(axes: Axes, labels: Sequence[tuple[Point, str]]) -> None:
             fontproperties=font,
             arrowprops=line if best.distance(x, y) > 1.01 * _GAPS_POINTS[0] else None,
         )
+
+
+def merged(axes: Axes, labels: Sequence[tuple[Point, str]]) -> list[tuple[Point, str]]:
+    """One text for points so near that they cover each other: that of the first, and how many more there are.
+
+    The layout and limits of the axes have to be final.
+    """
+    axes.autoscale_view()
+    found: dict[tuple[int, ...], list[tuple[Point, str]]] = {}
+    scale = 72 / axes.figure.dpi / (2 * MARKER_POINTS)
+    for point, text in labels:
+        near = tuple(round(pixel * scale) for pixel in axes.transData.transform(point).tolist())
+        found.setdefault(near, []).append((point, text))
+    return [(point, text + (f" and {len(more)} more" if more else "")) for (point, text), *more in found.values()]
 
 
 def _offsets(half_width: float, half_height: float) -> Iterator[Point]:

@@ -1,4 +1,11 @@
-"""Pictures as bytes: the same for the same input, whatever the user's own matplotlib settings are."""
+"""The style of all pictures, and pictures as bytes: the same for the same input, whatever a user's own settings are.
+
+- Text has 8 points, names of layers and points 6.5; no text covers another or is cut.
+- An axis has its quantity and, in parentheses, a unit in which its numbers stay below 1,000
+  (`accelsim.report.quantities`). It begins at 0, or is in decades where its values span more than one.
+- A legend stands right of the figure and names at most what fits there; the CSV beside the picture has the rest.
+- Colours mean something, eight at most in a picture, with hatches for readers without them (`accelsim.report.palette`).
+"""
 
 from __future__ import annotations
 
@@ -21,6 +28,10 @@ _METADATA: dict[str, dict[str, str | None]] = {
     "png": {"Software": None},
     "pdf": {"CreationDate": None, "Creator": "accelsim", "Producer": None},
 }
+SMALL = 6.5
+"""Points of the names of layers and of points."""
+MOST_INCHES = 18.0
+"""Width of a picture beyond which what it shows is put together."""
 KINDS = tuple(_METADATA)
 """What a picture can be drawn as."""
 
@@ -33,6 +44,7 @@ def house_style() -> Iterator[None]:
         matplotlib.rc("font", **{"size": 8, "sans-serif": ["DejaVu Sans"]})
         matplotlib.rc("axes", grid=True, axisbelow=True)
         matplotlib.rc("grid", alpha=0.3)
+        matplotlib.rc("hatch", linewidth=0.5)
         matplotlib.rc("text", parse_math=False)
         matplotlib.rc("svg", fonttype="none", hashsalt="accelsim")
         yield

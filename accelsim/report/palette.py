@@ -1,6 +1,11 @@
-"""The colours of all pictures: told apart by readers who do not see red and green apart."""
+"""The fills of all pictures: eight colours at most in one, told apart by readers who do not see red and green apart.
+
+Where a print has no colours, two fills of one picture differ by hatch or by lightness.
+"""
 
 from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 BLUE, VERMILLION, GREEN, ORANGE = "#0072b2", "#d55e00", "#009e73", "#e69f00"
 PURPLE, SKY_BLUE, BLACK, YELLOW = "#cc79a7", "#56b4e9", "#000000", "#f0e442"
@@ -11,34 +16,57 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "*")
 """Shapes to go with them; one more than there are colours, so that pairs repeat late."""
 
 GREY, LIGHT_GREY = "#777777", "#d0d0d0"
-COMPONENT_COLOURS = {
-    "MAC": GREEN,
-    "register": YELLOW,
-    "vector": PURPLE,
-    "SRAM": SKY_BLUE,
-    "wires": LIGHT_GREY,
-    "DMA": BLUE,
-    "clock": ORANGE,
-    "control": BLACK,
-    "DRAM": VERMILLION,
-    "static": GREY,
+
+
+class Fill(NamedTuple):
+    """A colour, and the hatch over it in matplotlib's letters."""
+
+    colour: str
+    hatch: str = ""
+
+
+COMPONENT_FILLS = {
+    "MAC": Fill(GREEN),
+    "register": Fill(YELLOW, ".."),
+    "vector": Fill(PURPLE),
+    "SRAM": Fill(SKY_BLUE, "///"),
+    "wires": Fill(LIGHT_GREY),
+    "DMA": Fill(BLUE),
+    "clock": Fill(ORANGE),
+    "control": Fill(ORANGE, "xxx"),
+    "DRAM": Fill(VERMILLION, "\\\\\\"),
+    "static": Fill(LIGHT_GREY, "|||"),
 }
 """The components of energy, from the bottom of a bar to its top."""
-CLOCK_COLOURS = {
-    "streaming": GREEN,
-    "MACs": GREEN,
-    "mapping": LIGHT_GREY,
-    "fill_drain": YELLOW,
-    "sram_port": SKY_BLUE,
-    "dram_ifmap": VERMILLION,
-    "dram_weight": ORANGE,
-    "store": BLUE,
-    "dma_issue": SKY_BLUE,
-    "dma_outstanding": SKY_BLUE,
-    "dma_setup": LIGHT_GREY,
-    "latency": GREY,
-    "vector": PURPLE,
-    "depthwise": "#8c510a",
-    "dependency": BLACK,
+CLOCK_FILLS = {
+    "streaming": Fill(GREEN),
+    "MACs": Fill(GREEN),
+    "mapping": Fill(LIGHT_GREY),
+    "fill_drain": Fill(YELLOW, ".."),
+    "sram_port": Fill(SKY_BLUE, "///"),
+    "dram_ifmap": Fill(VERMILLION, "\\\\\\"),
+    "dram_weight": Fill(VERMILLION, "xxx"),
+    "store": Fill(BLUE),
+    "dma_issue": Fill(BLUE, "---"),
+    "dma_outstanding": Fill(BLUE, "|||"),
+    "dma_setup": Fill(BLUE, "+++"),
+    "latency": Fill(BLACK, ".."),
+    "vector": Fill(PURPLE),
+    "depthwise": Fill(PURPLE, "///"),
+    "dependency": Fill(BLACK),
 }
-"""What becomes of clocks, and of PE x clocks."""
+"""What becomes of clocks, and of PE x clocks: the array works, its memories and engines are waited for, or others."""
+COMPONENT_COLOURS = {name: fill.colour for name, fill in COMPONENT_FILLS.items()}
+CLOCK_COLOURS = {name: fill.colour for name, fill in CLOCK_FILLS.items()}
+
+
+def lightness(colour: str) -> float:
+    """Luma of a colour such as #0072b2, 0 to 1 (Rec. 709 weights)."""
+    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+    return (0.2126 * red + 0.7152 * green + 0.0722 * blue) / 255
+
+
+def hatched(fill: Fill) -> dict[str, Any]:
+    """How matplotlib draws a fill, its hatch dark on light colours and light on dark ones."""
+    line = "#666666" if lightness(fill.colour) > 0.7 else "#ffffff"
+    return {"facecolor": fill.colour, "hatch": fill.hatch, "edgecolor": line, "linewidth": 0}

@@ -10,10 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from accelsim.report import columns, compare
-from accelsim.report.beside import write_beside
+from accelsim.report.beside import merged, write_beside
 from accelsim.report.figure import house_style, in_decades
 from accelsim.report.naming import SHAPE, in_shapes, short_name
 from accelsim.report.palette import MARKERS, SERIES
+from accelsim.report.quantities import axis_unit
 from accelsim.report.text import table
 
 MOST_NUMBERED = 40
@@ -21,7 +22,7 @@ MOST_NUMBERED = 40
 MOST_NAMED = 15
 """Points of a front beyond which they have numbers, not names."""
 _GREY = "#999999"
-_WIDTH, _HEIGHT, _LEGEND = 4.6, 4.2, 2.2
+_WIDTH, _HEIGHT, _LEGEND = 5.4, 4.8, 2.4
 """Inches: a plot, and what stands right of the last one."""
 
 
@@ -31,11 +32,13 @@ class Objective(NamedTuple):
     column: str
     maximize: bool = False
 
-    @property
-    def label(self) -> str:
-        """With its unit, as at an axis."""
+    def axis(self, rows: Sequence[Mapping[str, Any]]) -> tuple[float, str]:
+        """The divisor and the label of an axis that shows these rows."""
         unit = _UNITS.get(self.column, "")
-        return f"{self.column} ({unit})" if unit else self.column
+        if unit in ("", "0..1", "%"):
+            return 1.0, f"{self.column} ({unit})" if unit else self.column
+        per, unit = axis_unit(max(abs(row[self.column]) for row in rows), unit)
+        return per, f"{self.column.removesuffix('_pj').removesuffix('_ms').removesuffix('_bytes')} ({unit})"
 
 
 _UNITS = {
@@ -124,10 +127,15 @@ def _draw(
     across: Objective,
     up: Objective,
 ) -> None:
+    scales = [each.axis(rows) for each in (across, up)]
+
+    def places(members: Sequence[Mapping[str, Any]]) -> list[list[float]]:
+        pairs = zip((across, up), scales, strict=True)
+        return [[row[each.column] / per for row in members] for each, (per, _) in pairs]
+
     for (name, members), colour, marker in zip(_series(rows).items(), cycle(SERIES), cycle(MARKERS), strict=False):
-        places = [[row[each.column] for row in members] for each in (across, up)]
         axes.plot(
-            *places,
+            *places(members),
             label=name or "all points",
             linestyle="none",
             color=colour if name else _GREY,
@@ -137,9 +145,8 @@ def _draw(
             alpha=0.6,
         )
     front = sorted((rows[position] for position in best), key=lambda row: (row[across.column], row[up.column]))
-    places = [[row[each.column] for row in front] for each in (across, up)]
     axes.plot(
-        *places,
+        *places(front),
         label="not beaten",
         linestyle="none",
         marker="o",
@@ -147,15 +154,16 @@ def _draw(
         markerfacecolor="none",
         markeredgecolor="black",
     )
-    axes.set_xlabel(across.label)
-    axes.set_ylabel(up.label)
+    axes.set_xlabel(scales[0][1])
+    axes.set_ylabel(scales[1][1])
     axes.margins(0.08)
-    in_decades(axes, "x", [row[across.column] for row in rows])
-    in_decades(axes, "y", [row[up.column] for row in rows])
+    xs, ys = places(rows)
+    in_decades(axes, "x", xs)
+    in_decades(axes, "y", ys)
     if names:
-        marked = [rows[position] for position in best]
-        places_of = [(row[across.column], row[up.column]) for row in marked]
-        write_beside(axes, list(zip(places_of, names, strict=True)))
+        marked = list(zip(*places([rows[position] for position in best]), strict=True))
+        labels = merged(axes, list(zip(marked, names, strict=True)))
+        write_beside(axes, labels, list(zip(xs, ys, strict=True)), only_where_free=True)
 
 
 def _series(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:

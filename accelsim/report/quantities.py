@@ -47,6 +47,7 @@ def share_text(value: float) -> str:
     return f"{100 * value:.1f} %"
 
 
+COUNTS = ((1e9, "billion "), (1e6, "million "), (1e3, "1000 "), (1.0, ""))
 _IN_UNITS = {"pJ": (1e-12, "J"), "uJ": (1e-6, "J"), "ms": (1e-3, "s"), "ns": (1e-9, "s"), "mW": (1e-3, "W")}
 
 
@@ -60,3 +61,21 @@ def amount_text(value: float, unit: str) -> str:
     if unit == "0..1":
         return share_text(value)
     return f"{digits(value)} {unit}".rstrip()
+
+
+def axis_unit(most: float, unit: str) -> tuple[float, str]:
+    """The divisor and the unit of an axis that reaches `most` in `unit`, so that its numbers stay below 1,000."""
+    if unit in _IN_UNITS:
+        factor, base = _IN_UNITS[unit]
+        scale, prefix = _fitting(most * factor, SI)
+        return scale / factor, prefix + base
+    if unit in ("bytes", "B"):
+        return _fitting(most, BINARY)
+    scale, prefix = _fitting(most, COUNTS)
+    return scale, prefix + unit
+
+
+def _fitting(most: float, scales: Sequence[tuple[float, str]]) -> tuple[float, str]:
+    """The largest scale that is not above the value; one where the value is nothing."""
+    none = next(each for each in scales if each[0] == 1)
+    return next((each for each in scales if abs(most) >= each[0]), scales[-1]) if most else none

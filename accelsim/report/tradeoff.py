@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import cycle
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 
-from accelsim.report.beside import write_beside
+from accelsim.report.beside import merged, write_beside
 from accelsim.report.compare import Row
-from accelsim.report.figure import house_style, in_decades, named
-from accelsim.report.palette import MARKERS, SERIES
+from accelsim.report.figure import house_style, in_decades
+from accelsim.report.palette import BLACK, MARKERS, SERIES
+from accelsim.report.pareto import Objective, non_dominated
 from accelsim.units import ceil_div
 
 MOST_NAMED = 8
@@ -41,22 +41,26 @@ COSTS = (
     Cost("DRAM traffic per image (MiB)", "dram_per_image_bytes", per=2**20),
 )
 
+NOT_BEATEN = "not beaten"
+"""Label of the line through points that none beats."""
+_STYLES = tuple(zip(SERIES, MARKERS, strict=False))
 _LONGEST_TITLE = 60
 """Letters of the names of machines in the title, if it names them."""
-_MOST_SERIES = 17
-"""Lines that the legend has room for."""
+_MOST_NUMBERED = 60
+"""Points beyond which those that no other beats alone are named, and only where there is room."""
 _WIDTH, _HEIGHT, _LINE = 11.0, 6.6, 0.16
 """Inches: the figure without the list of names below it, and a line of that list."""
 _LEFT, _RIGHT, _LIST_COLUMNS = 0.05, 0.99, 4
 
 
 def tradeoff(rows: Sequence[Row], costs: Sequence[Cost] = COSTS) -> Figure:
-    """Top-1 accuracy against each cost, five at the most, for rows that all have one.
+    """Top-1 accuracy against each cost, five at the most, for rows that all have one, with a line through the best.
 
     Colours and markers tell machines apart, or families where there is one machine; names or numbers the networks.
     """
     names = _names(rows)
-    numbers = {name: str(number) for number, name in enumerate(names, 1)} if len(rows) > MOST_NAMED else {}
+    many = len(rows) > _MOST_NUMBERED or len(_values(rows, "machine")) > len(SERIES)
+    numbers = {name: str(number) for number, name in enumerate(names, 1)} if len(rows) > MOST_NAMED and not many else {}
     lines = ceil_div(len(numbers), _LIST_COLUMNS)
     height = _HEIGHT + lines * _LINE
     with house_style():
@@ -68,15 +72,38 @@ def tradeoff(rows: Sequence[Row], costs: Sequence[Cost] = COSTS) -> Figure:
         for position, cost in enumerate(costs):
             axes = figure.add_subplot(grid[position])
             _draw(axes, rows, cost)
-            write_beside(axes, [((cost.of(row), _top1(row)), (numbers or names)[str(row["network"])]) for row in rows])
+            best = _front(rows, cost)
+            labels = numbers or names
+            _name(axes, best if many else rows, cost, labels, rows, crowded=many)
         _explain(figure, rows, grid[len(costs)])
         _list(figure, [f"{number}  {names[name]}" for name, number in numbers.items()], lines)
     return figure
 
 
+def _name(
+    axes: Axes, named_rows: Sequence[Row], cost: Cost, labels: Mapping[str, str], rows: Sequence[Row], *, crowded: bool
+) -> None:
+    """Names or numbers beside points; where these are crowded, with the machine, and only where there is room."""
+    texts = [labels[str(row["network"])] + (f" {row['machine']}" if crowded else "") for row in named_rows]
+    places = [(cost.of(row), _top1(row)) for row in named_rows]
+    points = [(cost.of(row), _top1(row)) for row in rows] if crowded else []
+    beside = list(zip(places, texts, strict=True))
+    write_beside(axes, merged(axes, beside) if crowded else beside, points, only_where_free=crowded)
+
+
+def _front(rows: Sequence[Row], cost: Cost) -> list[Row]:
+    """Rows than which none is as accurate and cheaper, or as cheap and more accurate, the cheapest first."""
+    objectives = (Objective(cost.column), Objective("top1_pct", maximize=True))
+    best = non_dominated([(cost.of(row), _top1(row)) for row in rows], objectives)
+    return sorted((rows[place] for place in best), key=cost.of)
+
+
 def _draw(axes: Axes, rows: Sequence[Row], cost: Cost) -> None:
-    """The points and their axes."""
-    for (name, members), colour, marker in zip(_series(rows).items(), cycle(SERIES), cycle(MARKERS), strict=False):
+    """The points, the line through those not beaten, and their axes."""
+    best = _front(rows, cost)
+    axes.plot([cost.of(row) for row in best], [_top1(row) for row in best], label=NOT_BEATEN, color=BLACK,
+              linewidth=0.8, linestyle="--", drawstyle="steps-post", zorder=1)  # fmt: skip
+    for (name, members), (colour, marker) in zip(_series(rows).items(), _STYLES, strict=False):
         axes.plot(
             [cost.of(row) for row in members],
             [_top1(row) for row in members],
@@ -98,7 +125,7 @@ def _explain(figure: Figure, rows: Sequence[Row], empty: SubplotSpec) -> None:
     place = empty.get_position(figure)
     kinds, machines = _values(rows, "accuracy_kind"), _values(rows, "machine")
     figure.legend(
-        *named(*figure.axes[0].get_legend_handles_labels(), _MOST_SERIES),
+        *figure.axes[0].get_legend_handles_labels(),
         title=f"accuracy: {_usual_kind(rows)}{', unless noted' if len(kinds) > 1 else ''}",
         loc="upper left",
         bbox_to_anchor=(place.x0, place.y1),
@@ -120,12 +147,17 @@ def _list(figure: Figure, texts: Sequence[str], lines: int) -> None:
 
 
 def _series(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """The rows by machine, or by family where there is one machine; networks without a family together."""
-    key = "machine" if len(_values(rows, "machine")) > 1 else "family"
+    """The rows by machine, or by family where there is one machine, or by network where machines are too many to have
+    colours; those without a family together, and all beyond the colours."""
+    machines, networks = _values(rows, "machine"), _values(rows, "network")
+    key = "family" if len(machines) == 1 else "machine" if len(machines) <= len(SERIES) else "network"
+    names = networks if key == "network" else _values(rows, key)
+    last = names[: len(_STYLES) - 1] if len(names) > len(_STYLES) else names
     found: dict[str, list[Row]] = {}
     for row in rows:
-        found.setdefault(str(row[key] or "no family"), []).append(row)
-    return found
+        name = str(row[key])
+        found.setdefault("others" if name not in last else str(row[key] or "no family"), []).append(row)
+    return dict(sorted(found.items(), key=lambda each: each[0] == "others"))
 
 
 def _names(rows: Sequence[Row]) -> dict[str, str]:

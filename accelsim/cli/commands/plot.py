@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = (
     "Draw a finished run (energy, cycles, utilization, roofline, timeline) or a sweep (energy, "
-    "array-size, buffer-size, accuracy). Beside FILE stands what it shows, as CSV."
+    "array-size, array-map, buffer-size, accuracy). Beside FILE stands what it shows, as CSV."
 )
 
 

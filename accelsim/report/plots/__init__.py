@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 
 from accelsim.report.plots.bars import cycles, energy, utilization
 from accelsim.report.plots.drawing import Drawing, RunView, SweepPoint
-from accelsim.report.plots.points import accuracy, array_size, buffer_size, energy_of_points
+from accelsim.report.plots.points import accuracy, energy_of_points
 from accelsim.report.plots.roofline import roofline
+from accelsim.report.plots.sizes import array_map, array_size, buffer_size
 from accelsim.report.plots.timeline import timeline
 
 __all__ = ["RUN_PLOTS", "SWEEP_PLOTS", "Drawing", "RunView", "SweepPoint"]
@@ -26,6 +27,7 @@ RUN_PLOTS: dict[str, Callable[[RunView], Drawing]] = {
 SWEEP_PLOTS: dict[str, Callable[[Sequence[SweepPoint]], Drawing]] = {
     "energy": energy_of_points,
     "array-size": array_size,
+    "array-map": array_map,
     "buffer-size": buffer_size,
     "accuracy": accuracy,
 }

@@ -3,54 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import cycle
 
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from accelsim.machine.machine import unit_names
+from accelsim.records import LayerRecord
 from accelsim.report.columns import Value
-from accelsim.report.figure import house_style, named
-from accelsim.report.palette import SERIES
+from accelsim.report.figure import house_style
+from accelsim.report.palette import LIGHT_GREY, SERIES
 from accelsim.report.plots.drawing import Drawing, RunView, title_of
+from accelsim.report.quantities import axis_unit
 from accelsim.report.spans import Span, title_of_unit
 
 COLUMNS = ("unit", "layer", "begin_cycle", "end_cycle")
-_MOST_LISTED = 24
-"""Stages that the legend names."""
+OTHERS = "other stages"
+_COLOURS = SERIES[:-1]
+"""Of the longest stages; all others share a grey."""
 
 
 def timeline(run: RunView) -> Drawing:
-    """A row for each unit; colours change from stage to stage and repeat."""
+    """A row for each unit; the longest stages have colours."""
     stages = {record.layer: record.stage for record in run.records}
     pieces = _merged(run.spans)
     units = unit_names(run.machine)
-    colours = dict(zip(dict.fromkeys(stages.values()), cycle(SERIES), strict=False))
+    colours = _coloured(run.records)
+    per, unit_of_time = axis_unit(run.total.total_cycles, "array clocks")
     with house_style():
         figure = Figure(figsize=(12, 3.4), layout="constrained")
         axes = figure.subplots()
         for place, unit in enumerate(units):
             mine = [piece for piece in pieces if piece.unit == unit]
             axes.broken_barh(
-                [(piece.begin / 1e3, (piece.end - piece.begin) / 1e3) for piece in mine],
+                [(piece.begin / per, (piece.end - piece.begin) / per) for piece in mine],
                 (place - 0.4, 0.8),
-                color=[colours[_stage(piece.layer, stages)] for piece in mine],
+                color=[colours.get(_stage(piece.layer, stages), LIGHT_GREY) for piece in mine],
                 linewidth=0,
             )
         axes.set_yticks(range(len(units)), list(map(title_of_unit, units)))
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
-        axes.set_xlim(0, max(run.total.total_cycles, 1) / 1e3)
-        axes.set_xlabel("time (1000 array clocks)")
+        axes.set_xlim(0, max(run.total.total_cycles, 1) / per)
+        axes.set_xlabel(f"time ({unit_of_time})")
         axes.set_ylabel("unit")
         axes.set_title(title_of(run, "Who works when"))
-        handles = [Patch(color=colour) for colour in colours.values()]
-        legend = named(handles, list(colours), _MOST_LISTED)
-        figure.legend(*legend, loc="outside right upper", frameon=False, fontsize=6.5, title="stage")
+        more = {} if len(colours) == len(set(stages.values())) else {OTHERS: LIGHT_GREY}
+        handles = [Patch(color=colour, label=stage) for stage, colour in (colours | more).items()]
+        figure.legend(handles=handles, loc="outside right upper", frameon=False, title="stage")
     rows: list[dict[str, Value | None]] = [
         dict(zip(COLUMNS, (piece.unit, piece.layer, piece.begin, piece.end), strict=True)) for piece in pieces
     ]
     return Drawing(figure, rows, COLUMNS)
+
+
+def _coloured(records: Sequence[LayerRecord]) -> dict[str, str]:
+    """Colours of the stages that take most clocks, in the order in which they begin."""
+    clocks: dict[str, int] = {}
+    for record in records:
+        clocks[record.stage] = clocks.get(record.stage, 0) + record.total_cycles
+    most = len(SERIES) if len(clocks) <= len(SERIES) else len(_COLOURS)
+    longest = set(sorted(clocks, key=lambda stage: -clocks[stage])[:most])
+    return dict(zip((stage for stage in clocks if stage in longest), SERIES, strict=False))
 
 
 def _stage(layer: str, stages: dict[str, str]) -> str:
