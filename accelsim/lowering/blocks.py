@@ -12,7 +12,7 @@ from accelsim.config.plan import Plan
 from accelsim.config.scheduling import Objective
 from accelsim.errors import PlanError
 from accelsim.lowering.ir import PlannedLayer
-from accelsim.lowering.schedule.plan import value_of
+from accelsim.lowering.schedule.costs import value_of
 from accelsim.lowering.schedule.residents import Residency
 from accelsim.lowering.schedule.weights import WeightResidents
 from accelsim.lowering.tiling.cache import TilingCache
@@ -51,9 +51,9 @@ class BlockPlan:
     weights: WeightResidents
 
     @property
-    def scatters(self) -> bool:
+    def shreds(self) -> bool:
         """True where stores to DRAM write channels apart."""
-        return any(layer.task.scattered and layer.task.stored for layer in self.layers if layer is not None)
+        return any(layer.shreds for layer in self.layers if layer is not None)
 
     @property
     def effort(self) -> tuple[float, float]:

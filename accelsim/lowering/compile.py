@@ -130,13 +130,13 @@ def _plans(network: Network, machine: Machine, scheduling: Scheduling, objective
 def _block_plans(
     source: Network, machine: Machine, scheduling: Scheduling, objective: Objective
 ) -> Iterator[BlockPlan]:
-    """The plans of a stream of blocks of images: as stores scatter, and where they do so to DRAM, with shuffles as
+    """The plans of a stream of blocks of images: as stores scatter, and where that shreds bursts, with shuffles as
     copies. Raises LoweringError."""
     if scheduling.plan is not None and scheduling.plan.scatter is False:
         machine = without_scatter(machine)
     found = list(_laid_out_plans(source, machine, scheduling, objective))
     yield from found
-    if scheduling.plan is None and machine.dma.scatter and any(plan.scatters for plan in found):
+    if scheduling.plan is None and machine.dma.scatter and any(plan.shreds for plan in found):
         with suppress(LoweringError):
             yield from _laid_out_plans(source, without_scatter(machine), scheduling, objective)
 

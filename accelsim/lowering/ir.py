@@ -368,6 +368,14 @@ class PlannedLayer:
         """True where it runs on the array."""
         return self.unit is UnitKind.ARRAY
 
+    @property
+    def shreds(self) -> bool:
+        """True where stores to DRAM write channels apart, each in a burst of its own."""
+        task, plan = self.task, self.plan
+        parts = not plan.gathers and plan.groups * plan.out_channels < task.output.channels
+        apart = parts if self.on_array else self.node.op.is_address
+        return task.scattered and task.stored > 0 and (apart or task.target_channels > task.output.channels)
+
 
 class Alternative(NamedTuple):
     """A tiling that was estimated, with the objective's value and its tile iterations; bursts are whole."""

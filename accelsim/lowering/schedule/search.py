@@ -8,7 +8,7 @@ resident. The few best states of each cut go on.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product, takewhile
 from typing import NamedTuple
@@ -16,13 +16,13 @@ from typing import NamedTuple
 from accelsim.errors import LoweringError, PlanError
 from accelsim.lowering.allocate import Piece, Place, address_in, free, largest, overlaps, size_of, stacked
 from accelsim.lowering.ir import ResidentChannels
+from accelsim.lowering.schedule.costs import Costs
 from accelsim.lowering.schedule.effort import Effort, Pace, elapsed
 from accelsim.lowering.schedule.given import GivenSchedule
 from accelsim.lowering.schedule.groups import MOST_ROWS, Demand, Group, Groups, Span
 from accelsim.lowering.schedule.residents import Cascade, Residency, Resident, Ring, readers_of
 from accelsim.lowering.schedule.rings import FAR
 from accelsim.lowering.tiling.sizes import sizes_of
-from accelsim.network.graph import Node
 
 BEAM = 5
 """States that go on from a cut, of those that cost least and of those that promise most; one of those whose residents
@@ -72,8 +72,7 @@ class ScheduleSearch:
     groups: Groups
     candidates: Mapping[str, Resident]
     capacity: int
-    value: Callable[[float, float], float]
-    alone: Callable[[Node, int, ResidentChannels], Effort]
+    costs: Costs
     given: GivenSchedule
     cascades: bool = True
     keeps: bool = True
@@ -96,7 +95,7 @@ class ScheduleSearch:
                 continue
             spans = self._spans(cut)
             for state in states:
-                for step in self._single(cut, state) if cut not in self.given.groups else ():
+                for step in self._single(cut, state, beams[cut + 1]) if cut not in self.given.groups else ():
                     self._enter(beams[cut + 1], cut + 1, state, step)
                 for span in spans:
                     beam = beams[span.last + 1]
@@ -141,7 +140,7 @@ class ScheduleSearch:
     def _saves(self, cut: int, state: State) -> float:
         """Value of the bytes that the layers from a cut on would load if the residents were none."""
         moved = sum((place.high - place.low) * self._reads(place.name, cut) for place in state.residents)
-        return self.value(0.0, moved)
+        return self.costs.value(0.0, moved)
 
     def _reads(self, name: str, cut: int) -> int:
         if name not in self.readers:
@@ -156,18 +155,22 @@ class ScheduleSearch:
         if step.effort is not NO_EFFORT:
             cycles, pace = elapsed(pace, step.effort, self.groups.weights.room, self.groups.cache.base)
             moved = step.effort.dram_bytes
-            score += self.value(cycles, moved)
+            score += self.costs.value(cycles, moved)
         if key not in beam or score < beam[key].score:
             sums = state.cycles + cycles, state.dram_bytes + moved
             beam[key] = State(score, *sums, residents, pace, step, state)
 
-    def _single(self, layer: int, state: State) -> Iterator[Step]:
+    def _single(self, layer: int, state: State, beam: Beam) -> Iterator[Step]:
         node = self.groups.nodes[layer]
         for made in self._choices((node.name,), state):
             residents = (*state.residents, *made)
+            channels = self._channels(residents)
+            known = beam.get(_key(residents, layer + 1, self.capacity))
+            if known is not None and known.score <= state.score + self.costs.least(node, channels):
+                continue
             room = largest(free(residents, self.capacity))
             try:
-                effort = self.alone(node, room[1] - room[0], self._channels(residents))
+                effort = self.costs.alone(node, room[1] - room[0], channels)
             except LoweringError as error:
                 self._fail(layer, error)
                 continue
@@ -209,7 +212,7 @@ class ScheduleSearch:
     ) -> bool:
         """True where the least that a group can cost is no less than another way to the same residents."""
         known = beam.get(_key(residents, span.last + 1, self.capacity))
-        return known is not None and known.score <= state.score + self.value(*self.groups.least(span, touched))
+        return known is not None and known.score <= state.score + self.costs.value(*self.groups.least(span, touched))
 
     def _in_place(
         self, span: Span, state: State, name: str, old: Place, placed: Group | None, beam: Beam
@@ -243,7 +246,10 @@ class ScheduleSearch:
         """The quickest of the groups with the highest stripes whose rings fit a room, the bytes of these, and effort:
         lower ones overlap units better, higher ones load the array less often."""
         choices = sizes_of(min(span.height, MOST_ROWS))
-        low, high = 0, len(choices)
+        lowest = self._demand(span, choices[-1], residents)
+        if lowest is None or lowest[1].ring_bytes > room:
+            return None
+        low, high = 0, len(choices) - 1
         while low < high:
             middle = (low + high) // 2
             each = self._demand(span, choices[middle], residents)

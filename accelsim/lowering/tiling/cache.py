@@ -28,7 +28,7 @@ from accelsim.lowering.ir import (
 from accelsim.lowering.schedule.weights import WeightResidents
 from accelsim.lowering.tiling.footprint import PARTIAL_TILE_BYTES, layer_weight_bytes
 from accelsim.lowering.tiling.given import GivenLayer, shortage
-from accelsim.lowering.tiling.search import Stripes, planned, stripes
+from accelsim.lowering.tiling.search import Least, Stripes, least, planned, stripes
 from accelsim.lowering.tiling.vector import least_vector_room, plan_vector, vector_dram_bytes
 from accelsim.network.array import layer_context
 from accelsim.network.depthwise import EnginePiece, depthwise_work
@@ -69,12 +69,14 @@ def naming(node: Node) -> Iterator[None]:
         raise LoweringError(f"{node.name}: {error}") from None
 
 
-class PlanCacheEntry(NamedTuple):
+@dataclass(slots=True)
+class PlanCacheEntry:
     """Layers that are alike, in settings that are, and what is known of them."""
 
     task: LayerTask
     context: TilingContext
-    known: list[LayerCost]
+    known: list[LayerCost] = field(default_factory=list)
+    least: Least | None = None
 
 
 @dataclass(slots=True)
@@ -166,6 +168,15 @@ class TilingCache:
             raise self._refused(node, entry.task, context, error) from None
         return entry.known[-1]
 
+    def least(self, node: Node, residents: ResidentChannels, pins: WeightResidents) -> Least:
+        """The least that a layer takes in any room, if these maps and weights stay; nothing where it is not known."""
+        if self.is_idle(node) or not on_array(node, self.machine):
+            return Least(0.0, 0.0, 0.0)
+        entry = self._entry(node, residents, pins)
+        if entry.least is None:
+            entry.least = least(entry.task, entry.context)
+        return entry.least
+
     def _refused(self, node: Node, task: LayerTask, context: TilingContext, error: LoweringError) -> LoweringError:
         """The error, or that of the plan where that gives a tile of the layer."""
         if context.given == FREE:
@@ -256,7 +267,7 @@ class TilingCache:
             if not on_array(node, self.machine):
                 does = (node.op, *_reached(node))
                 weights = node.stored_weight_bits(self.machine.array.weight_bits) if node.is_depthwise else 0
-            entry = self.alike.setdefault((task, context, does, weights), PlanCacheEntry(task, context, []))
+            entry = self.alike.setdefault((task, context, does, weights), PlanCacheEntry(task, context))
             self.entries[setting] = entry
         return entry
 

@@ -13,7 +13,7 @@ from accelsim.errors import LoweringError
 from accelsim.lowering.ir import SCORE_TOLERANCE, Alternative, Alternatives, LayerTask, Tiling, TilingContext
 from accelsim.lowering.tiling.candidates import Candidates, Floats, joined
 from accelsim.lowering.tiling.cost import Estimate, requested_bytes
-from accelsim.lowering.tiling.space import fitting, in_stripes, near
+from accelsim.lowering.tiling.space import fitting, in_stripes, least_cycles, near
 
 MOST_ITERATIONS = 1 << 20
 """Tile iterations of a layer; more would take minutes to simulate and mean that the buffers are too small for it."""
@@ -70,6 +70,26 @@ def planned(task: LayerTask, context: TilingContext) -> Planned:
         int(candidates.activation_bytes[chosen]),
         *(float(each[chosen]) for each in costs),
     )
+
+
+class Least(NamedTuple):
+    """The least that a layer on the array takes, however it is tiled: its clocks with all data on chip, by the average
+    fold, and bytes of feature maps and of weights that it moves."""
+
+    cycles: float
+    fmap_bytes: float
+    weight_bytes: float
+
+
+def least(task: LayerTask, context: TilingContext) -> Least:
+    """The least that a layer takes."""
+    array, size = context.array, task.size
+    high = task.reach.vertical.touched(0, task.output.height, size.height)
+    read = task.batch * high * task.reach.horizontal.touched(0, task.output.width, size.width) * task.loaded_inputs
+    bits, weights = array.loaded_weights
+    loaded = 0.0 if context.resident_weights else task.weights * bits / weights / 8
+    fmaps = (read * array.ifmap_bits + task.pixels * task.stored * array.ofmap_bits) / 8
+    return Least(*(task.times * each for each in (least_cycles(task, context), fmaps, loaded)))
 
 
 class Stripes(NamedTuple):

@@ -186,12 +186,23 @@ def fitting(task: LayerTask, context: TilingContext, dataflow: DataflowName) -> 
     return found if len(found) or deep or task.taps == 1 else _searched(task, context, dataflow, deep=True)
 
 
-def _searched(task: LayerTask, context: TilingContext, dataflow: DataflowName, *, deep: bool) -> Candidates:
-    anywhere = (
+def least_cycles(task: LayerTask, context: TilingContext) -> float:
+    """Clocks of the array for a layer at least, its data on chip, by the average fold."""
+    deep = task.taps > context.array.shape.rows
+    grids = (grid for dataflow in context.dataflows for grid in _grids(*_anywhere(task, context), dataflow, deep))
+    return min(float(grid.compute_cycles.min()) for grid in grids)
+
+
+def _anywhere(task: LayerTask, context: TilingContext) -> tuple[LayerTask, TilingContext]:
+    """A layer wherever its feature maps and weights lie."""
+    return (
         replace(task, loaded=0, stored=0),
         replace(context, activation_bytes=0, weight_bytes=0, resident_weights=False),
     )
-    grids = _grids(*anywhere, dataflow, deep)
+
+
+def _searched(task: LayerTask, context: TilingContext, dataflow: DataflowName, *, deep: bool) -> Candidates:
+    grids = _grids(*_anywhere(task, context), dataflow, deep)
     return joined([candidates_of(task, context, grid, _orders(context)) for grid in grids])
 
 
