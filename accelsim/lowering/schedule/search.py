@@ -97,7 +97,7 @@ class ScheduleSearch:
             for state in states:
                 for step in self._single(cut, state, beams[cut + 1]) if cut not in self.given.groups else ():
                     self._enter(beams[cut + 1], cut + 1, state, step)
-                for span in spans:
+                for span in self._fitting(spans, state):
                     beam = beams[span.last + 1]
                     for step in self._depth_first(span, state, beam):
                         self._enter(beam, span.last + 1, state, step)
@@ -123,6 +123,19 @@ class ScheduleSearch:
         not, those of a longer one do not either."""
         found = self._demand(span, 1, span.touched)
         return found is not None and found[1].ring_bytes <= self.capacity
+
+    def _fitting(self, spans: Iterable[Span], state: State) -> Iterator[Span]:
+        """The groups whose rings fit beside the residents of a state with the lowest stripes, all that leaves resident;
+        and those that are given, whether they do or not."""
+        room, numbers = (
+            size_of(largest(free(state.residents, self.capacity))),
+            [each.number for each in state.residents],
+        )
+        for span in spans:
+            touched = span.touched.intersection([*span.leaving, *(number - span.first for number in numbers)])
+            lowest = self._demand(span, 1, touched)
+            if span.first in self.given.groups or (lowest is not None and lowest[1].ring_bytes <= room):
+                yield span
 
     def _best_states(self, cut: int, states: Collection[State]) -> list[State]:
         """The states that go on: those that cost least so far, and those that do less half of what residents save."""

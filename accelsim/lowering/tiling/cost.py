@@ -11,13 +11,12 @@ from typing import NamedTuple
 import numpy as np
 
 from accelsim.dataflows import DATAFLOWS, DataflowName
-from accelsim.dataflows.average import LayerFolds, array_moves
 from accelsim.lowering.ir import LayerTask, TilingContext
 from accelsim.lowering.right_map import RightMap
 from accelsim.lowering.tiling.candidates import Bools, Candidates, Floats
 from accelsim.lowering.tiling.footprint import ifmap_bytes, weight_bytes
+from accelsim.lowering.tiling.played import ArrayWork, array_work, known_work
 from accelsim.lowering.tiling.sizes import Ints
-from accelsim.lowering.tiling.space import clocks_of, folds_of
 from accelsim.program.tensors import RowCode, share_of_plain
 from accelsim.units import ceil_div
 
@@ -57,14 +56,14 @@ class Estimate:
         self, task: LayerTask, context: TilingContext, dataflow: DataflowName, plans: Candidates, *, averaged: bool
     ) -> None:
         self.task, self.context, self.plans = task, context, plans
-        self.dataflow = DATAFLOWS[dataflow]
+        self.dataflow_name, self.dataflow = dataflow, DATAFLOWS[dataflow]
         self._transfers()
         self.burst_bytes = self._burst_bytes()
-        self.averaged = averaged
         self.compute_cycles: Floats = plans.compute_cycles
         self.end_cycles: Floats | float = 0.0
         if not averaged:
-            self.compute_cycles, self.end_cycles = clocks_of(task, context, self.dataflow, self.folds)
+            self.work = known_work(task, context, dataflow, plans)
+            self.compute_cycles, self.end_cycles = self.work.cycles, self.work.end_cycles
         self.cycles = self._cycles()
 
     def _transfers(self) -> None:
@@ -141,11 +140,9 @@ class Estimate:
         return bursts * ranges, parts * ranges
 
     @cached_property
-    def folds(self) -> LayerFolds:
-        """All folds of each tiling."""
-        plans = self.plans
-        sizes = plans.groups, plans.outs, plans.taps, plans.ins
-        return folds_of(self.task, self.context, self.dataflow, plans.blocks, sizes, averaged=self.averaged)
+    def work(self) -> ArrayWork:
+        """The array's work by the average fold."""
+        return array_work(self.task, self.context, self.dataflow_name, self.plans, averaged=True)
 
     def _burst_bytes(self) -> Floats:
         """DRAM bytes, bursts in full."""
@@ -156,17 +153,15 @@ class Estimate:
     @cached_property
     def energy_pj(self) -> Floats:
         """Energy of what differs from plan to plan: DRAM, SRAM, moves between PEs, leakage."""
-        task, array, prices, tiles = self.task, self.context.array, self.context.prices, self.folds.tiles
+        task, array, prices, work = self.task, self.context.array, self.context.prices, self.work
         bits, weights = array.stored_weights
         outputs = task.batch * task.output.elements * task.results_each
-        under_kernel = task.positions * task.size.channels * tiles["n"]
+        under_kernel = task.positions * task.size.channels * work.n_tiles
         ifmap_bits = under_kernel * self.context.ifmap_reuse(task, self.dataflow) * array.ifmap_bits
-        weight_bits = task.weights * tiles["m"] * bits / weights
-        sum_bits = np.maximum(0, outputs * (tiles["k"] - 1)) * array.psum_bits * (not self.dataflow.sums_stay)
+        weight_bits = task.weights * work.m_tiles * bits / weights
+        sum_bits = np.maximum(0, outputs * (work.k_tiles - 1)) * array.psum_bits * (not self.dataflow.sums_stay)
         result_bytes = task.pixels * task.output.channels * array.ofmap_bits / 8
         moved = _moved_bytes(task, self.context, self.plans)
-        moves = array_moves(self.dataflow, self.folds, array.shape)
-        moved_bits = sum(count * width for count, width in zip(moves, array.move_bits(), strict=True))
         total: Floats = (
             self.burst_bytes * prices.dram_byte
             + (ifmap_bits * prices.ifmap_byte + weight_bits * prices.weight_byte + sum_bits * prices.sum_byte) / 8
@@ -174,7 +169,7 @@ class Estimate:
             + moved.weights * prices.weight_fill_byte
             + result_bytes * prices.result_byte
             + moved.results * prices.store_byte
-            + moved_bits / 8 * prices.register_byte
+            + work.moved_bits / 8 * prices.register_byte
             + self.cycles * prices.cycle
         )
         return total

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +76,7 @@ class Grid:
         self.group_tiles, self.out_tiles = ceil_div(task.groups, self.groups), ceil_div(task.group_outputs, self.outs)
         self.count, self.pixels = (each[:, None, None] for each in (blocks.count, blocks.pixels))
         self.shape = len(blocks.count), len(self.groups), len(sums.ins)
+        self.known: dict[tuple[int, bool, tuple[int, ...]], Allowed] = {}
 
     @cached_property
     def compute_cycles(self) -> Floats:
@@ -105,6 +106,37 @@ class Grid:
         if self.dataflow.sums_stay:
             result = result & ((number == 1) | np.isin(orders, [0, 2, 5]))
         return np.broadcast_to(result, (len(ORDERS), *self.shape))
+
+    def allowed(self, context: TilingContext, orders: Sequence[int]) -> Allowed:
+        """The tilings in these orders whose weights fit."""
+        key = context.weight_bytes, context.resident_weights, tuple(orders)
+        if key not in self.known:
+            self.known[key] = self._allowed(context, np.array(orders))
+        return self.known[key]
+
+    def _allowed(self, context: TilingContext, orders: Ints) -> Allowed:
+        along, shape = orders[:, None, None, None], (len(orders), *self.shape)
+        weight_tiles, hidden, fits = _weights(self.task, context, self, along)
+        kept = np.broadcast_to(ifmap_set(along, self.count, self.sums.number), shape)
+        order, block, channel, depth = place = np.nonzero(np.broadcast_to(fits, shape) & self.computable[orders])
+        run = np.ravel_multi_index((order, block, channel), shape[:3])
+        blocks = self.blocks.at(block)
+        return Allowed(
+            np.searchsorted(run, run),
+            blocks,
+            blocks.taken,
+            self.groups[channel, 0],
+            self.outs[channel, 0],
+            self.sums.ins[depth],
+            orders[order],
+            self.group_tiles[channel, 0],
+            self.out_tiles[channel, 0],
+            self.sums.number[depth],
+            kept[place],
+            np.broadcast_to(weight_tiles, shape)[place],
+            np.broadcast_to(hidden, shape)[place],
+            self.compute_cycles[block, channel, depth],
+        )
 
     @property
     def _extents(self) -> dict[Dimension, Any]:
@@ -189,11 +221,11 @@ def fitting(task: LayerTask, context: TilingContext, dataflow: DataflowName) -> 
 def least_cycles(task: LayerTask, context: TilingContext) -> float:
     """Clocks of the array for a layer at least, its data on chip, by the average fold."""
     deep = task.taps > context.array.shape.rows
-    grids = (grid for dataflow in context.dataflows for grid in _grids(*_anywhere(task, context), dataflow, deep))
+    grids = (grid for dataflow in context.dataflows for grid in _grids(*anywhere(task, context), dataflow, deep))
     return min(float(grid.compute_cycles.min()) for grid in grids)
 
 
-def _anywhere(task: LayerTask, context: TilingContext) -> tuple[LayerTask, TilingContext]:
+def anywhere(task: LayerTask, context: TilingContext) -> tuple[LayerTask, TilingContext]:
     """A layer wherever its feature maps and weights lie."""
     return (
         replace(task, loaded=0, stored=0),
@@ -202,7 +234,7 @@ def _anywhere(task: LayerTask, context: TilingContext) -> tuple[LayerTask, Tilin
 
 
 def _searched(task: LayerTask, context: TilingContext, dataflow: DataflowName, *, deep: bool) -> Candidates:
-    grids = _grids(*_anywhere(task, context), dataflow, deep)
+    grids = _grids(*anywhere(task, context), dataflow, deep)
     return joined([candidates_of(task, context, grid, _orders(context)) for grid in grids])
 
 
@@ -273,59 +305,76 @@ def _spans(axis: Axis, sizes: Ints, extent: int) -> Ints:
     return np.array([axis.span(size, extent) for size in sizes.tolist()])
 
 
+class Allowed(NamedTuple):
+    """Tilings of a grid whose weights and partial sums fit, wherever the feature maps lie.
+
+    start: of each the first that differs in nothing but the sum over K; set: tiles of the input map that inner loops
+    touch.
+    """
+
+    start: Ints
+    blocks: Blocks
+    taken: Ints
+    groups: Ints
+    outs: Ints
+    ins: Ints
+    order: Ints
+    group_tiles: Ints
+    out_tiles: Ints
+    in_tiles: Ints
+    set: Ints
+    weight_tiles: Ints
+    weight_hidden: Bools
+    compute_cycles: Floats
+
+
 def candidates_of(task: LayerTask, context: TilingContext, grid: Grid, orders: Sequence[int]) -> Candidates:
     """The tilings of a grid that fit, in these orders: with and without the set of the input map kept, and with and
     without a place for its next tile."""
-    along = _along_orders(orders)
-    weight_tiles, weight_hidden, allowed = _weights(task, context, grid, along)
-    allowed = allowed & grid.computable[np.array(orders)]
-    results = _results(task, context, grid, along)
-    ifmap = ifmap_bytes(task, context, grid.blocks.taken[:, None, None], grid.groups, grid.sums.ins)
-    every = task.times * grid.count * grid.group_tiles * grid.sums.number * (task.loaded_inputs > 0)
-    kept = ifmap_set(along, grid.count, grid.sums.number)
-    if 0 < task.loaded_inputs < task.size.channels:
-        kept = np.ones_like(kept)
+    allowed = grid.allowed(context, orders)
+    results = _results(task, context, allowed)
+    ifmap = ifmap_bytes(task, context, allowed.taken, allowed.groups, allowed.ins)
+    tiles = allowed.blocks.count * allowed.group_tiles * allowed.in_tiles
+    loads = task.times * tiles * (task.loaded_inputs > 0)
+    kept = np.ones_like(allowed.set) if 0 < task.loaded_inputs < task.size.channels else allowed.set
     room = context.activation_bytes - results
-    spare_set = allowed & (every > kept) & ((kept + 1) * ifmap <= room)
-    a_set = allowed & ~spare_set & (kept * ifmap <= room)
-    spare_one = allowed & ~spare_set & (kept > 1) & (every > 1) & (2 * ifmap <= room)
-    one = allowed & ~spare_set & ~spare_one & (kept > 1) & (ifmap <= room)
+    spare_set = (loads > kept) & ((kept + 1) * ifmap <= room)
+    a_set = ~spare_set & (kept * ifmap <= room)
+    spare_one = ~spare_set & (kept > 1) & (loads > 1) & (2 * ifmap <= room)
+    one = ~spare_set & ~spare_one & (kept > 1) & (ifmap <= room)
     if context.given.ifmap_tiles is not None:
         is_set = kept <= context.given.ifmap_tiles
-        one, spare_one = allowed & ~is_set & (ifmap <= room), allowed & ~is_set & (every > 1) & (2 * ifmap <= room)
+        one, spare_one = ~is_set & (ifmap <= room), ~is_set & (loads > 1) & (2 * ifmap <= room)
         one, a_set, spare_set = one & ~spare_one, a_set & is_set, spare_set & is_set
-    fits = np.stack([np.broadcast_to(each, (len(orders), *grid.shape)) for each in (spare_set, a_set, spare_one, one)])
-    variant, *place = np.nonzero(fits & (np.cumsum(fits, axis=4, dtype=np.int8) <= MOST_DEPTHS))
-    order_index, block, channel, depth = place
-    tiles = np.where(variant < 2, _taken(kept, place), 1)
-    loads, tile = _taken(every, place), _taken(ifmap, place)
-    spare = (variant % 2 == 0) & (loads > tiles)
-    result_bytes = _taken(results, place)
+    fits = np.stack((spare_set, a_set, spare_one, one))
+    variant, place = np.nonzero(fits & (_number(fits, allowed.start) <= MOST_DEPTHS))
+    tiles = np.where(variant < 2, kept[place], 1)
+    spare = (variant % 2 == 0) & (loads[place] > tiles)
     return Candidates(
-        grid.blocks.at(block),
-        grid.groups[channel, 0],
-        grid.outs[channel, 0],
-        np.full(len(variant), grid.sums.taps),
-        grid.sums.ins[depth],
-        np.array(orders)[order_index],
-        grid.group_tiles[channel, 0],
-        grid.out_tiles[channel, 0],
-        grid.sums.number[depth],
+        allowed.blocks.at(place),
+        allowed.groups[place],
+        allowed.outs[place],
+        np.full(len(place), grid.sums.taps),
+        allowed.ins[place],
+        allowed.order[place],
+        allowed.group_tiles[place],
+        allowed.out_tiles[place],
+        allowed.in_tiles[place],
         tiles,
-        spare | (loads <= tiles),
-        _taken(weight_tiles, place),
-        _taken(weight_hidden, place),
-        (tiles + spare) * tile + result_bytes,
-        result_bytes,
-        grid.compute_cycles[block, channel, depth],
+        spare | (loads[place] <= tiles),
+        allowed.weight_tiles[place],
+        allowed.weight_hidden[place],
+        (tiles + spare) * ifmap[place] + results[place],
+        results[place],
+        allowed.compute_cycles[place],
     )
 
 
-def _taken(values: NDArray[Any], place: Sequence[NDArray[np.intp]]) -> NDArray[Any]:
-    """Values at these places: order, block, channels and sums."""
-    wide = values.reshape((1,) * (4 - values.ndim) + values.shape)
-    index = tuple(0 if extent == 1 else where for where, extent in zip(place, wide.shape, strict=True))
-    return np.broadcast_to(wide[index], len(place[0]))
+def _number(fits: Bools, start: Ints) -> Ints:
+    """How many fit of those from `start` to each."""
+    before = np.zeros((len(fits), fits.shape[1] + 1), np.int64)
+    np.cumsum(fits, axis=1, out=before[:, 1:])
+    return before[:, 1:] - before[:, start]
 
 
 def _weights(task: LayerTask, context: TilingContext, grid: Grid, orders: Ints) -> tuple[Ints, Bools, Bools]:
@@ -342,10 +391,10 @@ def _weights(task: LayerTask, context: TilingContext, grid: Grid, orders: Ints) 
     return tiles, hidden, (tile <= most) & ((orders != LAST_ORDER) | (tiles == kept))
 
 
-def _results(task: LayerTask, context: TilingContext, grid: Grid, orders: Ints) -> Ints:
+def _results(task: LayerTask, context: TilingContext, allowed: Allowed) -> Ints:
     """Bytes of the results on their way out: of all channels of a block, or of a tile of them."""
-    blocks = task.times * grid.count
-    gathered: Ints = results_bytes(task, context, grid.pixels, task.output.channels, blocks)
-    tiles = blocks * grid.group_tiles * grid.out_tiles
-    apart: Ints = results_bytes(task, context, grid.pixels, grid.groups * grid.outs, tiles)
-    return np.where(orders <= GATHERING, gathered, apart)
+    gathers, blocks = allowed.order <= GATHERING, allowed.blocks
+    channels = np.where(gathers, task.output.channels, allowed.groups * allowed.outs)
+    tiles = task.times * blocks.count * np.where(gathers, 1, allowed.group_tiles * allowed.out_tiles)
+    found: Ints = results_bytes(task, context, blocks.pixels, channels, tiles)
+    return found
