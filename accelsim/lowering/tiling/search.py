@@ -22,7 +22,7 @@ SHORTLISTED = 12
 """Tilings that are estimated by all their different folds: those that are best by the average one, and as many that
 move the least of those that are within a factor of it."""
 
-PROMISING = 400
+PROMISING = 1600
 """Tilings that are estimated by the average fold, where clocks count."""
 
 SHORTLIST_TOLERANCE = 1.02
