@@ -106,6 +106,8 @@ class ActionCounts:
 
 COUNT_NAMES = tuple(part.name for part in fields(ActionCounts))
 _amounts = attrgetter(*COUNT_NAMES)
+MOST_COUNTED = 1 << 59
+"""The most that a run counts of anything, so that columns, which are sums of a few counts, fit in 64 bits."""
 _SRAM_READS = attrgetter(*(name for name in COUNT_NAMES if name.startswith("sram_read_")))
 _SRAM_WRITES = attrgetter(*(name for name in COUNT_NAMES if name.startswith("sram_write_")))
 
@@ -225,6 +227,11 @@ class LayerRecord:
             "mapping": self.pes * plain - self.array_macs,
             **{cause: self.pes * amount for cause, amount in cycles.items()},
         }
+
+    @property
+    def largest_count(self) -> int:
+        """The largest of all numbers of clocks, PE-cycles and actions."""
+        return max(self.pes * self.total_cycles, *(getattr(self, name) for name in _INTEGERS), *_amounts(self.counts))
 
 
 _TEXTS = tuple(part.name for part in fields(LayerRecord) if part.type == "str")

@@ -37,7 +37,7 @@ from accelsim.sweeps.work import Finished, Task, work
 from tests.readers import READERS, Reader, good_files
 
 MOST_S, MOST_BYTES = 2, 1 << 30
-HANGS_S = 60
+HANGS_S = 20
 TURN_S = 5
 MOST_POINTS = 20
 LINE = re.compile(r"[^\n]+:\d+: [^\n]+: expected [^\n]+, got [^\n]+")
@@ -77,7 +77,7 @@ def command(reader: Reader, raw: bytes, number: int) -> tuple[str, ...]:
 def fault(argv: tuple[str, ...]) -> str:
     """What is wrong with the answer to a command line; nothing if it is a result, or mistakes of a line each."""
     try:
-        with bounded_memory(), bounded_time(), few_points():
+        with bounded_memory(), bounded_time(), small_work():
             return answered(argv)
     except Exception as error:
         return f"{type(error).__name__}: {error}"
@@ -130,8 +130,8 @@ def bounded_time() -> Iterator[None]:
 
 
 @contextmanager
-def few_points() -> Iterator[None]:
-    """Sweeps are done in this process, and have few points, whatever their files ask for."""
+def small_work() -> Iterator[None]:
+    """Sweeps are done in this process and have few points; runs that would be announced at `MOST_S` are refused."""
     every = Points.__iter__
 
     def serial(tasks: Iterator[Task], *_: object, **__: object) -> Iterator[Finished]:
@@ -141,6 +141,8 @@ def few_points() -> Iterator[None]:
     with (
         patch.object(Points, "__iter__", lambda points: islice(every(points), MOST_POINTS)),
         patch("accelsim.sweeps.workers.on_processes", serial),
+        patch("accelsim.run.outlook.WORTH_SAYING_S", MOST_S / 2),
+        patch("accelsim.run.outlook.MOST_S", MOST_S / 2),
     ):
         yield
 

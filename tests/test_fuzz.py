@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz import answered, cases, few_points
+from tests.fuzz import answered, cases, small_work
 from tests.readers import LINES, READERS, good_files
 
 CASES = 2000
@@ -29,7 +29,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_good_files_are_read(folder: Path) -> None:
     """A file that nothing reads would be refused for one cause, whatever changes in it."""
     commands = [argv for reader in READERS.values() for argv in reader.commands]
-    with few_points():
+    with small_work():
         assert {argv: found for argv in [*commands, *LINES] if (found := answered(argv))} == {}
 
 

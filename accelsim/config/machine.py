@@ -19,10 +19,16 @@ MOST_APART = 1_000_000
 """Times that the clock of the array may be that of DRAM commands, or the other way round."""
 MOST_CACHED = 1 << 28
 """Bytes of a cache."""
+MOST_LINES = 1 << 22
+"""Lines of a cache, each of which is remembered."""
+MOST_IN_FLIGHT = 1 << 22
+"""Bursts in flight of all DMA engines, each of which is remembered."""
 Lanes = Annotated[int, Field(gt=0, le=1 << 16)]
 
 
-Few = Annotated[int, Field(gt=0, le=1 << 12)]
+MOST_REQUESTS = 1 << 12
+Few = Annotated[int, Field(gt=0, le=MOST_REQUESTS)]
+CacheClocks = Annotated[int, Field(ge=0, le=1 << 20)]
 
 
 def _power_of_two(number: int) -> int:
@@ -170,9 +176,9 @@ class Cache(Section):
     ways: Annotated[int, Field(gt=0, le=64)] = Field(description="lines of a set")
     line_bytes: PowerOfTwo = Field(description="bytes of a line")
     port_bytes_per_cycle: PowerOfTwo = Field(description="bytes that pass to and from above in a clock")
-    hit_clocks: Count = Field(description="clocks from a request to its first data, or to what is asked below")
-    request_clocks: Count = Field(1, description="clocks from one request to the next at least")
-    fill_clocks: Count = Field(
+    hit_clocks: CacheClocks = Field(description="clocks from a request to its first data, or to what is asked below")
+    request_clocks: CacheClocks = Field(1, description="clocks from one request to the next at least")
+    fill_clocks: CacheClocks = Field(
         0, description="clocks of the port that a line takes on its way from or to what is below"
     )
     misses_in_flight: Annotated[int, Field(gt=0, le=256)] = Field(description="misses under way")
@@ -314,6 +320,9 @@ def _broken_caches(machine: Machine) -> Iterator[tuple[KeyPath, str, str]]:
             if (value := getattr(machine.dma, key)) is not None:
                 yield ("dma", key), "null, as the machine has no caches", str(value)
         return
+    if machine.dma.requests_in_flight is None and machine.dma.max_outstanding_bursts > MOST_REQUESTS:
+        expected = f"at most {MOST_REQUESTS}, or requests_in_flight, where there are caches"
+        yield ("dma", "max_outstanding_bursts"), expected, str(machine.dma.max_outstanding_bursts)
     above = machine.dma.request_bytes or 1
     for number, cache in enumerate(machine.caches):
         where: KeyPath = ("caches", number)
@@ -322,6 +331,9 @@ def _broken_caches(machine: Machine) -> Iterator[tuple[KeyPath, str, str]]:
             yield (*where, "capacity_bytes"), expected, str(cache.capacity_bytes)
         if cache.capacity_bytes > MOST_CACHED:
             yield (*where, "capacity_bytes"), f"at most {MOST_CACHED}", str(cache.capacity_bytes)
+        if cache.capacity_bytes // cache.line_bytes > MOST_LINES:
+            expected = f"at most {MOST_LINES} lines of {cache.line_bytes} bytes"
+            yield (*where, "capacity_bytes"), expected, str(cache.capacity_bytes)
         if cache.line_bytes < above:
             above_this = "a line of the cache above" if number else "a request of the DMA"
             yield (*where, "line_bytes"), f"at least {above}, {above_this}", str(cache.line_bytes)
@@ -340,7 +352,10 @@ def inconsistencies(machine: Machine) -> Iterator[tuple[KeyPath, str, str]]:
         yield ("dram", *key), expected, got
     yield from _broken_clocks(machine)
     yield from _broken_caches(machine)
-    array, accumulator = machine.array, machine.sram.accumulator
+    array, accumulator, engines = machine.array, machine.sram.accumulator, machine.dma.engines_in + machine.dma.engines_out
+    if engines * machine.dma.max_outstanding_bursts > MOST_IN_FLIGHT:
+        expected = f"at most {MOST_IN_FLIGHT} in flight of {engines} engines"
+        yield ("dma", "max_outstanding_bursts"), expected, str(machine.dma.max_outstanding_bursts)
     if machine.energy.dram_by == "command" and machine.dram.kind != "command":
         yield ("energy", "dram_by"), "byte or auto, as the DRAM device has no commands", "command"
     if machine.energy.scaled_to is not None and machine.energy.supply_v is None:

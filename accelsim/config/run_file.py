@@ -6,13 +6,12 @@ from typing import Annotated, Any
 
 from pydantic import Field, create_model
 
-from accelsim.config.schema import Count, Name, Section
-from accelsim.records import COUNT_NAMES, MEASURES, RESOURCES, STALL_CAUSES
+from accelsim.config.schema import Name, Section
+from accelsim.records import COUNT_NAMES, MEASURES, MOST_COUNTED, RESOURCES, STALL_CAUSES
 
 MAX_RUN_BYTES = 32 << 20
-_MOST = 1 << 62
-_AMOUNT = Annotated[int, Field(ge=0, le=_MOST)]
-_DIFFERENCE = Annotated[int, Field(ge=-_MOST, le=_MOST)]
+_AMOUNT = Annotated[int, Field(ge=0, le=MOST_COUNTED)]
+_DIFFERENCE = Annotated[int, Field(ge=-MOST_COUNTED, le=MOST_COUNTED)]
 
 
 class Config(Section):
@@ -31,8 +30,8 @@ class RunFile(Section):
     config_sha256: str
     config: Config
     totals: dict[str, Any]
-    doubled_cycles: dict[str, list[Count]] = Field(default_factory=dict, description="by resource, of each layer")
-    inference_ends: Annotated[list[Count], Field(min_length=1, max_length=1000)]
+    doubled_cycles: dict[str, list[_AMOUNT]] = Field(default_factory=dict, description="by resource, of each layer")
+    inference_ends: Annotated[list[_AMOUNT], Field(min_length=1, max_length=1000)]
     layers: Annotated[list[Any], Field(min_length=1)] = Field(description="each a `Layer`")
 
 

@@ -15,7 +15,7 @@ from accelsim.operators.form import Form
 from accelsim.operators.shapes import Shape, ShapeError, only
 from accelsim.operators.table import OPERATORS
 
-MAX_NODES = 100_000
+MAX_NODES = 20_000
 MAX_ELEMENTS = 1 << 36
 MAX_STEPS = 1 << 50
 """MACs of a layer, or elements under its windows, over a batch: what a plan counts then stays below 2^63."""
@@ -119,6 +119,8 @@ class Builder:
 
     def repeat(self, row: rows.BlockRow | rows.PathsRow, inputs: tuple[str, ...]) -> None:
         """Rows more than once. Raises ShapeError."""
+        if len(self.nodes) + row.times * len(row.layers) + _joins(row) > MAX_NODES:
+            raise ShapeError("times", f"at most {MAX_NODES} layers", "more")
         only([self.shapes[name] for name in inputs])
         if isinstance(row, rows.BlockRow):
             self.block(row, inputs[0])
@@ -149,9 +151,6 @@ class Builder:
 
     def repetition(self, row: rows.BlockRow | rows.PathsRow, number: int, above: str) -> str:
         """The rows once, with names of their own; the map that leaves them. Raises ShapeError."""
-        joins = 1 if row.op == "paths" else 0
-        if len(self.nodes) + len(row.layers) + joins > MAX_NODES:
-            raise ShapeError("times", f"at most {MAX_NODES} layers", "more")
         names = {each.name: f"{row.name}{number}_{each.name}" for each in row.layers} | {"above": above}
         for position, each in enumerate(row.layers):
             wanted = each.inputs if each.inputs is not None else ["above"] if position == 0 else None
@@ -193,6 +192,13 @@ class Builder:
         self.shapes[name] = form.output
         self.last = name
         return name
+
+
+def _joins(row: rows.BlockRow | rows.PathsRow) -> int:
+    """Layers that bring the repetitions together."""
+    if isinstance(row, rows.BlockRow):
+        return 0
+    return row.times - 1 if row.join == "add" else 1
 
 
 def shufflenet_units(builder: Builder, row: rows.ShuffleNetUnitRow, inputs: tuple[str, ...]) -> None:

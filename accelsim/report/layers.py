@@ -10,11 +10,12 @@ from accelsim.units import ceil_div
 def layer_table(network: Network) -> list[dict[str, Value]]:
     """A row for each layer, in execution order; stage as reports group layers, pad that of the top, fc reads a vector.
 
-    Normalisations and activations are simulated where they can't be fused, but are no rows of a paper's table.
+    Normalisations and activations are simulated where they can't be fused, but are no rows of a paper's table, unless
+    there is nothing else.
 
     A network whose weights are pruned, or have bits of their own, has columns that say so.
     """
-    shown = [node for node in network.nodes if node.op.listed]
+    shown = [node for node in network.nodes if node.op.listed] or list(network.nodes)
     rows = [_row(node) for node in shown]
     if any(node.pruning or node.bits.weight for node in shown):
         rows = [row | _weight_cells(node) for row, node in zip(rows, shown, strict=True)]

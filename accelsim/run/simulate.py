@@ -11,14 +11,14 @@ from accelsim.config.load import parse_overrides
 from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Scheduling
 from accelsim.config.workload import NetworkFile
-from accelsim.errors import Mistakes
+from accelsim.errors import ARGUMENTS, Mistake, Mistakes, UserError
 from accelsim.importers import PLAIN, ModelOptions
 from accelsim.lowering.compile import Lowered
 from accelsim.machine.clock import Observer
 from accelsim.machine.machine import Outcome
 from accelsim.network.graph import Network
 from accelsim.program.commands import Program
-from accelsim.records import ActionCounts, combined
+from accelsim.records import MOST_COUNTED, ActionCounts, combined
 from accelsim.run.define import MachineLike, NetworkLike, load_network, load_target
 from accelsim.run.play import History, Performance, perform
 from accelsim.run.result import Run
@@ -123,8 +123,11 @@ def play_network(
     *,
     keep_history: bool = False,
 ) -> Played:
-    """The run with what led to it. Raises UserError where a layer does not fit the machine."""
+    """The run with what led to it. Raises UserError where a layer does not fit, or more is counted than results hold."""
     done = perform(network, machine, scheduling, observers, keep_history=keep_history)
     total = combined(done.records, network.name, done.outcome.total_cycles)
+    if total.largest_count > MOST_COUNTED:
+        expected = f"one of which nothing is counted beyond {MOST_COUNTED}"
+        raise UserError([Mistake(ARGUMENTS, 0, "network", expected, str(total.largest_count))])
     run = Run(workload, done.network, machine, scheduling, done.records, total, done.inference_ends)
     return Played(run, done)

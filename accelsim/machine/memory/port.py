@@ -28,6 +28,9 @@ from typing import NamedTuple, Protocol
 from accelsim.machine.memory.dram.statistics import DramCounts
 from accelsim.program.tensors import bursts_of_rows
 
+LAST_CLOCK = 1 << 60
+"""The last clock of array and DRAM that is played."""
+
 
 class Block(NamedTuple):
     """`rows` rows of `row_bytes` each, one every `stride` bytes, the first at byte `address`."""

@@ -7,11 +7,12 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from accelsim.config.machine import Cache, Dma
+from accelsim.errors import DeadlockError
 from accelsim.machine.memory.cache import kernels
 from accelsim.machine.memory.cache.kernel.hierarchy import KINDS, Hierarchy
 from accelsim.machine.memory.cache.kernel.level import NEVER, NONE, Level
 from accelsim.machine.memory.dram.statistics import DramCounts
-from accelsim.machine.memory.port import Block, BusSpan, CacheCounts, Completion, Memory, Met, Progress, Request
+from accelsim.machine.memory.port import LAST_CLOCK, Block, BusSpan, CacheCounts, Completion, Memory, Met, Progress, Request
 
 
 class CachedMemory:
@@ -67,7 +68,7 @@ class CachedMemory:
         blocks = [number for block in request.blocks for row in _in_rows(block, longest) for number in row]
         if not blocks:
             raise ValueError("a request without bytes")
-        self._hierarchy.begin(request.requester, blocks, int(request.write), cycle)
+        self._hierarchy.begin(request.requester, blocks, int(request.write), _played(cycle))
 
     def advance(self, cycle: float) -> Sequence[Progress]:
         """See `Memory`."""
@@ -104,7 +105,7 @@ class CachedMemory:
         if progress.completion is not None:
             self._under_way -= 1
             if progress.requester in self._missing:
-                self._hierarchy.answer(self._missing.pop(progress.requester), progress.completion.done)
+                self._hierarchy.answer(self._missing.pop(progress.requester), _played(progress.completion.done))
 
     def _hand_on(self) -> None:
         """Ask the memory below for what the caches ask for."""
@@ -132,7 +133,7 @@ class CachedMemory:
             if miss != NONE:
                 self._missing[request.requester] = miss
         elif miss != NONE:
-            self._hierarchy.answer(miss, completion.done)
+            self._hierarchy.answer(miss, _played(completion.done))
         return completion
 
     def met(self, requester: int) -> Met:
@@ -153,6 +154,13 @@ class CachedMemory:
     def bus_spans(self) -> list[list[BusSpan]]:
         """See `Memory`."""
         return self.below.bus_spans()
+
+
+def _played(clock: int) -> int:
+    """A clock that the kernel is told. Raises DeadlockError where none is played any more."""
+    if clock > LAST_CLOCK:
+        raise DeadlockError(f"a cache goes on at clock {clock}, after the last that is played")
+    return clock
 
 
 def _in_rows(block: Block, longest: int | None) -> Iterator[Block]:

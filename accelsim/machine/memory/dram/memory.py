@@ -12,12 +12,10 @@ from accelsim.machine.memory.dram.kernel.controller import Controller
 from accelsim.machine.memory.dram.policy import Policy
 from accelsim.machine.memory.dram.statistics import DramCounts
 from accelsim.machine.memory.dram.timing import READ, WRITE, Timing
-from accelsim.machine.memory.port import BusSpan, Completion, Progress, Request, merged
+from accelsim.machine.memory.port import LAST_CLOCK, BusSpan, Completion, Progress, Request, merged
 from accelsim.units import ClockRatio
 
 NEVER = 1 << 62
-LAST_CLOCK = 1 << 60
-"""The last clock of array and DRAM that is played."""
 
 
 class Dram:
