@@ -18,10 +18,11 @@ from accelsim.config.load import load_dram
 from accelsim.config.machine import Cache, Dma, inconsistencies
 from accelsim.config.scheduling import Scheduling
 from accelsim.config.strict_yaml import dotted
-from accelsim.errors import Mistake, UserError
+from accelsim.errors import DeadlockError, Mistake, UserError
 from accelsim.machine.memory import Block, Completion, Met, Request, memory_of
 from accelsim.machine.memory.cache import kernels
 from accelsim.machine.memory.cache.memory import CachedMemory
+from accelsim.machine.memory.port import LAST_CLOCK
 from accelsim.run.play import perform
 from tests.dram_cases import device_of
 from tests.strategies import machine_of, network_of
@@ -317,3 +318,113 @@ def test_caches_are_told_explained_and_run_again(tmp_path: Path, capsys: pytest.
     assert main(["report", run, "-o", str(tmp_path / "page.html")]) == 0
     assert "L2 hits of a cache" in (tmp_path / "page.html").read_text(encoding="utf-8")
     assert main(["rerun", run]) == 0
+
+
+# Ranges.
+
+
+POWERS = st.sampled_from([1, 2, 16, 64, 1 << 12, 1 << 20])
+CACHE_CLOCKS = st.sampled_from([0, 1, 7, 1 << 20])
+FEW = st.sampled_from([1, 2, 5, 64])
+
+
+@st.composite
+def strange_caches(draw: st.DrawFn) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Caches that nobody builds, and how requests reach them, of every size and clock that is allowed."""
+    request = draw(POWERS)
+    levels, least = [], request
+    for number in range(draw(st.integers(1, 3))):
+        least = max(least, draw(POWERS))
+        ways = draw(FEW)
+        level = {"name": f"C{number}", "line_bytes": least, "ways": ways, "misses_in_flight": draw(FEW)}
+        level |= {name: draw(CACHE_CLOCKS) for name in ("hit_clocks", "request_clocks", "fill_clocks")}
+        level |= {
+            "capacity_bytes": ways * least * draw(st.sampled_from([1, 2, 3])),
+            "port_bytes_per_cycle": draw(POWERS),
+        }
+        level |= {
+            "replacement": draw(st.sampled_from(["lru", "random"])),
+            "writes": draw(st.sampled_from(["back", "through"])),
+        }
+        levels.append(level | {"write_port": draw(st.sampled_from(["shared", "separate"]))})
+    dma = {"request_bytes": request, "requests_in_flight": draw(st.sampled_from([1, 3, 1 << 12]))}
+    dma |= {name: draw(st.sampled_from([None, 1, 5])) for name in ("descriptors_in_flight", "descriptor_rows")}
+    dma |= {name: draw(st.sampled_from([None, 1, 48])) for name in ("load_row_bytes", "store_row_bytes")}
+    return levels, dma
+
+
+def outcome(
+    caches: tuple[list[dict[str, Any]], dict[str, Any]], plan: Sequence[tuple[bool, list[Block], int]], *, plain: bool
+) -> list[Any]:
+    """What two requesters are told, up to where the clocks end."""
+    memory = cached(*caches[0], dma=caches[1], plain=plain)
+    found: list[Any] = []
+    cycle = 0
+    try:
+        for write, blocks, wait in plan:
+            found.append(served(memory, blocks, cycle, write=write))
+            cycle = found[-1][0].done + wait
+    except DeadlockError as error:
+        found.append(str(error))
+    return found
+
+
+WAITS = st.sampled_from([0, 1, 300, 1 << 40, 1 << 59, LAST_CLOCK])
+FAR = st.builds(
+    lambda address, rows, row_bytes, gap: Block(address, rows, row_bytes, row_bytes + gap),
+    st.sampled_from([0, 1, 1000, (1 << 48) - 4096, 1 << 54]),
+    st.integers(1, 6),
+    st.sampled_from([1, 16, 48, 200]),
+    st.sampled_from([0, 16, 1 << 30]),
+)
+FAR_PLANS = st.lists(st.tuples(st.booleans(), st.lists(FAR, min_size=1, max_size=3), WAITS), max_size=6)
+
+
+@given(strange_caches(), FAR_PLANS)
+def test_kernels_take_the_same_caches(
+    caches: tuple[list[dict[str, Any]], dict[str, Any]], plan: list[tuple[bool, list[Block], int]]
+) -> None:
+    assert outcome(caches, plan, plain=False) == outcome(caches, plan, plain=True)
+
+
+@pytest.mark.slow
+@settings(max_examples=2000)
+@given(strange_caches(), FAR_PLANS)
+def test_kernels_take_the_same_of_many_caches(
+    caches: tuple[list[dict[str, Any]], dict[str, Any]], plan: list[tuple[bool, list[Block], int]]
+) -> None:
+    assert outcome(caches, plan, plain=False) == outcome(caches, plan, plain=True)
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_clocks_of_caches_end(plain: bool) -> None:
+    memory = cached(plain=plain)
+    with pytest.raises(DeadlockError, match="goes on at clock .*, after the last that is played"):
+        memory.request(Request(0, False, lines(0, 1)), LAST_CLOCK + 1)
+    memory.request(Request(0, False, lines(0, 1)), LAST_CLOCK)
+    with pytest.raises(DeadlockError, match="after the last that is played"):
+        memory.advance(math.inf)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"caches": [{**LEVEL, "line_bytes": 1, "capacity_bytes": 1 << 24}]},
+            "caches.0.capacity_bytes: expected at most 4194304 lines of 1 bytes, got 16777216",
+        ),
+        ({"caches": [{**LEVEL, "hit_clocks": 1 << 21}]}, "caches.0.hit_clocks: expected at most 1048576, got 2097152"),
+        (
+            {"caches": [LEVEL], "dma__max_outstanding_bursts": 5000},
+            "dma.max_outstanding_bursts: expected at most 4096, or requests_in_flight, where there are caches, got 5000",
+        ),
+        (
+            {"dma__engines_in": 63, "dma__max_outstanding_bursts": 1 << 20},
+            "dma.max_outstanding_bursts: expected at most 4194304 in flight of 64 engines, got 1048576",
+        ),
+    ],
+)
+def test_what_is_remembered_is_bounded(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(UserError) as error:
+        checked(changes)
+    assert [str(each).partition(": ")[2] for each in error.value.mistakes] == [words]

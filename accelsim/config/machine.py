@@ -352,7 +352,11 @@ def inconsistencies(machine: Machine) -> Iterator[tuple[KeyPath, str, str]]:
         yield ("dram", *key), expected, got
     yield from _broken_clocks(machine)
     yield from _broken_caches(machine)
-    array, accumulator, engines = machine.array, machine.sram.accumulator, machine.dma.engines_in + machine.dma.engines_out
+    array, accumulator, engines = (
+        machine.array,
+        machine.sram.accumulator,
+        machine.dma.engines_in + machine.dma.engines_out,
+    )
     if engines * machine.dma.max_outstanding_bursts > MOST_IN_FLIGHT:
         expected = f"at most {MOST_IN_FLIGHT} in flight of {engines} engines"
         yield ("dma", "max_outstanding_bursts"), expected, str(machine.dma.max_outstanding_bursts)

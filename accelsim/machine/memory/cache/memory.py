@@ -12,7 +12,17 @@ from accelsim.machine.memory.cache import kernels
 from accelsim.machine.memory.cache.kernel.hierarchy import KINDS, Hierarchy
 from accelsim.machine.memory.cache.kernel.level import NEVER, NONE, Level
 from accelsim.machine.memory.dram.statistics import DramCounts
-from accelsim.machine.memory.port import LAST_CLOCK, Block, BusSpan, CacheCounts, Completion, Memory, Met, Progress, Request
+from accelsim.machine.memory.port import (
+    LAST_CLOCK,
+    Block,
+    BusSpan,
+    CacheCounts,
+    Completion,
+    Memory,
+    Met,
+    Progress,
+    Request,
+)
 
 
 class CachedMemory:
