@@ -231,7 +231,9 @@ class LayerRecord:
     @property
     def largest_count(self) -> int:
         """The largest of all numbers of clocks, PE-cycles and actions."""
-        return max(self.pes * self.total_cycles, *(getattr(self, name) for name in _INTEGERS), *_amounts(self.counts))
+        own: tuple[int, ...] = tuple(getattr(self, name) for name in _INTEGERS)
+        counts: tuple[int, ...] = _amounts(self.counts)
+        return max(self.pes * self.total_cycles, *own, *counts)
 
 
 _TEXTS = tuple(part.name for part in fields(LayerRecord) if part.type == "str")

@@ -399,7 +399,7 @@ def test_kernels_take_the_same_of_many_caches(
 @pytest.mark.parametrize("plain", [True, False])
 def test_clocks_of_caches_end(plain: bool) -> None:
     memory = cached(plain=plain)
-    with pytest.raises(DeadlockError, match="goes on at clock .*, after the last that is played"):
+    with pytest.raises(DeadlockError, match="a cache goes on at clock "):
         memory.request(Request(0, False, lines(0, 1)), LAST_CLOCK + 1)
     memory.request(Request(0, False, lines(0, 1)), LAST_CLOCK)
     with pytest.raises(DeadlockError, match="after the last that is played"):
@@ -416,7 +416,7 @@ def test_clocks_of_caches_end(plain: bool) -> None:
         ({"caches": [{**LEVEL, "hit_clocks": 1 << 21}]}, "caches.0.hit_clocks: expected at most 1048576, got 2097152"),
         (
             {"caches": [LEVEL], "dma__max_outstanding_bursts": 5000},
-            "dma.max_outstanding_bursts: expected at most 4096, or requests_in_flight, where there are caches, got 5000",
+            "dma.max_outstanding_bursts: expected at most 4096 where there are caches, or requests_in_flight, got 5000",
         ),
         (
             {"dma__engines_in": 63, "dma__max_outstanding_bursts": 1 << 20},

@@ -339,3 +339,31 @@ def test_a_file_without_a_name_is_named(folder: Path, capsys: pytest.CaptureFixt
     assert (
         refused(["diff", " ", " "], capsys) == "'':0: file: expected a readable file, got No such file or directory\n"
     )
+
+
+# Counts.
+
+
+WIDE = ["array.rows=65536", "array.cols=65536", "sram.accumulator.capacity_bytes=1000000"]
+
+
+def settings_of(*texts: str) -> list[str]:
+    return [word for text in texts for word in ("--set", text)]
+
+
+def test_a_run_that_counts_beyond_64_bits_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """PEs times clocks: the machine would wait 2^40 clocks for each descriptor."""
+    err = refused([*TINY, *settings_of(*WIDE, f"dma.setup_cycles={1 << 40}")], capsys)
+    expected = f"one of which nothing is counted beyond {1 << 59}"
+    assert err.startswith(f"command-line:0: network: expected {expected}, got 141670997")
+
+
+def test_a_run_of_more_clocks_than_any_setting_has_is_read_again(folder: Path) -> None:
+    assert main([*TINY, *settings_of(f"dma.setup_cycles={1 << 40}"), "-o", "out"]) == 0
+    assert main(["rerun", "out"]) == 0
+
+
+def test_activations_alone_are_listed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "relu.yaml").write_text(large(8))
+    assert main(["show", "relu.yaml", "--layers", "--csv"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].startswith("a0,a0,relu,8,8,1,")

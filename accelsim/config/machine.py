@@ -321,7 +321,7 @@ def _broken_caches(machine: Machine) -> Iterator[tuple[KeyPath, str, str]]:
                 yield ("dma", key), "null, as the machine has no caches", str(value)
         return
     if machine.dma.requests_in_flight is None and machine.dma.max_outstanding_bursts > MOST_REQUESTS:
-        expected = f"at most {MOST_REQUESTS}, or requests_in_flight, where there are caches"
+        expected = f"at most {MOST_REQUESTS} where there are caches, or requests_in_flight"
         yield ("dma", "max_outstanding_bursts"), expected, str(machine.dma.max_outstanding_bursts)
     above = machine.dma.request_bytes or 1
     for number, cache in enumerate(machine.caches):
@@ -352,11 +352,8 @@ def inconsistencies(machine: Machine) -> Iterator[tuple[KeyPath, str, str]]:
         yield ("dram", *key), expected, got
     yield from _broken_clocks(machine)
     yield from _broken_caches(machine)
-    array, accumulator, engines = (
-        machine.array,
-        machine.sram.accumulator,
-        machine.dma.engines_in + machine.dma.engines_out,
-    )
+    array, accumulator = machine.array, machine.sram.accumulator
+    engines = machine.dma.engines_in + machine.dma.engines_out
     if engines * machine.dma.max_outstanding_bursts > MOST_IN_FLIGHT:
         expected = f"at most {MOST_IN_FLIGHT} in flight of {engines} engines"
         yield ("dma", "max_outstanding_bursts"), expected, str(machine.dma.max_outstanding_bursts)

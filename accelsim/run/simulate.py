@@ -123,7 +123,7 @@ def play_network(
     *,
     keep_history: bool = False,
 ) -> Played:
-    """The run with what led to it. Raises UserError where a layer does not fit, or more is counted than results hold."""
+    """The run with what led to it. Raises UserError where a layer does not fit, or too much is counted."""
     done = perform(network, machine, scheduling, observers, keep_history=keep_history)
     total = combined(done.records, network.name, done.outcome.total_cycles)
     if total.largest_count > MOST_COUNTED:
