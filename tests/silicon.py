@@ -14,15 +14,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from accelsim.area.sizes import Area, area_of, buffer_mm2
+from accelsim.area.sizes import Area, area_of, buffer_mm2, node_factor
 from accelsim.config.area_table import AreaTable
 from accelsim.config.load import load_energy_table, load_machine, parse_overrides
 from accelsim.config.machine import Machine
-from accelsim.energy.peak import peak_power_w
+from accelsim.energy.peak import peak_power_w, peak_tops
 from accelsim.energy.price import price
 from accelsim.records import ActionCounts
 
-EYERISS = Path(__file__).parent / "data" / "validation" / "eyeriss_v1.csv"
+DATA = Path(__file__).parent / "data" / "validation"
+EYERISS, EYERISS_LAYERS = DATA / "eyeriss_v1.csv", DATA / "eyeriss_v1_components.csv"
 CORE_MM2, PES, CLOCK_MHZ = 12.25, 168, 200.0
 SPAD_MACS = 1
 """Cost of 16 bits of a scratchpad in MACs: Eyeriss, ISCA 2016, Table IV, as nn_dataflow has it."""
@@ -36,7 +37,7 @@ PRICED = ("multiply_8x8", "add_32", "dma_byte", "clock_bit", "control_clock")
 
 
 class Compared(NamedTuple):
-    """A published number and ours, in one unit; limit: what they may be apart, as a share."""
+    """A published number and ours, in one unit; limit: what they may be apart, as a share, or from 1 on as a factor."""
 
     what: str
     source: str
@@ -49,6 +50,17 @@ class Compared(NamedTuple):
     def error(self) -> float:
         """Ours over theirs, less 1."""
         return self.ours / self.theirs - 1
+
+    @property
+    def is_met(self) -> bool:
+        """True where they are no further apart than wanted."""
+        ratio = self.ours / self.theirs
+        return abs(self.error) <= self.limit if self.limit < 1 else 1 / self.limit <= ratio <= self.limit
+
+    @property
+    def wanted(self) -> str:
+        """The limit in words."""
+        return f"within {100 * self.limit:.0f} %" if self.limit < 1 else f"within a factor of {self.limit:g}"
 
 
 class Silicon(NamedTuple):
@@ -67,7 +79,9 @@ def compared() -> Iterator[Compared]:
     """All rows."""
     for chip in eyeriss_runs():
         yield eyeriss_power(chip)
+    yield from eyeriss_components()
     yield from tpu_powers()
+    yield from sncpu_powers()
     yield from areas()
 
 
@@ -127,6 +141,23 @@ def eyeriss_power(chip: Silicon) -> Compared:
     return Compared(f"power of Eyeriss, its own counts of {chip.network}", source, "mW", chip.power_mw, ours, 0.3)
 
 
+def eyeriss_components() -> Iterator[Compared]:
+    """Components that the paper's Figure 16 has numbers of, in the two layers that it has.
+
+    Each takes its share of the chip's power in that layer. Counts of the buffer are not known layer by layer.
+    """
+    source = "Chen et al., JSSC 2017, Figure 16 and Table V"
+    with EYERISS_LAYERS.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        power, milliseconds, macs = float(row["power_mw"]), float(row["processing_ms"]), float(row["macs_m"]) * 1e6
+        active = macs * (1 - float(row["ifmap_zeros_pct"]) / 100)
+        ours = eyeriss_components_mw(Silicon(row["layer"], power, milliseconds, macs, active, 0, 0))
+        for name, key in (("ALUs", "alu_pct"), ("spads", "spad_pct"), ("clock", "clock_pct")):
+            theirs = power * float(row[key]) / 100
+            yield Compared(f"power of Eyeriss's {name}, {row['layer']} of AlexNet", source, "mW", theirs, ours[name], 2)
+
+
 TPU_SOURCE = "Jouppi et al., ISCA 2017, Table 2"
 
 
@@ -147,6 +178,19 @@ def tpu_powers() -> Iterator[Compared]:
     )
 
 
+SNCPU_GOPS, SNCPU_W = 0.655 * 116, 0.116
+"""Throughput and power in DNN mode at 1.0 V and 400 MHz."""
+
+
+def sncpu_powers() -> Iterator[Compared]:
+    """A systolic NPU of 2022 at its nominal voltage, at the rate that was measured."""
+    machine, source = machine_with("sncpu"), "Ju and Gu, JSSC 2023, V-B: 1.0 V, 400 MHz"
+    idle_w = price(ActionCounts(), 1, machine).on_chip_pj * machine.array.clock_mhz / 1e6
+    busy_w = idle_w + SNCPU_GOPS / 1e3 / peak_tops(machine) * (peak_power_w(machine) - idle_w)
+    yield Compared("power of SNCPU, an edge NPU of 2022, DNN mode", source, "mW", 1e3 * SNCPU_W, 1e3 * busy_w, 0.3)
+    yield Compared("TOPS/W of SNCPU", source, "TOPS/W", 0.655, SNCPU_GOPS / 1e3 / busy_w, 0.3)
+
+
 def areas() -> Iterator[Compared]:
     """Blocks that papers have, and their sum."""
     dac = "Genc et al., DAC 2021, area breakdown in 22 nm"
@@ -156,7 +200,10 @@ def areas() -> Iterator[Compared]:
     yield Compared("area of Gemmini's accumulator", dac, "mm2", 0.146, accumulator_mm2(machine), 0.4)
     yield Compared("area of these three", dac, "mm2", 0.806, area.pe_mm2 + area.sram_mm2, 0.4)
     isca = "Jouppi et al., ISCA 2017, Figure 2: shares of at most 331 mm2"
-    area, _ = sized("tpu_v1")
+    area, machine = sized("tpu_v1")
+    yield Compared("area of TPU v1's unified buffer", isca, "mm2", 0.29 * 331, unified_mm2(machine), 0.4)
+    yield Compared("area of TPU v1's accumulators", isca, "mm2", 0.06 * 331, accumulator_mm2(machine), 0.4)
+    yield Compared("area of TPU v1's matrix unit", isca, "mm2", 0.24 * 331, area.pe_mm2, 0.4)
     yield Compared("area of TPU v1's data buffers", isca, "mm2", 0.37 * 331, area.sram_mm2, 0.4)
     yield Compared("area of TPU v1's compute", isca, "mm2", 0.30 * 331, area.logic_mm2, 0.4)
     yield Compared("area of both", isca, "mm2", 0.67 * 331, area.sram_mm2 + area.logic_mm2, 0.4)
@@ -165,7 +212,14 @@ def areas() -> Iterator[Compared]:
     macs = PES * (4 * table.multiplier_8x8.area_um2 + table.adder_32.area_um2) / table.cells.share / 1e6
     buffer = buffer_mm2(table, 108 << 10)
     yield Compared("area of Eyeriss's multipliers and adders", jssc, "mm2", 0.074 * CORE_MM2, macs, 0.4)
+    yield Compared("area of Eyeriss's spads", jssc, "mm2", 2 / 3 * 2.5 / 3.5 * CORE_MM2, spads_mm2(table), 0.4)
     yield Compared("area of Eyeriss's global buffer", jssc, "mm2", 2 / 3 / 3.5 * CORE_MM2, buffer, 0.4)
+
+
+def spads_mm2(table: AreaTable) -> float:
+    """An SRAM of 224 words of 16 bit in each PE, and the registers of maps and sums."""
+    registers = SPAD_BITS * table.register_bit.area_um2 / table.cells.share / 1e6
+    return PES * (buffer_mm2(table, 224 * 2) + registers)
 
 
 def sized(name: str) -> tuple[Area, Machine]:
@@ -185,7 +239,13 @@ def scratchpad_mm2(machine: Machine) -> float:
 
 def accumulator_mm2(machine: Machine) -> float:
     assert machine.area is not None
-    return buffer_mm2(machine.area, machine.sram.accumulator.capacity_bytes)
+    return buffer_mm2(machine.area, machine.sram.accumulator.capacity_bytes) * node_factor(machine.area)
+
+
+def unified_mm2(machine: Machine) -> float:
+    """The activation buffer."""
+    assert machine.area is not None
+    return buffer_mm2(machine.area, machine.sram.activation.capacity_bytes) * node_factor(machine.area)
 
 
 def eyeriss_areas() -> AreaTable:

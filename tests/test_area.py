@@ -11,7 +11,7 @@ import pytest
 from accelsim.area.nodes import area_factor
 from accelsim.area.sizes import area_of, buffer_mm2, pe_mm2
 from accelsim.config.area_table import AreaTable
-from accelsim.config.load import load_machine
+from accelsim.config.load import load_machine, parse_overrides
 from accelsim.config.machine import Machine
 from accelsim.config.named import shipped
 from accelsim.energy.peak import peak_counts, peak_power_w, peak_tops
@@ -145,7 +145,26 @@ def test_what_a_run_gets_out_of_area_and_power() -> None:
     assert totals["peak_tops_per_w"] > totals["tops_per_w"]
     parts = ("pe", "vector", "depthwise", "sram", "dma")
     assert totals["area_mm2"] == pytest.approx(sum(totals[f"area_{part}_mm2"] for part in parts))
-    assert (totals["area_node_nm"], totals["energy_node_nm"], totals["not_sized"]) == (22, 22, "control, I/O")
+    assert (totals["area_node_nm"], totals["energy_node_nm"], totals["not_sized"]) == (
+        22,
+        22,
+        "control, output path, I/O",
+    )
+
+
+def test_multipliers_of_either_sign_are_a_bit_wider() -> None:
+    """By hand: 9 x 9 instead of 8 x 8 bits in each PE; nothing else changes."""
+    signed, either = (load_machine("edge", parse_overrides([(0, f"array.operands={word}")])) for word in WORDS)
+    before, after, table = area_of(signed), area_of(either), signed.area
+    assert before is not None
+    assert after is not None
+    assert table is not None
+    wider = 32 * 32 * 17 / 64 * table.multiplier_8x8.area_um2 / table.cells.share / 1e6
+    assert after.pe_mm2 - before.pe_mm2 == pytest.approx(wider)
+    assert after._replace(pe_mm2=0) == before._replace(pe_mm2=0)
+
+
+WORDS = ("signed", "either")
 
 
 @pytest.mark.parametrize(

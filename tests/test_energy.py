@@ -20,7 +20,7 @@ from accelsim.config.energy_table import EnergyTable, PortCurve, Range, SramWord
 from accelsim.config.load import load_dram, load_energy_table, load_machine, parse_overrides
 from accelsim.config.machine import Machine
 from accelsim.config.named import shipped
-from accelsim.energy.price import nominal_ratio, not_priced, price, static_mw
+from accelsim.energy.price import OPTIONAL_ROWS, nominal_ratio, not_priced, price, static_mw
 from accelsim.energy.ranking import EnergyByRow, Flip, Unsure, energies, energy_by_row, flips, unsure
 from accelsim.energy.sram import WordEnergy, word_energy
 from accelsim.records import COUNT_NAMES, ENERGY_COMPONENTS, ActionCounts, total_energy
@@ -116,6 +116,13 @@ FREE = {
 }
 
 
+UNPRICED_UNITS = (
+    ("dma.decoder.format=any dma.decoder.bytes_per_clock=4", "weight decoder"),
+    ("dma.map_codec.format=zero_run_length dma.map_codec.bytes_per_clock=4", "map codec"),
+)
+"""Settings of units that no table has a row for."""
+
+
 def is_free(name: str, table: EnergyTable) -> bool:
     """Whether a count has no price in a table, which then names it."""
     if name in BY_COMMAND:
@@ -133,6 +140,25 @@ def test_every_action_has_its_price_in_every_table(name: str, table: str) -> Non
     machine = shipped_edge_with(table)
     once, often = (price(ActionCounts(**{name: count}), 0, machine).total_pj for count in (1, 10_000))
     assert (once, often) == (0, 0) if is_free(name, machine.energy) else 0 < once < often
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_what_a_table_lacks_is_named_and_nothing_else(table: str) -> None:
+    """Each row that some table has: this one has it, or says that it is not priced."""
+    machine = load_machine("edge").model_copy(update={"energy": table_of(table)})
+    lacks = {words for row, words in OPTIONAL_ROWS.items() if getattr(machine.energy, row) is None}
+    if machine.energy.noc_byte is not None:
+        lacks.remove("wires")
+    assert set(not_priced(machine)) == lacks
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize(("unit", "words"), UNPRICED_UNITS)
+def test_units_without_a_price_are_named_in_every_table(unit: str, words: str, table: str) -> None:
+    machine = load_machine("edge", parse_overrides([(0, each) for each in unit.split()]))
+    priced = machine.model_copy(update={"energy": table_of(table)})
+    assert words in not_priced(priced)
+    assert words not in not_priced(shipped_edge_with(table))
 
 
 @pytest.mark.parametrize("table", TABLES)

@@ -44,6 +44,8 @@ BY_HAND = {
     "gemmini_default": Roofs(16 * 64 / 104, 16, 16 * 16, 1024 * 1024 // 16, 1 / 16),
     # 10 bytes a clock; each of 32 x 32 folds takes 32 to load, 1 to stream and 62 to drain
     "scalesim_default": Roofs(10, 10, 32 * 32, 32 * 32 * (32 + 1 + 32 + 32 - 2), 1 / 32),
+    # 16 bursts of 64 bytes in 42 clocks; folds one after the other, of 10 x 10 or what is left, 4
+    "sncpu": Roofs(16 * 64 / 42, 32, 10 * 10, 102 * 102 * 29 + 2 * 102 * 23 + 17, 1 / 10),
     # 1.6 GB/s at 200 MHz; 8 bursts of 64 bytes in 28 clocks allow 18
     "tiny": Roofs(8, 8, 16 * 16, 1024 * 1024 // 16, 1 / 16),
     # 34.1 GB/s at 700 MHz

@@ -7,16 +7,18 @@ import pytest
 from tests import silicon
 
 MISSED = {
-    "area of TPU v1's compute": -0.54,
-    "area of both": -0.42,
+    "area of TPU v1's accumulators": -0.41,
+    "area of TPU v1's compute": -0.49,
+    "area of both": -0.4,
+    "area of Eyeriss's spads": -0.56,
 }
 """Rows that are further off than wanted, as docs/validation.md says why."""
 
 
 def test_all_other_rows_are_as_close_as_wanted() -> None:
     rows = list(silicon.compared())
-    assert {row.what: round(row.error, 2) for row in rows if abs(row.error) > row.limit} == MISSED
-    assert len(rows) == 14
+    assert {row.what: round(row.error, 2) for row in rows if not row.is_met} == MISSED
+    assert len(rows) == 26
 
 
 @pytest.mark.parametrize("chip", silicon.eyeriss_runs(), ids=lambda chip: str(chip.network))

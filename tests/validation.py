@@ -41,16 +41,25 @@ anew; a test compares it with what is computed, so it cannot go stale.
   With the programs that were measured, on the system that they were measured on: [fidelity](fidelity.md).
 - **TPU v1.** Its MLPs are not published; these are square layers with the paper's number of layers, of weights, and its
   batch, recalled from its Table 1. The paper's figures have host and control in them, which are not modelled.
-- **Power and area of chips.** Prices and sizes are those of the shipped tables; no scale is fitted, so that a miss is
-  a miss. Eyeriss has a row-stationary dataflow and scratchpads, which accelsim does not have: its own counts are
-  priced, a MAC, clock, control and leakage by `cacti_65nm`, scratchpads, network and buffer by what they cost in MACs
-  of its process as published apart from the chip. Its paper says that ALUs take less than 10 % (here 6 and 4 %) and
-  spads, buffer and network up to 45 % (37 and 29 %). What is left out is the control of its PEs. TPU v1 is priced by
-  `cacti_28nm_hp`, whose logic leaks as CACTI's transistors of high performance do; what it lacks when idle is I/O and
-  the leakage of what has no size. Its compute has 16-bit modes and an activation unit beside the PEs that are sized,
-  and 331 mm2 is an upper bound. Gemmini's paper has areas and no power by component. Of NPUs of the 2020s none is
-  here: of Samsung's (ISSCC 2021, 13.6 TOPS/W) neither the voltage nor a law for 5 nm is at hand, and others' figures
-  are those of whole systems.
+- **Power of chips.** Prices are those of the shipped tables; no scale is fitted, so that a miss is a miss. Eyeriss
+  has a row-stationary dataflow and scratchpads, which accelsim does not have: its own counts are priced, a MAC,
+  clock, control and leakage by `cacti_65nm`, scratchpads, network and buffer by what they cost in MACs of its process
+  as published apart from the chip. Its paper has numbers of ALUs, spads and clock in two layers, post-layout (Figure
+  16, read from a public transcription); what is known of the others is that spads, buffer and network are up to 45 %
+  (here 40 and 29 % of the two networks). CONV1 reads the image, which is taken to have no zeros. PE control is not
+  priced. TPU v1 is priced by `cacti_28nm_hp`, whose logic leaks as CACTI's transistors of high performance do; what
+  it lacks when idle is I/O and the leakage of what has no size; its paper has no power by component. Gemmini's paper
+  has none either.
+- **An edge NPU of the 2020s.** SNCPU is a systolic array in 65 nm at 1.0 V, so that nothing is scaled; ours is its
+  DNN mode alone, the chip has CPU logic beside it that is gated, for which its paper names 15 %. Its 1.8 TOPS/W at
+  0.5 V are left out: the law of voltages turns at 0.59 V in this node. Samsung's (ISSCC 2021, 13.6 TOPS/W, 5 nm),
+  MediaTek's (ISSCC 2020, 3.4 in 7 nm) and DIANA's digital core (JSSC 2023, 14 in 22 nm) publish neither the voltage
+  of that figure nor the sizes of all buffers where we could read it.
+- **Area of chips.** Shares of TPU v1's die are those of its Figure 2, of 331 mm2, which is an upper bound. Its matrix
+  unit takes signed and unsigned operands, so that its multipliers are 9 x 9 bits. Of its compute another 6 % of the
+  die are the activation unit, an output path, which has no size here; its accumulators add, which a buffer here does
+  not. Eyeriss's spads of 448 bytes are compiled memories, whose periphery CACTI, in proportion below 8 KiB, does not
+  have.
 - **Not compared.** Eyeriss's clocks.
 """
 
@@ -253,7 +262,7 @@ def chips() -> Iterator[Row]:
     """Power and area of chips."""
     for row in silicon.compared():
         shown = (f"{value:.3g} {row.unit}" for value in (row.theirs, row.ours))
-        yield Row(row.what, row.source, *shown, f"{100 * row.error:+.0f} %, within {100 * row.limit:.0f} % wanted")
+        yield Row(row.what, row.source, *shown, f"{100 * row.error:+.0f} %, {row.wanted} wanted")
 
 
 def page() -> str:

@@ -11,7 +11,7 @@ from accelsim.area.registers import channel_register_bits, lane_register_bits, p
 from accelsim.config.area_table import AreaTable
 from accelsim.config.machine import Machine
 
-NOT_SIZED = ("control", "I/O")
+NOT_SIZED = ("control", "output path", "I/O")
 """Parts of a chip that no table has a size for."""
 
 
@@ -69,7 +69,9 @@ def node_nm(table: AreaTable) -> float:
 def pe_mm2(machine: Machine, table: AreaTable) -> float:
     """A PE at the table's node: a multiplier of its widths, an adder of a sum's, and registers."""
     array = machine.array
-    return _logic_mm2(table, array.weight_bits * array.activation_bits, array.psum_bits, pe_register_bits(array))
+    sign = 1 if array.operands == "either" else 0
+    products = (array.weight_bits + sign) * (array.activation_bits + sign)
+    return _logic_mm2(table, products, array.psum_bits, pe_register_bits(array))
 
 
 def lane_mm2(machine: Machine, table: AreaTable) -> float:

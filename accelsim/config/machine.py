@@ -70,6 +70,9 @@ class Array(Section):
     weight_bits: Bits = Field(8, description="bits of a weight")
     activation_bits: Bits = Field(8, description="bits of a feature map element")
     psum_bits: Annotated[int, Field(ge=8, le=64)] = Field(32, description="bits of a partial sum")
+    operands: Literal["signed", "either"] = Field(
+        "signed", description="either: multipliers take unsigned operands as well, and are a bit wider for each"
+    )
     depthwise_on: Literal["array", "vector", "engine", "auto"] = Field(
         "array", description="unit that does depthwise convolutions, or for each layer the one that suits the objective"
     )
