@@ -134,6 +134,7 @@ class Energy:
     register_pj: float = _component("register")
     vector_pj: float = _component("vector")
     sram_pj: float = _component("SRAM")
+    cache_pj: float = _component("caches")
     wire_pj: float = _component("wires")
     dma_pj: float = _component("DMA")
     clock_pj: float = _component("clock")
@@ -242,12 +243,12 @@ _SUMMED = tuple(name for name in _INTEGERS if name not in ("pes", "latency_cycle
 MEASURES = tuple(name for name in _INTEGERS if name.endswith("_cycles") or name == "dram_bound_bytes")
 """Integers of a layer beside its counts and stalls."""
 STALL_CAUSES = (
-    *("fill_drain", "dram_ifmap", "dram_weight", "store", "dma_issue", "dma_outstanding", "dma_setup", "latency"),
-    *("vector", "depthwise", "dependency"),
+    *("fill_drain", "dram_ifmap", "dram_weight", "store", "cache", "dma_issue", "dma_outstanding", "dma_setup", "host"),
+    *("latency", "vector", "depthwise", "dependency"),
 )
 RESOURCES = (
     *("array_rows", "array_columns", "dram_bandwidth", "dma_issue", "dma_outstanding", "dma_setup", "sram_ports"),
-    *("vector_lanes", "depthwise_channels", "output_path"),
+    *("vector_lanes", "depthwise_channels", "output_path", "caches", "host"),
 )
 """Resources of a machine that may be twice as good."""
 

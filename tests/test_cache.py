@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ from accelsim.machine.memory import Block, Completion, Met, Request, memory_of
 from accelsim.machine.memory.cache import kernels
 from accelsim.machine.memory.cache.memory import CachedMemory
 from accelsim.machine.memory.port import LAST_CLOCK
+from accelsim.records import STALL_CAUSES
+from accelsim.report.columns import bound_by
+from accelsim.run.doubled import DOUBLED
 from accelsim.run.play import perform
 from tests.dram_cases import device_of
 from tests.strategies import machine_of, network_of
@@ -283,6 +287,40 @@ def test_a_network_meets_its_caches() -> None:
     assert (first["L2_misses"], second["L2_misses"]) == (108, 72)
     assert second["L2_hits"] >= 36
     assert 64 * 108 <= sum(record.counts.dram_read_burst_bytes for record in performance.records) <= 64 * 180
+
+
+def test_clocks_in_which_the_memory_below_is_read_are_counted_once() -> None:
+    """Four misses at once of a line each: from the first request below to the last answer; then four hits."""
+    memory = cached()
+    done, _ = served(memory, lines(0, 4), 0)
+    found = memory.reads_below(0, done.sent)
+    assert found.lines == 4
+    assert LATENCY + 4 <= found.clocks < done.sent - LEVEL["hit_clocks"] + 1
+    hits, _ = served(memory, lines(0, 4), 1000)
+    assert memory.reads_below(1000, hits.sent) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("below", "cause"), [({"capacity_bytes": 1 << 20, "hit_clocks": 500}, "cache"), ({"capacity_bytes": 64}, "dram")]
+)
+def test_the_array_waits_for_caches_or_for_the_dram_below(below: dict[str, Any], cause: str) -> None:
+    """Weights of five inferences: from a slow cache that has them after the first, or past one line that is no help.
+    Clocks by cause sum to the run, and caches twice as good help where they are the cause."""
+    level = {**LEVEL, "ways": 1, **below}
+    machine = machine_of(sram__weight__capacity_bytes=4096, caches=[level])
+    rows = [{"op": "conv", "name": f"conv{number}", "channels": 128, "kernel": 1} for number in (1, 2)]
+    network = replace(network_of(rows, (2, 2, 128)), inferences=5)
+    performance = perform(network, machine, Scheduling(fusion="never"))
+    stalls = {name: sum(record.stalls[name] for record in performance.records) for name in STALL_CAUSES}
+    streams = sum(record.stream_cycles for record in performance.records)
+    assert streams + sum(stalls.values()) == performance.outcome.total_cycles
+    assert (stalls["cache"] > stalls["dram_ifmap"] + stalls["dram_weight"]) == (cause == "cache")
+    quicker = perform(network, DOUBLED["caches"](machine), Scheduling(fusion="never")).outcome.total_cycles
+    if cause == "cache":
+        saved = performance.outcome.total_cycles - quicker
+        replayed = sum(record.savings["caches"] for record in performance.records)
+        assert 0.6 * saved < replayed < 1.1 * saved
+        assert all(bound_by(record) == "caches" for record in performance.records)
 
 
 MACHINE = """

@@ -19,6 +19,7 @@ from accelsim.machine.machine import link_for
 from accelsim.network.graph import Network
 from accelsim.program.commands import Compute, Load
 from accelsim.program.link import Moment
+from accelsim.report.columns import bound_by
 from accelsim.run.play import lower_or_refuse, perform
 from tests.strategies import machine_of, network_of
 
@@ -77,6 +78,18 @@ def test_the_host_issues_a_tile_after_the_other() -> None:
     found = cycles(scheduling, host={"tile_clocks": 5000})
     assert 5000 * (begun - 1) < found < 5000 * begun + 5000
     assert cycles(scheduling, host={"tile_clocks": 1}) <= cycles(scheduling) + begun
+
+
+def test_the_host_is_a_cause_and_twice_as_quick_saves_its_clocks() -> None:
+    """The replay beside the run takes off what a run with half the clocks does."""
+    scheduling = Scheduling(slots=2, **ALONE)
+    performance = perform(small(), machine_of(**SMALL, host={"tile_clocks": 5000}), scheduling)
+    assert sum(record.stalls["host"] for record in performance.records) > 0.9 * performance.outcome.total_cycles
+    assert all(bound_by(record) == "host" for record in performance.records)
+    saved = sum(record.savings["host"] for record in performance.records)
+    assert saved == pytest.approx(
+        performance.outcome.total_cycles - cycles(scheduling, host={"tile_clocks": 2500}), 0.01
+    )
 
 
 def test_zeros_of_sums_pass_the_dma() -> None:

@@ -332,6 +332,31 @@ def test_sram_is_priced_by_words_of_each_buffer() -> None:
     assert price(ActionCounts(sram_read_psum_bytes=9), 0, narrow).sram_pj == pytest.approx(2 * 27.4615)
 
 
+def test_caches_are_priced_as_srams_of_their_capacity() -> None:
+    """Two caches of 128 KiB and ports of 32 bytes: what DMA asks for passes the first, a miss fills its line from the
+    second, a line that leaves is written there; their leakage with that of the buffers."""
+    sizes = {"capacity_bytes": 128 << 10, "ways": 8, "line_bytes": 64, "port_bytes_per_cycle": 32}
+    cache = {**sizes, "hit_clocks": 1, "misses_in_flight": 1}
+    caches = [{"name": name, **cache} for name in ("L1", "L2")]
+    bare = edge_with("cacti_45nm")
+    machine = edge_with("cacti_45nm", caches=caches)
+    read, write = 64.5544, 125.311
+    counts = ActionCounts(dram_read_weight_bytes=320, dram_write_ofmap_bytes=64)
+    met = {"L1_hits": 1, "L1_misses": 5, "L1_write_backs": 2, "L2_hits": 6, "L2_misses": 1, "L2_write_backs": 0}
+    first, second = (10 + 4) * read + (2 + 10) * write, 10 * read + (4 + 2) * write
+    assert price(counts, 0, machine, met).cache_pj == pytest.approx(first + second)
+    assert price(counts, 0, machine).cache_pj == 0
+    assert static_mw(machine) - static_mw(bare) == pytest.approx(256 * machine.energy.static.power_mw_per_kib)
+    assert "tags of caches" in not_priced(machine)
+    by_bytes = price(counts, 0, edge_with("han_2015", caches=caches), met)
+    assert by_bytes.cache_pj == pytest.approx((14 + 12 + 10 + 6) * 32 * load_machine_energy("han_2015"))
+
+
+def load_machine_energy(table: str) -> float:
+    """Price of an SRAM byte of a table."""
+    return edge_with(table).energy.sram_byte.energy_pj
+
+
 def test_the_true_ratio_is_energy_spent_over_bytes_moved() -> None:
     """By layer and in total; 0 for what moves nothing. Buffers are larger and wider than the reference."""
     run = simulate("shufflenet_g3", "edge", {"energy.table": "cacti_45nm", "energy.dram_by": "byte"})
@@ -589,8 +614,9 @@ def test_prices_scale_to_a_node() -> None:
     plain, scaled = (
         machine_of(energy=each).model_copy(update={"area": area}) for each in (table, {**table, "scaled_to": SCALED})
     )
-    counts = ActionCounts(**dict.fromkeys(COUNT_NAMES, 1000))
-    before, after, factor = price(counts, 100, plain), price(counts, 100, scaled), energy_factor(45, 0.9, 22, 0.8, "hp")
+    plain, scaled = (each.model_copy(update={"caches": load_machine("gemmini").caches}) for each in (plain, scaled))
+    counts, factor = ActionCounts(**dict.fromkeys(COUNT_NAMES, 1000)), energy_factor(45, 0.9, 22, 0.8, "hp")
+    before, after = (price(counts, 100, machine, {"L2_misses": 1000}) for machine in (plain, scaled))
     others = {"dram": 1.0, "static": 1.0, "wire": (0.8 / 0.9) ** 2}
     for name in ENERGY_COMPONENTS:
         ratio = others.get(name, factor)

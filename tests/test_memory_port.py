@@ -16,7 +16,18 @@ from hypothesis import strategies as st
 from accelsim.cli import main
 from accelsim.config.load import load_dram
 from accelsim.machine import machine as machine_module
-from accelsim.machine.memory import Block, BusSpan, Completion, IdealMemory, Memory, Met, Progress, Request, memory_of
+from accelsim.machine.memory import (
+    Block,
+    BusSpan,
+    Completion,
+    IdealMemory,
+    Memory,
+    Met,
+    Progress,
+    Reads,
+    Request,
+    memory_of,
+)
 from accelsim.machine.memory.dram.memory import CommandMemory
 from accelsim.machine.memory.dram.statistics import DramCounts
 from accelsim.machine.requests import blocks_of
@@ -48,6 +59,9 @@ class PassThrough:
 
     def met(self, requester: int) -> Met | None:
         return self.below.met(self.number_below[requester])
+
+    def reads_below(self, begin: int, end: int) -> Reads | None:
+        return self.below.reads_below(begin, end)
 
     def counts(self, cycle: int) -> DramCounts | None:
         return self.below.counts(cycle)

@@ -38,8 +38,10 @@ AS_SET: dict[str, dict[str, object]] = {
     "vector_lanes": {"vector.lanes": 64},
     "depthwise_channels": {},
     "output_path": {"output_path.scale": 64, "output_path.function": 64, "array.post_latency": 2},
+    "caches": {},
+    "host": {},
 }
-"""Twice of each resource as `--set` has it; `edge` has no depthwise engine."""
+"""Twice of each resource as `--set` has it; `edge` has no depthwise engine, caches or host."""
 FAMILIES = (
     "alexnet_grouped", "vgg13", "resnet18", "resnext50_32x4d", "densenet121", "googlenet", "mobilenet_v1_0.25_128",
     "squeezenet_v1.0", "shufflenet_1.0x_g3", "cmp_xceptionlike_38",

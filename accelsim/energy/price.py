@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import fsum, sqrt
+from types import MappingProxyType
 from typing import NamedTuple
 
 from accelsim.area.nodes import energy_factor
 from accelsim.area.registers import register_bits
 from accelsim.area.sizes import area_of
 from accelsim.config.dram import CommandDevice
-from accelsim.config.energy_table import Action, EnergyTable, Range, is_assumed
+from accelsim.config.energy_table import Action, EnergyTable, Range, SramWord, is_assumed
 from accelsim.config.machine import Machine
 from accelsim.energy.sram import word_energy
 from accelsim.records import ENERGY_COMPONENTS, ActionCounts, Energy, LayerRecord
@@ -72,7 +73,7 @@ def not_priced(machine: Machine) -> tuple[str, ...]:
     rows = (words for row, words in OPTIONAL_ROWS.items() if not _is_priced(row, machine))
     units = {"weight decoder": machine.dma.decoder, "map codec": machine.dma.map_codec}
     coders = (words for words, unit in units.items() if unit is not None)
-    return (*rows, *coders, *(("caches",) if machine.caches else ()))
+    return (*rows, *coders, *(("tags of caches",) if machine.caches else ()))
 
 
 def _is_priced(row: str, machine: Machine) -> bool:
@@ -103,9 +104,12 @@ def sram_byte_pj(table: EnergyTable) -> float:
     return table.sram_byte.energy_pj * node_factor(table)
 
 
-def price(counts: ActionCounts, cycles: int, machine: Machine) -> Energy:
-    """The energy of these actions within a number of array clocks."""
-    by_component = energy_parts(counts, cycles, machine)
+NOTHING_MET: Mapping[str, int] = MappingProxyType({})
+
+
+def price(counts: ActionCounts, cycles: int, machine: Machine, met: Mapping[str, int] = NOTHING_MET) -> Energy:
+    """The energy of these actions within a number of array clocks. met: what requests met in caches, if any."""
+    by_component = energy_parts(counts, cycles, machine, met)
     components = {name: fsum(part.energy_pj for part in found) for name, found in by_component.items()}
     parts = [part for found in by_component.values() for part in found]
     return Energy(
@@ -117,14 +121,17 @@ def price(counts: ActionCounts, cycles: int, machine: Machine) -> Energy:
     )
 
 
-def energy_parts(counts: ActionCounts, cycles: int, machine: Machine) -> dict[str, list[Part]]:
-    """Parts of each component of `Energy`."""
+def energy_parts(
+    counts: ActionCounts, cycles: int, machine: Machine, met: Mapping[str, int] = NOTHING_MET
+) -> dict[str, list[Part]]:
+    """Parts of each component of `Energy`. met: see `price`."""
     table = machine.energy
     parts = {
         "mac": mac_parts(counts, table),
         "register": _part("register_byte", counts.register_bytes, table),
         "vector": _part("vector_op", counts.vector_ops, table),
         "sram": sram_parts(counts, machine),
+        "cache": cache_parts(counts, met, machine),
         "wire": wire_parts(counts, machine),
         "dma": dma_parts(counts, table),
         "clock": _part("clock_bit", register_bits(machine) * cycles, table),
@@ -137,7 +144,9 @@ def energy_parts(counts: ActionCounts, cycles: int, machine: Machine) -> dict[st
 
 def repriced(records: Iterable[LayerRecord], machine: Machine) -> tuple[LayerRecord, ...]:
     """The same records with the energy that this machine's table gives them."""
-    return tuple(replace(record, energy=price(record.counts, record.total_cycles, machine)) for record in records)
+    return tuple(
+        replace(record, energy=price(record.counts, record.total_cycles, machine, record.caches)) for record in records
+    )
 
 
 def _part(row: str, count: int, table: EnergyTable, of: int = 1) -> Iterator[Part]:
@@ -194,10 +203,38 @@ def sram_parts(counts: ActionCounts, machine: Machine) -> Iterator[Part]:
     if table.sram_word is None:
         yield from _part("sram_byte", counts.sram_bytes, table)
         return
+    yield from _words(table.sram_word, _accesses(counts, machine), table)
+
+
+def cache_parts(counts: ActionCounts, met: Mapping[str, int], machine: Machine) -> Iterator[Part]:
+    """Bytes of requests through the port of each cache, and of lines that misses fill and that are written back; priced
+    as an SRAM of its capacity. Without bytes and misses, nothing."""
+    table, caches = machine.energy, list(_cache_accesses(counts, met, machine))
+    if table.sram_word is not None:
+        yield from _words(table.sram_word, caches, table)
+        return
+    for cache in caches:
+        for part in _part("sram_byte", cache.read_bytes + cache.written_bytes, table):
+            yield part._replace(action=f"{part.action} in {cache.name}")
+
+
+def _cache_accesses(counts: ActionCounts, met: Mapping[str, int], machine: Machine) -> Iterator[_Accesses]:
+    """Accesses of each cache: what is above it reads and writes, and every miss fills its line."""
+    if not met:
+        return
+    read, written = counts.dram_read_bytes, counts.dram_write_bytes
+    for cache in machine.caches or ():
+        filled, left = (cache.line_bytes * met.get(f"{cache.name}_{what}", 0) for what in ("misses", "write_backs"))
+        port = cache.port_bytes_per_cycle
+        yield _Accesses(cache.name, cache.capacity_bytes, port, read + left, written + filled)
+        read, written = filled, left if cache.writes == "back" else written
+
+
+def _words(sram: SramWord, buffers: Iterable[_Accesses], table: EnergyTable) -> Iterator[Part]:
     factor = node_factor(table)
-    source = table.sram_word.source + _scaling_note(table, factor)
-    for buffer in _accesses(counts, machine):
-        word = word_energy(table.sram_word, buffer.capacity_bytes, buffer.port_bytes)
+    source = sram.source + _scaling_note(table, factor)
+    for buffer in buffers:
+        word = word_energy(sram, buffer.capacity_bytes, buffer.port_bytes)
         for verb, passed, word_pj in (
             ("read", buffer.read_bytes, word.read_pj),
             ("written", buffer.written_bytes, word.write_pj),
@@ -205,7 +242,7 @@ def sram_parts(counts: ActionCounts, machine: Machine) -> Iterator[Part]:
             words = ceil_div(passed, buffer.port_bytes)
             each_pj = word_pj * factor
             action = f"sram_word of {buffer.port_bytes} bytes {verb} in {buffer.name}"
-            yield Part(words * each_pj, action, words, each_pj, source, "sram_word", table.sram_word.range)
+            yield Part(words * each_pj, action, words, each_pj, source, "sram_word", sram.range)
 
 
 class _Accesses(NamedTuple):
@@ -319,5 +356,6 @@ def nominal_ratio(table: EnergyTable) -> float:
 
 
 def static_mw(machine: Machine) -> float:
-    """Leakage of the SRAM."""
-    return machine.energy.static.power_mw_per_kib * machine.sram.capacity_bytes / 1024
+    """Leakage of the SRAM, caches included."""
+    capacity_bytes = machine.sram.capacity_bytes + sum(cache.capacity_bytes for cache in machine.caches or ())
+    return machine.energy.static.power_mw_per_kib * capacity_bytes / 1024

@@ -67,7 +67,7 @@ def energy_by_row(records: Sequence[LayerRecord], machine: Machine, images: int 
     """Energy of an image in pJ by the rows of the table that price it. Parts of a row are dear or cheap together."""
     found: dict[tuple[str, str], tuple[float, Range | None]] = {}
     for record in records:
-        for parts in energy_parts(record.counts, record.total_cycles, machine).values():
+        for parts in energy_parts(record.counts, record.total_cycles, machine, record.caches).values():
             for part in parts:
                 key = (machine.dram.device if part.row == "dram" else machine.energy.table, part.row)
                 found[key] = (found.get(key, (0.0, None))[0] + part.energy_pj / images, part.range)

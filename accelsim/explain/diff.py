@@ -223,8 +223,10 @@ def _digits(changes: Iterable[Change]) -> int:
 
 def _priced(record: LayerRecord | None, machine: Machine) -> dict[str, Fraction]:
     """Microjoules of a layer's actions as this machine prices them; of no layer, nothing."""
-    counts, cycles = (record.counts, record.total_cycles) if record else (ActionCounts(), 0)
-    energy = price(counts, cycles, machine)
+    if record is None:
+        energy = price(ActionCounts(), 0, machine)
+    else:
+        energy = price(record.counts, record.total_cycles, machine, record.caches)
     return {key: Fraction(getattr(energy, f"{key}_pj")) / 10**6 for key in ENERGY_COMPONENTS}
 
 

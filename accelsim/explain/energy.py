@@ -11,6 +11,7 @@ COMPONENTS = {
     "register": "registers of the PEs",
     "vector": "operations of the vector unit",
     "sram": "SRAM",
+    "cache": "caches",
     "wire": "wires",
     "dma": "DMA engines",
     "clock": "clock tree",
@@ -22,9 +23,12 @@ COMPONENTS = {
 
 def component(evidence: Evidence, name: str) -> Term:
     """Actions of a component, each with its price and where that is from."""
+    return energy_total(COMPONENTS[name], map(_priced, _parts(evidence)[f"{name}_pj"]))
+
+
+def _parts(evidence: Evidence) -> dict[str, list[Part]]:
     record = evidence.record
-    parts = energy_parts(record.counts, record.total_cycles, evidence.machine)[f"{name}_pj"]
-    return energy_total(COMPONENTS[name], map(_priced, parts))
+    return energy_parts(record.counts, record.total_cycles, evidence.machine, record.caches)
 
 
 def _priced(part: Part) -> Term:
@@ -40,8 +44,8 @@ def all_energy(evidence: Evidence) -> Term:
 
 def bound(evidence: Evidence, end: str) -> Term:
     """All parts at one end, low or high, of the ranges of their prices."""
-    parts = energy_parts(evidence.record.counts, evidence.record.total_cycles, evidence.machine)
-    return energy_total(f"energy_{end}_pj", (_at(part, end) for found in parts.values() for part in found))
+    parts = (part for found in _parts(evidence).values() for part in found)
+    return energy_total(f"energy_{end}_pj", (_at(part, end) for part in parts))
 
 
 def _at(part: Part, end: str) -> Term:

@@ -141,7 +141,8 @@ class Accounting:
         if not self._has_caches:
             totals[1] += linked.task.bursts
         totals[2] += len(descriptors)
-        self._doubling.requests(linked.task)
+        host, fill = _before_transfer(linked.command)
+        self._doubling.requests(linked.task, host, fill)
 
     def issued(self, task: Task) -> None:
         """The last burst of a transfer has left."""
@@ -205,6 +206,11 @@ class Accounting:
     def _pass(self, layer: int, clocks: Iterable[float]) -> None:
         account = self._layers[layer].account
         account.doubled = tuple(map(add, account.doubled, clocks))
+
+
+def _before_transfer(command: Command) -> tuple[int, int]:
+    """Clocks of the host, and of zeros, before a transfer."""
+    return (command.host_cycles, command.fill_cycles) if isinstance(command, Load) else (0, 0)
 
 
 def _bytes_on_chip(command: Command, requested: int) -> int:

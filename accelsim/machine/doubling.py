@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import add, sub
+from typing import NamedTuple
 
 from accelsim.config.machine import Machine
 from accelsim.program.commands import Compute, UnitKind
 from accelsim.program.folds import FoldChain
-from accelsim.program.link import Moment, Task, Wait
+from accelsim.program.link import NEVER, Moment, Task, Wait
 from accelsim.records import RESOURCES
 from accelsim.units import ceil_div
 
@@ -31,22 +32,54 @@ _PLACES = len(Moment) + 4
 _ISSUE, _IN_FLIGHT, _DRAM, _SETUP, _PORTS = (
     RESOURCES.index(name) for name in ("dma_issue", "dma_outstanding", "dram_bandwidth", "dma_setup", "sram_ports")
 )
-_LANES, _CHANNELS = RESOURCES.index("vector_lanes"), RESOURCES.index("depthwise_channels")
+_LANES, _CHANNELS, _CACHES, _HOST = (
+    RESOURCES.index(name) for name in ("vector_lanes", "depthwise_channels", "caches", "host")
+)
 HELD_UP = 1.25
 """Times the clocks that issue, bursts in flight and bus let expect, from which on a transfer is held up by the DRAM."""
+
+
+class Parts(NamedTuple):
+    """Clocks of a transfer by what it waits for.
+
+    dram: of its bus; misses: with as many misses of caches as may be in flight; caches: in which DRAM is not read. Its
+    time is the longest of them, but what caches take comes on top of what DRAM takes for them.
+    """
+
+    issue: float
+    in_flight: float
+    dram: float
+    misses: float
+    caches: float
+
+    @property
+    def longest(self) -> float:
+        return max(self.issue, self.in_flight, self.read + self.caches)
+
+    @property
+    def read(self) -> float:
+        """Clocks in which DRAM is read."""
+        return max(self.dram, self.misses)
+
+    def halved(self, *names: str) -> Parts:
+        """The same, some of them half as long."""
+        return self._replace(**{name: getattr(self, name) / 2 for name in names})
 
 
 @dataclass(frozen=True, slots=True)
 class TransferRates:
     """Array clocks that an engine takes for a burst: to issue it, with as many in flight as may be, on the bus.
 
-    latency: clocks until its first data is on the bus.
+    latency: clocks until its first data is on the bus; line_bus, miss: those of the bus for a line of the lowest cache,
+    and of such a line with as many misses in flight as may be.
     """
 
     issue: float
     in_flight: float
     bus: float
     latency: float
+    line_bus: float = 0.0
+    miss: float = 0.0
 
     @classmethod
     def of(cls, machine: Machine) -> TransferRates:
@@ -55,12 +88,28 @@ class TransferRates:
         ratio = machine.array.clock_mhz / dram.clock_mhz
         bus, latency = dram.burst_bytes / dram.bytes_per_clock * ratio, dram.latency_clocks * ratio
         in_flight = (latency + bus) / dma.max_outstanding_bursts
-        return cls(1 / dma.bursts_per_clock, in_flight, bus, 0.0 if dram.kind == "ideal" else latency)
+        lines = 0.0, 0.0
+        if machine.caches:
+            lowest = machine.caches[-1]
+            line = bus * lowest.line_bytes / dram.burst_bytes
+            lines = line, (latency + line) / lowest.misses_in_flight
+        return cls(1 / dma.bursts_per_clock, in_flight, bus, 0.0 if dram.kind == "ideal" else latency, *lines)
 
-    def parts(self, bursts: int, took: float) -> tuple[float, float, float]:
-        """Clocks of a transfer's bursts by issue, bursts in flight and DRAM, the slowest of which counts; took: all."""
-        least = bursts * self.issue, bursts * self.in_flight, bursts * self.bus
-        return (*least[:2], max(least[2], took) if took > HELD_UP * max(least) else least[2])
+    def parts(self, task: Task, took: float) -> Parts:
+        """Clocks of a transfer by what it waits for; took: all.
+
+        Behind caches, those in which DRAM was read for them are the DRAM's, and the others the caches'. Where the lines
+        do not fill its bus, more misses in flight would help and a wider bus would not.
+        """
+        bursts = task.bursts
+        if task.dram != NEVER:
+            bus, misses = task.lines * self.line_bus, task.lines * self.miss
+            fills_bus = task.dram <= HELD_UP * bus
+            dram, misses = (task.dram, min(misses, task.dram)) if fills_bus else (bus, task.dram)
+            return Parts(bursts * self.issue, 0.0, dram, misses, max(0.0, took - task.dram))
+        issue, in_flight, bus = bursts * self.issue, bursts * self.in_flight, bursts * self.bus
+        slowest = max(issue, in_flight, bus)
+        return Parts(issue, in_flight, max(bus, took) if took > HELD_UP * slowest else bus, 0.0, 0.0)
 
 
 @dataclass(slots=True)
@@ -72,6 +121,7 @@ class Doubling:
     chains: Sequence[Clocks]
     rates: TransferRates = field(init=False)
     reached: Clocks = field(default=NOTHING, init=False)
+    _host_free: Clocks = field(default=NOTHING, init=False)
     _scaled: dict[tuple[int, int], Clocks] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
@@ -83,20 +133,31 @@ class Doubling:
         task.doubled = [floor] * _PLACES
         task.doubled[BEGIN] = _latest(floor, task.begin_waits)
 
-    def requests(self, task: Task) -> None:
-        """A transfer is handed to the memory."""
-        clocks = [float(task.stream - task.begin)] * len(NOTHING)
-        clocks[_SETUP] /= 2
-        task.doubled[STREAM] = _later(task.doubled[BEGIN], clocks)
+    def requests(self, task: Task, host: int, fill: int) -> None:
+        """A transfer is handed to the memory. host, fill: clocks of the host for its tile iteration, and of zeros."""
+        clocks = [float(task.stream - task.issued)] * len(NOTHING)
+        clocks[_SETUP] = fill + (clocks[_SETUP] - fill) / 2
+        task.doubled[STREAM] = _later(self._issued(task.doubled[BEGIN], host), clocks)
+
+    def _issued(self, ready: Clocks, clocks: int) -> Clocks:
+        """When the host issues a tile iteration that is ready then; it takes it some clocks, half if it is doubled."""
+        if not clocks:
+            return ready
+        issued = tuple(map(max, ready, self._host_free))
+        took = [float(clocks)] * len(NOTHING)
+        took[_HOST] /= 2
+        self._host_free = _later(issued, took)
+        return issued
 
     def issued(self, task: Task) -> None:
         """The last burst of a transfer has left."""
         took = task.free - task.stream
-        parts = self.rates.parts(task.bursts, took)
-        if took > parts[0] + 1:
+        parts = self.rates.parts(task, took)
+        if took > parts.issue + 1:
             clocks = _of_transfer(0.0, took, parts)
         else:
-            waits = parts[1:] if task.bursts > self.machine.dma.max_outstanding_bursts else ()
+            has_to_wait = task.bursts > self.machine.dma.max_outstanding_bursts
+            waits = (parts.in_flight, parts.read + parts.caches) if has_to_wait else ()
             clocks = [float(took)] * len(NOTHING)
             clocks[_ISSUE] = min(took, max(took / 2, *waits, 0.0))
         task.doubled[FREE] = _later(task.doubled[STREAM], clocks)
@@ -104,7 +165,7 @@ class Doubling:
     def served(self, task: Task, done: int) -> None:
         """The data of a transfer is where it goes; what is left of the buffer by then is free about as early."""
         took = max(task.stream_end - task.stream - self.rates.latency, 0)
-        parts = self.rates.parts(task.bursts, took)
+        parts = self.rates.parts(task, took)
         clocks = _of_transfer(done - task.stream - took, took, parts)
         task.doubled[Moment.SRAM_READ] = task.doubled[Moment.DONE] = _later(task.doubled[STREAM], clocks)
 
@@ -172,15 +233,16 @@ def _later(clocks: Clocks, by: Iterable[float]) -> Clocks:
     return tuple(map(add, clocks, by))
 
 
-def _of_transfer(rest: float, took: float, parts: tuple[float, float, float]) -> list[float]:
+_HALVED = {_ISSUE: ("issue",), _IN_FLIGHT: ("in_flight",), _DRAM: ("dram",), _CACHES: ("misses", "caches")}
+"""Parts of a transfer that take half the clocks with a resource doubled."""
+
+
+def _of_transfer(rest: float, took: float, parts: Parts) -> list[float]:
     """Clocks of a transfer with each resource doubled: one of its parts halved, of which the slowest counts; and a rest
     that stays."""
-    issue, in_flight, dram = parts
     clocks = [rest + took] * len(NOTHING)
-    slowest = max(parts)
-    if slowest:
-        each = took / slowest
-        clocks[_ISSUE] = rest + each * max(issue / 2, in_flight, dram)
-        clocks[_IN_FLIGHT] = rest + each * max(issue, in_flight / 2, dram)
-        clocks[_DRAM] = rest + each * max(issue, in_flight, dram / 2)
+    if parts.longest:
+        each = took / parts.longest
+        for resource, names in _HALVED.items():
+            clocks[resource] = rest + each * parts.halved(*names).longest
     return clocks

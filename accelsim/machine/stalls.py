@@ -22,18 +22,20 @@ class Cause(StrEnum):
     """Cause for which the array waits.
 
     FILL_DRAIN: its own loads, drains and tails; DRAM_*: loads by operand, and STORE: results, as the DRAM serves them;
-    DMA_ISSUE, DMA_OUTSTANDING: transfers as their engine issues bursts, or has as many in flight as may be; DMA_SETUP:
-    descriptors; LATENCY: the way back from DRAM, requantisation; VECTOR, DEPTHWISE: these units; DEPENDENCY: anything
-    else that had to come first.
+    CACHE: transfers as caches serve them; DMA_ISSUE, DMA_OUTSTANDING: as their engine issues bursts, or has as many in
+    flight as may be; DMA_SETUP: descriptors; HOST: the core that issues tiles; LATENCY: the way back from DRAM,
+    requantisation; VECTOR, DEPTHWISE: these units; DEPENDENCY: anything else that had to come first.
     """
 
     FILL_DRAIN = "fill_drain"
     DRAM_IFMAP = "dram_ifmap"
     DRAM_WEIGHT = "dram_weight"
     STORE = "store"
+    CACHE = "cache"
     DMA_ISSUE = "dma_issue"
     DMA_OUTSTANDING = "dma_outstanding"
     DMA_SETUP = "dma_setup"
+    HOST = "host"
     LATENCY = "latency"
     VECTOR = "vector"
     DEPTHWISE = "depthwise"
@@ -46,9 +48,11 @@ class Phase(StrEnum):
     STREAM = "streams"
     LOAD = "pinned values shifted in"
     TAIL = "drain and tail"
+    HOST = "the host issues tiles"
     DESCRIPTORS = "descriptors, its turn"
     ISSUE = "the engine issues bursts"
     OUTSTANDING = "all bursts in flight"
+    CACHES = "caches"
     BUS = "DRAM"
     WAY_BACK = "the way back from DRAM"
     REQUANTISATION = "requantisation"
@@ -153,16 +157,20 @@ def _phases(task: Task, moment: Moment, rates: TransferRates) -> Iterator[_Step]
             if moment is Moment.DONE:
                 yield _Step(task.stream_end, Cause.LATENCY, Phase.WAY_BACK, task)
             yield _Step(task.stream, *_held_up(task, rates), task)
-            yield _Step(task.begin, Cause.DMA_SETUP, Phase.DESCRIPTORS, task)
+            yield _Step(task.issued, Cause.DMA_SETUP, Phase.DESCRIPTORS, task)
+            yield _Step(task.begin, Cause.HOST, Phase.HOST, task)
 
 
 def _held_up(task: Task, rates: TransferRates) -> tuple[Cause, Phase]:
-    """Greatest delay of a transfer: how its engine issues bursts, how many are in flight, or the DRAM."""
+    """Greatest delay of a transfer: how its engine issues bursts, how many are in flight, caches, or the DRAM."""
     took = max(task.stream_end, task.free) - task.stream - rates.latency
-    issue, in_flight, dram = rates.parts(task.bursts, took)
-    if dram >= max(issue, in_flight):
+    parts = rates.parts(task, took)
+    slowest = max(parts.read, parts.caches, parts.issue, parts.in_flight)
+    if slowest == parts.read:
         return _dram_cause(task), Phase.BUS
-    if issue >= in_flight:
+    if slowest == parts.caches:
+        return Cause.CACHE, Phase.CACHES
+    if slowest == parts.issue:
         return Cause.DMA_ISSUE, Phase.ISSUE
     return Cause.DMA_OUTSTANDING, Phase.OUTSTANDING
 

@@ -53,8 +53,9 @@ class Task:
     notes the rest. instance: the unit that served it; begin: that took it on; stream: its first stream starts, or its
     transfer is handed to DRAM; stream_end: its last stream ends, or its last data is on the bus; free: its unit turns
     to the next; moments: clock of each `Moment`, as soon as it is known; scheduled: bits of those that are known and
-    still to come; led_by: what it waited for last; bursts: of its transfer; doubled: when it was where with each
-    resource of the machine twice as good.
+    still to come; led_by: what it waited for last; issued: the host has issued its transfer; bursts: of that; lines,
+    dram: read for caches meanwhile, and clocks of it in which some were, NEVER without caches; doubled: when it was
+    where with each resource of the machine twice as good.
     """
 
     index: int
@@ -69,7 +70,10 @@ class Task:
     moments: list[int] = field(default_factory=lambda: [NEVER] * len(Moment))
     scheduled: int = 0
     led_by: Wait | None = None
+    issued: int = NEVER
     bursts: int = 0
+    lines: int = 0
+    dram: int = NEVER
     doubled: list[tuple[float, ...]] = field(default_factory=list)
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from accelsim.config.dram import IdealDevice
-from accelsim.config.machine import Machine
+from accelsim.config.machine import Cache, Machine
 from accelsim.config.schema import Section
 from accelsim.dataflows import DataflowName
 from accelsim.dataflows.work import array_work
@@ -17,7 +17,7 @@ from accelsim.network.graph import Node
 from accelsim.network.ops import on_array
 from accelsim.program.folds import cycles_of
 from accelsim.records import RESOURCES
-from accelsim.units import packed_bytes
+from accelsim.units import ceil_div, packed_bytes
 
 
 def _changed(machine: Machine, section: str, **keys: object) -> Machine:
@@ -79,17 +79,42 @@ def _output_path(machine: Machine) -> Machine:
     return _changed(quicker, "array", post_latency=machine.array.post_latency // 2)
 
 
+def _dma_outstanding(machine: Machine) -> Machine:
+    requests = machine.dma.requests_in_flight
+    more = {"requests_in_flight": 2 * requests} if requests else {}
+    return _changed(machine, "dma", max_outstanding_bursts=2 * machine.dma.max_outstanding_bursts, **more)
+
+
+def _caches(machine: Machine) -> Machine:
+    return machine.model_copy(update={"caches": machine.caches and [_quicker(cache) for cache in machine.caches]})
+
+
+def _quicker(cache: Cache) -> Cache:
+    halved = ("hit_clocks", "request_clocks", "fill_clocks")
+    doubled = ("port_bytes_per_cycle", "misses_in_flight")
+    clocks = {name: getattr(cache, name) // 2 for name in halved}
+    return cache.model_copy(update=clocks | {name: 2 * getattr(cache, name) for name in doubled})
+
+
+def _host(machine: Machine) -> Machine:
+    if machine.host is None:
+        return machine
+    return _changed(machine, "host", tile_clocks=ceil_div(machine.host.tile_clocks, 2))
+
+
 DOUBLED: Mapping[str, Callable[[Machine], Machine]] = {
     "array_rows": _key("array", "rows", _twice),
     "array_columns": _array_columns,
     "dram_bandwidth": _dram_bandwidth,
     "dma_issue": _key("dma", "bursts_per_clock", _twice),
-    "dma_outstanding": _key("dma", "max_outstanding_bursts", _twice),
+    "dma_outstanding": _dma_outstanding,
     "dma_setup": _key("dma", "setup_cycles", _half),
     "sram_ports": _sram_ports,
     "vector_lanes": _key("vector", "lanes", _twice),
     "depthwise_channels": _depthwise_channels,
     "output_path": _output_path,
+    "caches": _caches,
+    "host": _host,
 }
 """The machine with each of `RESOURCES` twice as good."""
 _OF_FOLDS = ("array_rows", "array_columns", "sram_ports", "output_path")

@@ -14,7 +14,7 @@ from accelsim.network.ops import dram_weight_bits, on_array, ops_per_element, ve
 from accelsim.records import LayerRecord
 from accelsim.run.doubled import fold_cycles
 from accelsim.run.result import Run
-from accelsim.units import packed_bytes
+from accelsim.units import ceil_div, packed_bytes
 
 Setting = str | int | bool
 WORTH = 0.02
@@ -179,7 +179,10 @@ def _doubled(name: str, looked: _Looked) -> dict[str, Setting]:
         case "dma_issue":
             return {"dma.bursts_per_clock": 2 * dma.bursts_per_clock}
         case "dma_outstanding":
-            return {"dma.max_outstanding_bursts": 2 * dma.max_outstanding_bursts}
+            requests = {"dma.requests_in_flight": 2 * dma.requests_in_flight} if dma.requests_in_flight else {}
+            return {"dma.max_outstanding_bursts": 2 * dma.max_outstanding_bursts, **requests}
+        case "host" if machine.host is not None:
+            return {"host.tile_clocks": ceil_div(machine.host.tile_clocks, 2)}
         case "vector_lanes":
             return {"vector.lanes": 2 * machine.vector.lanes}
         case "sram_ports":

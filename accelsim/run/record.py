@@ -38,7 +38,7 @@ def layer_record(
         weights=node.own_weights,
         nonzero_weights=node.nonzeros,
         counts=counts,
-        energy=price(counts, measures["total_cycles"], machine),
+        energy=price(counts, measures["total_cycles"], machine, caches),
         pes=machine.array.rows * machine.array.cols,
         array_macs=counts.macs if on_array(node, machine) else 0,
         array_clocks=inferences * alone_on_array(node, batch, machine),

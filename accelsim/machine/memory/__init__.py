@@ -15,7 +15,7 @@ from accelsim.machine.memory.cache.memory import CachedMemory
 from accelsim.machine.memory.dram import kernels
 from accelsim.machine.memory.dram.memory import CommandMemory
 from accelsim.machine.memory.ideal import IdealMemory
-from accelsim.machine.memory.port import Block, BusSpan, CacheCounts, Completion, Memory, Met, Progress, Request
+from accelsim.machine.memory.port import Block, BusSpan, CacheCounts, Completion, Memory, Met, Progress, Reads, Request
 
 __all__ = [
     "Block",
@@ -26,6 +26,7 @@ __all__ = [
     "Memory",
     "Met",
     "Progress",
+    "Reads",
     "Request",
     "behind_caches",
     "memory_of",

@@ -58,6 +58,9 @@ class IdealMemory:
     def met(self, requester: int) -> None:
         """See `Memory`."""
 
+    def reads_below(self, begin: int, end: int) -> None:
+        """See `Memory`."""
+
     def counts(self, cycle: int) -> None:
         """See `Memory`."""
 

@@ -93,6 +93,13 @@ class Met(NamedTuple):
     dram_write_bytes: int
 
 
+class Reads(NamedTuple):
+    """Lines that are read for caches within some clocks, and the clocks in which at least one is."""
+
+    lines: int
+    clocks: int
+
+
 class BusSpan(NamedTuple):
     """DRAM clocks [begin, end) in which a data bus moves data."""
 
@@ -134,6 +141,10 @@ class Memory(Protocol):
 
     def met(self, requester: int) -> Met | None:
         """Hits and misses in caches of the requests issued since this was last asked; None without caches."""
+
+    def reads_below(self, begin: int, end: int) -> Reads | None:
+        """Reads of the memory below caches in clocks [begin, end) of a transfer that was just issued or served; None
+        without caches."""
 
     def counts(self, cycle: int) -> DramCounts | None:
         """Counts of DRAM until array clock `cycle`, the end of the run; None if it has no commands."""

@@ -12,7 +12,7 @@ from accelsim.machine.memory import Completion, Progress, Request
 from accelsim.machine.requests import blocks_of
 from accelsim.machine.units.unit import Unit
 from accelsim.program.commands import Compute, Load, Store, Tile
-from accelsim.program.link import Linked, Moment
+from accelsim.program.link import NEVER, Linked, Moment, Task
 from accelsim.program.tensors import Descriptor, transfers
 from accelsim.units import ceil_div
 
@@ -40,8 +40,9 @@ class DmaEngine(Unit):
         yield from clock.wait(self.name, task, task.begin_waits)
         self.begin(linked)
         descriptors = self._descriptors(command)
-        if isinstance(command, Load):
-            yield from clock.until(self.around.host.turn(clock.now, command.host_cycles) + command.fill_cycles)
+        host, fill = (command.host_cycles, command.fill_cycles) if isinstance(command, Load) else (0, 0)
+        task.issued = self.around.host.turn(clock.now, host)
+        yield from clock.until(task.issued + fill)
         yield from clock.until(clock.now + self.around.machine.dma.setup_cycles * len(descriptors))
         order = self.around.order
         if order is not None:
@@ -64,6 +65,8 @@ class DmaEngine(Unit):
             self.issued = clock.env.event()
             yield self.issued
             task.free = clock.now
+            if task.stream_end == NEVER:
+                self._note_dram(task, task.free)
         self.around.accounting.issued(task)
 
     def _descriptors(self, command: Load | Store) -> tuple[Descriptor, ...]:
@@ -90,6 +93,12 @@ class DmaEngine(Unit):
             assert self.last is not None
             self.around.accounting.met(self.last, met)
 
+    def _note_dram(self, task: Task, end: int) -> None:
+        """Take note of how long DRAM was read for caches until a clock of a transfer."""
+        reads = self.around.memory.reads_below(task.stream, end)
+        if reads is not None:
+            task.lines, task.dram = reads
+
     def _coded(self, tile: Tile, begin: int, done: int) -> int:
         """The clock at which all of a transfer has passed, and is coded where that is wanted, one after the other."""
         dma, tensor = self.around.machine.dma, tile.tensor
@@ -104,6 +113,7 @@ class DmaEngine(Unit):
         assert not isinstance(command, Compute)
         coded = self._coded(command.tile, task.stream, completion.done)
         task.stream_end = completion.sent
+        self._note_dram(task, completion.sent)
         self.retired = max(self.retired, coded)
         self.around.accounting.served(task, self.retired)
         if isinstance(command, Store):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from accelsim.config.machine import Cache, Dma
 from accelsim.errors import DeadlockError
@@ -21,8 +22,17 @@ from accelsim.machine.memory.port import (
     Memory,
     Met,
     Progress,
+    Reads,
     Request,
 )
+
+
+@dataclass(slots=True)
+class Reading:
+    """Clocks in which the memory below is read for a miss; end: NEVER until it is known."""
+
+    begin: int
+    end: int = NEVER
 
 
 class CachedMemory:
@@ -44,7 +54,9 @@ class CachedMemory:
         window = self._line_bytes
         self._readers = [below.add_requester(window) for _ in range(caches[-1].misses_in_flight)]
         self._poster = below.add_requester(window)
-        self._missing: dict[int, int] = {}
+        self._missing: dict[int, tuple[int, Reading]] = {}
+        self._readings: deque[Reading] = deque()
+        self._asked_for: dict[int, deque[int]] = {}
         self._posted: deque[tuple[Request, int]] = deque()
         self._is_posting = False
         self._under_way = self._below_at = self._asked_at = 0
@@ -79,6 +91,14 @@ class CachedMemory:
         if not blocks:
             raise ValueError("a request without bytes")
         self._hierarchy.begin(request.requester, blocks, int(request.write), _played(cycle))
+        self._asked_for.setdefault(request.requester, deque()).append(cycle)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Forget reads of the memory below that ended before all transfers under way."""
+        first = min(cycles[0] for cycles in self._asked_for.values() if cycles)
+        while self._readings and self._readings[0].end <= first:
+            self._readings.popleft()
 
     def advance(self, cycle: float) -> Sequence[Progress]:
         """See `Memory`."""
@@ -88,9 +108,16 @@ class CachedMemory:
                 self._hierarchy.run(until, self._reached)
                 self._hand_on()
             elif not self._under_way or not self._goes_on_below(min(until, self._hierarchy.next_offer(NEVER)), until):
-                return self._hierarchy.told()
-            if found := self._hierarchy.told():
+                return self._told()
+            if found := self._told():
                 return found
+
+    def _told(self) -> Sequence[Progress]:
+        found: Sequence[Progress] = self._hierarchy.told()
+        for each in found:
+            if each.completion is not None:
+                self._asked_for[each.requester].popleft()
+        return found
 
     @property
     def _reached(self) -> int:
@@ -115,7 +142,11 @@ class CachedMemory:
         if progress.completion is not None:
             self._under_way -= 1
             if progress.requester in self._missing:
-                self._hierarchy.answer(self._missing.pop(progress.requester), _played(progress.completion.done))
+                self._answer(*self._missing.pop(progress.requester), progress.completion.done)
+
+    def _answer(self, miss: int, reading: Reading, end: int) -> None:
+        reading.end = end
+        self._hierarchy.answer(miss, _played(end))
 
     def _hand_on(self) -> None:
         """Ask the memory below for what the caches ask for."""
@@ -138,13 +169,25 @@ class CachedMemory:
 
     def _ask(self, request: Request, clock: int, miss: int) -> Completion | None:
         completion = self.below.request(request, clock)
-        if completion is None:
-            self._under_way += 1
-            if miss != NONE:
-                self._missing[request.requester] = miss
-        elif miss != NONE:
-            self._hierarchy.answer(miss, _played(completion.done))
+        self._under_way += completion is None
+        if miss != NONE:
+            reading = Reading(clock)
+            self._readings.append(reading)
+            if completion is None:
+                self._missing[request.requester] = miss, reading
+            else:
+                self._answer(miss, reading, completion.done)
         return completion
+
+    def reads_below(self, begin: int, end: int) -> Reads:
+        """See `Memory`."""
+        lines, clocks, reached = 0, 0, begin
+        for reading in self._readings:
+            high = min(end, reading.end)
+            lines += max(begin, reading.begin) < high
+            if (low := max(reached, reading.begin)) < high:
+                clocks, reached = clocks + high - low, high
+        return Reads(lines, clocks)
 
     def met(self, requester: int) -> Met:
         """See `Memory`."""

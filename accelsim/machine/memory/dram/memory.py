@@ -163,6 +163,9 @@ class CommandMemory:
     def met(self, requester: int) -> None:
         """See `Memory`."""
 
+    def reads_below(self, begin: int, end: int) -> None:
+        """See `Memory`."""
+
     def counts(self, cycle: int) -> DramCounts:
         """See `Memory`."""
         return self.dram.counts(self._clocks.from_array(cycle))
