@@ -14,7 +14,7 @@ from operator import add
 from accelsim.machine.doubling import NOTHING, STREAM, STREAM_END, Clocks, Doubling
 from accelsim.machine.memory.port import Block, CacheCounts, Met
 from accelsim.machine.stalls import Cause, Phase, Segment, idle_at_end, idle_before_stream, led_by
-from accelsim.program.commands import NO_ACTIONS, Buffer, Command, Compute, Program, UnitKind
+from accelsim.program.commands import NO_ACTIONS, Buffer, Command, Compute, Load, Program, UnitKind
 from accelsim.program.folds import bubble_cycles
 from accelsim.program.link import NEVER, Linked, Moment, Task
 from accelsim.program.tensors import Descriptor
