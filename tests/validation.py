@@ -45,7 +45,7 @@ anew; a test compares it with what is computed, so it cannot go stale.
   has a row-stationary dataflow and scratchpads, which accelsim does not have: its own counts are priced, a MAC,
   clock, control and leakage by `cacti_65nm`, scratchpads, network and buffer by what they cost in MACs of its process
   as published apart from the chip. Its paper has numbers of ALUs, spads and clock in two layers, post-layout (Figure
-  16, read from a public transcription); what is known of the others is that spads, buffer and network are up to 45 %
+  16, read from a public transcription). What is known of the others is that spads, buffer and network are up to 45 %
   (here 40 and 29 % of the two networks). CONV1 reads the image, which is taken to have no zeros. PE control is not
   priced. TPU v1 is priced by `cacti_28nm_hp`, whose logic leaks as CACTI's transistors of high performance do; what
   it lacks when idle is I/O and the leakage of what has no size; its paper has no power by component. Gemmini's paper
