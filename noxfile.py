@@ -40,6 +40,13 @@ def slow(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def torch(session: nox.Session) -> None:
+    """Tests of real PyTorch modules, with whatever build of torch the package index gives (with CUDA some 3 GB)."""
+    session.install("-e.[test,torch]")
+    session.run("python", "-m", "pytest", "-m", "torch")
+
+
+@nox.session(default=False)
 def docs(session: nox.Session) -> None:
     """The documentation as a site in build/docs."""
     session.install("-e.[docs]")

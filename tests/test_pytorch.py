@@ -1,7 +1,8 @@
 """Do PyTorch modules run through `torch.export`, with the names of their parts?
 
-The library takes hundreds of megabytes, so it is not installed for tests: a stand-in takes the calls, and gives what
-torch 2.13 exported for the module of `NETWORK` (`data/torch/module.onnx`, its weights left out).
+The library takes hundreds of megabytes, so most test runs have it not: a stand-in takes the calls, and gives what
+torch 2.13 exported for the module of `NETWORK` (`data/torch/module.onnx`, its weights left out). Real ones are in
+`test_torch.py`.
 """
 
 from __future__ import annotations
