@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 MAX_MISTAKES = 1000
 """Lines that the mistakes of one command have."""
-_MOST_CHARACTERS = 400
+_MOST_CHARACTERS = 500
 """Of each part of such a line."""
 _MOST_BITS = 2048
 """Of a number that is written out; Python refuses to write one of 4300 digits."""

@@ -135,6 +135,8 @@ WAYS: dict[str, Ways] = {
     "Tile": lambda shape: [Variant("", [whole(*(1,) * (len(shape) - 1), 2)])],
     "Resize": lambda shape: [Variant("", [floats(0), ("number", [1.0, 1.0, *[2.0] * (len(shape) - 2)])])],
     **dict.fromkeys(("DepthToSpace", "SpaceToDepth"), _alone(blocksize=2)),
+    "CumSum": _each_axis(lambda shape, axis: [whole(axis)], attribute=False),
+    "TopK": _each_axis(lambda shape, axis: [whole(2)], outputs=2),
     "Einsum": _einsum,
     "LSTM": _recurrent(4),
     "GRU": _recurrent(3),
@@ -165,11 +167,12 @@ def variants(op: str, shape: tuple[int, ...]) -> Iterable[Variant]:
 WINDOWED = frozenset({"Conv", "ConvInteger", "ConvTranspose", "MaxPool", "AveragePool", "LpPool"})
 NOT_TRIED = frozenset(
     {
-        "And", "Or", "Xor", "Not", "BitwiseAnd", "BitwiseOr", "BitShift", "Where", "DequantizeLinear", "QLinearConv",
-        "QLinearMatMul", "IsInf", "Upsample",
+        "And", "Or", "Xor", "Not", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitwiseNot", "BitShift", "Where",
+        "DequantizeLinear", "QLinearConv", "QLinearMatMul", "IsInf", "Upsample", "GatherElements", "SplitToSequence",
+        "SequenceConstruct", "SequenceAt", "ConcatFromSequence",
     }
 )  # fmt: skip
-"""Operators whose map is of another type, or that are old."""
+"""Operators whose map is of another type, or a list, or that are old."""
 
 
 def _graph(op: str, shape: tuple[int, ...], way: Variant, *, behind_transpose: bool) -> onnx.GraphProto:

@@ -164,6 +164,20 @@ def softmax(made: Random) -> None:
         made.add("Softmax", source, axis=made.random.randrange(-1, len(made.shapes[source])))
 
 
+def running_sum(made: Random) -> None:
+    source = made.any(lambda shape: len(shape) >= 2)
+    if source:
+        made.add("CumSum", source, made.numbers(made.random.randrange(1, len(made.shapes[source]))))
+
+
+def largest(made: Random) -> None:
+    source = made.any(lambda shape: len(shape) >= 2)
+    if source:
+        axis = made.random.randrange(1, len(made.shapes[source]))
+        count = made.random.randint(1, made.shapes[source][axis])
+        made.add("TopK", source, made.numbers(count), outputs=2, axis=axis)
+
+
 def layer_norm(made: Random) -> None:
     source = made.any(lambda shape: len(shape) >= 2)
     if source:
@@ -309,7 +323,7 @@ def by_its_shape(made: Random) -> None:
 STEPS: Sequence[Step] = (
     conv, conv, pool, transposed_conv, global_pool, product, two_maps, gemm, one, one, binary, binary, softmax,
     layer_norm, batch_norm, reduce, reshape, transpose, flatten, squeeze, unsqueeze, cut, split, concat, gather, pad,
-    resize, blocks, expand, by_its_shape,
+    resize, blocks, expand, by_its_shape, running_sum, largest,
 )  # fmt: skip
 
 

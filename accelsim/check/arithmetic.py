@@ -58,6 +58,11 @@ def layer_norm(values: Values, groups: int, channels: Values) -> Values:
     return np.asarray(whole * (2 * channels + 1))
 
 
+def in_groups(values: Values, groups: int, function: Callable[..., Values]) -> Values:
+    """A function along the channels of each group."""
+    return np.asarray(function(values.reshape(*values.shape[:-1], groups, -1), axis=-1)).reshape(values.shape)
+
+
 def lrn(values: Values, window: int) -> Values:
     """Stands for local response normalisation: each element, and `window` channels round it."""
     before, channels = window // 2, values.shape[-1]
@@ -95,6 +100,8 @@ ELEMENTS: dict[str, Callable[[Node, Sequence[Values], Values], Values]] = {
     "select": lambda _, maps, __: np.where(maps[0] > 0, maps[1], maps[2]),
     "softmax": lambda node, maps, _: softmax(maps[0], node.groups),
     "layernorm": lambda node, maps, channels: layer_norm(maps[0], node.groups, channels),
+    "running_sum": lambda node, maps, _: in_groups(maps[0], node.groups, np.cumsum),
+    "sort": lambda node, maps, _: -in_groups(-maps[0], node.groups, np.sort),
     "lrn": lambda node, maps, _: lrn(maps[0], node.channel_window),
     "bn": lambda _, maps, channels: batch_norm(maps[0], channels),
 }

@@ -122,6 +122,11 @@ def group_elements(form: Form) -> int:
     return form.sizes[0].channels // form.groups
 
 
+def comparisons(form: Form) -> int:
+    """Comparisons of each element, neighbours being merged until all channels of a group are in order."""
+    return max(1, (group_elements(form) - 1).bit_length())
+
+
 def mixed_elements(form: Form) -> int:
     """A multiply-add for each element that is mixed; an element alone is copied."""
     taps = prod(pick.taps for pick in form.picks)

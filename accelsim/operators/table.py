@@ -291,6 +291,8 @@ _ROWS = (
     _function("gelu", "a GELU", 5),
     _over_channels("softmax", "grouped", "a softmax over the channels of each group", 5, _in_groups),
     _over_channels("layernorm", "grouped", "a layer norm over the channels of each group", 5, _in_groups),
+    _over_channels("running_sum", "grouped", "sums of the channels of each group, from the first on", 1, _in_groups),
+    _over_channels("sort", "grouped", "the channels of each group in order", moves.comparisons, _in_groups),
     _over_channels("lrn", "lrn", "local response normalisation", _lrn_operations, _lrn),
     Operator(
         "bn", "simple", "a factor and an offset for each channel", _each_alone, operations=2, absorbs=_NORM,
@@ -332,7 +334,8 @@ OPERATORS: dict[str, Operator] = {row.name: row for row in _ROWS}
 Operations of the vector unit: a batch norm multiplies and adds; a copy passes each element once. Those of functions are
 assumed: sigmoid a piecewise polynomial of second order (two multiply-adds, range check, select), softmax a maximum,
 that exponential and a sum; hard swish an add, a clamp and two multiplies; GELU such a polynomial and a multiply; layer
-normalisation a sum, a difference, its square, a factor, and a factor with an offset.
+normalisation a sum, a difference, its square, a factor, and a factor with an offset. A sort compares each element as
+often as merging does (Knuth, The Art of Computer Programming 3, section 5.2.4), whatever is then left out.
 """
 
 

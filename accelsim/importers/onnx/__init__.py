@@ -119,14 +119,15 @@ def _take(
     """Model one node. Raises UnmodelledError."""
     if not any(node.output):
         raise UnmodelledError("outputs", "none")
-    if any(name in importing.values for name in node.output if name):
+    if any(name in importing.values or name in importing.lists for name in node.output if name):
         raise UnmodelledError("outputs that no earlier node has", "one again")
     if has_graph(node):
         raise UnmodelledError("an operator without a graph inside", node.op_type)
-    inputs = [importing.value(name) if name else None for name in node.input]
+    lists = importing.lists.keys() & set(node.input)
+    inputs = [importing.value(name) if name and name not in lists else None for name in node.input]
     if node.domain in DOMAINS:
         _check_signature(importing, node)
-    found = folded(node, inputs) if node.domain in DOMAINS else None
+    found = folded(node, inputs, importing.opset) if node.domain in DOMAINS and not lists else None
     if found is None:
         if _key(node) not in OPERATORS:
             raise UnmodelledError("an operator that can be modelled (docs/onnx.md)", shorten(_key(node)))

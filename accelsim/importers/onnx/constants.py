@@ -32,7 +32,7 @@ def tensor_value(tensor: onnx.TensorProto) -> Constant:
     if tensor.data_type == KINDS.STRING:
         return Constant(shape, np.array("text"))
     inside = tensor.data_location != onnx.TensorProto.EXTERNAL and not tensor.external_data
-    if inside and 0 < prod(shape) <= MAX_KNOWN and tensor.data_type in (*TYPES, *INTEGER_BITS):
+    if inside and prod(shape) <= MAX_KNOWN and tensor.data_type in (*TYPES, *INTEGER_BITS):
         try:
             values = numpy_helper.to_array(tensor)
         except (ValueError, TypeError, KeyError, AttributeError):

@@ -1,6 +1,7 @@
 """Arithmetic on constants alone: a list of a few operators of our own, each bounded, and nothing else.
 
-A constant that is large, or whose values are not in the file, still has a shape, and that is followed.
+A constant that is large, or whose values are not in the file, still has a shape, and that is followed. So is what other
+operators make of constants, where ONNX infers a shape for it.
 """
 
 from __future__ import annotations
@@ -11,17 +12,29 @@ from typing import Any
 
 import numpy as np
 import onnx
+from onnx import numpy_helper, shape_inference
 
+from accelsim.importers.onnx import moved
 from accelsim.importers.onnx.attributes import Attributes
-from accelsim.importers.onnx.constants import INTEGER_BITS, TYPES, checked_shape, integers, known, of, tensor_value
-from accelsim.importers.onnx.shapes import new_shape, normalised, reduced_axes, slices_of, split_sizes, transposed
+from accelsim.importers.onnx.constants import (
+    INTEGER_BITS,
+    KINDS,
+    TYPES,
+    checked_shape,
+    integers,
+    known,
+    of,
+    tensor_value,
+)
+from accelsim.importers.onnx.results import Fold, Inputs, first_of, result, shape_only
+from accelsim.importers.onnx.shapes import normalised, reduced_axes
 from accelsim.importers.onnx.tensors import MAX_KNOWN, Constant, Tensor, UnmodelledError, Values
 
 
-def folded(node: onnx.NodeProto, inputs: Sequence[Tensor | None]) -> list[Tensor] | None:
+def folded(node: onnx.NodeProto, inputs: Sequence[Tensor | None], opset: int) -> list[Tensor] | None:
     """The outputs of a node that has to do with constants alone; None where it has to do with maps.
 
-    Raises UnmodelledError where it is no operator of this list.
+    Raises UnmodelledError where it is no operator of this list, and ONNX infers no shape for it.
     """
     found = Attributes(node)
     if node.op_type == "Constant":
@@ -37,11 +50,44 @@ def folded(node: onnx.NodeProto, inputs: Sequence[Tensor | None]) -> list[Tensor
         return None
     constants = [each if isinstance(each, Constant) else None for each in inputs]
     if node.op_type not in FOLDED:
-        raise UnmodelledError("constants that can be computed (docs/onnx.md)", f"{node.op_type} of constants")
+        return list(_inferred(node, constants, opset))
     try:
         return list(FOLDED[node.op_type](constants, found, len(node.output)))
     except (ValueError, TypeError, IndexError, OverflowError, ZeroDivisionError):
         raise UnmodelledError("constants that fit each other", f"{node.op_type} of {_shapes(there)}") from None
+
+
+def _inferred(node: onnx.NodeProto, inputs: Inputs, opset: int) -> list[Constant]:
+    """Constants of the shapes that ONNX infers, of any values. Raises UnmodelledError where it infers none."""
+    schema = onnx.defs.get_schema(node.op_type, opset)
+    there = {name: each for name, each in zip(node.input, inputs, strict=True) if each is not None}
+    data = {
+        name: numpy_helper.from_array(each.values)
+        for name, each in there.items()
+        if each.values is not None and each.values.dtype.kind in "biuf"
+    }
+    for unknown in (KINDS.FLOAT, KINDS.INT64):
+        types = {
+            name: onnx.helper.make_tensor_type_proto(data[name].data_type if name in data else unknown, each.shape)
+            for name, each in there.items()
+        }
+        try:
+            found = shape_inference.infer_node_outputs(
+                schema, node, types, data, opset_imports=[onnx.helper.make_opsetid("", opset)]
+            )
+        except Exception:
+            continue
+        shapes = [_dims(found[name].tensor_type) if name in found else None for name in node.output]
+        if shapes and None not in shapes:
+            return [Constant(checked_shape(each)) for each in shapes if each is not None]
+    raise UnmodelledError("constants that can be computed (docs/onnx.md)", f"{node.op_type} of constants")
+
+
+def _dims(tensor: onnx.TypeProto.Tensor) -> list[int] | None:
+    """The shape of a type; None where one dimension has no number."""
+    dims = tensor.shape.dim
+    known = tensor.HasField("shape") and all(each.HasField("dim_value") for each in dims)
+    return [each.dim_value for each in dims] if known else None
 
 
 def _shapes(values: Sequence[Tensor]) -> str:
@@ -73,28 +119,7 @@ def _of_shape(shape: Tensor, found: Attributes) -> Constant:
         if given is None or given.size != 1:
             raise UnmodelledError("one number to fill a constant with", "another")
         value = given
-    return Constant(dims, np.full(dims, value.ravel()[0]) if 0 < prod(dims) <= MAX_KNOWN else None)
-
-
-Inputs = list[Constant | None]
-Fold = Callable[[Inputs, Attributes, int], Sequence[Constant]]
-
-
-def _values(inputs: Inputs) -> list[Values] | None:
-    """Values of all inputs that are there; None where some are not known."""
-    found = [each.values for each in inputs if each is not None]
-    return [each for each in found if each is not None] if all(each is not None for each in found) else None
-
-
-def _result(shape: Sequence[int], inputs: Inputs, compute: Callable[[list[Values]], Values]) -> list[Constant]:
-    """A constant of a shape; with values, where they are few and those of the inputs are known."""
-    dims, values = checked_shape(shape), _values(inputs)
-    bits = inputs[0].bits if inputs[0] is not None else None
-    if values is None or prod(dims) > MAX_KNOWN or any(each.dtype.kind not in "biuf" for each in values):
-        return [Constant(dims, bits=bits)]
-    with np.errstate(all="ignore"):
-        computed = np.asarray(compute(values))
-    return [Constant(dims, computed.reshape(dims), bits)]
+    return Constant(dims, np.full(dims, value.ravel()[0]) if prod(dims) <= MAX_KNOWN else None)
 
 
 def _elementwise(compute: Callable[..., Any]) -> Fold:
@@ -102,14 +127,14 @@ def _elementwise(compute: Callable[..., Any]) -> Fold:
         del found, outputs
         there = [each for each in inputs if each is not None]
         shape = np.broadcast_shapes(*(each.shape for each in there))
-        return _result(shape, inputs, lambda values: compute(*values))
+        return result(shape, inputs, lambda values: compute(*values))
 
     return fold
 
 
 def _same(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
     del found, outputs
-    return [_first(inputs)]
+    return [first_of(inputs)]
 
 
 def _cast_like(first: Constant, like: Tensor | None) -> Constant:
@@ -128,8 +153,8 @@ def _scaled(*, back: bool) -> Fold:
 
     def fold(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
         del outputs
-        first, scale, zero = (*inputs, None)[:3]
-        data = _first([first])
+        source, scale, zero = (*inputs, None)[:3]
+        data = first_of([source])
         bits = data.bits or (zero.bits if zero is not None else None)
         scales = scale.values if scale is not None else None
         zeros = np.zeros(1) if zero is None else zero.values
@@ -148,7 +173,7 @@ def _scaled(*, back: bool) -> Fold:
 
 def _cast(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
     del outputs
-    first, kind = _first(inputs), found.integer("to", 1)
+    first, kind = first_of(inputs), found.integer("to", 1)
     bits = INTEGER_BITS.get(kind) or first.bits
     if kind not in TYPES or first.values is None or first.values.dtype.kind not in "biuf":
         return [Constant(first.shape, None, bits)]
@@ -161,9 +186,11 @@ def _cast(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
 
 SAME_SHAPE = (
     "Erf", "Tanh", "Sigmoid", "Gelu", "Elu", "Selu", "LeakyRelu", "HardSigmoid", "HardSwish", "Softplus", "Tan", "Atan",
-    "Softmax", "LogSoftmax", "LayerNormalization", "BatchNormalization", "InstanceNormalization", "Trilu", "CumSum",
-    "ScatterND", "ScatterElements", "QLinearAdd", "Hardmax",
+    "Softmax", "LogSoftmax", "LayerNormalization", "BatchNormalization", "InstanceNormalization", "ScatterElements",
+    "QLinearAdd", "Hardmax",
 )  # fmt: skip
+
+
 """Operators whose output has the shape of their first input, and values that no shape depends on."""
 
 
@@ -172,24 +199,13 @@ def _clipped(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
     low, high = (*inputs[1:], None, None)[:2]
     bounds = [None if each is None else known(each, "bounds").ravel()[0] for each in (low, high)]
     if bounds == [None, None]:
-        return [_first(inputs)]
-    return _result(_first(inputs).shape, inputs[:1], lambda values: np.clip(values[0], *bounds))
+        return [first_of(inputs)]
+    return result(first_of(inputs).shape, inputs[:1], lambda values: np.clip(values[0], *bounds))
 
 
 def _nonzero(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
     del found, outputs
-    return [of(np.array(np.nonzero(known(_first(inputs), "what is not zero")), dtype=np.int64))]
-
-
-def _shape_only(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
-    del found, outputs
-    return [Constant(_first(inputs).shape)]
-
-
-def _first(inputs: Inputs) -> Constant:
-    if not inputs or inputs[0] is None:
-        raise UnmodelledError("an input", "none")
-    return inputs[0]
+    return [of(np.array(np.nonzero(known(first_of(inputs), "what is not zero")), dtype=np.int64))]
 
 
 def _divided(first: Values, second: Values) -> Values:
@@ -211,89 +227,13 @@ def _range(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
     return [Constant(shape, np.asarray(start + np.arange(count) * step).astype(start.dtype))]
 
 
-def _transpose(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
+def _running_sum(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
     del outputs
-    shape = _first(inputs).shape
-    order = transposed(shape, found.integers("perm"))
-    return _result([shape[each] for each in order], inputs, lambda values: values[0].transpose(order))
-
-
-def _reshaped(op: str) -> Fold:
-    def fold(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
-        del outputs
-        shape = new_shape(op, _first(inputs).shape, inputs[1:], found)
-        return _result(shape, inputs[:1], lambda values: values[0].reshape(shape))
-
-    return fold
-
-
-def _concat(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
-    del outputs
-    shapes = [each.shape for each in inputs if each is not None]
-    axis = normalised([found.integer("axis", 0)], len(shapes[0]))[0]
-    if any(shape[:axis] + shape[axis + 1 :] != shapes[0][:axis] + shapes[0][axis + 1 :] for shape in shapes):
-        raise ValueError
-    shape = (*shapes[0][:axis], sum(each[axis] for each in shapes), *shapes[0][axis + 1 :])
-    return _result(shape, inputs, lambda values: np.concatenate(values, axis))
-
-
-def _slice(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
-    del outputs
-    shape = _first(inputs).shape
-    taken = slices_of(shape, inputs[1:], found)
-    dims = [len(taken[place]) if place in taken else size for place, size in enumerate(shape)]
-
-    def compute(values: list[Values]) -> Values:
-        result = values[0]
-        for place, indices in taken.items():
-            result = result.take(list(indices), axis=place)
-        return result
-
-    return _result(dims, inputs[:1], compute)
-
-
-def _gather(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
-    del outputs
-    data, index = _first(inputs), inputs[1] or Constant(())
-    axis = normalised([found.integer("axis", 0)], len(data.shape))[0]
-    shape = (*data.shape[:axis], *index.shape, *data.shape[axis + 1 :])
-    return _result(shape, [data, index], lambda values: values[0].take(values[1].astype(np.int64), axis))
-
-
-def _gathered(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
-    del found, outputs
-    return [Constant((inputs[1] or Constant(())).shape)]
-
-
-def _expand(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
-    del found, outputs
-    wanted = checked_shape(integers(inputs[1] or Constant(()), "a shape"))
-    shape = np.broadcast_shapes(_first(inputs).shape, wanted)
-    return _result(shape, inputs[:1], lambda values: np.broadcast_to(values[0], shape))
-
-
-def _tile(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
-    del found, outputs
-    times = integers(inputs[1] or Constant(()), "repetitions")
-    shape = checked_shape([a * b for a, b in zip(_first(inputs).shape, times, strict=True)])
-    return _result(shape, inputs[:1], lambda values: np.tile(values[0], times))
-
-
-def _split(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
-    data = _first(inputs)
-    axis = normalised([found.integer("axis", 0)], len(data.shape))[0]
-    sizes = split_sizes(data.shape[axis], outputs, inputs[1:], found)
-    made, start = list[Constant](), 0
-    for size in sizes:
-        made += _part(data, axis, range(start, start + size))
-        start += size
-    return made
-
-
-def _part(data: Constant, axis: int, part: range) -> list[Constant]:
-    """Some elements of a dimension."""
-    shape = (*data.shape[:axis], len(part), *data.shape[axis + 1 :])
-    return _result(shape, [data], lambda values: values[0].take(part, axis))
+    data, axis = first_of(inputs), inputs[1] or Constant(())
+    if axis.values is None or found.integer("exclusive", 0) or found.integer("reverse", 0):
+        return [Constant(data.shape)]
+    along = normalised([int(axis.values.ravel()[0])], len(data.shape))[0]
+    return result(data.shape, [data], lambda values: np.cumsum(values[0], axis=along, dtype=values[0].dtype))
 
 
 def _matmul(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
@@ -307,11 +247,11 @@ def _matmul(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
 def _reduced(compute: Callable[..., Any]) -> Fold:
     def fold(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
         del outputs
-        shape = _first(inputs).shape
+        shape = first_of(inputs).shape
         axes = reduced_axes(shape, inputs[1:], found)
         keep = bool(found.integer("keepdims", 1))
         dims = [1 if place in axes else size for place, size in enumerate(shape) if keep or place not in axes]
-        return _result(dims, inputs[:1], lambda values: compute(values[0], axis=tuple(axes), keepdims=keep))
+        return result(dims, inputs[:1], lambda values: compute(values[0], axis=tuple(axes), keepdims=keep))
 
     return fold
 
@@ -322,15 +262,22 @@ FOLDED: dict[str, Fold] = {
     "DequantizeLinear": _scaled(back=True),
     "Cast": _cast,
     "Range": _range,
-    "Transpose": _transpose,
-    **{op: _reshaped(op) for op in ("Reshape", "Flatten", "Squeeze", "Unsqueeze")},
-    "Concat": _concat,
-    "Slice": _slice,
-    "Gather": _gather,
-    "GatherElements": _gathered,
-    "Expand": _expand,
-    "Tile": _tile,
-    "Split": _split,
+    "Transpose": moved.turned,
+    **{op: moved.reshaped(op) for op in ("Reshape", "Flatten", "Squeeze", "Unsqueeze")},
+    "Concat": moved.joined,
+    "Slice": moved.sliced,
+    "Gather": moved.gathered,
+    "GatherElements": moved.one_for_each_index,
+    "GatherND": moved.gathered_blocks,
+    "ScatterND": moved.scattered_blocks,
+    "CumSum": _running_sum,
+    "Trilu": moved.triangle,
+    "Pad": moved.padded,
+    "Mean": _elementwise(lambda *values: np.mean(np.broadcast_arrays(*values), axis=0)),
+    "Xor": _elementwise(np.logical_xor),
+    "Expand": moved.expanded,
+    "Tile": moved.tiled,
+    "Split": moved.parted,
     "MatMul": _matmul,
     "Where": _elementwise(np.where),
     "Add": _elementwise(np.add),
@@ -347,7 +294,7 @@ FOLDED: dict[str, Fold] = {
     "Log": _elementwise(np.log),
     "Sin": _elementwise(np.sin),
     "Cos": _elementwise(np.cos),
-    **dict.fromkeys(SAME_SHAPE, _shape_only),
+    **dict.fromkeys(SAME_SHAPE, shape_only),
     "Clip": _clipped,
     "NonZero": _nonzero,
     "ReduceL1": _reduced(lambda values, **over: np.sum(np.abs(values), **over)),
@@ -376,4 +323,6 @@ FOLDED: dict[str, Fold] = {
     "ReduceMin": _reduced(np.min),
     "ReduceMean": _reduced(np.mean),
 }
+
+
 """Operators on constants, by the name that ONNX gives them."""

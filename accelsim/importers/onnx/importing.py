@@ -31,17 +31,18 @@ MAX_ELEMENTS = 1 << 36
 class Importing:
     """Rows so far, and the tensors that they compute.
 
-    batch: the factor that stands for the images, where there are several. values: tensors by name; rows: of the
-    network, by name; readers: how many nodes, and outputs of the graph, read a value; bits: of weights and maps, by
-    row; unmodelled: nodes that were left out; moved: maps that were brought into another order, by their row and that
-    order; latest: the tensor that a row gives, last of all that are views of it; extents: of the map of a row; read:
-    rows that others read; numbers: of rows of one name; concats: rows by what they put side by side; wanted, stage: of
-    the row that is being made.
+    batch: the factor that stands for the images, where there are several. values: tensors by name; lists: of
+    tensors, by name; rows: of the network, by name; readers: how many nodes, and outputs of the graph, read a
+    value; bits: of weights and maps, by row; unmodelled: nodes that were left out; moved: maps that were brought
+    into another order, by their row and that order; latest: the tensor that a row gives, last of all that are views
+    of it; extents: of the map of a row; read: rows that others read; numbers: of rows of one name; concats: rows by
+    what they put side by side; wanted, stage: of the row that is being made.
     """
 
     batch: Atom | None
     opset: int
     values: dict[str, Tensor] = field(default_factory=dict)
+    lists: dict[str, Sequence[Tensor]] = field(default_factory=dict)
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
     readers: dict[str, int] = field(default_factory=dict)
     bits: dict[str, dict[str, int]] = field(default_factory=dict)

@@ -103,9 +103,9 @@ FUNCTIONS = {
     "prelu": ("LeakyRelu", "ThresholdedRelu"),
     "function": (
         "Erf", "Exp", "Log", "Sqrt", "Reciprocal", "Sin", "Cos", "Tan", "Atan", "Asin", "Acos", "Sinh", "Cosh",
-        "Softplus", "Softsign", "Mish",
+        "Asinh", "Acosh", "Atanh", "Softplus", "Softsign", "Mish",
     ),
-    "step": ("Abs", "Neg", "Sign", "Floor", "Ceil", "Round", "Not", "IsNaN", "IsInf", "Shrink"),
+    "step": ("Abs", "Neg", "Sign", "Floor", "Ceil", "Round", "Not", "IsNaN", "IsInf", "Shrink", "BitwiseNot"),
 }  # fmt: skip
 """Operators of ONNX that are a row of this name, on each element of one map."""
 
@@ -160,7 +160,7 @@ TWO_MAPS = {
     "pow": ("Pow",),
     "compare": (
         "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "And", "Or", "Xor", "Mod", "BitwiseAnd",
-        "BitwiseOr", "BitShift",
+        "BitwiseOr", "BitwiseXor", "BitShift",
     ),
 }  # fmt: skip
 """Operators of ONNX that are a row of this name, on two tensors."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import accumulate
 from typing import Any
 
 from accelsim.importers.onnx.constants import known
 from accelsim.importers.onnx.operators.joins import joined
-from accelsim.importers.onnx.operators.node import Call, operator
+from accelsim.importers.onnx.operators.node import OPERATORS, Call, operator
 from accelsim.importers.onnx.shapes import slices_of, split_sizes
 from accelsim.importers.onnx.tensors import (
     Atom,
@@ -52,6 +53,57 @@ def split(call: Call) -> list[Tensor]:
         made.append(taken_part(call, source, axis, range(start, start + size)))
         start += size
     return made
+
+
+@operator("SplitToSequence")
+def split_to_list(call: Call) -> list[Tensor]:
+    """A list of the parts of an axis, of one element where it names no sizes."""
+    source = call.map()
+    axis, given = call.axis(0, len(source.dims)), call.optional(1)
+    size = source.shape[axis]
+    wanted = [1] if given is None else known(given, "sizes").ravel().tolist()
+    if given is None or not given.shape:
+        step = max(1, int(wanted[0]))
+        wanted = [min(step, size - start) for start in range(0, size, step)]
+    if sum(wanted) != size or min(wanted) < 1 or len(wanted) > MOST_PARTS:
+        raise UnmodelledError(f"at most {MOST_PARTS} parts of {size}", wanted[:8])
+    ends = list(accumulate(wanted))
+    parts = [taken_part(call, source, axis, range(end - each, end)) for end, each in zip(ends, wanted, strict=True)]
+    if given is None and not call.attributes.integer("keepdims", 1):
+        parts = [replace(each, dims=(*each.dims[:axis], *each.dims[axis + 1 :])) for each in parts]
+    call.importing.lists[call.node.output[0]] = parts
+    return []
+
+
+@operator("SequenceConstruct")
+def as_list(call: Call) -> list[Tensor]:
+    """A list of tensors."""
+    call.importing.lists[call.node.output[0]] = [call.tensor(place) for place in range(len(call.inputs))]
+    return []
+
+
+def _listed(call: Call) -> Sequence[Tensor]:
+    name = call.node.input[0]
+    if name not in call.importing.lists:
+        raise UnmodelledError("a list of tensors", "a tensor")
+    return call.importing.lists[name]
+
+
+@operator("SequenceAt")
+def of_list(call: Call) -> list[Tensor]:
+    """A tensor of a list."""
+    tensors, place = _listed(call), int(known(call.tensor(1), "a place").ravel()[0])
+    if not -len(tensors) <= place < len(tensors):
+        raise UnmodelledError(f"a place among {len(tensors)}", place)
+    return [tensors[place]]
+
+
+@operator("ConcatFromSequence")
+def joined_list(call: Call) -> list[Tensor]:
+    """The tensors of a list side by side."""
+    if call.attributes.integer("new_axis", 0):
+        raise UnmodelledError("tensors side by side along a dimension that they have", "a new one")
+    return list(OPERATORS["Concat"](replace(call, inputs=_listed(call))))
 
 
 @operator("Gather")
@@ -99,6 +151,13 @@ def embedded(call: Call, index: FeatureMap) -> FeatureMap:
     rest = [fresh(size) for size in table.shape[1:]]
     channels = tuple(atom for dim in rest for atom in dim)
     return call.importing.given(table, (*index.dims, *rest), Axes(pixels, (), channels), "_table")
+
+
+@operator("GatherElements")
+def gather_elements(call: Call) -> list[Tensor]:
+    """Elements of a table, one for each number of a map: read from DRAM, wherever they lie. Raises UnmodelledError."""
+    table, index = call.constant(0, "a table that is constant"), call.map(1)
+    return [call.importing.given(replace(table, shape=index.shape), index.dims, index.axes, "_table")]
 
 
 def taken_part(call: Call, source: FeatureMap, place: int, part: range) -> FeatureMap:

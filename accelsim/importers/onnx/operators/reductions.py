@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from accelsim.importers.onnx.constants import integers
 from accelsim.importers.onnx.operators.elementwise import combined
 from accelsim.importers.onnx.operators.node import Call, listed, operator
-from accelsim.importers.onnx.shapes import reduced_axes
+from accelsim.importers.onnx.operators.parts import taken_part
+from accelsim.importers.onnx.shapes import normalised, reduced_axes
 from accelsim.importers.onnx.tensors import Atom, Dim, FeatureMap, Tensor, UnmodelledError, extent
 
 LARGEST = ("ReduceMax", "ReduceMin")
@@ -145,6 +147,27 @@ def instance_norm(call: Call) -> list[Tensor]:
     apart = reshaped(call, source, (source.shape[0], groups, source.shape[1] // groups, *source.shape[2:]))
     made = over(call, apart, tuple(atom for dim in apart.dims[2:] for atom in dim), "layernorm")
     return [reshaped(call, made, source.shape)]
+
+
+@operator("CumSum", "CumProd")
+def running_sum(call: Call) -> list[Tensor]:
+    """Sums, or products, of all elements up to each, along a dimension."""
+    source, (axis,) = call.map(), integers(call.tensor(1), "an axis")
+    return [over(call, source, source.dims[normalised([axis], len(source.dims))[0]], "running_sum")]
+
+
+@operator("TopK")
+def largest(call: Call) -> list[Tensor]:
+    """The first ones of a dimension that is sorted, and their numbers."""
+    source = call.map()
+    axis = call.axis(-1, len(source.dims))
+    given = call.optional(1)
+    (count,) = integers(given, "a count") if given is not None else [call.attributes.integer("k", 1)]
+    if not 1 <= count <= source.shape[axis]:
+        raise UnmodelledError(f"a count of at most {source.shape[axis]}", count)
+    ordered = over(call, source, source.dims[axis], "sort")
+    made = taken_part(call, ordered, axis, range(count))
+    return [made, made]
 
 
 @operator("LpNormalization", "MeanVarianceNormalization")
