@@ -117,6 +117,7 @@ FREE = {
 
 
 UNPRICED_UNITS = (
+    ("array.activation_bits=8", "requantisation"),
     ("dma.decoder.format=any dma.decoder.bytes_per_clock=4", "weight decoder"),
     ("dma.map_codec.format=zero_run_length dma.map_codec.bytes_per_clock=4", "map codec"),
 )
@@ -149,16 +150,16 @@ def test_what_a_table_lacks_is_named_and_nothing_else(table: str) -> None:
     lacks = {words for row, words in OPTIONAL_ROWS.items() if getattr(machine.energy, row) is None}
     if machine.energy.noc_byte is not None:
         lacks.remove("wires")
-    assert set(not_priced(machine)) == lacks
+    assert set(not_priced(machine)) == lacks | {"requantisation"}
 
 
 @pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize(("unit", "words"), UNPRICED_UNITS)
 def test_units_without_a_price_are_named_in_every_table(unit: str, words: str, table: str) -> None:
     machine = load_machine("edge", parse_overrides([(0, each) for each in unit.split()]))
-    priced = machine.model_copy(update={"energy": table_of(table)})
-    assert words in not_priced(priced)
-    assert words not in not_priced(shipped_edge_with(table))
+    without = load_machine("edge", parse_overrides([(0, "array.activation_bits=16"), (0, "array.psum_bits=16")]))
+    for each, is_there in ((machine, True), (without, False)):
+        assert (words in not_priced(each.model_copy(update={"energy": table_of(table)}))) == is_there
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -543,10 +544,10 @@ def test_wires_and_logic_are_priced_by_their_size() -> None:
     energy = price(counts, 1, machine)
     assert energy.wire_pj == pytest.approx(3 * 0.96 * sqrt(area.total_mm2) / 2)
     assert energy.static_pj == pytest.approx(0.14336 + 8.6 * area.logic_mm2)
-    assert not_priced(machine) == ()
+    assert not_priced(machine) == ("requantisation",)
     unsized = machine.model_copy(update={"area": None})
     assert (price(counts, 0, unsized).wire_pj, price(counts, 1, unsized).static_pj) == (0, pytest.approx(0.14336))
-    assert not_priced(unsized) == ("wires", "leakage of logic")
+    assert not_priced(unsized) == ("wires", "leakage of logic", "requantisation")
 
 
 @pytest.mark.parametrize(
@@ -600,6 +601,7 @@ def test_what_a_table_does_not_price_is_named() -> None:
         "control",
         "DRAM interface of the chip",
         "leakage of logic",
+        "requantisation",
     ]
 
 

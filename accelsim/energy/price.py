@@ -69,11 +69,16 @@ OFF_CHIP_ROWS = ("dram_byte", "dram_interface_byte")
 
 
 def not_priced(machine: Machine) -> tuple[str, ...]:
-    """Names of what the machine's table has no price for."""
+    """Names of what the machine's table has no price for, and of units that no table prices."""
+    array, dma = machine.array, machine.dma
     rows = (words for row, words in OPTIONAL_ROWS.items() if not _is_priced(row, machine))
-    units = {"weight decoder": machine.dma.decoder, "map codec": machine.dma.map_codec}
-    coders = (words for words, unit in units.items() if unit is not None)
-    return (*rows, *coders, *(("tags of caches",) if machine.caches else ()))
+    units = {
+        "requantisation": array.psum_bits > array.activation_bits,
+        "weight decoder": dma.decoder is not None,
+        "map codec": dma.map_codec is not None,
+        "tags of caches": machine.caches is not None,
+    }
+    return (*rows, *(words for words, is_there in units.items() if is_there))
 
 
 def _is_priced(row: str, machine: Machine) -> bool:
