@@ -7,6 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from accelsim.config.kinds import KINDS
 from accelsim.config.schema import Name, Section, validate
 from accelsim.config.strict_yaml import Document, Origin, scalar
@@ -19,7 +21,7 @@ FILE = "accuracy.csv"
 class AccuracyFile(Section):
     """Accuracies of networks, by name; each is a line of the CSV file."""
 
-    networks: dict[Name, Accuracy]
+    networks: dict[Name, Accuracy] = Field(description="accuracy by name of the network")
 
 
 def load_accuracy(path: str) -> AccuracyFile:

@@ -14,21 +14,21 @@ from accelsim.errors import shorten
 class Size(Section):
     """Area of one of these."""
 
-    area_um2: NonNegativeNumber
+    area_um2: NonNegativeNumber = Field(description="area of one")
     source: SourceText
 
 
 class Share(Section):
     """Part of a whole."""
 
-    share: Annotated[float, Field(gt=0, le=1)]
+    share: Annotated[float, Field(gt=0, le=1)] = Field(description="part of the whole")
     source: SourceText
 
 
 class Factor(Section):
     """A multiple."""
 
-    factor: Annotated[float, Field(ge=1, le=100, allow_inf_nan=False)]
+    factor: Annotated[float, Field(ge=1, le=100, allow_inf_nan=False)] = Field(description="multiple")
     source: SourceText
 
 

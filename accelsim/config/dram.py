@@ -192,18 +192,18 @@ class CommandDevice(Section):
     kind: Literal["command"] = Field(description="which model of DRAM timing")
     clock_mhz: PositiveNumber = Field(description="clock of the commands")
     first_address: Count | None = Field(default=None, description="byte address of the first tensor; null: 0")
-    organisation: Organisation
+    organisation: Organisation = Field(description="channels, banks and rows")
     timing: Annotated[
         dict[Annotated[str, AfterValidator(_timing_key)], NonNegativeNumber], AfterValidator(_each_once)
     ] = Field(description="each timing in ns or clocks, as the data sheet has it")
-    command_bus: CommandBus = CommandBus()
+    command_bus: CommandBus = Field(CommandBus(), description="how commands reach the device")
     address_mapping: Annotated[str, AfterValidator(_mapping)] = Field(description="parts of an address, high to low")
     page_policy: Literal["open", "closed"] = Field(
         "open", description="closed: rows that no burst waits for are closed"
     )
     refresh: Literal["together", "staggered"] = Field("together", description="ranks all at once, or one after another")
-    scheduler: Scheduler = Scheduler()
-    energy: CommandEnergy
+    scheduler: Scheduler = Field(Scheduler(), description="queues of the controller")
+    energy: CommandEnergy = Field(description="energy of each command, and power in between")
     sources: dict[Annotated[str, AfterValidator(_command_key)], str] = Field(
         default_factory=dict, description="source of each number, by key or section"
     )

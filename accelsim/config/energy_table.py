@@ -10,7 +10,9 @@ from pydantic import Field, model_validator
 from accelsim.config.schema import Name, NonNegativeNumber, Positive, PositiveNumber, Section
 from accelsim.errors import shorten
 
-SourceText = Annotated[str, Field(min_length=1, max_length=1000)]
+SourceText = Annotated[
+    str, Field(min_length=1, max_length=1000, description="where the number is from; `assumed: ...` where it is ours")
+]
 NodeNm = Annotated[float, Field(ge=7, le=130, allow_inf_nan=False)]
 """Technology nodes between which the scaling of accelsim/area/nodes.py holds."""
 Volts = Annotated[float, Field(ge=0.5, le=1.3, allow_inf_nan=False)]
@@ -25,15 +27,17 @@ def is_assumed(source: str) -> bool:
 class Range(Section):
     """Uncertainty of a price, which lies between `low` and `high` times what the table says."""
 
-    low: Annotated[float, Field(ge=0, le=1)]
-    high: Annotated[float, Field(ge=1, le=1000, allow_inf_nan=False)]
+    low: Annotated[float, Field(ge=0, le=1)] = Field(description="least price, over the table's")
+    high: Annotated[float, Field(ge=1, le=1000, allow_inf_nan=False)] = Field(
+        description="highest price, over the table's"
+    )
     source: SourceText
 
 
 class Action(Section):
     """Energy of one action."""
 
-    energy_pj: NonNegativeNumber
+    energy_pj: NonNegativeNumber = Field(description="energy of one")
     source: SourceText
     range: Range | None = Field(None, description="uncertainty; null: the price is taken as exact")
 
@@ -41,7 +45,7 @@ class Action(Section):
 class StaticPower(Section):
     """Leakage of the SRAM, in proportion to its capacity."""
 
-    power_mw_per_kib: NonNegativeNumber
+    power_mw_per_kib: NonNegativeNumber = Field(description="power of a KiB")
     source: SourceText
     range: Range | None = Field(None, description="uncertainty; null: the price is taken as exact")
 
@@ -49,7 +53,7 @@ class StaticPower(Section):
 class LogicLeakage(Section):
     """Leakage of logic, in proportion to its area."""
 
-    power_mw_per_mm2: NonNegativeNumber
+    power_mw_per_mm2: NonNegativeNumber = Field(description="power of a square millimetre of cells")
     source: SourceText
     range: Range | None = Field(None, description="uncertainty; null: the power is taken as exact")
 
@@ -57,7 +61,7 @@ class LogicLeakage(Section):
 class PortCurve(Section):
     """Energy of a word against capacity, for one width of the port."""
 
-    port_bytes: Positive
+    port_bytes: Positive = Field(description="width of the port, a word")
     capacity_bytes: Annotated[list[Positive], Field(min_length=1, max_length=100)] = Field(description="ascending")
     read_pj: Annotated[list[PositiveNumber], Field(max_length=100)] = Field(description="at each capacity")
     write_pj: Annotated[list[PositiveNumber], Field(max_length=100)] = Field(description="at each capacity")
@@ -90,8 +94,8 @@ class SramWord(Section):
 class Node(Section):
     """Technology that prices of logic and SRAM are scaled to (accelsim/area/nodes.py)."""
 
-    node_nm: NodeNm
-    supply_v: Volts
+    node_nm: NodeNm = Field(description="technology node")
+    supply_v: Volts = Field(description="supply voltage")
     process: Literal["hp", "lp"] = Field("hp", description="high performance or low power; alike at 65 nm and above")
     source: SourceText
 

@@ -15,8 +15,11 @@ from accelsim.config.schema import Section
 from accelsim.config.strict_yaml import KeyPath
 from accelsim.config.workload import NetworkFile
 
-Resolution = Annotated[int, Field(ge=8, le=4096)]
+Resolution = Annotated[int, Field(ge=8, le=4096, description="side of the square input")]
 Channels = Annotated[int, Field(gt=0, le=1 << 16)]
+Classes = Annotated[Channels, Field(description="outputs of the last layer")]
+Excitation = Annotated[bool, Field(description="squeeze-and-excitation")]
+Shallow = Annotated[bool, Field(description="fewer layers, as the paper's shallow network")]
 FireChannels = Annotated[list[Channels], Field(min_length=8, max_length=8)]
 StageChannels = Annotated[list[Channels], Field(min_length=3, max_length=3)]
 
@@ -30,19 +33,21 @@ StageFactors = Annotated[list[Factor], Field(min_length=4, max_length=4)]
 class AlexNet(NetworkFile):
     """Krizhevsky et al., NIPS 2012, whose 224 x 224 fits its layers as 227; `owt` is the network of arXiv 1404.5997."""
 
-    family: Literal["alexnet"]
-    layout: Literal["ungrouped", "grouped", "owt"] = "ungrouped"
+    family: Literal["alexnet"] = Field(description="name of the family")
+    layout: Literal["ungrouped", "grouped", "owt"] = Field(
+        "ungrouped", description="without groups, with those of two GPUs, or the later one-GPU network"
+    )
     resolution: Resolution = 227
-    classes: Channels = 1000
+    classes: Classes = 1000
 
 
 class Vgg(NetworkFile):
     """Simonyan and Zisserman, ICLR 2015 (arXiv 1409.1556), Table 1: configurations B, D and E."""
 
-    family: Literal["vgg"]
-    depth: Literal[13, 16, 19] = 16
+    family: Literal["vgg"] = Field(description="name of the family")
+    depth: Literal[13, 16, 19] = Field(16, description="layers with weights")
     resolution: Resolution = 224
-    classes: Channels = 1000
+    classes: Classes = 1000
 
 
 class ResNet(NetworkFile):
@@ -53,32 +58,38 @@ class ResNet(NetworkFile):
     in the first stage of a ResNeXt.
     """
 
-    family: Literal["resnet"]
-    depth: Literal[18, 34, 50, 101, 152] = 50
-    shortcut: Literal["A", "B", "C"] = "B"
-    stride_in: Literal["1x1", "3x3"] = "1x1"
-    cardinality: Channels = 1
-    group_width: Channels = 64
+    family: Literal["resnet"] = Field(description="name of the family")
+    depth: Literal[18, 34, 50, 101, 152] = Field(50, description="layers with weights")
+    shortcut: Literal["A", "B", "C"] = Field(
+        "B", description="option A (zero channels), B (projections where shapes change) or C (all projections)"
+    )
+    stride_in: Literal["1x1", "3x3"] = Field(
+        "1x1", description="convolution of a bottleneck that strides: 1x1 (v1) or 3x3 (v1.5)"
+    )
+    cardinality: Channels = Field(1, description="groups of the 3x3 convolutions; above 1 it is a ResNeXt")
+    group_width: Channels = Field(64, description="channels of a group in the first stage")
     resolution: Resolution = 224
-    classes: Channels = 1000
+    classes: Classes = 1000
 
 
 class DenseNet(NetworkFile):
     """Huang et al., CVPR 2017 (arXiv 1608.06993), Table 1: DenseNet-BC."""
 
-    family: Literal["densenet"]
-    depth: Literal[121, 161, 169, 201] = 121
-    compression: Annotated[float, Field(gt=0, le=1)] = 0.5
+    family: Literal["densenet"] = Field(description="name of the family")
+    depth: Literal[121, 161, 169, 201] = Field(121, description="layers with weights")
+    compression: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.5, description="channels behind a transition, over those before it"
+    )
     resolution: Resolution = 224
-    classes: Channels = 1000
+    classes: Classes = 1000
 
 
 class GoogLeNet(NetworkFile):
     """Szegedy et al., CVPR 2015 (arXiv 1409.4842), Table 1, without its auxiliary classifiers."""
 
-    family: Literal["googlenet"]
+    family: Literal["googlenet"] = Field(description="name of the family")
     resolution: Resolution = 224
-    classes: Channels = 1000
+    classes: Classes = 1000
 
 
 class MobileNetV1(NetworkFile):
@@ -88,19 +99,19 @@ class MobileNetV1(NetworkFile):
     separable: false replaces each depthwise and pointwise pair by a full 3x3 convolution (Table 4).
     """
 
-    family: Literal["mobilenet_v1"]
+    family: Literal["mobilenet_v1"] = Field(description="name of the family")
     resolution: Resolution = 224
-    shallow: bool = False
-    separable: bool = True
-    classes: Channels = 1000
+    shallow: Shallow = False
+    separable: bool = Field(True, description="depthwise and pointwise pairs; false: full 3x3 convolutions")
+    classes: Classes = 1000
 
 
 class MobileNetV2(NetworkFile):
     """Sandler et al., CVPR 2018 (arXiv 1801.04381), Table 2. width: of all channels, the last 1280 above 1 alone."""
 
-    family: Literal["mobilenet_v2"]
+    family: Literal["mobilenet_v2"] = Field(description="name of the family")
     resolution: Resolution = 224
-    classes: Channels = 1000
+    classes: Classes = 1000
 
 
 class MobileNetV3(NetworkFile):
@@ -109,20 +120,20 @@ class MobileNetV3(NetworkFile):
     minimalistic: without squeeze-and-excitation, hard swish and 5x5 kernels, as the authors' code has it.
     """
 
-    family: Literal["mobilenet_v3"]
-    size: Literal["large", "small"] = "large"
-    minimalistic: bool = False
+    family: Literal["mobilenet_v3"] = Field(description="name of the family")
+    size: Literal["large", "small"] = Field("large", description="variant of the paper")
+    minimalistic: bool = Field(False, description="without squeeze-and-excitation, hard swish and 5x5 kernels")
     resolution: Resolution = 224
-    classes: Channels = 1000
+    classes: Classes = 1000
 
 
 class MnasNet(NetworkFile):
     """Tan et al., CVPR 2019 (arXiv 1807.11626), Fig. 7: A1, and B1, which has no squeeze-and-excitation."""
 
-    family: Literal["mnasnet"]
-    layout: Literal["a1", "b1"] = "a1"
+    family: Literal["mnasnet"] = Field(description="name of the family")
+    layout: Literal["a1", "b1"] = Field("a1", description="variant of the paper")
     resolution: Resolution = 224
-    classes: Channels = 1000
+    classes: Classes = 1000
 
 
 class EfficientNet(NetworkFile):
@@ -131,19 +142,19 @@ class EfficientNet(NetworkFile):
     lite: without squeeze-and-excitation, with ReLU6, and with stem, head, first and last stage that do not grow.
     """
 
-    family: Literal["efficientnet"]
-    depth: Factor = 1.0
-    lite: bool = False
+    family: Literal["efficientnet"] = Field(description="name of the family")
+    depth: Factor = Field(1.0, description="multiplier of the blocks of each stage")
+    lite: bool = Field(False, description="the Lite variant")
     resolution: Resolution = 224
-    classes: Channels = 1000
+    classes: Classes = 1000
 
 
 class GhostNet(NetworkFile):
     """Han et al., CVPR 2020 (arXiv 1911.11907), Table 1: ghost modules of ratio 2, with 3x3 cheap operations."""
 
-    family: Literal["ghostnet"]
+    family: Literal["ghostnet"] = Field(description="name of the family")
     resolution: Resolution = 224
-    classes: Channels = 1000
+    classes: Classes = 1000
 
 
 class RepVgg(NetworkFile):
@@ -152,12 +163,12 @@ class RepVgg(NetworkFile):
     depth: a (22 layers) or b (28); widths: of the stages, times 64, 128, 256 and 512; groups: of every second layer.
     """
 
-    family: Literal["repvgg"]
-    depth: Literal["a", "b"] = "a"
-    widths: StageFactors
-    groups: Channels = 1
+    family: Literal["repvgg"] = Field(description="name of the family")
+    depth: Literal["a", "b"] = Field("a", description="22 layers (a) or 28 (b)")
+    widths: StageFactors = Field(description="multipliers of 64, 128, 256 and 512, the channels of the stages")
+    groups: Channels = Field(1, description="groups of every second layer")
     resolution: Resolution = 224
-    classes: Channels = 1000
+    classes: Classes = 1000
 
 
 class MobileOne(NetworkFile):
@@ -166,20 +177,20 @@ class MobileOne(NetworkFile):
     widths: of the stages, times 64, 128, 256 and 512; se: squeeze-and-excitation in the last blocks.
     """
 
-    family: Literal["mobileone"]
-    widths: StageFactors
-    se: bool = False
+    family: Literal["mobileone"] = Field(description="name of the family")
+    widths: StageFactors = Field(description="multipliers of 64, 128, 256 and 512, the channels of the stages")
+    se: Excitation = False
     resolution: Resolution = 224
-    classes: Channels = 1000
+    classes: Classes = 1000
 
 
 class MobileViT(NetworkFile):
     """Mehta and Rastegari, ICLR 2022 (arXiv 2110.02178), Table 4."""
 
-    family: Literal["mobilevit"]
-    size: Literal["xxs", "xs", "s"] = "xxs"
+    family: Literal["mobilevit"] = Field(description="name of the family")
+    size: Literal["xxs", "xs", "s"] = Field("xxs", description="variant of the paper")
     resolution: Resolution = 256
-    classes: Channels = 1000
+    classes: Classes = 1000
 
 
 class ViT(NetworkFile):
@@ -188,13 +199,13 @@ class ViT(NetworkFile):
     embedding: channels of a token; depth: encoder layers; patch: side of a patch in pixels.
     """
 
-    family: Literal["vit"]
-    embedding: Channels = 192
-    depth: Annotated[int, Field(gt=0, le=256)] = 12
-    heads: Channels = 3
-    patch: Channels = 16
+    family: Literal["vit"] = Field(description="name of the family")
+    embedding: Channels = Field(192, description="channels of a token")
+    depth: Annotated[int, Field(gt=0, le=256)] = Field(12, description="encoder layers")
+    heads: Channels = Field(3, description="heads of attention")
+    patch: Channels = Field(16, description="side of a patch, pixels")
     resolution: Resolution = 224
-    classes: Channels = 1000
+    classes: Classes = 1000
 
 
 class SqueezeNet(NetworkFile):
@@ -204,14 +215,14 @@ class SqueezeNet(NetworkFile):
     squeeze and expand channels of the fire modules 2 to 9.
     """
 
-    family: Literal["squeezenet"]
-    version: Literal["1.0", "1.1"] = "1.0"
-    bypass: Literal["none", "simple", "complex"] = "none"
-    s1x1: FireChannels = SQUEEZE
-    e1x1: FireChannels = EXPAND
-    e3x3: FireChannels = EXPAND
+    family: Literal["squeezenet"] = Field(description="name of the family")
+    version: Literal["1.0", "1.1"] = Field("1.0", description="1.1 has a smaller first convolution and pools earlier")
+    bypass: Literal["none", "simple", "complex"] = Field("none", description="shortcuts around fire modules")
+    s1x1: FireChannels = Field(SQUEEZE, description="squeeze channels of fire modules 2 to 9")
+    e1x1: FireChannels = Field(EXPAND, description="1x1 expand channels of fire modules 2 to 9")
+    e3x3: FireChannels = Field(EXPAND, description="3x3 expand channels of fire modules 2 to 9")
     resolution: Resolution = 227
-    classes: Channels = 1000
+    classes: Classes = 1000
 
 
 class ShuffleNetV1(NetworkFile):
@@ -222,15 +233,15 @@ class ShuffleNetV1(NetworkFile):
     shallow: half of the units in each stage.
     """
 
-    family: Literal["shufflenet_v1"]
-    groups: Literal[1, 2, 3, 4, 8] = 3
-    channels: Channels | None = None
-    stem: Channels | None = None
-    shuffle: bool = True
-    se: bool = False
-    shallow: bool = False
+    family: Literal["shufflenet_v1"] = Field(description="name of the family")
+    groups: Literal[1, 2, 3, 4, 8] = Field(3, description="groups of the 1x1 convolutions")
+    channels: Channels | None = Field(None, description="output channels of stage 2; null: by `width`")
+    stem: Channels | None = Field(None, description="output channels of the first convolution; null: by `width`")
+    shuffle: bool = Field(True, description="whether channels are shuffled")
+    se: Excitation = False
+    shallow: Shallow = False
     resolution: Resolution = 224
-    classes: Channels = 1000
+    classes: Classes = 1000
 
 
 class ShuffleNetV2(NetworkFile):
@@ -239,10 +250,10 @@ class ShuffleNetV2(NetworkFile):
     width: 0.5, 1, 1.5 or 2; another one scales the 116 channels of stage 2, which `channels` gives outright.
     """
 
-    family: Literal["shufflenet_v2"]
-    channels: Channels | None = None
+    family: Literal["shufflenet_v2"] = Field(description="name of the family")
+    channels: Channels | None = Field(None, description="output channels of stage 2; null: by `width`")
     resolution: Resolution = 224
-    classes: Channels = 1000
+    classes: Classes = 1000
 
 
 class Comparator(NetworkFile):
@@ -251,13 +262,13 @@ class Comparator(NetworkFile):
     channels: output channels of stages 2, 3 and 4; cardinality: groups of a ResNeXt's 3x3 in each of them.
     """
 
-    family: Literal["shufflenet_comparator"]
-    structure: Literal["vgglike", "resnet", "resnext"]
-    channels: StageChannels
-    stem: Channels = 12
-    cardinality: StageChannels = SIXTEEN_GROUPS
+    family: Literal["shufflenet_comparator"] = Field(description="name of the family")
+    structure: Literal["vgglike", "resnet", "resnext"] = Field(description="structure of the units")
+    channels: StageChannels = Field(description="output channels of stages 2, 3 and 4")
+    stem: Channels = Field(12, description="output channels of the first convolution")
+    cardinality: StageChannels = Field(SIXTEEN_GROUPS, description="groups of a ResNeXt's 3x3 in each stage")
     resolution: Resolution = 224
-    classes: Channels = 1000
+    classes: Classes = 1000
 
 
 SCALES_ITSELF = (
@@ -276,10 +287,10 @@ class NasBench201(NetworkFile):
     pool 3x3.
     """
 
-    family: Literal["nasbench201"]
-    cell: Annotated[str, Field(pattern="^[0-4]{6}$")]
+    family: Literal["nasbench201"] = Field(description="name of the family")
+    cell: Annotated[str, Field(pattern="^[0-4]{6}$")] = Field(description="a digit for the operation on each edge")
     resolution: Resolution = 32
-    classes: Channels = 10
+    classes: Classes = 10
 
 
 def nasbench_inputs(cell: str) -> dict[int, list[tuple[int, str]]]:

@@ -33,7 +33,7 @@ class _MachineFile(Machine):
     """A whole accelerator, or what differs from one; the compiler's options for it, unless a mapping file has them."""
 
     extends: str | None = Field(None, description="file or shipped machine whose keys count where these are left out")
-    scheduling: Scheduling = Scheduling()
+    scheduling: Scheduling = Field(Scheduling(), description="options of the compiler")
 
 
 def machine_schema() -> Schema:
@@ -49,7 +49,9 @@ def machine_schema() -> Schema:
         _take_quantities(schema["$defs"][section])
     for section, name in ((kind.name, kind.named_by) for kind in KINDS.values() if kind.named_by):
         named = {"type": "object", "properties": {name: {"type": "string"}}, "required": [name]}
-        schema["properties"][section] = {"anyOf": [{"type": "string"}, named, schema["properties"][section]]}
+        whole = schema["properties"][section]
+        about = {"description": whole.pop("description")}
+        schema["properties"][section] = {"anyOf": [{"type": "string"}, named, whole], **about}
     return schema
 
 

@@ -124,9 +124,9 @@ class Host(Section):
 class Sram(Section):
     """The on-chip buffers."""
 
-    activation: Buffer
-    weight: Buffer
-    accumulator: Accumulator
+    activation: Buffer = Field(description="feature maps on their way in and out")
+    weight: Buffer = Field(description="weights")
+    accumulator: Accumulator = Field(description="partial sums")
     unified: bool = Field(
         default=False,
         description="activation and weight buffer are one memory with both ports, which the compiler splits",
@@ -258,21 +258,21 @@ def _source_key(key: str) -> str:
 class Machine(Section):
     """A whole accelerator, resolved: DRAM device and energy table inlined."""
 
-    name: Name
-    description: str = ""
-    array: Array
-    vector: Vector
+    name: Name = Field(description="name in tables and pictures; by default that of the file")
+    description: str = Field("", description="a sentence for readers")
+    array: Array = Field(description="the PE array")
+    vector: Vector = Field(description="the vector unit")
     depthwise: Depthwise | None = Field(None, description="a depthwise engine; null: there is none")
-    sram: Sram
+    sram: Sram = Field(description="on-chip buffers")
     input_path: InputPath = Field(InputPath(), description="what is done to maps on their way to the array")
     output_path: OutputPath = Field(OutputPath(), description="what is done to results on their way from the array")
-    dma: Dma = Dma()
+    dma: Dma = Field(Dma(), description="DMA engines")
     host: Host | None = Field(None, description="core that issues tiles; null: commands are there when wanted")
     caches: Annotated[list[Cache], Field(min_length=1, max_length=8)] | None = Field(
         None, description="caches between DMA and DRAM, the highest first; null: none"
     )
-    dram: DramDevice
-    energy: EnergyTable
+    dram: DramDevice = Field(description="a device by name, `{device: NAME}` with keys that differ, or all its keys")
+    energy: EnergyTable = Field(description="a table by name, `{table: NAME}` with keys that differ, or all its keys")
     area: AreaTable | None = Field(None, description="sizes of its parts; null: areas are not known")
     sources: dict[Annotated[str, AfterValidator(_source_key)], str] = Field(
         default_factory=dict, description="source of each number, by key or key prefix"

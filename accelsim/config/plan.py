@@ -50,11 +50,11 @@ class LayerPlan(Section):
 
     match: _Pattern = Field(description="a layer, or a pattern of names with `*`, `?` and `[abc]`")
     dataflow: DataflowName | None = Field(default=None, description="on the array")
-    tile: TileSizes = TileSizes()
+    tile: TileSizes = Field(TileSizes(), description="sizes of the tiles")
     order: Annotated[list[Loop], Field(min_length=4, max_length=4)] | None = Field(
         default=None, description="loops over the tiles, outermost first: `groups`, `map`, `outputs`, `inputs`"
     )
-    stay: TileSets = TileSets()
+    stay: TileSets = Field(TileSets(), description="tiles that stay while loops inside go on")
 
 
 class KeptMap(Section):

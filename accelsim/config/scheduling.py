@@ -40,8 +40,8 @@ class Scheduling(Section):
 class Mapping(Section):
     """How networks are put on a machine: `--mapping FILE`. Its keys win over those of the machine's file."""
 
-    description: str = ""
-    scheduling: Scheduling = Scheduling()
+    description: str = Field("", description="a sentence for readers")
+    scheduling: Scheduling = Field(Scheduling(), description="options of the compiler")
 
 
 class Target(NamedTuple):

@@ -44,11 +44,17 @@ class Sweep(Section):
 
     networks: Names = Field(description="names, files and patterns of either")
     machines: Names = Field(description="names, files and patterns of either")
-    grid: Axes = Field(default_factory=dict)
-    zipped: list[Annotated[Axes, Field(min_length=1)]] = Field(default_factory=list)
-    listed: Annotated[list[dict[Key, Any]], Field(max_length=100_000)] = Field(default_factory=list)
+    grid: Axes = Field(default_factory=dict, description="values by key; every combination is a point")
+    zipped: list[Annotated[Axes, Field(min_length=1)]] = Field(
+        default_factory=list, description="groups of keys whose values go together, one by one"
+    )
+    listed: Annotated[list[dict[Key, Any]], Field(max_length=100_000)] = Field(
+        default_factory=list, description="settings that go together, written out"
+    )
     mapping: str | None = Field(None, description="mapping file, which holds for all machines")
-    where: list[Annotated[str, AfterValidator(_where)]] = Field(default_factory=list)
+    where: list[Annotated[str, AfterValidator(_where)]] = Field(
+        default_factory=list, description="conditions on keys that every point keeps, such as `array.rows <= 32`"
+    )
 
 
 def load_sweep(path: str) -> Sweep:

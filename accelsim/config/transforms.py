@@ -65,7 +65,7 @@ class MapZeros(Section):
 class Binarize(Section):
     """Weights of one bit (+1, -1) or two (+1, 0, -1): a MAC only adds, or is an XNOR where maps have one bit too."""
 
-    weights: Literal["binary", "ternary"]
+    weights: Literal["binary", "ternary"] = Field(description="one bit, or two with a zero")
     keep_ends: bool = Field(True, description="the first and the last layer with weights stay as they are")
 
 

@@ -58,89 +58,96 @@ else:
     FoldOp = Literal[names_with("fold")]
     RearrangeOp = Literal[names_with("rearrange")]
 
-Width = Annotated[float, Field(gt=0, le=16, allow_inf_nan=False)]
+WidthMultiplier = Annotated[float, Field(gt=0, le=16, allow_inf_nan=False)]
+Height = Annotated[Size, Field(description="rows of pixels")]
+Width = Annotated[Size, Field(description="columns of pixels")]
+Channels = Annotated[Size, Field(description="channels")]
+Fused = Annotated[Activation, Field(description="what is done to each result")]
+Groups = Annotated[Size, Field(description="groups of channels, each by itself")]
 
 
 class Input(Section):
     """Size of an input image."""
 
-    height: Size
-    width: Size
-    channels: Size
+    height: Height
+    width: Width
+    channels: Size = Field(description="channels, such as 3 of an image in colour")
 
 
 class Row(Section):
     """Keys of all rows. `inputs` are names of earlier rows, or `input`; by default the row before."""
 
-    name: Name
+    name: Name = Field(description="name of the layer, once in a network")
     stage: Name | None = Field(None, description="group in reports; by default the part of the name before _")
-    inputs: Annotated[list[Name], Field(min_length=1, max_length=1000)] | None = None
+    inputs: Annotated[list[Name], Field(min_length=1, max_length=1000)] | None = Field(
+        None, description="earlier rows, or `input`; null: the row before"
+    )
 
 
 class InputRow(Section):
     """Another map that is given, beside the network's input; by default the row behind it reads it."""
 
-    name: Name
-    op: Literal["input"]
-    height: Size
-    width: Size
-    channels: Size
+    name: Name = Field(description="name of the map")
+    op: Literal["input"] = Field(description="kind of the row")
+    height: Height
+    width: Width
+    channels: Channels
 
 
 class Windowed(Row):
     """A row with a sliding window. Pairs are [height, width], sides [top, left, bottom, right]."""
 
-    kernel: Pair
-    stride: Pair = 1
-    pad: Sides = 0
-    dilation: Pair = 1
+    kernel: Pair = Field(description="size of the window, pixels")
+    stride: Pair = Field(1, description="pixels from one window to the next")
+    pad: Sides = Field(0, description="rows and columns of zeros around the map")
+    dilation: Pair = Field(1, description="pixels from one tap of the window to the next")
 
 
 class ConvRow(Windowed):
     """Convolution; `groups` equal to the channels on both sides makes it depthwise."""
 
-    op: ConvOp
+    op: ConvOp = Field(description="kind of the row")
     channels: Size = Field(description="output channels")
-    groups: Size = 1
-    activation: Activation = "none"
+    groups: Groups = 1
+    activation: Fused = "none"
 
 
 class DepthwiseRow(Windowed):
     """Depthwise convolution: a filter for each channel."""
 
-    op: DepthwiseOp
-    activation: Activation = "none"
+    op: DepthwiseOp = Field(description="kind of the row")
+    activation: Fused = "none"
 
 
 class DenseRow(Row):
     """`fc` takes the whole map as one vector, `matmul` each of its pixels."""
 
-    op: DenseOp
+    op: DenseOp = Field(description="kind of the row")
     channels: Size = Field(description="output channels")
-    groups: Size = 1
-    activation: Activation = "none"
+    groups: Groups = 1
+    activation: Fused = "none"
     weights: Name | None = Field(None, description="earlier row whose weights these are: loaded again, counted once")
 
 
 class PoolRow(Windowed):
     """Pooling; `ceil` keeps a last, partial window."""
 
-    op: PoolOp
-    ceil: bool = False
+    op: PoolOp = Field(description="kind of the row")
+    ceil: bool = Field(False, description="a last, partial window counts")
 
 
 class SimpleRow(Row):
     """Operations without parameters of their own."""
 
-    op: SimpleOp
-    activation: Activation = "none"
+    op: SimpleOp = Field(description="kind of the row")
+    activation: Fused = "none"
 
 
 class GroupedRow(Row):
     """A softmax, norm or sum over the channels of each pixel, those of each group by themselves."""
 
-    op: GroupedOp
-    groups: Size = 1
+    op: GroupedOp = Field(description="kind of the row")
+    groups: Groups = 1
 
 
 class ProductRow(Row):
@@ -150,40 +157,40 @@ class ProductRow(Row):
     `transposed`, N tokens of `groups` x K; the result is M tokens of `groups` x N channels.
     """
 
-    op: ProductOp
-    groups: Size = 1
-    transposed: bool = False
-    activation: Activation = "none"
+    op: ProductOp = Field(description="kind of the row")
+    groups: Size = Field(1, description="products side by side, such as heads of attention")
+    transposed: bool = Field(False, description="the right map is taken transposed")
+    activation: Fused = "none"
 
 
 class LrnRow(Row):
     """Local response normalisation over `size` neighbouring channels."""
 
-    op: LrnOp
-    size: Size = 5
+    op: LrnOp = Field(description="kind of the row")
+    size: Size = Field(5, description="channels of the window")
 
 
 class ShuffleRow(Row):
     """Channel shuffle: channel i*n + j of `groups` x n goes to j*groups + i."""
 
-    op: ShuffleOp
-    groups: Size
+    op: ShuffleOp = Field(description="kind of the row")
+    groups: Groups
 
 
 class SliceRow(Row):
     """Some channels of a map, where they lie: nothing is moved."""
 
-    op: SliceOp
+    op: SliceOp = Field(description="kind of the row")
     first: Annotated[int, Field(ge=0, le=MAX_EXTENT)] = Field(0, description="channel that becomes number 0")
-    channels: Size
+    channels: Channels
 
 
 class SubsampleRow(Row):
     """Every `stride`-th pixel, with zeros in the channels that the input does not have (ResNet's option A)."""
 
-    op: SubsampleOp
+    op: SubsampleOp = Field(description="kind of the row")
     channels: Size = Field(description="output channels")
-    stride: Size = 1
+    stride: Size = Field(1, description="pixels from one that is taken to the next")
 
 
 Offset = Annotated[int, Field(ge=-MAX_EXTENT, le=MAX_EXTENT)]
@@ -198,13 +205,13 @@ class CropRow(Row):
     Beyond the edges there are zeros, or what the border says: the edge itself, or what is as far inside.
     """
 
-    op: CropOp
-    height: Size
-    width: Size
-    channels: Size
+    op: CropOp = Field(description="kind of the row")
+    height: Height
+    width: Width
+    channels: Channels
     first: Offsets = Field(default_factory=lambda: [0, 0, 0], description="row, column and channel")
     step: Offsets = Field(default_factory=lambda: [1, 1, 1], description="rows, columns and channels")
-    border: Literal["zeros", "edge", "reflect"] = "zeros"
+    border: Literal["zeros", "edge", "reflect"] = Field("zeros", description="what lies beyond the edges")
 
 
 class ResizeRow(Row):
@@ -214,19 +221,21 @@ class ResizeRow(Row):
     squares side by side.
     """
 
-    op: ResizeOp
-    height: Size
-    width: Size
-    mode: Literal["nearest", "linear", "cubic"] = "nearest"
-    rows: Position | None = None
-    cols: Position | None = None
+    op: ResizeOp = Field(description="kind of the row")
+    height: Height
+    width: Width
+    mode: Literal["nearest", "linear", "cubic"] = Field(
+        "nearest", description="one element, a mean of 2 x 2, or one of 4 x 4"
+    )
+    rows: Position | None = Field(None, description="[step, first, per] of rows; null: evenly")
+    cols: Position | None = Field(None, description="[step, first, per] of columns; null: evenly")
 
 
 class JoinRow(Row):
     """Maps one behind the other; elements are moved."""
 
-    op: JoinOp
-    axis: Literal["height", "width", "channels"] = "height"
+    op: JoinOp = Field(description="kind of the row")
+    axis: Literal["height", "width", "channels"] = Field("height", description="direction in which maps are joined")
 
 
 class FoldRow(Windowed):
@@ -235,34 +244,36 @@ class FoldRow(Windowed):
     Channel c of the output has channels c x taps and on of the input. Behind a 1x1 convolution it is a transposed one.
     """
 
-    op: FoldOp
-    output_padding: Annotated[list[Padding], Field(min_length=2, max_length=2)] | Padding = 0
+    op: FoldOp = Field(description="kind of the row")
+    output_padding: Annotated[list[Padding], Field(min_length=2, max_length=2)] | Padding = Field(
+        0, description="rows and columns added at the bottom and on the right"
+    )
 
 
 class RearrangeRow(Row):
     """The same elements in another order: height, width and channels in factors, these exchanged, and joined again."""
 
-    op: RearrangeOp
+    op: RearrangeOp = Field(description="kind of the row")
     split: Factors = Field(description="factors of the input's extents, outermost first")
     order: Annotated[list[Annotated[int, Field(ge=0, le=31)]], Field(min_length=1, max_length=32)] = Field(
         description="numbers of factors, as they are in the output"
     )
-    height: Size
-    width: Size
-    channels: Size
+    height: Height
+    width: Width
+    channels: Channels
 
 
 class ShuffleNetUnitRow(Row):
     """`repeat` ShuffleNet units (Zhang et al. 2018, Fig. 2); those of stride 2 pool and concatenate, the others add."""
 
-    op: Literal["shufflenet_unit"]
+    op: Literal["shufflenet_unit"] = Field(description="kind of the row")
     channels: Size = Field(description="output channels")
-    stride: Literal[1, 2]
-    groups: Size
-    repeat: Size = 1
+    stride: Literal[1, 2] = Field(description="stride of the first unit's depthwise layer")
+    groups: Groups
+    repeat: Size = Field(1, description="units one behind the other")
     first: Size = Field(1, description="number of the first unit, for names")
     group_entry: bool = Field(True, description="whether the first 1x1 convolution is grouped")
-    shuffle: bool = True
+    shuffle: bool = Field(True, description="whether channels are shuffled")
     se: bool = Field(False, description="squeeze-and-excitation on the unit's branch, or on its concatenation")
 
 
@@ -272,14 +283,14 @@ class RepeatedRow(Row):
     Among them the name of a row means that of the same repetition, and `above` the map that enters it.
     """
 
-    layers: Annotated[list[AnyRow], Field(min_length=1, max_length=1000)]
+    layers: Annotated[list[AnyRow], Field(min_length=1, max_length=1000)] = Field(description="rows that are repeated")
 
 
 class BlockRow(RepeatedRow):
     """Repetitions one behind the other: each enters the next."""
 
-    op: Literal["block"]
-    times: Size = 1
+    op: Literal["block"] = Field(description="kind of the row")
+    times: Size = Field(1, description="repetitions")
 
 
 class PathsRow(RepeatedRow):
@@ -288,9 +299,9 @@ class PathsRow(RepeatedRow):
     The result has the name of this row.
     """
 
-    op: Literal["paths"]
-    times: Annotated[Size, Field(ge=2)]
-    join: Literal["add", "concat"]
+    op: Literal["paths"] = Field(description="kind of the row")
+    times: Annotated[Size, Field(ge=2)] = Field(description="repetitions")
+    join: Literal["add", "concat"] = Field(description="how the results are joined")
 
 
 AnyRow = Annotated[
@@ -320,9 +331,9 @@ AnyRow = Annotated[
 class Expectation(Section):
     """Cost of the network for one image, as its source says; loading checks it."""
 
-    macs: Count
-    weights: Count
-    source: str
+    macs: Count = Field(description="multiply-accumulates of an image")
+    weights: Count = Field(description="weights, without biases")
+    source: str = Field(description="where the figures are from")
 
 
 Percent = Annotated[float, Field(ge=0, le=100)]
@@ -335,10 +346,10 @@ class Accuracy(Section):
     kind: how it was measured, such as `single crop`.
     """
 
-    top1_pct: Percent
-    top5_pct: Percent | None = None
-    kind: Text
-    source: Text
+    top1_pct: Percent = Field(description="images whose first guess is right")
+    top5_pct: Percent | None = Field(None, description="images with the right class among five guesses")
+    kind: Text = Field(description="how it was measured, such as `single crop`")
+    source: Text = Field(description="where the figures are from")
 
 
 class NetworkFile(Section):
@@ -347,19 +358,19 @@ class NetworkFile(Section):
     width: multiplier of all channels but those of the input and of the last layer with weights.
     """
 
-    name: Name
-    description: str = ""
-    source: str
-    batch: Annotated[int, Field(gt=0, le=1 << 16)] = 1
-    expect: Expectation | None = None
-    accuracy: Accuracy | None = None
-    width: Width = 1.0
-    factorize: Factorize | None = None
-    quantize: Quantize | None = None
-    binarize: Binarize | None = None
-    prune: Prune | None = None
-    compress: Compress | None = None
-    map_zeros: MapZeros | None = None
+    name: Name = Field(description="name in tables and pictures")
+    description: str = Field("", description="a sentence for readers")
+    source: str = Field(description="where the network is from")
+    batch: Annotated[int, Field(gt=0, le=1 << 16)] = Field(1, description="images that run together")
+    expect: Expectation | None = Field(None, description="cost by the source; loading checks it")
+    accuracy: Accuracy | None = Field(None, description="published accuracy")
+    width: WidthMultiplier = Field(1.0, description="multiplier of channels, but the input's and the last layer's")
+    factorize: Factorize | None = Field(None, description="layers replaced by two smaller ones")
+    quantize: Quantize | None = Field(None, description="bits of weights and maps")
+    binarize: Binarize | None = Field(None, description="weights of one or two bits")
+    prune: Prune | None = Field(None, description="weights that are zero")
+    compress: Compress | None = Field(None, description="weights compressed losslessly in DRAM")
+    map_zeros: MapZeros | None = Field(None, description="zeros of feature maps")
     unmodelled: Annotated[list[Text], Field(max_length=20_000)] = Field(
         default_factory=list, description="operations of an imported model that are left out of all figures"
     )
@@ -368,8 +379,8 @@ class NetworkFile(Section):
 class Workload(NetworkFile):
     """A network as a list of rows. resolution: side of a square input, in the place of the input's own size."""
 
-    resolution: Size | None = None
-    input: Input
+    resolution: Size | None = Field(None, description="side of a square input; null: as `input` says")
+    input: Input = Field(description="size of an input image")
     layers: Annotated[
         list[Annotated[InputRow | AnyRow, Field(discriminator="op")]], Field(min_length=1, max_length=10_000)
-    ]
+    ] = Field(description="rows, in order")
