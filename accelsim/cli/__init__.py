@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from accelsim.cli.parser import parse
-from accelsim.cli.streams import sound_streams
+from accelsim.cli.streams import columns_of_output, sound_streams
 from accelsim.cli.verbosity import apply_verbosity
 from accelsim.config.places import allow
 from accelsim.errors import ARGUMENTS, DeadlockError, Mistake, UserError
+from accelsim.report.tables import PAGE, page_of
 
 TYPED = {
     "energy_table": "--energy",
@@ -33,7 +34,7 @@ FINE, CHECK_FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; returns its exit code."""
-    with sound_streams():
+    with sound_streams(), page_of(columns_of_output(PAGE)):
         return _run(sys.argv[1:] if argv is None else list(argv))
 
 

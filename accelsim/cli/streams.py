@@ -8,6 +8,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
+NARROWEST, WIDEST = 40, 1000
+"""Letters of a line that tables are fitted to."""
+
+
+def columns_of_output(pipe: int) -> int:
+    """Letters of a line of standard output: COLUMNS where that is set, the terminal's, or `pipe` where it is none."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given):
+        return min(max(int(given), NARROWEST), WIDEST)
+    with suppress(OSError, ValueError, AttributeError):
+        if sys.stdout.isatty():
+            return max(os.get_terminal_size(sys.stdout.fileno()).columns, NARROWEST)
+    return pipe
+
 
 @contextmanager
 def sound_streams() -> Iterator[None]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from accelsim.explain.diff import Change, Difference, Waterfall, telling_keys
 from accelsim.explain.terms import number_text, printed_units
-from accelsim.report.text import table
+from accelsim.report.tables import fitted, page_width
 from accelsim.run.result import Run
 
 MOST_LAYERS = 10
@@ -16,8 +16,6 @@ MOST_LAYERS = 10
 
 MOST_KEYS = 20
 """Keys that are shown."""
-
-_WIDTH = 120
 
 
 class Row(NamedTuple):
@@ -62,7 +60,7 @@ def difference_text(found: Difference) -> str:
     lines = [f"{len(found.in_both)} layers in both"]
     for words, names in only.items():
         if names:
-            lines += textwrap.wrap(f"{words}: {', '.join(names)}", _WIDTH, subsequent_indent="  ")
+            lines += textwrap.wrap(f"{words}: {', '.join(names)}", page_width(), subsequent_indent="  ")
     parts.append("\n".join(lines))
     return "\n\n".join([*parts, *(_measure(found, waterfall) for waterfall in found.waterfalls)])
 
@@ -79,7 +77,7 @@ def _keys(found: Difference) -> list[str]:
     rows = [[key, *map(_said, found.keys[key])] for key in shown]
     left_out = len(found.keys) - len(shown)
     more = [f"and {left_out} more keys"] if left_out else []
-    return [table(("key", "A", "B"), rows, left=(0, 1, 2)), *more]
+    return [fitted(("key", "A", "B"), rows, left=(0, 1, 2)), *more]
 
 
 def _said(value: Any) -> str:
@@ -97,12 +95,12 @@ def _measure(found: Difference, waterfall: Waterfall) -> str:
         return head
     shown = [_cells(row, digits) for row in by_cause if row.before or row.after or any(row.effects)]
     effects = ["by count", "by price", "by both"] if waterfall.has_prices else []
-    causes = table(("cause", "A", "B", *effects, "change"), shown)
+    causes = fitted(("cause", "A", "B", *effects, "change"), shown)
     layers = [
         [*_cells(row._replace(effects=()), digits), _mostly(found, waterfall, row.name)]
         for row in layer_rows(waterfall)
     ]
-    return "\n".join((head, causes, "", table(("layer", "A", "B", "change", "mostly"), layers, left=(0, 4))))
+    return "\n".join((head, causes, "", fitted(("layer", "A", "B", "change", "mostly"), layers, left=(0, 4))))
 
 
 def _cells(row: Row, digits: int) -> list[str]:

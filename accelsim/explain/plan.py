@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from textwrap import indent
 from typing import Any
 
 from accelsim.explain.evidence import Evidence
@@ -11,10 +12,13 @@ from accelsim.lowering.ir import SCORE_TOLERANCE, Alternative, LayerTask, Tiling
 from accelsim.network.ops import on_array, unit_of
 from accelsim.program.commands import UnitKind
 from accelsim.report.spans import title_of_unit
-from accelsim.report.text import table
+from accelsim.report.tables import fitted, page_of, page_width
 
 HEADER = ("dataflow", "loops, outermost first", "images x rows x cols", "groups", "out", "in", "pieces", "clocks",
           "burst bytes", "varying uJ", "")  # fmt: skip
+_SPARE = ("groups", "pieces", "in", "out")
+"""Columns that a narrow page goes without."""
+_INDENT = "  "
 
 
 def plan_text(evidence: Evidence) -> str:
@@ -36,13 +40,15 @@ def plan_text(evidence: Evidence) -> str:
         )
     if evidence.machine.array.dataflow == "auto" and len(context.dataflows) == 1:
         lines.append(f"  dataflow: {context.dataflows[0]} throughout, with which the whole program is quickest")
-    fitted, estimated, found = alternatives(task, context)
+    fitting, estimated, found = alternatives(task, context)
     lines.append(
-        f"  objective {context.objective}: {fitted} plans fit, {estimated} were estimated; "
+        f"  objective {context.objective}: {fitting} plans fit, {estimated} were estimated; "
         "the best of each dataflow and loop order and the next best, by estimate:"
     )
     rows = [_cells(each, found[0], context.objective) for each in found]
-    return "\n".join([*lines, *(f"  {line}" for line in table(HEADER, rows, left=(0, 1, 10)).splitlines())])
+    with page_of(page_width() - len(_INDENT)):
+        text = fitted(HEADER, rows, (0, 1, 10), _SPARE)
+    return "\n".join([*lines, indent(text, _INDENT)])
 
 
 def _hosts(evidence: Evidence) -> str:
@@ -61,11 +67,11 @@ def plan_dict(evidence: Evidence) -> dict[str, Any] | None:
     task, context = evidence.task
     if not on_array(evidence.node, evidence.machine) or evidence.fused:
         return {"objective": context.objective, "chosen": _plan_dict(evidence.plan)}
-    fitted, estimated, found = alternatives(task, context)
+    fitting, estimated, found = alternatives(task, context)
     chosen, *rejected = map(_considered_dict, found)
     return {
         "objective": context.objective,
-        "fitted": fitted,
+        "fitted": fitting,
         "estimated": estimated,
         "chosen": chosen,
         "rejected": rejected,

@@ -9,16 +9,19 @@ from accelsim.lowering.compile import estimate
 from accelsim.lowering.ir import PlannedLayer
 from accelsim.records import LayerRecord
 from accelsim.report.quantities import bytes_text
-from accelsim.report.text import table
+from accelsim.report.tables import fitted
 from accelsim.run.simulate import Played
 
 HEADER = ("layer", "unit", "img x row x col", "groups", "out", "in", "loops", "group", "on chip", "estimate", "clocks",
           "moved", "bound")  # fmt: skip
 _LEFT = (0, 1, 6, 7, 8)
+_SPARE = ("groups", "on chip", "unit", "loops", "in", "out", "group")
+"""Columns that a narrow page goes without."""
 LEGEND = (
-    "tiles: output images x rows x columns; groups; output and input channels of a group. loops, outermost first: "
-    "map, groups, outputs, inputs\nestimate, clocks: of a layer alone on its own, and as simulated; moved: DRAM bytes, "
-    "beside the least for the layer alone"
+    "tiles: output images x rows x columns; groups; output and input channels of a",
+    "  group. loops, outermost first: map, groups, outputs, inputs",
+    "estimate, clocks: of a layer alone on its own, and as simulated; moved: DRAM",
+    "  bytes, beside the least for the layer alone",
 )
 
 
@@ -30,7 +33,7 @@ def plans_text(played: Played) -> str:
     named = [f"  {letter}: {group}" for group, letter in groups.items()]
     title = f"{run.network.name} on {run.machine.name}, objective {run.scheduling.objective}"
     depth_first = ["groups of layers that run depth-first, stripe by stripe:", *named] if named else []
-    return "\n".join([title, table(HEADER, rows, left=_LEFT), LEGEND, *depth_first])
+    return "\n".join([title, fitted(HEADER, rows, _LEFT, _SPARE), *LEGEND, *depth_first])
 
 
 def plans(played: Played) -> list[dict[str, Any]]:

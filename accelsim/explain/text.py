@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from accelsim.explain.terms import Term, number_text, printed_units
-from accelsim.report.text import table
+from accelsim.report.tables import table
 
 PJ_DIGITS = 4
 """Behind the point of a picojoule."""

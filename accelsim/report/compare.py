@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from accelsim.energy.ranking import Flip, Unsure
 from accelsim.report.columns import Value
 from accelsim.report.finished import FinishedRun
-from accelsim.report.text import table
+from accelsim.report.tables import fitted
 
 MOST_FLIPS = 10
 """Pairs of networks that are named where their order by energy depends on the table."""
@@ -114,12 +114,16 @@ CELLS: tuple[Cell, ...] = (
 )
 
 
+SPARE = ("measured by", "MB", "of it DRAM", "cycles", "M weights", "MMAC")
+"""Titles of columns that a narrow page goes without."""
+
+
 def comparison(rows: Sequence[Row]) -> str:
     """A line for each row, a dash where nothing is known; costs are those of one image."""
     cells = [cell for cell in CELLS if cell.worth({row[cell.column] for row in rows})]
     lines = [["-" if row[cell.column] is None else cell.text(row[cell.column]) for cell in cells] for row in rows]
     left = [position for position, cell in enumerate(cells) if cell.text is str]
-    return table([cell.title for cell in cells], lines, left)
+    return fitted([cell.title for cell in cells], lines, left, SPARE)
 
 
 def survival(pairs: int, found: Sequence[Unsure]) -> list[str]:

@@ -15,7 +15,7 @@ from accelsim.report.figure import house_style, in_decades
 from accelsim.report.naming import SHAPE, in_shapes, short_name
 from accelsim.report.palette import MARKERS, SERIES
 from accelsim.report.quantities import axis_unit
-from accelsim.report.text import table
+from accelsim.report.tables import fitted
 
 MOST_NUMBERED = 40
 """Points of a front beyond which they have no numbers."""
@@ -75,7 +75,7 @@ def front_table(rows: Sequence[Mapping[str, Any]], keys: Sequence[str], objectiv
     left = ["point", *shown]
     wanted = [column for column in costs if column not in shown]
     lines = [[_text(row.get(name)) for name in (*left, *wanted)] for row in shaped]
-    return table([*left, *wanted], lines, range(1, len(left)))
+    return fitted([*left, *wanted], lines, range(1, len(left)))
 
 
 def _text(value: Any) -> str:

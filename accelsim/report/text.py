@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from accelsim.records import ENERGY_COMPONENTS, ActionCounts, LayerRecord
 from accelsim.report.columns import WHAT_IFS, Value, bound_by, speedup_column
 from accelsim.report.groups import group_total, grouped
+from accelsim.report.tables import fitted, table
 
 COSTLIEST = 5
 
 Cell = str | int | float
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[int] = (0,)) -> str:
-    """Columns as wide as they need; those in `left` to the left, the others to the right."""
-    lines = [list(header), *map(list, rows)]
-    widths = [max(len(line[position]) for line in lines) for position in range(len(header))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if position in left else cell.rjust(width)
-            for position, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    )
 
 
 LAYER_HEADER = (
@@ -34,9 +22,13 @@ LAYER_HEADER = (
 """cycles: given to the layer; array, vector, DMA: clocks of the units; DRAM KiB: moved; bursts: requested of moved."""
 
 
+LAYER_SPARE = ("bursts", "of it DRAM", "DMA", "vector", "array", "SRAM KiB", "op", "MMAC", "DRAM KiB")
+"""Columns that a narrow page goes without."""
+
+
 def layer_table(records: Sequence[LayerRecord]) -> str:
     """A line for each layer; those that run depth-first together in a bracket, below a line with their totals."""
-    return table(LAYER_HEADER, [line for group in grouped(records) for line in _group_lines(group)])
+    return fitted(LAYER_HEADER, [line for group in grouped(records) for line in _group_lines(group)], spare=LAYER_SPARE)
 
 
 def _group_lines(group: Sequence[LayerRecord]) -> list[list[str]]:
@@ -152,15 +144,15 @@ MOST_WHAT_IF = 5
 
 
 def what_if(rows: Sequence[Mapping[str, Value | None]], totals: Mapping[str, Value | None]) -> str:
-    """How much quicker the run and its longest layers were with each resource ideal."""
-    columns = [speedup_column(name) for name in WHAT_IFS]
+    """How much quicker the run and its longest layers are with twice of each resource, a line for each resource."""
     longest = sorted(rows, key=lambda row: -_clocks(row))[:MOST_WHAT_IF]
-    lines = [("the whole run", totals), *((str(row["layer"]), row) for row in longest)]
-    cells = [
-        [name, str(values["total_cycles"]), *(_times(values[column]) for column in columns)] for name, values in lines
+    names = [str(row["layer"]) for row in longest]
+    cells = [["cycles", *(str(values["total_cycles"]) for values in (totals, *longest))]]
+    cells += [
+        [name.replace("_", " "), *(_times(values[speedup_column(name)]) for values in (totals, *longest))]
+        for name in WHAT_IFS
     ]
-    header = ("speedup if twice", "cycles", *(name.replace("_", " ") for name in WHAT_IFS))
-    return table(header, cells)
+    return fitted(("speedup if twice", "the whole run", *names), cells, spare=names[::-1])
 
 
 NO_DEPTHWISE = "no depthwise layers"
@@ -227,7 +219,7 @@ def _pruned(total: LayerRecord) -> str:
 def costliest(records: Sequence[LayerRecord]) -> str:
     """The layers that take most energy."""
     ranked = sorted(records, key=lambda record: -record.energy.total_pj)[:COSTLIEST]
-    return "costliest layers, by energy\n" + table(LAYER_HEADER, map(layer_cells, ranked))
+    return "costliest layers, by energy\n" + fitted(LAYER_HEADER, map(layer_cells, ranked), spare=LAYER_SPARE)
 
 
 GROUPINGS: dict[str, Callable[[LayerRecord], str]] = {
@@ -259,4 +251,4 @@ def shares(records: Sequence[LayerRecord], by: str) -> str:
         ]
         for name, members in groups.items()
     ]
-    return table((by, "layers", *(name for name, _ in amounts)), rows)
+    return fitted((by, "layers", *(name for name, _ in amounts)), rows)

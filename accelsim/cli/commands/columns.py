@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from textwrap import fill
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -13,6 +14,7 @@ def run(_: Namespace) -> int:
     """Carry it out; gives the exit code."""
     from accelsim.report import compare
     from accelsim.report.columns import COLUMNS, TOTALS, WHAT_IFS, speedup_column
+    from accelsim.report.tables import page_width
 
     rows = [[column.name, column.unit, column.meaning] for column in COLUMNS]
     rows += [[name, unit, f"{meaning} (totals only)"] for name, unit, meaning in TOTALS]
@@ -23,9 +25,7 @@ def run(_: Namespace) -> int:
         for column in compare.COLUMNS
         if column.name not in described
     ]
-    width = max(len(row[0]) for row in rows)
-    unit_width = max(len(row[1]) for row in rows)
-    print(f"{'column'.ljust(width)}  {'unit'.ljust(unit_width)}  meaning")
     for name, unit, meaning in rows:
-        print(f"{name.ljust(width)}  {unit.ljust(unit_width)}  {meaning}")
+        print(f"{name} ({unit})" if unit else name)
+        print(fill(meaning, page_width(), initial_indent="    ", subsequent_indent="    "))
     return 0

@@ -17,23 +17,26 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Carry it out; gives the exit code."""
     from accelsim.config.show import described
+    from accelsim.report.tables import page_of, page_width
 
     for listed in [arguments.kind] if arguments.kind else LISTED:
         if not arguments.kind:
             print(f"{listed}:")
         indent = "" if arguments.kind else "  "
         if listed == "networks":
-            print(textwrap.indent(_network_list(), indent))
+            with page_of(page_width() - len(indent)):
+                print(textwrap.indent(_network_list(), indent))
             continue
         for path in LISTED[listed].files():
-            print(f"{indent}{path.stem.ljust(18)}  {described(path)}".rstrip())
+            line = f"{indent}{path.stem.ljust(18)}  {described(path)}".rstrip()
+            print(textwrap.fill(line, page_width(), subsequent_indent=" " * (len(indent) + 20)))
     return 0
 
 
 def _network_list() -> str:
     """All networks, with what they cost and how accurate they are."""
     from accelsim.config.named import names
-    from accelsim.report.text import table
+    from accelsim.report.tables import fitted
     from accelsim.run.define import load_network
 
     rows = []
@@ -43,4 +46,5 @@ def _network_list() -> str:
         known = [f"{accuracy.top1_pct:.1f}", f"  {accuracy.kind}; {accuracy.source}"] if accuracy else ["-", ""]
         size = network.stored_weight_bytes()
         rows.append([name, f"{network.macs / 1e6:.2f}", f"{network.nonzeros / 1e6:.3f}", f"{size / 1e6:.2f}", *known])
-    return table(("network", "MMAC", "M weights", "MB", "top-1 %", "accuracy from"), rows, left=(0, 5))
+    header = ("network", "MMAC", "M weights", "MB", "top-1 %", "accuracy from")
+    return fitted(header, rows, left=(0, 5), spare=("MB", "M weights"))

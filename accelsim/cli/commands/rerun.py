@@ -36,7 +36,7 @@ def run(arguments: Namespace) -> int:
 
 
 def _told(found: Rerun) -> list[str]:
-    from accelsim.report.text import table
+    from accelsim.report.tables import table
 
     name = f"{found.now.network.name} on {found.now.machine.name}"
     if found.same_bytes:

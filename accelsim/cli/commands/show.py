@@ -95,10 +95,13 @@ def _refuse_options_of_others(arguments: Namespace, kind: FileKind) -> None:
 def _print_layers(network: Network, *, as_csv: bool) -> None:
     from accelsim.report.export import csv_text
     from accelsim.report.layers import layer_table
-    from accelsim.report.text import table
+    from accelsim.report.tables import fitted
 
     rows = layer_table(network)
     if as_csv:
         print(csv_text(rows), end="")
     else:
-        print(table(list(rows[0]) if rows else ["name"], [[str(value) for value in row.values()] for row in rows]))
+        cells = [[str(value) for value in row.values()] for row in rows]
+        print(
+            fitted(list(rows[0]) if rows else ["name"], cells, spare=("stage", "pad", "in_w", "out_w", "kw", "groups"))
+        )
