@@ -19,10 +19,10 @@ from typing import Any
 import pytest
 
 from accelsim.cli import main
-from accelsim.cli.overview import COMMANDS, TOPICS, WELCOME, overview
+from accelsim.cli.overview import COMMANDS, KEYS, TOPICS, WELCOME, overview
 from accelsim.cli.parser import parser_of
 from accelsim.config import variants
-from accelsim.config.kinds import LISTED
+from accelsim.config.kinds import KINDS, LISTED
 from accelsim.config.named import shipped
 from accelsim.records import ENERGY_COMPONENTS
 from accelsim.report import compare
@@ -332,6 +332,20 @@ def test_every_example_can_be_typed(name: str) -> None:
     program, command, *words = shlex.split(COMMANDS[name].example)
     assert (program, command) == ("accelsim", name)
     parser_of(name).read(words)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_a_command_has_its_example_on_one_line(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(capsys, "help", name).splitlines()[-1] == f"example: {COMMANDS[name].example}"
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_the_topic_on_keys_has_those_of_each_file(kind: str) -> None:
+    whole = {"network": "Workload", "dram": "CommandDevice"}
+    schema = KINDS[kind].json_schema()
+    found = schema["$defs"][whole[kind]] if kind in whole else schema
+    assert sorted(KEYS[kind].split()) == sorted(found["properties"])
+    assert all(key in TOPICS["keys"] for key in KEYS[kind].split())
 
 
 def test_every_command_is_in_the_overview(capsys: pytest.CaptureFixture[str]) -> None:

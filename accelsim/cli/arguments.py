@@ -21,11 +21,28 @@ LARGEST_BATCH = 1 << 16
 MOST_DIMENSIONS = 6
 
 
+EXAMPLE = "example: "
+
+
+class _Help(argparse.HelpFormatter):
+    """Help whose example stays one line, to be copied."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if text.startswith(EXAMPLE) else super()._fill_text(text, width, indent)
+
+
 class Parser(argparse.ArgumentParser):
     """argparse, its errors as mistakes of ours."""
 
     def __init__(self, prog: str, description: str | None = None, epilog: str | None = None) -> None:
-        super().__init__(prog, description=description, epilog=epilog, allow_abbrev=False, exit_on_error=False)
+        super().__init__(
+            prog,
+            description=description,
+            epilog=epilog,
+            formatter_class=_Help,
+            allow_abbrev=False,
+            exit_on_error=False,
+        )
 
     def error(self, message: str) -> NoReturn:
         """Where an argument is missing, in some versions of argparse."""

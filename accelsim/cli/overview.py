@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import NamedTuple
 
 
@@ -69,6 +70,39 @@ accelsim simulates a neural network on a systolic-array accelerator and reports 
   accelsim --help                     list all commands, with an example each
 """
 
+KEYS = {
+    "machine": (
+        "extends name description array vector depthwise sram input_path output_path dma host caches dram energy area"
+        " sources scheduling"
+    ),
+    "network": (
+        "name description source batch expect accuracy width factorize quantize binarize prune compress map_zeros"
+        " unmodelled resolution input layers"
+    ),
+    "mapping": "description scheduling",
+    "sweep": "networks machines grid zipped listed mapping where",
+    "energy": (
+        "technology_nm supply_v scaled_to multiply_8x8 add_32 xnor register_byte vector_op sram_byte sram_word"
+        " wire_byte_mm noc_byte dma_descriptor dma_byte clock_bit control_clock dram_byte dram_by dram_interface_byte"
+        " static logic_leakage"
+    ),
+    "dram": (
+        "kind clock_mhz first_address organisation timing command_bus address_mapping page_policy refresh scheduler"
+        " energy sources"
+    ),
+    "area": "technology_nm scaled_to_nm multiplier_8x8 adder_32 register_bit cells sram second_port",
+}
+"""Keys of each kind of file, in the order in which one writes them."""
+
+
+def _keys() -> str:
+    """Text of the topic `keys`."""
+    about = "Keys of each kind of file; docs/keys.md and `accelsim schema KIND` describe them and those below them.\n"
+    wrapped = (fill(keys, 100, initial_indent=f"  {kind:9}", subsequent_indent=" " * 11) for kind, keys in KEYS.items())
+    example = "\n  accelsim show edge                  a file with all its keys, and where each value is from\n"
+    return "\n".join((about, *wrapped, example))
+
+
 TOPICS = {
     "names": """\
 Networks, machines, DRAM devices and energy tables go by a name or a path.
@@ -86,6 +120,7 @@ Networks, machines, DRAM devices and energy tables go by a name or a path.
   accelsim run shufflenet_g3 edge --set scheduling.objective=dram_bytes
   accelsim run shufflenet_g3 edge --set network.batch=8
 """,
+    "keys": _keys(),
     "results": """\
 Tables go to standard output. `-o DIR` writes `layers.csv` and `run.json`, which holds the whole configuration.
 

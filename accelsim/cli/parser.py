@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
 
-from accelsim.cli.arguments import Parser, command_line
+from accelsim.cli.arguments import EXAMPLE, Parser, command_line
 from accelsim.cli.overview import COMMANDS, WELCOME, overview
 from accelsim.errors import UserError, suggestion
 from accelsim.version import __version__
@@ -43,7 +43,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 def parser_of(name: str) -> Parser:
     """The parser of a command."""
     module = _module(name)
-    parser = Parser(f"accelsim {name}", getattr(module, "DESCRIPTION", None), f"example: {COMMANDS[name].example}")
+    parser = Parser(f"accelsim {name}", getattr(module, "DESCRIPTION", None), EXAMPLE + COMMANDS[name].example)
     module.add_arguments(parser)
     return parser
 
