@@ -92,3 +92,22 @@ def test_a_scheduler_without_workers_is_a_mistake(tmp_path: Path) -> None:
     expected = f"expected a Dask scheduler with workers, got {address} without any"
     assert said == ("", f"command-line:0: --scheduler: {expected}\n")
     assert done.returncode == 2
+
+
+@pytest.mark.slow
+def test_a_search_on_a_cluster_finds_the_same(
+    scheduler: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Batch after batch, to the byte."""
+    pytest.importorskip("optuna")
+    spec = tmp_path / "space.yaml"
+    sizes = "[2, 3, 4, 5, 6, 7, 8]"
+    spec.write_text(f"networks: [{NET}]\nmachines: [{MACHINE}]\ngrid: {{array.rows: {sizes}, array.cols: {sizes}}}\n")
+    until(lambda: scheduler.exists() and scheduler.stat().st_size > 0)
+    line = ["recommend", str(spec), "--objective", "edp", "--trials", "10", "--allow-path", str(Path(NET).parent)]
+    said = []
+    for name, more in (("a", ["--scheduler", json.loads(scheduler.read_text())["address"]]), ("b", ["--jobs", "1"])):
+        assert main([*line, "-o", str(tmp_path / name), *more]) == 0
+        said.append(capsys.readouterr().out.replace(str(tmp_path / name), "DIR"))
+    assert said[0] == said[1]
+    assert (tmp_path / "a" / "results.csv").read_bytes() == (tmp_path / "b" / "results.csv").read_bytes()

@@ -205,9 +205,43 @@ def test_large_pages_hold_together(
         "return [many('#layers tbody tr'), many('svg circle'), many('#sweep0 tbody tr'),"
         " document.documentElement.scrollWidth <= innerWidth]"
     )
+    names = browser.execute_script(NAMES)
     errors = [each for each in browser.get_log("browser") if each["level"] == "SEVERE"]
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     assert (found, errors) == ([layers, points, points, True], [])
+    assert names == [3 * layers, 0, 0]
+
+
+NAMES = """
+let covered = 0, outside = 0, count = 0;
+for (const picture of document.querySelectorAll("figure svg")) {
+  const frame = picture.getBoundingClientRect();
+  const boxes = [...picture.querySelectorAll(".name")].map(each => each.getBoundingClientRect());
+  boxes.forEach((box, place) => {
+    count++;
+    if (place && box.left < boxes[place - 1].right - 1) covered++;
+    if (box.left < frame.left || box.right > frame.right + 1 || box.bottom > frame.bottom) outside++;
+  });
+}
+return [count, covered, outside];
+"""
+"""How many names bars have, and of those how many cover the one before or are outside of their picture."""
+
+
+@in_browser
+def test_fills_are_told_apart_by_hatches(browser: webdriver.Chrome, folder: Path) -> None:
+    """Every fill of a bar is there, and no two parts of a picture have the same."""
+    browser.get((folder / "report.html").as_uri())
+    missing, fills = browser.execute_script(
+        "const fills = [...document.querySelectorAll('figure')].filter(each => each.querySelector('.name')).map(each =>"
+        " [...each.querySelectorAll('.legend rect')].map(rect => rect.getAttribute('fill')));"
+        "const there = fill => !fill.startsWith('url') || document.getElementById(fill.slice(5, -1));"
+        "return [fills.flat().filter(fill => !there(fill)), fills]"
+    )
+    assert missing == []
+    assert len(fills) == 2 * 3
+    for each in fills:
+        assert len(set(each)) == len(each)
 
 
 def test_names_of_strangers_are_only_text(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from accelsim.report.compare import numbered
 from accelsim.report.findings import findings
 from accelsim.report.finished import FinishedRun
 from accelsim.report.groups import group_totals
-from accelsim.report.palette import CLOCK_COLOURS, COMPONENT_COLOURS, SERIES
+from accelsim.report.palette import CLOCK_FILLS, COMPONENT_FILLS, SERIES, Fill
 
 BESIDE = ("total_cycles", "energy_total_pj")
 """Columns in which layers of several runs stand side by side."""
@@ -154,10 +154,15 @@ def _run(run: ShownRun, name: str, totals: Sequence[str], described: Mapping[str
         "name": name,
         "headline": headline,
         "totals": shown,
-        "layers": rows,
-        "groups": groups,
+        "layers": _packed(rows),
+        "groups": _packed(groups),
         "config": run.config,
     }
+
+
+def _packed(rows: Sequence[Mapping[str, Value | None]]) -> dict[str, Any]:
+    """Rows of the same columns, whose names stand once."""
+    return {"names": list(rows[0]) if rows else [], "rows": [list(row.values()) for row in rows]}
 
 
 def _column(name: str, unit: str, meaning: str) -> dict[str, str]:
@@ -168,19 +173,24 @@ def _charts() -> list[dict[str, Any]]:
     """Stacked bars: the columns of their parts, and what divides them."""
     energy = {label: f"energy_{name}_pj" for name, label in ENERGY_COMPONENTS.items()}
     cycles = {"streaming": "streaming_cycles"} | {cause: f"stall_{cause}_cycles" for cause in STALL_CAUSES}
-    causes = [cause for cause in CLOCK_COLOURS if cause not in ("streaming", "MACs")]
+    causes = [cause for cause in CLOCK_FILLS if cause not in ("streaming", "MACs")]
     lost = {"MACs": "array_macs"} | {cause: f"lost_{cause}_pe_cycles" for cause in causes}
     charts = (
-        ("Energy by component", "uJ", 1e6, energy, COMPONENT_COLOURS),
-        ("Clocks by what the array does or waits for", "1000 clocks", 1e3, cycles, CLOCK_COLOURS),
-        ("What became of the array's time", "million PE x clocks", 1e6, lost, CLOCK_COLOURS),
+        ("Energy by component", "uJ", 1e6, energy, COMPONENT_FILLS),
+        ("Clocks by what the array does or waits for", "1000 clocks", 1e3, cycles, CLOCK_FILLS),
+        ("What became of the array's time", "million PE x clocks", 1e6, lost, CLOCK_FILLS),
     )
     return [
         {
             "title": title,
             "unit": unit,
             "per": per,
-            "parts": [{"name": name, "column": column, "colour": colours[name]} for name, column in parts.items()],
+            "parts": [{"name": name, "column": column, **_filled(fills[name])} for name, column in parts.items()],
         }
-        for title, unit, per, parts, colours in charts
+        for title, unit, per, parts, fills in charts
     ]
+
+
+def _filled(fill: Fill) -> dict[str, str]:
+    """The colour, and the letter of the hatch."""
+    return {"colour": fill.colour, "hatch": fill.hatch[:1]}
