@@ -448,6 +448,19 @@ def test_mistakes_leave_nothing_behind(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_many_wrong_points_are_not_all_resolved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where they have few mistakes among them, too."""
+    monkeypatch.setattr("accelsim.sweeps.points.MAX_MISTAKES", 3)
+    axes = ("--vary", "array.rows=x", "--vary", "array.mac_latency=1,2,3,4,5,6")
+    assert main(["sweep", "--network", NET, "--hw", MACHINE, *axes, "-o", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err == (
+        "command-line:0: points: expected at most 3 that are wrong, got more\n"
+        "command-line:6: array.rows: expected a whole number, got 'x'\n"
+    )
+
+
 def test_the_store_is_as_documented(tmp_path: Path) -> None:
     """The tables and columns that docs/sweeps.md names are there."""
     run_here(tmp_path, *TINY)

@@ -133,9 +133,9 @@ def write_out_rates(document: Document) -> None:
         if found and found[2] in RATE.units and key.endswith(tuple(_bare(RATE))):
             clock = _CLOCKS.get(str(path[0]), ("array", "clock_mhz"))
             megahertz = _number_at(document.data, clock)
-            if megahertz is None:
+            if megahertz is None and not document.is_refused(path):
                 document.refuse(path, document.mistake(path, f"{dotted(clock)} beside a rate", data[key]))
-            else:
+            elif megahertz is not None:
                 data[key] = _plain(Fraction(found[1]) * RATE.units[found[2]] / (Fraction(repr(megahertz)) * 10**6))
 
 

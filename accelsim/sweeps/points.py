@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from accelsim.config.load import Override, apply_overrides
 from accelsim.config.resolved import as_config, canonical, sha256
 from accelsim.config.strict_yaml import Document, Origin, dotted
-from accelsim.errors import MAX_MISTAKES, Mistake, UserError
+from accelsim.errors import ARGUMENTS, MAX_MISTAKES, Mistake, UserError
 from accelsim.run.define import load_network, load_target
 from accelsim.sweeps.selection import selected
 from accelsim.sweeps.spec import Wanted
@@ -68,22 +68,27 @@ class Points:
 
     wanted: Wanted
     _resolved: dict[str, _Resolved] = field(default_factory=dict)
+    _unchanged: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Point]:
         """In their order: networks, machines, then axes, the last of them fastest.
 
-        Raises UserError behind the last point, with the mistakes of all of them, or if there is none.
+        Raises UserError behind the last point, with the mistakes of all of them, of the first where many are wrong, or if
+        there is none.
         """
         mistakes: set[Mistake] = set()
-        empty = True
+        empty, wrong = True, 0
         for network, machine, overrides in selected(self.wanted, self._value, mistakes):
             left = self._half(network, overrides, self._network)
             right = self._half(machine, overrides, self._target)
             empty = False
             mistakes.update(left.mistakes, right.mistakes)
+            wrong += not (left.half and right.half)
             if left.half and right.half:
                 yield Point(left.half, right.half, {dotted(each.path): each.value for each in overrides})
-            if len(mistakes) > MAX_MISTAKES:
+            if wrong > MAX_MISTAKES:
+                mistakes.add(Mistake(ARGUMENTS, 0, "points", f"at most {MAX_MISTAKES} that are wrong", "more"))
+            if max(wrong, len(mistakes)) > MAX_MISTAKES:
                 break
         if empty and not mistakes:
             expected = "constraints that hold for some combination"
@@ -111,8 +116,30 @@ class Points:
         if key not in self._resolved:
             if len(self._resolved) >= _MOST_KEPT:
                 self._resolved.clear()
-            self._resolved[key] = _resolved(name, ours, kind)
+            self._resolved[key] = self._resolve(name, ours, kind)
         return self._resolved[key]
+
+    def _resolve(self, name: str, overrides: Sequence[Override], kind: _Kind) -> _Resolved:
+        try:
+            config = kind.load(name, overrides)
+        except UserError as error:
+            return _Resolved(None, error.mistakes, self._as_asked(name, overrides, kind))
+        parts = {key: canonical(part) for key, part in _split(config, kind.root).items()}
+        return _Resolved(Half(config["name"], parts, sha256(_joined(parts))), (), {})
+
+    def _as_asked(self, name: str, overrides: Sequence[Override], kind: _Kind) -> dict[str, Any]:
+        """The configuration with the overrides written in, as far as that goes; nothing if it is wrong without them."""
+        key = repr((kind.root, name))
+        if key not in self._unchanged:
+            try:
+                self._unchanged[key] = kind.load(name, ())
+            except UserError:
+                self._unchanged[key] = {}
+        if not self._unchanged[key]:
+            return {}
+        document = Document(deepcopy(self._unchanged[key]), {(): Origin(name, 0)})
+        apply_overrides(document, overrides, kind.root)
+        return document.data
 
     def _value(self, key: str, name: str, overrides: Sequence[Override]) -> Any:
         """Value of a network or machine under a key; of one that is wrong, the requested one."""
@@ -124,15 +151,6 @@ class Points:
         if path[0] in half.parts:
             return _under(json.loads(half.parts[path[0]]), path[1:])
         return _under(json.loads(half.parts["machine"]), path)
-
-
-def _resolved(name: str, overrides: Sequence[Override], kind: _Kind) -> _Resolved:
-    try:
-        config = kind.load(name, overrides)
-    except UserError as error:
-        return _Resolved(None, error.mistakes, _as_asked(name, overrides, kind))
-    parts = {key: canonical(part) for key, part in _split(config, kind.root).items()}
-    return _Resolved(Half(config["name"], parts, sha256(_joined(parts))), (), {})
 
 
 _Load = Callable[[str, Sequence[Override]], dict[str, Any]]
@@ -151,16 +169,6 @@ def _split(config: dict[str, Any], root: tuple[str, ...]) -> dict[str, dict[str,
         return {"network": config}
     machine = {key: value for key, value in config.items() if key != "scheduling"}
     return {"machine": machine, "scheduling": config["scheduling"]}
-
-
-def _as_asked(name: str, overrides: Sequence[Override], kind: _Kind) -> dict[str, Any]:
-    """The configuration with the overrides written in, as far as that goes; nothing if it is wrong without them."""
-    try:
-        document = Document(deepcopy(kind.load(name, ())), {(): Origin(name, 0)})
-    except UserError:
-        return {}
-    apply_overrides(document, overrides, kind.root)
-    return document.data
 
 
 def _under(config: Any, path: Sequence[str]) -> Any:
