@@ -1,4 +1,4 @@
-"""Random cases: the same ones each time, few in a fast run (`--hypothesis-profile=many` takes more)."""
+"""Random cases: the same ones each time, few in a fast run (`--hypothesis-profile=many` or `=most` takes more)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 from hypothesis import HealthCheck, settings
 
-for name, examples in (("few", 20), ("many", 100)):
+for name, examples in (("few", 20), ("many", 100), ("most", 2000)):
     settings.register_profile(
         name,
         derandomize=True,

@@ -35,8 +35,8 @@ def machine_of(**changes: Any) -> Machine:
     return validate(Machine, Document(data, {(): Origin("test", 0)}))
 
 
-def network_of(rows: list[dict[str, Any]], size: tuple[int, int, int], batch: int = 1, **keys: Any) -> Network:
-    """A network from rows as in a workload file, with further keys of it."""
+def workload_of(rows: list[dict[str, Any]], size: tuple[int, int, int], batch: int = 1, **keys: Any) -> Workload:
+    """A network file of these rows, with further keys."""
     height, width, channels = size
     data = {
         "name": "random",
@@ -46,8 +46,17 @@ def network_of(rows: list[dict[str, Any]], size: tuple[int, int, int], batch: in
         "layers": rows,
         **keys,
     }
-    document = Document(data, {(): Origin("test", 0)})
-    return build(validate(Workload, document), document)
+    return validate(Workload, Document(data, {(): Origin("test", 0)}))
+
+
+def built(workload: Workload) -> Network:
+    """The network of a network file."""
+    return build(workload, Document(workload.model_dump(), {(): Origin("test", 0)}))
+
+
+def network_of(rows: list[dict[str, Any]], size: tuple[int, int, int], batch: int = 1, **keys: Any) -> Network:
+    """A network from rows as in a workload file, with further keys of it."""
+    return built(workload_of(rows, size, batch, **keys))
 
 
 MAP_CODEC = {"format": "zero_run_length", "run_bits": 4, "word_bits": 32, "bytes_per_clock": 3}
@@ -137,8 +146,13 @@ def _divisors(number: int) -> list[int]:
     return [divisor for divisor in range(1, number + 1) if number % divisor == 0]
 
 
+def networks() -> st.SearchStrategy[Network]:
+    """The networks of `workloads`."""
+    return workloads().map(built)
+
+
 @st.composite
-def networks(draw: st.DrawFn) -> Network:
+def workloads(draw: st.DrawFn) -> Workload:
     """Graphs of one to seven layers of every kind, tensors with several consumers among them; half of them shrunk."""
     size = (draw(st.integers(1, 10)), draw(st.integers(1, 10)), draw(st.integers(1, 12)))
     shapes = {"input": size}
@@ -149,7 +163,7 @@ def networks(draw: st.DrawFn) -> Network:
         shapes[row["name"]] = shape
     written = {row["name"] for row in rows if row["op"] != "slice"} | {"input"}
     keys = draw(_data_transforms(sorted(written))) if draw(st.booleans()) else {}
-    return network_of(rows, size, batch=draw(st.sampled_from([1, 1, 2, 3])), **keys)
+    return workload_of(rows, size, batch=draw(st.sampled_from([1, 1, 2, 3])), **keys)
 
 
 @st.composite

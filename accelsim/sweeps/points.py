@@ -73,8 +73,8 @@ class Points:
     def __iter__(self) -> Iterator[Point]:
         """In their order: networks, machines, then axes, the last of them fastest.
 
-        Raises UserError behind the last point, with the mistakes of all of them, of the first where many are wrong, or if
-        there is none.
+        Raises UserError behind the last point, with the mistakes of all of them, or of the first
+        where many are wrong; or if there is none.
         """
         mistakes: set[Mistake] = set()
         empty, wrong = True, 0
