@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from functools import cache
 from typing import Any
 
 import pytest
 
 from accelsim.cli import main
-from accelsim.run.advice import Advice, advice
+from accelsim.run.advice import SECONDS, TIMES, Advice, _seconds, _worth_a_try, advice
 from accelsim.run.define import define_network
 from accelsim.run.hints import WORTH, Hint, hints
 from accelsim.run.result import Run
@@ -17,6 +19,11 @@ from accelsim.run.simulate import simulate
 
 def hint(run: Run, kind: str) -> Hint:
     return next(each for each in hints(run) if each.kind == kind)
+
+
+@cache
+def mobilenet() -> Run:
+    return simulate("mobilenet_v1_0.25_128", "edge")
 
 
 def kinds(run: Run) -> set[str]:
@@ -44,7 +51,7 @@ def _change(one: Advice) -> float:
 
 
 def test_advice_is_what_a_run_with_it_gives() -> None:
-    found = check(simulate("mobilenet_v1_0.25_128", "edge"), "mobilenet_v1_0.25_128", "edge", {})
+    found = check(mobilenet(), "mobilenet_v1_0.25_128", "edge", {})
     assert {"depthwise.channels", "array.depthwise_on"} in [set(each.settings) for each in found]
 
 
@@ -74,10 +81,53 @@ def test_a_machine_that_fits_gets_no_advice_but_more_of_the_same() -> None:
 
 
 def test_weights_that_wait_for_a_batch() -> None:
-    run = simulate("mobilenet_v1_0.25_128", "edge")
-    one = hint(run, "batch")
+    one = hint(mobilenet(), "batch")
     assert one.layers == ("fc",)
     assert one.settings == {"network.batch": 8}
+
+
+def test_one_batch_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The largest for which there is time."""
+    run = mobilenet()
+    monkeypatch.setattr("accelsim.run.advice.hints", lambda run: [each for each in hints(run) if each.kind == "batch"])
+    for seconds, batch in ((0.1, 2), (0.5, 4), (9.0, 8)):
+        monkeypatch.setattr("accelsim.run.advice.SECONDS", seconds)
+        assert [each.settings for each in _worth_a_try(run)] == [{"network.batch": batch}]
+
+
+def test_tries_take_a_second_or_in_times_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By their counts, so that the same are tried everywhere, the most promising first."""
+    run = mobilenet()
+    own = _seconds(run, 1)
+    for seconds, most in ((SECONDS, SECONDS), (0.01, TIMES * own)):
+        monkeypatch.setattr("accelsim.run.advice.SECONDS", seconds)
+        found = list(_worth_a_try(run))
+        spent = sum(_seconds(run, int(each.settings.get("network.batch", 1)), each.saves) for each in found)
+        assert most - own < spent <= most
+        assert [each.saves for each in found] == sorted((each.saves for each in found), reverse=True)
+
+
+def test_depthwise_layers_beside_the_others_on_a_vector_unit_that_idles() -> None:
+    """The unit takes nearly as long as the array, but while that does something else."""
+    run = simulate("shufflenet_0.25x_g3", "edge")
+    one = next(each for each in hints(run) if each.settings == {"array.depthwise_on": "vector"})
+    again = simulate("shufflenet_0.25x_g3", "edge", one.settings)
+    saved = 1 - again.total.total_cycles / run.total.total_cycles
+    assert 0.5 * saved < one.saves < 2 * saved
+
+
+def test_a_buffer_that_nearly_keeps_a_map_names_it() -> None:
+    small = {"sram.activation.capacity_bytes": 64 << 10}
+    one = hint(simulate("study_conv_separable", "edge", small), "buffers")
+    assert one.settings == {"sram.activation.capacity_bytes": 128 << 10}
+    assert re.match(r"the map \w+, which \w+ reads, has \d+ KiB and goes through DRAM", one.why)
+
+
+def test_weights_that_are_waited_for_while_the_bus_idles() -> None:
+    run = simulate("mobilenet_v1_0.25_128", "edge", {"sram.weight.capacity_bytes": 16 << 10})
+    one = hint(run, "ahead")
+    assert one.settings == {"sram.weight.capacity_bytes": 32 << 10}
+    assert "while engines that load are busy in" in one.why
 
 
 def test_a_mapping_that_closes_rows() -> None:

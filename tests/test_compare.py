@@ -80,11 +80,12 @@ def test_weights_are_stored_with_the_bits_of_the_machine(capsys: pytest.CaptureF
     assert row["weight_bytes"] == row["weights"] * 3 / 8
 
 
-def test_the_table_says_the_same_in_short(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_says_the_same_in_short(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """With the units of its header; a dash where no accuracy is known."""
+    monkeypatch.setenv("COLUMNS", "200")
     header, *lines = said(capsys, *SMALL, "--hw", "edge")[0].splitlines()
     titles = re.split(" {2,}", header)
-    expected = "network, top-1 %, MMAC, M weights, MB, cycles, ms, energy uJ, of it DRAM, DRAM MiB"
+    expected = "network, top-1 %, MMAC, M weights, MB, cycles, ms, energy uJ, of it DRAM, DRAM MiB, bursts"
     assert titles == expected.split(", ")
     *lines, last = lines
     assert re.fullmatch(r"[01] of 1 orders by energy hold at all prices within their ranges", last)
@@ -100,6 +101,7 @@ def test_the_table_says_the_same_in_short(capsys: pytest.CaptureFixture[str]) ->
             f"{row['energy_per_image_pj'] / 1e6:.1f}",
             f"{row['dram_energy_share']:.1%}",
             f"{row['dram_per_image_bytes'] / 2**20:.2f}",
+            f"{row['dram_burst_efficiency']:.0%}",
         ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,10 +30,12 @@ def shufflenet() -> Network:
 
 
 def test_shufflenet_equals_its_golden_table_row_by_row(shufflenet: Network) -> None:
-    """Type, shapes, kernel, stride, groups, MACs, weights, inputs and activation of each of the 87 layers."""
+    """Type, shapes, kernel, stride, groups, MACs, weights, inputs and activation of each of the 87 layers in front
+    of the softmax."""
     rows = golden_rows("shufflenet_1.0x_g3")
-    assert len(rows) == len(shufflenet.nodes)
-    for row, node in zip(rows, shufflenet.nodes, strict=True):
+    *layers, softmax = shufflenet.nodes
+    assert softmax.label == "softmax"
+    for row, node in zip(rows, layers, strict=True):
         size = node.sizes[0]
         assert (row["name"], row["type"]) == (node.name, node.label)
         assert [int(row[key]) for key in ("in_h", "in_w")] == [size.height, size.width]
@@ -45,6 +48,11 @@ def test_shufflenet_equals_its_golden_table_row_by_row(shufflenet: Network) -> N
         if node.label in MAC_LAYERS:
             assert int(row["kh"]) == (1 if node.label == "fc" else node.window.vertical.kernel)
             assert (int(row["stride"]), int(row["groups"])) == (node.window.vertical.stride, node.groups)
+
+
+def test_shufflenet_by_the_paper_is_that_of_its_family(shufflenet: Network) -> None:
+    """So that both names give the same clocks."""
+    assert replace(shufflenet, source="") == replace(load_network("shufflenet_1.0x_g3")[1], source="")
 
 
 def test_shufflenet_is_the_papers_137_mflops_without_its_fc(shufflenet: Network) -> None:

@@ -90,17 +90,38 @@ def test_it_shows_the_totals_of_the_runs(browser: webdriver.Chrome, folder: Path
 
 @in_browser
 def test_tables_sort(browser: webdriver.Chrome) -> None:
-    """Numbers as numbers, down and then up; the layers come in their order before."""
+    """Numbers as numbers, down and then up; the layers come in their order before. A group's totals are above its
+    members, which stay below them."""
     header = browser.find_elements(By.CSS_SELECTOR, "#layers thead th")
     place = [each.text for each in header].index("total_cycles") + 1
-    assert cells(browser, "layers", 1)[0] == "conv1"
+    layers, blocks = layer_blocks(browser, place)
+    assert layers[:2] == ["conv1..dw2", "conv1"]
     button = header[place - 1].find_element(By.TAG_NAME, "button")
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", button)
     for sign in (-1, 1):
         button.click()
-        values = [int(text.replace(",", "")) for text in cells(browser, "layers", place)]
-        assert values == sorted(values, key=lambda value, sign=sign: sign * value)
-    assert len(set(values)) > 5
+        again, sorted_blocks = layer_blocks(browser, place)
+        assert set(again) == set(layers)
+        firsts = [block[0] for block in sorted_blocks]
+        assert firsts == sorted(firsts, key=lambda value, sign=sign: sign * value)
+        for first, *members in sorted_blocks:
+            assert members == sorted(members, key=lambda value, sign=sign: sign * value)
+            assert not members or sum(members) == first
+        assert sorted(map(len, sorted_blocks)) == sorted(map(len, blocks))
+    assert len(firsts) > 5
+
+
+def layer_blocks(browser: webdriver.Chrome, column: int) -> tuple[list[str], list[list[int]]]:
+    """Names of the rows of the table of layers, and a column of it: of each group its total and its members."""
+    rows = browser.find_elements(By.CSS_SELECTOR, "#layers tbody tr")
+    values = [int(text.replace(",", "")) for text in cells(browser, "layers", column)]
+    blocks: list[list[int]] = []
+    for row, value in zip(rows, values, strict=True):
+        if row.get_attribute("class") == "member":
+            blocks[-1].append(value)
+        else:
+            blocks.append([value])
+    return cells(browser, "layers", 1), blocks
 
 
 @in_browser
@@ -160,10 +181,10 @@ def test_tables_are_filtered_by_words(browser: webdriver.Chrome) -> None:
     search = browser.find_element(By.XPATH, "//*[@id='layers']/../preceding-sibling::div//input")
     search.send_keys("dwconv dw1")
     assert {text[:3] for text in cells(browser, "layers", 1)} == {"dw1"}
-    assert "of 30 rows" in search.find_element(By.XPATH, "..").text
+    assert "of 33 rows" in search.find_element(By.XPATH, "..").text
     search.clear()
     search.send_keys(" ")
-    assert len(cells(browser, "layers", 1)) == 30
+    assert len(cells(browser, "layers", 1)) == 33
 
 
 @in_browser

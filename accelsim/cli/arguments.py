@@ -143,10 +143,14 @@ def add_target_settings(parser: argparse.ArgumentParser) -> None:
     add_settings(parser)
 
 
-def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Options of a model that is imported."""
+def add_batch(parser: argparse.ArgumentParser) -> None:
+    """The batch, short for a setting."""
     batch = whole_number("--batch", 1, LARGEST_BATCH)
     parser.add_argument("--batch", metavar="N", type=batch, help="images that are run together")
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Options of a model that is imported."""
     parser.add_argument(
         "--allow-unmodelled",
         action="store_true",

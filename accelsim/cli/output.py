@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 def finish(result: Run, arguments: Namespace, *, advises: bool = False) -> int:
     """Save and print a run, as its arguments say. advises: try changes that may pay, too."""
     from accelsim.report import text
+    from accelsim.report.completeness import INCOMPLETE
 
     if arguments.output is not None:
         result.save(arguments.output, force=arguments.force)
@@ -36,7 +37,7 @@ def finish(result: Run, arguments: Namespace, *, advises: bool = False) -> int:
         )
         return 0
     if lacks is not None:
-        print(f"{text.INCOMPLETE}: {lacks}", end="\n\n")
+        print(f"{INCOMPLETE}: {lacks}", end="\n\n")
     if arguments.by is not None:
         print(text.shares(result.records, arguments.by), end="\n\n")
     elif not arguments.quiet:

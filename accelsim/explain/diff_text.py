@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from accelsim.explain.diff import Change, Difference, Waterfall, telling_keys
 from accelsim.explain.terms import number_text, printed_units
+from accelsim.report.finished import run_title
 from accelsim.report.tables import fitted, page_width
 from accelsim.run.result import Run
 
@@ -66,7 +67,7 @@ def difference_text(found: Difference) -> str:
 
 
 def _heads(found: Difference) -> list[str]:
-    lines = [f"{letter}: {run.network.name} on {run.machine.name}" for letter, run in (("A", found.a), ("B", found.b))]
+    lines = [f"{letter}: {run_title(run)}" for letter, run in (("A", found.a), ("B", found.b))]
     if found.a.version != found.b.version:
         lines.append(f"A is of accelsim {found.a.version}, B of {found.b.version}: the model may differ")
     return lines

@@ -10,6 +10,8 @@ from accelsim.explain.columns import EXPLAINED, SUMMARY, UNIT
 from accelsim.explain.evidence import Evidence
 from accelsim.explain.plan import plan_dict, plan_text
 from accelsim.explain.text import explained
+from accelsim.importers import PLAIN, ModelOptions
+from accelsim.report.finished import run_title
 from accelsim.run.reprice import read_run
 from accelsim.run.simulate import load_both, play_network
 
@@ -21,6 +23,7 @@ def evidence_of(
     columns: Iterable[str] = (),
     settings: Iterable[tuple[int, str]] = (),
     mapping: str | None = None,
+    options: ModelOptions = PLAIN,
 ) -> Evidence:
     """Simulate a network on a machine and look at one layer.
 
@@ -30,7 +33,7 @@ def evidence_of(
     with mistakes:
         _check_columns(columns)
     with mistakes:
-        loaded = load_both(network, machine, settings, mapping=mapping)
+        loaded = load_both(network, machine, settings, mapping=mapping, options=options)
         number = _number_of(layer, [node.name for node in loaded[1].nodes])
     mistakes.raise_any()
     return Evidence(play_network(*loaded, keep_history=True), number)
@@ -77,7 +80,7 @@ def _check_columns(columns: Iterable[str]) -> None:
 def explanation(evidence: Evidence, columns: Sequence[str]) -> str:
     """The columns as text; without any, the plan of the layer and the columns of `SUMMARY`."""
     run = evidence.played.run
-    parts = [f"{evidence.node.name} ({evidence.node.label}) of {run.network.name} on {run.machine.name}"]
+    parts = [f"{evidence.node.name} ({evidence.node.label}) of {run_title(run)}"]
     if not columns:
         parts.append(plan_text(evidence))
     parts += [explained(column, UNIT[column], EXPLAINED[column](evidence)) for column in columns or SUMMARY]

@@ -8,6 +8,7 @@ from accelsim.explain.diff import Difference, Waterfall
 from accelsim.explain.diff_text import Row, layer_rows, rows_of
 from accelsim.explain.terms import number_text
 from accelsim.report.columns import Value
+from accelsim.report.finished import run_title
 from accelsim.report.palette import BLUE, CLOCK_FILLS, COMPONENT_FILLS, GREY, ORANGE, PURPLE, VERMILLION, Fill
 from accelsim.report.plots.changes import Bar, Panel, changes
 from accelsim.report.plots.drawing import Drawing
@@ -31,7 +32,7 @@ def picture(found: Difference) -> Drawing:
     instead_of = {"cycles"} if "time" in measures else set[str]()
     shown = [waterfall for waterfall in found.waterfalls if waterfall.measure not in instead_of]
     panels = [[_by_cause(waterfall), _by_layer(found, waterfall)] for waterfall in shown]
-    a, b = (f"{run.network.name} on {run.machine.name}" for run in (found.a, found.b))
+    a, b = map(run_title, (found.a, found.b))
     title = f"What B takes more than A\nA: {a}\nB: {b}"
     return Drawing(changes(title, panels), [row for waterfall in shown for row in _table(waterfall)])
 

@@ -8,6 +8,7 @@ from typing import Any
 from accelsim.lowering.compile import estimate
 from accelsim.lowering.ir import PlannedLayer
 from accelsim.records import LayerRecord
+from accelsim.report.finished import run_title
 from accelsim.report.quantities import bytes_text
 from accelsim.report.tables import fitted
 from accelsim.run.simulate import Played
@@ -31,9 +32,9 @@ def plans_text(played: Played) -> str:
     rows = [list(map(str, _cells(each, groups))) for each in plans(played)]
     run = played.run
     named = [f"  {letter}: {group}" for group, letter in groups.items()]
-    title = f"{run.network.name} on {run.machine.name}, objective {run.scheduling.objective}"
+    head = f"{run_title(run)}, objective {run.scheduling.objective}"
     depth_first = ["groups of layers that run depth-first, stripe by stripe:", *named] if named else []
-    return "\n".join([title, fitted(HEADER, rows, _LEFT, _SPARE), *LEGEND, *depth_first])
+    return "\n".join([head, fitted(HEADER, rows, _LEFT, _SPARE), *LEGEND, *depth_first])
 
 
 def plans(played: Played) -> list[dict[str, Any]]:

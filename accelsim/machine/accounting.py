@@ -85,6 +85,7 @@ class Accounting:
         self._stream: Task | None = None
         self._last: Task | None = None
         self._may_lead: deque[Task] = deque()
+        self._layer, self._reached = 0, NOTHING
 
     def fed(self) -> None:
         """A command has come to the queues."""
@@ -179,6 +180,7 @@ class Accounting:
             end = self._stream.stream_end if self._stream is not None else 0
             idle = idle_at_end(self._last, end, self._doubling.rates)
             self._count(self._last, idle, self._last.doubled[Moment.DONE])
+            self._pass(self._layer, self._doubling.since(self._reached))
         for layer in self._layers:
             account = layer.account
             account.latency_cycles = account.end_cycle - layer.begin if layer.begin != NEVER else 0
@@ -189,19 +191,27 @@ class Accounting:
 
     def _count(self, task: Task, segments: Sequence[Segment], reached: Clocks) -> None:
         """Give the next clocks of the run, which lead to `task`, to their layers; the replay has come to `reached`."""
-        passed = self._doubling.since(reached)
-        if not segments:
-            self._pass(task.role.layer, passed)
-        whole = sum([segment.high - segment.low for segment in segments])
+        shares: dict[int, int] = {}
         for segment in segments:
             account, clocks = self._layers[segment.layer].account, segment.high - segment.low
             if segment.cause is None:
                 account.stream_cycles += clocks
             else:
                 account.stalls[segment.cause] += clocks
-            self._pass(segment.layer, passed if clocks == whole else [each * clocks / whole for each in passed])
+            shares[segment.layer] = shares.get(segment.layer, 0) + clocks
             if self._on_segment is not None:
                 self._on_segment(segment)
+        self._share(shares or {task.role.layer: 1}, reached)
+
+    def _share(self, shares: dict[int, int], reached: Clocks) -> None:
+        """Give the clocks of the replay until `reached` to layers, by their clocks; as long as one layer has all, at
+        once."""
+        if len(shares) > 1 or self._layer not in shares:
+            self._pass(self._layer, self._doubling.since(self._reached))
+            passed, whole = self._doubling.since(reached), sum(shares.values())
+            for self._layer, clocks in shares.items():
+                self._pass(self._layer, [each * clocks / whole for each in passed])
+        self._reached = reached
 
     def _pass(self, layer: int, clocks: Iterable[float]) -> None:
         account = self._layers[layer].account

@@ -221,6 +221,9 @@ def _latest(floor: Clocks, waits: Sequence[Wait]) -> Clocks:
     """The latest of these moments and a clock; a unit comes to the same moment of its commands one after the other."""
     if not waits:
         return floor
+    if len(waits) == 1:
+        ((task, moment),) = waits
+        return tuple(map(max, floor, task.doubled[moment]))
     last: dict[tuple[str, Moment], Task] = {}
     for task, moment in waits:
         known = last.get((task.instance, moment))

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from accelsim.energy.ranking import Flip, Unsure
 from accelsim.report.columns import Value
+from accelsim.report.completeness import INCOMPLETE
 from accelsim.report.finished import FinishedRun
 from accelsim.report.tables import fitted
 
@@ -75,6 +76,12 @@ COLUMNS: tuple[Column, ...] = (
         "dram_energy_share", "0..1", "DRAM's share of the energy", lambda run: float(run.totals["dram_energy_share"])
     ),
     _per_image("dram_per_image_bytes", "bytes", "dram_read_burst_bytes", "dram_write_burst_bytes"),
+    Column(
+        "dram_burst_efficiency",
+        "0..1",
+        "bytes that were requested of those that DRAM moved",
+        lambda run: float(run.totals["dram_burst_efficiency"]),
+    ),
 )
 
 
@@ -111,11 +118,18 @@ CELLS: tuple[Cell, ...] = (
     Cell("energy uJ", "energy_per_image_pj", lambda energy: f"{energy / 1e6:.1f}"),
     Cell("of it DRAM", "dram_energy_share", "{:.1%}".format),
     Cell("DRAM MiB", "dram_per_image_bytes", lambda moved: f"{moved / 2**20:.2f}"),
+    Cell("bursts", "dram_burst_efficiency", "{:.0%}".format),
 )
 
 
 SPARE = ("measured by", "MB", "of it DRAM", "cycles", "M weights", "MMAC")
 """Titles of columns that a narrow page goes without."""
+
+
+def incomplete(rows: Sequence[Row]) -> list[str]:
+    """A line for each network that lacks parts of its model."""
+    lacking = {row["network"]: row["unmodelled"] for row in rows if row["unmodelled"]}
+    return [f"{INCOMPLETE}: {count} nodes of {name} are in no figure" for name, count in lacking.items()]
 
 
 def comparison(rows: Sequence[Row]) -> str:

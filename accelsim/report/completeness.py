@@ -28,6 +28,10 @@ MULTIPLY = frozenset(
 """Operators of ONNX and TFLite that multiply and accumulate, or may hold some that do."""
 
 
+INCOMPLETE = "INCOMPLETE"
+"""Mark of everything that is derived from a part of a model only."""
+
+
 class LeftOut(NamedTuple):
     """Nodes that are left out. share: of all nodes; macs_share: of the MACs, None where it is not known; by_kind: their
     number by operator."""

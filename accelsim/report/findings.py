@@ -7,7 +7,8 @@ from typing import Any
 
 from accelsim.records import ENERGY_COMPONENTS, LayerRecord
 from accelsim.report.columns import LEAST_SAVING, WHAT_IFS
-from accelsim.report.finished import FinishedRun
+from accelsim.report.completeness import INCOMPLETE
+from accelsim.report.finished import FinishedRun, run_title
 from accelsim.report.quantities import amount_text, digits, share_text
 
 MOST_LAYERS = 3
@@ -17,7 +18,7 @@ MOST_LAYERS = 3
 def findings(run: FinishedRun, tried: Sequence[str] = ()) -> list[str]:
     """The sentences. tried: changes that were tried and pay."""
     return [
-        *([f"INCOMPLETE: {run.left_out}"] if run.left_out is not None else []),
+        *([f"{INCOMPLETE}: {run.left_out}"] if run.left_out is not None else []),
         _headline(run),
         _bottleneck(run.totals),
         _longest(run.records, run.totals),
@@ -29,9 +30,11 @@ def findings(run: FinishedRun, tried: Sequence[str] = ()) -> list[str]:
 
 def _headline(run: FinishedRun) -> str:
     totals = run.totals
+    each = f", {amount_text(totals['energy_per_image_pj'], 'pJ')} an image" if totals["images"] > 1 else ""
     return (
-        f"{run.network.name} on {run.machine.name} takes {amount_text(totals['latency_ms'], 'ms')} and "
-        f"{amount_text(totals['energy_total_pj'], 'pJ')}: {digits(totals['inferences_per_s'])} inferences a second, "
+        f"{run_title(run)} takes {amount_text(totals['latency_ms'], 'ms')} and "
+        f"{amount_text(totals['energy_total_pj'], 'pJ')}{each}: "
+        f"{digits(totals['inferences_per_s'])} inferences a second, "
         f"{amount_text(totals['average_power_mw'], 'mW')}, with {share_text(totals['utilization'])} of the array used."
     )
 

@@ -9,7 +9,7 @@ from accelsim.config.machine import Machine
 from accelsim.config.workload import NetworkFile
 from accelsim.network.graph import Network
 from accelsim.records import LayerRecord
-from accelsim.report.completeness import LeftOut
+from accelsim.report.completeness import INCOMPLETE, LeftOut
 
 
 class FinishedRun(Protocol):
@@ -27,3 +27,9 @@ class FinishedRun(Protocol):
     def totals(self) -> Mapping[str, Any]: ...
     @property
     def left_out(self) -> LeftOut | None: ...
+
+
+def run_title(run: FinishedRun) -> str:
+    """Network and machine; marked where the run lacks parts of the model."""
+    mark = "" if run.left_out is None else f" ({INCOMPLETE})"
+    return f"{run.network.name} on {run.machine.name}{mark}"

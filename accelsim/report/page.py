@@ -10,8 +10,9 @@ from typing import Any, NamedTuple, Protocol
 from accelsim.records import ENERGY_COMPONENTS, STALL_CAUSES
 from accelsim.report.columns import COLUMNS, TOTALS, WHAT_IFS, Value, layer_rows, speedup_column
 from accelsim.report.compare import numbered
+from accelsim.report.completeness import INCOMPLETE
 from accelsim.report.findings import findings
-from accelsim.report.finished import FinishedRun
+from accelsim.report.finished import FinishedRun, run_title
 from accelsim.report.groups import group_totals
 from accelsim.report.palette import CLOCK_FILLS, COMPONENT_FILLS, SERIES, Fill
 
@@ -106,7 +107,7 @@ def _embedded(data: Mapping[str, Any]) -> str:
 
 def _names(runs: Sequence[ShownRun]) -> list[str]:
     """Name of each run; numbered where two would be called the same."""
-    return numbered([f"{run.network.name} on {run.machine.name}" for run in runs])
+    return numbered([run_title(run) for run in runs])
 
 
 def _sweep(sweep: ShownSweep, described: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
@@ -139,7 +140,7 @@ def _run(run: ShownRun, name: str, totals: Sequence[str], described: Mapping[str
     headline += [["accelsim", run.version, ""], ["config SHA-256", run.config_sha256[:12], ""]]
     headline += [["not modelled", each, ""] for each in run.workload.unmodelled]
     if run.left_out is not None:
-        headline.insert(0, ["INCOMPLETE", str(run.left_out), ""])
+        headline.insert(0, [INCOMPLETE, str(run.left_out), ""])
     rows = layer_rows(run.records)
     for row, record in zip(rows, run.records, strict=True):
         row["streaming_cycles"] = record.stream_cycles

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from accelsim.records import ENERGY_COMPONENTS, ActionCounts, LayerRecord
+from accelsim.records import ENERGY_COMPONENTS, ActionCounts, LayerRecord, total_counts
 from accelsim.report.columns import WHAT_IFS, Value, bound_by, speedup_column
+from accelsim.report.completeness import INCOMPLETE
 from accelsim.report.groups import group_total, grouped
 from accelsim.report.tables import fitted, table
 
@@ -22,7 +23,7 @@ LAYER_HEADER = (
 """cycles: given to the layer; array, vector, DMA: clocks of the units; DRAM KiB: moved; bursts: requested of moved."""
 
 
-LAYER_SPARE = ("bursts", "of it DRAM", "DMA", "vector", "array", "SRAM KiB", "op", "MMAC", "DRAM KiB")
+LAYER_SPARE = ("of it DRAM", "DMA", "vector", "array", "SRAM KiB", "op", "MMAC", "bursts", "DRAM KiB")
 """Columns that a narrow page goes without."""
 
 
@@ -55,7 +56,7 @@ def layer_cells(record: LayerRecord) -> list[str]:
         f"{record.utilization:.1%}",
         bound_by(record),
         f"{counts.dram_burst_bytes / 1024:.1f}",
-        f"{counts.burst_efficiency:.0%}" if counts.dram_burst_bytes else "-",
+        _bursts(counts),
         f"{counts.sram_bytes / 1024:.1f}",
         f"{energy.total_pj / 1e6:.2f}",
         f"{share:.0%}",
@@ -71,10 +72,6 @@ def _caches(total: LayerRecord) -> Iterator[str]:
             f"  cache {name}: {hits + misses} requests, {share:.1%} hits,"
             f" {total.caches[f'{name}_write_backs']} lines written back"
         )
-
-
-INCOMPLETE = "INCOMPLETE"
-"""Mark of everything that is derived from a part of a model only."""
 
 
 def summary(name: str, machine: str, total: LayerRecord, totals: Mapping[str, Any], *, complete: bool = True) -> str:
@@ -98,7 +95,7 @@ def summary(name: str, machine: str, total: LayerRecord, totals: Mapping[str, An
         f" {energy.low_pj / 1e6:.1f} to {energy.high_pj / 1e6:.1f} uJ by the ranges of the prices",
         f"  of it {split(parts) or 'nothing'}; {totals['assumed_energy_share']:.1%} is assumed",
         f"  not priced: {totals['not_priced'] or 'nothing that has a row'}",
-        *_chip(totals),
+        *_chip(totals, mark),
         f"  moving these bytes through DRAM instead of SRAM adds {energy.dram_penalty_pj / 1e6:.1f} uJ",
         f"  DRAM:SRAM energy per byte {_ratio(totals['dram_sram_energy_ratio'])}"
         f" (table: {_ratio(totals['nominal_dram_sram_energy_ratio'])})",
@@ -186,14 +183,14 @@ def _times(value: Value | None) -> str:
     return f"{value:.2f}x" if isinstance(value, float) else "-"
 
 
-def _chip(totals: Mapping[str, Any]) -> list[str]:
+def _chip(totals: Mapping[str, Any], mark: str) -> list[str]:
     """Area, and what the run gets out of it and its power; nothing where no area is known."""
     if totals["area_mm2"] is None:
         return []
     return [
         f"  chip {totals['area_mm2']:.2f} mm2 at {totals['area_node_nm']:g} nm without {totals['not_sized']};"
         f" {totals['tops']:.2f} TOPS of {totals['peak_tops']:.2f}, {totals['tops_per_w']:.2f} TOPS/W without DRAM"
-        f" of {totals['peak_tops_per_w']:.2f}"
+        f" of {totals['peak_tops_per_w']:.2f}{mark}"
     ]
 
 
@@ -231,7 +228,8 @@ GROUPINGS: dict[str, Callable[[LayerRecord], str]] = {
 
 
 def shares(records: Sequence[LayerRecord], by: str) -> str:
-    """Shares of each type, stage, layer or group in MACs, weights, cycles and energy."""
+    """Shares of each type, stage, layer or group in MACs, weights, cycles, energy and bytes that DRAM moved, and the
+    efficiency of its bursts."""
     groups: dict[str, list[LayerRecord]] = {}
     for record in records:
         groups.setdefault(GROUPINGS[by](record), []).append(record)
@@ -239,8 +237,8 @@ def shares(records: Sequence[LayerRecord], by: str) -> str:
         ("MACs", lambda record: record.counts.macs),
         ("weights", lambda record: record.weights),
         ("cycles", lambda record: record.total_cycles),
-        ("DRAM bytes", lambda record: record.counts.dram_burst_bytes),
         ("energy", lambda record: record.energy.total_pj),
+        ("DRAM bytes", lambda record: record.counts.dram_burst_bytes),
     )
     totals = [sum(map(amount, records)) for _, amount in amounts]
     rows = [
@@ -249,6 +247,12 @@ def shares(records: Sequence[LayerRecord], by: str) -> str:
             f"{sum(map(amount, members)) / total:.2%}" if total else "-"
             for (_, amount), total in zip(amounts, totals, strict=True)
         ]
+        + [_bursts(total_counts(members))]
         for name, members in groups.items()
     ]
-    return fitted((by, "layers", *(name for name, _ in amounts)), rows)
+    return fitted((by, "layers", *(name for name, _ in amounts), "bursts"), rows)
+
+
+def _bursts(counts: ActionCounts) -> str:
+    """Burst efficiency."""
+    return f"{counts.burst_efficiency:.0%}" if counts.dram_burst_bytes else "-"

@@ -13,17 +13,18 @@ from typing import Any, NamedTuple
 
 from accelsim.area.sizes import area_of
 from accelsim.config.machine import Depthwise, Machine
+from accelsim.dataflows import DATAFLOWS
 from accelsim.errors import UserError
+from accelsim.lowering.blocks import block_sizes
 from accelsim.records import combined
 from accelsim.run.hints import WORTH, Hint, Setting, hints
 from accelsim.run.play import perform
 from accelsim.run.result import Run
 
 LOGGER = logging.getLogger("accelsim")
-SECONDS = 1.0
-"""Work of all tries together, and the most that the first may take where it alone takes longer."""
-LONGEST = 3.0
-NODE_SECONDS, DESCRIPTOR_SECONDS = 0.010, 0.00013
+SECONDS, TIMES = 1.0, 2
+"""Work of all tries together, or in times that of the run, if that is more."""
+NODE_SECONDS, DESCRIPTOR_SECONDS = 0.0045, 0.00013
 """Rough work of planning a layer, and of making and playing a transfer with what goes with it: measured on `edge`."""
 
 
@@ -74,21 +75,26 @@ def _set(section: Any, path: list[str], value: Setting) -> Any:
 
 
 def _worth_a_try(run: Run) -> Iterator[Hint]:
-    """The most promising hints, as long as there is time for them."""
-    spent = 0.0
+    """The most promising hints, as long as there is time for them; of those that set the same keys only one."""
+    own, tried = _seconds(run, run.network.batch), set[tuple[str, ...]]()
+    left = max(SECONDS, TIMES * own)
     for hint in hints(run):
-        work = _seconds(run, hint)
-        if spent + work <= SECONDS or (not spent and work <= LONGEST):
-            spent += work
+        keys, batch = tuple(hint.settings), int(hint.settings.get("network.batch", run.network.batch))
+        work = _seconds(run, batch, hint.saves)
+        if work <= left and keys not in tried:
+            left -= work
+            tried.add(keys)
             yield hint
 
 
-def _seconds(run: Run, hint: Hint) -> float:
-    """Rough work of a try, by counts and not by a clock, so that the same ones are tried everywhere."""
-    batch = int(hint.settings.get("network.batch", run.network.batch)) // run.network.batch
-    choices = 4 if run.machine.array.dataflow == "auto" else 1
-    played = DESCRIPTOR_SECONDS * batch * run.total.counts.dma_descriptors
-    return choices * (NODE_SECONDS * len(run.network.nodes) + played)
+def _seconds(run: Run, batch: int, saves: float = 0.0) -> float:
+    """Rough work of the run with another batch, and a share of the clocks saved: by counts and not by a clock, so that
+    the same hints are tried everywhere."""
+    choices = len(DATAFLOWS) + 1 if run.machine.array.dataflow == "auto" else 1
+    planned = len(block_sizes(batch, None)) * NODE_SECONDS * len(run.network.nodes)
+    times = batch / run.network.batch
+    longer = (1 + times * (1 - saves)) / 2 if times > 1 else 1.0
+    return choices * (planned + DESCRIPTOR_SECONDS * longer * run.total.counts.dma_descriptors)
 
 
 def _tried(run: Run, hint: Hint) -> Advice | None:
@@ -96,7 +102,8 @@ def _tried(run: Run, hint: Hint) -> Advice | None:
     LOGGER.info(f"trying {_settings(hint)}")
     settings = dict(hint.settings)
     batch = int(settings.pop("network.batch", run.network.batch))
-    machine, network = changed(run.machine, settings), replace(run.network, batch=batch)
+    nodes = tuple(replace(node, unit=None) for node in run.network.nodes)
+    machine, network = changed(run.machine, settings), replace(run.network, batch=batch, nodes=nodes)
     try:
         done = perform(network, machine, run.scheduling)
     except UserError:

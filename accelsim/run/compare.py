@@ -15,6 +15,7 @@ from accelsim.config.scheduling import Scheduling
 from accelsim.config.workload import NetworkFile
 from accelsim.energy.ranking import EnergyByRow, Flip, Unsure, energies, energy_by_row, flips, unsure
 from accelsim.errors import Mistake, Mistakes, UserError
+from accelsim.importers import PLAIN, ModelOptions
 from accelsim.network.graph import Network
 from accelsim.report.columns import Value
 from accelsim.report.compare import comparison_row, numbered
@@ -52,8 +53,9 @@ def load_points(
     machines: Iterable[str],
     settings: Iterable[tuple[int, str]] = (),
     mapping: str | None = None,
+    options: ModelOptions = PLAIN,
 ) -> list[Point]:
-    """Each network on each machine, in the order given; names may be patterns, mapping and settings hold for all.
+    """Each network on each machine, in the order given; names may be patterns, all else holds for all.
 
     Raises UserError, with the mistakes of all settings, names and files together.
     """
@@ -62,7 +64,7 @@ def load_points(
     loaded, built = [], []
     for name in _matching(networks, "networks", mistakes):
         with mistakes:
-            loaded.append(load_network(name, overrides))
+            loaded.append(load_network(name, overrides, options))
     for name in _matching(machines, "machines", mistakes):
         with mistakes:
             built.append(load_target(name, overrides, mapping))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
 from accelsim.config.dram import CommandDevice
-from accelsim.config.machine import Machine
+from accelsim.config.machine import Machine, inconsistencies
 from accelsim.dataflows import DATAFLOWS, DataflowName
 from accelsim.network.graph import Node
 from accelsim.network.ops import dram_weight_bits, on_array, ops_per_element, vector_cycles
@@ -19,8 +19,8 @@ from accelsim.units import ceil_div, packed_bytes
 Setting = str | int | bool
 WORTH = 0.02
 """Share of the clocks, or of the energy, that a change has to save."""
-BATCH = 8
-"""Times the batch that is tried where weights are waited for."""
+BATCHES = 8, 4, 2
+"""Times the batch that are tried where weights are waited for, the first for which there is time."""
 AGAIN = 1.25
 """Times the least bytes that layers can move, from which on larger buffers may be worth it."""
 SHREDDED = 0.8
@@ -29,6 +29,8 @@ THRASHING = 0.1
 """Ratio of DRAM bursts that find another row open."""
 IDLE = 0.9
 """Times the clocks of a smaller array, from which on the larger one is hardly used."""
+AHEAD = 0.25
+"""Share of the clocks in which the array waits for weights that loading further ahead may save."""
 
 
 class Hint(NamedTuple):
@@ -94,7 +96,7 @@ class _Looked:
 
 
 def _depthwise(looked: _Looked) -> Iterator[Hint]:
-    """Depthwise layers on the array: on the vector unit, or an engine of their own."""
+    """Depthwise layers on the array: in patches there, on the vector unit, or an engine of their own."""
     mine = [(node, record) for node, record in looked.on_array if node.is_depthwise]
     taken = sum(record.stream_cycles for _, record in mine)
     if not taken:
@@ -102,8 +104,8 @@ def _depthwise(looked: _Looked) -> Iterator[Hint]:
     layers = tuple(node.name for node, _ in mine)
     share = sum(record.array_macs for _, record in mine) / (looked.run.total.pes * taken)
     why = f"depthwise layers stream {taken / looked.cycles:.1%} of the clocks and use {share:.1%} of the array"
-    vector = sum(_on_vector_unit(node, looked) for node, _ in mine) * len(looked.run.inference_ends)
-    yield Hint("depthwise", layers, {"array.depthwise_on": "vector"}, why, (taken - vector) / looked.cycles)
+    yield from _in_patches(layers, why, taken, looked)
+    yield Hint("depthwise", layers, {"array.depthwise_on": "vector"}, why, _beside(taken, looked, mine) / looked.cycles)
     if looked.machine.depthwise is not None:
         yield Hint("depthwise", layers, {"array.depthwise_on": "engine"}, why, taken / looked.cycles)
     else:
@@ -112,6 +114,28 @@ def _depthwise(looked: _Looked) -> Iterator[Hint]:
             "array.depthwise_on": "engine",
         }
         yield Hint("depthwise", layers, settings, why, 0.8 * taken / looked.cycles, "another unit")
+
+
+def _in_patches(layers: tuple[str, ...], why: str, taken: int, looked: _Looked) -> Iterator[Hint]:
+    """Neighbouring outputs of a channel in columns side by side, where the array can have them so."""
+    machine = looked.machine
+    patches = machine.model_copy(update={"array": machine.array.model_copy(update={"depthwise_packing": "patches"})})
+    if patches == machine or machine.array.dataflow == "auto" or list(inconsistencies(patches)):
+        return
+    batch, nodes = looked.run.network.batch, [node for node, _ in looked.on_array if node.name in layers]
+    now, then = (
+        sum(fold_cycles(node, batch, each, machine.array.dataflow) for node in nodes) for each in (machine, patches)
+    )
+    saves = (1 - then / now) * taken / looked.cycles
+    yield Hint("depthwise", layers, {"array.depthwise_packing": "patches"}, why, saves)
+
+
+def _beside(taken: int, looked: _Looked, mine: Sequence[tuple[Node, LayerRecord]]) -> float:
+    """Clocks that the vector unit, which idles, saves by these layers: midway between one after the other, and at the
+    same time as all else."""
+    vector = sum(_on_vector_unit(node, looked) for node, _ in mine) * len(looked.run.inference_ends)
+    at_once = looked.cycles - max(looked.cycles - taken, looked.run.total.vector_cycles + vector)
+    return (taken - vector + at_once) / 2
 
 
 def _on_vector_unit(node: Node, looked: _Looked) -> int:
@@ -134,12 +158,13 @@ def _batch(looked: _Looked) -> Iterator[Hint]:
     taken = sum(record.total_cycles for _, record in mine)
     if not taken:
         return
-    batch, moved = BATCH * looked.run.network.batch, sum(record.counts.dram_read_weight_bytes for _, record in mine)
+    moved = sum(record.counts.dram_read_weight_bytes for _, record in mine)
     why = f"layers that use a weight once an image take {taken / looked.cycles:.1%} of the clocks and load"
     why += f" {moved / 2**20:.2f} MiB of weights"
-    costs = f"{BATCH} images have to be there at once, and are done together"
-    saves = (1 - 1 / BATCH) * taken / looked.cycles
-    yield Hint("batch", tuple(node.name for node, _ in mine), {"network.batch": batch}, why, saves, costs)
+    for times in BATCHES:
+        batch, saves = times * looked.run.network.batch, (1 - 1 / times) * taken / looked.cycles
+        costs = f"{batch} images have to be there at once, and are done together"
+        yield Hint("batch", tuple(node.name for node, _ in mine), {"network.batch": batch}, why, saves, costs)
 
 
 def _dataflow(looked: _Looked) -> Iterator[Hint]:
@@ -203,19 +228,33 @@ def _buffers(looked: _Looked) -> Iterator[Hint]:
         if node.inputs[0] not in looked.run.network.inputs and record.counts.dram_read_ifmap_bytes
     ]
     kept = [each for each in loaded if capacity // 2 < each[2] <= 2 * capacity]
-    per_clock = looked.run.total.counts.dram_burst_bytes / looked.cycles
+    moved = max(looked.run.total.counts.dram_burst_bytes, 1)
     if kept:
         _, node, size = max(kept, key=lambda each: each[0])
-        why = f"the map that {node.name} reads has {size / 1024:.0f} KiB and goes through DRAM"
-        saves = sum(each[0] for each in kept) / max(per_clock, 1e-9) / looked.cycles / 2
+        why = f"the map {node.inputs[0]}, which {node.name} reads, has {size / 1024:.0f} KiB and goes through DRAM"
+        saves = sum(each[0] for each in kept) / moved / 2
         yield Hint("buffers", (node.name,), {"sram.activation.capacity_bytes": 2 * capacity}, why, saves)
+
+
+def _weights(looked: _Looked) -> Iterator[Hint]:
+    """Weights that are loaded again, and weights that are waited for while the engines that load them idle."""
+    settings = {"sram.weight.capacity_bytes": 2 * looked.machine.sram.weight.capacity_bytes}
     again = [(record, times) for record, times in looked.weight_loads() if times > AGAIN]
+    moved = max(looked.run.total.counts.dram_burst_bytes, 1)
     if again:
         most, times = max(again, key=lambda each: each[0].counts.dram_read_weight_bytes)
-        settings = {"sram.weight.capacity_bytes": 2 * looked.machine.sram.weight.capacity_bytes}
-        twice = sum(record.counts.dram_read_weight_bytes for record, _ in again) / 2 / max(per_clock, 1e-9)
+        twice = sum(record.counts.dram_read_weight_bytes for record, _ in again) / 2
         why = f"{most.layer} loads its weights {times:.1f} times"
-        yield Hint("weights", (most.layer,), settings, why, twice / looked.cycles / 2)
+        yield Hint("weights", (most.layer,), settings, why, twice / moved / 2)
+    waits = looked.run.total.stalls["dram_weight"] / looked.cycles
+    busy = looked.run.total.dma_in_cycles / looked.cycles / looked.machine.dma.engines_in
+    most = max(looked.run.records, key=lambda record: record.stalls["dram_weight"])
+    if busy < 1 - waits:
+        why = (
+            f"the array waits for weights in {waits:.1%} of the clocks, most for {most.layer}, while engines that load"
+        )
+        why += f" are busy in {busy:.1%}"
+        yield Hint("ahead", (most.layer,), settings, why, AHEAD * waits)
 
 
 def _scatter(looked: _Looked) -> Iterator[Hint]:
@@ -268,5 +307,5 @@ def _smaller(looked: _Looked) -> Iterator[Hint]:
 
 
 _LOOKS: tuple[Callable[[_Looked], Iterator[Hint]], ...] = (
-    *(_depthwise, _batch, _dataflow, _resources, _buffers, _scatter, _rows, _smaller),
+    *(_depthwise, _batch, _dataflow, _resources, _buffers, _weights, _scatter, _rows, _smaller),
 )

@@ -21,7 +21,7 @@ from accelsim.report.compare import comparison_row
 from accelsim.run.simulate import run_network
 from accelsim.version import __version__
 
-OF_THE_NETWORK = ("batch", "top1_pct", "top5_pct", "accuracy_kind", "weight_bytes")
+OF_THE_NETWORK = ("batch", "top1_pct", "top5_pct", "accuracy_kind", "weight_bytes", "unmodelled")
 """Columns that `accelsim compare` has, too."""
 COLUMN_NAMES = (
     *OF_THE_NETWORK,

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from accelsim.cli.arguments import add_target_settings
+from accelsim.cli.arguments import add_model_options, add_target_settings, model_options
 from accelsim.cli.output import print_json
 from accelsim.cli.verbosity import add_verbosity, note
 
@@ -48,16 +48,19 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--force", action="store_true", help="replace another comparison in DIR")
     add_verbosity(parser)
+    add_model_options(parser)
     add_target_settings(parser)
 
 
 def run(arguments: Namespace) -> int:
     """Carry it out; gives the exit code."""
     from accelsim.cli.progress import progress
-    from accelsim.report.compare import comparison, flipped, survival
+    from accelsim.report.compare import comparison, flipped, incomplete, survival
     from accelsim.run import compare
 
-    points = compare.load_points(arguments.networks, arguments.machines, arguments.settings, arguments.mapping)
+    points = compare.load_points(
+        arguments.networks, arguments.machines, arguments.settings, arguments.mapping, model_options(arguments)
+    )
     with progress(len(points)) as before:
         rows, flips, unsure, pairs = compare.compare(points, before)
     if arguments.output is not None:
@@ -67,7 +70,7 @@ def run(arguments: Namespace) -> int:
         within = [each._asdict() for each in unsure]
         print_json({"rows": rows, "energy_order_flips": found, "energy_order_unsure": within})
     else:
-        print("\n".join([comparison(rows), *flipped(flips), *survival(pairs, unsure)]))
+        print("\n".join([*incomplete(rows), comparison(rows), *flipped(flips), *survival(pairs, unsure)]))
     return 0
 
 

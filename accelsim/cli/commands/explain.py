@@ -6,7 +6,7 @@ import json
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from accelsim.cli.arguments import add_target_settings, command_line
+from accelsim.cli.arguments import add_model_options, add_target_settings, command_line, model_options
 from accelsim.config.places import is_folder
 from accelsim.errors import UserError
 
@@ -25,6 +25,7 @@ def add_arguments(parser: ArgumentParser) -> None:
                         help="name of the layer, and columns of `accelsim columns`")  # fmt: skip
     parser.add_argument("--plans", action="store_true", help="the plan of every layer as one table instead")
     parser.add_argument("--json", action="store_true", help="print the terms as JSON")
+    add_model_options(parser)
     add_target_settings(parser)
 
 
@@ -40,7 +41,13 @@ def run(arguments: Namespace) -> int:
     layer, *columns = arguments.layer
     if arguments.machine is not None:
         evidence = explaining.evidence_of(
-            arguments.network, arguments.machine, layer, columns, arguments.settings, arguments.mapping
+            arguments.network,
+            arguments.machine,
+            layer,
+            columns,
+            arguments.settings,
+            arguments.mapping,
+            model_options(arguments),
         )
     else:
         _refuse_what_a_run_has_not(arguments)
@@ -62,7 +69,13 @@ def _print_plans(arguments: Namespace) -> int:
         run = read_run(arguments.network)
         loaded = run.workload, run.network, run.machine, run.scheduling
     else:
-        loaded = load_both(arguments.network, arguments.machine, arguments.settings, mapping=arguments.mapping)
+        loaded = load_both(
+            arguments.network,
+            arguments.machine,
+            arguments.settings,
+            mapping=arguments.mapping,
+            options=model_options(arguments),
+        )
     played = play_network(*loaded)
     print(json.dumps(plans(played), indent=1) if arguments.json else plans_text(played))
     return 0
@@ -81,5 +94,8 @@ def _refuse_what_a_run_has_not(arguments: Namespace) -> None:
     elif arguments.mapping is not None:
         expected = "nothing, as a finished run has its scheduling"
         mistakes.append(command_line("--mapping", expected, arguments.mapping))
+    elif arguments.allow_unmodelled or arguments.input_shape:
+        option = "--allow-unmodelled" if arguments.allow_unmodelled else "--input-shape"
+        mistakes.append(command_line(option, "nothing, as a finished run has its network", "it"))
     if mistakes:
         raise UserError(mistakes)

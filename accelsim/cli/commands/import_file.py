@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from accelsim.cli.arguments import add_model_options, model_options
+from accelsim.cli.arguments import add_batch, add_model_options, model_options
 
 DESCRIPTION = (
     "Print a file of another tool as a network or machine in YAML, to be reviewed and kept: a "
@@ -18,6 +18,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     """The arguments of `import`."""
     parser.add_argument("file", metavar="FILE", help="the other tool's file")
     parser.add_argument("-o", dest="output", metavar="YAML", help="write into this file")
+    add_batch(parser)
     add_model_options(parser)
     parser.add_argument("--force", action="store_true", help="replace another file")
 

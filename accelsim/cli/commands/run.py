@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from accelsim.cli.arguments import (
+    add_batch,
     add_model_options,
     add_output,
     add_target_settings,
@@ -28,6 +29,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     """The arguments of `run`."""
     parser.add_argument("network", metavar="NETWORK", help="workload file, or name of a shipped one")
     parser.add_argument("machine", metavar="HW", help="machine file, or name of a shipped one")
+    add_batch(parser)
     add_model_options(parser)
     add_output(parser)
     parser.add_argument(
@@ -40,7 +42,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "depthwise layers on each unit (depthwise)",
     )
     parser.add_argument(
-        "--no-advice", action="store_true", help="try no changes of the machine; saves up to about a second"
+        "--no-advice", action="store_true", help="try no changes; saves a second, or more of a long run"
     )
     parser.add_argument("--trace", metavar="FILE", help="write what each unit did when, for ui.perfetto.dev")
     parser.add_argument(

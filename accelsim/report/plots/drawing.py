@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from accelsim.records import LayerRecord
 from accelsim.report.columns import Value
-from accelsim.report.finished import FinishedRun
+from accelsim.report.finished import FinishedRun, run_title
 from accelsim.report.spans import Span
 
 
@@ -48,5 +48,4 @@ class SweepPoint(NamedTuple):
 
 def title_of(run: RunView, what: str) -> str:
     """Title of a picture of a run."""
-    mark = " (incomplete model)" if run.workload.unmodelled else ""
-    return f"{what}: {run.network.name} on {run.machine.name}{mark}"
+    return f"{what}: {run_title(run)}"
