@@ -114,6 +114,7 @@ def test_terms_add_up_on_the_main_network(machine: str) -> None:
         "array.timing=scalesim-v3 array.overlap=false",
         "dram=lpddr4-3200",
         "scheduling.objective=dram_bytes",
+        "dma.map_codec.format=zero_run_length dma.map_codec.bytes_per_clock=8 network.map_zeros.share=0.7",
     ],
 )
 def test_terms_add_up_whatever_chooses_and_whatever_moves(setting: str) -> None:

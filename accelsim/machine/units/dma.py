@@ -11,7 +11,7 @@ from accelsim.machine.clock import CommandEvent, Process
 from accelsim.machine.memory import Completion, Progress, Request
 from accelsim.machine.requests import blocks_of
 from accelsim.machine.units.unit import Unit
-from accelsim.program.commands import Compute, Load, Store, Tile
+from accelsim.program.commands import Compute, Load, Store
 from accelsim.program.link import NEVER, Linked, Moment, Task
 from accelsim.program.tensors import Descriptor, transfers
 from accelsim.units import ceil_div
@@ -99,24 +99,27 @@ class DmaEngine(Unit):
         if reads is not None:
             task.lines, task.dram = reads
 
-    def _coded(self, tile: Tile, begin: int, done: int) -> int:
-        """The clock at which all of a transfer has passed, and is coded where that is wanted, one after the other."""
-        dma, tensor = self.around.machine.dma, tile.tensor
+    def _coded(self, linked: Linked, done: int) -> int:
+        """The clock at which a codec is through with a transfer, one after the other, or 0 where it needs none. What is
+        loaded has to be here for it."""
+        command, task = linked
+        assert not isinstance(command, Compute)
+        dma, tensor = self.around.machine.dma, command.tile.tensor
         codec = dma.map_codec if tensor.code is not None else dma.decoder if tensor.decoded else None
         if codec is None:
-            return done
-        self.coded = max(done, max(begin, self.coded) + ceil_div(tile.bytes, codec.bytes_per_clock))
+            return 0
+        through = max(task.stream, self.coded) + ceil_div(command.tile.bytes, codec.bytes_per_clock)
+        self.coded = through if isinstance(command, Store) else max(done, through)
         return self.coded
 
     def _retire(self, linked: Linked, completion: Completion) -> None:
         command, task = linked
         assert not isinstance(command, Compute)
-        coded = self._coded(command.tile, task.stream, completion.done)
+        coded = self._coded(linked, completion.done)
         task.stream_end = completion.sent
         self._note_dram(task, completion.sent)
-        self.retired = max(self.retired, coded)
+        self.retired = max(self.retired, completion.done, coded)
         self.around.accounting.served(task, self.retired)
         if isinstance(command, Store):
-            is_plain = command.tile.tensor.code is None
-            self.around.clock.schedule(completion.sent if is_plain else coded, Moment.SRAM_READ, linked)
+            self.around.clock.schedule(max(completion.sent, coded), Moment.SRAM_READ, linked)
         self.finish_at(self.retired, linked)
