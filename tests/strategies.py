@@ -93,6 +93,7 @@ def machines(draw: st.DrawFn, **fixed: Any) -> Machine:
         "input_path__scale": draw(st.sampled_from([0, 1, 16])),
         "output_path__scale": draw(st.sampled_from([0, 1, 16])),
         "output_path__function": draw(st.sampled_from([0, 1, 16])),
+        "output_path__add": draw(st.sampled_from([0, 1, 16])),
         "output_path__max_pool": draw(st.sampled_from([0, 1, 16])),
         "output_path__avg_pool": draw(st.sampled_from([0, 1, 16])),
         "output_path__pool_buffer_bytes": draw(st.sampled_from([0, 64, 16384])),
@@ -158,9 +159,9 @@ def workloads(draw: st.DrawFn) -> Workload:
     shapes = {"input": size}
     rows: list[dict[str, Any]] = []
     for number in range(draw(st.integers(1, 7))):
-        row, shape = draw(_row(f"l{number}", shapes))
-        rows.append(row)
-        shapes[row["name"]] = shape
+        found = draw(_residual(f"l{number}", shapes) if draw(st.integers(0, 3)) == 0 else _single(f"l{number}", shapes))
+        rows += [row for row, _ in found]
+        shapes |= {row["name"]: shape for row, shape in found}
     written = {row["name"] for row in rows if row["op"] != "slice"} | {"input"}
     keys = draw(_data_transforms(sorted(written))) if draw(st.booleans()) else {}
     return workload_of(rows, size, batch=draw(st.sampled_from([1, 1, 2, 3])), **keys)
@@ -225,6 +226,25 @@ def _data_transforms(draw: st.DrawFn, names: list[str]) -> Any:
         written = [name for name in names if name != "input"]
         chosen["map_zeros"] = {"layers": {name: draw(st.sampled_from([0, 0.7, 0.95])) for name in written}}
     return chosen
+
+
+@st.composite
+def _single(draw: st.DrawFn, name: str, shapes: dict[str, tuple[int, int, int]]) -> Any:
+    return [draw(_row(name, shapes))]
+
+
+@st.composite
+def _residual(draw: st.DrawFn, name: str, shapes: dict[str, tuple[int, int, int]]) -> Any:
+    """A convolution whose results another map is added to, the convolution's own input among them."""
+    height, width, channels = shape = shapes[draw(st.sampled_from(sorted(shapes)))]
+    source = draw(st.sampled_from(sorted(other for other, each in shapes.items() if each[:2] == (height, width))))
+    shortcut = draw(st.sampled_from(sorted(other for other, each in shapes.items() if each == shape)))
+    kernel = draw(st.sampled_from([1, 3]))
+    conv = {"name": f"{name}_conv", "op": "conv", "inputs": [source], "kernel": kernel, "pad": kernel // 2}
+    groups = draw(st.sampled_from([each for each in _divisors(channels) if shapes[source][2] % each == 0]))
+    conv |= {"channels": channels, "groups": groups}
+    inputs = draw(st.permutations([f"{name}_conv", shortcut]))
+    return [(conv, shape), ({"name": f"{name}_add", "op": "add", "inputs": inputs}, shape)]
 
 
 @st.composite

@@ -79,11 +79,12 @@ def _bytes_in_use(computes: list[Compute], buffer: Buffer, planned: PlannedLayer
     """Bytes of a buffer that each step needs: its tiles, and as many of their kind as stay or are on their way."""
     for command in computes:
         operands = dict.fromkeys((*command.stationary, *command.streamed), 2)
+        several = len({each.results for each in computes}) > 1
         if command.unit is UnitKind.ARRAY:
             assert planned is not None
             kept = {Buffer.ACTIVATION: planned.plan.ifmap_tiles, Buffer.WEIGHT: planned.plan.weight_tiles}
             operands = {tile: kept[tile.buffer] for tile in operands}
-        results = dict.fromkeys(command.results, 2 if len({each.results for each in computes}) > 1 else 1)
+        results = dict.fromkeys((*command.results, *command.added), 2 if several else 1)
         tiles = [(tile, count) for tile, count in {**operands, **results}.items() if tile.buffer is buffer]
         yield sum(tile.bytes * (1 if tile.resident else count) for tile, count in tiles)
 

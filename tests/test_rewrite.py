@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -12,7 +13,10 @@ from accelsim.config.scheduling import Scheduling
 from accelsim.lowering.compile import lower
 from accelsim.lowering.rewrite import rewrite
 from accelsim.network.graph import Network
-from accelsim.program.commands import Compute
+from accelsim.program.commands import Buffer, Compute, Load, Program, Store, Tile, UnitKind, Work
+from accelsim.program.folds import Fold, single
+from accelsim.program.link import Moment, link
+from accelsim.program.tensors import Range, Tensor
 from accelsim.run.play import perform
 from tests.played import dma_counts
 from tests.strategies import machine_of, network_of
@@ -67,7 +71,7 @@ def test_what_is_read_otherwise_as_well_is_a_layer() -> None:
     """A result before its batch norm, and a batch norm that an add reads, too."""
     add = {"name": "sum", "op": "add", "inputs": ["conv", "norm"]}
     assert absorbed([CONV, NORM, add]) == []
-    assert absorbed([NORM, {**CONV, "channels": 32}, {**add, "inputs": ["norm", "conv"]}]) == []
+    assert absorbed([NORM, {**CONV, "channels": 32}, {**add, "inputs": ["norm", "conv"]}]) == ["sum"]
 
 
 def test_a_map_of_other_bits_is_a_layer_s_own() -> None:
@@ -139,6 +143,118 @@ def test_a_slow_way_out_is_passed_once_a_result_in_the_estimate_too() -> None:
 
 
 POOL = {"name": "pool", "op": "maxpool", "kernel": 2, "stride": 2}
+ADD = {"name": "sum", "op": "add", "inputs": ["conv", "first"], "activation": "relu"}
+FIRST = {**CONV, "name": "first"}
+LATE = {"name": "first", "op": "softmax", "inputs": ["before"]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "rows", "added"),
+    [
+        ({}, [FIRST, CONV, ADD], True),
+        ({}, [FIRST, CONV, {**ADD, "inputs": ["first", "conv"]}], True),
+        ({"output_path__add": 0}, [FIRST, CONV, ADD], False),
+        ({}, [FIRST, CONV, {**ADD, "op": "mul"}], False),
+        ({}, [FIRST, CONV, {**ADD, "inputs": ["conv", "conv"]}], False),
+        ({}, [{**FIRST, "name": "before"}, CONV | {"inputs": ["input"]}, LATE, ADD], False),
+        ({}, [{"name": "first", "op": "fc", "channels": 64}, {**CONV, "inputs": ["input"]}, ADD], False),
+        ({}, [FIRST, CONV, {**POOL, "kernel": 1, "stride": 1}, {**ADD, "inputs": ["pool", "first"]}], False),
+    ],
+)
+def test_a_shortcut_is_added_on_the_way_out(changes: dict[str, int], rows: list[dict[str, Any]], added: bool) -> None:
+    """Where the other map is as large and there before the convolution is done, which nobody else reads, and no pool
+    is on the way; a factor of a map's own is none."""
+    nodes = {node.name: node for node in rewrite(network(*rows), machine_of(**changes)).nodes}
+    assert nodes["sum"].absorbed == added
+    assert nodes["conv"].shortcut == ("first" if added else None)
+
+
+def test_a_norm_that_is_added_too_is_no_way_in() -> None:
+    """Its map has to be there for the sum."""
+    rows = [NORM, {**CONV, "channels": 32}, {**ADD, "inputs": ["conv", "norm"]}]
+    assert absorbed(rows) == ["sum"]
+
+
+@pytest.mark.parametrize("dataflow", ["ws", "is", "os"])
+def test_sums_on_the_way_out_are_those_of_a_direct_computation(dataflow: str) -> None:
+    """In a cascade, in pieces that are loaded, and in pieces of a map whose sum takes its place; of a map added to what
+    is made of it, and of one that lies in the same tensor."""
+    again = {"name": "again", "op": "conv", "kernel": 3, "pad": 1, "channels": 64, "groups": 8}
+    more = {"name": "more", "op": "add", "inputs": ["again", "sum"]}
+    halves = [
+        {"name": "left", "op": "slice", "channels": 32},
+        {"name": "right", "op": "slice", "first": 32, "channels": 32},
+    ]
+    halves[1]["inputs"] = ["more"]
+    both = [
+        {**CONV, "name": "half", "inputs": ["left"], "channels": 32},
+        {"name": "last", "op": "add", "inputs": ["half", "right"]},
+    ]
+    rows = [FIRST, CONV, ADD, again, more, *halves, *both]
+    for room in (1 << 16, 10 << 10, 3 << 10):
+        machine = machine_of(sram__activation__capacity_bytes=room, array__dataflow=dataflow)
+        assert [node.name for node in rewrite(network(*rows), machine).nodes if node.absorbed] == [
+            "sum",
+            "more",
+            "last",
+        ]
+        assert check_network(network(*rows), machine) == []
+
+
+def test_a_shortcut_is_read_once_beside_the_results() -> None:
+    """From SRAM as it is added, an operation each; from DRAM where the buffer is too small for it to stay. The results
+    of the convolution alone are written and moved nowhere."""
+    counts = []
+    for ways in ({}, {"output_path__add": 0}):
+        machine = machine_of(sram__activation__capacity_bytes=4 << 10, **ways)
+        flat = {"kernel": 1, "pad": 0}
+        rows = [CONV | flat, FIRST | {"inputs": ["input"], **flat}, {**ADD, "inputs": ["first", "conv"]}]
+        records = {
+            each.layer: each.counts
+            for each in perform(network(*rows), machine, Scheduling(keep_activations="never")).records
+        }
+        counts.append(records)
+    size = 8 * 8 * 64
+    assert counts[0]["sum"].vector_ops == counts[0]["sum"].sram_read_ifmap_bytes == size
+    assert counts[0]["sum"].dram_bytes == 0
+    assert counts[0]["first"].sram_write_ofmap_bytes == counts[0]["first"].dram_write_ofmap_bytes == size
+    moved = [sum(each.dram_bytes for each in records.values()) for records in counts]
+    assert moved[1] - moved[0] == 2 * size
+
+
+def test_a_slow_adder_holds_up_the_array() -> None:
+    """Eight elements a clock are a fourth of the columns: the last sums wait, those that go on do not."""
+    whole = {"rows": 8, "columns": 8, "inputs": 64, "outputs": 64}
+    tiled = Scheduling(plan=Plan.model_validate({"layers": [{"match": "conv", "tile": whole}]}))
+    streams = []
+    for width in (32, 8):
+        program = lower(network(FIRST, CONV, ADD), machine_of(output_path__add=width), tiled).program
+        streams.append(
+            [
+                each.chain.stream_cycles
+                for each in program.commands
+                if isinstance(each, Compute) and each.chain and each.layer == 1
+            ]
+        )
+    assert sum(streams[1]) - sum(streams[0]) == 2 * 3 * 64
+
+
+def test_the_place_of_a_shortcut_is_free_once_the_sum_is_there() -> None:
+    """Behind the array's own streams: what takes its place waits for the sums, which are done later."""
+    maps = [Tensor(name, (1, 1, 1, 4), 8, 64 * place) for place, name in enumerate("xyz")]
+    shortcut, result, next_one = (
+        Tile(tensor, tensor.whole, Buffer.ACTIVATION, address=address)
+        for tensor, address in zip(maps, (0, 4, 0), strict=True)
+    )
+    one = Range(0, 1)
+    work, chain = Work(one, one, one, Range(0, 4), one), single(Fold(1, 1, 0, 1, 0))
+    compute = Compute(
+        0, UnitKind.ARRAY, work, (), (), (result,), (result,), chain=chain, added=(shortcut,), released=(shortcut,)
+    )
+    commands = [Load(0, shortcut), compute, Store(0, result), Load(0, next_one)]
+    linked = list(islice(link(Program(("x",), (maps[0], maps[2]), commands, {Buffer.ACTIVATION: 8})), 4))
+    assert linked[1].task.stream_waits == ((linked[0].task, Moment.DONE),)
+    assert linked[3].task.begin_waits == ((linked[1].task, Moment.DONE),)
 
 
 @pytest.mark.parametrize(

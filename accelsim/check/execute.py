@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from accelsim.check import arithmetic
 from accelsim.check.arithmetic import ELEMENTS, Values
 from accelsim.check.images import POISON, Cells, Image, cell_bits_for, decode, encode, stored_regions
-from accelsim.check.operate import ABSENT, CheckError, Inputs, on_way, operate, taps
+from accelsim.check.operate import ABSENT, CheckError, Inputs, on_way, operate, taps, under_block
 from accelsim.check.reference import compute_directly
 from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Arbitration, Scheduling
@@ -145,7 +145,7 @@ class Executor:
             for tile in command.stationary:
                 self._hold(tile)
         elif what is CommandEvent.STREAM:
-            for tile in command.streamed:
+            for tile in (*command.streamed, *command.added):
                 self._hold(tile)
             for tile in command.results:
                 if tile not in self.begun:
@@ -159,8 +159,9 @@ class Executor:
             self._finish(command)
 
     def _finish(self, command: Compute) -> None:
-        tiles = [*command.stationary, *command.streamed]
-        operands = {tile: self._values(tile) for tile in tiles}
+        for tile in command.added:
+            self.held[self.index, tile] = self._release(tile)
+        operands = {tile: self._values(tile) for tile in command.reads}
         node = self.network.nodes[command.layer]
         if node.op.on_array:
             values = self._sum(command, node, operands)
@@ -171,8 +172,8 @@ class Executor:
         if not node.op.is_address:
             values = arithmetic.activate(values, node.activation)
         values = arithmetic.wrap(values, self.map_bits[node.name])
-        work = command.work.channels
-        self._write(command, node, on_way(node.after, values, work, self.map_bits))
+        shortcut = self._shortcut(command, node, operands) if node.shortcut else None
+        self._write(command, node, on_way(node.after, values, command.work.channels, self.map_bits, shortcut))
 
     def _values(self, tile: Tile) -> Values:
         """Values of a tile. A compressed one is opaque: if its bits arrived whole, it stands for the values it had."""
@@ -233,6 +234,12 @@ class Executor:
             raise CheckError(f"{node.name}: compute {self.index} needs of its right map what is not in its tiles")
         heads = found.reshape(tokens.size, len(groups), each.size)
         return np.asarray(heads.transpose((1, 0, 2) if node.transposed else (1, 2, 0))[..., np.newaxis])
+
+    def _shortcut(self, command: Compute, node: Node, operands: dict[Tile, Values]) -> Values:
+        """Part of the map that is added to the results of a piece."""
+        added = {tile: operands[tile] for tile in command.added}
+        region, image = self._input(command, len(node.inputs) - 1, node, added, command.work.channels)
+        return under_block(command.work, region, image, node.output)
 
     def _inputs(self, command: Compute, node: Node, operands: dict[Tile, Values]) -> Inputs:
         """Inputs of a piece on the vector unit as far as it reads them, each as `_input` gives it."""

@@ -65,16 +65,19 @@ def operate(node: Node, work: Work, inputs: Inputs) -> Values:
     return _operate(node, work, there)
 
 
-def on_way(way: Iterable[Node], values: Values, channels: Range, bits: Mapping[str, int]) -> Values:
+def on_way(
+    way: Iterable[Node], values: Values, channels: Range, bits: Mapping[str, int], shortcut: Values | None = None
+) -> Values:
     """Result of operators on the way to or from the array, for values of these channels; ABSENT ones stay so.
 
-    bits: of an element of each map.
+    bits: of an element of each map; shortcut: values that are added.
     """
     for node in way:
         if node.op.slides:
             done = values = WINDOWS[node.op.name](node, _apart(values, node.window))
         else:
-            done = ELEMENTS[node.op.name](node, [values], np.arange(channels.start, channels.stop))
+            inputs = [values] if shortcut is None or node.op.maps == 1 else [values, shortcut]
+            done = ELEMENTS[node.op.name](node, inputs, np.arange(channels.start, channels.stop))
         done = wrap(activate(done, node.activation), bits[node.name])
         values = np.where(values == ABSENT, ABSENT, done)
     return values
@@ -118,18 +121,23 @@ def _operate(node: Node, work: Work, inputs: list[tuple[Region, Values]]) -> Val
     if node.op.name in WINDOWS:
         fill = FILL.get(node.op.name, 0)
         return WINDOWS[node.op.name](node, list(taps(node.window, work, *inputs[0], fill, node.sizes[0])))
-    values = [_under_block(node, position, work, *each) for position, each in enumerate(inputs)]
+    values = [_at_outputs(node, position, work, *each) for position, each in enumerate(inputs)]
     if node.op.is_address:
         return values[0]
     return ELEMENTS[node.op.name](node, values, np.arange(work.channels.start, work.channels.stop))
 
 
-def _under_block(node: Node, position: int, work: Work, region: Region, image: Values) -> Values:
+def _at_outputs(node: Node, position: int, work: Work, region: Region, image: Values) -> Values:
     """The elements of an input that an operation without a window takes; of factors, the one pixel."""
     size = node.sizes[position]
     repeats = (node.op.factored and position == 1) or node.op.access_of(node) is not None
     if repeats:
         rows = Range(0, 1) if size.height == 1 else work.rows
         work = replace(work, rows=rows, cols=Range(0, 1) if size.width == 1 else work.cols)
+    return under_block(work, region, image, size)
+
+
+def under_block(work: Work, region: Region, image: Values, size: Shape) -> Values:
+    """The elements of a map of this size at the outputs of `work`. Raises CheckError where one is in no tile."""
     (values,) = taps(Window(), work, region, image, 0, size)
     return values

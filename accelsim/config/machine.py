@@ -166,6 +166,7 @@ class OutputPath(Section):
 
     scale: Count = Field(default=0, description="elements a clock that a batch norm or ReLU is done to; 0: it can't")
     function: Count = Field(default=0, description="elements a clock that another function is done to; 0: it can't")
+    add: Count = Field(default=0, description="elements a clock that another map is added to; 0: it can't")
     max_pool: Count = Field(default=0, description="elements a clock that enter a maximum; 0: it can't")
     avg_pool: Count = Field(default=0, description="elements a clock that enter a mean; 0: it can't")
     pool_buffer_bytes: Count = Field(default=0, description="capacity for a row of maxima or sums under way")

@@ -50,7 +50,7 @@ class ArrayContext:
     weights) of a layer whose zeros take no clocks. way_in, way_out: clocks of what is done to an element on its way to
     the array, and from it; pooled: results that become one on it. patch: of a depthwise layer's outputs.
     dram_weights: bits of the weights in DRAM, for a number of them, where they are decoded on their way; ifmap_code,
-    ofmap_code: of rows of maps in DRAM, where these are coded.
+    shortcut_code, ofmap_code: of rows of maps in DRAM, where these are coded.
     """
 
     dataflow: DataflowName
@@ -70,6 +70,7 @@ class ArrayContext:
     patch: Patch = ONE_OUTPUT
     dram_weights: Ratio | None = None
     ifmap_code: RowCode | None = None
+    shortcut_code: RowCode | None = None
     ofmap_code: RowCode | None = None
 
     def ports(self, ifmap: Ratio, weight: Ratio) -> Ports:

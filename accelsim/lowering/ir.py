@@ -134,7 +134,8 @@ class LayerTask:
     loaded: channels of all inputs that come from DRAM, the others being on chip; stored: those of the output that go
     there. times: how often the tiling is carried out, each time on other operands (a product of maps, by image).
     pooled: rows and columns of the array's results that become one output on their way. right: the feature
-    map in the place of the weights, if there is one.
+    map in the place of the weights, if there is one. shortcut_channels: of the tensor that a map lies in which is
+    added to the results on their way; shortcut_loaded: its channels that come from DRAM.
     """
 
     batch: int
@@ -150,6 +151,8 @@ class LayerTask:
     times: int = 1
     pooled: tuple[int, int] = (1, 1)
     right: RightMap | None = None
+    shortcut_channels: int = 0
+    shortcut_loaded: int = 0
 
     @classmethod
     def of(cls, node: Node, batch: int, layout: Layout) -> LayerTask:
@@ -159,6 +162,7 @@ class LayerTask:
         """
         product = node.op.multiplies_maps
         source, target = layout.by_name[node.inputs[0]], layout.by_name[node.name]
+        shortcut = layout.by_name[node.shortcut].tensor.dims[3] if node.shortcut else 0
         return cls(
             1 if product else batch,
             node.sizes[0],
@@ -173,6 +177,8 @@ class LayerTask:
             batch if product else 1,
             node.pooled,
             RightMap.of(node, layout.by_name[node.inputs[1]].tensor) if product else None,
+            shortcut,
+            node.output.channels if shortcut else 0,
         )
 
     @property
@@ -226,8 +232,9 @@ class LayerTask:
 
 
 def loaded_inputs(node: Node) -> tuple[str, ...]:
-    """The maps that pass through the activation buffer: the right one of a product is with the weights."""
-    return node.inputs[:1] if node.op.multiplies_maps else tuple(dict.fromkeys(node.inputs))
+    """The maps that a layer works on from the activation buffer: the right one of a product is with the weights, and a
+    shortcut with the results."""
+    return node.inputs[:1] if node.op.on_array else tuple(dict.fromkeys(node.inputs))
 
 
 def tile_counts(task: LayerTask, tiling: Tiling) -> dict[Loop, int]:

@@ -208,9 +208,10 @@ class _Prefetcher:
             return _Outcome.NO_DATA
         arena = self.arenas[buffer]
         found: list[tuple[Tile, int]] = []
+        in_pieces = sum(tile not in compute.added for tile in loads) > 1
         before = arena.next
         for tile in (*loads, *results):
-            address = self._address(arena, compute, tile, in_pieces=len(loads) > 1)
+            address = self._address(arena, compute, tile, in_pieces=in_pieces)
             if address is None:
                 for taken, low in found:
                     arena.give(low, taken.place_bytes)
@@ -247,7 +248,7 @@ class _Prefetcher:
             return tile.address if arena.take_at(tile.address, size) else None
         room = self.rooms[compute.layer] if tile.buffer is Buffer.ACTIVATION else (0, self.weight_room)
         slots = compute.slots.get(tile.buffer, 0)
-        if size and slots and tile in compute.results:
+        if size and slots and (tile in compute.results or tile in compute.added):
             return arena.take_top(size, room)
         if not size or not slots or in_pieces:
             return arena.take(size, room)

@@ -7,7 +7,7 @@ nodes, and its operations are counted as its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from accelsim.config.machine import InputPath, Machine, OutputPath
@@ -16,6 +16,9 @@ from accelsim.network.graph import Network, Node
 from accelsim.network.ops import elements_per_clock, on_array
 from accelsim.operators.shapes import Axis
 from accelsim.units import ceil_div, packed_bytes
+
+POOLS = {"max_pool", "avg_pool"}
+"""Parts of the way out that make one output of several results."""
 
 
 def rewrite(network: Network, machine: Machine) -> Network:
@@ -26,34 +29,58 @@ def rewrite(network: Network, machine: Machine) -> Network:
 
 def _with_ways_out(network: Network, machine: Machine, bits: Mapping[str, int]) -> Network:
     """Move to the way out what is done to results of a layer that nobody else reads."""
-    hosts = (node for node in network.nodes if on_array(node, machine))
-    ways = {node.name: tuple(_behind(node, network, machine, bits)) for node in hosts}
-    writers = {node.name: host for host, way in ways.items() for node in way}
-    nodes = (
-        replace(
-            node,
-            inputs=tuple(writers.get(name, name) for name in node.inputs),
-            after=ways.get(node.name, ()),
-            output=ways[node.name][-1].output if ways.get(node.name) else node.output,
-            absorbed=node.name in writers,
-        )
-        for node in network.nodes
+    ways, writers = dict[str, tuple[Node, ...]](), dict[str, str]()
+    made = {node.name: number for number, node in enumerate(network.nodes)}
+    for number, node in enumerate(network.nodes):
+        if on_array(node, machine):
+            ways[node.name] = way = tuple(_behind(node, network, machine, bits, made))
+            writers |= {each.name: node.name for each in way}
+            made |= {each.name: number for each in way}
+    return replace(network, nodes=tuple(_with_way(node, ways.get(node.name, ()), writers) for node in network.nodes))
+
+
+def _with_way(node: Node, way: Sequence[Node], writers: Mapping[str, str]) -> Node:
+    """A layer with what its way out does; a map that is added there is an input of its own."""
+    behind, shortcuts = node.name, list[str]()
+    for each in way:
+        shortcuts += [name for name in each.inputs if name != behind]
+        behind = each.name
+    return replace(
+        node,
+        inputs=tuple(writers.get(name, name) for name in (*node.inputs, *shortcuts)),
+        sizes=(*node.sizes, *(node.output for _ in shortcuts)),
+        after=tuple(way),
+        output=way[-1].output if way else node.output,
+        absorbed=node.name in writers,
     )
-    return replace(network, nodes=tuple(nodes))
 
 
-def _behind(host: Node, network: Network, machine: Machine, bits: Mapping[str, int]) -> Iterator[Node]:
-    """The operators behind a layer that its way out does, each part of the way once."""
+def _behind(
+    host: Node, network: Network, machine: Machine, bits: Mapping[str, int], made: Mapping[str, int]
+) -> Iterator[Node]:
+    """The operators behind a layer that its way out does, each part of the way once, and no add beside a pool.
+
+    made: number of the layer that makes a map.
+    """
     stations, node = set[str](), host
     while len(readers := network.consumers[node.name]) == 1:
         (reader,) = readers
         if reader.op.station in stations or not _is_done_on(machine.output_path, reader, bits):
             return
-        if reader.op.slides and not _pools(reader, host, machine, bits[reader.name]):
+        if reader.op.slides and ("add" in stations or not _pools(reader, host, machine, bits[reader.name])):
+            return
+        if reader.op.station == "add" and (stations & POOLS or not _adds(reader, node, host, made)):
             return
         stations.add(str(reader.op.station))
         yield reader
         node = reader
+
+
+def _adds(add: Node, node: Node, host: Node, made: Mapping[str, int]) -> bool:
+    """True where the other map of an add has the same size and is made before the layer is done."""
+    others = [name for name in add.inputs if name != node.name]
+    before = all(made.get(name, -1) < made[host.name] for name in others)
+    return host.op.weighted and len(others) == 1 and len(set(add.sizes)) == 1 and before
 
 
 def _pools(pool: Node, host: Node, machine: Machine, bits: int) -> bool:
@@ -81,7 +108,7 @@ def _with_ways_in(network: Network, machine: Machine, bits: Mapping[str, int]) -
         for node in network.nodes
         if not node.absorbed
         and _is_done_on(machine.input_path, node, bits)
-        and _is_read_on_array(network.consumers[node.name], machine)
+        and _is_read_on_array(node.name, network, machine)
     }
     return replace(network, nodes=tuple(_behind_way(node, ways) for node in network.nodes))
 
@@ -90,11 +117,17 @@ def _behind_way(node: Node, ways: Mapping[str, Node]) -> Node:
     if node.name in ways:
         return replace(node, absorbed=True)
     way = ways.get(node.inputs[0])
-    return node if way is None or node.absorbed else replace(node, inputs=way.inputs, before=(way,))
+    return (
+        node if way is None or node.absorbed else replace(node, inputs=(*way.inputs, *node.inputs[1:]), before=(way,))
+    )
 
 
-def _is_read_on_array(readers: list[Node], machine: Machine) -> bool:
-    return bool(readers) and all(node.op.weighted and on_array(node, machine) for node in readers)
+def _is_read_on_array(name: str, network: Network, machine: Machine) -> bool:
+    """True where convolutions are all that read a map; none adds it to its results."""
+    readers = network.consumers[name]
+    return bool(readers) and all(
+        node.op.weighted and on_array(node, machine) and node.shortcut != name for node in readers
+    )
 
 
 def _is_done_on(path: InputPath | OutputPath, node: Node, bits: Mapping[str, int]) -> bool:

@@ -76,11 +76,11 @@ class Compression:
 class Node(Form):
     """One operation.
 
-    inputs: names of the nodes it reads (`input` is the network's); zeros: share of zeros in its map; weights_of: of an
-    earlier inference, the layer whose weights these are; again: the layer of this one whose weights these are, stored
-    and loaded again. before, after: operators done on the way of its input to the array, and of its results from it, in
-    order; absorbed: whether it is done on such a way and has no map of its own; unit: the one that was chosen for it,
-    where the machine leaves that open.
+    inputs: names of the nodes it reads (`input` is the network's), a shortcut the last; zeros: share of zeros in its
+    map; weights_of: of an earlier inference, the layer whose weights these are; again: the layer of this one whose
+    weights these are, stored and loaded again. before, after: operators done on the way of its input to the array, and
+    of its results from it, in order; absorbed: whether it is done on such a way and has no map of its own; unit: the
+    one that was chosen for it, where the machine leaves that open.
     """
 
     name: str
@@ -121,6 +121,18 @@ class Node(Form):
     def reach(self) -> Window:
         """The window of an output over the input, behind any pooling."""
         return self.window.of_several(self.pooled)
+
+    @property
+    def shortcut(self) -> str | None:
+        """Map that is added to its results on their way out; None where none is."""
+        return self.inputs[-1] if any(node.op.station == "add" for node in self.after) else None
+
+    @property
+    def reaches(self) -> tuple[tuple[str, Window], ...]:
+        """The maps that it reads, each with the window of an output over it."""
+        own = self.inputs if self.shortcut is None else self.inputs[:-1]
+        beside = () if self.shortcut is None else ((self.shortcut, Window()),)
+        return tuple(dict.fromkeys((*((name, self.reach) for name in own), *beside)))
 
     @property
     def weights_name(self) -> str:

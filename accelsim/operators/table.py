@@ -53,7 +53,7 @@ class Unit(Enum):
     ADDRESS = "address"
 
 
-Station = Literal["scale", "function", "max_pool", "avg_pool"]
+Station = Literal["scale", "function", "add", "max_pool", "avg_pool"]
 """A part of the ways into and out of the array, as machine files name them."""
 
 
@@ -277,7 +277,7 @@ _ROWS = (
     _pooling("maxpool", "the largest under a window", "max_pool"),
     _pooling("avgpool", "the mean under a window", "avg_pool"),
     Operator("gap", "simple", "the mean of each channel", _global_pool, operations=_window_elements),
-    Operator("add", "simple", "two maps added", moves.repeated, absorbs=_SUM, maps=2, access=REPEATED),
+    Operator("add", "simple", "two maps added", moves.repeated, absorbs=_SUM, maps=2, access=REPEATED, station="add"),
     _two_maps("mul", "two maps multiplied", 1),
     Operator(
         "concat", "simple", "maps side by side, channel after channel", _concat, Unit.ADDRESS,

@@ -105,14 +105,15 @@ class Compute:
     """A tile iteration of a layer on the array, the vector unit or the depthwise engine.
 
     stationary: tiles that the first load of the fold chain reads; streamed: tiles read from the start of the first
-    stream on; results: tiles it fills, empty while sums go on. `chain` for the array, `unit_cycles` for the other
-    units. post_cycles: from the unit's last output to its being in SRAM. actions: of the unit and the SRAM ports;
-    stretched_cycles: clocks by which SRAM ports lengthen the streams; beside: actions of operators on the ways to and
-    from the array, by number of the layer; fill_cycles: clocks in which a DMA engine writes the zeros that it needs.
+    stream on; added: tiles that are added to the results on their way; results: tiles it fills, empty while sums go
+    on. `chain` for the array, `unit_cycles` for the other units. post_cycles: from the unit's last output to its being
+    in SRAM. actions: of the unit and the SRAM ports; stretched_cycles: clocks by which SRAM ports lengthen the streams;
+    beside: actions of operators on the ways to and from the array, by number of the layer; fill_cycles: clocks in which
+    a DMA engine writes the zeros that it needs.
     What later commands have no use for, so that none of them need be known: released, tiles that none reads; complete,
     results that none fills; unread, tensors that none loads from DRAM. slots: by buffer, where several tiles of its
     layer stay at once, places of equal size that the loads share, from the bottom of the room, but for tiles in pieces;
-    results then come from its top.
+    results and what is added to them then come from its top.
     """
 
     layer: int
@@ -129,6 +130,7 @@ class Compute:
     stretched_cycles: int = 0
     beside: tuple[tuple[int, ActionCounts], ...] = ()
     fill_cycles: int = 0
+    added: tuple[Tile, ...] = ()
     released: tuple[Tile, ...] = ()
     unread: tuple[Tensor, ...] = ()
     slots: Mapping[Buffer, int] = field(default_factory=dict)
@@ -136,7 +138,7 @@ class Compute:
     @property
     def reads(self) -> tuple[Tile, ...]:
         """Tiles that it reads, each once."""
-        return tuple(dict.fromkeys((*self.stationary, *self.streamed)))
+        return tuple(dict.fromkeys((*self.stationary, *self.streamed, *self.added)))
 
     @property
     def stored(self) -> tuple[Tile, ...]:

@@ -182,9 +182,10 @@ class _Linker:
             wait for tile in command.stationary for wait in self._read(task, command, tile, Moment.STATIONARY_READ)
         ]
         streamed = [wait for tile in command.streamed for wait in self._read(task, command, tile, Moment.STREAM_READ)]
+        added = [wait for tile in command.added for wait in self._read(task, command, tile, Moment.DONE)]
         space = [wait for tile in command.results for wait in self._fill(task, command, tile)]
         if command.unit is UnitKind.ARRAY:
-            task.begin_waits, task.stream_waits = _unique(stationary), _unique([*streamed, *space])
+            task.begin_waits, task.stream_waits = _unique(stationary), _unique([*streamed, *added, *space])
         else:
             task.begin_waits = _unique([*stationary, *streamed, *space])
         for tile in command.released:

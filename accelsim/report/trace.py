@@ -207,6 +207,7 @@ def _changes(traced: Traced, buffer: Buffer) -> dict[int, int]:
                 loaded = task.moments[Moment.STATIONARY_READ]
                 until.update(dict.fromkeys(command.streamed, streamed))
                 until.update(dict.fromkeys(command.stationary, streamed if loaded == NEVER else loaded))
+                until.update(dict.fromkeys(command.added, task.done))
     changes: dict[int, int] = {}
     for tile, cycle in since.items():
         if tile.buffer is buffer:

@@ -24,8 +24,9 @@ from accelsim.lowering.emit.iterations import (
     tap_cuts,
 )
 from accelsim.lowering.emit.layer import Iteration, LayerEmission, Place, all_channels, block_elements, largest
+from accelsim.lowering.emit.residents import result_channels
 from accelsim.lowering.emit.reuse import TileReuse, slots_of
-from accelsim.lowering.ir import IFMAP_LOOPS, WEIGHT_LOOPS, Absorbed, tile_counts
+from accelsim.lowering.ir import IFMAP_LOOPS, WEIGHT_LOOPS, Absorbed, Placement, tile_counts
 from accelsim.lowering.tiling.footprint import ifmap_slots
 from accelsim.network.array import mac_counts, work_counts
 from accelsim.network.geometry import (
@@ -83,12 +84,14 @@ class _Done(NamedTuple):
 @dataclass(slots=True)
 class ArrayEmission(LayerEmission):
     """A layer on the array in one pass. done: of iterations so far, by what they depend on; keeps_maps, keeps_right:
-    whether a tile of the operand stays until the loop that it does not depend on goes on."""
+    whether a tile of the operand stays until the loop that it does not depend on goes on; shortcut_bytes: of the
+    largest tile that is added to results."""
 
     array: ArrayContext = field(init=False)
     done: dict[_Operands, _Done] = field(default_factory=dict)
     keeps_maps: bool = field(init=False)
     keeps_right: bool = field(init=False)
+    shortcut_bytes: int = 0
 
     def __post_init__(self) -> None:
         plan = self.layer.plan
@@ -114,12 +117,18 @@ class ArrayEmission(LayerEmission):
         for region in self._weight_regions():
             self._measure_right(images, region)
         pixels = block_elements(Work(images, rows, cols, Range(0, 1), Range(0, 1)))
-        if plan.gathers:
-            self.note_stores(pixels, np.arange(node.output.channels))
-            return
-        depth = node.output.channels // node.groups
-        for groups, outs in product(cuts(node.groups, plan.groups), cuts(depth, plan.out_channels)):
-            self.note_stores(pixels, np.arange(*channels_of(groups, outs, depth)[:2]))
+        for channels in result_channels(self.layer):
+            self.note_stores(pixels, np.arange(*channels[:2]))
+            if node.shortcut:
+                self._note_shortcut(pixels, self.shared.maps.by_name[node.shortcut], channels)
+        if self.store_bytes and self.shortcut_bytes:
+            self.store_bytes = self.shortcut_bytes = max(self.store_bytes, self.shortcut_bytes)
+
+    def _note_shortcut(self, pixels: int, place: Placement, channels: Range) -> None:
+        """Take note of the size of what is added to results of `pixels` pixels and these channels."""
+        parts = self.loaded_channels(place.tensor, place.reads(*channels[:2]))
+        if len(parts) == 1:
+            self.shortcut_bytes = max(self.shortcut_bytes, packed_bytes(pixels * parts[0].size, place.tensor.bits))
 
     def _measure_maps(self, images: Range) -> None:
         node, plan = self.layer.node, self.layer.plan
@@ -179,6 +188,7 @@ class ArrayEmission(LayerEmission):
             work = Work(*block, channels_of(groups, outs, group_outputs), ins, first, last, taps)
             results = self._iteration_results(work) if last else ()
             fills = last and (not plan.gathers or (groups.stop == node.groups and outs.stop == group_outputs))
+            added = self._added(work) if last and node.shortcut else ()
             done = self._done(work, right)
             yield Iteration(
                 UnitKind.ARRAY,
@@ -192,7 +202,9 @@ class ArrayEmission(LayerEmission):
                 stretched_cycles=done.stretched_cycles,
                 beside=done.beside,
                 fill_cycles=self._fill_cycles(work),
+                added=added,
                 released=(
+                    *(self.loaded(added) if fills else ()),
                     *(() if self.keeps_maps and outs.stop < group_outputs else self.loaded(maps)),
                     *(() if self.keeps_right and not self._is_last_block(block) else self.loaded(right)),
                 ),
@@ -230,6 +242,20 @@ class ArrayEmission(LayerEmission):
             self.reuse.results_block = block
             self.reuse.results = self.results(work, np.arange(self.layer.node.output.channels))
         return self.reuse.results
+
+    def _added(self, work: Work) -> tuple[Tile, ...]:
+        """The tiles that are added to the results of an iteration, which are those of a tile of results."""
+        node, block = self.layer.node, (work.images, work.rows, work.cols)
+        assert node.shortcut is not None
+        place = self.shared.maps.by_name[node.shortcut]
+        channels = Range(0, node.output.channels) if self.layer.plan.gathers else work.channels
+        region = (*block, place.reads(*channels[:2]))
+        before = self.reuse.shortcut
+        tiles = self.reuse.shortcut_tiles(self.map_tiles, place, region)
+        loaded = list(self.loaded(tiles))
+        if tiles is not before and len(loaded) == 1:
+            loaded[0].place_bytes = self.shortcut_bytes
+        return tiles
 
     def _done(self, work: Work, right: tuple[Tile, ...]) -> _Done:
         node = self.layer.node
@@ -273,7 +299,14 @@ class ArrayEmission(LayerEmission):
         """Operations of what is done to elements on their way."""
         for number, node in way:
             elements //= node.window.elements
-            yield number, ActionCounts(vector_ops=elements * ops_per_element(node))
+            read = elements if node.op.station == "add" else 0
+            yield (
+                number,
+                ActionCounts(
+                    vector_ops=elements * ops_per_element(node),
+                    sram_read_ifmap_bytes=packed_bytes(read, self.array.ofmap_bits),
+                ),
+            )
 
 
 def _macs(node: Node, operands: _Operands, array: ArrayContext) -> dict[str, int]:

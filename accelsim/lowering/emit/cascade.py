@@ -120,10 +120,11 @@ class CascadeTiles:
         wanted = np.zeros(tensor.dims[3], dtype=np.bool_)
         reads: list[tuple[Member, Read]] = []
         for node, member in zip(self.nodes, self.cascade.members, strict=True):
-            for place in (self.layout.by_name[name] for name in dict.fromkeys(node.inputs)):
+            for name, window in node.reaches:
+                place = self.layout.by_name[name]
                 if place.tensor is tensor:
                     wanted[place.channels] = True
-                    reads.append((member, Read(-1, node.reach.vertical, tensor.dims[1])))
+                    reads.append((member, Read(-1, window.vertical, tensor.dims[1])))
         stay = self.residents.resident_channels(tensor)
         if stay is not None:
             wanted &= ~stay

@@ -38,6 +38,7 @@ class Iteration(NamedTuple):
     stretched_cycles: int = 0
     beside: tuple[tuple[int, ActionCounts], ...] = ()
     fill_cycles: int = 0
+    added: tuple[Tile, ...] = ()
     released: tuple[Tile, ...] = ()
 
 
@@ -93,9 +94,10 @@ class LayerEmission(ABC):
         residents, left = self.shared.residents, iteration_count(self.layer, self.shared.maps, self.shared.batch)
         for iteration in self.iterations():
             left -= 1
+            operands = dict.fromkeys((*iteration.stationary, *iteration.streamed))
             last_reads = [
                 tile
-                for tile in dict.fromkeys((*iteration.stationary, *iteration.streamed))
+                for tile in (*operands, *iteration.added)
                 if residents.is_expected(tile) and residents.is_last_read(tile)
             ]
             last_reads += [tile for tile in iteration.complete if tile.resident and residents.is_never_read(tile)]

@@ -24,7 +24,7 @@ from accelsim.lowering.emit.iterations import (
     ranges_overlap,
     tap_cuts,
 )
-from accelsim.lowering.ir import Layout, Placement, PlannedLayer
+from accelsim.lowering.ir import Layout, Placement, PlannedLayer, tile_counts
 from accelsim.lowering.schedule.residents import Residency
 from accelsim.lowering.schedule.weights import WeightResidents
 from accelsim.network.graph import Node
@@ -103,6 +103,27 @@ def _array_readers(layer: PlannedLayer, maps: Layout) -> Iterator[tuple[Tensor, 
     for taps in tap_cuts(node, plan):
         windows = input_windows(node, *_output_cuts(layer), taps)
         yield place.tensor, TensorReader(images, *windows, channels, times)
+    if node.shortcut:
+        yield _shortcut_reader(layer, maps.by_name[node.shortcut])
+
+
+def _shortcut_reader(layer: PlannedLayer, place: Placement) -> tuple[Tensor, Reader]:
+    """How the map is read that is added to the results: as these are written."""
+    plan, counts = layer.plan, tile_counts(layer.task, layer.plan)
+    times = counts["groups"] * counts["outputs"] if plan.gathers else 1
+    channels = tuple((place.reads(*part[:2]),) for part in result_channels(layer))
+    return place.tensor, TensorReader(plan.images, *_output_cuts(layer), channels, times)
+
+
+def result_channels(layer: PlannedLayer) -> Iterator[Range]:
+    """Channels of the tiles of results of a layer on the array."""
+    node, plan = layer.node, layer.plan
+    if plan.gathers:
+        yield Range(0, node.output.channels)
+        return
+    depth = node.output.channels // node.groups
+    for groups, outs in product(cuts(node.groups, plan.groups), cuts(depth, plan.out_channels)):
+        yield channels_of(groups, outs, depth)
 
 
 def _copy_readers(layer: PlannedLayer, maps: Layout) -> Iterator[tuple[Tensor, Reader]]:
@@ -237,14 +258,7 @@ def outgrown_residents(
 def _resident_parts(layer: PlannedLayer, place: Placement, leading: int) -> Iterator[Range]:
     """Where the leading channels of a layer lie in its tensor, tile by tile of one block."""
     node, plan = layer.node, layer.plan
-    wanted = [Range(0, node.output.channels)]
-    if not layer.on_array:
-        wanted = list(cuts(node.output.channels, plan.out_channels))
-    elif not plan.gathers:
-        depth = node.output.channels // node.groups
-        parts = product(cuts(node.groups, plan.groups), cuts(depth, plan.out_channels))
-        wanted = [channels_of(groups, outs, depth) for groups, outs in parts]
-    for channels in wanted:
+    for channels in result_channels(layer) if layer.on_array else cuts(node.output.channels, plan.out_channels):
         yield from place.writes(np.arange(channels.start, max(channels.start, min(channels.stop, leading))))
 
 

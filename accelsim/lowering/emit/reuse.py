@@ -57,6 +57,8 @@ class TileReuse:
     weights: Kept = field(default_factory=lambda: Kept(1))
     factor_region: Region | None = None
     factors: tuple[Tile, ...] = ()
+    shortcut_region: Region | None = None
+    shortcut: tuple[Tile, ...] = ()
     operands: dict[int, tuple[Region, tuple[Tile, ...]]] = field(default_factory=dict)
     results: tuple[Tile, ...] = ()
     results_block: Block | None = None
@@ -93,6 +95,12 @@ class TileReuse:
         if held is None or held[0] != region:
             self.operands[position] = held = region, find(place, region)
         return held[1]
+
+    def shortcut_tiles(self, find: TilesOf, place: Placement, region: Region) -> tuple[Tile, ...]:
+        """The tiles of what is added to the results of a block."""
+        if self.shortcut_region != region:
+            self.shortcut_region, self.shortcut = region, find(place, region)
+        return self.shortcut
 
     def factor_tiles(self, find: TilesOf, place: Placement, region: Region) -> tuple[Tile, ...]:
         """The factors of a scale layer."""

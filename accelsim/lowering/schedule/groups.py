@@ -38,6 +38,7 @@ from accelsim.lowering.schedule.weights import WeightResidents
 from accelsim.lowering.tiling.cache import TilingCache
 from accelsim.network.graph import Network, Node
 from accelsim.network.ops import unit_of
+from accelsim.operators.shapes import Axis
 from accelsim.program.commands import UnitKind
 from accelsim.program.tensors import share_of_plain
 from accelsim.units import ceil_div
@@ -136,7 +137,7 @@ class Groups:
 
     def _layer(self, number: int, node: Node) -> Layer:
         layout = self.cache.layout
-        inputs = tuple(self._input(number, node, name) for name in dict.fromkeys(node.inputs))
+        inputs = tuple(self._input(number, name, window.vertical) for name, window in node.reaches)
         kind = self.cache.kind(node, self.weights)
         readers = (self.numbers[name] - number for name in readers_of(self.network, layout, node.name))
         return Layer(
@@ -148,13 +149,13 @@ class Groups:
             tuple(sorted(readers)),
         )
 
-    def _input(self, number: int, node: Node, name: str) -> Input:
+    def _input(self, number: int, name: str, window: Axis) -> Input:
         tensor = self.cache.layout.by_name[name].tensor
         sources = tuple(
             Source(self._distance(source, number), channels) for source, channels in self.cache.parts(name).items()
         )
         writers = (self._distance(other, number) for other in self.cache.by_tensor[tensor.name])
-        return Input(sources, min(writers), self._fmap(name, 1), node.reach.vertical)
+        return Input(sources, min(writers), self._fmap(name, 1), window)
 
     def _distance(self, name: str, number: int) -> int:
         return self.numbers[name] - number if name in self.numbers else -FAR - list(self.network.inputs).index(name)

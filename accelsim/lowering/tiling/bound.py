@@ -28,7 +28,7 @@ def _compulsory_bytes(node: Node, batch: int, layout: Layout, machine: Machine) 
     if node.op.access_of(node) is not None:
         return total
     for name, size in dict(zip(node.inputs, node.sizes, strict=True)).items():
-        if node.op.multiplies_maps:
+        if node.op.multiplies_maps or (name == node.shortcut and name not in node.inputs[:-1]):
             total += _least_bytes(batch * size.elements, layout.by_name[name].tensor)
             continue
         high = node.window.vertical.touched(0, node.array_output.height, size.height)

@@ -55,9 +55,9 @@ class LayerCost(NamedTuple):
 NOTHING = LayerCost(0, 0, 0, 0, 0, None)
 """Of a layer that is only addresses."""
 
-Setting = tuple[str, int, int, int, bool]
-"""What a layer's plan depends on beside its room: the layer, how many channels it loads and stores, room for weights
-and whether its own stay."""
+Setting = tuple[str, int, int, int, int, bool]
+"""What a layer's plan depends on beside its room: the layer, how many channels it loads, of its shortcut too, and
+stores, room for weights and whether its own stay."""
 
 
 @contextmanager
@@ -84,8 +84,8 @@ class TilingCache:
     """Looks for the plan of each layer once, and anew only where it would not fit, or might be bettered in more room.
 
     entries: by setting; alike: by all that makes layers alike, on the vector unit also what they do. contexts: of a
-    layer with the whole activation buffer, room for weights, and whether its own stay. inputs: of each layer how many
-    channels it reads, and how many of them are of which map. by_tensor: the maps that lie in each. given: choices made
+    layer with the whole activation buffer, room for weights, and whether its own stay. inputs: of some maps how many
+    channels they have, and how many of them are of which map. by_tensor: the maps that lie in each. given: choices made
     already, by layer. sources: see `parts`. engine_cycles: by layer and rows of a tile.
     """
 
@@ -100,7 +100,7 @@ class TilingCache:
     alike: dict[tuple[LayerTask, TilingContext, object, int], PlanCacheEntry] = field(default_factory=dict)
     tasks: dict[str, LayerTask] = field(default_factory=dict)
     contexts: dict[tuple[str, int, bool], TilingContext] = field(default_factory=dict)
-    inputs: dict[str, tuple[int, dict[str, int]]] = field(default_factory=dict)
+    inputs: dict[tuple[str, ...], tuple[int, dict[str, int]]] = field(default_factory=dict)
     by_tensor: dict[str, list[str]] = field(default_factory=dict)
     sources: dict[str, dict[str, int]] = field(default_factory=dict)
     engine_cycles: dict[tuple[str, int], int] = field(default_factory=dict)
@@ -121,7 +121,7 @@ class TilingCache:
     def context(self, node: Node, room: int, pins: WeightResidents) -> TilingContext:
         """The machine's context, with the widths of the layer's data and the bytes that its tiles have."""
         weight_bytes = min(pins.room, self.base.weight_bytes)
-        ifmap, ofmap = max(self.bits(name) for name in node.inputs), self.bits(node.name)
+        ifmap, ofmap = max(self.bits(name) for name in loaded_inputs(node)), self.bits(node.name)
         if node.op.multiplies_maps:
             ifmap, right = (self.bits(name) for name in node.inputs)
             array = layer_context(self.base.array, node, self.machine, ifmap, ofmap)
@@ -130,7 +130,8 @@ class TilingCache:
         else:
             array = layer_context(self.base.array, node, self.machine, ifmap, ofmap)
         read, written = _longest(map(self.code, loaded_inputs(node))), self.code(node.name)
-        array = replace(array, ifmap_code=read, ofmap_code=written)
+        shortcut = self.code(node.shortcut) if node.shortcut else None
+        array = replace(array, ifmap_code=read, ofmap_code=written, shortcut_code=shortcut)
         given = self.given[node.weights_name].tile if node.weights_name in self.given else FREE
         return replace(
             self.base,
@@ -146,7 +147,8 @@ class TilingCache:
         """Task of a layer, on which the choice of its plan depends, if these maps stay."""
         if node.name not in self.tasks:
             self.tasks[node.name] = LayerTask.of(node, self.batch, self.layout)
-        return replace(self.tasks[node.name], loaded=self._loaded(node, residents), stored=_stored(node, residents))
+        loaded, shortcut, stored = self._moved(node, residents)
+        return replace(self.tasks[node.name], loaded=loaded, shortcut_loaded=shortcut, stored=stored)
 
     def is_idle(self, node: Node) -> bool:
         """True where a layer has no commands: it is only addresses, or part of another."""
@@ -187,7 +189,7 @@ class TilingCache:
     def stripes(self, node: Node, weights: WeightResidents) -> dict[int, Stripes]:
         """The tilings of a layer on the array in stripes of whole rows, by rows, all feature maps being on chip."""
         entry = self._entry(node, NO_RESIDENTS, weights)
-        return stripes(replace(entry.task, loaded=0, stored=0), entry.context)
+        return stripes(replace(entry.task, loaded=0, stored=0, shortcut_loaded=0), entry.context)
 
     def is_striped(self, node: Node, given: GivenTile, weights: WeightResidents) -> bool:
         """True where a layer can work on stripes with the choices that are given."""
@@ -254,7 +256,7 @@ class TilingCache:
 
     def _entry(self, node: Node, residents: ResidentChannels, pins: WeightResidents) -> PlanCacheEntry:
         pinned = node.weights_name in pins.names
-        setting = (node.name, self._loaded(node, residents), _stored(node, residents), pins.room, pinned)
+        setting = (node.name, *self._moved(node, residents), pins.room, pinned)
         entry = self.entries.get(setting)
         if entry is None:
             task = self.task(node, residents)
@@ -285,15 +287,20 @@ class TilingCache:
         moved = round(task.times * best.burst_bytes)
         return LayerCost(best.activation_bytes, room, moved, cycles, compute, best.tiling)
 
-    def _loaded(self, node: Node, residents: ResidentChannels) -> int:
-        """Channels that a layer loads if these maps stay (`LayerTask.loaded`)."""
-        if node.name not in self.inputs:
-            self.inputs[node.name] = self._inputs(node)
-        channels, parts = self.inputs[node.name]
+    def _moved(self, node: Node, residents: ResidentChannels) -> tuple[int, int, int]:
+        """Channels that a layer loads if these maps stay, of its inputs and its shortcut, and that it stores."""
+        shortcut = self._loaded((node.shortcut,), residents) if node.shortcut else 0
+        return self._loaded(loaded_inputs(node), residents), shortcut, _stored(node, residents)
+
+    def _loaded(self, names: tuple[str, ...], residents: ResidentChannels) -> int:
+        """Channels of these maps that are loaded if others stay."""
+        if names not in self.inputs:
+            self.inputs[names] = self._inputs(names)
+        channels, parts = self.inputs[names]
         return channels - sum(min(parts[name], residents[name]) for name in parts.keys() & residents.keys())
 
-    def _inputs(self, node: Node) -> tuple[int, dict[str, int]]:
-        read = [self.layout.by_name[name] for name in loaded_inputs(node)]
+    def _inputs(self, names: tuple[str, ...]) -> tuple[int, dict[str, int]]:
+        read = [self.layout.by_name[name] for name in names]
         parts: dict[str, int] = {}
         for place in read:
             for name, part in self._shared(place).items():

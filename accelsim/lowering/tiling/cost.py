@@ -25,7 +25,8 @@ def requested_bytes(task: LayerTask, context: TilingContext, plans: Candidates) 
     """Bytes that DMA asks for; exact where elements are whole bytes and maps plain (`traffic.traffic`)."""
     moved, array = _moved_bytes(task, context, plans), context.array
     fmaps, results = moved.fmaps * share_of_plain(array.ifmap_code), moved.results * share_of_plain(array.ofmap_code)
-    total: Floats = fmaps + moved.weights + results
+    shortcut = moved.shortcut * share_of_plain(array.shortcut_code)
+    total: Floats = fmaps + shortcut + moved.weights + results
     return total
 
 
@@ -33,6 +34,7 @@ class _Moved(NamedTuple):
     """Bytes that DMA asks for, maps as if they were plain."""
 
     fmaps: Floats
+    shortcut: float
     weights: Floats
     results: float
 
@@ -42,7 +44,8 @@ def _moved_bytes(task: LayerTask, context: TilingContext, plans: Candidates) -> 
     loaded = plans.blocks.taken_total * plans.map_loads_each * (task.loaded_inputs * array.ifmap_bits / 8)
     bits, weights = array.loaded_weights
     all_weights = 0.0 if context.resident_weights else task.weights * bits / weights / 8
-    return _Moved(loaded, plans.weight_loads_each * all_weights, task.pixels * task.stored * array.ofmap_bits / 8)
+    shortcut, results = (task.pixels * each * array.ofmap_bits / 8 for each in (task.shortcut_loaded, task.stored))
+    return _Moved(loaded, shortcut, plans.weight_loads_each * all_weights, results)
 
 
 class Estimate:
@@ -77,6 +80,10 @@ class Estimate:
         stores = plans.blocks.count * np.where(plans.gathers, 1, plans.group_tiles * plans.out_tiles)
         self.stores = stores * (task.stored > 0)
         self.store_bursts, self.store_parts = self._store_transfer(stores)
+        self.shortcut_loads = stores * (task.shortcut_loaded > 0)
+        self.shortcut_bursts, self.shortcut_parts = self._result_region(
+            stores, task.shortcut_loaded or task.output.channels, task.shortcut_channels, 1
+        ).transfer(context.array.ofmap_bits, context.burst_bytes, context.array.shortcut_code)
 
     def _map_transfer(self) -> tuple[Floats, Ints]:
         task, plans, blocks = self.task, self.plans, self.plans.blocks
@@ -123,21 +130,31 @@ class Estimate:
         )
 
     def _store_transfer(self, stores: Ints) -> tuple[Floats, Ints]:
-        task, plans, blocks = self.task, self.plans, self.plans.blocks
+        task = self.task
         stored = task.stored or task.output.channels
-        channels = np.minimum(np.where(plans.gathers, task.output.channels, plans.groups * plans.outs), stored)
+        channels = self._result_channels(stored)
         ranges = np.where(task.scattered & (channels < task.output.channels), channels, 1)
-        step = _channel_step(plans.groups < task.groups, plans.groups, plans.outs, task.group_outputs)
-        region = _Region(
-            (blocks.images, blocks.rows, blocks.cols, channels // ranges),
-            (task.batch, task.output.height, task.output.width, task.target_channels),
-            (blocks.rows, blocks.cols, np.where(ranges > 1, 1, step)),
-            task.pixels / blocks.count,
-            stored * blocks.count / (stores * ranges),
-        )
+        region = self._result_region(stores, stored, task.target_channels, ranges)
         array = self.context.array
         bursts, parts = region.transfer(array.ofmap_bits, self.context.burst_bytes, array.ofmap_code)
         return bursts * ranges, parts * ranges
+
+    def _result_channels(self, most: int) -> Ints:
+        """Channels of a tile of results of which this many are moved."""
+        plans, channels = self.plans, self.task.output.channels
+        return np.minimum(np.where(plans.gathers, channels, plans.groups * plans.outs), most)
+
+    def _result_region(self, tiles: Ints, moved: int, whole: int, ranges: Ints | int) -> _Region:
+        """The region of a tile of results in a tensor of so `whole` channels, in ranges of channels."""
+        task, plans, blocks = self.task, self.plans, self.plans.blocks
+        step = _channel_step(plans.groups < task.groups, plans.groups, plans.outs, task.group_outputs)
+        return _Region(
+            (blocks.images, blocks.rows, blocks.cols, self._result_channels(moved) // ranges),
+            (task.batch, task.output.height, task.output.width, whole),
+            (blocks.rows, blocks.cols, np.where(np.asarray(ranges) > 1, 1, step)),
+            task.pixels / blocks.count,
+            moved * blocks.count / (tiles * ranges),
+        )
 
     @cached_property
     def work(self) -> ArrayWork:
@@ -147,8 +164,13 @@ class Estimate:
     def _burst_bytes(self) -> Floats:
         """DRAM bytes, bursts in full."""
         bursts = self.map_loads * self.map_bursts + self.weight_loads * self.weight_bursts
-        total: Floats = (bursts + self.stores * self.store_bursts) * self.context.burst_bytes
+        total: Floats = (bursts + self._result_bursts()) * self.context.burst_bytes
         return total
+
+    def _result_bursts(self) -> Floats:
+        """Bursts of results and of what is added to them."""
+        bursts: Floats = self.stores * self.store_bursts + self.shortcut_loads * self.shortcut_bursts
+        return bursts
 
     @cached_property
     def energy_pj(self) -> Floats:
@@ -165,7 +187,7 @@ class Estimate:
         total: Floats = (
             self.burst_bytes * prices.dram_byte
             + (ifmap_bits * prices.ifmap_byte + weight_bits * prices.weight_byte + sum_bits * prices.sum_byte) / 8
-            + moved.fmaps * prices.ifmap_fill_byte
+            + (moved.fmaps + moved.shortcut) * prices.ifmap_fill_byte
             + moved.weights * prices.weight_fill_byte
             + result_bytes * prices.result_byte
             + moved.results * prices.store_byte
@@ -186,8 +208,10 @@ class Estimate:
         map_load = np.maximum(self._transfer(self.map_bursts, self.map_parts), map_coded)
         weight_load = np.maximum(self._transfer(self.weight_bursts, self.weight_parts), self._decode_cycles())
         store = np.maximum(self._transfer(self.store_bursts, self.store_parts), store_coded)
-        stored = self.stores * self.store_bursts * context.burst_bytes / context.bytes_per_cycle / plans.iterations
+        stored = self._result_bursts() * context.burst_bytes / context.bytes_per_cycle / plans.iterations
         loads, first = self.map_loads * map_load + self.weight_loads * weight_load, map_load + weight_load
+        if self.task.shortcut_loaded:
+            loads = loads + self.shortcut_loads * self._transfer(self.shortcut_bursts, self.shortcut_parts)
         ahead = (
             map_load * _run_ahead(plans.ifmap_hidden, plans.ifmap_tiles),
             weight_load * _run_ahead(plans.weight_hidden, plans.weight_tiles),

@@ -62,9 +62,17 @@ def result_bytes(task: LayerTask, context: TilingContext, pixels: Size, channels
     return packed_bytes(pixels * np.minimum(channels, task.stored), bits)
 
 
+def shortcut_bytes(task: LayerTask, context: TilingContext, pixels: Size, channels: Size) -> Size:
+    """Bytes of a tile of the map that is added to a tile of results."""
+    return packed_bytes(pixels * np.minimum(channels, task.shortcut_loaded), context.array.ofmap_bits)
+
+
 def results_bytes(task: LayerTask, context: TilingContext, pixels: Size, channels: Size, tiles: Size) -> Size:
-    """Bytes of the results on their way out: of a tile, or of two if there are two."""
-    return np.where(tiles == 1, 1, 2) * result_bytes(task, context, pixels, channels)
+    """Bytes of the results on their way out, with what is added to them, in places of one size: of a tile, or of two
+    if there are two."""
+    result, shortcut = (each(task, context, pixels, channels) for each in (result_bytes, shortcut_bytes))
+    places = min(task.stored, 1) + min(task.shortcut_loaded, 1)
+    return np.where(tiles == 1, 1, 2) * places * np.maximum(result, shortcut)
 
 
 def input_extents(task: LayerTask, tiling: Tiling) -> tuple[int, int]:

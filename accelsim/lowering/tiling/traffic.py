@@ -44,7 +44,7 @@ def traffic(task: LayerTask, tiling: Tiling, array: ArrayContext) -> Traffic:
     ifmap_loads = loads_each(order, counts, IFMAP_LOOPS, tiling.ifmap_tiles)
     weight_loads = loads_each(order, counts, WEIGHT_LOOPS, tiling.weight_tiles)
     return Traffic(
-        task.times * _ifmap_bytes(task, tiling, array) * ifmap_loads,
+        task.times * _ifmap_bytes(task, tiling, array) * ifmap_loads + _shortcut_bytes(task, tiling, array),
         task.times * _weight_bytes(task, tiling, array) * weight_loads,
         task.times * _ofmap_bytes(task, tiling, array),
     )
@@ -75,25 +75,41 @@ def _windows(window: Window, taps: int | None) -> Iterator[Window]:
     yield from (window.part(start, min(start + size, window.elements)) for start in range(0, window.elements, size))
 
 
+def _shortcut_bytes(task: LayerTask, tiling: Tiling, array: ArrayContext) -> int:
+    """All tiles of the map that is added to the results once."""
+    if not task.shortcut_loaded:
+        return 0
+    channels = _channels(task, tiling)
+    return _output_bytes(task, tiling, channels, task.shortcut_channels, array.ofmap_bits, array.shortcut_code)
+
+
 def _ofmap_bytes(task: LayerTask, tiling: Tiling, array: ArrayContext) -> int:
+    channels, target = _channels(task, tiling), task.target_channels
+    if task.scattered and len(channels) > 1:
+        channels, target = [1] * task.output.channels, 0
+    return _output_bytes(task, tiling, channels, target, array.ofmap_bits, array.ofmap_code)
+
+
+def _channels(task: LayerTask, tiling: Tiling) -> list[int]:
+    """Channels of the tiles of results."""
+    if tiling.gathers:
+        return [task.output.channels]
+    outs = _cuts(task.group_outputs, tiling.out_channels)
+    return [(groups - 1) * task.group_outputs + out for groups in _cuts(task.groups, tiling.groups) for out in outs]
+
+
+def _output_bytes(
+    task: LayerTask, tiling: Tiling, channels: list[int], whole: int, bits: int, code: RowCode | None
+) -> int:
+    """Bytes of tiles with these channels, of the whole of a tensor of the output's size."""
     output = task.output
-    channels: list[int] = [output.channels]
-    target = task.target_channels
-    if not tiling.gathers:
-        outs = _cuts(task.group_outputs, tiling.out_channels)
-        channels = [
-            (groups - 1) * task.group_outputs + out for groups in _cuts(task.groups, tiling.groups) for out in outs
-        ]
-        if task.scattered and len(channels) > 1:
-            channels, target = [1] * output.channels, 0
     extents = (
         _cuts(task.batch, tiling.images),
         _cuts(output.height, tiling.rows),
         _cuts(output.width, tiling.cols),
         channels,
     )
-    dims = task.batch, output.height, output.width, target
-    return _requested(extents, dims, array.ofmap_bits, array.ofmap_code)
+    return _requested(extents, (task.batch, output.height, output.width, whole), bits, code)
 
 
 def _weight_bytes(task: LayerTask, tiling: Tiling, array: ArrayContext) -> int:
