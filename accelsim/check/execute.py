@@ -15,7 +15,17 @@ from numpy.typing import NDArray
 
 from accelsim.check import arithmetic
 from accelsim.check.arithmetic import ELEMENTS, Values
-from accelsim.check.images import POISON, Cells, Image, cell_bits_for, decode, encode, stored_regions
+from accelsim.check.images import (
+    POISON,
+    Cells,
+    Image,
+    cell_bits_for,
+    channels_within,
+    decode,
+    encode,
+    slices,
+    stored_regions,
+)  # fmt: skip
 from accelsim.check.operate import ABSENT, CheckError, Inputs, on_way, operate, taps, under_block
 from accelsim.check.reference import compute_directly
 from accelsim.config.machine import Machine
@@ -101,7 +111,7 @@ class Executor:
         for region in stored_regions(tensor):
             where = self.dram.indices(descriptors(tensor, region))
             if tensor.compressed_bits is None:
-                self.dram.cells[where] = encode(values[_slices(region)], tensor.bits, self.cell_bits)
+                self.dram.cells[where] = encode(values[slices(region)], tensor.bits, self.cell_bits)
             else:
                 self.dram.cells[where] = random.integers(0, 2, size=where.size)
         return values
@@ -183,7 +193,7 @@ class Executor:
             return decode(cells, tensor.bits, self.cell_bits).reshape([part.size for part in tile.region])
         stored = self.dram.cells[self.dram.indices(descriptors(tensor, tile.region))]
         self._expect(tile, np.array_equal(cells, stored), "reads other bits than were stored of")
-        return self.weights[tensor.name.removesuffix(".weights")][_slices(tile.region)]
+        return self.weights[tensor.name.removesuffix(".weights")][slices(tile.region)]
 
     def _sum(self, command: Compute, node: Node, operands: dict[Tile, Values]) -> Values | None:
         """Partial sums of a convolution or product; the values once the sum is whole."""
@@ -280,7 +290,7 @@ class Executor:
         )
         found: Values = np.full((*(part.size for part in bounds), stored.size), ABSENT, dtype=np.int64)
         for tile in tiles:
-            mine, within = _within(stored, tile.region[3])
+            mine, within = channels_within(stored, tile.region[3])
             inside = tuple(
                 slice(part.start - bound.start, part.stop - bound.start)
                 for part, bound in zip(tile.region, bounds, strict=False)
@@ -297,7 +307,7 @@ class Executor:
         stored = self.lowered.maps.by_name[node.name].channels[channels]
         written = 0
         for tile in command.results:
-            mine, within = _within(stored, tile.region[3])
+            mine, within = channels_within(stored, tile.region[3])
             block = tuple(part.start for part in tile.region[:3])
             wanted = (work.images.start, work.rows.start, work.cols.start)
             self._expect(tile, block == wanted, "puts its results into another block's tile:")
@@ -319,7 +329,7 @@ class Executor:
         tensor = tile.tensor
         if tensor not in self.kept:
             self.kept[tensor] = np.full(tensor.dims, ABSENT, dtype=np.int64)
-        self.kept[tensor][_slices(tile.region[:3])][..., channels] = values
+        self.kept[tensor][slices(tile.region[:3])][..., channels] = values
 
     def differences(self) -> Iterator[str]:
         """Where DRAM does not hold what a direct computation gives, and layers with other than their MACs."""
@@ -387,16 +397,6 @@ class Executor:
 
 def _are_compressed(tensors: Iterable[Tensor]) -> bool:
     return any(tensor.compressed_bits is not None for tensor in tensors)
-
-
-def _within(stored: NDArray[np.int64], where: Range) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Which of these channels a tile has, and where in it."""
-    mine = np.flatnonzero((stored >= where.start) & (stored < where.stop) & ((stored - where.start) % where.step == 0))
-    return mine, (stored[mine] - where.start) // where.step
-
-
-def _slices(region: Region) -> tuple[slice, ...]:
-    return tuple(slice(part.start, part.stop) for part in region)
 
 
 def _differing(node: Node, found: Values, wanted: Values) -> str | None:

@@ -69,3 +69,14 @@ def stored_regions(tensor: Tensor) -> Iterator[Region]:
             Range(grid[number], min(grid[number] + size, extent))
             for grid, number, size, extent in zip(grids, corner, tensor.tile, tensor.dims, strict=True)
         )
+
+
+def channels_within(stored: NDArray[np.int64], where: Range) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Which of these channels a tile has, and where in it."""
+    mine = np.flatnonzero((stored >= where.start) & (stored < where.stop) & ((stored - where.start) % where.step == 0))
+    return mine, (stored[mine] - where.start) // where.step
+
+
+def slices(region: Region) -> tuple[slice, ...]:
+    """The places of a region in an array of its tensor."""
+    return tuple(slice(part.start, part.stop) for part in region)
