@@ -19,6 +19,7 @@ from accelsim.check.images import (
     POISON,
     Cells,
     Image,
+    are_compressed,
     cell_bits_for,
     channels_within,
     decode,
@@ -87,7 +88,7 @@ class Executor:
         self.map_bits = lowered.map_bits
         weights = self.program.preloaded[len(self.network.inputs) :]
         self.weight_bits = max((tensor.bits for tensor in weights), default=1)
-        self.cell_bits = 1 if _are_compressed(tensors) else cell_bits_for(*(tensor.bits for tensor in tensors))
+        self.cell_bits = 1 if are_compressed(tensors) else cell_bits_for(*(tensor.bits for tensor in tensors))
         size = max(tensor.address_bytes + tensor.bytes for tensor in tensors)
         self.dram = Image(size + 8, self.cell_bits)
         self.sram = {buffer: Image(self.program.capacities[buffer] + 8, self.cell_bits) for buffer in Buffer}
@@ -393,10 +394,6 @@ class Executor:
             command = self.linked.command
             what = f"{type(command).__name__.lower()} {self.index}"
             raise CheckError(f"{self.program.layers[command.layer]}: {what} {otherwise} {tile.tensor.name}[{bounds}]")
-
-
-def _are_compressed(tensors: Iterable[Tensor]) -> bool:
-    return any(tensor.compressed_bits is not None for tensor in tensors)
 
 
 def _differing(node: Node, found: Values, wanted: Values) -> str | None:

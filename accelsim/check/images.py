@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import gcd
 
 import numpy as np
@@ -80,3 +80,8 @@ def channels_within(stored: NDArray[np.int64], where: Range) -> tuple[NDArray[np
 def slices(region: Region) -> tuple[slice, ...]:
     """The places of a region in an array of its tensor."""
     return tuple(slice(part.start, part.stop) for part in region)
+
+
+def are_compressed(tensors: Iterable[Tensor]) -> bool:
+    """True where one of these tensors lies in DRAM as bits that stand for no values of their own."""
+    return any(tensor.compressed_bits is not None for tensor in tensors)

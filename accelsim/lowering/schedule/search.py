@@ -8,8 +8,9 @@ resident. The few best states of each cut go on.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import product, takewhile
 from typing import NamedTuple
 
@@ -198,11 +199,11 @@ class ScheduleSearch:
             touched = span.touched.intersection([each.number - span.first for each in residents])
             if self._is_beaten(span, state, residents, touched, beam):
                 continue
-            found = self._best(span, touched, _always(room))
+            found = self._best(span, touched, room[1] - room[0])
             if found:
                 if len(made) == 1:
                     placed[made[0].name] = found[0]
-                yield self._step(span, made, *found)
+                yield self._step(span, room, made, *found)
             elif span.first in self.given.groups:
                 path, size = self.given.groups[span.first].path, room[1] - room[0]
                 got = f"{size} bytes beside what stays, too few for the lowest stripes"
@@ -212,7 +213,7 @@ class ScheduleSearch:
                 yield from self._in_place(span, state, name, old, placed.get(name), beam)
 
     def _step(
-        self, span: Span, made: tuple[Place, ...], group: Group, room: Piece, ring_bytes: int, effort: Effort
+        self, span: Span, room: Piece, made: tuple[Place, ...], group: Group, ring_bytes: int, effort: Effort
     ) -> Step:
         """A group whose rings are at the top of a room."""
         rows = {span.first + place: member.rows for place, member in zip(group.places, group.members, strict=True)}
@@ -233,59 +234,46 @@ class ScheduleSearch:
         """A group one of whose results takes the place of a resident, stripe by stripe as the group is done with it;
         unless it is no other than the one with the result in a place of its own."""
         resident, others = self.candidates[name], [each for each in state.residents if each is not old]
-        touched = span.touched.intersection(
-            [resident.first - span.first, *(each.number - span.first for each in state.residents)]
-        )
+        number = resident.first - span.first
+        touched = span.touched.intersection([number, *(each.number - span.first for each in state.residents)])
         there = old._replace(number=resident.first, name=name, last=resident.last)
         if self._is_beaten(span, state, (*others, there), touched, beam):
             return
-        found = self._best(span, touched, lambda group: self._room_beside(self._both(span, group, there, old), others))
+        room = largest(free([*others, old._replace(high=max(old.high, old.low + resident.size))], self.capacity))
+        ahead = partial(self.groups.ahead, span, made=number, old=old.number - span.first, rows=old.rows)
+        found = self._best(span, touched, size_of(room), ahead)
         if found is None or found[0] is placed:
             return
-        low = self._both(span, found[0], there, old).low
-        if self._address(name) in (None, low):
-            made = Place(low, low + resident.size, resident.first, name, resident.last)
-            yield self._step(span, (made,), *found)
-
-    def _both(self, span: Span, group: Group, made: Place, old: Place) -> Place:
-        """The place of a result and of the resident whose place it takes."""
-        low = old.low - self.groups.ahead(span, group, made.number - span.first, old.number - span.first, old.rows)
-        return old._replace(low=low, high=max(old.high, low + self.candidates[made.name].size))
-
-    def _room_beside(self, place: Place, others: Sequence[Place]) -> Piece:
-        """The largest piece beside a new place and others; none where it does not fit."""
-        if place.low < 0 or place.high > self.capacity or overlaps(place[:2], others):
-            return (0, -1)
-        return largest(free([*others, place], self.capacity))
+        group, ring_bytes, effort = found
+        low = old.low - ahead(group)
+        made = Place(low, low + resident.size, resident.first, name, resident.last)
+        both = old._replace(low=low, high=max(old.high, made.high))
+        if low < 0 or overlaps(both[:2], others) or self._address(name) not in (None, low):
+            return
+        room = largest(free([*others, both], self.capacity))
+        if both.high <= self.capacity and ring_bytes <= size_of(room):
+            yield self._step(span, room, (made,), group, ring_bytes, effort)
 
     def _best(
-        self, span: Span, residents: frozenset[int], room_of: Callable[[Group], Piece]
-    ) -> tuple[Group, Piece, int, Effort] | None:
-        """The quickest of the groups with the highest stripes whose rings fit their room, that, the bytes of these, and
-        effort: lower ones overlap units better, higher ones load the array less often."""
+        self, span: Span, residents: frozenset[int], room: int, gap: Callable[[Group], int] = lambda _: 0
+    ) -> tuple[Group, int, Effort] | None:
+        """The quickest of the groups with the highest stripes whose rings fit a room, the bytes of these, and effort:
+        lower ones overlap units better, higher ones load the array less often. gap: bytes of the room beside rings."""
+
+        def fitting(rows: int) -> tuple[Group, Demand] | None:
+            found = self._demand(span, rows, residents)
+            return found if found and found[1].ring_bytes + gap(found[0]) <= room else None
+
         choices = sizes_of(min(span.height, MOST_ROWS))
-        lowest = self._demand(span, choices[-1], residents)
-        if lowest is None or lowest[1].ring_bytes > room:
+        if fitting(choices[-1]) is None:
             return None
         low, high = 0, len(choices) - 1
         while low < high:
             middle = (low + high) // 2
-            fits = self._fitting(span, choices[middle], residents, room_of) is not None
-            low, high = (low, middle) if fits else (middle + 1, high)
-        found = (self._fitting(span, rows, residents, room_of) for rows in choices[low : low + HEIGHTS])
-        return min((each for each in found if each), key=lambda each: each[3].cycles, default=None)
-
-    def _fitting(
-        self, span: Span, rows: int, residents: frozenset[int], room_of: Callable[[Group], Piece]
-    ) -> tuple[Group, Piece, int, Effort] | None:
-        """The group with stripes of this many rows, its room, bytes of its rings and effort; None where it lacks it."""
-        found = self._demand(span, rows, residents)
-        if found is None:
-            return None
-        (group, need), room = found, room_of(found[0])
-        if need.ring_bytes > size_of(room):
-            return None
-        return group, room, need.ring_bytes, self.groups.effort(group, need.fmap_bytes)
+            low, high = (low, middle) if fitting(choices[middle]) else (middle + 1, high)
+        found = filter(None, map(fitting, choices[low : low + HEIGHTS]))
+        efforts = ((group, need.ring_bytes, self.groups.effort(group, need.fmap_bytes)) for group, need in found)
+        return min(efforts, key=lambda each: each[2].cycles, default=None)
 
     def _demand(self, span: Span, rows: int, residents: frozenset[int]) -> tuple[Group, Demand] | None:
         key = span.alike, rows, residents
@@ -398,11 +386,6 @@ class ScheduleSearch:
         if distance <= -FAR:
             return self.groups.input_name(distance)
         return self.groups.nodes[step.first + distance].name
-
-
-def _always(room: Piece) -> Callable[[Group], Piece]:
-    """This room, for any group."""
-    return lambda _: room
 
 
 def _key(residents: Iterable[Place], cut: int, capacity: int) -> Key:
