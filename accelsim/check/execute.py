@@ -28,7 +28,7 @@ from accelsim.check.images import (
     stored_regions,
 )  # fmt: skip
 from accelsim.check.operate import ABSENT, CheckError, Inputs, on_way, operate, taps, under_block
-from accelsim.check.reference import compute_directly
+from accelsim.check.reference import compute_directly, differing
 from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Arbitration, Scheduling
 from accelsim.lowering.compile import Lowered
@@ -364,7 +364,7 @@ class Executor:
         lost = int(missing[..., placed.channels].sum())
         if lost:
             return f"{node.name}: {lost} of its outputs were never stored"
-        return _differing(node, found[..., placed.channels], wanted)
+        return differing(node, found[..., placed.channels], wanted)
 
     def _place(self, tile: Tile) -> slice:
         return self.sram[tile.buffer].span(tile.address, tile.bytes)
@@ -394,11 +394,3 @@ class Executor:
             command = self.linked.command
             what = f"{type(command).__name__.lower()} {self.index}"
             raise CheckError(f"{self.program.layers[command.layer]}: {what} {otherwise} {tile.tensor.name}[{bounds}]")
-
-
-def _differing(node: Node, found: Values, wanted: Values) -> str | None:
-    wrong = found != wanted
-    if not np.any(wrong):
-        return None
-    first = tuple(int(position) for position in np.argwhere(wrong)[0])
-    return f"{node.name}: {int(wrong.sum())} of {wrong.size} outputs differ, the first at {first}"

@@ -38,6 +38,15 @@ def compute_directly(
     return maps
 
 
+def differing(node: Node, found: Values, wanted: Values) -> str | None:
+    """Number of outputs that are not as computed directly, and the first; None where all are."""
+    wrong = found != wanted
+    if not np.any(wrong):
+        return None
+    first = tuple(int(position) for position in np.argwhere(wrong)[0])
+    return f"{node.name}: {int(wrong.sum())} of {wrong.size} outputs differ, the first at {first}"
+
+
 def _taps(node: Node, image: Values, fill: int) -> Iterator[Values]:
     """The map under each kernel position, `fill` where it is padding."""
     down, right = node.window.vertical, node.window.horizontal

@@ -172,7 +172,7 @@ class LayerTask:
             source.tensor.dims[3],
             target.tensor.dims[3],
             bool(np.any(np.diff(target.channels) != 1)),
-            sum(len(layout.by_name[name].channels) for name in loaded_inputs(node)),
+            sum(len(layout.by_name[name].channels) for name in node.map_inputs),
             node.output.channels,
             batch if product else 1,
             node.pooled,
@@ -229,12 +229,6 @@ class LayerTask:
     def weights(self) -> int:
         """Weights of all groups."""
         return self.output.channels * self.depth
-
-
-def loaded_inputs(node: Node) -> tuple[str, ...]:
-    """The maps that a layer works on from the activation buffer: the right one of a product is with the weights, and a
-    shortcut with the results."""
-    return node.inputs[:1] if node.op.on_array else tuple(dict.fromkeys(node.inputs))
 
 
 def tile_counts(task: LayerTask, tiling: Tiling) -> dict[Loop, int]:

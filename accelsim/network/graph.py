@@ -128,6 +128,12 @@ class Node(Form):
         return self.inputs[-1] if any(node.op.station == "add" for node in self.after) else None
 
     @property
+    def map_inputs(self) -> tuple[str, ...]:
+        """The maps that it works on from the activation buffer: the right one of a product is with the weights, and a
+        shortcut with the results."""
+        return self.inputs[:1] if self.op.on_array else tuple(dict.fromkeys(self.inputs))
+
+    @property
     def reaches(self) -> tuple[tuple[str, Window], ...]:
         """The maps that it reads, each with the window of an output over it."""
         own = self.inputs if self.shortcut is None else self.inputs[:-1]

@@ -23,7 +23,6 @@ from accelsim.lowering.ir import (
     ResidentChannels,
     Tiling,
     TilingContext,
-    loaded_inputs,
 )
 from accelsim.lowering.schedule.weights import WeightResidents
 from accelsim.lowering.tiling.footprint import PARTIAL_TILE_BYTES, layer_weight_bytes
@@ -121,7 +120,7 @@ class TilingCache:
     def context(self, node: Node, room: int, pins: WeightResidents) -> TilingContext:
         """The machine's context, with the widths of the layer's data and the bytes that its tiles have."""
         weight_bytes = min(pins.room, self.base.weight_bytes)
-        ifmap, ofmap = max(self.bits(name) for name in loaded_inputs(node)), self.bits(node.name)
+        ifmap, ofmap = max(self.bits(name) for name in node.map_inputs), self.bits(node.name)
         if node.op.multiplies_maps:
             ifmap, right = (self.bits(name) for name in node.inputs)
             array = layer_context(self.base.array, node, self.machine, ifmap, ofmap)
@@ -129,7 +128,7 @@ class TilingCache:
             weight_bytes -= 2 * PARTIAL_TILE_BYTES if right % 8 else 0
         else:
             array = layer_context(self.base.array, node, self.machine, ifmap, ofmap)
-        read, written = _longest(map(self.code, loaded_inputs(node))), self.code(node.name)
+        read, written = _longest(map(self.code, node.map_inputs)), self.code(node.name)
         shortcut = self.code(node.shortcut) if node.shortcut else None
         array = replace(array, ifmap_code=read, ofmap_code=written, shortcut_code=shortcut)
         given = self.given[node.weights_name].tile if node.weights_name in self.given else FREE
@@ -290,7 +289,7 @@ class TilingCache:
     def _moved(self, node: Node, residents: ResidentChannels) -> tuple[int, int, int]:
         """Channels that a layer loads if these maps stay, of its inputs and its shortcut, and that it stores."""
         shortcut = self._loaded((node.shortcut,), residents) if node.shortcut else 0
-        return self._loaded(loaded_inputs(node), residents), shortcut, _stored(node, residents)
+        return self._loaded(node.map_inputs, residents), shortcut, _stored(node, residents)
 
     def _loaded(self, names: tuple[str, ...], residents: ResidentChannels) -> int:
         """Channels of these maps that are loaded if others stay."""
