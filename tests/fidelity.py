@@ -1,4 +1,4 @@
-"""What Gemmini's layers took in FireSim, beside what accelsim plays of the same programs: docs/fidelity.md.
+"""What Gemmini's layers took in FireSim, beside what accelsim simulates of the same programs: docs/fidelity.md.
 
 `python -m tests.pages` writes the page and its picture anew from `tests/data/validation/gemmini_*.csv`, which
 `python -m tests.gemmini.measured` and `python -m tests.gemmini.apart` play.
@@ -20,9 +20,9 @@ ABOUT = """# Fidelity
 How far off is a simulated clock? This page takes apart what accelsim says of a chip whose RTL anybody can run: Gemmini,
 16x16, weight-stationary, as DOSA (Hong et al., MICRO 2023) measured it in FireSim with two tilings of each layer. The
 whole system counts: its DMA, an L2 of 512 KiB, FireSim's last-level cache and DDR3, and the core that issues the tiles.
-`python -m tests.gemmini.measured` plays the programs of those measurements and `python -m tests.gemmini.apart` the same
-with mechanisms left out; `python -m tests.pages` writes this page of what they found. What other references say (RTL
-arrays, Ramulator, DRAMsim3, SCALE-Sim, TPU v1, powers and areas) is in [validation](validation.md).
+`python -m tests.gemmini.measured` simulates the programs of those measurements and `python -m tests.gemmini.apart` the
+same with mechanisms left out; `python -m tests.pages` writes this page of what they found. What other references say
+(RTL arrays, Ramulator, DRAMsim3, SCALE-Sim, TPU v1, powers and areas) is in [validation](validation.md).
 
 ## What is compared
 
@@ -33,10 +33,10 @@ arrays, Ramulator, DRAMsim3, SCALE-Sim, TPU v1, powers and areas) is in [validat
 - **The programs** are those of the measurements: the tiles of Gemmini's own tiler, which `tests/gemmini/tiler.py` gives
   for all 71 shapes as its C source does, and those of DOSA's mappings, in the order of their loops. One layer runs
   after the other on the same static arrays, first with one tiling and then the other, so that caches stay warm. Layers
-  between those that are known are played as well. U-Net's maps are larger than all caches, so its layers are
-  played alone.
-- **Where the arrays lie** is not known: they are static and the linker decides. Each row is played at every place of a
-  line that is possible (eight, four for products), and its error is the average of those distances.
+  between those that are known are simulated as well. U-Net's maps are larger than all caches, so its layers are
+  simulated alone.
+- **Where the arrays lie** is not known: they are static and the linker decides. Each row is simulated at every place of
+  a line that is possible (eight, four for products), and its error is the average of those distances.
 - **The host's search** for tiles is inside the measured default column: its clocks, from an instruction count of the
   public source, are added.
 """
@@ -46,11 +46,11 @@ OUTSIDE = """
 
 - **Ports of scratchpad banks.** A bank has one port, so that a product whose blocks are computed as they come loads and
   computes in turn where its loads are the longer part. Products with mappings of narrow tiles were measured to take 13
-  to 27 % more than is played. Accelsim knows no banks ([machine](machine.md#10-what-is-not-modelled)).
+  to 27 % more than is simulated. Accelsim knows no banks ([machine](machine.md#10-what-is-not-modelled)).
 - **Translation, instruction fetch and the core's own data** in the same caches; the reservation station.
 - **Assumed**: clocks of a hit in L2 (14) and behind it (24), half of the scratchpad for either operand in own plans,
   the order of the static arrays, an address of 0x80000000 for the first.
-- **The mapped set** of 982 rows is not played: its arrays are not confirmed row by row.
+- **The mapped set** of 982 rows is not simulated: its arrays are not confirmed row by row.
 
 Peers on the same rows: a Timeloop-style analytical model misses DOSA's mappings by 26.1 % on average, max(MACs / 256,
 bytes / 16) the default tiles by 37 % at its best scale.
@@ -69,9 +69,10 @@ KINDS = ("default tiles", "DOSA's mappings")
 def _summaries(found: Sequence[Sequence[Error]]) -> str:
     whole = [[row for row in rows if row.row.program[0] not in ALONE] for rows in found]
     lines = [
-        f"\n## Errors\n\n{len(whole[0])} of {len(measured())} rows are played at all offsets. Of U-Net's 42, whose "
-        f"layers take up to a minute each, {len(found[0]) - len(whole[0])} are played, at one offset that may not be "
-        "theirs; they are counted apart. The largest error is that of the clocks averaged over the offsets.\n",
+        f"\n## Errors\n\n{len(whole[0])} of {len(measured())} rows are simulated at all offsets. Of U-Net's 42, "
+        f"whose layers take up to a minute each, {len(found[0]) - len(whole[0])} are simulated, at one offset "
+        "that may not be theirs; they are counted apart. The largest error is that of the clocks averaged over the "
+        "offsets.\n",
         "| rows | tiles | mean | median | largest | rank correlation |",
         "|---|---|---|---|---|---|",
     ]
@@ -146,7 +147,7 @@ def _plans() -> str:
     better = sum(ratio < 1 for ratio in ratios)
     return (
         "\n## Own plans\n\n"
-        f"Of {len(rows)} layers, played alone on cold caches, accelsim's own plans on the same machine take "
+        f"Of {len(rows)} layers, simulated alone on cold caches, accelsim's own plans on the same machine take "
         f"{geometric_mean(ratios):.2f} of the clocks of the default tiles (geometric mean; {min(ratios):.2f} to "
         f"{max(ratios):.2f}, less in {better}). Tiles of the default tiler take at most 256 KiB and 64 KiB, own plans "
         "what the chip has. That is what the tool is for.\n"

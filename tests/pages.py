@@ -10,7 +10,7 @@ from pathlib import Path
 
 from accelsim.report import compare
 from accelsim.report.columns import COLUMNS, TOTALS
-from tests import fidelity, keys, layouts, lecture, validation
+from tests import fidelity, keys, layouts, lecture, notebook, validation
 from tests.tables import lines
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs"
@@ -76,5 +76,5 @@ PAGES: dict[str, Callable[[], str]] = {
 
 
 if __name__ == "__main__":
-    for name, text in PAGES.items():
+    for name, text in {**PAGES, "example.ipynb": notebook.page}.items():
         (FOLDER / name).write_text(text(), encoding="utf-8")

@@ -33,7 +33,7 @@ FORMAT = 5
 """Number of its format; readers refuse others."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """A network run on a machine. `records` are in execution order; `total` is all of them together.
 
@@ -75,6 +75,11 @@ class Run:
     def left_out(self) -> LeftOut | None:
         """Parts of the model that are in no figure; None where all of it is."""
         return left_out(self.workload.unmodelled, len(self.network.nodes))
+
+    def __repr__(self) -> str:
+        """A line that a prompt shows."""
+        energy = self.totals["energy_total_pj"] / 1e6
+        return f"<{self.network.name} on {self.machine.name}: {self.total.total_cycles} cycles, {energy:.1f} uJ>"
 
     def _repr_html_(self) -> str:
         """Table that a notebook shows."""
