@@ -167,6 +167,14 @@ def test_time_has_its_price_in_every_table(table: str) -> None:
     assert price(ActionCounts(), 1, edge_with(table)).total_pj > 0
 
 
+def test_each_shipped_machine_has_a_table_of_physical_prices() -> None:
+    """One with words of SRAM by capacity, at the node of its areas or scaled to it; the lecture's premise is none."""
+    for name in shipped("machines"):
+        machine = load_machine(name)
+        assert machine.energy.sram_word is not None, name
+        assert machine.energy.table != "lecture_100x"
+
+
 def rows_of(table: EnergyTable) -> list[str]:
     """The sources of a table."""
     return [row["source"] for row in table.model_dump(exclude_none=True).values() if isinstance(row, dict)]
