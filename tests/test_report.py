@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,6 +17,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 
 from accelsim.cli import main
+from accelsim.report.findings import sweep_findings
 from accelsim.report.page import ShownSweep, page_text
 from accelsim.run.simulate import simulate
 from accelsim.sweeps.sweep import header
@@ -153,6 +155,9 @@ def test_it_holds_together_at_any_width(browser: webdriver.Chrome, size: tuple[i
 def test_a_sweep_is_a_table_and_points(browser: webdriver.Chrome) -> None:
     assert cells(browser, "sweep0", 4) == ["8", "16"]
     assert len(browser.find_elements(By.CSS_SELECTOR, "svg circle")) == 2
+    marks = [each.text for each in browser.find_elements(By.CSS_SELECTOR, "svg[aria-label=points] text")]
+    (front,) = re.findall(r"(\d) of 2 points", browser.find_element(By.ID, "main").text)
+    assert sum(text in ("0", "1") for text in marks) == int(front)
 
 
 @in_browser
@@ -231,6 +236,22 @@ def test_large_pages_hold_together(
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     assert (found, errors) == ([layers, points, points, True], [])
     assert names == [3 * layers, 0, 0]
+
+
+def test_a_sweep_has_findings() -> None:
+    """The best points of each network, by their settings, and how many failed."""
+    costs = ((2.0, 5e6), (1.0, 7e6), (None, None), (3.0, 4e6))
+    points = [
+        {"point": number, "network": "ab"[number // 3], "machine": "m", "array.rows": 8 << number,
+         "array.dataflow": "ws", "error": None if latency else "no", "latency_ms": latency, "energy_total_pj": energy}
+        for number, (latency, energy) in enumerate(costs)
+    ]  # fmt: skip
+    assert sweep_findings(points, ["array.rows", "array.dataflow"]) == [
+        "a: point 1 (rows=16 ws) is the quickest, 1 ms and 7 uJ; "
+        "point 0 (rows=8 ws) takes least energy, 2 ms and 5 uJ.",
+        "b: point 3 (rows=64 ws) is the quickest and takes least energy, 3 ms and 4 uJ.",
+        "1 of 4 points have an error instead of results.",
+    ]
 
 
 NAMES = """

@@ -27,7 +27,7 @@ TYPED = {
     "vary": "--vary",
 }
 """Arguments of functions as the command line has them, where it calls them something else."""
-OPTIONS = {" or an allowed one": ", or --allow-path", "or `force`": "or --force"}
+OPTIONS = {" or an allowed one": ", or --allow-path", "or `force`": "or --force", "with `force`": "with --force"}
 """What may help, by the option that does."""
 FINE, CHECK_FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 

@@ -9,10 +9,13 @@ from accelsim.records import ENERGY_COMPONENTS, LayerRecord
 from accelsim.report.columns import LEAST_SAVING, WHAT_IFS
 from accelsim.report.completeness import INCOMPLETE
 from accelsim.report.finished import FinishedRun, run_title
+from accelsim.report.naming import short_name
 from accelsim.report.quantities import amount_text, digits, share_text
 
 MOST_LAYERS = 3
 """Layers that are named as the longest."""
+MOST_NETWORKS = 8
+"""Networks of a sweep of which the best points are named."""
 
 
 def findings(run: FinishedRun, tried: Sequence[str] = ()) -> list[str]:
@@ -71,4 +74,37 @@ def _assumed(run: FinishedRun) -> str:
     return (
         f"{words}Assumed prices make up {share_text(run.totals['assumed_energy_share'])} of the energy; "
         f"not priced: {run.totals['not_priced'] or 'nothing'}."
+    )
+
+
+def sweep_findings(points: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[str]:
+    """The quickest point of each network and that of least energy, and how many have no results. keys: that vary."""
+    failed = sum(1 for point in points if point.get("error") is not None)
+    done = [point for point in points if isinstance(point.get("latency_ms"), int | float)]
+    networks = list(dict.fromkeys(point["network"] for point in done))
+    lines = [
+        _best([point for point in done if point["network"] == name], name, keys) for name in networks[:MOST_NETWORKS]
+    ]
+    if len(networks) > MOST_NETWORKS:
+        lines.append(f"{len(networks) - MOST_NETWORKS} more networks are in the table.")
+    return [*lines, *([f"{failed} of {len(points)} points have an error instead of results."] if failed else [])]
+
+
+def _best(points: Sequence[Mapping[str, Any]], network: str, keys: Sequence[str]) -> str:
+    several = len({point["machine"] for point in points}) > 1
+
+    def said(point: Mapping[str, Any]) -> str:
+        settings = short_name({key: point[key] for key in keys if point.get(key) is not None})
+        words = " ".join(filter(None, (point["machine"] if several else "", settings)))
+        return f"point {point['point']}{f' ({words})' if words else ''}"
+
+    quickest, least = (min(points, key=lambda point: point[name]) for name in ("latency_ms", "energy_total_pj"))
+    costs = (
+        f"{amount_text(point['latency_ms'], 'ms')} and {amount_text(point['energy_total_pj'], 'pJ')}"
+        for point in (quickest, least)
+    )
+    if quickest["point"] == least["point"]:
+        return f"{network}: {said(quickest)} is the quickest and takes least energy, {next(costs)}."
+    return (
+        f"{network}: {said(quickest)} is the quickest, {next(costs)}; {said(least)} takes least energy, {next(costs)}."
     )

@@ -11,7 +11,7 @@ from accelsim.records import ENERGY_COMPONENTS, STALL_CAUSES
 from accelsim.report.columns import COLUMNS, TOTALS, WHAT_IFS, Value, layer_rows, speedup_column
 from accelsim.report.compare import numbered
 from accelsim.report.completeness import INCOMPLETE
-from accelsim.report.findings import findings
+from accelsim.report.findings import findings, sweep_findings
 from accelsim.report.finished import FinishedRun, run_title
 from accelsim.report.groups import group_totals
 from accelsim.report.palette import CLOCK_FILLS, COMPONENT_FILLS, SERIES, Fill
@@ -113,10 +113,12 @@ def _names(runs: Sequence[ShownRun]) -> list[str]:
 def _sweep(sweep: ShownSweep, described: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
     """A sweep by columns, in fewer digits; those that are the same everywhere once."""
     columns = {name: [_shortened(row[place]) for row in sweep.rows] for place, name in enumerate(sweep.header)}
+    columns |= {name: list(map(_as_number, columns[name])) for name in _settings(sweep)}
     same = {name: values[0] for name, values in columns.items() if len(set(map(str, values))) == 1}
     return {
         "name": sweep.name,
         "version": sweep.version,
+        "findings": sweep_findings([dict(zip(sweep.header, row, strict=True)) for row in sweep.rows], _settings(sweep)),
         "header": sweep.header,
         "points": len(sweep.rows),
         "same": same,
@@ -125,6 +127,16 @@ def _sweep(sweep: ShownSweep, described: Mapping[str, tuple[str, str]]) -> dict[
         "shown": _SHOWN,
         "units": {name: described[name][0] for name in sweep.header if name in described},
     }
+
+
+def _settings(sweep: ShownSweep) -> list[str]:
+    """The columns of keys that vary."""
+    return [name for place in sweep.described if (name := sweep.header[place]) not in ("point", "network", "machine")]
+
+
+def _as_number(setting: Value | None) -> Value | None:
+    """A setting as a whole number if it is one, so that it sorts and is an axis."""
+    return int(setting) if isinstance(setting, str) and setting.isascii() and setting.isdecimal() else setting
 
 
 def _shortened(value: Value | None) -> Value | None:

@@ -215,7 +215,7 @@ def _take_up(store: Store, folder: Path, keys: Sequence[str]) -> None:
     about = store.about()
     if about is None or about.keys != list(keys):
         got = f"{folder} with {'a sweep of other keys' if about else store.whose()}"
-        expected = f"a folder without another sweep than one of these keys by accelsim {__version__}"
+        expected = f"a folder of its own, or with a sweep of these keys by accelsim {__version__}"
         raise UserError([Mistake(ARGUMENTS, 0, "folder", expected, got)])
     store.forget_accidents()
 
