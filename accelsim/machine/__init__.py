@@ -1,1 +1,1 @@
-"""The modelled hardware: SimPy processes that play a tile program."""
+"""The modelled hardware: SimPy processes that run a tile program."""
