@@ -23,7 +23,7 @@ def test_columns_are_left_out_in_their_order() -> None:
     with page_of(31):
         found = fitted(HEADER, ROWS, spare=("none", "bytes", "cycles")).splitlines()
     assert found[0].split() == ["layer", "cycles"]
-    assert found[-1] == "(left out of 31 letters: bytes)"
+    assert found[-1] == "(beyond 31 characters: bytes)"
     assert max(map(len, found[:-1])) <= 31
 
 

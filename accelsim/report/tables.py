@@ -15,7 +15,7 @@ _LEAST, _GAP, _CUT = 16, "  ", ".."
 
 @contextmanager
 def page_of(width: int) -> Iterator[None]:
-    """Inside, tables are fitted to lines of this many letters."""
+    """Inside, tables are fitted to lines of this many characters."""
     token = _WIDTH.set(width)
     try:
         yield
@@ -59,7 +59,7 @@ def fitted(
             lines = [line[:place] + line[place + 1 :] for line in lines]
     _shorten(lines, left)
     text = table(lines[0], lines[1:], left)
-    return f"{text}\n(left out of {page_width()} letters: {', '.join(gone)})" if gone else text
+    return f"{text}\n(beyond {page_width()} characters: {', '.join(gone)})" if gone else text
 
 
 def _widths(lines: Sequence[Sequence[str]]) -> list[int]:
@@ -88,7 +88,7 @@ def _shorten(lines: list[list[str]], left: Collection[int]) -> None:
 
 
 def shortened(text: str, width: int) -> str:
-    """A text of at most this many letters, without its middle where it has more."""
+    """A text of at most this many characters, without its middle where it has more."""
     if len(text) <= width:
         return text
     kept = width - len(_CUT)
