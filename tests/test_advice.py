@@ -109,9 +109,9 @@ def test_tries_take_a_second_or_in_times_the_run(monkeypatch: pytest.MonkeyPatch
 
 def test_depthwise_layers_beside_the_others_on_a_vector_unit_that_idles() -> None:
     """The unit takes nearly as long as the array, but while that does something else."""
-    run = simulate("shufflenet_0.25x_g3", "edge")
+    run = mobilenet()
     one = next(each for each in hints(run) if each.settings == {"array.depthwise_on": "vector"})
-    again = simulate("shufflenet_0.25x_g3", "edge", one.settings)
+    again = simulate("mobilenet_v1_0.25_128", "edge", one.settings)
     saved = 1 - again.total.total_cycles / run.total.total_cycles
     assert 0.5 * saved < one.saves < 2 * saved
 

@@ -29,6 +29,10 @@ THRASHING = 0.1
 """Ratio of DRAM bursts that find another row open."""
 IDLE = 0.9
 """Times the clocks of a smaller array, from which on the larger one is hardly used."""
+BESIDE = 1 / 3
+"""Share of the work of a vector unit that other units do not wait for."""
+IN_STRIPES = 0.75
+"""Share of what patches save in whole maps that they save in stripes and tiles, whose edges cut them."""
 AHEAD = 0.25
 """Share of the clocks in which the array waits for weights that loading further ahead may save."""
 
@@ -126,16 +130,16 @@ def _in_patches(layers: tuple[str, ...], why: str, taken: int, looked: _Looked) 
     now, then = (
         sum(fold_cycles(node, batch, each, machine.array.dataflow) for node in nodes) for each in (machine, patches)
     )
-    saves = (1 - then / now) * taken / looked.cycles
+    saves = IN_STRIPES * (1 - then / now) * taken / looked.cycles
     yield Hint("depthwise", layers, {"array.depthwise_packing": "patches"}, why, saves)
 
 
 def _beside(taken: int, looked: _Looked, mine: Sequence[tuple[Node, LayerRecord]]) -> float:
-    """Clocks that the vector unit, which idles, saves by these layers: midway between one after the other, and at the
-    same time as all else."""
+    """Clocks that the vector unit, which idles, saves by these layers: between one after the other, and at the same
+    time as all else."""
     vector = sum(_on_vector_unit(node, looked) for node, _ in mine) * len(looked.run.inference_ends)
     at_once = looked.cycles - max(looked.cycles - taken, looked.run.total.vector_cycles + vector)
-    return (taken - vector + at_once) / 2
+    return BESIDE * at_once + (1 - BESIDE) * (taken - vector)
 
 
 def _on_vector_unit(node: Node, looked: _Looked) -> int:
