@@ -1,3 +1,3 @@
 """The version of the package and of its model: any change that moves a cycle, byte or picojoule changes it."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -27,6 +27,7 @@ from accelsim.report.figure import KINDS
 from accelsim.run.reprice import read_run, reprice
 from accelsim.run.result import Run
 from accelsim.run.simulate import load_network, run_network, simulate
+from accelsim.version import __version__
 from tests.strategies import any_machines, networks, schedulings
 from tests.test_plots import assert_legible
 
@@ -205,9 +206,9 @@ def folders(tmp_path: Path) -> tuple[str, str]:
 
 def test_another_version_is_said(folders: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     path = Path(folders[1]) / "run.json"
-    path.write_text(path.read_text().replace('"accelsim_version": "0.1.0"', '"accelsim_version": "0.0.9"'))
+    path.write_text(path.read_text().replace(f'"accelsim_version": "{__version__}"', '"accelsim_version": "0.0.9"'))
     assert main(["diff", *folders]) == 0
-    assert "A is of accelsim 0.1.0, B of 0.0.9: the model may differ\n" in capsys.readouterr().out
+    assert f"A is of accelsim {__version__}, B of 0.0.9: the model may differ\n" in capsys.readouterr().out
 
 
 def test_json_says_the_same(folders: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:

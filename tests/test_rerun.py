@@ -18,6 +18,7 @@ from accelsim.run.reprice import read_run
 from accelsim.run.result import Run
 from accelsim.run.simulate import simulate
 from accelsim.run.what_if import with_what_if
+from accelsim.version import __version__
 
 GOOD = Path(__file__).parent / "invalid" / "good"
 NET, MACHINE = str(GOOD / "net.yaml"), str(GOOD / "machine.yaml")
@@ -101,7 +102,7 @@ def test_values_that_differ_are_shown(tmp_path: Path, capsys: pytest.CaptureFixt
     capsys.readouterr()
     assert main(["rerun", str(other)]) == 1
     first, header, *rows = capsys.readouterr().out.splitlines()
-    assert first == "tiny on tiny: 2 values differ, simulated by accelsim 0.0.9, now by 0.1.0"
+    assert first == f"tiny on tiny: 2 values differ, simulated by accelsim 0.0.9, now by {__version__}"
     assert header.split() == ["where", "value", "then", "now"]
     latency, vector = kept["latency_cycles"], kept["vector_cycles"]
     assert [row.split() for row in rows] == [
@@ -115,7 +116,7 @@ def test_another_version_alone_is_no_difference(tmp_path: Path, capsys: pytest.C
     other = doctored(path, lambda document: document.update(accelsim_version="0.0.9"))
     capsys.readouterr()
     assert main(["rerun", str(other)]) == 0
-    expected = "tiny on tiny: the same results, simulated by accelsim 0.0.9, now by 0.1.0\n"
+    expected = f"tiny on tiny: the same results, simulated by accelsim 0.0.9, now by {__version__}\n"
     assert capsys.readouterr().out == expected
 
 
