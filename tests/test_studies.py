@@ -109,10 +109,13 @@ def test_the_forms_of_a_resnext_block_run_right_at_full_size(form: str, capsys: 
     assert "bit for bit" in capsys.readouterr().out
 
 
-def test_the_more_a_resnext_block_is_split_the_more_it_costs() -> None:
-    """Equal MACs and weights, but the paths read the map 32 times, and their sums go to DRAM and back."""
+@pytest.mark.parametrize(("adds", "least"), [(32, 1.5), (0, 2)])
+def test_the_more_a_resnext_block_is_split_the_more_it_costs(adds: int, least: float) -> None:
+    """Equal MACs and weights, but the paths read the map 32 times, and their sums go to DRAM and back; once more where
+    each is a pass of its own, as each path's results then go there, too."""
     small_map = {"network.input.height": 14, "network.input.width": 14, "scheduling.keep_activations": "never"}
+    small_map["output_path.add"] = adds
     runs = [simulate(form, "edge", small_map).totals for form in FORMS]
     for column in ("total_cycles", "dram_read_bytes", "energy_total_pj"):
         added, concatenated, grouped = (totals[column] for totals in runs)
-        assert added > 2 * concatenated > 4 * grouped
+        assert added > least * concatenated > 2 * least * grouped
