@@ -29,10 +29,12 @@ from accelsim.errors import UserError
 from accelsim.report.beside import write_beside
 from accelsim.report.compare import COLUMNS, Row, flipped, survival
 from accelsim.report.figure import drawn
+from accelsim.report.plots import Drawing
 from accelsim.report.tradeoff import COSTS, MOST_NAMED, NOT_BEATEN, tradeoff
 from accelsim.run.compare import compare, load_points
 from accelsim.run.simulate import run_network, simulate
 from tests.commands import contents
+from tests.test_plots import assert_legible
 
 ROOT = Path(__file__).parent.parent
 GOOD = Path(__file__).parent / "invalid" / "good"
@@ -288,9 +290,9 @@ def test_ctrl_c_ends_with_130_and_a_clean_line(
 
 
 def some_row(network: str = "a", machine: str = "edge", top1_pct: float = 50, cost: float = 1, **more: Any) -> Row:
-    """A row whose costs all are `cost`, in the units of the picture."""
+    """A row whose costs all are `cost`, in the units of the columns."""
     row = {"network": network, "family": "f", "machine": machine, "top1_pct": top1_pct, "accuracy_kind": "single crop"}
-    return {**row, **{each.column: cost * each.per for each in COSTS}, **more}
+    return {**row, **{each.column: cost for each in COSTS}, **more}
 
 
 def texts(figure: Figure) -> list[str]:
@@ -312,7 +314,7 @@ def points(axes: Axes) -> dict[str, list[tuple[float, float]]]:
 
 def test_every_axis_has_a_name_and_a_unit() -> None:
     figure = tradeoff([some_row()])
-    units = [r"\(millions\)", r"\(MB\)", r"\(ms\)", r"\(uJ\)", r"\(MiB\)"]
+    units = [r"\(MACs\)", r"\(B\)", r"\(ms\)", r"\(pJ\)", r"\(B\)"]
     assert len(figure.axes) == len(units)
     for axes, unit in zip(figure.axes, units, strict=True):
         assert re.fullmatch(rf"\w.* {unit}", axes.get_xlabel())
@@ -328,6 +330,14 @@ def test_each_point_stands_where_its_row_says() -> None:
     rows = [some_row("a", machine, cost=cost) for machine, cost in (("edge", 1), ("cloud", 2))]
     for axes in tradeoff(rows).axes:
         assert points(axes) == {"edge": [(1, 50)], "cloud": [(2, 50)]}
+
+
+def test_numbers_of_axes_stay_short() -> None:
+    """In units that fit, so that labels of neighbours do not cover each other."""
+    rows = [some_row(f"n{number}", cost=cost) for number, cost in enumerate((6e7, 1e9, 3e10))]
+    figure = tradeoff(rows)
+    assert [axes.get_xlabel().split("(")[1] for axes in figure.axes[3:]] == ["mJ)", "GiB)"]
+    assert_legible(Drawing(figure, []))
 
 
 def test_a_line_joins_the_points_that_none_beats() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,6 +16,7 @@ from accelsim.report.compare import Row
 from accelsim.report.figure import house_style, in_decades
 from accelsim.report.palette import BLACK, MARKERS, SERIES
 from accelsim.report.pareto import Objective, non_dominated
+from accelsim.report.quantities import axis_unit
 from accelsim.units import ceil_div
 
 MOST_NAMED = 8
@@ -23,26 +25,37 @@ MOST_NAMED = 8
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """A horizontal axis: a column over `per`."""
+    """A horizontal axis: its quantity, a column and its unit, and how many of the column's are one of the axis's."""
 
-    label: str
+    name: str
     column: str
+    unit: str
     per: float = 1
+
+    @property
+    def label(self) -> str:
+        return f"{self.name} ({self.unit})"
 
     def of(self, row: Row) -> float:
         return _number(row, self.column) / self.per
 
+    def fitted(self, rows: Sequence[Row]) -> Cost:
+        """The same in a unit in which the numbers of these rows stay below 1,000."""
+        per, unit = axis_unit(max(map(self.of, rows)), self.unit)
+        return replace(self, unit=unit, per=per)
+
 
 COSTS = (
-    Cost("MACs per image (millions)", "macs_per_image", per=1e6),
-    Cost("weights as stored (MB)", "weight_bytes", per=1e6),
-    Cost("time per image (ms)", "time_per_image_ms"),
-    Cost("energy per image (uJ)", "energy_per_image_pj", per=1e6),
-    Cost("DRAM traffic per image (MiB)", "dram_per_image_bytes", per=2**20),
+    Cost("MACs per image", "macs_per_image", "MACs"),
+    Cost("weights as stored", "weight_bytes", "bytes"),
+    Cost("time per image", "time_per_image_ms", "ms"),
+    Cost("energy per image", "energy_per_image_pj", "pJ"),
+    Cost("DRAM traffic per image", "dram_per_image_bytes", "bytes"),
 )
 
 NOT_BEATEN = "not beaten"
 """Label of the line through points that none beats."""
+_ALONG = (0.2, 0.4, 0.6, 0.8)
 _STYLES = tuple(zip(SERIES, MARKERS, strict=False))
 _LONGEST_TITLE = 60
 """Letters of the names of machines in the title, if it names them."""
@@ -69,7 +82,7 @@ def tradeoff(rows: Sequence[Row], costs: Sequence[Cost] = COSTS) -> Figure:
         grid = figure.add_gridspec(
             2, 3 if len(costs) > 3 else 2, left=_LEFT, right=_RIGHT, top=top, bottom=bottom, wspace=0.2, hspace=0.25
         )
-        for position, cost in enumerate(costs):
+        for position, cost in enumerate(each.fitted(rows) for each in costs):
             axes = figure.add_subplot(grid[position])
             _draw(axes, rows, cost)
             best = _front(rows, cost)
@@ -86,7 +99,7 @@ def _name(
     """Names or numbers beside points; where these are crowded, with the machine, and only where there is room."""
     texts = [labels[str(row["network"])] + (f" {row['machine']}" if crowded else "") for row in named_rows]
     places = [(cost.of(row), _top1(row)) for row in named_rows]
-    points = [(cost.of(row), _top1(row)) for row in rows] if crowded else []
+    points = [(cost.of(row), _top1(row)) for row in rows] if crowded else list(_steps(_front(rows, cost), cost))
     beside = list(zip(places, texts, strict=True))
     write_beside(axes, merged(axes, beside) if crowded else beside, points, only_where_free=crowded)
 
@@ -96,6 +109,15 @@ def _front(rows: Sequence[Row], cost: Cost) -> list[Row]:
     objectives = (Objective(cost.column), Objective("top1_pct", maximize=True))
     best = non_dominated([(cost.of(row), _top1(row)) for row in rows], objectives)
     return sorted((rows[place] for place in best), key=cost.of)
+
+
+def _steps(best: Sequence[Row], cost: Cost) -> Iterator[tuple[float, float]]:
+    """Places on the line through the best points, so close that no text stands on it."""
+    for one, other in pairwise(best):
+        left, right, low, high = cost.of(one), cost.of(other), _top1(one), _top1(other)
+        for share in _ALONG:
+            yield (left * (right / left) ** share if left > 0 else left + share * (right - left)), low
+            yield right, low + share * (high - low)
 
 
 def _draw(axes: Axes, rows: Sequence[Row], cost: Cost) -> None:

@@ -19,9 +19,9 @@ _LONGEST = 75
 """Letters of a machine and its settings beyond which it is called by a number."""
 
 OF_ACCURACY = (
-    Cost("time per image (ms)", "time_per_image_ms"),
-    Cost("energy per image (uJ)", "energy_per_image_pj", per=1e6),
-    Cost("DRAM traffic per image (MiB)", "dram_per_image_bytes", per=1 << 20),
+    Cost("time per image", "time_per_image_ms", "ms"),
+    Cost("energy per image", "energy_per_image_pj", "pJ"),
+    Cost("DRAM traffic per image", "dram_per_image_bytes", "bytes"),
 )
 
 
