@@ -284,7 +284,8 @@ def test_a_run_of_minutes_is_announced(extent: int, words: str, folder: Path, ca
 def test_a_run_of_weeks_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "large.yaml").write_text(large(1 << 16, 16, 40))
     err = refused(["run", "large.yaml", "machine.yaml"], capsys)
-    assert err.startswith("command-line:0: network: expected one that is played within 7 days, got about 2.7e+09 tile")
+    expected = "command-line:0: network: expected one that is simulated within 7 days, got about 2.7e+09 tile"
+    assert err.startswith(expected)
     assert re.search(r"DRAM bursts, about \d\d days\n$", err)
 
 

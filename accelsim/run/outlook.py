@@ -35,7 +35,7 @@ def announce_run(lowered: Lowered, machine: Machine, inferences: int) -> None:
         return
     work = f"about {lowered.iterations:.2g} tile iterations and {bursts:.2g} DRAM bursts, {duration(seconds)}"
     if seconds > MOST_S:
-        raise UserError([Mistake(ARGUMENTS, 0, "network", "one that is played within 7 days", work)])
+        raise UserError([Mistake(ARGUMENTS, 0, "network", "one that is simulated within 7 days", work)])
     LOGGER.warning(f"{lowered.network.name} on {machine.name} takes {work}")
 
 

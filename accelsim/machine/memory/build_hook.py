@@ -44,7 +44,7 @@ class KernelHook(BuildHookInterface[Any]):  # type: ignore[misc]  # hatchling is
             for package, folder in folders.items():
                 compile_kernel(package, folder)
         except (Exception, SystemExit) as error:  # whatever goes wrong, the plain modules are there
-            self.app.display_warning(f"no compiled kernels, so DRAM and caches are played in plain Python: {error}")
+            self.app.display_warning(f"no compiled kernels, so DRAM and caches are simulated in plain Python: {error}")
             for folder in folders.values():
                 for old in folder.iterdir():
                     if old.suffix in BUILT:
