@@ -90,14 +90,31 @@ def test_a_larger_batch_is_no_worse_an_image(name: str) -> None:
 
 def test_a_shuffle_that_would_store_single_bytes_is_a_copy() -> None:
     """ShuffleNet v2 joins halves that are shuffled: stores that scatter them would fill a burst with a byte."""
-    _, network, machine, scheduling = load_both("shufflenet_v2_0.5x", "edge")
+    small = {"sram.activation.capacity_bytes": 1 << 15}
+    _, network, machine, scheduling = load_both(
+        "shufflenet_v2_0.5x", "edge", [(0, f"{key}={value}") for key, value in small.items()]
+    )
     lowered = lower(network, machine, scheduling)
     assert not lowered.scatters
     assert written(lowered, 1)["scatter"] is False
     scattered = scheduling.model_copy(update={"plan": Plan.model_validate({"scatter": True})})
     assert lower(network, machine, scattered).scatters
     copied = scheduling.model_copy(update={"plan": Plan.model_validate({"scatter": False})})
-    runs = [simulate("shufflenet_v2_0.5x", "edge", each) for each in ({}, {"dma.scatter": False})]
+    runs = [simulate("shufflenet_v2_0.5x", "edge", {**small, **each}) for each in ({}, {"dma.scatter": False})]
     assert runs[0].total.total_cycles == runs[1].total.total_cycles
     assert runs[0].total.counts.burst_efficiency > 0.7  # a byte in a burst of 64 is 0.02
     assert lower(network, machine, copied).plans == lowered.plans
+
+
+@pytest.mark.parametrize("scatter", [True, False])
+def test_halves_that_are_joined_and_shuffled_stay_on_chip(scatter: bool) -> None:
+    """DRAM moves the image, the weights and the classes, and nothing twice."""
+    _, network, machine, scheduling = load_both(
+        "shufflenet_v2_0.5x", "edge", [(0, f"dma.scatter={str(scatter).lower()}")]
+    )
+    lowered = lower(network, machine, scheduling)
+    counts = simulate("shufflenet_v2_0.5x", "edge", {"dma.scatter": scatter}).total.counts
+    weights = sum(node.weights for node in network.nodes)
+    assert counts.dram_bytes == 224 * 224 * 3 + weights + 1000
+    given = scheduling.model_copy(update={"plan": Plan.model_validate(written(lowered, 1))})
+    assert lower(network, machine, given).plans == lowered.plans

@@ -84,6 +84,17 @@ class Layout:
     copies: dict[str, tuple[str, ...]]
     next_address: int
 
+    def reads(self, node: Node) -> tuple[str, ...]:
+        """The maps that a layer works on from the activation buffer: of a concat or shuffle those that it copies."""
+        return self.copies[node.name] if node.op.is_address else node.map_inputs
+
+    def writes(self, node: Node) -> Channels:
+        """The channels of its map that a layer writes: of a concat or shuffle those that it copies."""
+        if not node.op.is_address:
+            return np.arange(node.output.channels)
+        copied = (copied_channels(node, place) for place, name in enumerate(node.inputs) if name in self.reads(node))
+        return np.sort(np.concatenate([np.arange(0), *copied]))
+
 
 def copied_channels(node: Node, position: int) -> Channels:
     """The output channels that input number `position` of a concat or shuffle is copied to."""
@@ -172,8 +183,8 @@ class LayerTask:
             source.tensor.dims[3],
             target.tensor.dims[3],
             bool(np.any(np.diff(target.channels) != 1)),
-            sum(len(layout.by_name[name].channels) for name in node.map_inputs),
-            node.output.channels,
+            sum(len(layout.by_name[name].channels) for name in layout.reads(node)),
+            len(layout.writes(node)),
             batch if product else 1,
             node.pooled,
             RightMap.of(node, layout.by_name[node.inputs[1]].tensor) if product else None,

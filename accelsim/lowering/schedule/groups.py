@@ -165,10 +165,10 @@ class Groups:
         return list(self.network.inputs)[-FAR - distance]
 
     def _fmap(self, name: str, channels: int) -> Fmap:
-        tensor = self.cache.layout.by_name[name].tensor
-        _, height, width, whole = tensor.dims
-        sizes = channels * tensor.bits // 8, whole * tensor.bits // 8
-        return Fmap(height, width, *sizes, share_of_plain(tensor.code))
+        place = self.cache.layout.by_name[name]
+        bits, (_, height, width, whole) = place.tensor.bits, place.tensor.dims
+        runs = 1 if whole == channels else 1 + int(np.count_nonzero(np.diff(place.channels[:channels]) != 1))
+        return Fmap(height, width, channels * bits // 8, whole * bits // 8, share_of_plain(place.tensor.code), runs)
 
     def spans(self, first: int) -> Iterator[Span]:
         """All groups that begin with a layer and have a feature map inside."""
@@ -358,7 +358,8 @@ class Groups:
     def _all_bursts(self, fmap: Fmap, run: float) -> float:
         pixel, burst = fmap.tensor_pixel_bytes, self.cache.base.burst_bytes
         if run != pixel:
-            run = (run + burst - gcd(gcd(pixel, burst), int(run))) / burst * burst
+            each = run / fmap.runs
+            run = fmap.runs * (each + burst - gcd(gcd(pixel, burst), int(each)))
         return self.network.batch * fmap.height * fmap.width * run * fmap.moved_share
 
 

@@ -149,20 +149,20 @@ class Residency:
 
 
 def candidates(network: Network, layout: Layout, layers: int) -> Iterator[Resident]:
-    """All feature maps that one of the first layers computes and later ones read, none of which is an output.
+    """All feature maps that one of the first layers writes and later ones read, none of which is an output.
 
-    Tiles of sub-byte data are rounded up to bytes, at most once a pixel.
+    Of a concat that copies some of its inputs these channels, if they are the leading ones. Tiles of sub-byte data are
+    rounded up to bytes, at most once a pixel.
     """
     numbers = {node.name: number for number, node in enumerate(network.nodes)}
     for number, node in enumerate(network.nodes[:layers]):
-        if node.op.is_address or node.absorbed:
-            continue
-        readers = readers_of(network, layout, node.name)
-        if readers:
-            shape, bits = node.output, layout.by_name[node.name].tensor.bits
-            size = packed_bytes(network.batch * shape.elements, bits)
-            slack = 0 if bits % 8 == 0 else network.batch * shape.height * shape.width
-            yield Resident(node.name, number, max(numbers[reader] for reader in readers), size + slack, shape.channels)
+        channels = 0 if node.absorbed else len(layout.writes(node))
+        readers = readers_of(network, layout, node.name) if channels else []
+        if readers and layout.writes(node)[-1] == channels - 1:
+            pixels, bits = network.batch * node.output.height * node.output.width, layout.by_name[node.name].tensor.bits
+            size = packed_bytes(pixels * channels, bits)
+            slack = 0 if bits % 8 == 0 else pixels
+            yield Resident(node.name, number, max(numbers[reader] for reader in readers), size + slack, channels)
 
 
 def readers_of(network: Network, layout: Layout, name: str) -> list[str]:

@@ -34,14 +34,17 @@ class Source(NamedTuple):
 
 
 class Fmap(NamedTuple):
-    """A feature map in DRAM, or a part of one: rows, columns, bytes of its pixels and of those of its tensor,
-    and the share of them that DRAM moves, which is less where it is coded."""
+    """A feature map in DRAM, or a part of one: rows, columns, bytes of its pixels and of those of its tensor.
+
+    moved_share: of its bytes that DRAM moves, less where it is coded; runs: parts of each pixel that lie apart.
+    """
 
     height: int
     width: int
     pixel_bytes: int
     tensor_pixel_bytes: int
     moved_share: float = 1.0
+    runs: int = 1
 
 
 class Input(NamedTuple):

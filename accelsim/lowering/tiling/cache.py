@@ -17,6 +17,7 @@ from accelsim.errors import LoweringError, PlanError
 from accelsim.lowering.given import FREE, GivenTile
 from accelsim.lowering.ir import (
     NO_RESIDENTS,
+    Channels,
     LayerTask,
     Layout,
     Placement,
@@ -84,8 +85,9 @@ class TilingCache:
 
     entries: by setting; alike: by all that makes layers alike, on the vector unit also what they do. contexts: of a
     layer with the whole activation buffer, room for weights, and whether its own stay. inputs: of some maps how many
-    channels they have, and how many of them are of which map. by_tensor: the maps that lie in each. given: choices made
-    already, by layer. sources: see `parts`. engine_cycles: by layer and rows of a tile.
+    channels they have, and how many of them are of which map. by_tensor: the maps that lie in each, and which of its
+    channels are written as them. given: choices made already, by layer. sources: see `parts`. engine_cycles: by layer
+    and rows of a tile.
     """
 
     machine: Machine
@@ -100,14 +102,16 @@ class TilingCache:
     tasks: dict[str, LayerTask] = field(default_factory=dict)
     contexts: dict[tuple[str, int, bool], TilingContext] = field(default_factory=dict)
     inputs: dict[tuple[str, ...], tuple[int, dict[str, int]]] = field(default_factory=dict)
-    by_tensor: dict[str, list[str]] = field(default_factory=dict)
+    by_tensor: dict[str, dict[str, Channels]] = field(default_factory=dict)
     sources: dict[str, dict[str, int]] = field(default_factory=dict)
     engine_cycles: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.base = TilingContext.of(self.machine, self.objective)
+        written = {node.name: self.layout.writes(node) for node in self.nodes if not node.absorbed}
         for name, place in self.layout.by_name.items():
-            self.by_tensor.setdefault(place.tensor.name, []).append(name)
+            made = place.channels[written[name]] if name in written else place.channels
+            self.by_tensor.setdefault(place.tensor.name, {})[name] = made
 
     def bits(self, name: str) -> int:
         """Bits of an element of a map."""
@@ -128,7 +132,7 @@ class TilingCache:
             weight_bytes -= 2 * PARTIAL_TILE_BYTES if right % 8 else 0
         else:
             array = layer_context(self.base.array, node, self.machine, ifmap, ofmap)
-        read, written = _longest(map(self.code, node.map_inputs)), self.code(node.name)
+        read, written = _longest(map(self.code, self.layout.reads(node))), self.code(node.name)
         shortcut = self.code(node.shortcut) if node.shortcut else None
         array = replace(array, ifmap_code=read, ofmap_code=written, shortcut_code=shortcut)
         given = self.given[node.weights_name].tile if node.weights_name in self.given else FREE
@@ -227,10 +231,12 @@ class TilingCache:
 
     def _vector_cycles(self, node: Node) -> int:
         """Clocks of the vector unit for a layer."""
-        outputs = self.batch * node.output.elements
+        outputs = self.batch * node.output.height * node.output.width * len(self.layout.writes(node))
         windows = node.window.elements if node.op.slides and not self.machine.sram.line_buffer else 1
-        reads = max(outputs * windows, self.batch * node.sizes[0].elements)
-        reads += sum(self.batch * size.elements for size in node.sizes[1:])
+        reads = outputs
+        if not node.op.is_address:
+            reads = max(outputs * windows, self.batch * node.sizes[0].elements)
+            reads += sum(self.batch * size.elements for size in node.sizes[1:])
         return vector_cycles(self.machine, outputs * ops_per_element(node), reads, outputs)
 
     def kind(self, node: Node, weights: WeightResidents) -> object:
@@ -241,9 +247,7 @@ class TilingCache:
     def parts(self, name: str) -> dict[str, int]:
         """Channels of a feature map by the layer or input that makes them, seen through addresses."""
         if name not in self.sources:
-            addresses = {node.name for node in self.nodes if self.is_idle(node)}
-            shared = self._shared(self.layout.by_name[name])
-            self.sources[name] = {other: count for other, count in shared.items() if other not in addresses}
+            self.sources[name] = self._shared(self.layout.by_name[name])
         return self.sources[name]
 
     def weight_bytes(self, node: Node, pins: WeightResidents) -> int:
@@ -289,7 +293,8 @@ class TilingCache:
     def _moved(self, node: Node, residents: ResidentChannels) -> tuple[int, int, int]:
         """Channels that a layer loads if these maps stay, of its inputs and its shortcut, and that it stores."""
         shortcut = self._loaded((node.shortcut,), residents) if node.shortcut else 0
-        return self._loaded(node.map_inputs, residents), shortcut, _stored(node, residents)
+        stored = len(self.layout.writes(node)) - residents.get(node.name, 0)
+        return self._loaded(self.layout.reads(node), residents), shortcut, stored
 
     def _loaded(self, names: tuple[str, ...], residents: ResidentChannels) -> int:
         """Channels of these maps that are loaded if others stay."""
@@ -307,11 +312,10 @@ class TilingCache:
         return sum(len(place.channels) for place in read), parts
 
     def _shared(self, place: Placement) -> dict[str, int]:
-        """Channels of a placement by the feature maps that lie in its tensor."""
+        """Channels of a placement by the feature map that they are written as."""
         own = np.zeros(place.tensor.dims[3], dtype=np.bool_)
         own[place.channels] = True
-        names = self.by_tensor[place.tensor.name]
-        counts = {name: int(np.count_nonzero(own[self.layout.by_name[name].channels])) for name in names}
+        counts = {name: int(np.count_nonzero(own[made])) for name, made in self.by_tensor[place.tensor.name].items()}
         return {name: count for name, count in counts.items() if count}
 
 
@@ -327,8 +331,3 @@ def _reached(node: Node) -> tuple[object, ...]:
     if node.op.access_of(node) is None:
         return ()
     return node.sizes, node.picks, node.border, node.split, node.order, node.axis, node.groups
-
-
-def _stored(node: Node, residents: ResidentChannels) -> int:
-    """Channels that a layer stores if these maps stay."""
-    return node.output.channels - residents.get(node.name, 0)

@@ -133,7 +133,8 @@ class Estimate:
         task = self.task
         stored = task.stored or task.output.channels
         channels = self._result_channels(stored)
-        ranges = np.where(task.scattered & (channels < task.output.channels), channels, 1)
+        whole = (channels == task.output.channels) & (task.target_channels == task.output.channels)
+        ranges = np.where(task.scattered & ~whole, channels, 1)
         region = self._result_region(stores, stored, task.target_channels, ranges)
         array = self.context.array
         bursts, parts = region.transfer(array.ofmap_bits, self.context.burst_bytes, array.ofmap_code)
