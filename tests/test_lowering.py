@@ -19,8 +19,9 @@ from accelsim.dataflows.work import ArrayContext, array_work
 from accelsim.errors import LoweringError
 from accelsim.lowering.allocate import Arena
 from accelsim.lowering.compile import lower
-from accelsim.lowering.ir import copied_channels, progressions
+from accelsim.lowering.ir import copied_channels
 from accelsim.lowering.layout import lay_out
+from accelsim.lowering.placement import progressions
 from accelsim.network.graph import Network
 from accelsim.program.commands import Compute, Store
 from accelsim.program.tensors import Range, Tensor, descriptors, elements

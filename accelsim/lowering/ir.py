@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from math import prod
 from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from accelsim.config.machine import Machine
 from accelsim.config.plan import Loop, Order
@@ -22,17 +20,15 @@ from accelsim.dataflows import DATAFLOWS, DEFAULT, DataflowName
 from accelsim.dataflows.contract import Dataflow
 from accelsim.dataflows.work import ArrayContext
 from accelsim.lowering.given import FREE, GivenTile
+from accelsim.lowering.placement import Channels, Placement
 from accelsim.lowering.prices import Prices
 from accelsim.lowering.right_map import RightMap
 from accelsim.network.array import array_context
 from accelsim.network.graph import Node
 from accelsim.operators.shapes import Shape, Window
 from accelsim.program.commands import UnitKind
-from accelsim.program.tensors import Range, Tensor
+from accelsim.program.tensors import Tensor
 from accelsim.units import ceil_div
-
-Channels = NDArray[np.int64]
-"""Numbers of channels."""
 
 ResidentChannels = Mapping[str, int]
 """Channels of each feature map that stay on chip, the leading ones, by the name of the map."""
@@ -41,39 +37,6 @@ NO_RESIDENTS: ResidentChannels = MappingProxyType({})
 
 SCORE_TOLERANCE = 1.01
 """Tilings whose estimated score is within this factor of the least count as equal: energy or clocks decide."""
-
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """A feature map as (part of) a tensor: channel c of the map is channel `channels[c]` of the tensor."""
-
-    tensor: Tensor
-    channels: Channels
-
-    def reads(self, start: int, stop: int) -> Range:
-        """Channels [start, stop) of the map, for those who read it; they are neighbours in the tensor."""
-        low = int(self.channels[start])
-        return Range(low, low + stop - start)
-
-    def writes(self, channels: Channels) -> tuple[Range, ...]:
-        """These channels of the map as few ranges of channels of the tensor."""
-        return progressions(tuple(np.sort(self.channels[channels]).tolist()))
-
-
-@lru_cache(maxsize=1 << 12)
-def progressions(values: tuple[int, ...]) -> tuple[Range, ...]:
-    """Ascending numbers as ranges of constant step, greedily."""
-    ranges = []
-    position = 0
-    while position < len(values):
-        end = position + 1
-        step = values[end] - values[position] if end < len(values) else 1
-        while end < len(values) and values[end] - values[end - 1] == step:
-            end += 1
-        step = step if end - position > 1 else 1
-        ranges.append(Range(values[position], values[end - 1] + 1, step))
-        position = end
-    return tuple(ranges)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from accelsim.config.machine import MapCodec
-from accelsim.lowering.ir import Channels, Layout, Placement, copied_channels
+from accelsim.lowering.ir import Layout, copied_channels
+from accelsim.lowering.placement import Channels, Placement
 from accelsim.network.graph import Network, Node
 from accelsim.network.map_code import map_codes
 from accelsim.program.tensors import ALIGNMENT_BYTES, RowCode, Tensor

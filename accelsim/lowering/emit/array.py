@@ -26,7 +26,8 @@ from accelsim.lowering.emit.iterations import (
 from accelsim.lowering.emit.layer import Iteration, LayerEmission, Place, all_channels, block_elements, largest
 from accelsim.lowering.emit.residents import result_channels
 from accelsim.lowering.emit.reuse import TileReuse, slots_of
-from accelsim.lowering.ir import IFMAP_LOOPS, WEIGHT_LOOPS, Absorbed, Placement, tile_counts
+from accelsim.lowering.ir import IFMAP_LOOPS, WEIGHT_LOOPS, Absorbed, tile_counts
+from accelsim.lowering.placement import Placement
 from accelsim.lowering.tiling.footprint import ifmap_slots
 from accelsim.network.array import mac_counts, work_counts
 from accelsim.network.geometry import (

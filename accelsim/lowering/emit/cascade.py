@@ -9,7 +9,8 @@ import numpy as np
 
 from accelsim.lowering.emit.iterations import overlap
 from accelsim.lowering.emit.residents import Reader, ResidentTiles, readers
-from accelsim.lowering.ir import Layout, Placement, PlannedLayer, progressions
+from accelsim.lowering.ir import Layout, PlannedLayer
+from accelsim.lowering.placement import Placement, progressions
 from accelsim.lowering.schedule.residents import Cascade, Ring
 from accelsim.lowering.schedule.rings import input_rows
 from accelsim.lowering.schedule.stripes import Member, Read

@@ -14,7 +14,8 @@ from accelsim.lowering.emit.cascade import CascadeTiles
 from accelsim.lowering.emit.planned import iteration_count
 from accelsim.lowering.emit.residents import ResidentTiles
 from accelsim.lowering.emit.reuse import TileReuse
-from accelsim.lowering.ir import Channels, Layout, Placement, PlannedLayer, progressions
+from accelsim.lowering.ir import Layout, PlannedLayer
+from accelsim.lowering.placement import Channels, Placement, progressions
 from accelsim.program.commands import UNPLACED, Buffer, Compute, Tile, UnitKind, Work
 from accelsim.program.folds import FoldChain
 from accelsim.program.tensors import Range, Region, Tensor, elements

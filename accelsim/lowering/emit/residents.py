@@ -24,7 +24,8 @@ from accelsim.lowering.emit.iterations import (
     ranges_overlap,
     tap_cuts,
 )
-from accelsim.lowering.ir import Layout, Placement, PlannedLayer, tile_counts
+from accelsim.lowering.ir import Layout, PlannedLayer, tile_counts
+from accelsim.lowering.placement import Placement
 from accelsim.lowering.schedule.residents import Residency
 from accelsim.lowering.schedule.weights import WeightResidents
 from accelsim.network.graph import Node

@@ -6,7 +6,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
-from accelsim.lowering.ir import Placement, Tiling
+from accelsim.lowering.ir import Tiling
+from accelsim.lowering.placement import Placement
 from accelsim.network.geometry import Block
 from accelsim.program.commands import Buffer, Tile
 from accelsim.program.tensors import Region

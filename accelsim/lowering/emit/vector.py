@@ -18,7 +18,8 @@ from accelsim.lowering.emit.iterations import (
 )
 from accelsim.lowering.emit.layer import Iteration, LayerEmission, Place, all_channels, block_elements, largest
 from accelsim.lowering.emit.planned import iteration_count
-from accelsim.lowering.ir import Placement, copied_channels
+from accelsim.lowering.ir import copied_channels
+from accelsim.lowering.placement import Placement
 from accelsim.network.geometry import input_window
 from accelsim.network.ops import ops_per_element, vector_cycles
 from accelsim.program.commands import Buffer, Tile, UnitKind, Work

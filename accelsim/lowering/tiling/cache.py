@@ -15,16 +15,8 @@ from accelsim.dataflows.timing import Ratio
 from accelsim.dataflows.work import ArrayContext
 from accelsim.errors import LoweringError, PlanError
 from accelsim.lowering.given import FREE, GivenTile
-from accelsim.lowering.ir import (
-    NO_RESIDENTS,
-    Channels,
-    LayerTask,
-    Layout,
-    Placement,
-    ResidentChannels,
-    Tiling,
-    TilingContext,
-)
+from accelsim.lowering.ir import NO_RESIDENTS, LayerTask, Layout, ResidentChannels, Tiling, TilingContext
+from accelsim.lowering.placement import Channels, Placement
 from accelsim.lowering.schedule.weights import WeightResidents
 from accelsim.lowering.tiling.footprint import PARTIAL_TILE_BYTES, layer_weight_bytes
 from accelsim.lowering.tiling.given import GivenLayer, shortage
