@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from time import sleep
+from time import process_time, sleep
 
 import pytest
 from hypothesis import given
@@ -20,9 +20,11 @@ from accelsim import UserError, define_network
 from accelsim.cli import main
 from accelsim.config import places
 from accelsim.config.named import matching
+from accelsim.config.scheduling import Scheduling
 from accelsim.config.strict_json import parse_json
 from accelsim.errors import MAX_MISTAKES, Mistake, shorten
 from accelsim.lowering.tiling.footprint import windows
+from accelsim.lowering.tiling.sizes import sizes_of
 from accelsim.operators.shapes import Axis
 from accelsim.report.export import csv_text
 from accelsim.report.writing import locked
@@ -368,3 +370,21 @@ def test_activations_alone_are_listed(folder: Path, capsys: pytest.CaptureFixtur
     (folder / "relu.yaml").write_text(large(8))
     assert main(["show", "relu.yaml", "--layers", "--csv"]) == 0
     assert capsys.readouterr().out.splitlines()[1].startswith("a0,a0,relu,8,8,1,")
+
+
+def test_long_extents_are_cut_into_some_numbers_of_parts_and_others_into_each() -> None:
+    for extent in (1, 7, 1000, 1 << 16):
+        counts = {-(-extent // size) for size in range(1, extent + 1)}
+        assert {-(-extent // size) for size in sizes_of(extent)} == counts
+    sizes = sizes_of(1 << 20)
+    assert (sizes[0], sizes[-1]) == (1 << 20, 1)
+    assert len(sizes) < 500
+
+
+def test_plans_of_huge_maps_are_found_at_once(folder: Path) -> None:
+    """Also where the fewest bytes are wanted, for which all tiles of a layer are looked at."""
+    (folder / "large.yaml").write_text(large(1 << 18).replace(f"width: {1 << 18}", f"width: {1 << 12}"))
+    machine = load_target("machine.yaml").machine
+    begin = process_time()
+    lower_or_refuse(load_network("large.yaml")[1], machine, Scheduling(objective="dram_bytes"))
+    assert process_time() - begin < 5

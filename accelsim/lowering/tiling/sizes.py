@@ -29,17 +29,22 @@ Bools = NDArray[np.bool_]
 LEAST_PART = 7
 """Columns of a part of several rows, at least: narrower ones load more of their halo than of themselves."""
 
+LONG, LONG_CUTS = 1 << 16, 64
+"""Extents beyond which not each number of parts is known, and as `ROW_CUTS`, the numbers that are."""
+MOST_RAGGED = 1 << 14
+"""The longest extent of which every size is looked at."""
 ROW_CUTS, CHANNEL_CUTS, SUM_CUTS = 8, 4, 1
 """Parts up to which an extent is cut into each number of them; beyond, each number is larger by one in so many."""
 
 
 @lru_cache(maxsize=1 << 10)
 def sizes_of(extent: int) -> tuple[int, ...]:
-    """The smallest tile for each number of tiles, largest first."""
+    """The smallest tile for each number of tiles, largest first; of a long extent for clearly different numbers."""
     sizes, size = [], extent
     while size > 1:
         sizes.append(size)
-        size = ceil_div(extent, ceil_div(extent, size - 1))
+        less = size - 1 if extent <= LONG else min(size - 1, size * LONG_CUTS // (LONG_CUTS + 1))
+        size = ceil_div(extent, ceil_div(extent, less))
     return (*sizes, 1)
 
 
@@ -71,10 +76,11 @@ class AxisTiles(NamedTuple):
 @lru_cache(maxsize=1 << 10)
 def axis_tiles(axis: Axis, outputs: int, extent: int, given: int | None = None, *, ragged: bool = False) -> AxisTiles:
     """For each of `sizes_of(outputs)`, or for the size that is given; `ragged` adds larger sizes whose tiles together
-    read less."""
+    read less, up to `MOST_RAGGED`."""
     smallest = frozenset((given,) if given else sizes_of(outputs))
     found, least = list[tuple[int, int, int, int]](), dict[int, int]()
-    for size in range(1, outputs + 1) if ragged and not given else sorted(smallest):
+    every = ragged and not given and outputs <= MOST_RAGGED
+    for size in range(1, outputs + 1) if every else sorted(smallest):
         taken, count = windows(axis, outputs, size, extent), ceil_div(outputs, size)
         if size in smallest or sum(taken) < least[count]:
             least[count] = sum(taken)

@@ -8,17 +8,20 @@ from math import gcd, prod
 import numpy as np
 
 from accelsim.errors import LoweringError
-from accelsim.lowering.given import GivenTile
+from accelsim.lowering.given import ANY_PIECE, GivenTile
 from accelsim.lowering.ir import LayerTask, Tiling, TilingContext
 from accelsim.lowering.tiling.footprint import vector_bytes
 from accelsim.lowering.tiling.search import Planned
-from accelsim.lowering.tiling.sizes import AxisTiles, axis_tiles, block_keys, blocks_of, sizes_of
+from accelsim.lowering.tiling.sizes import AxisTiles, axis_tiles, block_keys, blocks_of, searched_blocks, sizes_of
 from accelsim.network.graph import Node
 from accelsim.program.tensors import share_of_plain
 from accelsim.units import ceil_div, packed_bytes
 
 MapTile = tuple[int, int, int]
 """Output images, rows and columns."""
+
+MOST_TILINGS = 1 << 20
+"""Tilings of a layer that are all looked at; of more, those alone that are searched for the array."""
 
 Fits = Callable[[MapTile], bool]
 """True for tiles that fit."""
@@ -87,9 +90,11 @@ def _fewest_bytes(node: Node, task: LayerTask, context: TilingContext) -> tuple[
     if node.op.access_of(node) is not None:
         return None
     choice, keys = context.given, block_keys(task)
-    blocks = blocks_of(*keys, choice.piece)
-    found: list[tuple[float, int, Tiling, int]] = []
     channel_tiles = sizes_of(task.output.channels) if node.op.splits else (task.output.channels,)
+    blocks = blocks_of(*keys, choice.piece)
+    if len(blocks.count) * len(channel_tiles) > MOST_TILINGS and choice.piece == ANY_PIECE:
+        blocks = searched_blocks(*keys)
+    found: list[tuple[float, int, Tiling, int]] = []
     for channels in (choice.out_channels,) if choice.out_channels else channel_tiles:
         taken, given = blocks.taken * channels, blocks.pixels * channels
         maps, weights = vector_bytes(node, task, context, channels, blocks.images, taken, given)
