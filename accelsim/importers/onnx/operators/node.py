@@ -28,27 +28,25 @@ class Call:
         return self.node.op_type
 
     def tensor(self, place: int) -> Tensor:
-        """An input. Raises UnmodelledError where it is left out."""
-        found = self.inputs[place] if place < len(self.inputs) else None
+        """An input, padding included. Raises UnmodelledError where it is left out."""
+        found = self.optional(place)
         if found is None:
             raise UnmodelledError(f"input {place}", "none")
         return found
 
     def optional(self, place: int) -> Tensor | None:
-        """An input that may be left out."""
-        return self.inputs[place] if place < len(self.inputs) else None
+        """An input that may be left out, padding included. Raises UnmodelledError."""
+        found = self.inputs[place] if place < len(self.inputs) else None
+        return self.importing.padded(found) if isinstance(found, FeatureMap) and found.pads else found
 
     def raw_map(self, place: int = 0) -> FeatureMap:
         """An input that is a map, its padding still to be added. Raises UnmodelledError."""
-        found = self.tensor(place)
-        if isinstance(found, Constant):
-            raise UnmodelledError(f"a map as input {place}", f"a constant of {list(found.shape)}")
-        return found
+        found = self.inputs[place] if place < len(self.inputs) else None
+        return _map_of(found, place)
 
     def map(self, place: int = 0) -> FeatureMap:
         """An input that is a map, padding included. Raises UnmodelledError."""
-        found = self.raw_map(place)
-        return self.importing.padded(found) if found.pads else found
+        return _map_of(self.tensor(place), place)
 
     def constant(self, place: int, what: str = "constant weights") -> Constant:
         """An input that is a constant. Raises UnmodelledError."""
@@ -63,6 +61,13 @@ class Call:
         if not -rank <= axis < rank:
             raise UnmodelledError(f"an axis of {rank} dimensions", axis)
         return axis % rank
+
+
+def _map_of(value: Tensor | None, place: int) -> FeatureMap:
+    if isinstance(value, FeatureMap):
+        return value
+    got = "none" if value is None else f"a constant of {list(value.shape)}"
+    raise UnmodelledError(f"a map as input {place}", got)
 
 
 Operator = Callable[[Call], Sequence[Tensor]]

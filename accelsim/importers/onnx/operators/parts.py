@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate
+from math import prod
 from typing import Any
 
 from accelsim.importers.onnx.constants import known
@@ -14,6 +15,7 @@ from accelsim.importers.onnx.shapes import slices_of, split_sizes
 from accelsim.importers.onnx.tensors import (
     Atom,
     Axes,
+    Constant,
     FeatureMap,
     Tensor,
     UnmodelledError,
@@ -108,22 +110,38 @@ def joined_list(call: Call) -> list[Tensor]:
 
 @operator("Gather")
 def gather(call: Call) -> list[Tensor]:
-    """Elements of an axis by their numbers; rows of a table by the numbers in a map."""
+    """Elements of an axis by their numbers; rows of a table by the numbers in a map.
+
+    Numbers that are in another file are taken as those from the first element on.
+    """
     index = call.tensor(1)
     if isinstance(index, FeatureMap):
         return [embedded(call, index)]
     source = call.map()
     axis = call.axis(0, len(source.dims))
-    numbers = known(index, "indices")
-    size = source.shape[axis]
-    places = [int(each) + size * (each < 0) for each in numbers.ravel()]
-    if not places or any(not 0 <= each < size for each in places) or len(places) > MOST_PARTS * 64:
-        raise UnmodelledError(f"numbers of {size} elements", places[:8])
-    parts = [taken_part(call, source, axis, part) for part in _runs(places)]
+    runs = _runs(_numbers(index, source.shape[axis])) if index.values is not None else _any(index, source.shape[axis])
+    parts = [taken_part(call, source, axis, part) for part in runs]
     made = parts[0] if len(parts) == 1 else joined(call, parts, axis)
     dims = split_to(made.dims[axis], index.shape, None)
     made = made.swapped(dims[1])
     return [replace(made, dims=(*made.dims[:axis], *dims[0], *made.dims[axis + 1 :]))]
+
+
+def _numbers(index: Constant, size: int) -> list[int]:
+    """Numbers of elements, counted from the front. Raises UnmodelledError."""
+    places = [int(each) + size * (each < 0) for each in known(index, "indices").ravel()]
+    if not places or any(not 0 <= each < size for each in places):
+        raise UnmodelledError(f"numbers of {size} elements", places[:8])
+    return places
+
+
+def _any(index: Constant, size: int) -> list[range]:
+    """As many elements as there are numbers, in order, from the front again where they are more. Raises
+    UnmodelledError."""
+    whole, rest = divmod(prod(index.shape), max(size, 1))
+    if not 0 < whole + bool(rest) <= MOST_PARTS:
+        raise UnmodelledError(f"numbers of {size} elements", list(index.shape))
+    return [range(size)] * whole + [range(rest)] * bool(rest)
 
 
 def _runs(places: Sequence[int]) -> list[range]:

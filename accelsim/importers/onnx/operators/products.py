@@ -51,11 +51,7 @@ def turned(value: Tensor) -> Tensor:
 @operator("MatMul", "MatMulInteger")
 def matmul(call: Call) -> list[Tensor]:
     """A product of a map with constant weights, or of two maps."""
-    left, right = (
-        call.importing.padded(each) if isinstance(each, FeatureMap) and each.pads else each
-        for each in (call.tensor(0), call.tensor(1))
-    )
-    return [matrix_product(call, left, right)]
+    return [matrix_product(call, call.tensor(0), call.tensor(1))]
 
 
 def matrix_product(call: Call, left: Tensor, right: Tensor) -> FeatureMap:
