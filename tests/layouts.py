@@ -169,7 +169,8 @@ NOT_TRIED = frozenset(
     {
         "And", "Or", "Xor", "Not", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitwiseNot", "BitShift", "Where",
         "DequantizeLinear", "QLinearConv", "QLinearMatMul", "IsInf", "Upsample", "GatherElements", "SplitToSequence",
-        "SequenceConstruct", "SequenceAt", "ConcatFromSequence",
+        "SequenceConstruct", "SequenceAt", "ConcatFromSequence", "BitCast", "OneHot", "GatherND", "EyeLike",
+        "RandomNormalLike", "RandomUniformLike",
     }
 )  # fmt: skip
 """Operators whose map is of another type, or a list, or that are old."""

@@ -21,7 +21,7 @@ from onnx import TensorProto, helper, numpy_helper
 from accelsim.cli import main
 from accelsim.errors import UserError
 from accelsim.importers.onnx import model as model_file
-from accelsim.importers.onnx import read, skeleton
+from accelsim.importers.onnx import read, skeleton, taken
 from accelsim.importers.onnx.folding import folded
 from accelsim.importers.onnx.operators import OPERATORS
 from accelsim.importers.onnx.tensors import Constant
@@ -694,6 +694,50 @@ def test_constants_have_their_values_and_not_those_that_they_are_stored_as(
     nodes = [*nodes, node("Reshape", "x c", "r"), node("MatMul", "r w")]
     found = network(saved(tmp_path, nodes, size=(2, 320), weights={"w": (64, 3)}, constants=constants))
     assert found.macs * found.batch == 2 * 5 * 64 * 3
+
+
+def test_what_reads_an_output_of_unknown_size_is_left_out_too(tmp_path: Path) -> None:
+    """Boxes that were chosen, and what is done with them; all else is there."""
+    nodes = [
+        node("Conv", "x w", "a"),
+        node("Reshape", "a shape", "scores"),
+        node("NonMaxSuppression", "boxes scores", "chosen"),
+        node("Cast", "chosen", "y", to=TensorProto.FLOAT),
+    ]
+    constants = {"shape": np.array([1, 8, 256]), "boxes": np.zeros((1, 256, 4), np.float32)}
+    path = saved(tmp_path, nodes, weights={"w": (8, 8, 1, 1)}, constants=constants)
+    assert refused(path) == [
+        "model.onnx:3: NonMaxSuppression 'NonMaxSuppression_chosen': expected an output whose size does not depend on "
+        "the data; a model that ends before this has none, got 'NonMaxSuppression'"
+    ]
+    found = read(path, "model.onnx", allow_unmodelled=True)
+    assert found.data["unmodelled"] == [
+        "NonMaxSuppression 'NonMaxSuppression_chosen': 'NonMaxSuppression'",
+        "Cast 'Cast_y': reads what is left out",
+    ]
+    assert network(path, allow_unmodelled=True).macs == 256 * 8 * 8
+
+
+@pytest.mark.parametrize(
+    ("nodes", "constants", "shape"),
+    [
+        ([node("Pad", "x p", "a"), node("Where", "mask a x9")], {"p": np.array([0, 0, 0, 0, 0, 0, 0, 1])}, (8, 16, 17)),
+        ([node("Flatten", "x", axis=-4)], {}, (2048,)),
+        ([node("GatherND", "x i")], {"i": np.array([[0, 1], [0, 3], [0, 5]])}, (3, 16, 16)),
+        ([node("Einsum", "x", equation="abcd->dab")], {}, (16, 1, 8)),
+        ([node("SplitToSequence", "x n", "l", axis=1), node("SequenceAt", "l two")], {"n": np.int64(2)}, (2, 16, 16)),
+    ],
+    ids=["padded choice", "flattened from behind", "blocks", "letters", "lists"],
+)
+def test_shapes_of_forms_that_are_seldom(
+    nodes: Sequence[onnx.NodeProto], constants: dict[str, Any], shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    more = {"two": np.int64(2), "mask": np.array(True), "x9": np.zeros((1, 8, 16, 17), np.float32)}
+    path = saved(tmp_path, nodes, constants=constants | more)
+    importing, refusals = taken(model_file.read_graph(path, "model.onnx"), "model.onnx", {}, batched=True)
+    assert not refusals
+    value = importing.values[nodes[-1].output[0]]
+    assert tuple(size for size in value.shape if size > 1) == tuple(size for size in shape if size > 1)
 
 
 def test_the_page_lists_the_operators() -> None:

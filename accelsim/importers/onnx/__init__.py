@@ -30,6 +30,14 @@ from accelsim.importers.onnx.refusals import Refusal, grouped
 from accelsim.importers.onnx.tensors import Dim, FeatureMap, Tensor, UnmodelledError, fresh
 
 NO_SHAPES: Shapes = {}
+MODELLED = "an operator that can be modelled (docs/onnx.md)"
+_ENDS = "an output whose size does not depend on the data; a model that ends before this has none"
+_PLACES = "places that are known; operators that compute where they read are not modelled (docs/onnx.md)"
+UNKNOWN = {
+    **dict.fromkeys(("NonMaxSuppression", "NonZero", "Unique", "Compress", "StringSplit", "TfIdfVectorizer"), _ENDS),
+    **dict.fromkeys(("GridSample", "RoiAlign", "MaxRoiPool", "DeformConv", "MaxUnpool", "ScatterElements"), _PLACES),
+}
+"""Operators that make no sense on such a machine, and what a model needs instead."""
 WIDTHS = "; data is as wide as the machine's where the model does not quantise it"
 
 
@@ -63,7 +71,11 @@ def network_of(
 def taken(
     graph: Graph, shown_as: str, shapes: Shapes, *, batched: bool, allow_unmodelled: bool = False
 ) -> tuple[Importing, list[Refusal]]:
-    """A model with all nodes taken, and those that cannot be modelled; what reads one of those is passed over."""
+    """A model with all nodes taken, and those that cannot be modelled; what reads one of those is passed over.
+
+    allow_unmodelled: let a map of the shape that ONNX infers stand for what such a node gives; where it infers none,
+    leave out what reads that, too.
+    """
     try:
         importing = started(graph, shown_as, shapes, batched=batched)
     except UnmodelledError as error:
@@ -79,21 +91,32 @@ def taken(
     for number, node in graph.nodes:
         if lost.intersection(node.input):
             lost.update(node.output)
+            if allow_unmodelled:
+                importing.unmodelled.append(_line(node, "reads what is left out"))
             continue
         importing.wanted, importing.stage = layers[number]
         try:
             _take(importing, node, declared, graph.bits)
         except UnmodelledError as error:
-            label = shorten(node.name or next(iter(node.output), ""))
             if allow_unmodelled:
                 inferred = _inferred_shapes(graph.proto) if inferred is None else inferred
-                if _left_out(importing, graph, node, inferred):
-                    importing.unmodelled.append(" ".join(f"{node.op_type} {label}: {error.got}".split())[:200])
-                    continue
-            refusals.append(Refusal(number, _key(node), label, error.expected, error.got))
+                importing.unmodelled.append(_line(node, error.got))
+                if not _left_out(importing, graph, node, inferred):
+                    lost.update(name for name in node.output if name)
+                continue
+            refusals.append(Refusal(number, _key(node), _label(node), error.expected, error.got))
             lost.update(name for name in node.output if name)
     refusals += _padded_outputs(importing, graph.proto)
     return importing, refusals
+
+
+def _label(node: onnx.NodeProto) -> str:
+    return shorten(node.name or next(iter(node.output), ""))
+
+
+def _line(node: onnx.NodeProto, reason: str) -> str:
+    """A node that is left out, in a line."""
+    return " ".join(f"{node.op_type} {_label(node)}: {reason}".split())[:200]
 
 
 def _padded_outputs(importing: Importing, graph: onnx.GraphProto) -> Iterator[Refusal]:
@@ -130,7 +153,7 @@ def _take(
     found = folded(node, inputs, importing.opset) if node.domain in DOMAINS and not lists else None
     if found is None:
         if _key(node) not in OPERATORS:
-            raise UnmodelledError("an operator that can be modelled (docs/onnx.md)", shorten(_key(node)))
+            raise UnmodelledError(UNKNOWN.get(_key(node), MODELLED), shorten(_key(node)))
         found = list(_modelled(Call(importing, node, inputs, Attributes(node))))
     for name, value in zip(node.output, found, strict=False):
         if name:

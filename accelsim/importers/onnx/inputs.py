@@ -9,7 +9,7 @@ import onnx
 from accelsim.errors import Mistake, UserError, shorten
 from accelsim.importers.onnx.constants import tensor_value
 from accelsim.importers.onnx.importing import Importing
-from accelsim.importers.onnx.model import Graph, has_graph
+from accelsim.importers.onnx.model import Graph, data_inputs, has_graph
 from accelsim.importers.onnx.tensors import Atom, Axes, Constant, FeatureMap, fresh
 
 Shapes = Mapping[str, Sequence[int]]
@@ -63,7 +63,7 @@ def started(graph: Graph, shown_as: str, shapes: Shapes, *, batched: bool) -> Im
     for number, each in enumerate(maps):
         importing.values[each.name] = _given(importing, graph, each.name, dims[each.name], first=not number)
     for _, node in graph.nodes:
-        for name in node.input:
+        for name in data_inputs(node):
             importing.readers[name] = importing.readers.get(name, 0) + 1
     for each in proto.output:
         importing.readers[each.name] = importing.readers.get(each.name, 0) + 1

@@ -21,6 +21,8 @@ MAX_GRAPH_NODES = 20_000
 OLDEST_OPSET = 6
 DOMAINS = ("", "ai.onnx")
 """Those of ONNX itself."""
+LIKE = ("Shape", "Size", "RandomNormalLike", "RandomUniformLike", "EyeLike")
+"""Operators that look at the shape of their input alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,13 @@ def _ordered(graph: onnx.GraphProto) -> Iterable[tuple[int, onnx.NodeProto]]:
                 ready.append(each)
     done = set(ready)
     yield from ((number + 1, graph.node[number]) for number in wanted if number not in done)
+
+
+def data_inputs(node: onnx.NodeProto) -> Sequence[str]:
+    """The tensors of which a node reads elements, and not only the shape or type."""
+    if node.op_type in LIKE:
+        return []
+    return [name for name in (node.input[:1] if node.op_type == "CastLike" else node.input) if name]
 
 
 def has_graph(node: onnx.NodeProto) -> bool:

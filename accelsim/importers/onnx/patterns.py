@@ -14,7 +14,7 @@ import onnx
 from onnx import helper
 
 from accelsim.importers.onnx.constants import KINDS, tensor_value
-from accelsim.importers.onnx.model import Graph
+from accelsim.importers.onnx.model import Graph, data_inputs
 
 OWN = "recognised"
 """The domain of nodes that stand for several."""
@@ -30,6 +30,7 @@ class Nodes:
         self.readers: dict[str, int] = {}
         self.constants = {each.name for each in graph.proto.initializer}
         self.numbers = {each.name for each in graph.proto.initializer if prod(each.dims) == 1}
+        self.vectors = {each.name for each in graph.proto.initializer if len(each.dims) == 1}
         for _, node in graph.nodes:
             self.see(node)
         for each in graph.proto.output:
@@ -37,13 +38,15 @@ class Nodes:
 
     def see(self, node: onnx.NodeProto) -> None:
         """A node that is there."""
-        there = [name for name in node.input if name]
+        there = data_inputs(node)
         for name in there:
             self.readers[name] = self.readers.get(name, 0) + 1
         if node.op_type in ("Constant", "ConstantOfShape", "Shape") or (there and self.constants.issuperset(there)):
             self.constants.update(node.output)
             if self._gives_a_number(node, there):
                 self.numbers.update(node.output)
+            if self._gives_a_vector(node):
+                self.vectors.update(node.output)
         self.made_by.update((name, node) for name in node.output if name)
 
     def _gives_a_number(self, node: onnx.NodeProto, there: Sequence[str]) -> bool:
@@ -55,7 +58,19 @@ class Nodes:
         if node.op_type == "Slice" and len(there) > 2:
             ends = [self._whole_number(name) for name in there[1:3]]
             return ends[0] is not None and ends[1] is not None and _takes_one(ends[0], ends[1])
+        if node.op_type == "Gather":
+            return there[-1] in self.numbers and self.made_by.get(there[0], node).op_type in ("Shape", "Constant")
         return bool(there) and node.op_type != "Shape" and self.numbers.issuperset(there)
+
+    def _gives_a_vector(self, node: onnx.NodeProto) -> bool:
+        """True where a node of constants gives one dimension."""
+        if node.op_type == "ConstantOfShape":
+            return node.input[0] in self.numbers
+        if node.op_type in ("Identity", "Cast", "CastLike"):
+            return node.input[0] in self.vectors
+        return node.op_type == "Constant" and any(
+            len(each.t.dims) == 1 for each in node.attribute if each.name == "value"
+        )
 
     def _whole_number(self, name: str) -> int | None:
         """The value of a constant node of one whole number."""
@@ -224,6 +239,22 @@ def layer_norm(nodes: Nodes, node: onnx.NodeProto) -> onnx.NodeProto | None:
     return None
 
 
+def scaled_norm(nodes: Nodes, node: onnx.NodeProto) -> onnx.NodeProto | None:
+    """A norm times a factor for each channel, and perhaps with an offset: both are part of it."""
+    if node.op_type == "Add":
+        product = nodes.before(nodes.one_map(node) or "", "Mul")
+    else:
+        product = node if node.op_type == "Mul" else None
+    if product is None or not all(nodes.vectors.intersection(each.input) for each in (node, product)):
+        return None
+    inner = nodes.before(nodes.one_map(product) or "", "Div", "Mul")
+    made = layer_norm(nodes, inner) if inner is not None else None
+    if made is None:
+        return None
+    made.output[0], made.name = node.output[0], node.name
+    return made
+
+
 def _normalised(node: onnx.NodeProto, op: str, source: str, over: onnx.NodeProto) -> onnx.NodeProto:
     """A norm over what a mean or sum is over."""
     made = _stands_for(node, op, source, *over.input[1:2])
@@ -297,7 +328,7 @@ def _unscaled(nodes: Nodes, name: str) -> str:
 MOST_STEPS = 12
 """Nodes between the square and the power of a local response normalisation."""
 
-RULES: Sequence[Rule] = (silu, hard_swish, gelu, layer_norm, softmax, hard_sigmoid, lrn, scaled_product)
+RULES: Sequence[Rule] = (silu, hard_swish, gelu, scaled_norm, layer_norm, softmax, hard_sigmoid, lrn, scaled_product)
 
 
 def recognised(graph: Graph) -> Graph:

@@ -22,7 +22,8 @@ def new_shape(op: str, shape: tuple[int, ...], rest: Sequence[Tensor | None], fo
     """The shape that a Reshape, Flatten, Squeeze or Unsqueeze gives. Raises UnmodelledError."""
     given = rest[0] if rest and rest[0] is not None else None
     if op == "Flatten":
-        axis = normalised([found.integer("axis", 1)], len(shape) + 1)[0]
+        axis = found.integer("axis", 1)
+        axis = normalised([axis + len(shape) if axis < 0 else axis], len(shape) + 1)[0]
         return prod(shape[:axis]), prod(shape[axis:])
     if op == "Reshape":
         wanted = integers(given, "a shape") if given is not None else found.integers("shape") or []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 from accelsim.importers.onnx.constants import checked_shape, integers, known
@@ -106,8 +107,11 @@ def _resized(call: Call, source: FeatureMap) -> tuple[int, ...]:
     shape = list(source.shape)
     if sizes is not None:
         wanted = integers(sizes, "sizes")
-        if call.attributes.text("keep_aspect_ratio_policy", "stretch") != "stretch":
-            raise UnmodelledError("a resize that stretches", "one that keeps the ratio")
+        policy = call.attributes.text("keep_aspect_ratio_policy", "stretch")
+        if policy != "stretch" and len(wanted) == len(places):
+            ratios = [Fraction(size, shape[place]) for place, size in zip(places, wanted, strict=True)]
+            ratio = min(ratios) if policy == "not_larger" else max(ratios)
+            wanted = [int(ratio * shape[place] + Fraction(1, 2)) for place in places]
     else:
         old = call.op == "Upsample" or len(call.inputs) == 2
         said = call.attributes.raw("scales")

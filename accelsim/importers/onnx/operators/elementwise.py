@@ -92,6 +92,7 @@ def is_positive(importing: Importing, row: dict[str, Any]) -> bool:
     return row.get("activation") == "relu" or row["op"] == "relu"
 
 
+MOST_CLASSES = 1 << 16
 FUNCTIONS = {
     "sigmoid": ("Sigmoid",),
     "tanh": ("Tanh",),
@@ -105,7 +106,7 @@ FUNCTIONS = {
         "Erf", "Exp", "Log", "Sqrt", "Reciprocal", "Sin", "Cos", "Tan", "Atan", "Asin", "Acos", "Sinh", "Cosh",
         "Asinh", "Acosh", "Atanh", "Softplus", "Softsign", "Mish",
     ),
-    "step": ("Abs", "Neg", "Sign", "Floor", "Ceil", "Round", "Not", "IsNaN", "IsInf", "Shrink", "BitwiseNot"),
+    "step": ("Abs", "Neg", "Sign", "Floor", "Ceil", "Round", "Not", "IsNaN", "IsInf", "Shrink", "BitwiseNot", "Trilu"),
 }  # fmt: skip
 """Operators of ONNX that are a row of this name, on each element of one map."""
 
@@ -251,6 +252,19 @@ def _spans(source: FeatureMap, number: Constant) -> set[Atom]:
     """The factors along which a constant has more than one element."""
     dims = source.dims[len(source.dims) - len(number.shape) :] if len(number.shape) <= len(source.dims) else ()
     return {atom for dim, size in zip(dims, number.shape, strict=False) if size > 1 for atom in dim}
+
+
+@operator("OneHot")
+def one_hot(call: Call) -> list[Tensor]:
+    """Each number of a map compared with those from 0 on, along a dimension of their own."""
+    source, depth = call.map(), int(known(call.tensor(1), "a depth").ravel()[0])
+    rank = len(source.dims) + 1
+    axis = call.axis(-1, rank)
+    if not 1 <= depth <= MOST_CLASSES:
+        raise UnmodelledError(f"a depth from 1 to {MOST_CLASSES}", depth)
+    apart_ = replace(source, dims=(*source.dims[:axis], (), *source.dims[axis:]))
+    classes = Constant((depth, *(1,) * (rank - 1 - axis)))
+    return [combined(call, "compare", [apart_, classes])]
 
 
 @operator("Where")

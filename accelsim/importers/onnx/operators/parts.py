@@ -8,9 +8,12 @@ from itertools import accumulate
 from math import prod
 from typing import Any
 
-from accelsim.importers.onnx.constants import known
+import numpy as np
+
+from accelsim.importers.onnx.constants import known, of
 from accelsim.importers.onnx.operators.joins import joined
 from accelsim.importers.onnx.operators.node import OPERATORS, Call, operator
+from accelsim.importers.onnx.operators.views import reshaped
 from accelsim.importers.onnx.shapes import slices_of, split_sizes
 from accelsim.importers.onnx.tensors import (
     Atom,
@@ -136,8 +139,7 @@ def _numbers(index: Constant, size: int) -> list[int]:
 
 
 def _any(index: Constant, size: int) -> list[range]:
-    """As many elements as there are numbers, in order, from the front again where they are more. Raises
-    UnmodelledError."""
+    """Elements in order, one for each number, from the front again where they are fewer. Raises UnmodelledError."""
     whole, rest = divmod(prod(index.shape), max(size, 1))
     if not 0 < whole + bool(rest) <= MOST_PARTS:
         raise UnmodelledError(f"numbers of {size} elements", list(index.shape))
@@ -169,6 +171,22 @@ def embedded(call: Call, index: FeatureMap) -> FeatureMap:
     rest = [fresh(size) for size in table.shape[1:]]
     channels = tuple(atom for dim in rest for atom in dim)
     return call.importing.given(table, (*index.dims, *rest), Axes(pixels, (), channels), "_table")
+
+
+@operator("GatherND")
+def gather_blocks(call: Call) -> list[Tensor]:
+    """Blocks of a map by the numbers of their first dimensions."""
+    source, index = call.map(), call.constant(1, "numbers that are constant")
+    leading = index.shape[-1] if index.shape else 0
+    if call.attributes.integer("batch_dims", 0) or not 1 <= leading <= len(source.dims):
+        raise UnmodelledError("numbers of the first dimensions", list(index.shape))
+    outer, rest = source.shape[:leading], source.shape[leading:]
+    numbers = np.moveaxis(known(index, "indices").astype(np.int64), -1, 0)
+    flat = np.ravel_multi_index(tuple(each % size for each, size in zip(numbers, outer, strict=True)), outer)
+    blocks = reshaped(call, source, (prod(outer), *rest))
+    parts = [taken_part(call, blocks, 0, part) for part in _runs(_numbers(of(np.asarray(flat)), prod(outer)))]
+    made = parts[0] if len(parts) == 1 else joined(call, parts, 0)
+    return [reshaped(call, made, (*index.shape[:-1], *rest))]
 
 
 @operator("GatherElements")

@@ -9,6 +9,7 @@ from typing import Any
 
 from accelsim.importers.onnx.operators.elementwise import folded_up
 from accelsim.importers.onnx.operators.node import Call, listed, note_bits, operator
+from accelsim.importers.onnx.operators.reductions import reduced
 from accelsim.importers.onnx.tensors import (
     Atom,
     Axes,
@@ -219,6 +220,8 @@ def einsum(call: Call) -> list[Tensor]:
     equation = call.attributes.text("equation", "").replace(" ", "")
     sources, _, result = equation.partition("->")
     letters = sources.split(",")
+    if len(letters) == 1 and result and "." not in equation:
+        return [_of_letters(call, letters[0], result)]
     if len(letters) != 2 or not result or "." in equation or any(len(set(each)) < len(each) for each in letters):
         raise UnmodelledError("two tensors, each letter once, and a result", equation[:60])
     first, second = call.tensor(0), call.tensor(1)
@@ -238,6 +241,17 @@ def einsum(call: Call) -> list[Tensor]:
     order = [*both, *own[0], *own[1]]
     apart = reshaped(call, made, tuple(sizes[each] for each in order))
     return [replace(apart, dims=tuple(apart.dims[order.index(each)] for each in result))]
+
+
+def _of_letters(call: Call, letters: str, result: str) -> FeatureMap:
+    """A map with its dimensions in another order, summed over those not named again. Raises UnmodelledError."""
+    source = call.map()
+    once = len(set(letters)) == len(letters) == len(source.dims) and len(set(result)) == len(result)
+    if not once or not set(result) <= set(letters):
+        raise UnmodelledError("each letter once, and a result of these", f"{letters}->{result}"[:60])
+    gone = [place for place, each in enumerate(letters) if each not in result]
+    made = reduced(call, source, gone, keep=True, largest=False) if gone else source
+    return replace(made, dims=tuple(made.dims[letters.index(each)] for each in result))
 
 
 def _merged(value: Tensor, letters: str, wanted: Sequence[Sequence[str]]) -> Tensor:

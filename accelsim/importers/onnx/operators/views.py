@@ -12,6 +12,7 @@ from accelsim.importers.onnx.shapes import new_shape, transposed
 from accelsim.importers.onnx.tensors import (
     Atom,
     Axes,
+    Constant,
     FeatureMap,
     Tensor,
     UnmodelledError,
@@ -21,10 +22,16 @@ from accelsim.importers.onnx.tensors import (
 )
 
 
-@operator("Identity", "Dropout", "Cast", "CastLike")
+@operator("Identity", "Dropout", "Cast", "CastLike", "BitCast")
 def same(call: Call) -> list[Tensor]:
     """Operators that do nothing at inference."""
     return [call.raw_map()]
+
+
+@operator("RandomNormalLike", "RandomUniformLike", "EyeLike")
+def made_up(call: Call) -> list[Tensor]:
+    """Numbers that do not depend on the map, read as a constant of its shape is."""
+    return [Constant(call.map().shape)]
 
 
 @operator("Reshape", "Flatten", "Squeeze", "Unsqueeze")

@@ -183,8 +183,8 @@ def _cut_off(call: Call, whole: Sequence[int], size: Sequence[int], stride: Sequ
 @operator("MaxPool", "AveragePool", "LpPool")
 def pool(call: Call) -> list[Tensor]:
     """A pool; one whose window is the whole map is a global one, one of a single element is nothing."""
-    if len([name for name in call.node.output if name]) > 1:
-        raise UnmodelledError("a pool without indices", "a second output")
+    if any(call.importing.readers.get(name, 0) for name in call.node.output[1:] if name):
+        raise UnmodelledError("a pool without indices", "a second output that is read")
     source = spatial(call)
     kernel = call.attributes.integers("kernel_shape") or []
     if len(kernel) != len(source.dims) - 2 or min(kernel, default=0) < 1 or max(kernel) > MAX_SIDE:
