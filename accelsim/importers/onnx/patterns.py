@@ -53,7 +53,10 @@ class Nodes:
         """True where a node of constants gives one element."""
         if node.op_type == "Constant":
             tensors = [each.t for each in node.attribute if each.name == "value"]
-            single = any(each.name in ("value_float", "value_int") for each in node.attribute)
+            single = any(
+                each.name in ("value_float", "value_int") or len(each.ints) + len(each.floats) == 1
+                for each in node.attribute
+            )
             return prod(tensors[0].dims) == 1 if tensors else single
         if node.op_type == "Slice" and len(there) > 2:
             ends = [self._whole_number(name) for name in there[1:3]]
