@@ -17,7 +17,7 @@ from accelsim.dataflows.folding import array_cycles
 from accelsim.dataflows.timing import fold_of
 from accelsim.machine.machine import link_for
 from accelsim.network.graph import Network
-from accelsim.program.commands import Compute, Load
+from accelsim.program.commands import Compute, Load, UnitKind
 from accelsim.program.link import Moment
 from accelsim.report.columns import bound_by
 from accelsim.run.play import lower_or_refuse, perform
@@ -68,6 +68,20 @@ def test_fewer_slots_take_longer_and_compute_the_same() -> None:
     found = [cycles(Scheduling(slots=slots, **ALONE)) for slots in (1, 2, None)]
     assert found[0] > found[1] >= found[2]
     assert check_network(small(), machine_of(**SMALL), Scheduling(slots=2, **ALONE)) == []
+
+
+def test_the_array_begins_after_all_loads_or_after_those_that_stay_in_it() -> None:
+    """A tile iteration waits for what it streams before it loads, too; none is quicker for that, and all computes the
+    same."""
+    machine, scheduling = machine_of(**SMALL), Scheduling(compute_after="loads", **ALONE)
+    lowered = lower_or_refuse(small(), machine, scheduling)
+    for command, task in link_for(lowered.program, machine, None, "loads"):
+        if isinstance(command, Compute) and command.unit is UnitKind.ARRAY:
+            loads = [wait for wait in task.stream_waits if wait[0].role.unit is UnitKind.DMA_IN]
+            assert loads
+            assert set(loads) <= set(task.begin_waits)
+    assert cycles(scheduling) > cycles(Scheduling(**ALONE))
+    assert check_network(small(), machine, scheduling) == []
 
 
 def test_the_host_issues_a_tile_after_the_other() -> None:

@@ -56,7 +56,8 @@ def check_network(
     announce_check(network, scheduling.inferences)
     lowered, order = lower_or_refuse(network, machine, scheduling), scheduling.arbitration
     with refusing(machine, scheduling):
-        return check_program(machine, lowered, link_for(lowered.program, machine, scheduling.slots), order, seed=seed)
+        linked = link_for(lowered.program, machine, scheduling.slots, scheduling.compute_after)
+        return check_program(machine, lowered, linked, order, seed=seed)
 
 
 def check_program(

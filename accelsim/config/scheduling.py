@@ -12,6 +12,7 @@ from accelsim.config.schema import Section
 
 Objective = Literal["cycles", "energy", "edp", "dram_bytes"]
 Arbitration = Literal["arrival", "program_order"]
+ComputeAfter = Literal["loads", "first_block"]
 
 
 class Scheduling(Section):
@@ -23,6 +24,11 @@ class Scheduling(Section):
         default=None,
         description="tile iterations on chip at once: the loads of one wait until that many before it are computed and "
         "stored; null: as many as there is space",
+    )
+    compute_after: ComputeAfter = Field(
+        default="first_block",
+        description="what the array waits for before a tile iteration begins: all operands of it, or those that stay in "
+        "its PEs alone, behind which the others may still come",
     )
     inferences: Annotated[int, Field(ge=1, le=1000)] = Field(
         default=1, description="images, or batches, one after the other; weights that fit stay from one to the next"

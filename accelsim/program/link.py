@@ -93,15 +93,18 @@ class Linked(NamedTuple):
     task: Task
 
 
-def link(program: Program, *, stores_end_in_order: bool = True, in_slots: bool = False) -> Iterator[Linked]:
+def link(
+    program: Program, *, stores_end_in_order: bool = True, in_slots: bool = False, after_loads: bool = False
+) -> Iterator[Linked]:
     """The commands with what they wait for.
 
     stores_end_in_order: whether a Load may count on all earlier stores being done when one is. in_slots: whether a Load
-    takes the slot of the last Compute before it, and waits until that and its Stores are done.
+    takes the slot of the last Compute before it, and waits until that and its Stores are done. after_loads: whether a
+    Compute on the array waits for all its operands before it begins, and not for stationary ones alone.
     Raises ProgramError, as it comes to it: a tile read that is not in SRAM, a place filled while it is still to be
     read, a region loaded from DRAM that was not stored, a tile outside its buffer, or results that are never stored.
     """
-    linker = _Linker(program, stores_end_in_order, in_slots)
+    linker = _Linker(program, stores_end_in_order, in_slots, after_loads)
     for index, command in enumerate(program.commands):
         task = Task(index, _role(command))
         linker.link(task, command)
@@ -144,9 +147,9 @@ class _Occupied:
 
 
 class _Linker:
-    def __init__(self, program: Program, stores_end_in_order: bool, in_slots: bool) -> None:
+    def __init__(self, program: Program, stores_end_in_order: bool, in_slots: bool, after_loads: bool) -> None:
         self.program = program
-        self.in_slots = in_slots
+        self.in_slots, self.after_loads = in_slots, after_loads
         self.slot: tuple[Wait, ...] = ()
         self.preloaded = frozenset(program.preloaded)
         self.stores_end_in_order = stores_end_in_order
@@ -185,7 +188,8 @@ class _Linker:
         added = [wait for tile in command.added for wait in self._read(task, command, tile, Moment.DONE)]
         space = [wait for tile in command.results for wait in self._fill(task, command, tile)]
         if command.unit is UnitKind.ARRAY:
-            task.begin_waits, task.stream_waits = _unique(stationary), _unique([*streamed, *added, *space])
+            before = [*stationary, *streamed] if self.after_loads else stationary
+            task.begin_waits, task.stream_waits = _unique(before), _unique([*streamed, *added, *space])
         else:
             task.begin_waits = _unique([*stationary, *streamed, *space])
         for tile in command.released:
