@@ -52,7 +52,7 @@ def test_loads_wait_for_the_tile_whose_slot_they_take(slots: int) -> None:
     computed: list[Any] = []
     ahead: set[Any] = set()
     seen = 0
-    for command, task in link_for(lowered.program, machine, slots):
+    for command, task in link_for(lowered.program, machine, scheduling):
         if isinstance(command, Compute):
             computed.append(task)
             ahead -= set(command.reads)
@@ -75,7 +75,7 @@ def test_the_array_begins_after_all_loads_or_after_those_that_stay_in_it() -> No
     same."""
     machine, scheduling = machine_of(**SMALL), Scheduling(compute_after="loads", **ALONE)
     lowered = lower_or_refuse(small(), machine, scheduling)
-    for command, task in link_for(lowered.program, machine, None, "loads"):
+    for command, task in link_for(lowered.program, machine, scheduling):
         if isinstance(command, Compute) and command.unit is UnitKind.ARRAY:
             loads = [wait for wait in task.stream_waits if wait[0].role.unit is UnitKind.DMA_IN]
             assert loads

@@ -56,8 +56,7 @@ def check_network(
     announce_check(network, scheduling.inferences)
     lowered, order = lower_or_refuse(network, machine, scheduling), scheduling.arbitration
     with refusing(machine, scheduling):
-        linked = link_for(lowered.program, machine, scheduling.slots, scheduling.compute_after)
-        return check_program(machine, lowered, linked, order, seed=seed)
+        return check_program(machine, lowered, link_for(lowered.program, machine, scheduling), order, seed=seed)
 
 
 def check_program(

@@ -27,7 +27,7 @@ class Scheduling(Section):
     )
     compute_after: ComputeAfter = Field(
         default="first_block",
-        description="what the array waits for before a tile iteration begins: all operands of it, or those that stay in "
+        description="what the array waits for before a tile iteration begins: all its operands, or those that stay in "
         "its PEs alone, behind which the others may still come",
     )
     inferences: Annotated[int, Field(ge=1, le=1000)] = Field(

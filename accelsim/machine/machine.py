@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from accelsim.config.machine import Machine
-from accelsim.config.scheduling import Arbitration, ComputeAfter
+from accelsim.config.scheduling import Arbitration, Scheduling
 from accelsim.errors import DeadlockError
 from accelsim.machine.accounting import Accounting, LayerAccount, OnSegment
 from accelsim.machine.clock import Clock, Observer, name_of
@@ -78,19 +78,16 @@ def unit_names(machine: Machine) -> dict[str, UnitKind]:
     }
 
 
-def link_for(
-    program: Program, machine: Machine, slots: int | None = None, compute_after: ComputeAfter = "first_block"
-) -> Iterator[Linked]:
-    """The commands with what they wait for on this machine.
+def link_for(program: Program, machine: Machine, scheduling: Scheduling = Scheduling()) -> Iterator[Linked]:
+    """The commands with what they wait for on this machine, with the slots of tile iterations that there are.
 
-    slots: for tile iterations, None where loads need none; compute_after: what the array waits for, see `Scheduling`.
     Raises ProgramError, as it comes to it.
     """
     return link(
         program,
         stores_end_in_order=machine.dma.engines_out == 1,
-        in_slots=slots is not None,
-        after_loads=compute_after == "loads",
+        in_slots=scheduling.slots is not None,
+        after_loads=scheduling.compute_after == "loads",
     )
 
 

@@ -151,7 +151,7 @@ def _play(
     chains: Sequence[Clocks] = (),
 ) -> Outcome:
     program, arbitration = lowered.program, scheduling.arbitration
-    linked = link_for(program, machine, scheduling.slots, scheduling.compute_after)
+    linked = link_for(program, machine, scheduling)
     if history is None:
         return play(program, linked, machine, observers, arbitration, chains=chains)
     kept, on_segment = history.keeping(linked), history.on_segment

@@ -21,7 +21,7 @@ from accelsim.network.build import build
 from accelsim.run.simulate import run_network
 from tests.gemmini.errors import errors, summary
 from tests.gemmini.measured import DATA, DEFAULT_ORDER, Measured, Played, hosts, played, programs
-from tests.gemmini.programs import Run, program
+from tests.gemmini.programs import SLOTS, Run, program
 from tests.gemmini.tiler import Layer, default_tile
 
 PROGRAMS = (("resnet50", "512", "130048"), ("retinanet", "784", "267264"))
@@ -79,7 +79,7 @@ def variants(rows: Sequence[Measured]) -> Iterator[tuple[str, list[Played]]]:
         [each._replace(default_clocks=each.default_clocks - search[each.row.layer].search) for each in found],
     )
     yield "no zeros by the DMA", list(played(rows, OFFSET, zeros=False))
-    yield "no slots", list(played(rows, OFFSET, slots=None))
+    yield "no slots", list(played(rows, OFFSET, scheduling=Scheduling()))
 
 
 def write() -> None:
@@ -99,20 +99,21 @@ def write() -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["C", "K", "P", "Q", "R", "stride", "default_clocks", "own_clocks"])
         for layer in dict.fromkeys(row.layer for key in PROGRAMS for row in programs()[key]):
-            writer.writerow([*layer, default_clocks(layer), own_clocks(layer)])
+            writer.writerow([*layer, default_clocks(layer), own_clocks(layer, load_machine("gemmini"))])
 
 
 def default_clocks(layer: Layer) -> int:
     """Clocks of a layer with Gemmini's default tiles, on cold caches, the host's search left out."""
     machine = load_machine("gemmini")
     tiles = program([Run(layer, default_tile(layer), DEFAULT_ORDER, hosts()[layer].tile)], machine, 0)
-    return play(tiles, link_for(tiles, machine, 2), machine).total_cycles
+    return play(tiles, link_for(tiles, machine, SLOTS), machine).total_cycles
 
 
-def own_clocks(layer: Layer) -> int:
-    """Clocks of a layer as accelsim plans it for the same machine, with two slots."""
+def own_clocks(layer: Layer, machine: Machine) -> int:
+    """Clocks of a layer as accelsim plans it for a machine, with two slots, on cold caches."""
     conv = {"name": "conv", "op": "conv", "channels": layer.outputs, "kernel": layer.kernel, "stride": layer.stride}
-    size = {"height": layer.size, "width": layer.size, "channels": layer.inputs}
+    width = 1 if layer.is_product else layer.size
+    size = {"height": layer.size, "width": width, "channels": layer.inputs}
     data = {
         "name": "layer",
         "source": "DOSA",
@@ -122,7 +123,7 @@ def own_clocks(layer: Layer) -> int:
     }
     document = Document(data, {(): Origin("fidelity", 0)})
     workload = validate(Workload, document)
-    run = run_network(workload, build(workload, document), load_machine("gemmini"), Scheduling(slots=2))
+    run = run_network(workload, build(workload, document), machine, SLOTS)
     return run.total.total_cycles
 
 

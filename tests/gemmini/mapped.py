@@ -14,9 +14,10 @@ from typing import NamedTuple
 from accelsim.config.load import load_machine
 from accelsim.config.machine import Machine
 from accelsim.machine.machine import link_for, play
+from tests.gemmini.apart import own_clocks
 from tests.gemmini.mapping import loop_order, mapped_tile, side_of
 from tests.gemmini.measured import DATA, table
-from tests.gemmini.programs import Run, clocks, program
+from tests.gemmini.programs import SLOTS, Run, as_run, clocks, program
 from tests.gemmini.tiler import Layer, layers_of
 
 PLAYED = DATA / "gemmini_mapped_played.csv"
@@ -30,7 +31,7 @@ HELD_BYTES = (512 << 10) + (4 << 20)
 """Bytes that the caches hold: of a layer with more, a run before it leaves nothing that counts."""
 LONGEST = 4_000_000
 """Clocks that were measured of the rows that are played: about half of all."""
-EVERY = 6
+EVERY = 12
 """Of the rows that are not longer, one of so many is played."""
 
 
@@ -45,17 +46,18 @@ class Mapped(NamedTuple):
 
 
 class PlayedRow(NamedTuple):
-    """A row and its clocks here."""
+    """A row, its clocks here, and those of accelsim's own plan on the same machine, 0 where there is none."""
 
     row: Mapped
     clocks: int
+    own_clocks: int = 0
 
 
 def mapped() -> list[Mapped]:
     """All rows."""
     rows = table("gemmini_mapped.csv")
     return [
-        Mapped(number, layer, row["mapping"], float(row["rtl_cycles"]), side_of(row["mapping"]))
+        Mapped(number, as_run(layer), row["mapping"], float(row["rtl_cycles"]), side_of(row["mapping"]))
         for number, (row, layer) in enumerate(zip(rows, layers_of(rows), strict=True))
     ]
 
@@ -66,7 +68,7 @@ def sample() -> list[Mapped]:
 
 
 def machine_of(side: int, *, is_product: bool) -> Machine:
-    """`gemmini` with another array: what follows the side of the array in its sources follows it here.
+    """`gemmini` with another array: what follows its side in the sources does here, and so rows of the scratchpad.
 
     Results of products leave in rows of 64 bytes, those of convolutions by as many channels as the array has columns.
     """
@@ -76,7 +78,16 @@ def machine_of(side: int, *, is_product: bool) -> Machine:
     array = machine.array.model_copy(update={"rows": side, "cols": side, "passes": passes})
     stores = 64 if is_product else side
     sizes = {"descriptor_rows": side, "descriptors_in_flight": IN_FLIGHT // side + 1, "store_row_bytes": stores}
-    return machine.model_copy(update={"array": array, "dma": machine.dma.model_copy(update=sizes)})
+    port = {"port_bytes_per_cycle": side}
+    buffers = {name: getattr(machine.sram, name).model_copy(update=port) for name in ("activation", "weight")}
+    return machine.model_copy(
+        update={
+            "array": array,
+            "dma": machine.dma.model_copy(update=sizes),
+            "sram": machine.sram.model_copy(update=buffers),
+            "vector": machine.vector.model_copy(update={"lanes": side}),
+        }
+    )
 
 
 def held(layer: Layer) -> int:
@@ -93,33 +104,45 @@ def played(row: Mapped) -> PlayedRow:
     host = PRODUCT_TILE_CLOCKS if row.layer.is_product else machine.host.tile_clocks
     run = Run(row.layer, mapped_tile(row.layer, row.mapping, row.side), loop_order(row.mapping), host)
     tiles = program([run] * (2 if held(row.layer) <= HELD_BYTES else 1), machine, OFFSET)
-    outcome = play(tiles, link_for(tiles, machine, 2), machine)
+    outcome = play(tiles, link_for(tiles, machine, SLOTS), machine)
     return PlayedRow(row, clocks([account.end_cycle for account in outcome.layers])[-1])
+
+
+def with_own(found: PlayedRow) -> PlayedRow:
+    """The row with the clocks of its own plan."""
+    assert found.row.side is not None
+    machine = machine_of(found.row.side, is_product=found.row.layer.is_product)
+    return found._replace(own_clocks=own_clocks(found.row.layer, machine))
 
 
 def write(rows: Iterable[PlayedRow]) -> None:
     """Write the file of what was played."""
     with PLAYED.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["row", "clocks"])
+        writer.writerow(["row", "clocks", "own_clocks"])
         for each in sorted(rows, key=lambda one: one.row.number):
-            writer.writerow([each.row.number, each.clocks])
+            writer.writerow([each.row.number, each.clocks, each.own_clocks])
 
 
 def read() -> list[PlayedRow]:
     """What was played."""
     rows = mapped()
-    return [PlayedRow(rows[int(each["row"])], int(each["clocks"])) for each in table(PLAYED.name)]
+    return [
+        PlayedRow(rows[int(each["row"])], int(each["clocks"]), int(each["own_clocks"])) for each in table(PLAYED.name)
+    ]
 
 
 def main(numbers: Sequence[str]) -> None:
-    """Play the rows with these numbers, or the sample, and put them into the file."""
+    """Play the rows with these numbers, or those of the sample that the file lacks, then own plans of all in it."""
     rows = mapped()
     found = {each.row.number: each for each in (read() if PLAYED.exists() else ())}
-    for row in [rows[int(number)] for number in numbers] or sample():
+    for row in [rows[int(number)] for number in numbers] or [row for row in sample() if row.number not in found]:
         found[row.number] = played(row)
         write(found.values())
         sys.stdout.write(f"{row.number}: {found[row.number].clocks / row.measured - 1:+.1%}, {len(found)} played\n")
+    for number, each in found.items():
+        found[number] = each if each.own_clocks else with_own(each)
+        write(found.values())
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from math import prod
 
-from tests.gemmini.tiler import Layer, Tile
+from tests.gemmini.tiler import DIM, Layer, Tile
 
 DIMENSIONS = "CRSKPQN"
 """Loops of a program that the mapping does not name, innermost first."""
@@ -26,25 +26,52 @@ def parsed(mapping: str) -> Factors:
     return found
 
 
-def mapped_tile(layer: Layer, mapping: str) -> Tile:
-    """The tile of a mapping: rows are P of a product, columns P and rows Q of a convolution, whose maps are square."""
+SIDES = (2, 4, 8, 16, 32, 64, 128)
+"""Rows, and columns, of the arrays that mappings were measured on."""
+
+
+def side_of(mapping: str) -> int | None:
+    """Rows, and columns, of the array that the harness took a mapping to, or None where it took it to none.
+
+    The smallest that holds its spatial channels (gemmini_data_collection.py of the harness, per_pe_dim); a mapping that
+    leaves half of that empty while its tile has more channels was not run.
+    """
+    levels = parsed(mapping)
+    inputs, outputs = _size(levels["L1"], "C", along=True), _size(levels["L2"], "K", along=True)
+    side = next((side for side in SIDES if max(inputs, outputs) <= side), None)
+    if side is None:
+        return None
+    whole = _size(levels["L1"], "C"), _size(levels["L1"], "K") * outputs
+    pairs = zip((inputs, outputs), whole, strict=True)
+    return None if any(spatial <= side // 2 and size > spatial for spatial, size in pairs) else side
+
+
+def _size(factors: list[tuple[str, int, bool]], dimension: str, *, along: bool | None = None) -> int:
+    """Product of the factors of a dimension, of those along the array alone, or of the others."""
+    return prod(size for which, size, spatial in factors if which == dimension and along in (None, spatial))
+
+
+def mapped_tile(layer: Layer, mapping: str, side: int = DIM) -> Tile:
+    """The tile of a mapping: rows are P of a product, columns P and rows Q of a convolution, whose maps are square.
+
+    side: rows, and columns, of the array.
+    """
     levels = parsed(mapping)
 
     def factor(dimension: str, *names: str, along: bool | None = None) -> int:
-        factors = [each for name in names for each in levels[name]]
-        return prod(size for which, size, spatial in factors if which == dimension and along in (None, spatial))
+        return _size([each for name in names for each in levels[name]], dimension, along=along)
 
     cols, rows = factor("P", "L1", "L0"), factor("Q", "L1", "L0")
     outputs = factor("K", "L1") * factor("K", "L2", along=True)
     inputs = factor("C", "L1")
     if layer.is_product:
-        return Tile(blocks(cols), 1, blocks(outputs), 1, 1, blocks(inputs))
+        return Tile(*(blocks(extent, side) if extent else 1 for extent in (cols, 0, outputs, 0, 0, inputs)))
     return Tile(rows, cols, outputs, factor("S", "L1"), factor("R", "L1"), inputs)
 
 
-def blocks(extent: int) -> int:
-    """An extent of a product in whole blocks of the array, which the program cuts the rest of."""
-    return max(16, extent // 16 * 16)
+def blocks(extent: int, side: int) -> int:
+    """An extent of a product in whole blocks, counted as on an array of 16, each as large as the array at hand."""
+    return max(1, extent // DIM) * side
 
 
 def loop_order(mapping: str) -> str:

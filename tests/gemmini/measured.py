@@ -16,9 +16,10 @@ from typing import NamedTuple
 
 from accelsim.config.load import load_machine
 from accelsim.config.machine import Machine
+from accelsim.config.scheduling import Scheduling
 from accelsim.machine.machine import link_for, play
 from tests.gemmini.mapping import loop_order, mapped_tile
-from tests.gemmini.programs import Run, clocks, program
+from tests.gemmini.programs import SLOTS, Run, as_run, clocks, program
 from tests.gemmini.tiler import Layer, default_tile, layers_of
 
 DATA = Path(__file__).parents[1] / "data" / "validation"
@@ -123,13 +124,13 @@ def played(
     *,
     alone: bool = False,
     change: Callable[[Machine], Machine] = lambda machine: machine,
-    slots: int | None = 2,
+    scheduling: Scheduling = SLOTS,
     zeros: bool = True,
 ) -> Iterator[Played]:
     """The rows of a program, with all layers that it ran between them: with the default tiles, then as mapped.
 
     Of a layer whose mapping is not known the default tiles run twice. alone: without those; change: of the machine;
-    slots: None where loads wait for space only; zeros: whether the DMA writes them.
+    scheduling: slots of tiles; zeros: whether the DMA writes them.
     """
     host, known = hosts(), {row.layer: row for row in rows}
     shapes = [layer for place, layer in enumerate(host) if place in WORKLOADS[rows[0].program[0]]]
@@ -137,13 +138,14 @@ def played(
         shapes = [row.layer for row in rows]
     runs: list[Run] = []
     for layer in shapes:
-        default = Run(layer, default_tile(layer), DEFAULT_ORDER, host[layer].tile)
+        ran = as_run(layer)
+        default = Run(ran, default_tile(ran), DEFAULT_ORDER, host[layer].tile)
         mapping = known[layer].mapping if layer in known else None
         mapped = default if mapping is None else mapped_run(default, mapping)
         runs += [default, mapped]
     machine = change(machine_for(shapes[0]))
     tiles = program(runs, machine, offset, zeros=zeros)
-    outcome = play(tiles, link_for(tiles, machine, slots), machine)
+    outcome = play(tiles, link_for(tiles, machine, scheduling), machine)
     taken = clocks([account.end_cycle for account in outcome.layers])
     for place, layer in enumerate(shapes):
         if layer in known:

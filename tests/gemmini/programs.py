@@ -13,6 +13,7 @@ from itertools import pairwise, product
 from typing import NamedTuple
 
 from accelsim.config.machine import Machine
+from accelsim.config.scheduling import Scheduling
 from accelsim.dataflows.contract import Gemm
 from accelsim.dataflows.work import ArrayContext, array_work
 from accelsim.network.array import array_context
@@ -20,10 +21,12 @@ from accelsim.program.commands import Buffer, Command, Compute, Load, Program, R
 from accelsim.program.commands import Tile as ProgramTile
 from accelsim.program.tensors import Range, Tensor
 from accelsim.units import ceil_div
-from tests.gemmini.tiler import DIM, Layer, Tile
+from tests.gemmini.tiler import Layer, Tile
 
 CAPACITY = 1 << 34
 """Bytes of the buffers: that tiles fit was seen to when they were chosen."""
+SLOTS = Scheduling(slots=2)
+"""Two tiles under way: LoopConv.scala line 1182."""
 BLOCK = 64
 """Elements of the sum of a product that are loaded and computed together."""
 CONVOLUTION_ARRAYS = {"input": 40 * 40 * 2048, "bias": 4 * 2048, "weights": 2048 * 2048, "output": 11000 * 2048}
@@ -60,6 +63,15 @@ def clocks(ends: Sequence[int]) -> list[int]:
     return [end - before for before, end in pairwise((0, *ends))]
 
 
+def as_run(layer: Layer) -> Layer:
+    """The layer that the program ran: it knows P alone and makes square maps of it (extract_data_csv.py), one larger
+    for even kernels, as it pads both sides by half of them (conv_tilings.c)."""
+    if layer.is_product:
+        return layer
+    size = layer.rows + (layer.kernel % 2 == 0)
+    return layer._replace(rows=size, cols=size)
+
+
 def program(runs: Sequence[Run], machine: Machine, offset: int, *, zeros: bool = True) -> Program:
     """The runs one after the other, all of one kind.
 
@@ -78,6 +90,12 @@ def program(runs: Sequence[Run], machine: Machine, offset: int, *, zeros: bool =
         Restartable(lambda: (command for maker in makers for command in maker.commands())),
         dict.fromkeys(Buffer, CAPACITY),
     )
+
+
+def within(low: int, high: int, size: int) -> Range:
+    """The part of a range that lies within 0 and a size, or the index next to it."""
+    start = min(max(0, low), size - 1)
+    return Range(start, max(start + 1, min(size, high)))
 
 
 class _Maker:
@@ -167,12 +185,13 @@ class _Maker:
         return tile
 
     def input_window(self, part: Part) -> tuple[Range, Range]:
-        """Rows and columns of the input that a tile reads; padding is not read."""
+        """Rows and columns of the input that a tile reads; padding is not read, but for one in its place where a tile
+        is nothing else."""
         layer = self.run.layer
         if layer.is_product:
             return part.rows, Range(0, 1)
         axes = ((part.rows, part.kernel_rows), (part.cols, part.kernel_cols))
-        rows, cols = (Range(max(0, low), min(layer.size, high)) for low, high in (self.span(*axis) for axis in axes))
+        rows, cols = (within(*self.span(*axis), layer.size) for axis in axes)
         return rows, cols
 
     def span(self, outputs: Range, kernel: Range) -> tuple[int, int]:
@@ -189,8 +208,9 @@ class _Maker:
         rows, cols = self.input_window(part)
         axes = (self.span(part.rows, part.kernel_rows), self.span(part.cols, part.kernel_cols))
         whole = [high - low for low, high in axes]
-        padding = (whole[0] * whole[1] - rows.size * cols.size) * ceil_div(part.inputs.size, DIM)
-        sums = part.rows.size * part.cols.size * ceil_div(part.outputs.size, DIM)
+        side = self.array.shape.cols
+        padding = (whole[0] * whole[1] - rows.size * cols.size) * ceil_div(part.inputs.size, side)
+        sums = part.rows.size * part.cols.size * ceil_div(part.outputs.size, side)
         return padding + (sums if part.first and part.outputs.start > 0 else 0)
 
     # What is computed and stored.
@@ -225,6 +245,7 @@ class _Maker:
     def gemm(self, part: Part, inputs: Range) -> Gemm:
         """The product of a block: each kernel position takes array rows of its own."""
         taps = part.kernel_rows.size * part.kernel_cols.size
-        depth = inputs.size if taps == 1 else taps * DIM * ceil_div(inputs.size, DIM)
+        side = self.array.shape.rows
+        depth = inputs.size if taps == 1 else taps * side * ceil_div(inputs.size, side)
         line = 0 if self.run.layer.is_product else part.cols.size
         return Gemm(1, part.rows.size * part.cols.size, depth, part.outputs.size, line)
