@@ -94,9 +94,9 @@ def buffer_size(points: Sequence[SweepPoint]) -> Drawing:
 
 def array_map(points: Sequence[SweepPoint]) -> Drawing:
     """Time, energy and use of the array over its rows and columns; of each shape, the quickest point of a network."""
-    quickest: dict[str, dict[tuple[int, int], SweepPoint]] = {}
+    quickest: dict[str, dict[tuple[int, int], SweepPoint]] = {point.network: {} for point in points}
     for point in sorted(points, key=TIME.of, reverse=True):
-        quickest.setdefault(point.network, {})[_shape(point)] = point
+        quickest[point.network][_shape(point)] = point
     rows, cols = (sorted({_shape(point)[side] for point in points}) for side in (0, 1))
     if len(rows) == 1 or len(cols) == 1:
         raise _one_place("array rows and columns", f"{len(rows)} of rows and {len(cols)} of columns")
