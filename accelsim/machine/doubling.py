@@ -61,10 +61,6 @@ class Parts(NamedTuple):
         """Clocks in which DRAM is read."""
         return max(self.dram, self.misses)
 
-    def halved(self, *names: str) -> Parts:
-        """The same, some of them half as long."""
-        return self._replace(**{name: getattr(self, name) / 2 for name in names})
-
 
 @dataclass(frozen=True, slots=True)
 class TransferRates:
@@ -182,7 +178,7 @@ class Doubling:
         clocks = task.doubled
         end = clocks[FREE] = _later(clocks[BEGIN], took)
         clocks[Moment.STREAM_READ] = clocks[Moment.STATIONARY_READ] = end
-        clocks[Moment.DONE] = _later(end, (command.post_cycles,) * len(NOTHING))
+        clocks[Moment.DONE] = _after(end, command.post_cycles)
 
     def _passes_kept(self, channels: int) -> float:
         """Passes of the depthwise engine over channels with twice as many side by side, over those now."""
@@ -199,9 +195,9 @@ class Doubling:
         end = clocks[STREAM_END] = _later(start, self._of_folds(layer, task.stream_end - task.stream))
         last = _later(start, self._of_folds(layer, task.free - task.stream))
         clocks[Moment.STREAM_READ], clocks[Moment.STATIONARY_READ] = end, last
-        clocks[Moment.DONE] = _later(end, (done - task.stream_end,) * len(NOTHING))
+        clocks[Moment.DONE] = _after(end, done - task.stream_end)
         overlaps = self.machine.array.overlap
-        clocks[FREE] = last if overlaps else _later(end, (chain.last.tail,) * len(NOTHING))
+        clocks[FREE] = last if overlaps else _after(end, chain.last.tail)
 
     def _of_folds(self, layer: int, took: int) -> Clocks:
         """Clocks of folds of a layer, from those that they take now."""
@@ -236,16 +232,20 @@ def _later(clocks: Clocks, by: Iterable[float]) -> Clocks:
     return tuple(map(add, clocks, by))
 
 
-_HALVED = {_ISSUE: ("issue",), _IN_FLIGHT: ("in_flight",), _DRAM: ("dram",), _CACHES: ("misses", "caches")}
-"""Parts of a transfer that take half the clocks with a resource doubled."""
+def _after(clocks: Clocks, by: int) -> Clocks:
+    """The same number of clocks later, whatever is doubled."""
+    return tuple([each + by for each in clocks]) if by else clocks
 
 
 def _of_transfer(rest: float, took: float, parts: Parts) -> list[float]:
     """Clocks of a transfer with each resource doubled: one of its parts halved, of which the slowest counts; and a rest
     that stays."""
-    clocks = [rest + took] * len(NOTHING)
-    if parts.longest:
-        each = took / parts.longest
-        for resource, names in _HALVED.items():
-            clocks[resource] = rest + each * parts.halved(*names).longest
+    issue, in_flight, dram, misses, caches = parts
+    clocks, read, longest = [rest + took] * len(NOTHING), parts.read + caches, parts.longest
+    if longest:
+        each = took / longest
+        clocks[_ISSUE] = rest + each * max(issue / 2, in_flight, read)
+        clocks[_IN_FLIGHT] = rest + each * max(issue, in_flight / 2, read)
+        clocks[_DRAM] = rest + each * max(issue, in_flight, max(dram / 2, misses) + caches)
+        clocks[_CACHES] = rest + each * max(issue, in_flight, max(dram, misses / 2) + caches / 2)
     return clocks
