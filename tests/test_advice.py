@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import pytest
 
 from accelsim.cli import main
-from accelsim.run.advice import SECONDS, TIMES, Advice, _seconds, _worth_a_try, advice
+from accelsim.config.load import load_machine
+from accelsim.records import RESOURCES
+from accelsim.run.advice import SECONDS, TIMES, Advice, _seconds, _worth_a_try, advice, changed
 from accelsim.run.define import define_network
-from accelsim.run.hints import WORTH, Hint, hints
+from accelsim.run.doubled import DOUBLED
+from accelsim.run.hints import WORTH, Hint, _doubled, _Looked, hints
 from accelsim.run.result import Run
 from accelsim.run.simulate import simulate
 
@@ -114,6 +118,16 @@ def test_depthwise_layers_beside_the_others_on_a_vector_unit_that_idles() -> Non
     again = simulate("mobilenet_v1_0.25_128", "edge", one.settings)
     saved = 1 - again.total.total_cycles / run.total.total_cycles
     assert 0.5 * saved < one.saves < 2 * saved
+
+
+@pytest.mark.parametrize("machine", ["edge", "dpu_b4096", "gemmini", "scalesim_default"])
+def test_twice_of_a_resource_is_said_by_keys(machine: str) -> None:
+    """All but what a list of caches says; the machine of its settings is the one that what-ifs try."""
+    run = replace(mobilenet(), machine=load_machine(machine))
+    for name in (name for name in RESOURCES if name != "caches"):
+        settings, better = _doubled(name, _Looked(run)), DOUBLED[name](run.machine)
+        assert changed(run.machine, settings) == better
+        assert bool(settings) == (better != run.machine)
 
 
 def test_a_buffer_that_nearly_keeps_a_map_names_it() -> None:

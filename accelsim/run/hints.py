@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from accelsim.config.dram import CommandDevice
 from accelsim.config.machine import Machine, inconsistencies
@@ -12,9 +12,9 @@ from accelsim.dataflows import DATAFLOWS, DataflowName
 from accelsim.network.graph import Node
 from accelsim.network.ops import dram_weight_bits, on_array, ops_per_element, vector_cycles
 from accelsim.records import LayerRecord
-from accelsim.run.doubled import fold_cycles
+from accelsim.run.doubled import DOUBLED, fold_cycles
 from accelsim.run.result import Run
-from accelsim.units import ceil_div, packed_bytes
+from accelsim.units import packed_bytes
 
 Setting = str | int | bool
 WORTH = 0.02
@@ -187,39 +187,27 @@ def _dataflow(looked: _Looked) -> Iterator[Hint]:
 def _resources(looked: _Looked) -> Iterator[Hint]:
     """Twice of what the run is bound by."""
     for name, saved in looked.run.total.savings.items():
-        settings = _doubled(name, looked)
+        settings = _doubled(name, looked) if saved > WORTH * looked.cycles else {}
         if settings:
             held = max(looked.run.records, key=lambda record: record.savings[name])
             yield Hint("resource", (held.layer,), settings, f"{held.layer} gains most", saved / looked.cycles)
 
 
 def _doubled(name: str, looked: _Looked) -> dict[str, Setting]:
-    """Settings of the machine with a resource doubled; none where it takes another part."""
+    """Settings of the machine with a resource doubled, beside which all else stays; none where no keys say it."""
     machine = looked.machine
-    array, dma, sram = machine.array, machine.dma, machine.sram
-    match name:
-        case "array_rows":
-            return {"array.rows": 2 * array.rows, **looked.pinned()}
-        case "array_columns":
-            twice = 2 * sram.accumulator.capacity_bytes
-            return {"array.cols": 2 * array.cols, **looked.pinned(), "sram.accumulator.capacity_bytes": twice}
-        case "dram_bandwidth" if isinstance(machine.dram, CommandDevice):
-            return {"dram.organisation.channels": 2 * machine.dram.organisation.channels}
-        case "dma_issue":
-            return {"dma.bursts_per_clock": 2 * dma.bursts_per_clock}
-        case "dma_outstanding":
-            requests = {"dma.requests_in_flight": 2 * dma.requests_in_flight} if dma.requests_in_flight else {}
-            return {"dma.max_outstanding_bursts": 2 * dma.max_outstanding_bursts, **requests}
-        case "host" if machine.host is not None:
-            return {"host.tile_clocks": ceil_div(machine.host.tile_clocks, 2)}
-        case "vector_lanes":
-            return {"vector.lanes": 2 * machine.vector.lanes}
-        case "sram_ports":
-            ports = {"activation": sram.activation, "weight": sram.weight}
-            return {
-                f"sram.{buffer}.port_bytes_per_cycle": 2 * each.port_bytes_per_cycle for buffer, each in ports.items()
-            }
-    return {}
+    changes = dict(_differences(machine.model_dump(), DOUBLED[name](machine).model_dump()))
+    follows = changes.keys() & {"array.rows", "array.cols"}
+    return {**changes, **{key: value for key, value in looked.pinned().items() if follows and key not in changes}}
+
+
+def _differences(before: Mapping[str, Any], after: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Setting]]:
+    """Keys with other values; none inside lists."""
+    for key, value in after.items():
+        if value != before[key] and isinstance(value, dict):
+            yield from _differences(before[key], value, f"{path}{key}.")
+        elif value != before[key] and not isinstance(value, list):
+            yield f"{path}{key}", value
 
 
 def _buffers(looked: _Looked) -> Iterator[Hint]:
