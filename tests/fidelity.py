@@ -1,7 +1,8 @@
 """What Gemmini's layers took in FireSim, beside what accelsim simulates of the same programs: docs/fidelity.md.
 
 `python -m tests.pages` writes the page and its picture anew from `tests/data/validation/*.csv`, which
-`python -m tests.gemmini.measured`, `.apart`, `.mapped` and `python -m tests.chips` play.
+`python -m tests.fidelity` simulates; parts of it are `python -m tests.gemmini.measured`, `.apart`, `.mapped` and
+`python -m tests.chips`.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from itertools import pairwise
 from statistics import fmean, geometric_mean, median
 
 from tests import chips
-from tests.gemmini import mapped
-from tests.gemmini.apart import APART, PLANS
+from tests.gemmini import apart, mapped
+from tests.gemmini import measured as gemmini
+from tests.gemmini.apart import APART, MAPPED_ALONE, PLANS
 from tests.gemmini.errors import Error, Summary, errors, summary
-from tests.gemmini.measured import ALONE, measured, read
+from tests.gemmini.measured import ALONE, measured, read, table
 from tests.gemmini.tiler import layers_of
 from tests.validation import rank_correlation
 
@@ -27,8 +29,9 @@ How far off is a simulated clock? This page takes apart what accelsim says of a 
 whole system counts: its DMA, an L2 of 512 KiB, FireSim's last-level cache and DDR3, and the core that issues the tiles.
 `python -m tests.gemmini.measured` simulates the programs of those measurements, `python -m tests.gemmini.apart` the
 same with mechanisms left out, `python -m tests.gemmini.mapped` layers on other arrays and `python -m tests.chips` chips
-that were measured; `python -m tests.pages` writes this page of what they found. What other references say (RTL arrays,
-Ramulator, DRAMsim3, SCALE-Sim, TPU v1, powers and areas) is in [validation](validation.md).
+that were measured; `python -m tests.fidelity` does all of that, an hour or two, and `python -m tests.pages` writes this
+page of what they found. What other references say (RTL arrays, Ramulator, DRAMsim3, SCALE-Sim, TPU v1, powers and
+areas) is in [validation](validation.md).
 
 ## What is compared
 
@@ -69,7 +72,7 @@ bytes / 16) the default tiles by 37 % at its best scale.
 def page() -> str:
     """The text of docs/fidelity.md."""
     found = [errors(read(), mapped=mapped) for mapped in (False, True)]
-    parts = ABOUT, _summaries(found), _distribution(found), _apart(), _plans(found[1]), _mapped(), OUTSIDE, _chips()
+    parts = ABOUT, _summaries(found), _distribution(found), _apart(), _plans(), _mapped(), OUTSIDE, _chips()
     return "".join(parts)
 
 
@@ -150,18 +153,20 @@ def _apart() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _plans(mappings: Sequence[Error]) -> str:
+def _plans() -> str:
     with PLANS.open(newline="") as file:
         rows = list(csv.DictReader(file))
     own = dict(zip(layers_of(rows), (int(row["own_clocks"]) for row in rows), strict=True))
     default = [int(row["own_clocks"]) / int(row["default_clocks"]) for row in rows]
-    dosa = [own[row.row.layer] / row.clocks for row in mappings if row.row.layer in own]
+    layer_of = {row.number: row.layer for row in measured()}
+    dosa = [own[layer_of[int(row["row"])]] / int(row["mapped_clocks"]) for row in table(MAPPED_ALONE.name)]
     lines = [
         "\n## Own plans\n",
         "Clocks of accelsim's own plans on the same machine over those of the measured tiles, simulated: what the tool "
         "is for. Tiles of the default tiler take at most 256 KiB and 64 KiB, own plans what it has. Own plans are "
-        "simulated alone on cold caches, default tiles as well; DOSA's mappings and the mapped set below with "
-        "what the run before left in them.\n",
+        "simulated alone on cold caches, as default tiles and DOSA's mappings are here; the mapped set below has warm "
+        "ones where they hold its data. DOSA chose its mappings by a search of hardware and mappings together, for the "
+        "product of energy and delay; own plans are for clocks.\n",
         "| beside | rows | geometric mean | least | most | own plan is quicker |",
         "|---|---|---|---|---|---|",
         _ratios("default tiles of ResNet-50 and RetinaNet", default),
@@ -283,3 +288,16 @@ def picture() -> str:
         f'<text x="{left}" y="{height * len(rows) + 34}" fill="#666">clocks here against those measured</text></svg>'
     )
     return "\n".join(parts) + "\n"
+
+
+def simulate() -> None:
+    """Make all files of the page anew."""
+    gemmini.main(())
+    apart.write()
+    mapped.PLAYED.unlink(missing_ok=True)
+    mapped.main(())
+    chips.write()
+
+
+if __name__ == "__main__":
+    simulate()

@@ -1,7 +1,7 @@
 """The error taken apart: rows of two programs with one mechanism of the machine left out at a time, and own plans.
 
 `python -m tests.gemmini.apart` plays them, a few minutes, and writes `tests/data/validation/gemmini_apart.csv` and
-`gemmini_plans.csv`, of which docs/fidelity.md is made.
+`gemmini_plans.csv` and `gemmini_mapped_alone.csv`, of which docs/fidelity.md is made.
 """
 
 from __future__ import annotations
@@ -20,13 +20,26 @@ from accelsim.machine.machine import link_for, play
 from accelsim.network.build import build
 from accelsim.run.simulate import run_network
 from tests.gemmini.errors import errors, summary
-from tests.gemmini.measured import DATA, DEFAULT_ORDER, Measured, Played, hosts, played, programs
-from tests.gemmini.programs import SLOTS, Run, program
+from tests.gemmini.measured import (
+    DATA,
+    DEFAULT_ORDER,
+    Measured,
+    Played,
+    hosts,
+    machine_for,
+    mapped_run,
+    measured,
+    played,
+    programs,
+)
+from tests.gemmini.programs import SLOTS, Run, as_run, program
 from tests.gemmini.tiler import Layer, default_tile
 
 PROGRAMS = (("resnet50", "512", "130048"), ("retinanet", "784", "267264"))
 OFFSET = 8
 APART, PLANS = DATA / "gemmini_apart.csv", DATA / "gemmini_plans.csv"
+MAPPED_ALONE = DATA / "gemmini_mapped_alone.csv"
+"""DOSA's mappings of the layers that have own plans, each played alone."""
 Change = Callable[[Machine], Machine]
 
 
@@ -100,6 +113,21 @@ def write() -> None:
         writer.writerow(["C", "K", "P", "Q", "R", "stride", "default_clocks", "own_clocks"])
         for layer in dict.fromkeys(row.layer for key in PROGRAMS for row in programs()[key]):
             writer.writerow([*layer, default_clocks(layer), own_clocks(layer, load_machine("gemmini"))])
+
+    with MAPPED_ALONE.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["row", "mapped_clocks"])
+        planned = {row.layer for key in PROGRAMS for row in programs()[key]}
+        writer.writerows([row.number, mapped_clocks(row)] for row in measured() if row.layer in planned)
+
+
+def mapped_clocks(row: Measured) -> int:
+    """Clocks of a row with DOSA's mapping, on cold caches."""
+    layer = as_run(row.layer)
+    machine = machine_for(layer)
+    run = Run(layer, default_tile(layer), DEFAULT_ORDER, hosts()[row.layer].tile)
+    tiles = program([mapped_run(run, row.mapping)], machine, 0)
+    return play(tiles, link_for(tiles, machine, SLOTS), machine).total_cycles
 
 
 def default_clocks(layer: Layer) -> int:
