@@ -199,8 +199,8 @@ def _mapped() -> str:
         f"{sum(sides.values()) - sides[None]} rows pass that rule, which confirms their arrays: {known}. What follows "
         "the array's side in Gemmini's sources follows it here: passes, descriptors, stores, rows of the scratchpad. "
         "Not known: where the arrays of a program lie, in which order its rows ran, the clocks "
-        "of the host (as those of the other rows in the middle), and of products, whether a tile counts blocks of 16, "
-        "as the published program does, on arrays of another size.\n",
+        "of the host (as those of the other rows in the middle). It is not known either whether a tile of a product "
+        "counts blocks of 16, as the published program does, on arrays of another size.\n",
         f"Of the {short} rows of at most {mapped.LONGEST / 1e6:.0f} M clocks, each {mapped.EVERY}th is simulated, "
         "arrays 8 bytes off, a second time where a row's data stays in the caches.\n",
         "| rows | | mean | median | largest | within 10% | rank correlation |",
@@ -235,10 +235,10 @@ Two chips of which little but a data sheet is public. Their machines say what is
 - **TPU v3** (`tests/data/validation/tpu_v3.yaml`): products of 16 bits that COCOSSim published
   (github.com/mc186/cocossim, `ae_plots/plot.py`, Apache-2.0) with times on the chip; the convolutions as the products
   they are there. Its twelve other points, softmax, norms and blocks of them, are not simulated: how the vector unit
-  takes them is not public. **Not known**: how a time was taken, and whether it holds the launch of a kernel; how many
-  units and cores were at work (two units of one core: three of the convolutions took less time than one unit needs at
-  its peak); layout and tiles of XLA; the real memory. Three keys were set after a first look: the second unit, for that
-  reason; eight bursts a clock, without which the engine is slower than the memory; a port as wide as the vector unit.
+  takes them is not public. **Not known**: how a time was taken, and whether it holds the launch of a kernel; layout and
+  tiles of XLA; the real memory; how many units and cores were at work. Two units of one core are taken: three of the
+  convolutions took less time than one unit needs at its peak. Three keys were set after a first look: the second unit, for
+  that reason; eight bursts a clock, without which the engine is slower than the memory; a port as wide as the vector unit.
 - **DPU** (`dpu_b4096` at 281 MHz): frames a second of one thread on a ZCU102, of AMD's Vitis AI model zoo, which
   has three cores; one is busy. **Not known**: the host's part of a frame (it is in the measured time, and larger the
   smaller the network), how a core shares DRAM, the compiler's tiles, how its array of 8 x 16 x 16 is fed.
