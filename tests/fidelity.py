@@ -237,8 +237,9 @@ Two chips of which little but a data sheet is public. Their machines say what is
   they are there. Its twelve other points, softmax, norms and blocks of them, are not simulated: how the vector unit
   takes them is not public. **Not known**: how a time was taken, and whether it holds the launch of a kernel; layout and
   tiles of XLA; the real memory; how many units and cores were at work. Two units of one core are taken: three of the
-  convolutions took less time than one unit needs at its peak. Three keys were set after a first look: the second unit, for
-  that reason; eight bursts a clock, without which the engine is slower than the memory; a port as wide as the vector unit.
+  convolutions took less time than one unit needs at its peak. Three keys were set after a first look: the second unit,
+  for that reason; eight bursts a clock, without which the engine is slower than the memory; a port as wide as the
+  vector unit.
 - **DPU** (`dpu_b4096` at 281 MHz): frames a second of one thread on a ZCU102, of AMD's Vitis AI model zoo, which
   has three cores; one is busy. **Not known**: the host's part of a frame (it is in the measured time, and larger the
   smaller the network), how a core shares DRAM, the compiler's tiles, how its array of 8 x 16 x 16 is fed.
