@@ -3,8 +3,9 @@
     python -m tests.fuzz --cases 200000 --seed 1       all readers, in turns of as much time
     python -m tests.fuzz --cases 10000 onnx tflite     some of them
 
-Prints a line a turn: minutes, cases and findings until then; last, the cases of each reader. A finding is printed as
-it is met, with what repeats it; its file stays in the folder that is named first. The exit code is 1 if there is one.
+Prints a line a turn: minutes, cases and findings until then; last, or at Ctrl-C, the cases of each reader. A finding is
+printed as it is met, with what repeats it; its file stays in the folder that is named first. The exit code is 1 if there
+is one.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -150,9 +151,8 @@ def small_work() -> Iterator[None]:
 # A long run.
 
 
-def hunt(names: list[str], most: int, seed: int, folder: Path) -> Counter[str]:
-    """Go through readers in turns until there were `most` cases; gives the cases and the faults of each reader."""
-    found: Counter[str] = Counter()
+def hunt(names: list[str], most: int, seed: int, folder: Path, found: Counter[str]) -> None:
+    """Go through readers in turns until there were `most` cases; counts the cases and the faults of each reader."""
     begin = time.monotonic()
     each = {name: cases(name, folder, seed) for name in names}
     while sum(found[name] for name in names) < most:
@@ -166,7 +166,6 @@ def hunt(names: list[str], most: int, seed: int, folder: Path) -> Counter[str]:
                     keep(name, case, folder, seed)
         total, minutes = sum(found[name] for name in names), (time.monotonic() - begin) / 60
         print(f"{minutes:.0f} min: {total} cases, {found.total() - total} findings", flush=True)
-    return found
 
 
 def keep(name: str, case: Case, folder: Path, seed: int) -> None:
@@ -192,7 +191,9 @@ def main() -> int:
         good_files(folder)
     print(f"in {folder}", flush=True)
     names = arguments.readers or list(READERS)
-    found = hunt(names, arguments.cases, arguments.seed, folder)
+    found: Counter[str] = Counter()
+    with suppress(KeyboardInterrupt):
+        hunt(names, arguments.cases, arguments.seed, folder, found)
     for name in sorted(names):
         print(f"{name}: {found[name]} cases, {found[f'faults of {name}']} findings")
     return int(found.total() > sum(found[name] for name in names))
