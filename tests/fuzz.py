@@ -4,8 +4,8 @@
     python -m tests.fuzz --cases 10000 onnx tflite     some of them
 
 Prints a line a turn: minutes, cases and findings until then; last, or at Ctrl-C, the cases of each reader. A finding is
-printed as it is met, with what repeats it; its file stays in the folder that is named first. The exit code is 1 if there
-is one.
+printed as it is met, with what repeats it; its file stays in the folder that is named first. The exit code is 1 if
+there is one.
 """
 
 from __future__ import annotations
