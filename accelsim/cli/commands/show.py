@@ -103,5 +103,9 @@ def _print_layers(network: Network, *, as_csv: bool) -> None:
     else:
         cells = [[str(value) for value in row.values()] for row in rows]
         print(
-            fitted(list(rows[0]) if rows else ["name"], cells, spare=("stage", "pad", "in_w", "out_w", "kw", "groups"))
+            fitted(
+                list(rows[0]) if rows else ["name"],
+                cells,
+                spare=("pad", "in_w", "out_w", "kw", "groups", "kh", "stride", "in_c", "stage"),
+            )
         )
