@@ -73,6 +73,16 @@ def test_exports_of_a_network_are_the_same_layers(name: str, tmp_path: Path) -> 
         assert first == layers(load_network(BUILT_IN[name])[1])
 
 
+def test_keras_pads_behind_the_map_alone(tmp_path: Path) -> None:
+    """Either layout is the same layers, which differ from the paper's in their padding and nothing else."""
+    channels_last, channels_first = (layers(exported(f"keras_MobileNetV2_{way}", tmp_path)) for way in ("nhwc", "nchw"))
+    assert channels_last == channels_first
+    built_in = layers(load_network("mobilenet_v2_1.00_224")[1])
+    assert [(*each[:3], *each[4:]) for each in channels_last] == [(*each[:3], *each[4:]) for each in built_in]
+    padding = [(mine[3], ours[3]) for mine, ours in zip(channels_last, built_in, strict=True) if mine != ours]
+    assert [(mine.vertical.pad, ours.vertical.pad) for mine, ours in padding] == [(0, 1)] * 5
+
+
 @pytest.mark.parametrize("name", large(tuple(COUNTED), {"hf_convbert_ts17"}))
 def test_token_models_have_the_macs_that_torch_counts(name: str, tmp_path: Path) -> None:
     found = exported(name, tmp_path)
