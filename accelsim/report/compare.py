@@ -122,7 +122,7 @@ CELLS: tuple[Cell, ...] = (
 )
 
 
-SPARE = ("measured by", "MB", "of it DRAM", "cycles", "M weights", "MMAC")
+SPARE = ("measured by", "MB", "of it DRAM", "cycles", "M weights", "MMAC", "bursts")
 """Titles of columns that a narrow page goes without."""
 
 
