@@ -107,8 +107,11 @@ def test_the_table_says_the_same_in_short(capsys: pytest.CaptureFixture[str], mo
         ]
 
 
-def test_columns_appear_where_they_tell_something(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_columns_appear_where_they_tell_something(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The machine if there are several, the batch if it is not 1, how accuracies were measured if that differs."""
+    monkeypatch.setenv("COLUMNS", "200")
     for kind in ("guess", "single\n  crop"):
         text = Path(NET).read_text() + f"accuracy: {{top1_pct: 50, kind: {json.dumps(kind)}, source: me}}\n"
         (tmp_path / f"{kind[0]}.yaml").write_text(text)
