@@ -116,10 +116,10 @@ def bounded_memory() -> Iterator[None]:
 
 @contextmanager
 def bounded_time() -> Iterator[None]:
-    """An error where something takes `HANGS_S` of processor time."""
+    """An error where something takes `HANGS_S` of processor time; none of those that commands tell as mistakes."""
 
     def ring(number: int, frame: FrameType | None) -> None:
-        raise TimeoutError(f"{HANGS_S} s of processor time are over")
+        raise RuntimeError(f"{HANGS_S} s of processor time are over")
 
     before = signal.signal(signal.SIGPROF, ring)
     signal.setitimer(signal.ITIMER_PROF, HANGS_S)
