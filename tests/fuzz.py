@@ -31,6 +31,7 @@ from types import FrameType
 from typing import NamedTuple
 from unittest.mock import patch
 
+from accelsim.cli import INTERRUPTED
 from accelsim.cli import main as accelsim
 from accelsim.errors import MAX_MISTAKES
 from accelsim.sweeps.points import Points
@@ -91,6 +92,8 @@ def answered(argv: tuple[str, ...]) -> str:
     with redirect_stdout(out), redirect_stderr(err):
         code = accelsim(list(argv))
     seconds = time.process_time() - begin
+    if code == INTERRUPTED:
+        raise KeyboardInterrupt
     lines = err.getvalue().splitlines()
     if seconds > MOST_S:
         return f"took {seconds:.1f} s"
