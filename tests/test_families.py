@@ -144,8 +144,11 @@ def test_an_accuracy_that_is_none_is_placed_at_its_line(tmp_path: Path) -> None:
     assert (mistake.file, mistake.line) == (f"{tmp_path.name}/accuracy.csv", 3)
 
 
-def test_list_shows_what_networks_cost_and_how_accurate_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_shows_what_networks_cost_and_how_accurate_they_are(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """MACs, weights, megabytes, top-1 and where it is from."""
+    monkeypatch.setenv("COLUMNS", "400")
     main(["list", "networks"])
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1 + len(names("networks"))
