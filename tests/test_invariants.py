@@ -25,7 +25,7 @@ from accelsim.network.array import array_context, layer_context
 from accelsim.network.geometry import work_block
 from accelsim.network.graph import Network, Node
 from accelsim.network.ops import on_array
-from accelsim.program.commands import Buffer, Compute, Load, Program, Store, UnitKind, kind_of
+from accelsim.program.commands import Buffer, Compute, Load, Program, Store, Tile, UnitKind, kind_of
 from accelsim.program.link import Linked, link
 from accelsim.program.tensors import Region, Tensor, elements
 from accelsim.run.simulate import load_network, run_network
@@ -77,16 +77,24 @@ def test_tiles_in_use_and_in_flight_fit_their_buffers(
 
 def _bytes_in_use(computes: list[Compute], buffer: Buffer, planned: PlannedLayer | None) -> Iterator[int]:
     """Bytes of a buffer that each step needs: its tiles, and as many of their kind as stay or are on their way."""
+    loaded = {tile for command in computes for tile in _operands(command, buffer) if not tile.resident}
+    largest = sorted((tile.bytes for tile in loaded), reverse=True)
+    several = len({command.results for command in computes if command.results}) > 1
     for command in computes:
-        operands = dict.fromkeys((*command.stationary, *command.streamed), 2)
-        several = len({each.results for each in computes}) > 1
+        operands = sum(tile.bytes for tile in _operands(command, buffer))
         if command.unit is UnitKind.ARRAY:
             assert planned is not None
-            kept = {Buffer.ACTIVATION: planned.plan.ifmap_tiles, Buffer.WEIGHT: planned.plan.weight_tiles}
-            operands = {tile: kept[tile.buffer] for tile in operands}
-        results = dict.fromkeys((*command.results, *command.added), 2 if several else 1)
-        tiles = [(tile, count) for tile, count in {**operands, **results}.items() if tile.buffer is buffer]
-        yield sum(tile.bytes * (1 if tile.resident else count) for tile, count in tiles)
+            kept = planned.plan.weight_tiles if buffer is Buffer.WEIGHT else planned.plan.ifmap_tiles
+            operands = max(operands, sum(largest[:kept]))
+        elif len(loaded) > 1:
+            operands += sum(tile.bytes for tile in _operands(command, buffer) if not tile.resident)
+        results = {tile for tile in (*command.results, *command.added) if tile.buffer is buffer}
+        results -= {*_operands(command, buffer)}
+        yield operands + sum(tile.bytes * (2 if several and not tile.resident else 1) for tile in results)
+
+
+def _operands(command: Compute, buffer: Buffer) -> list[Tile]:
+    return [tile for tile in dict.fromkeys((*command.stationary, *command.streamed)) if tile.buffer is buffer]
 
 
 def _most_sums(node: Node, computes: list[Compute], array: ArrayContext) -> int:

@@ -150,12 +150,13 @@ class Groups:
         )
 
     def _input(self, number: int, name: str, window: Axis) -> Input:
-        tensor = self.cache.layout.by_name[name].tensor
+        place = self.cache.layout.by_name[name]
         sources = tuple(
             Source(self._distance(source, number), channels) for source, channels in self.cache.parts(name).items()
         )
-        writers = (self._distance(other, number) for other in self.cache.by_tensor[tensor.name])
-        return Input(sources, min(writers), self._fmap(name, 1), window)
+        writers = (self._distance(other, number) for other in self.cache.by_tensor[place.tensor.name])
+        channels = place.reads(0, len(place.channels))
+        return Input(sources, min(writers), channels, self._fmap(name, 1), window)
 
     def _distance(self, name: str, number: int) -> int:
         return self.numbers[name] - number if name in self.numbers else -FAR - list(self.network.inputs).index(name)

@@ -5,6 +5,7 @@ Layers of a group are known by their distance from its first, and inputs from be
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ from accelsim.lowering.schedule.stripes import (
 )
 from accelsim.operators.shapes import Axis
 from accelsim.program.commands import UnitKind
+from accelsim.program.tensors import Range
 
 FAR = 1 << 20
 """Distance of the inputs of the network, which no layer makes."""
@@ -50,11 +52,13 @@ class Fmap(NamedTuple):
 class Input(NamedTuple):
     """An input of a layer: its sources, where it lies, and the window over its rows.
 
-    tensor: distance of the first layer that writes the tensor, by which inputs from the same tensor are known.
+    tensor: distance of the first layer that writes the tensor, by which inputs from the same tensor are known; channels:
+    of the tensor that it reads.
     """
 
     sources: tuple[Source, ...]
     tensor: int
+    channels: Range
     fmap: Fmap
     window: Axis
 
@@ -135,7 +139,7 @@ def loaded_rings(
     places: Sequence[int], layers: Sequence[Layer], members: Sequence[Member], counts: Sequence[Counts]
 ) -> dict[int, Loaded]:
     """The inputs from before the group, by tensor, each loaded once for all its readers."""
-    sources: dict[int, dict[int, int]] = {}
+    parts: dict[int, list[tuple[Range, dict[int, int]]]] = {}
     fmaps: dict[int, Fmap] = {}
     reads: dict[int, list[tuple[int, Read]]] = {}
     for number, (place, layer) in enumerate(zip(places, layers, strict=True)):
@@ -147,7 +151,7 @@ def loaded_rings(
             }
             if outside:
                 tensor = distance_from(place, each.tensor)
-                sources.setdefault(tensor, {}).update(outside)
+                parts.setdefault(tensor, []).append((each.channels, outside))
                 fmaps[tensor] = each.fmap
                 reads.setdefault(tensor, []).append((number, Read(-1, each.window, each.fmap.height)))
     found: dict[int, Loaded] = {}
@@ -157,8 +161,19 @@ def loaded_rings(
         kept = [rows_from(members[number], read, counts[number], rows) for number, read in readers]
         fmap = fmaps[tensor]
         slots = ring_slots(np.maximum.reduce(made), np.minimum.reduce(kept))
-        found[tensor] = Loaded(sources[tensor], slots, rows * fmap.width * fmap.pixel_bytes, fmap)
+        found[tensor] = Loaded(_joined(parts[tensor]), slots, rows * fmap.width * fmap.pixel_bytes, fmap)
     return found
+
+
+def _joined(parts: Sequence[tuple[Range, dict[int, int]]]) -> dict[int, int]:
+    """Channels by source of parts of a tensor together: those of a part that has all others, or else at most the sum."""
+    whole, sources = max(parts, key=lambda part: part[0].size)
+    if all(whole.start <= part.start and part.stop <= whole.stop for part, _ in parts):
+        return sources
+    together = Counter[int]()
+    for counts in dict(parts).values():
+        together.update(counts)
+    return dict(together)
 
 
 def input_rows(readers: Sequence[tuple[Member, Read]]) -> int:
