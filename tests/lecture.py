@@ -9,8 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 from accelsim.run.simulate import simulate
-from tests.tables import lines
-from tests.test_lecture import (
+from tests.network.test_lecture import (
     COMPARED,
     COSTS,
     CUT_OFF,
@@ -28,6 +27,7 @@ from tests.test_lecture import (
     table,
     table_3,
 )
+from tests.tables import lines
 
 PLOTS = Path(__file__).resolve().parent.parent / "plots"
 NETWORKS = ("alexnet_grouped", "vgg16", "resnet34_A", "densenet161", MOBILENET, "mobilenet_v1_0.50_224", SQUEEZENET)

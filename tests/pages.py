@@ -1,6 +1,6 @@
 """Pages of the documentation that are computed: `python -m tests.pages` writes them anew.
 
-`tests/test_pages.py` holds each to what is computed, so they cannot go stale.
+`tests/docs/test_pages.py` holds each to what is computed, so they cannot go stale.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from accelsim.cli import main
-from tests.test_readme import PAGES, PROMPT, ROOT, files_shown
+from tests.docs.test_readme import PAGES, PROMPT, ROOT, files_shown
 
 NUMBER = re.compile(r"-?\d[\d,]*(\.\d+)?(e[-+]?\d+)?")
 

@@ -1,6 +1,6 @@
 """What others measured or counted, beside what accelsim says: the table of docs/validation.md.
 
-`python -m tests.pages` writes that page anew, `tests/test_pages.py` holds it to what is computed here.
+`python -m tests.pages` writes that page anew, `tests/docs/test_pages.py` holds it to what is computed here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from accelsim.network.build import build
 from accelsim.network.map_code import row_code
 from accelsim.run.result import Run
 from accelsim.run.simulate import load_network, run_network
-from tests import silicon, test_dram, test_scalesim
+from tests import silicon
+from tests.importers import test_scalesim
+from tests.machine import test_dram
 
 DATA = Path(__file__).parent / "data" / "validation"
 
@@ -35,8 +37,8 @@ What others measured, simulated or counted, and what accelsim says of the same. 
 anew; a test compares it with what is computed, so it cannot go stale.
 
 - **Exact by proof.** Fold timing equals register-level arrays, to the clock, on all cases that
-  `tests/test_fold_timing.py` has: every operand moves from register to register and the real product is computed. Tile
-  programs are executed on numbers and equal a direct computation (`accelsim check`).
+  `tests/dataflows/test_fold_timing.py` has: every operand moves from register to register and the real product is
+  computed. Tile programs are executed on numbers and equal a direct computation (`accelsim check`).
 - **DRAM.** Device timings and traces are those of `tests/data/dram`; nothing was fitted to them.
 - **Gemmini.** RTL clocks of 120 layers with two tilers of their own; here accelsim uses its own tiler on the plain
   `gemmini_default`, whose path to DRAM is ideal and assumed: the ratio to the better of the two is that of systems.

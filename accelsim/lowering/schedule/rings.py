@@ -52,8 +52,8 @@ class Fmap(NamedTuple):
 class Input(NamedTuple):
     """An input of a layer: its sources, where it lies, and the window over its rows.
 
-    tensor: distance of the first layer that writes the tensor, by which inputs from the same tensor are known; channels:
-    of the tensor that it reads.
+    tensor: distance of the first layer that writes the tensor, by which inputs from the same tensor are known;
+    channels: those of the tensor that it reads.
     """
 
     sources: tuple[Source, ...]
@@ -166,7 +166,7 @@ def loaded_rings(
 
 
 def _joined(parts: Sequence[tuple[Range, dict[int, int]]]) -> dict[int, int]:
-    """Channels by source of parts of a tensor together: those of a part that has all others, or else at most the sum."""
+    """Channels by source of parts of a tensor: those of the part that has all others, or else at most the sum."""
     whole, sources = max(parts, key=lambda part: part[0].size)
     if all(whole.start <= part.start and part.stop <= whole.stop for part, _ in parts):
         return sources

@@ -1,0 +1,191 @@
+"""Areas by hand, at the points of CACTI and by the law of nodes, and what a run gets out of area and power."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from accelsim.area.nodes import area_factor
+from accelsim.area.sizes import area_of, buffer_mm2, pe_mm2
+from accelsim.config.area_table import AreaTable
+from accelsim.config.load import load_machine, parse_overrides
+from accelsim.config.machine import Machine
+from accelsim.config.named import shipped
+from accelsim.energy.peak import peak_counts, peak_power_w, peak_tops
+from accelsim.energy.price import price
+from accelsim.report.efficiency import COLUMNS
+from accelsim.run.simulate import simulate
+from tests.strategies import machine_of
+
+POINTS = Path(__file__).parents[1] / "data" / "energy" / "cacti.csv"
+BY_HAND: dict[str, Any] = {
+    "table": "hand",
+    "technology_nm": 45,
+    "multiplier_8x8": {"area_um2": 400, "source": "test"},
+    "adder_32": {"area_um2": 200, "source": "test"},
+    "register_bit": {"area_um2": 5, "source": "test"},
+    "cells": {"share": 0.5, "source": "test"},
+    "sram": {"source": "test", "capacity_bytes": [1024, 4096], "area_mm2": [0.01, 0.02]},
+    "second_port": {"factor": 2, "source": "test"},
+}
+
+
+def sized(**changes: Any) -> Machine:
+    """A machine with the areas above."""
+    return machine_of(area=BY_HAND, **changes)
+
+
+def test_areas_by_hand() -> None:
+    """A PE: 400 + 200 + 56 bits x 5 = 880 um2 of cells in 1760. A lane: 400 + 200 + 48 x 5 = 840 in 1680. Buffers of
+    1, 4 and 16 KiB: 0.01, 0.02 and, going on as the curve ended, 0.04 mm2, all twice for the second port. 64 bursts of
+    64 bytes in flight of each of two engines, 4 KiB."""
+    machine = sized(
+        array__rows=10,
+        array__cols=100,
+        vector__lanes=100,
+        sram__activation__capacity_bytes=1024,
+        sram__weight__capacity_bytes=4096,
+        sram__accumulator__capacity_bytes=16384,
+    )
+    area = area_of(machine)
+    assert area is not None
+    assert area.pe_mm2 == pytest.approx(1.76)
+    assert area.vector_mm2 == pytest.approx(0.168)
+    assert area.sram_mm2 == pytest.approx(2 * (0.01 + 0.02 + 0.04))
+    assert area.dma_mm2 == pytest.approx(2 * 2 * 0.02)
+    assert area.total_mm2 == pytest.approx(1.76 + 0.168 + 0.14 + 0.08)
+
+
+@pytest.mark.parametrize(
+    ("changes", "cells_um2"),
+    [
+        ({"array__weight_bits": 4}, 200 + 200 + 48 * 5),
+        ({"array__psum_bits": 16}, 400 + 100 + 40 * 5),
+        ({"array__dataflow": "os"}, 400 + 200 + 80 * 5),
+        ({"array__overlap": False}, 400 + 200 + 48 * 5),
+    ],
+)
+def test_a_pe_by_widths_and_dataflow(changes: dict[str, Any], cells_um2: float) -> None:
+    machine = sized(**changes)
+    assert machine.area is not None
+    assert pe_mm2(machine, machine.area) == pytest.approx(cells_um2 / 0.5 / 1e6)
+
+
+def test_areas_scale_to_a_node() -> None:
+    """All parts by the law."""
+    plain, scaled = area_of(sized()), area_of(machine_of(area={**BY_HAND, "scaled_to_nm": 22}))
+    assert plain is not None
+    assert scaled is not None
+    assert tuple(scaled) == pytest.approx([part * area_factor(45, 22) for part in plain])
+
+
+@pytest.mark.parametrize("node_nm", [65, 45, 32, 22])
+def test_a_table_has_the_points_of_cacti(node_nm: int) -> None:
+    """One port of 64 bit, to the digits given; a buffer has two ports."""
+    table = table_of(f"cacti_{node_nm}nm")
+    with POINTS.open(newline="") as file:
+        points = [
+            row
+            for row in csv.DictReader(file)
+            if (row["cell"], row["node_nm"], row["width_bits"]) == ("itrs-lstp", str(node_nm), "64")
+        ]
+    assert len(points) == len(table.sram.capacity_bytes) == 6
+    for row in points:
+        area = buffer_mm2(table, int(row["size_bytes"])) / table.second_port.factor
+        assert area == pytest.approx(float(row["area_mm2"]), rel=1e-5)
+
+
+def table_of(name: str) -> AreaTable:
+    """A shipped table, as a machine has it."""
+    table = simulate("study_conv_separable", "edge", {"area.table": name}).machine.area
+    assert table is not None
+    return table
+
+
+def test_logic_of_the_shipped_tables_is_that_of_40_nm_scaled() -> None:
+    """Aladdin's 5.98 um2 a bit, 278 for 32-bit adder, 6351 / 16 for a multiplier."""
+    for name in shipped("area"):
+        table = table_of(name)
+        factor = area_factor(40, table.technology_nm)
+        assert table.register_bit.area_um2 == pytest.approx(5.981433 * factor, rel=1e-4)
+        assert table.adder_32.area_um2 == pytest.approx(277.9792 * factor, rel=1e-4)
+        assert table.multiplier_8x8.area_um2 == pytest.approx(6351.338 / 16 * factor, rel=1e-4)
+
+
+def test_a_machine_without_an_area_table_has_no_area() -> None:
+    """Its columns are empty, and its rates are there."""
+    totals = simulate("study_conv_separable", load_machine("edge").model_copy(update={"area": None})).totals
+    assert [name for name in EFFICIENCY if totals[name] is None] == [
+        "area_mm2", "area_pe_mm2", "area_vector_mm2", "area_depthwise_mm2", "area_sram_mm2", "area_dma_mm2",
+        "area_node_nm", "tops_per_mm2", "peak_tops_per_mm2",
+    ]  # fmt: skip
+    assert totals["not_sized"] == "all"
+
+
+EFFICIENCY = [name for name, _, _ in COLUMNS]
+
+
+def test_what_a_run_gets_out_of_area_and_power() -> None:
+    """From its MACs, clocks and energy without DRAM; at its peak from 1024 MACs a nanosecond."""
+    totals = simulate("study_conv_separable", "edge", {"energy.table": "cacti_22nm", "network.batch": 2}).totals
+    seconds = totals["total_cycles"] / 1e9
+    chip_joules = (totals["energy_total_pj"] - totals["energy_dram_pj"]) / 1e12
+    operations = 2 * totals["macs"]
+    assert totals["chip_power_mw"] == pytest.approx(1e3 * chip_joules / seconds)
+    assert totals["tops"] == pytest.approx(operations / seconds / 1e12)
+    assert totals["peak_tops"] == pytest.approx(2.048)
+    assert totals["tops_per_w"] == pytest.approx(operations / chip_joules / 1e12)
+    assert totals["tops_per_mm2"] == pytest.approx(totals["tops"] / totals["area_mm2"])
+    assert totals["peak_tops_per_mm2"] == pytest.approx(2.048 / totals["area_mm2"])
+    assert totals["inferences_per_j"] == pytest.approx(2 / chip_joules)
+    assert totals["peak_inferences_per_j"] == pytest.approx(totals["peak_tops_per_w"] * 1e12 / (operations / 2))
+    assert totals["peak_tops_per_w"] > totals["tops_per_w"]
+    parts = ("pe", "vector", "depthwise", "sram", "dma")
+    assert totals["area_mm2"] == pytest.approx(sum(totals[f"area_{part}_mm2"] for part in parts))
+    assert (totals["area_node_nm"], totals["energy_node_nm"], totals["not_sized"]) == (
+        22,
+        22,
+        "control, output path, I/O",
+    )
+
+
+def test_multipliers_of_either_sign_are_a_bit_wider() -> None:
+    """By hand: 9 x 9 instead of 8 x 8 bits in each PE; nothing else changes."""
+    signed, either = (load_machine("edge", parse_overrides([(0, f"array.operands={word}")])) for word in WORDS)
+    before, after, table = area_of(signed), area_of(either), signed.area
+    assert before is not None
+    assert after is not None
+    assert table is not None
+    wider = 32 * 32 * 17 / 64 * table.multiplier_8x8.area_um2 / table.cells.share / 1e6
+    assert after.pe_mm2 - before.pe_mm2 == pytest.approx(wider)
+    assert after._replace(pe_mm2=0) == before._replace(pe_mm2=0)
+
+
+WORDS = ("signed", "either")
+
+
+@pytest.mark.parametrize(
+    ("dataflow", "registers", "reads"),
+    [("ws", 16 * (8 + 32), (2, 0, 8)), ("is", 16 * (8 + 32), (0, 2, 8)), ("os", 16 * (16 + 32), (2, 8, 0))],
+)
+def test_the_peak_by_hand(dataflow: str, registers: int, reads: tuple[int, int, int]) -> None:
+    """2 rows and 8 columns of 8-bit operands: what hops and is latched, read and written in a clock."""
+    machine = machine_of(array__rows=2, array__cols=8, array__dataflow=dataflow)
+    counts = peak_counts(machine)
+    assert (counts.macs, counts.register_bytes) == (16, registers // 8)
+    read = (counts.sram_read_ifmap_bytes, counts.sram_read_weight_bytes, counts.sram_write_ofmap_bytes)
+    assert read == reads
+    assert peak_tops(machine) == pytest.approx(0.032)
+    assert peak_power_w(machine) == pytest.approx(price(counts, 1, machine).total_pj / 1000)
+
+
+def test_a_table_with_a_crooked_curve_is_refused() -> None:
+    for changes, words in (
+        ({"capacity_bytes": [4096, 1024]}, "ascending capacity_bytes"),
+        ({"area_mm2": [1.0]}, "as many area_mm2 as capacity_bytes"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            AreaTable.model_validate({**BY_HAND, "sram": {**BY_HAND["sram"], **changes}})

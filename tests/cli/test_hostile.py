@@ -1,0 +1,390 @@
+"""Files from strangers: nothing else is read, nothing hangs, nothing reaches the terminal or a spreadsheet raw."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from time import process_time, sleep
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from accelsim import UserError, define_network
+from accelsim.cli import main
+from accelsim.config import places
+from accelsim.config.named import matching
+from accelsim.config.scheduling import Scheduling
+from accelsim.config.strict_json import parse_json
+from accelsim.errors import MAX_MISTAKES, Mistake, shorten
+from accelsim.lowering.tiling.footprint import windows
+from accelsim.lowering.tiling.sizes import sizes_of
+from accelsim.operators.shapes import Axis
+from accelsim.report.export import csv_text
+from accelsim.report.writing import locked
+from accelsim.run import outlook
+from accelsim.run.define import load_network, load_target
+from accelsim.run.outlook import announce_check, announce_run, duration
+from accelsim.run.play import lower_or_refuse
+from tests.commands import contents, heeds_interrupts, refused
+
+HERE = Path(__file__).parents[1]
+GOOD = HERE / "invalid" / "good"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with a machine and a network."""
+    for path in GOOD.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def naming(device: str) -> str:
+    return (GOOD / "machine.yaml").read_text().replace("ideal_lpddr4", device)
+
+
+ELSEWHERE = "a file below the folder of this one, or --allow-path, or the name of a shipped DRAM device"
+
+
+def test_files_elsewhere_behind_a_link(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A link below the folder does not make what it leads to part of it."""
+    (folder / "own").mkdir()
+    (folder / "secret.yaml").write_text("kind: secret")
+    (folder / "own" / "link.yaml").symlink_to("../secret.yaml")
+    (folder / "own" / "machine.yaml").write_text(naming("link.yaml"))
+    err = refused(["show", "own/machine.yaml"], capsys)
+    assert err == f"own/machine.yaml:9: dram.device: expected {ELSEWHERE}, got 'link.yaml'\n"
+
+
+def test_files_elsewhere_that_the_user_allows(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "own").mkdir()
+    assert main(["show", "edge"]) == 0
+    (folder / "part.yaml").write_text(
+        "kind: ideal\nclock_mhz: 1\nbytes_per_clock: 1\nlatency_clocks: 0\nburst_bytes: 1"
+    )
+    (folder / "own" / "machine.yaml").write_text(naming("../part.yaml"))
+    assert main(["show", "own/machine.yaml", "--allow-path", "."]) == 0
+    capsys.readouterr()
+    assert "--allow-path" in refused(["show", "own/machine.yaml"], capsys)
+
+
+@pytest.mark.parametrize("name", ["fifo", "/dev/zero", "."])
+def test_files_that_are_no_regular_ones(name: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo("fifo")
+    kind = {"fifo": "a FIFO", "/dev/zero": "a device"}.get(name)
+    if kind:
+        assert refused(["reprice", name, "--energy", "edge"], capsys) == (
+            f"{name}:0: file: expected a regular file, got {kind}\n"
+        )
+    (folder / "machine.yaml").write_text(naming(name))
+    for argv in (["run", name, "edge"], ["run", "net.yaml", name], ["run", "net.yaml", "machine.yaml"]):
+        assert "expected a file" in refused(argv, capsys)
+    assert "expected a trace file" in refused(["dram", "ddr4-2400-x8", name], capsys)
+
+
+def test_patterns_that_look_everywhere(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(places, "MOST_VISITED", 10)
+    for name in "abc":
+        (folder / name).mkdir()
+    with pytest.raises(UserError, match="a pattern for which no more than 10 files are looked at"):
+        matching("*/../*/../*/../*.toml", "networks")
+    assert matching("n*.yaml", "networks") == ["net.yaml"]
+    with pytest.raises(UserError, match="a pattern that matches files"):
+        matching("\0/*", "networks")
+
+
+def test_text_in_mistakes_is_on_one_line_and_plain() -> None:
+    line = str(Mistake("a\nb", 1, "k\x1b[31m\u202e", "x" * 1000, shorten("\ud800" * 1000)))
+    assert line.startswith("a b:1: k\\x1b[31m\\u202e: expected xxxx")
+    assert line.isprintable()
+    assert len(line) < 600
+
+
+def test_numbers_too_long_to_be_written() -> None:
+    with pytest.raises(UserError, match="got a number of 33220 bits"):
+        define_network({"name": 10**10000})
+
+
+def test_text_with_control_characters_from_python_and_json() -> None:
+    with pytest.raises(UserError, match=r"network:0: layers\.0\.name: expected text without .*, got U\+001B"):
+        define_network({"layers": [{"name": "\x1b"}]})
+    for text in (r"\ud800", r"\u001b"):
+        with pytest.raises(UserError, match=r"x:0: file: expected JSON of plain keys and numbers, got text with U\+"):
+            parse_json(f'{{"a": ["{text}"]}}'.encode(), "x")
+
+
+def test_mistakes_without_end() -> None:
+    error = UserError(Mistake("x", number, "k", "a", "b") for number in range(5000))
+    assert len(str(error).splitlines()) == MAX_MISTAKES
+    assert str(error).endswith("x:0: file: expected at most 1000 mistakes, got 5000")
+
+
+TINY = ("run", "net.yaml", "machine.yaml", "--quiet")
+
+
+@pytest.mark.parametrize("broken", range(5))
+def test_writing_never_mixes_two_runs(
+    broken: int, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Wherever the moving of files breaks off, those of one run stand there."""
+    other = [*TINY, "--set", "array.rows=2", "-o", "out", "--force"]
+    assert main([*TINY, "-o", "out"]) == 0
+    before = contents(folder / "out")
+    left = [broken]
+
+    def failing(move: Callable[[Path, Path], None]) -> Callable[[Path, Path], None]:
+        def moved(source: Path, target: Path) -> None:
+            left[0] -= 1
+            if left[0] == -1:
+                raise OSError(28, "No space left on device")
+            move(source, target)
+
+        return moved
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", failing(os.replace))
+        patch.setattr(os, "rename", failing(os.rename))
+        assert main(other) == (2 if broken < 4 else 0)
+    after = contents(folder / "out")
+    assert after == before if broken < 4 else after.keys() == before.keys()
+
+
+def test_writing_beside_another_process(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("accelsim.report.writing.PATIENCE_SECONDS", 0.1)
+    (folder / "out").mkdir()
+    with locked(folder / "out"):
+        expected = "command-line:0: -o: expected a folder that no other process writes to, got out\n"
+        assert refused([*TINY, "-o", "out"], capsys) == expected
+    assert main([*TINY, "-o", "out"]) == 0
+
+
+def test_writing_in_place_of_a_huge_file_does_not_read_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "out").mkdir()
+    with (folder / "out" / "run.json").open("wb") as file:
+        file.truncate(1 << 40)
+    assert "out with run.json" in refused([*TINY, "-o", "out"], capsys)
+    assert main([*TINY, "-o", "out", "--force"]) == 0
+    assert (folder / "out" / "run.json").stat().st_size < 1 << 20
+
+
+@pytest.mark.parametrize("length", [250, 300])
+def test_writing_names_as_long_as_the_system_takes(
+    length: int, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*TINY, "-o", "out"]) == 0
+    capsys.readouterr()
+    name = f"{'n' * (length - 5)}.html"
+    if length > 255:
+        expected = "command-line:0: -o: expected a folder that can be written, got File name too long\n"
+        assert refused(["report", "out", "-o", name], capsys) == expected
+    else:
+        assert main(["report", "out", "-o", name]) == 0
+
+
+def test_writing_respects_the_umask(folder: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        assert main([*TINY, "-o", "out"]) == 0
+    finally:
+        os.umask(before)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (folder / "out").iterdir()} == {0o600}
+
+
+@pytest.mark.parametrize("value", ["=cmd|' /C calc'!A0", "+1+1", "-1-1", "@SUM(A1)"])
+def test_cells_that_a_spreadsheet_would_compute(value: str) -> None:
+    assert csv_text([{"a": value, "b": "-1.5e3", "c": -1}]) == f'a,b,c\n"\'{value}",-1.5e3,-1\n'.replace('"', "")
+
+
+def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """A command line as a shell runs it; `accelsim` is this one."""
+    line = command.replace("accelsim", f"{sys.executable} -m accelsim", 1)
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
+    return subprocess.run(["bash", "-c", line], capture_output=True, text=True, cwd=folder, env=environment)
+
+
+@pytest.mark.parametrize("streams", ["2>/dev/full", "2>&-", ">&-", "<&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed_or_full(streams: str, folder: Path) -> None:
+    """The exit code is the same, and no traceback is said; files get what belongs to them."""
+    fine = shell(f"accelsim run net.yaml machine.yaml -o out {streams}", folder)
+    assert (fine.returncode, fine.stderr) == (0, "")
+    assert (folder / "out" / "run.json").read_text().startswith("{")
+    mistake = shell(f"accelsim run none.yaml machine.yaml {streams}", folder)
+    assert mistake.returncode == 2
+    assert mistake.stdout == ""
+    assert "Traceback" not in mistake.stderr
+
+
+def test_streams_that_are_full_of_results(folder: Path) -> None:
+    found = shell("accelsim run net.yaml machine.yaml >/dev/full", folder)
+    expected = "command-line:0: output: expected room to write, got No space left on device\n"
+    assert (found.returncode, found.stderr) == (2, expected)
+
+
+def test_streams_that_know_no_such_characters(folder: Path) -> None:
+    """Names of files may be no text at all."""
+    found = shell("PYTHONIOENCODING=ascii accelsim import $'\\xff.csv'; exit $?", folder)
+    assert (found.returncode, found.stdout) == (2, "")
+    assert found.stderr == "\\udcff.csv:0: file: expected a readable file, got No such file or directory\n"
+
+
+def test_an_interrupt_says_nothing_but_that(folder: Path) -> None:
+    command = [sys.executable, "-m", "accelsim", "run", "resnet152_v1", "cloud"]
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, preexec_fn=heeds_interrupts
+    ) as process:
+        sleep(1.5)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate()
+    assert (process.returncode, out, err) == (130, b"", b"interrupted\n")
+
+
+@given(*[st.integers(1, 6)] * 3, st.integers(0, 5), st.integers(0, 3), st.integers(1, 4), st.integers(1, 12))
+def test_what_a_window_touches_is_counted_without_listing_it(
+    kernel: int, stride: int, dilation: int, pad: int, start: int, outputs: int, extent: int
+) -> None:
+    axis, stop = Axis(kernel, stride, dilation, pad), start + outputs
+    reads = {place * stride - pad + tap * dilation for place in range(start, stop) for tap in range(kernel)}
+    assert axis.touched(start, stop, extent) == len(reads & set(range(extent)))
+    taken = [axis.taken(place, min(place + 2, stop), extent) for place in range(0, stop, 2)]
+    assert windows(axis, stop, 2, extent) == [high - low for low, high in taken]
+
+
+def test_windows_as_large_as_maps_are() -> None:
+    assert Axis(1 << 16).touched(0, (1 << 16) + 1, 1 << 17) == 1 << 17
+
+
+# Time and memory.
+
+
+def large(extent: int, channels: int = 1, layers: int = 1) -> str:
+    rows = ", ".join(f"{{name: a{number}, op: relu}}" for number in range(layers))
+    size = f"{{height: {extent}, width: {extent}, channels: {channels}}}"
+    return f"name: r\nsource: x\ninput: {size}\nlayers: [{rows}]\n"
+
+
+@pytest.mark.parametrize(("extent", "words"), [(8, ""), (1 << 15, "minutes"), (1 << 16, "minutes")])
+def test_a_run_of_minutes_is_announced(extent: int, words: str, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("WARNING", logger="accelsim")
+    (folder / "large.yaml").write_text(large(extent))
+    machine = load_target("machine.yaml").machine
+    announce_run(lower_or_refuse(load_network("large.yaml")[1], machine), machine, 1)
+    assert words in caplog.text
+    assert bool(words) == bool(caplog.text)
+
+
+def test_a_run_of_weeks_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "large.yaml").write_text(large(1 << 16, 16, 40))
+    err = refused(["run", "large.yaml", "machine.yaml"], capsys)
+    expected = "command-line:0: network: expected one that is simulated within 7 days, got about 2.7e+09 tile"
+    assert err.startswith(expected)
+    assert re.search(r"DRAM bursts, about \d\d days\n$", err)
+
+
+def test_a_check_that_needs_more_memory_than_there_is_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outlook.os, "sysconf", {"SC_PHYS_PAGES": 1 << 20, "SC_PAGE_SIZE": 1 << 12}.__getitem__)
+    (folder / "large.yaml").write_text(large(1 << 16))
+    assert refused(["check", "large.yaml", "machine.yaml"], capsys) == (
+        "command-line:0: network: expected one that is checked in the 4.0 GiB of this machine, got about 128 GiB\n"
+    )
+
+
+def test_a_check_goes_on_where_the_system_does_not_tell_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(outlook.os, "sysconf")
+    announce_check(load_network("vgg16")[1], 1 << 20)
+
+
+def test_a_check_of_gigabytes_is_announced(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("WARNING", logger="accelsim")
+    network = load_network("vgg16")[1]
+    announce_check(network, 1)
+    assert caplog.messages == ["to check vgg16 takes about 4.6 GiB of memory"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(70, "70 seconds"), (100, "2 minutes"), (5400, "2 hours"), (1e6, "12 days")]
+)
+def test_times_are_said_in_units_that_people_use(seconds: float, words: str) -> None:
+    assert duration(seconds) == f"about {words}"
+
+
+LONG = "1" + "0" * 400
+
+
+@pytest.mark.parametrize(
+    ("argv", "key", "expected"),
+    [
+        (["pareto", LONG, "--minimize", "macs,latency_ms"], "DIR", "a folder with a sweep (sweep.sqlite)"),
+        (["explain", LONG, "--plans"], "arguments", "HW, or a finished run in the place of NETWORK"),
+    ],
+)
+def test_names_longer_than_a_file_has_name_no_file(
+    argv: list[str], key: str, expected: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert refused(argv, capsys).startswith(f"command-line:0: {key}: expected {expected}, got ")
+    for command in (["report", LONG, "-o", "x.html"], ["plot", LONG, "--kind", "energy", "-o", "x.svg"]):
+        assert refused(command, capsys).endswith(":0: file: expected a readable file, got File name too long\n")
+
+
+def test_a_file_without_a_name_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert (
+        refused(["diff", " ", " "], capsys) == "'':0: file: expected a readable file, got No such file or directory\n"
+    )
+
+
+# Counts.
+
+
+WIDE = ["array.rows=65536", "array.cols=65536", "sram.accumulator.capacity_bytes=1000000"]
+
+
+def settings_of(*texts: str) -> list[str]:
+    return [word for text in texts for word in ("--set", text)]
+
+
+def test_a_run_that_counts_beyond_64_bits_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """PEs times clocks: the machine would wait 2^40 clocks for each descriptor."""
+    err = refused([*TINY, *settings_of(*WIDE, f"dma.setup_cycles={1 << 40}")], capsys)
+    expected = f"one of which nothing is counted beyond {1 << 59}"
+    assert err.startswith(f"command-line:0: network: expected {expected}, got 141670997")
+
+
+def test_a_run_of_more_clocks_than_any_setting_has_is_read_again(folder: Path) -> None:
+    assert main([*TINY, *settings_of(f"dma.setup_cycles={1 << 40}"), "-o", "out"]) == 0
+    assert main(["rerun", "out"]) == 0
+
+
+def test_activations_alone_are_listed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "relu.yaml").write_text(large(8))
+    assert main(["show", "relu.yaml", "--layers", "--csv"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].startswith("a0,a0,relu,8,8,1,")
+
+
+def test_long_extents_are_cut_into_some_numbers_of_parts_and_others_into_each() -> None:
+    for extent in (1, 7, 1000, 1 << 16):
+        counts = {-(-extent // size) for size in range(1, extent + 1)}
+        assert {-(-extent // size) for size in sizes_of(extent)} == counts
+    sizes = sizes_of(1 << 20)
+    assert (sizes[0], sizes[-1]) == (1 << 20, 1)
+    assert len(sizes) < 500
+
+
+def test_plans_of_huge_maps_are_found_at_once(folder: Path) -> None:
+    """Also where the fewest bytes are wanted, for which all tiles of a layer are looked at."""
+    (folder / "large.yaml").write_text(large(1 << 18).replace(f"width: {1 << 18}", f"width: {1 << 12}"))
+    machine = load_target("machine.yaml").machine
+    begin = process_time()
+    lower_or_refuse(load_network("large.yaml")[1], machine, Scheduling(objective="dram_bytes"))
+    assert process_time() - begin < 5

@@ -1,0 +1,144 @@
+"""The tiler's estimate over what the machine then takes, on ideal memory, by operator and dataflow.
+
+Layers of random sizes, each a network of its own on `edge`; the tiling that is chosen is estimated and played. The
+estimate is high where small tiles have more groups in a fold than large ones have, and where weights come long before
+they are needed; it is low where the last tile of a layer is small and yet takes as long. `-rP` prints the
+distributions.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from accelsim.config.load import load_energy_table
+from accelsim.config.machine import Machine
+from accelsim.dataflows import DATAFLOWS
+from accelsim.energy.price import price
+from accelsim.lowering.compile import alternatives, lower
+from accelsim.machine.machine import play
+from accelsim.network.graph import Network
+from accelsim.program.link import link
+from tests.dataflows.test_fold_timing import FLOWS
+from tests.strategies import machine_of, network_of
+
+LAYERS = 8
+MEMORIES: dict[str, dict[str, Any]] = {
+    "a bus": {},
+    "free": {
+        "dram__bytes_per_clock": 1 << 16,
+        "dram__latency_clocks": 0,
+        "dma__setup_cycles": 0,
+        "dma__max_outstanding_bursts": 1 << 16,
+    },
+    "narrow SRAM ports": {"sram__activation__port_bytes_per_cycle": 4, "sram__weight__port_bytes_per_cycle": 4},
+}
+
+
+class Bounds(NamedTuple):
+    """The least and the most of estimate over simulation, over all dataflows; median: of each dataflow.
+
+    Multiply-accumulates are left out of energy.
+    """
+
+    cycles: tuple[float, float]
+    median: tuple[float, float]
+    energy: tuple[float, float]
+
+
+BOUNDS = {
+    ("a bus", "conv"): Bounds(cycles=(0.93, 1.07), median=(0.99, 1.01), energy=(0.99, 1.01)),
+    ("a bus", "pointwise"): Bounds(cycles=(0.95, 1.09), median=(1.0, 1.04), energy=(0.99, 1.01)),
+    ("a bus", "grouped"): Bounds(cycles=(0.98, 1.1), median=(1.0, 1.01), energy=(0.99, 1.01)),
+    ("a bus", "depthwise"): Bounds(cycles=(0.92, 1.12), median=(0.99, 1.01), energy=(0.98, 1.03)),
+    ("a bus", "fc"): Bounds(cycles=(0.92, 1.01), median=(0.99, 1.01), energy=(0.99, 1.01)),
+    ("a bus", "product"): Bounds(cycles=(0.96, 1.01), median=(0.98, 0.99), energy=(0.99, 1.01)),
+    ("free", "conv"): Bounds(cycles=(0.91, 1.04), median=(0.99, 1.01), energy=(0.99, 1.01)),
+    ("free", "pointwise"): Bounds(cycles=(0.98, 1.07), median=(0.99, 1.01), energy=(0.99, 1.01)),
+    ("free", "grouped"): Bounds(cycles=(0.98, 1.03), median=(1.0, 1.01), energy=(0.99, 1.01)),
+    ("free", "depthwise"): Bounds(cycles=(1.0, 1.12), median=(1.0, 1.01), energy=(0.99, 1.08)),
+    ("free", "fc"): Bounds(cycles=(0.99, 1.03), median=(1.0, 1.01), energy=(0.99, 1.01)),
+    ("free", "product"): Bounds(cycles=(0.99, 1.06), median=(1.0, 1.01), energy=(0.99, 1.01)),
+    ("narrow SRAM ports", "conv"): Bounds(cycles=(0.97, 1.02), median=(0.99, 1.01), energy=(0.99, 1.01)),
+    ("narrow SRAM ports", "pointwise"): Bounds(cycles=(0.97, 1.05), median=(0.99, 1.01), energy=(0.99, 1.01)),
+    ("narrow SRAM ports", "grouped"): Bounds(cycles=(0.99, 1.05), median=(0.99, 1.01), energy=(0.99, 1.01)),
+    ("narrow SRAM ports", "depthwise"): Bounds(cycles=(0.96, 1.01), median=(0.99, 1.01), energy=(0.97, 1.03)),
+    ("narrow SRAM ports", "fc"): Bounds(cycles=(0.99, 1.02), median=(1.0, 1.01), energy=(0.99, 1.01)),
+    ("narrow SRAM ports", "product"): Bounds(cycles=(0.98, 1.02), median=(0.99, 1.01), energy=(0.99, 1.01)),
+}
+
+
+class Ratios(NamedTuple):
+    """Estimate over simulation."""
+
+    cycles: float
+    energy: float
+
+
+def random_layer(operator: str, rng: np.random.Generator) -> Network:
+    """A layer of up to 128 channels in and 256 out."""
+    channels, outputs = 16 * int(rng.integers(1, 9)), 16 * int(rng.integers(1, 17))
+    side, stride = int(rng.choice([7, 14, 28])), int(rng.choice([1, 2]))
+    rows: dict[str, dict[str, Any]] = {
+        "conv": {"op": "conv", "kernel": 3, "pad": 1, "stride": stride, "channels": outputs},
+        "pointwise": {"op": "conv", "kernel": 1, "channels": outputs},
+        "grouped": {"op": "conv", "kernel": 3, "pad": 1, "groups": 4, "channels": outputs},
+        "depthwise": {"op": "dwconv", "kernel": 3, "pad": 1, "stride": stride},
+        "fc": {"op": "fc", "channels": outputs},
+        "product": {"op": "product", "inputs": ["input", "input"], "groups": 4, "transposed": True},
+    }
+    return network_of([{"name": "layer", **rows[operator]}], (side, side, channels))
+
+
+def ratios(network: Network, machine: Machine) -> Ratios:
+    """Of the tiling that is chosen for its only layer."""
+    lowered = lower(network, machine)
+    (planned,) = lowered.layers
+    assert planned is not None
+    chosen = alternatives(planned.task, planned.context).noteworthy[0]
+    assert chosen.tiling == planned.plan
+    outcome = play(lowered.program, link(lowered.program), machine)
+    (account,) = outcome.layers
+    energy = price(account.counts + account.moved, outcome.total_cycles, machine)
+    times = planned.task.times
+    return Ratios(
+        times * chosen.cycles / outcome.total_cycles, times * chosen.energy_pj / (energy.total_pj - energy.mac_pj)
+    )
+
+
+def sampled(memory: str, operator: str, dataflow: str, table: str = "lecture_100x") -> Iterator[Ratios]:
+    """By round prices, of which DRAM is most."""
+    machine = machine_of(**MEMORIES[memory], energy=load_energy_table(table).model_dump(mode="json"))
+    machine = machine.model_copy(update={"array": machine.array.model_copy(update={"dataflow": dataflow})})
+    for seed in range(LAYERS):
+        yield ratios(random_layer(operator, np.random.default_rng([seed, 20])), machine)
+
+
+@pytest.mark.parametrize("dataflow", FLOWS)
+@pytest.mark.parametrize(("memory", "operator"), BOUNDS, ids=lambda value: str(value).replace(" ", "-"))
+def test_estimate_over_simulation(memory: str, operator: str, dataflow: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clocks and energy, each and in the median, within the bounds of the operator."""
+    monkeypatch.setitem(DATAFLOWS, dataflow, FLOWS[dataflow])  # type: ignore[misc, index]
+    cycles, energy = (np.array(each) for each in zip(*sampled(memory, operator, dataflow), strict=True))
+    for what, found in ("cycles", cycles), ("energy", energy):
+        sys.stdout.write(f"{what}: {found.min():.3f} to {found.max():.3f}, median {np.median(found):.3f}\n")
+    bounds = BOUNDS[memory, operator]
+    assert bounds.cycles[0] <= cycles.min() <= cycles.max() <= bounds.cycles[1]
+    assert bounds.median[0] <= np.median(cycles) <= bounds.median[1]
+    assert bounds.energy[0] <= energy.min() <= energy.max() <= bounds.energy[1]
+
+
+@pytest.mark.parametrize("dataflow", ["ws", "os"])
+@pytest.mark.parametrize(
+    ("operator", "low", "high"),
+    [("conv", 0.9, 1.06), ("grouped", 0.72, 1.06), ("depthwise", 0.9, 1.1), ("fc", 0.9, 1.06)],
+)
+def test_energy_by_the_table_of_the_machine(operator: str, low: float, high: float, dataflow: str) -> None:
+    """Words of each buffer, wires and clocks have prices of their own; DRAM is free of waits, so these are most."""
+    energy = [each.energy for each in sampled("free", operator, dataflow, "cacti_22nm")]
+    sys.stdout.write(f"energy: {min(energy):.3f} to {max(energy):.3f}\n")
+    assert low <= min(energy) <= max(energy) <= high

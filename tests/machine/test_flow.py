@@ -1,0 +1,84 @@
+"""Does a program flow through the machine? Memory is that of a window, work is in proportion to tiles and bursts."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+from accelsim.lowering.compile import lower
+from accelsim.machine.machine import link_for, play
+from tests.strategies import machine_of, network_of
+
+ROOT = Path(__file__).parents[2]
+PEAK = """
+import resource, sys
+from accelsim.cli import main
+assert main(sys.argv[1:]) == 0
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, file=sys.stderr)
+"""
+FAMILIES = [
+    "alexnet_grouped",
+    "densenet201",
+    "googlenet",
+    "mobilenet_v1_1.00_224",
+    "resnet152_v1",
+    "shufflenet_2.0x_g3",
+    "squeezenet_v1.0",
+    "vgg19",
+]
+
+
+def peak_mib(*argv: str) -> float:
+    """The most memory of a command, in MiB."""
+    found = subprocess.run(
+        [sys.executable, "-c", PEAK, *argv], cwd=ROOT, capture_output=True, text=True, check=True
+    )  # fmt: skip
+    return float(found.stderr.splitlines()[-1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", FAMILIES)
+def test_memory_of_a_network(network: str) -> None:
+    assert peak_mib("run", network, "edge", "--quiet") <= 150
+
+
+@pytest.mark.slow
+def test_memory_of_a_large_batch() -> None:
+    assert peak_mib("run", "resnet50_v1", "edge", "--quiet", "--batch", "64") <= 250
+
+
+@pytest.mark.slow
+def test_memory_of_a_large_product() -> None:
+    assert peak_mib("gemm", "8448", "2816", "6000", "edge") <= 250
+
+
+def work_of(rows: int) -> tuple[int, int]:
+    """Commands of a product of this many rows, and calls of functions of the package that playing them takes."""
+    machine = machine_of(sram__activation__capacity_bytes=8192)
+    row = {"name": "a", "op": "conv", "kernel": 1, "channels": 64}
+    lowered = lower(network_of([row], (rows, 1, 64)), machine)
+    count = 0
+
+    def on_event(frame: FrameType, event: str, _: object) -> None:
+        nonlocal count
+        count += event == "call" and "accelsim" in frame.f_code.co_filename
+
+    sys.setprofile(on_event)
+    try:
+        play(lowered.program, link_for(lowered.program, machine), machine)
+    finally:
+        sys.setprofile(None)
+    return sum(1 for _ in lowered.program.commands), count
+
+
+@pytest.mark.parametrize("decades", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_work_is_in_proportion_to_commands(decades: int) -> None:
+    """Slope 1.0 within 0.05."""
+    (few, first), (many, last) = work_of(1000), work_of(1000 * 10**decades)
+    assert many > 9 * few
+    assert math.log(last / first) / math.log(many / few) == pytest.approx(1.0, abs=0.05)

@@ -1,0 +1,113 @@
+"""Does a Dask cluster give what processes give? A scheduler and two workers, started as a user would."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from accelsim.cli import main
+from tests.sweeps.test_sweep import MACHINE, NET, ROOT, SLOW, TIMEOUT_S, process, run_here, until
+
+pytest.importorskip("distributed")
+
+
+@pytest.fixture
+def scheduler(tmp_path: Path) -> Iterator[Path]:
+    """The file that says where the scheduler is; two workers are on their way to it."""
+    file = tmp_path / "scheduler.json"
+    common = ["--scheduler-file", str(file), "--no-dashboard"]
+    worker = ["worker", *common, "--nthreads", "1", "--no-nanny", "--local-directory", str(tmp_path)]
+    everything = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    with ExitStack() as stack:
+        for line in (["scheduler", "--host", "127.0.0.1", "--port", "0", *common], worker, worker):
+            command = [sys.executable, "-m", "dask", *line]
+            running = subprocess.Popen(command, env=everything, stderr=subprocess.DEVNULL, cwd=tmp_path)
+            stack.callback(running.wait)
+            stack.callback(running.kill)
+        yield file
+
+
+@pytest.mark.slow
+def test_a_cluster_gives_the_same_bytes(scheduler: Path, tmp_path: Path) -> None:
+    until(lambda: scheduler.exists() and scheduler.stat().st_size > 0)
+    address = json.loads(scheduler.read_text())["address"]
+    line = ("sweep", *SLOW, "-o", str(tmp_path / "a"), "--scheduler", address)
+    done = process(*line)
+    assert done.communicate(timeout=TIMEOUT_S)[0] == f"16 points: 16 done; {tmp_path / 'a' / 'results.csv'}\n"
+    run_here(tmp_path / "b", *SLOW)
+    assert (tmp_path / "a" / "results.csv").read_bytes() == (tmp_path / "b" / "results.csv").read_bytes()
+
+
+ADDRESS = "the address of a Dask scheduler, such as tcp://127.0.0.1:8786"
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("tcp://127.0.0.1:9", "a Dask scheduler"),
+        ("foo://127.0.0.1:9", ADDRESS),
+        ("tcp://127.0.0.1:99999", ADDRESS),
+        ("nonsense", ADDRESS),
+    ],
+)
+def test_no_scheduler_is_a_mistake(
+    address: str, expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["sweep", "--network", NET, "--hw", MACHINE, "-o", str(tmp_path / "out"), "--scheduler", address]
+    assert main(argv) == 2
+    assert capsys.readouterr() == ("", f"command-line:0: --scheduler: expected {expected}, got {address}\n")
+
+
+def test_a_scheduler_that_never_speaks_is_a_mistake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("accelsim.sweeps.workers._CONNECT_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        argv = ["sweep", "--network", NET, "--hw", MACHINE, "-o", str(tmp_path / "out"), "--scheduler", address]
+        assert main(argv) == 2
+    assert capsys.readouterr() == ("", f"command-line:0: --scheduler: expected a Dask scheduler, got {address}\n")
+
+
+def test_a_scheduler_without_workers_is_a_mistake(tmp_path: Path) -> None:
+    file = tmp_path / "scheduler.json"
+    line = ["dask", "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)]
+    command = [sys.executable, "-m", *line]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=tmp_path) as running:
+        try:
+            until(lambda: file.exists() and file.stat().st_size > 0)
+            address = json.loads(file.read_text())["address"]
+            done = process("sweep", *SLOW, "-o", str(tmp_path / "a"), "--scheduler", address)
+            said = done.communicate(timeout=TIMEOUT_S)
+        finally:
+            running.kill()
+    expected = f"expected a Dask scheduler with workers, got {address} without any"
+    assert said == ("", f"command-line:0: --scheduler: {expected}\n")
+    assert done.returncode == 2
+
+
+@pytest.mark.slow
+def test_a_search_on_a_cluster_finds_the_same(
+    scheduler: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Batch after batch, to the byte."""
+    pytest.importorskip("optuna")
+    spec = tmp_path / "space.yaml"
+    sizes = "[2, 3, 4, 5, 6, 7, 8]"
+    spec.write_text(f"networks: [{NET}]\nmachines: [{MACHINE}]\ngrid: {{array.rows: {sizes}, array.cols: {sizes}}}\n")
+    until(lambda: scheduler.exists() and scheduler.stat().st_size > 0)
+    line = ["recommend", str(spec), "--objective", "edp", "--trials", "10", "--allow-path", str(Path(NET).parent)]
+    said = []
+    for name, more in (("a", ["--scheduler", json.loads(scheduler.read_text())["address"]]), ("b", ["--jobs", "1"])):
+        assert main([*line, "-o", str(tmp_path / name), *more]) == 0
+        said.append(capsys.readouterr().out.replace(str(tmp_path / name), "DIR"))
+    assert said[0] == said[1]
+    assert (tmp_path / "a" / "results.csv").read_bytes() == (tmp_path / "b" / "results.csv").read_bytes()

@@ -1,0 +1,266 @@
+"""Does `accelsim recommend` find the machine that enumeration finds, in less, and say why? What do sweeps answer?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from accelsim.cli import main
+from accelsim.config.constraint import parse_constraint
+from accelsim.errors import UserError
+from accelsim.report.columns import Value
+from accelsim.report.quantities import amount_text
+from accelsim.sweeps.front import conditions, geometric_mean, means
+from accelsim.sweeps.recommend import Aim, Recommendation, recommend
+from accelsim.sweeps.recommended import recommendation_text
+from accelsim.sweeps.space import Space
+from accelsim.sweeps.spec import Wanted, inline_sweep
+from accelsim.sweeps.store import opened
+from accelsim.sweeps.work import COLUMN_NAMES, Finished, Task, target_of
+from tests.commands import refused
+from tests.sweeps.test_sweep import MACHINE, NET, here, rows_of
+
+SIZES = ("array.rows=" + ",".join(map(str, range(2, 18))), "array.cols=" + ",".join(map(str, range(2, 18))))
+
+
+def space_of(*axes: str, networks: tuple[str, ...] = (NET,)) -> Wanted:
+    return inline_sweep(networks, [MACHINE], list(enumerate(axes)), [])
+
+
+def valley(task: Task) -> Finished:
+    """A machine whose latency has one lowest place, at 11 rows and 5 columns, and whose area are its PEs."""
+    array = target_of(task.machine).machine.array
+    cost = 1 + abs(array.rows - 11) + 0.3 * abs(array.cols - 5)
+    values: dict[str, Value | None] = {
+        **dict.fromkeys(COLUMN_NAMES, 1),
+        "inferences": 1,
+        "batch": 1,
+        "latency_ms": cost,
+        "area_mm2": float(array.rows * array.cols),
+    }
+    return Finished(task.sha256, "done", None, values)
+
+
+def searched(folder: Path, wanted: Wanted, aim: Aim, ran: list[Task] | None = None) -> Recommendation:
+    """A recommendation from machines of the valley."""
+
+    def workers(tasks: Iterator[Task]) -> Iterator[Finished]:
+        for task in tasks:
+            if ran is not None:
+                ran.append(task)
+            yield valley(task)
+
+    return recommend(wanted, folder, workers, aim, lambda _: lambda: None)
+
+
+def found_in(found: Recommendation) -> dict[str, Any]:
+    return found.space.settings(found.best.candidate)
+
+
+def test_it_finds_what_enumeration_finds_in_a_third_of_the_machines(tmp_path: Path) -> None:
+    found = searched(tmp_path, space_of(*SIZES), Aim("latency", trials=48))
+    assert found_in(found) == {"array.rows": 11, "array.cols": 5}
+    assert found.tried <= found.space.size // 3
+    assert {place for place, _ in found.neighbours} == {1, 2}
+    assert all(judged.cost > found.best.cost for _, judged in found.neighbours)
+
+
+def test_budgets_hold_and_are_sought(tmp_path: Path) -> None:
+    """The best of the allowed ones, 5 x 5, by brute force; most of the space is outside."""
+    budgets = conditions([(0, "area_mm2 <= 30")])
+    found = searched(tmp_path, space_of(*SIZES), Aim("latency", budgets, trials=48))
+    allowed = [(r, c) for r in range(2, 18) for c in range(2, 18) if r * c <= 30]
+    best = min(1 + abs(r - 11) + 0.3 * abs(c - 5) for r, c in allowed)
+    assert found.best.cost <= best * 1.05
+    assert found.best.broken is None
+
+
+def test_budgets_that_nothing_keeps_are_refused_with_what_there_was(tmp_path: Path) -> None:
+    budgets = conditions([(0, "area_mm2 <= 3")])
+    with pytest.raises(UserError, match=r"none of \d+; the nearest is outside area_mm2 <= 3; .*: area_mm2 4"):
+        searched(tmp_path, space_of(*SIZES), Aim("latency", budgets, trials=24))
+
+
+def test_it_goes_on_where_it_was_and_proposes_the_same(tmp_path: Path) -> None:
+    """In the same store; a sweep of other keys has no place in it."""
+    first: list[Task] = []
+    again: list[Task] = []
+    more: list[Task] = []
+    wanted = space_of(*SIZES)
+    one = searched(tmp_path / "a", wanted, Aim("latency", trials=20), first)
+    two = searched(tmp_path / "a", wanted, Aim("latency", trials=20), again)
+    assert (first != [], again) == (True, [])
+    assert (two.best, two.neighbours) == (one.best, one.neighbours)
+    searched(tmp_path / "b", wanted, Aim("latency", trials=20), more)
+    assert more == first
+    assert (tmp_path / "a" / "results.csv").read_bytes() == (tmp_path / "b" / "results.csv").read_bytes()
+    with pytest.raises(UserError, match="with a sweep of other keys"):
+        searched(tmp_path / "a", space_of("vector.lanes=1,2"), Aim("latency"))
+
+
+def test_a_small_space_is_tried_whole_and_a_sweep_goes_on_from_there(tmp_path: Path) -> None:
+    wanted = space_of("array.rows=2,4", "array.dataflow=ws,os")
+    ran: list[Task] = []
+    found = recommend(wanted, tmp_path, here(ran), Aim("edp"), lambda _: lambda: None)
+    assert (found.tried, found.points, len(ran)) == (4, 4, 4)
+    assert [row["point"] for row in rows_of(tmp_path)] == ["0", "1", "2", "3"]
+    argv = ["--network", NET, "--hw", MACHINE, "--vary", "array.rows=2,4", "--vary", "array.dataflow=ws,os"]
+    assert main(["sweep", *argv, "-o", str(tmp_path), "--jobs", "1"]) == 0
+
+
+@pytest.mark.parametrize("objective", ["latency", "energy", "edp"])
+def test_it_is_said_in_five_lines(objective: str, tmp_path: Path) -> None:
+    aim = Aim(objective, conditions([(0, "average_power_mw <= 1e6")]))
+    found = recommend(space_of("array.rows=2,4"), tmp_path, here(), aim, lambda _: lambda: None)
+    machine, cost, budget, neighbours, upcoming = recommendation_text(found, aim).splitlines()
+    rows = {row["array.rows"]: row for row in rows_of(tmp_path)}
+    size = str(found_in(found)["array.rows"])
+    other = next(each for each in rows if each != size)
+    assert machine == f"{MACHINE} array.rows={size}: least {objective} of 2 of 2 machines tried"
+    assert cost.startswith(f"  {objective} ")
+    assert budget == f"  keeps average_power_mw <= 1e6 ({amount_text(float(rows[size]['average_power_mw']), 'mW')})"
+    assert neighbours.startswith(f"  neighbours: rows={other} +")
+    assert upcoming.startswith("  next bottleneck: ")
+
+
+def test_keys_of_networks_are_no_choice() -> None:
+    with pytest.raises(UserError, match=r"network\.batch: expected a key of the machine"):
+        Space(space_of("network.batch=1,2"))
+
+
+def test_a_space_of_wrong_machines_says_what_is_wrong(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"array\.rowz: expected a known key"):
+        searched(tmp_path, space_of("array.rowz=1,2"), Aim("latency"))
+
+
+def test_a_machine_that_is_never_proposed_is_a_matter_of_trials(tmp_path: Path) -> None:
+    wanted = inline_sweep([NET], [MACHINE], [*enumerate(SIZES)], [(0, "array.rows == 17"), (0, "array.cols == 2")])
+    with pytest.raises(UserError, match="trials: expected more of them"):
+        searched(tmp_path, wanted, Aim("latency", trials=1, seed=3))
+
+
+def test_accidents_of_before_are_tried_again(tmp_path: Path) -> None:
+    wanted, ran = space_of("array.rows=2,3"), list[Task]()
+    first = searched(tmp_path, wanted, Aim("latency"))
+    with opened(tmp_path) as store:
+        store.connection.execute("UPDATE results SET outcome = 'failed', error = 'killed'")
+    assert searched(tmp_path, wanted, Aim("latency"), ran).best == first.best
+    assert len(ran) == 2
+
+
+@pytest.mark.parametrize("column", ["latency_ms", "stall_store_cycles", "saved_by_twice_array_rows_cycles"])
+def test_a_store_of_a_stranger_is_not_believed(column: str, tmp_path: Path) -> None:
+    wanted = space_of("array.rows=2,3")
+    searched(tmp_path, wanted, Aim("latency"))
+    with opened(tmp_path) as store:
+        store.connection.execute(f"UPDATE results SET {column} = 'x'")
+        store.connection.execute("DELETE FROM points")
+    with pytest.raises(UserError, match=rf"results\.{column}: expected a number from"):
+        searched(tmp_path, wanted, Aim("latency"))
+
+
+@pytest.mark.parametrize(
+    ("axis", "is_ordered"),
+    [("array.rows=1,2,4", True), ("array.rows=4,1,2", False), ("array.dataflow=ws,os", False),
+     ("sram.weight.capacity=8 KiB,16 KiB,1 MiB", True), ("array.rows:array.cols=8:64,16:32", True),
+     ("array.rows:array.cols=8:8,32:32,16:16", False)],
+)  # fmt: skip
+def test_numbers_that_rise_have_neighbours_a_step_away(axis: str, is_ordered: bool) -> None:
+    space = Space(space_of(axis))
+    assert space.is_ordered(1) is is_ordered
+    if is_ordered:
+        assert [candidate for _, candidate in space.neighbours((0, 0))] == [(0, 1)]
+
+
+def test_axes_that_move_together_on_the_command_line() -> None:
+    wanted = space_of("array.rows:array.cols=8:64,16:32", "array.dataflow=ws,os")
+    shapes = [tuple(each.value for each in choice) for choice in wanted.axes[1]]
+    assert (wanted.keys, shapes) == (["array.dataflow", "array.rows", "array.cols"], [(8, 64), (16, 32)])
+    with pytest.raises(UserError, match=r"array\.rows:array\.cols: expected 2 values with : between, got 8"):
+        space_of("array.rows:array.cols=8,16")
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two networks on machines of two sizes and dataflows."""
+    folder = tmp_path_factory.mktemp("answers")
+    second = folder / "second.yaml"
+    second.write_text(Path(NET).read_text().replace("name: tiny", "name: second"))
+    wanted = inline_sweep(
+        [NET, str(second)], [MACHINE], [(0, "array.rows:array.cols=2:8,4:4"), (1, "array.dataflow=ws,os")], []
+    )
+    from accelsim.sweeps.sweep import run_sweep
+
+    run_sweep(wanted, folder, here(), lambda _: lambda: None)
+    return folder
+
+
+AXES = ("--minimize", "total_cycles,energy_total_pj")
+
+
+def test_conditions_on_columns_leave_points_out(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cycles = sorted(int(row["total_cycles"]) for row in rows_of(swept))
+    limit = cycles[len(cycles) // 2]
+    assert main(["pareto", str(swept), *AXES, "--where", f"total_cycles > {limit} and array.rows < 100"]) == 0
+    out, err = capsys.readouterr()
+    kept = [row for row in rows_of(swept) if int(row["total_cycles"]) > limit]
+    listed = {line.split()[0] for line in out.splitlines()[1:]}
+    assert listed
+    assert listed <= {row["point"] for row in kept}
+    assert f"left out: {len(cycles) - len(kept)} outside total_cycles > {limit}" in err
+
+
+@pytest.mark.parametrize(
+    ("argv", "mistake"),
+    [
+        (("--where", "cycles < 3"), "columns: expected a column of results.csv (did you mean total_cycles?)"),
+        (("--where", "__import__('os')"), "where: expected an operator or a comparison, got '('"),
+        (("--weight", "vgg=2"), "weights: expected a network of the sweep, got 'vgg'"),
+        (("--weight", "vgg=x"), "--weight: expected a network and a number above 0, such as vgg16=2, got 'vgg=x'"),
+        (("--per-network", "--mean"), "--per-network: expected one of the two, got means over networks too"),
+    ],
+)  # fmt: skip
+def test_what_is_no_question_is_refused(
+    argv: tuple[str, ...], mistake: str, swept: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert mistake in refused(["pareto", str(swept), *AXES, *argv], capsys)
+
+
+def test_each_network_has_a_front_of_its_own(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The two are the same network by another name."""
+    assert main(["pareto", str(swept), *AXES, "--per-network"]) == 0
+    header, *lines = capsys.readouterr().out.splitlines()
+    assert header.split() == ["point", "network", "array.dataflow", "array", "total_cycles", "energy_total_pj"]
+    names = [line.split()[1] for line in lines]
+    assert names.count("tiny") == names.count("second") == len(lines) / 2
+
+
+def test_machines_are_compared_by_their_means(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["pareto", str(swept), *AXES, "--mean"]) == 0
+    plain = capsys.readouterr().out
+    assert main(["pareto", str(swept), *AXES, "--weight", "second=3"]) == 0
+    assert capsys.readouterr().out == plain
+
+
+def test_means_are_geometric_and_weighted() -> None:
+    assert geometric_mean([2.0, 8.0], [1, 1]) == pytest.approx(4)
+    assert geometric_mean([2.0, 16.0], [2, 1]) == pytest.approx(4)
+    assert geometric_mean([0.0, 5.0], [1, 1]) == 0
+    points = [
+        {"point": n, "network": name, "machine": "m", "array.rows": rows, "cost": cost}
+        for n, (name, rows, cost) in enumerate([("a", 1, 2.0), ("b", 1, 8.0), ("a", 2, 3.0)])
+    ]
+    found, left_out = means(points, ["cost"], {"b": 3.0})
+    assert [point["cost"] for point in found] == [pytest.approx(math.exp((math.log(2) + 3 * math.log(8)) / 4))]
+    assert left_out == {"machines without all networks": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "excess"), [("a.b <= 4", 0.5), ("a.b < 8", 0), ("a.b >= 12", 0.5), ("a.b == 3", 1), ("3 <= a.b <= 4", 0.5)]
+)
+def test_how_far_a_condition_is_from_holding(text: str, excess: float) -> None:
+    assert parse_constraint(text).excess(lambda _: 6) == pytest.approx(excess)
