@@ -11,8 +11,8 @@ follow the operand that stays in the PEs and those that each edge carries (`oper
 It promises that these equal an array of registers, clock by clock and move by move, for any fold and array
 (`tests/dataflows/test_dataflows.py` runs that over each one registered), and that they hold for numbers as for NumPy
 arrays of numbers: the machine plays the folds of a piece one by one, the tiler those of thousands of plans at once. All
-else is the same for all dataflows: the order of folds (`folding`), their clocks behind SRAM ports (`timing`), what a piece
-reads and writes (`work`) and what the tiler estimates (`average`). See docs/machine.md sections 2, 3, 5 and 7.
+else is the same for all dataflows: the order of folds (`folding`), their clocks behind SRAM ports (`timing`), what a
+piece reads and writes (`work`) and what the tiler estimates (`average`). See docs/machine.md sections 2, 3, 5 and 7.
 """
 
 from __future__ import annotations

@@ -105,6 +105,11 @@ def lower(network: Network, machine: Machine, scheduling: Scheduling = Schedulin
     return _lowered(best_plan(found), bounds, scheduling.slots)
 
 
+def block_choices(batch: int) -> int:
+    """Sizes of blocks of images that a batch is planned in."""
+    return len(block_sizes(batch, None))
+
+
 def _plans(network: Network, machine: Machine, scheduling: Scheduling, objective: Objective) -> Iterator[BlockPlan]:
     """The plans by an objective for each split of a unified memory and each size of blocks that is tried, from single
     images up, without and with weights that stay.

@@ -15,7 +15,7 @@ from accelsim.area.sizes import area_of
 from accelsim.config.machine import Depthwise, Machine
 from accelsim.dataflows import DATAFLOWS
 from accelsim.errors import UserError
-from accelsim.lowering.blocks import block_sizes
+from accelsim.lowering.compile import block_choices
 from accelsim.records import combined
 from accelsim.run.hints import WORTH, Hint, Setting, hints
 from accelsim.run.play import perform
@@ -91,7 +91,7 @@ def _seconds(run: Run, batch: int, saves: float = 0.0) -> float:
     """Rough work of the run with another batch, and a share of the clocks saved: by counts and not by a clock, so that
     the same hints are tried everywhere."""
     choices = len(DATAFLOWS) + 1 if run.machine.array.dataflow == "auto" else 1
-    planned = len(block_sizes(batch, None)) * NODE_SECONDS * len(run.network.nodes)
+    planned = block_choices(batch) * NODE_SECONDS * len(run.network.nodes)
     times = batch / run.network.batch
     longer = (1 + times * (1 - saves)) / 2 if times > 1 else 1.0
     return choices * (planned + DESCRIPTOR_SECONDS * longer * run.total.counts.dma_descriptors)
