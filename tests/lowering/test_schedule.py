@@ -240,8 +240,8 @@ def in_place(lowered: Lowered) -> list[tuple[str, str]]:
 
 
 def lowered_blocks() -> Lowered:
-    """Three of them on 16 rows, in a buffer that holds a map and 26 rows, and weights of one."""
-    return lowered_with(blocks(3), 2 * MAP + 26 * ROW, 45_000, height=16)
+    """Three of them on 16 rows, in a buffer that holds a map and 22 rows, and weights of one."""
+    return lowered_with(blocks(3), 2 * MAP + 22 * ROW, 45_000, height=16)
 
 
 def test_a_sum_takes_the_place_of_its_shortcut() -> None:
@@ -249,7 +249,7 @@ def test_a_sum_takes_the_place_of_its_shortcut() -> None:
     lowered = lowered_blocks()
     assert in_place(lowered) == [("b1", "b0")]
     assert {each for each in moved(lowered) if not each.endswith(".weights")} == {"input", "b2"}
-    machine = machine_of(sram__activation__capacity_bytes=2 * MAP + 26 * ROW, sram__weight__capacity_bytes=45_000)
+    machine = machine_of(sram__activation__capacity_bytes=2 * MAP + 22 * ROW, sram__weight__capacity_bytes=45_000)
     assert check_program(machine, lowered, link(lowered.program)) == []
 
 
