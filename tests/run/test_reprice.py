@@ -8,8 +8,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from functools import cache
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -48,15 +49,27 @@ def shufflenet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of `plan.yaml`, a plan, and of `finished`, the run with it: of plans that are equal in clocks, energy
+    chooses."""
+    folder = tmp_path_factory.mktemp("planned")
+    with redirect_stdout(StringIO()) as printed:
+        assert main(["show", "shufflenet_g3", "edge", "--mapping"]) == 0
+    (folder / "plan.yaml").write_text(printed.getvalue())
+    ran(folder / "finished", "run", "shufflenet_g3", "edge", "--mapping", str(folder / "plan.yaml"))
+    return folder
+
+
 @pytest.mark.parametrize("table", shipped("energy"))
 def test_a_run_priced_again_is_the_run_with_that_table(
-    table: str, shufflenet: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    table: str, planned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """To the byte, in files and on the screen, where `run` tries no changes."""
-    priced = ("shufflenet_g3", "edge", "--set", f"energy.table={table}", "--no-advice")
-    simulated = ran(tmp_path / "simulated", "run", *priced)
+    given = ("--mapping", str(planned / "plan.yaml"), "--no-advice")
+    simulated = ran(tmp_path / "simulated", "run", "shufflenet_g3", "edge", "--set", f"energy.table={table}", *given)
     printed = capsys.readouterr()
-    assert ran(tmp_path / "repriced", "reprice", str(shufflenet), "--energy", table) == simulated
+    assert ran(tmp_path / "repriced", "reprice", str(planned / "finished"), "--energy", table) == simulated
     assert capsys.readouterr() == printed
 
 
@@ -105,13 +118,14 @@ def test_whatever_was_run(
     assert ran(Path("repriced"), "reprice", "first/run.json", "--energy", "cacti_32nm") == simulated
 
 
-def test_a_table_of_ones_own(shufflenet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_of_ones_own(planned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By its path from the working directory, as for `run`."""
     monkeypatch.chdir(tmp_path)
     shutil.copy(ROOT / "hwconfigs" / "energy" / "han_2015.yaml", "mine.yaml")
-    repriced = reprice(read_run(shufflenet), "mine.yaml")
+    repriced = reprice(read_run(planned / "finished"), "mine.yaml")
     assert repriced.machine.energy.table == "mine"
-    assert repriced.to_json() == simulate("shufflenet_g3", "edge", {"energy.table": "mine.yaml"}).to_json()
+    run = simulate("shufflenet_g3", "edge", {"energy.table": "mine.yaml"}, mapping=str(planned / "plan.yaml"))
+    assert repriced.to_json() == run.to_json()
 
 
 def test_a_run_read_back_is_the_run_that_was_written(shufflenet: Path) -> None:
