@@ -36,6 +36,7 @@ RESOURCES = {
     "engines out": "dma.engines_out",
 }
 KNOWN = {
+    ("squeezenet_v1.0", "weights"): 1.03,
     ("squeezenet_v1.0", "sums"): 1.04,
     ("squeezenet_v1.0", "channels"): 1.12,
     ("resnet18", "columns"): 1.06,
