@@ -13,7 +13,7 @@ import pytest
 from tests.fuzz import answered, cases, small_work
 from tests.readers import LINES, READERS, good_files
 
-CASES = 2000
+CASES = 500
 
 
 @pytest.fixture
