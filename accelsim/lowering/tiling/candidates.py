@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,29 @@ before it."""
 
 GATHERING, WEIGHTS_OUTSIDE, LAST_ORDER = 1, 4, 5
 """Orders up to which results gather, and from which on the weights are outside of the map; and the last."""
+
+
+class Allowed(NamedTuple):
+    """Tilings of a grid whose weights and partial sums fit, wherever the feature maps lie.
+
+    start: of each the first that differs in nothing but the sum over K; set: tiles of the input map that inner loops
+    touch.
+    """
+
+    start: Ints
+    blocks: Blocks
+    taken: Ints
+    groups: Ints
+    outs: Ints
+    ins: Ints
+    order: Ints
+    group_tiles: Ints
+    out_tiles: Ints
+    in_tiles: Ints
+    set: Ints
+    weight_tiles: Ints
+    weight_hidden: Bools
+    compute_cycles: Floats
 
 
 @dataclass(frozen=True, slots=True)

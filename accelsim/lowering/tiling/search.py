@@ -159,8 +159,8 @@ def _rankings(task: LayerTask, context: TilingContext) -> list[_Ranked]:
 
 
 def _ranked(task: LayerTask, context: TilingContext, dataflow: DataflowName) -> _Ranked | None:
-    """Plans of a coarse grid, and then, where tile sizes are all that counts, of the sizes near the best of it; None
-    where nothing fits."""
+    """Plans of a coarse grid, and then, where tile sizes are all that counts, of the sizes near the best of each loop
+    order; None where nothing fits."""
     coarse = fitting(task, context, dataflow)
     if not len(coarse):
         return None
@@ -168,9 +168,10 @@ def _ranked(task: LayerTask, context: TilingContext, dataflow: DataflowName) -> 
         closest = _shortlist(task, context, dataflow, _promising(task, context, coarse))
         return _exactly(task, context, dataflow, closest, len(coarse))
     closest = _shortlist(task, context, dataflow, coarse)
-    fine = near(task, context, closest.plan(0, dataflow, task.taps))
-    candidates = joined([closest, _shortlist(task, context, dataflow, fine)]) if len(fine) else closest
-    return _exactly(task, context, dataflow, candidates, len(coarse) + len(fine))
+    best = np.unique(closest.order, return_index=True)[1].tolist()
+    fine = [near(task, context, closest.plan(index, dataflow, task.taps)) for index in best]
+    shortlists = (_shortlist(task, context, dataflow, each) for each in fine if len(each))
+    return _exactly(task, context, dataflow, joined([closest, *shortlists]), len(coarse) + sum(map(len, fine)))
 
 
 def _promising(task: LayerTask, context: TilingContext, candidates: Candidates) -> Candidates:

@@ -214,9 +214,9 @@ def _channel_tiles(groups: int, group_outputs: int, unit: int) -> tuple[Ints, In
     return np.concatenate((several, np.ones_like(outs))), np.concatenate((whole, outs))
 
 
-def channel_tiles(task: LayerTask, given: GivenTile, columns: int) -> tuple[Ints, Ints]:
-    """Tiles of groups and output channels, of which some may be given."""
-    if given.groups is None and given.out_channels is None:
+def channel_tiles(task: LayerTask, given: GivenTile, columns: int, *, every: bool) -> tuple[Ints, Ints]:
+    """Tiles of groups and output channels, of which some may be given; of all sizes, or of those that are searched."""
+    if given.groups is None and given.out_channels is None and not every:
         return _channel_tiles(task.groups, task.group_outputs, columns)
     groups = (given.groups,) if given.groups else sizes_of(task.groups)
     outs = (given.out_channels,) if given.out_channels else sizes_of(task.group_outputs)

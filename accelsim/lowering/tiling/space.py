@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from accelsim.lowering.tiling.candidates import (
     LAST_ORDER,
     ORDERS,
     WEIGHTS_OUTSIDE,
+    Allowed,
     Bools,
     Candidates,
     Floats,
@@ -51,7 +52,7 @@ from accelsim.operators.shapes import Axis
 from accelsim.units import ceil_div
 
 NEAR = 1.4
-"""Factor within which tile sizes are tried round the best of those that are searched."""
+"""Factor within which tile sizes are tried round the best of those that are searched; output channels up to twice."""
 
 MOST_DEPTHS = 3
 """Tiles of the sum over K that are searched for equal other tiles: the largest that fit."""
@@ -248,8 +249,10 @@ def _orders(context: TilingContext) -> Sequence[int]:
 def _grids(task: LayerTask, context: TilingContext, dataflow: DataflowName, deep: bool) -> tuple[Grid, ...]:
     array, given, keys = context.array.shape, context.given, block_keys(task)
     kernel = task.window.vertical.kernel, task.window.horizontal.kernel
-    channels = channel_tiles(task, given, array.cols)
-    blocks = searched_blocks(*keys) if given.piece == ANY_PIECE else blocks_of(*keys, given.piece, ragged=True)
+    every = context.objective == "dram_bytes"
+    channels = channel_tiles(task, given, array.cols, every=every)
+    is_free = given.piece == ANY_PIECE
+    blocks = searched_blocks(*keys) if is_free and not every else blocks_of(*keys, given.piece, ragged=not is_free)
     sums = sum_tiles(kernel, task.group_inputs, array.rows, given, deep=deep)
     return tuple(Grid(task, context, dataflow, _under(task, blocks, each.taps), channels, each) for each in sums)
 
@@ -262,7 +265,11 @@ def near(task: LayerTask, context: TilingContext, tiling: Tiling) -> Candidates:
     taps = tiling.taps or task.taps
     blocks = _under(task, every.at(np.flatnonzero(close)), taps)
     outs = np.array(sizes_of(task.group_outputs) if tiling.groups == 1 else (task.group_outputs,))
-    outs = outs[_close(outs, tiling.out_channels)] if given.out_channels is None else np.array([given.out_channels])
+    outs = (
+        outs[(outs < 2 * tiling.out_channels) & (outs * NEAR >= tiling.out_channels)]
+        if given.out_channels is None
+        else np.array([given.out_channels])
+    )
     ins = np.array(sizes_of(task.group_inputs))
     ins = ins[_close(ins, tiling.in_channels)] if given.in_channels is None else np.array([given.in_channels])
     parts = ceil_div(task.taps, taps) * ceil_div(task.group_inputs, ins)
@@ -303,29 +310,6 @@ def _under(task: LayerTask, blocks: Blocks, taps: int) -> Blocks:
 
 def _spans(axis: Axis, sizes: Ints, extent: int) -> Ints:
     return np.array([axis.span(size, extent) for size in sizes.tolist()])
-
-
-class Allowed(NamedTuple):
-    """Tilings of a grid whose weights and partial sums fit, wherever the feature maps lie.
-
-    start: of each the first that differs in nothing but the sum over K; set: tiles of the input map that inner loops
-    touch.
-    """
-
-    start: Ints
-    blocks: Blocks
-    taken: Ints
-    groups: Ints
-    outs: Ints
-    ins: Ints
-    order: Ints
-    group_tiles: Ints
-    out_tiles: Ints
-    in_tiles: Ints
-    set: Ints
-    weight_tiles: Ints
-    weight_hidden: Bools
-    compute_cycles: Floats
 
 
 def candidates_of(task: LayerTask, context: TilingContext, grid: Grid, orders: Sequence[int]) -> Candidates:
