@@ -68,8 +68,7 @@ FAMILIES = (
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "machine"),
-    [*((name, "edge") for name in FAMILIES), *((name, "gemmini_default") for name in FAMILIES[-4:])],
+    ("name", "machine"), [*product(FAMILIES, ["edge"]), *product(FAMILIES[-4:], ["gemmini_default"])]
 )
 def test_advice_for_every_family_comes_true(name: str, machine: str) -> None:
     check(simulate(name, machine), name, machine, {})
