@@ -245,7 +245,7 @@ def _orders(context: TilingContext) -> Sequence[int]:
     return range(len(ORDERS)) if given is None else (ORDERS.index(given),)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=8)
 def _grids(task: LayerTask, context: TilingContext, dataflow: DataflowName, deep: bool) -> tuple[Grid, ...]:
     array, given, keys = context.array.shape, context.given, block_keys(task)
     kernel = task.window.vertical.kernel, task.window.horizontal.kernel
