@@ -230,8 +230,8 @@ def test_networks_whose_order_by_energy_depends_on_the_table_are_named(capsys: p
     assert found == [
         {"machine": "edge", "first": less, "second": more, "table": own, "other_table": table} for table in others
     ]
-    _, _, _, line, *_ = said(capsys, *FLIPPING, *options)[0].splitlines()
-    assert line == f"{less} takes less energy than {more} by {own}, more by {', '.join(others)}"
+    lines = said(capsys, *FLIPPING, *options)[0].splitlines()
+    assert f"{less} takes less energy than {more} by {own}, more by {', '.join(others)}" in lines
 
 
 def test_an_order_that_all_tables_share_takes_no_words(capsys: pytest.CaptureFixture[str]) -> None:
