@@ -51,6 +51,10 @@ class Layout:
         """The maps that a layer works on from the activation buffer: of a concat or shuffle those that it copies."""
         return self.copies[node.name] if node.op.is_address else node.map_inputs
 
+    def written(self, node: Node) -> int:
+        """How many channels of its map a layer writes."""
+        return len(self.writes(node)) if node.op.is_address else node.output.channels
+
     def writes(self, node: Node) -> Channels:
         """The channels of its map that a layer writes: of a concat or shuffle those that it copies."""
         if not node.op.is_address:
@@ -147,7 +151,7 @@ class LayerTask:
             target.tensor.dims[3],
             bool(np.any(np.diff(target.channels) != 1)),
             sum(len(layout.by_name[name].channels) for name in layout.reads(node)),
-            len(layout.writes(node)),
+            layout.written(node),
             batch if product else 1,
             node.pooled,
             RightMap.of(node, layout.by_name[node.inputs[1]].tensor) if product else None,

@@ -117,9 +117,9 @@ def _behind_way(node: Node, ways: Mapping[str, Node]) -> Node:
     if node.name in ways:
         return replace(node, absorbed=True)
     way = ways.get(node.inputs[0])
-    return (
-        node if way is None or node.absorbed else replace(node, inputs=(*way.inputs, *node.inputs[1:]), before=(way,))
-    )
+    if way is None or node.absorbed:
+        return node
+    return replace(node, inputs=(*way.inputs, *node.inputs[1:]), before=(way,))
 
 
 def _is_read_on_array(name: str, network: Network, machine: Machine) -> bool:

@@ -15,16 +15,22 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from accelsim.config.load import load_energy_table
+from accelsim.config.load import load_energy_table, parse_overrides
 from accelsim.config.machine import Machine
 from accelsim.dataflows import DATAFLOWS
 from accelsim.energy.price import price
-from accelsim.lowering.compile import alternatives, lower
+from accelsim.lowering.compile import alternatives, layout_of, lower
+from accelsim.lowering.rewrite import rewrite
+from accelsim.lowering.schedule.weights import no_resident_weights
+from accelsim.lowering.tiling.cache import TilingCache
 from accelsim.machine.machine import play
 from accelsim.network.graph import Network
+from accelsim.network.ops import on_array
+from accelsim.network.placement import placed
 from accelsim.program.link import link
+from accelsim.run.define import load_network
 from tests.dataflows.test_fold_timing import FLOWS
-from tests.strategies import machine_of, network_of
+from tests.strategies import MAP_CODEC, machine_of, network_of
 
 LAYERS = 8
 MEMORIES: dict[str, dict[str, Any]] = {
@@ -142,3 +148,22 @@ def test_energy_by_the_table_of_the_machine(operator: str, low: float, high: flo
     energy = [each.energy for each in sampled("free", operator, dataflow, "cacti_22nm")]
     sys.stdout.write(f"energy: {min(energy):.3f} to {max(energy):.3f}\n")
     assert low <= min(energy) <= max(energy) <= high
+
+
+@pytest.mark.parametrize("zeros", [0.0, 0.8])
+@pytest.mark.parametrize("name", ["shufflenet_0.25x_g3", "squeezenet_v1.1"])
+def test_no_tiling_takes_less_than_the_least(name: str, zeros: float) -> None:
+    """Bytes of maps, coded or plain, and clocks with all data on chip; by it the schedule leaves layers untiled."""
+    settings = [(0, f"network.map_zeros.share={zeros}")] if zeros else []
+    chip = machine_of(dma__map_codec=MAP_CODEC) if zeros else machine_of()
+    network = placed(rewrite(load_network(name, parse_overrides(settings))[1], chip), chip, "cycles")
+    maps, pins = layout_of(network, chip), no_resident_weights(chip.sram.weight.capacity_bytes)
+    cache, compared = TilingCache(chip, 1, maps, nodes=network.nodes), 0
+    for node in (node for node in network.nodes if on_array(node, chip) and not node.absorbed):
+        for residents in ({}, {each.name: each.output.channels for each in network.nodes}):
+            least = cache.least(node, residents, pins)
+            cost = cache.cost(node, chip.sram.activation.capacity_bytes, residents, pins)
+            assert least.cycles <= 1.0001 * cost.compute_cycles
+            assert least.fmap_bytes + least.weight_bytes <= 1.0001 * cost.burst_bytes
+            compared += 1
+    assert compared > 20

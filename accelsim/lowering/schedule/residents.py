@@ -156,7 +156,7 @@ def candidates(network: Network, layout: Layout, layers: int) -> Iterator[Reside
     """
     numbers = {node.name: number for number, node in enumerate(network.nodes)}
     for number, node in enumerate(network.nodes[:layers]):
-        channels = 0 if node.absorbed else len(layout.writes(node))
+        channels = 0 if node.absorbed else layout.written(node)
         readers = readers_of(network, layout, node.name) if channels else []
         if readers and layout.writes(node)[-1] == channels - 1:
             pixels, bits = network.batch * node.output.height * node.output.width, layout.by_name[node.name].tensor.bits

@@ -122,21 +122,22 @@ class ScheduleSearch:
     def _may_fit(self, span: Span) -> bool:
         """True where the rings of a group fit the buffer with the lowest stripes and all else resident. Where they do
         not, those of a longer one do not either."""
-        found = self._demand(span, 1, span.touched)
-        return found is not None and found[1].ring_bytes <= self.capacity
+        return self._fits(span, span.touched, self.capacity)
 
     def _fitting(self, spans: Iterable[Span], state: State) -> Iterator[Span]:
         """The groups whose rings fit beside the residents of a state with the lowest stripes, all that leaves resident;
         and those that are given, whether they do or not."""
-        room, numbers = (
-            size_of(largest(free(state.residents, self.capacity))),
-            [each.number for each in state.residents],
-        )
+        room = size_of(largest(free(state.residents, self.capacity)))
         for span in spans:
-            touched = span.touched.intersection([*span.leaving, *(number - span.first for number in numbers)])
-            lowest = self._demand(span, 1, touched)
-            if span.first in self.given.groups or (lowest is not None and lowest[1].ring_bytes <= room):
+            there = (each.number - span.first for each in state.residents)
+            touched = span.touched.intersection([*span.leaving, *there])
+            if span.first in self.given.groups or self._fits(span, touched, room):
                 yield span
+
+    def _fits(self, span: Span, residents: frozenset[int], room: int) -> bool:
+        """True where the rings of a group fit a room with the lowest stripes."""
+        found = self._demand(span, 1, residents)
+        return found is not None and found[1].ring_bytes <= room
 
     def _best_states(self, cut: int, states: Collection[State]) -> list[State]:
         """The states that go on: those that cost least so far, and those that do less half of what residents save."""

@@ -223,7 +223,7 @@ class TilingCache:
 
     def _vector_cycles(self, node: Node) -> int:
         """Clocks of the vector unit for a layer."""
-        outputs = self.batch * node.output.height * node.output.width * len(self.layout.writes(node))
+        outputs = self.batch * node.output.height * node.output.width * self.layout.written(node)
         windows = node.window.elements if node.op.slides and not self.machine.sram.line_buffer else 1
         reads = outputs
         if not node.op.is_address:
@@ -285,7 +285,7 @@ class TilingCache:
     def _moved(self, node: Node, residents: ResidentChannels) -> tuple[int, int, int]:
         """Channels that a layer loads if these maps stay, of its inputs and its shortcut, and that it stores."""
         shortcut = self._loaded((node.shortcut,), residents) if node.shortcut else 0
-        stored = len(self.layout.writes(node)) - residents.get(node.name, 0)
+        stored = self.layout.written(node) - residents.get(node.name, 0)
         return self._loaded(self.layout.reads(node), residents), shortcut, stored
 
     def _loaded(self, names: tuple[str, ...], residents: ResidentChannels) -> int:

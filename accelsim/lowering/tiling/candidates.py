@@ -42,7 +42,6 @@ class Allowed(NamedTuple):
 
     start: Ints
     blocks: Blocks
-    taken: Ints
     groups: Ints
     outs: Ints
     ins: Ints

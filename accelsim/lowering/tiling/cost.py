@@ -64,8 +64,8 @@ class Estimate:
         self.burst_bytes = self._burst_bytes()
         self.compute_cycles: Floats = plans.compute_cycles
         self.end_cycles: Floats | float = 0.0
+        self.averaged = averaged
         if not averaged:
-            self.work = known_work(task, context, dataflow, plans)
             self.compute_cycles, self.end_cycles = self.work.cycles, self.work.end_cycles
         self.cycles = self._cycles()
 
@@ -80,10 +80,16 @@ class Estimate:
         stores = plans.blocks.count * np.where(plans.gathers, 1, plans.group_tiles * plans.out_tiles)
         self.stores = stores * (task.stored > 0)
         self.store_bursts, self.store_parts = self._store_transfer(stores)
-        self.shortcut_loads = stores * (task.shortcut_loaded > 0)
-        self.shortcut_bursts, self.shortcut_parts = self._result_region(
-            stores, task.shortcut_loaded or task.output.channels, task.shortcut_channels, 1
-        ).transfer(context.array.ofmap_bits, context.burst_bytes, context.array.shortcut_code)
+        self.shortcut_bursts, self.shortcut_cycles = self._shortcut_transfers(stores)
+
+    def _shortcut_transfers(self, loads: Ints) -> tuple[Floats | float, Floats | float]:
+        """Bursts of all loads of what is added to results, and clocks of a DMA engine for them."""
+        task, array = self.task, self.context.array
+        if not task.shortcut_loaded:
+            return 0.0, 0.0
+        region = self._result_region(loads, task.shortcut_loaded, task.shortcut_channels, 1)
+        bursts, parts = region.transfer(array.ofmap_bits, self.context.burst_bytes, array.shortcut_code)
+        return loads * bursts, loads * self._transfer(bursts, parts)
 
     def _map_transfer(self) -> tuple[Floats, Ints]:
         task, plans, blocks = self.task, self.plans, self.plans.blocks
@@ -146,7 +152,7 @@ class Estimate:
         return np.minimum(np.where(plans.gathers, channels, plans.groups * plans.outs), most)
 
     def _result_region(self, tiles: Ints, moved: int, whole: int, ranges: Ints | int) -> _Region:
-        """The region of a tile of results in a tensor of so `whole` channels, in ranges of channels."""
+        """The region of a tile of results in a tensor of `whole` channels, in ranges of channels."""
         task, plans, blocks = self.task, self.plans, self.plans.blocks
         step = _channel_step(plans.groups < task.groups, plans.groups, plans.outs, task.group_outputs)
         return _Region(
@@ -159,8 +165,9 @@ class Estimate:
 
     @cached_property
     def work(self) -> ArrayWork:
-        """The array's work by the average fold."""
-        return array_work(self.task, self.context, self.dataflow_name, self.plans, averaged=True)
+        """The array's work."""
+        about = self.task, self.context, self.dataflow_name, self.plans
+        return array_work(*about, averaged=True) if self.averaged else known_work(*about)
 
     def _burst_bytes(self) -> Floats:
         """DRAM bytes, bursts in full."""
@@ -170,7 +177,7 @@ class Estimate:
 
     def _result_bursts(self) -> Floats:
         """Bursts of results and of what is added to them."""
-        bursts: Floats = self.stores * self.store_bursts + self.shortcut_loads * self.shortcut_bursts
+        bursts: Floats = self.stores * self.store_bursts + self.shortcut_bursts
         return bursts
 
     @cached_property
@@ -211,8 +218,7 @@ class Estimate:
         store = np.maximum(self._transfer(self.store_bursts, self.store_parts), store_coded)
         stored = self._result_bursts() * context.burst_bytes / context.bytes_per_cycle / plans.iterations
         loads, first = self.map_loads * map_load + self.weight_loads * weight_load, map_load + weight_load
-        if self.task.shortcut_loaded:
-            loads = loads + self.shortcut_loads * self._transfer(self.shortcut_bursts, self.shortcut_parts)
+        loads = loads + self.shortcut_cycles
         ahead = (
             map_load * _run_ahead(plans.ifmap_hidden, plans.ifmap_tiles),
             weight_load * _run_ahead(plans.weight_hidden, plans.weight_tiles),
@@ -241,8 +247,10 @@ class Estimate:
 
     def _code_cycles(self) -> tuple[Floats | float, Floats | float]:
         """Clocks in which maps of a tile are decoded, and its results encoded, if they are."""
-        array, moved = self.context.array, _moved_bytes(self.task, self.context, self.plans)
-        rate = self.context.coded_bytes_per_cycle
+        array, rate = self.context.array, self.context.coded_bytes_per_cycle
+        if array.ifmap_code is None and array.ofmap_code is None:
+            return 0.0, 0.0
+        moved = _moved_bytes(self.task, self.context, self.plans)
         loads, stores = (np.maximum(1, count) * rate for count in (self.map_loads, self.stores))
         decoded = 0.0 if array.ifmap_code is None else moved.fmaps / loads
         return decoded, 0.0 if array.ofmap_code is None else moved.results / stores

@@ -14,6 +14,7 @@ from accelsim.lowering.ir import SCORE_TOLERANCE, Alternative, Alternatives, Lay
 from accelsim.lowering.tiling.candidates import Candidates, Floats, joined
 from accelsim.lowering.tiling.cost import Estimate, requested_bytes
 from accelsim.lowering.tiling.space import fitting, in_stripes, least_cycles, near
+from accelsim.program.tensors import share_of_plain
 
 MOST_ITERATIONS = 1 << 20
 """Tile iterations of a layer; more would take minutes to simulate and mean that the buffers are too small for it."""
@@ -88,7 +89,8 @@ def least(task: LayerTask, context: TilingContext) -> Least:
     read = task.batch * high * task.reach.horizontal.touched(0, task.output.width, size.width) * task.loaded_inputs
     bits, weights = array.loaded_weights
     loaded = 0.0 if context.resident_weights else task.weights * bits / weights / 8
-    fmaps = (read * array.ifmap_bits + task.pixels * task.stored * array.ofmap_bits) / 8
+    fmaps = read * array.ifmap_bits / 8 * share_of_plain(array.ifmap_code)
+    fmaps += task.pixels * task.stored * array.ofmap_bits / 8 * share_of_plain(array.ofmap_code)
     return Least(*(task.times * each for each in (least_cycles(task, context), fmaps, loaded)))
 
 

@@ -125,7 +125,6 @@ class Grid:
         return Allowed(
             np.searchsorted(run, run),
             blocks,
-            blocks.taken,
             self.groups[channel, 0],
             self.outs[channel, 0],
             self.sums.ins[depth],
@@ -265,11 +264,8 @@ def near(task: LayerTask, context: TilingContext, tiling: Tiling) -> Candidates:
     taps = tiling.taps or task.taps
     blocks = _under(task, every.at(np.flatnonzero(close)), taps)
     outs = np.array(sizes_of(task.group_outputs) if tiling.groups == 1 else (task.group_outputs,))
-    outs = (
-        outs[(outs < 2 * tiling.out_channels) & (outs * NEAR >= tiling.out_channels)]
-        if given.out_channels is None
-        else np.array([given.out_channels])
-    )
+    most = tiling.out_channels
+    outs = outs[(outs < 2 * most) & (most <= NEAR * outs)] if given.out_channels is None else np.array([most])
     ins = np.array(sizes_of(task.group_inputs))
     ins = ins[_close(ins, tiling.in_channels)] if given.in_channels is None else np.array([given.in_channels])
     parts = ceil_div(task.taps, taps) * ceil_div(task.group_inputs, ins)
@@ -317,7 +313,7 @@ def candidates_of(task: LayerTask, context: TilingContext, grid: Grid, orders: S
     without a place for its next tile."""
     allowed = grid.allowed(context, orders)
     results = _results(task, context, allowed)
-    ifmap = ifmap_bytes(task, context, allowed.taken, allowed.groups, allowed.ins)
+    ifmap = ifmap_bytes(task, context, allowed.blocks.taken, allowed.groups, allowed.ins)
     tiles = allowed.blocks.count * allowed.group_tiles * allowed.in_tiles
     loads = task.times * tiles * (task.loaded_inputs > 0)
     kept = np.ones_like(allowed.set) if 0 < task.loaded_inputs < task.size.channels else allowed.set
