@@ -14,7 +14,7 @@ from operator import add
 from accelsim.machine.doubling import NOTHING, STREAM, STREAM_END, Clocks, Doubling
 from accelsim.machine.memory.port import Block, CacheCounts, Met
 from accelsim.machine.stalls import Cause, Phase, Segment, idle_at_end, idle_before_stream, led_by
-from accelsim.program.commands import NO_ACTIONS, Buffer, Command, Compute, Load, Program, UnitKind
+from accelsim.program.commands import NO_ACTIONS, Buffer, Command, Compute, Program, UnitKind, clocks_before
 from accelsim.program.folds import bubble_cycles
 from accelsim.program.link import NEVER, Linked, Moment, Task
 from accelsim.program.tensors import Descriptor
@@ -142,8 +142,7 @@ class Accounting:
         if not self._has_caches:
             totals[1] += linked.task.bursts
         totals[2] += len(descriptors)
-        host, fill = _before_transfer(linked.command)
-        self._doubling.requests(linked.task, host, fill)
+        self._doubling.requests(linked.task, *clocks_before(linked.command))
 
     def issued(self, task: Task) -> None:
         """The last burst of a transfer has left."""
@@ -216,11 +215,6 @@ class Accounting:
     def _pass(self, layer: int, clocks: Iterable[float]) -> None:
         account = self._layers[layer].account
         account.doubled = tuple(map(add, account.doubled, clocks))
-
-
-def _before_transfer(command: Command) -> tuple[int, int]:
-    """Clocks of the host, and of zeros, before a transfer."""
-    return (command.host_cycles, command.fill_cycles) if isinstance(command, Load) else (0, 0)
 
 
 def _bytes_on_chip(command: Command, requested: int) -> int:

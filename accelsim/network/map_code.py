@@ -27,8 +27,7 @@ def zero_shares(network: Network) -> dict[str, float]:
     shares = dict.fromkeys(network.inputs, 0.0)
     for node in network.nodes:
         own = (node.after[-1] if node.after else node).zeros
-        reads = node.op.is_address or node.op.within
-        shares[node.name] = _mean(node, shares) if reads and not own else own
+        shares[node.name] = _mean(node, shares) if node.op.is_address and not own else own
     return shares
 
 

@@ -162,6 +162,11 @@ class Store:
 Command = Load | Compute | Store
 
 
+def clocks_before(command: Command) -> tuple[int, int]:
+    """Clocks of the host, and of zeros that are written, before a transfer."""
+    return (command.host_cycles, command.fill_cycles) if isinstance(command, Load) else (0, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Restartable:
     """Commands that are made anew each time they are gone through."""

@@ -784,6 +784,9 @@ def hostile(folder: Path) -> dict[str, Path]:
     model("groups", [node("Conv", "x w", group=0)])
     model("shape", [node("Reshape", "x s")], constants={"s": np.array([1 << 62, 1 << 62])})
     model("fill", [node("ConstantOfShape", "s", "w"), conv], weights={}, constants={"s": np.array([1 << 40] * 4)})
+    model("no-shape", [node("ConstantOfShape", "", "w"), conv], weights={})
+    dots = [helper.make_node("Relu", [f"r{number}"], [f"r{number + 1}"], name="." * 4096) for number in range(50)]
+    model("dots", [node("Relu", "x", "r0"), *dots, node("Conv", "r50 w", group=0)])
     model("axis", [node("Flatten", "x", axis=1 << 40)])
     model("permutation", [node("Transpose", "x", perm=[0, 0, 0, 0])])
     model(

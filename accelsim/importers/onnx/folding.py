@@ -86,8 +86,8 @@ def _inferred(node: onnx.NodeProto, inputs: Inputs, opset: int) -> list[Constant
 def _dims(tensor: onnx.TypeProto.Tensor) -> list[int] | None:
     """The shape of a type; None where one dimension has no number."""
     dims = tensor.shape.dim
-    known = tensor.HasField("shape") and all(each.HasField("dim_value") for each in dims)
-    return [each.dim_value for each in dims] if known else None
+    has_numbers = tensor.HasField("shape") and all(each.HasField("dim_value") for each in dims)
+    return [each.dim_value for each in dims] if has_numbers else None
 
 
 def _shapes(values: Sequence[Tensor]) -> str:
@@ -189,8 +189,6 @@ SAME_SHAPE = (
     "Softmax", "LogSoftmax", "LayerNormalization", "BatchNormalization", "InstanceNormalization", "ScatterElements",
     "QLinearAdd", "Hardmax",
 )  # fmt: skip
-
-
 """Operators whose output has the shape of their first input, and values that no shape depends on."""
 
 
@@ -323,6 +321,4 @@ FOLDED: dict[str, Fold] = {
     "ReduceMin": _reduced(np.min),
     "ReduceMean": _reduced(np.mean),
 }
-
-
 """Operators on constants, by the name that ONNX gives them."""

@@ -49,10 +49,10 @@ def sliced(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
     dims = [len(taken[place]) if place in taken else size for place, size in enumerate(shape)]
 
     def compute(values: list[Values]) -> Values:
-        result = values[0]
+        made = values[0]
         for place, indices in taken.items():
-            result = result.take(list(indices), axis=place)
-        return result
+            made = made.take(list(indices), axis=place)
+        return made
 
     return result(dims, inputs[:1], compute)
 
@@ -82,9 +82,9 @@ def scattered_blocks(inputs: Inputs, found: Attributes, outputs: int) -> list[Co
     del outputs
 
     def compute(values: list[Values]) -> Values:
-        result = values[0].copy()
-        result[_places(values[1])] = values[2]
-        return result
+        made = values[0].copy()
+        made[_places(values[1])] = values[2]
+        return made
 
     data = first_of(inputs)
     plain = found.text("reduction", "none") == "none"

@@ -122,7 +122,7 @@ def _module_of_weights(node: onnx.NodeProto, tensors: _Tensors) -> str:
 
 def _parts(name: str) -> Path:
     """Words of a name, each with what stands before it."""
-    return tuple(re.findall(r"[._/]*[^._/]+", name[:4096]))[:_MOST_WORDS]
+    return tuple(re.findall(r"[._/]*[^._/]+", name[:4096].rstrip("._/")))[:_MOST_WORDS]
 
 
 def _stages(found: Sequence[_Found]) -> list[str]:
@@ -136,7 +136,10 @@ def _stages(found: Sequence[_Found]) -> list[str]:
     made = [groups[path] for path in weighted]
     if not _tell_stages(made, Counter(groups[path] for path in own)):
         return [""] * len(found)
-    labels = {group: _label(group, [path for path in weighted if groups[path] == group]) for group in set(made)}
+    members: dict[Path, list[Path]] = {}
+    for group, path in zip(made, weighted, strict=True):
+        members.setdefault(group, []).append(path)
+    labels = {group: _label(group, paths) for group, paths in members.items()}
     stage, stages = labels[made[0]], list[str]()
     for each in found:
         stage = labels.get(groups.get(each.path, ()), stage)

@@ -45,7 +45,7 @@ class Nodes:
             self.constants.update(node.output)
             if self._gives_a_number(node, there):
                 self.numbers.update(node.output)
-            if self._gives_a_vector(node):
+            if self._gives_a_vector(node, there):
                 self.vectors.update(node.output)
         self.made_by.update((name, node) for name in node.output if name)
 
@@ -65,12 +65,12 @@ class Nodes:
             return there[-1] in self.numbers and self.made_by.get(there[0], node).op_type in ("Shape", "Constant")
         return bool(there) and node.op_type != "Shape" and self.numbers.issuperset(there)
 
-    def _gives_a_vector(self, node: onnx.NodeProto) -> bool:
+    def _gives_a_vector(self, node: onnx.NodeProto, there: Sequence[str]) -> bool:
         """True where a node of constants gives one dimension."""
         if node.op_type == "ConstantOfShape":
-            return node.input[0] in self.numbers
+            return self.numbers.issuperset(there) and bool(there)
         if node.op_type in ("Identity", "Cast", "CastLike"):
-            return node.input[0] in self.vectors
+            return there[0] in self.vectors
         return node.op_type == "Constant" and any(
             len(each.t.dims) == 1 for each in node.attribute if each.name == "value"
         )

@@ -15,7 +15,7 @@ Inputs = list[Constant | None]
 Fold = Callable[[Inputs, Attributes, int], Sequence[Constant]]
 
 
-def known_values(inputs: Inputs) -> list[Values] | None:
+def _known_values(inputs: Inputs) -> list[Values] | None:
     """Values of all inputs that are there; None where some are not known."""
     found = [each.values for each in inputs if each is not None]
     return [each for each in found if each is not None] if all(each is not None for each in found) else None
@@ -23,7 +23,7 @@ def known_values(inputs: Inputs) -> list[Values] | None:
 
 def result(shape: Sequence[int], inputs: Inputs, compute: Callable[[list[Values]], Values]) -> list[Constant]:
     """A constant of a shape; with values, where they are few and those of the inputs are known."""
-    dims, values = checked_shape(shape), known_values(inputs)
+    dims, values = checked_shape(shape), _known_values(inputs)
     bits = inputs[0].bits if inputs[0] is not None else None
     if values is None or prod(dims) > MAX_KNOWN or any(each.dtype.kind not in "biuf" for each in values):
         return [Constant(dims, bits=bits)]

@@ -11,7 +11,7 @@ from accelsim.machine.clock import CommandEvent, Process
 from accelsim.machine.memory import Completion, Progress, Request
 from accelsim.machine.requests import blocks_of
 from accelsim.machine.units.unit import Unit
-from accelsim.program.commands import Compute, Load, Store
+from accelsim.program.commands import Compute, Load, Store, clocks_before
 from accelsim.program.link import NEVER, Linked, Moment, Task
 from accelsim.program.tensors import Descriptor, transfers
 from accelsim.units import ceil_div
@@ -40,7 +40,7 @@ class DmaEngine(Unit):
         yield from clock.wait(self.name, task, task.begin_waits)
         self.begin(linked)
         descriptors = self._descriptors(command)
-        host, fill = (command.host_cycles, command.fill_cycles) if isinstance(command, Load) else (0, 0)
+        host, fill = clocks_before(command)
         task.issued = self.around.host.turn(clock.now, host)
         yield from clock.until(task.issued + fill)
         yield from clock.until(clock.now + self.around.machine.dma.setup_cycles * len(descriptors))

@@ -138,11 +138,10 @@ def with_map_zeros(network: Network, section: MapZeros) -> Network:
     rectified: set[str] = set()
 
     def step(_: Node, node: Node) -> Sequence[Node]:
-        is_address = node.op.is_address or node.op.within
-        keeps = (is_address or node.op.name == "maxpool") and rectified.issuperset(node.inputs)
+        keeps = (node.op.is_address or node.op.name == "maxpool") and rectified.issuperset(node.inputs)
         if keeps or node.activation in RECTIFIERS or node.op.name in RECTIFIERS:
             rectified.add(node.name)
-        share = section.share if node.name in rectified and not is_address else 0.0
+        share = section.share if node.name in rectified and not node.op.is_address else 0.0
         return [replace(node, zeros=section.layers.get(node.name, share))]
 
     return rewrite(network, step)
