@@ -59,8 +59,6 @@ CLOCK_FILLS = {
     "dependency": Fill(BLACK),
 }
 """What becomes of clocks, and of PE x clocks: the array works, its memories and engines are waited for, or others."""
-COMPONENT_COLOURS = {name: fill.colour for name, fill in COMPONENT_FILLS.items()}
-CLOCK_COLOURS = {name: fill.colour for name, fill in CLOCK_FILLS.items()}
 
 
 def lightness(colour: str) -> float:

@@ -12,16 +12,15 @@ from typing import Any, NamedTuple
 from accelsim.config.load import key_path
 from accelsim.config.strict_yaml import kind_of, odd_character
 from accelsim.errors import Mistake, UserError
-from accelsim.records import STALL_CAUSES
+from accelsim.records import ENERGY_COMPONENTS, STALL_CAUSES
 from accelsim.report.columns import WHAT_IFS, Value
-from accelsim.report.palette import COMPONENT_COLOURS
 
 MOST_POINTS = 1_000_000
 OUTCOMES = ("done", "refused", "failed")
 NUMBERS = (
     *("batch", "inferences", "total_cycles", "latency_ms", "utilization"),
     *("dram_read_bytes", "dram_write_bytes", "dram_burst_bytes", "dram_energy_share"),
-    *("energy_total_pj", "energy_per_inference_pj", *(f"energy_{name.lower()}_pj" for name in COMPONENT_COLOURS)),
+    *("energy_total_pj", "energy_per_inference_pj", *(f"energy_{name}_pj" for name in ENERGY_COMPONENTS)),
     *(f"stall_{cause}_cycles" for cause in STALL_CAUSES),
     *(f"saved_by_twice_{resource}_cycles" for resource in WHAT_IFS),
 )

@@ -25,7 +25,7 @@ from accelsim.errors import UserError
 from accelsim.records import ENERGY_COMPONENTS, STALL_CAUSES, LayerRecord
 from accelsim.report.export import csv_text
 from accelsim.report.figure import named
-from accelsim.report.palette import CLOCK_FILLS, COMPONENT_COLOURS, COMPONENT_FILLS, Fill, lightness
+from accelsim.report.palette import CLOCK_FILLS, COMPONENT_FILLS, Fill, lightness
 from accelsim.report.pareto import Objective, front_figure, non_dominated
 from accelsim.report.plots import RUN_PLOTS, SWEEP_PLOTS, Drawing, SweepPoint
 from accelsim.report.plots.bars import MOST_BARS
@@ -316,7 +316,7 @@ def test_bars_have_the_colours_of_their_components(pictures: dict[str, Drawing],
     for drawing in (pictures["energy"], SWEEP_PLOTS["energy"](points)):
         for axes in drawing.figure.axes:
             for container in axes.containers:
-                assert to_hex(container.patches[0].get_facecolor()) == COMPONENT_COLOURS[container.get_label()]
+                assert to_hex(container.patches[0].get_facecolor()) == COMPONENT_FILLS[container.get_label()].colour
 
 
 def test_the_names_of_all_layers_are_there(run: Run, pictures: dict[str, Drawing]) -> None:

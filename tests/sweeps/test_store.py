@@ -14,7 +14,8 @@ import pytest
 from accelsim.cli import main
 from accelsim.report.writing import locked
 from accelsim.sweeps.store import NAME
-from accelsim.sweeps.work import work
+from accelsim.sweeps.stored import NUMBERS
+from accelsim.sweeps.work import COLUMN_NAMES, work
 
 GOOD = Path(__file__).parents[1] / "invalid" / "good"
 SWEEP = ("sweep", "--network", str(GOOD / "net.yaml"), "--hw", str(GOOD / "machine.yaml"), "--vary", "array.rows=2,4")
@@ -73,7 +74,16 @@ JUNK: list[Any] = [
 CELLS = {
     "about": ("value",),
     "points": ("network", "machine", "settings", "config_sha256", "network_sha256", "first"),
-    "results": ("outcome", "error", "total_cycles", "inferences", "energy_total_pj", "accuracy_kind", "bound_by"),
+    "results": (
+        "outcome",
+        "error",
+        "total_cycles",
+        "inferences",
+        "energy_total_pj",
+        "energy_wire_pj",
+        "accuracy_kind",
+        "bound_by",
+    ),
     "configs": ("json", "sha256"),
 }
 
@@ -107,6 +117,10 @@ def test_cells_may_have_anything(table: str, column: str, folder: Path, capsys: 
         assert capsys.readouterr().out.startswith("2 points: 2 done")
         assert sweep() == 0
         capsys.readouterr()
+
+
+def test_columns_that_have_to_be_numbers_are_columns() -> None:
+    assert set(NUMBERS) <= set(COLUMN_NAMES)
 
 
 def test_cells_in_the_words_of_a_mistake(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
