@@ -46,6 +46,11 @@ def placed(network: Network, machine: Machine, objective: Objective) -> Network:
     return replace(network, nodes=tuple(nodes))
 
 
+def unplaced(network: Network) -> Network:
+    """The network with the unit of each layer open again, for another machine."""
+    return replace(network, nodes=tuple(replace(node, unit=None) for node in network.nodes))
+
+
 def _best(node: Node, batch: int, machine: Machine, objective: Objective) -> UnitKind:
     efforts = dict(_efforts(node, batch, machine))
     return min(efforts, key=lambda unit: _SCORES[objective](efforts[unit]))

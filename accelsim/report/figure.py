@@ -56,8 +56,8 @@ def in_decades(axes: Axes, which: Literal["x", "y"], values: Sequence[float]) ->
     if most > 10 * least > 0:
         axes.set(**{f"{which}scale": "log"})
         axis = axes.xaxis if which == "x" else axes.yaxis
-        decades = most / least
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 100 else (1, 3) if decades < 1000 else (1,)))
+        ratio = most / least
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if ratio < 100 else (1, 3) if ratio < 1000 else (1,)))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_minor_locator(NullLocator())
 

@@ -84,24 +84,30 @@ def tradeoff(rows: Sequence[Row], costs: Sequence[Cost] = COSTS) -> Figure:
         )
         for position, cost in enumerate(each.fitted(rows) for each in costs):
             axes = figure.add_subplot(grid[position])
-            _draw(axes, rows, cost)
             best = _front(rows, cost)
-            labels = numbers or names
-            _name(axes, best if many else rows, cost, labels, rows, crowded=many)
+            _draw(axes, rows, best, cost)
+            _name(axes, rows, best, cost, numbers or names, crowded=many)
         _explain(figure, rows, grid[len(costs)])
         _list(figure, [f"{number}  {names[name]}" for name, number in numbers.items()], lines)
     return figure
 
 
 def _name(
-    axes: Axes, named_rows: Sequence[Row], cost: Cost, labels: Mapping[str, str], rows: Sequence[Row], *, crowded: bool
+    axes: Axes, rows: Sequence[Row], best: Sequence[Row], cost: Cost, labels: Mapping[str, str], *, crowded: bool
 ) -> None:
-    """Names or numbers beside points; where these are crowded, with the machine, and only where there is room."""
-    texts = [labels[str(row["network"])] + (f" {row['machine']}" if crowded else "") for row in named_rows]
-    places = [(cost.of(row), _top1(row)) for row in named_rows]
-    points = [(cost.of(row), _top1(row)) for row in rows] if crowded else list(_steps(_front(rows, cost), cost))
-    beside = list(zip(places, texts, strict=True))
-    write_beside(axes, merged(axes, beside) if crowded else beside, points, only_where_free=crowded)
+    """Names or numbers beside all points; where these are crowded, beside the best, with the machine, and only where
+    there is room."""
+
+    def places(members: Sequence[Row]) -> list[tuple[float, float]]:
+        return [(cost.of(row), _top1(row)) for row in members]
+
+    if crowded:
+        texts = [f"{labels[str(row['network'])]} {row['machine']}" for row in best]
+        beside = merged(axes, list(zip(places(best), texts, strict=True)))
+        write_beside(axes, beside, places(rows), only_where_free=True)
+    else:
+        texts = [labels[str(row["network"])] for row in rows]
+        write_beside(axes, list(zip(places(rows), texts, strict=True)), list(_steps(best, cost)))
 
 
 def _front(rows: Sequence[Row], cost: Cost) -> list[Row]:
@@ -120,9 +126,8 @@ def _steps(best: Sequence[Row], cost: Cost) -> Iterator[tuple[float, float]]:
             yield right, low + share * (high - low)
 
 
-def _draw(axes: Axes, rows: Sequence[Row], cost: Cost) -> None:
-    """The points, the line through those not beaten, and their axes."""
-    best = _front(rows, cost)
+def _draw(axes: Axes, rows: Sequence[Row], best: Sequence[Row], cost: Cost) -> None:
+    """The points, the line through the best, and their axes."""
     axes.plot([cost.of(row) for row in best], [_top1(row) for row in best], label=NOT_BEATEN, color=BLACK,
               linewidth=0.8, linestyle="--", drawstyle="steps-post", zorder=1)  # fmt: skip
     for (name, members), (colour, marker) in zip(_series(rows).items(), _STYLES, strict=False):

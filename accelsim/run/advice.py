@@ -16,6 +16,7 @@ from accelsim.config.machine import Depthwise, Machine
 from accelsim.dataflows import DATAFLOWS
 from accelsim.errors import UserError
 from accelsim.lowering.compile import block_choices
+from accelsim.network.placement import unplaced
 from accelsim.records import combined
 from accelsim.run.hints import WORTH, Hint, Setting, hints
 from accelsim.run.play import perform
@@ -102,8 +103,7 @@ def _tried(run: Run, hint: Hint) -> Advice | None:
     LOGGER.info(f"trying {_settings(hint)}")
     settings = dict(hint.settings)
     batch = int(settings.pop("network.batch", run.network.batch))
-    nodes = tuple(replace(node, unit=None) for node in run.network.nodes)
-    machine, network = changed(run.machine, settings), replace(run.network, batch=batch, nodes=nodes)
+    machine, network = changed(run.machine, settings), replace(unplaced(run.network), batch=batch)
     try:
         done = perform(network, machine, run.scheduling)
     except UserError:

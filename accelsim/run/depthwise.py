@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import NamedTuple
 
 from accelsim.area.sizes import area_of
 from accelsim.config.machine import Machine, inconsistencies
 from accelsim.errors import UserError
+from accelsim.network.placement import unplaced
 from accelsim.records import LayerRecord, combined
 from accelsim.run.advice import changed
 from accelsim.run.hints import Setting
@@ -57,9 +57,8 @@ def _others(run: Run) -> Iterator[DepthwiseChoice]:
 
 
 def _records(run: Run, machine: Machine) -> tuple[LayerRecord, ...] | None:
-    nodes = tuple(replace(node, unit=None) for node in run.network.nodes)
     try:
-        return perform(replace(run.network, nodes=nodes), machine, run.scheduling).records
+        return perform(unplaced(run.network), machine, run.scheduling).records
     except UserError:
         return None
 

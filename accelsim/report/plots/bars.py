@@ -191,9 +191,8 @@ def _legend(figure: Figure, handles: Sequence[Artist], labels: Sequence[str]) ->
 
 def _bars(axes: Axes, parts: Parts, fills: Mapping[str, Fill]) -> None:
     count = len(next(iter(parts.values())))
-    bottom = [0.0] * count
+    bottom, wide = [0.0] * count, 0.85 if count <= MOST_BARS else 1.0
     for part, amounts in parts.items():
-        wide = 0.85 if count <= MOST_BARS else 1.0
         axes.bar(range(count), amounts, wide, bottom=bottom, label=part, **hatched(fills[part]))
         bottom = [low + amount for low, amount in zip(bottom, amounts, strict=True)]
     axes.grid(visible=False, axis="x")

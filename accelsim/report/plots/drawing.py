@@ -40,11 +40,6 @@ class SweepPoint(NamedTuple):
     network_config: Mapping[str, Any]
     machine_config: Mapping[str, Any]
 
-    def name(self, without: Sequence[str] = ()) -> str:
-        """Distinction of a point: network, machine, and the settings that do not begin with one of these."""
-        kept = [f"{key}={value}" for key, value in self.settings.items() if not key.startswith(tuple(without))]
-        return " ".join((self.network, "on", self.machine, *kept))
-
 
 def title_of(run: RunView, what: str) -> str:
     """Title of a picture of a run."""
