@@ -13,13 +13,15 @@ NARROWEST, WIDEST = 40, 1000
 
 
 def columns_of_output(pipe: int) -> int:
-    """Letters of a line of standard output: COLUMNS where that is set, the terminal's, or `pipe` where it is none."""
+    """Letters of a line of standard output: COLUMNS where that is set, the terminal's, or `pipe` where it is none or
+    says none."""
     given = os.environ.get("COLUMNS", "")
     if given.isdecimal() and int(given):
         return min(max(int(given), NARROWEST), WIDEST)
     with suppress(OSError, ValueError, AttributeError):
         if sys.stdout.isatty():
-            return max(os.get_terminal_size(sys.stdout.fileno()).columns, NARROWEST)
+            columns = os.get_terminal_size(sys.stdout.fileno()).columns
+            return max(columns, NARROWEST) if columns else pipe
     return pipe
 
 

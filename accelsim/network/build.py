@@ -47,6 +47,8 @@ def build(network_file: rows.NetworkFile, document: Document) -> Network:
             place = ("layers", index) if workload is network_file else ("family", row.name)
             mistakes.append(document.mistake((*place, *error.path), error.expected, error.got))
             builder.stand_in(row, error.output)
+    if not mistakes and not builder.nodes:
+        mistakes.append(document.mistake(("layers",), "a layer that reads the input", "inputs alone"))
     if mistakes:
         raise UserError(mistakes)
     network = Network(workload.name, workload.source, workload.batch, builder.inputs, tuple(builder.nodes))

@@ -78,7 +78,8 @@ def _assumed(run: FinishedRun) -> str:
 
 
 def sweep_findings(points: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[str]:
-    """The quickest point of each network and that of least energy, and how many have no results. keys: that vary."""
+    """The quickest point of each network and that of least energy, for one image, and how many have no results. keys:
+    that vary."""
     failed = sum(1 for point in points if point.get("error") is not None)
     done = [point for point in points if isinstance(point.get("latency_ms"), int | float)]
     networks = list(dict.fromkeys(point["network"] for point in done))
@@ -98,9 +99,13 @@ def _best(points: Sequence[Mapping[str, Any]], network: str, keys: Sequence[str]
         words = " ".join(filter(None, (point["machine"] if several else "", settings)))
         return f"point {point['point']}{f' ({words})' if words else ''}"
 
-    quickest, least = (min(points, key=lambda point: point[name]) for name in ("latency_ms", "energy_total_pj"))
+    quickest, least = (
+        min(points, key=lambda point: point[name] / _images(point)) for name in ("latency_ms", "energy_total_pj")
+    )
+    each = " an image" if any(_images(point) > 1 for point in points) else ""
     costs = (
-        f"{amount_text(point['latency_ms'], 'ms')} and {amount_text(point['energy_total_pj'], 'pJ')}"
+        f"{amount_text(point['latency_ms'] / _images(point), 'ms')} and "
+        f"{amount_text(point['energy_total_pj'] / _images(point), 'pJ')}{each}"
         for point in (quickest, least)
     )
     if quickest["point"] == least["point"]:
@@ -108,3 +113,8 @@ def _best(points: Sequence[Mapping[str, Any]], network: str, keys: Sequence[str]
     return (
         f"{network}: {said(quickest)} is the quickest, {next(costs)}; {said(least)} takes least energy, {next(costs)}."
     )
+
+
+def _images(point: Mapping[str, Any]) -> int:
+    images: int = point.get("batch", 1) * point.get("inferences", 1)
+    return images

@@ -10,11 +10,13 @@ import subprocess
 import sys
 from pathlib import Path
 from time import perf_counter
+from types import SimpleNamespace
 
 import pytest
 
 from accelsim.cli import main, progress
 from accelsim.cli.completion import keys
+from accelsim.cli.streams import columns_of_output
 from accelsim.config.load import SECTIONS, load_machine
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -158,3 +160,13 @@ def test_on_a_terminal_only_progress_is_drawn_and_nothing_coloured(
     assert (progress.ERASE_LINE in text) == drawn
     if drawn:
         assert text.endswith(progress.ERASE_LINE)
+
+
+@pytest.mark.parametrize(("columns", "letters"), [(0, 80), (20, 40), (132, 132)])
+def test_a_terminal_that_says_no_width_is_taken_for_a_pipe(
+    columns: int, letters: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(isatty=lambda: True, fileno=lambda: 1))
+    monkeypatch.setattr("os.get_terminal_size", lambda _: os.terminal_size((columns, 24)))
+    assert columns_of_output(80) == letters

@@ -740,6 +740,28 @@ def test_shapes_of_forms_that_are_seldom(
     assert tuple(size for size in value.shape if size > 1) == tuple(size for size in shape if size > 1)
 
 
+def test_blocks_by_numbers_that_there_are_none_of_are_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path, [node("GatherND", "x i")], constants={"i": np.array([[0, 99]])})
+    assert ["numbers of 8 elements" in line for line in refused(path)] == [True]
+
+
+@pytest.mark.parametrize("others", [["l zero"], []], ids=["the list", "the map"])
+def test_a_tensor_of_a_list_that_others_read_keeps_its_relu_apart(others: list[str], tmp_path: Path) -> None:
+    """It is part of a convolution only where nobody reads that without it."""
+    source = [node("SequenceAt", inputs, "b") for inputs in others]
+    nodes = [
+        node("Conv", "x w", "k"),
+        node("SequenceConstruct", "k", "l"),
+        node("SequenceAt", "l zero", "a"),
+        *source,
+        node("Relu", "a", "ra"),
+        node("Sigmoid", "b" if others else "k", "rb"),
+        node("Add", "ra rb"),
+    ]
+    path = saved(tmp_path, nodes, weights={"w": (8, 8, 1, 1)}, constants={"zero": np.int64(0)})
+    assert [each.op.name for each in network(path).nodes] == ["conv", "relu", "sigmoid", "add"]
+
+
 def test_the_page_lists_the_operators() -> None:
     text = (ROOT / "docs" / "onnx.md").read_text()
     named = [name for name in OPERATORS if not name.startswith("recognised.")]

@@ -242,3 +242,8 @@ def test_all_mistakes_of_a_network_are_reported_at_once() -> None:
         "layers.1.groups",
         "layers.2.inputs",
     ]
+
+
+def test_a_network_of_inputs_alone_is_refused() -> None:
+    with pytest.raises(UserError, match="layers: expected a layer that reads the input, got inputs alone"):
+        network_of([{"name": "a", "op": "input", "height": 2, "width": 2, "channels": 2}], (4, 4, 4))

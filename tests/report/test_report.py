@@ -254,6 +254,17 @@ def test_a_sweep_has_findings() -> None:
     ]
 
 
+def test_points_with_batches_are_compared_by_the_image() -> None:
+    common = {"network": "a", "machine": "m", "error": None, "inferences": 1}
+    points = [
+        {**common, "point": 0, "network.batch": 1, "batch": 1, "latency_ms": 1.0, "energy_total_pj": 5e6},
+        {**common, "point": 1, "network.batch": 4, "batch": 4, "latency_ms": 3.0, "energy_total_pj": 16e6},
+    ]
+    assert sweep_findings(points, ["network.batch"]) == [
+        "a: point 1 (batch=4) is the quickest and takes least energy, 750 us and 4 uJ an image."
+    ]
+
+
 NAMES = """
 let covered = 0, outside = 0, count = 0;
 for (const picture of document.querySelectorAll("figure svg")) {

@@ -104,7 +104,7 @@ def _print_layers(network: Network, *, as_csv: bool) -> None:
         cells = [[str(value) for value in row.values()] for row in rows]
         print(
             fitted(
-                list(rows[0]) if rows else ["name"],
+                list(rows[0]),
                 cells,
                 spare=("pad", "in_w", "out_w", "kw", "groups", "kh", "stride", "in_c", "stage"),
             )

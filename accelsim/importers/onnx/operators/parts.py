@@ -100,7 +100,17 @@ def of_list(call: Call) -> list[Tensor]:
     tensors, place = _listed(call), int(known(call.tensor(1), "a place").ravel()[0])
     if not -len(tensors) <= place < len(tensors):
         raise UnmodelledError(f"a place among {len(tensors)}", place)
+    _read_as_list(call, tensors[place])
     return [tensors[place]]
+
+
+def _read_as_list(call: Call, taken: Tensor) -> None:
+    """Count among the readers of a tensor of a list those of the list, and of the map itself."""
+    readers, (name, *_) = call.importing.readers, call.node.output
+    before = [call.node.input[0]]
+    if isinstance(taken, FeatureMap):
+        before.append(call.importing.latest.get(taken.row, ""))
+    readers[name] = readers.get(name, 0) + sum(max(0, readers.get(each, 0) - 1) for each in before)
 
 
 @operator("ConcatFromSequence")
@@ -182,7 +192,8 @@ def gather_blocks(call: Call) -> list[Tensor]:
         raise UnmodelledError("numbers of the first dimensions", list(index.shape))
     outer, rest = source.shape[:leading], source.shape[leading:]
     numbers = np.moveaxis(known(index, "indices").astype(np.int64), -1, 0)
-    flat = np.ravel_multi_index(tuple(each % size for each, size in zip(numbers, outer, strict=True)), outer)
+    places = (np.reshape(_numbers(of(each), size), each.shape) for each, size in zip(numbers, outer, strict=True))
+    flat = np.ravel_multi_index(tuple(places), outer)
     blocks = reshaped(call, source, (prod(outer), *rest))
     parts = [taken_part(call, blocks, 0, part) for part in _runs(_numbers(of(np.asarray(flat)), prod(outer)))]
     made = parts[0] if len(parts) == 1 else joined(call, parts, 0)
