@@ -9,7 +9,7 @@ from accelsim.explain.diff_text import Row, layer_rows, rows_of
 from accelsim.explain.terms import number_text
 from accelsim.report.columns import Value
 from accelsim.report.finished import run_title
-from accelsim.report.palette import BLUE, CLOCK_FILLS, COMPONENT_FILLS, GREY, ORANGE, PURPLE, VERMILLION, Fill
+from accelsim.report.palette import BLUE, CLOCK_FILLS, COMPONENT_FILLS, GREY, ORANGE, PURPLE, SKY_BLUE, VERMILLION, Fill
 from accelsim.report.plots.changes import Bar, Panel, changes
 from accelsim.report.plots.drawing import Drawing
 from accelsim.report.quantities import amount_text
@@ -19,6 +19,7 @@ FILLS = {
     "weight": Fill(ORANGE),
     "psum": Fill(PURPLE),
     "ofmap": Fill(BLUE),
+    "line": Fill(SKY_BLUE, "///"),
     "rest of bursts": Fill(GREY),
     **CLOCK_FILLS,
 }

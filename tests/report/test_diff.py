@@ -42,6 +42,8 @@ def ran(network: str, machine: str = "edge", *settings: str) -> Run:
 LECTURE = "energy.table=lecture_100x"
 """Whose prices depend on no size of the machine."""
 
+SMALL_MAP = ("network.input.height=14", "network.input.width=14")
+
 PAIRS = {
     "machines": lambda: (ran("shufflenet_g3"), ran("shufflenet_g3", "cloud")),
     "networks": lambda: (ran("shufflenet_g3"), ran("mobilenet_v1_0.25_128")),
@@ -50,6 +52,10 @@ PAIRS = {
     "dram": lambda: (
         ran(SMALL),
         ran(SMALL, "edge", "dram.device=lpddr4-3200", "energy.dram_by=command", "dram.organisation.channels=1"),
+    ),
+    "engine": lambda: (
+        ran("study_conv_separable", "edge", *SMALL_MAP),
+        ran("study_conv_separable", "edge", *SMALL_MAP, "depthwise.channels=8", "array.depthwise_on=engine"),
     ),
     "everything": lambda: (ran(SMALL), ran(OTHER, "gemmini_default", "energy.table=horowitz_45nm")),
     "nothing": lambda: (ran(SMALL), ran(SMALL)),
