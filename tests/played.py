@@ -5,14 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from hypothesis import assume
+
 from accelsim.config.machine import Machine
-from accelsim.config.scheduling import Arbitration
-from accelsim.lowering.compile import Lowered
+from accelsim.config.scheduling import Arbitration, Scheduling
+from accelsim.errors import LoweringError
+from accelsim.lowering.compile import Lowered, lower
 from accelsim.machine.accounting import moved
 from accelsim.machine.machine import Outcome, play
+from accelsim.network.graph import Network
 from accelsim.program.commands import NO_ACTIONS, Command, Compute, Load, Program, Tile, kind_of
 from accelsim.program.link import Linked, link
 from accelsim.records import ActionCounts
+
+
+def lowered_or_skip(network: Network, machine: Machine, scheduling: Scheduling) -> Lowered:
+    """A random network as its program; where a layer does not fit the machine, the case is left out."""
+    try:
+        return lower(network, machine, scheduling)
+    except LoweringError:
+        assume(False)
+        raise
 
 
 def settled(lowered: Lowered) -> tuple[Lowered, tuple[Command, ...]]:

@@ -109,7 +109,7 @@ def page_of(page: Path, looks: list[str]) -> str:
             for language, renew in (("console", lambda block: console(block, looks)), ("pycon", python)):
                 text = re.sub(
                     rf"(?<=^```{language}\n)(.*?)(?=^```$)",
-                    lambda match, renew=renew: renew(match[1]),  # type: ignore[misc]
+                    lambda match, renew=renew: renew(match[1]),  # type: ignore[misc]  # a default is no type
                     text,
                     flags=re.DOTALL | re.MULTILINE,
                 )

@@ -154,7 +154,9 @@ def test_what_a_run_gets_out_of_area_and_power() -> None:
 
 def test_multipliers_of_either_sign_are_a_bit_wider() -> None:
     """By hand: 9 x 9 instead of 8 x 8 bits in each PE; nothing else changes."""
-    signed, either = (load_machine("edge", parse_overrides([(0, f"array.operands={word}")])) for word in WORDS)
+    signed, either = (
+        load_machine("edge", parse_overrides([(0, f"array.operands={word}")])) for word in ("signed", "either")
+    )
     before, after, table = area_of(signed), area_of(either), signed.area
     assert before is not None
     assert after is not None
@@ -162,9 +164,6 @@ def test_multipliers_of_either_sign_are_a_bit_wider() -> None:
     wider = 32 * 32 * 17 / 64 * table.multiplier_8x8.area_um2 / table.cells.share / 1e6
     assert after.pe_mm2 - before.pe_mm2 == pytest.approx(wider)
     assert after._replace(pe_mm2=0) == before._replace(pe_mm2=0)
-
-
-WORDS = ("signed", "either")
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ import accelsim
 from accelsim.check.execute import check_network
 from accelsim.dataflows import DATAFLOWS
 from accelsim.dataflows.average import AVERAGE, Part, array_clocks, array_moves, layer_folds
-from accelsim.dataflows.contract import ArrayShape, Dataflow, FoldShape, Gemm
+from accelsim.dataflows.contract import ArrayShape, Dataflow, Dimension, FoldShape, Gemm
 from accelsim.dataflows.folding import flattened, fold_sequence
 from accelsim.dataflows.moving_sums import MovingSums
 from accelsim.dataflows.timing import EXACT, Ports, Ratio, fold_of
@@ -37,7 +37,7 @@ flows = pytest.mark.parametrize("name", FLOWS)
 def all_registered(monkeypatch: pytest.MonkeyPatch) -> None:
     """The dataflow of docs/extend.md is one of the machine's."""
     for name, dataflow in FLOWS.items():
-        monkeypatch.setitem(DATAFLOWS, name, dataflow)  # type: ignore[misc]
+        monkeypatch.setitem(DATAFLOWS, name, dataflow)  # type: ignore[misc]  # the page's has no name in the Literal
 
 
 def test_rows_of_the_registry_go_by_their_names() -> None:
@@ -47,11 +47,11 @@ def test_rows_of_the_registry_go_by_their_names() -> None:
         assert {dataflow.rows, dataflow.cols, dataflow.streamed} == {"m", "k", "n"}
 
 
-def context(name: str, array: ArrayShape, **changes: object) -> ArrayContext:
+def context(name: str, array: ArrayShape, **changes: Any) -> ArrayContext:
     """An array with 8-bit operands, 32-bit sums, and ports as wide as can be but for those in `changes`, in bits."""
     wide = 1 << 20
-    plain = ArrayContext(name, array, 8, 8, 8, 32, wide, wide, wide, Ratio(8, 1))  # type: ignore[arg-type]
-    return replace(plain, **changes)  # type: ignore[arg-type]
+    plain = ArrayContext(name, array, 8, 8, 8, 32, wide, wide, wide, Ratio(8, 1))  # type: ignore[arg-type]  # as above
+    return replace(plain, **changes)
 
 
 def edges(dataflow: Dataflow) -> dict[str, str]:
@@ -191,13 +191,13 @@ def test_the_estimate_is_what_the_array_does_where_all_folds_are_alike(
     """Whole folds, in pieces along each dimension: the clocks from a fold to the next, all over, and moves."""
     dataflow, shape = FLOWS[name], ArrayShape(8, 16)
     array = context(name, shape, activation_port_bits=port_bits, weight_port_bits=port_bits)
-    sizes = {"m": 32, "k": 8, "n": 48}
+    sizes: dict[Dimension, int] = {"m": 32, "k": 8, "n": 48}
     cuts = {
         dimension: [Part(np.array([size]), np.array([count]))]
         for (dimension, size), count in zip(sizes.items(), tiles, strict=True)
     }
     one = [Part(np.array([1]), np.array([1]))]
-    folds = layer_folds(dataflow, cuts, one, shape, averaged=averaged)  # type: ignore[arg-type]
+    folds = layer_folds(dataflow, cuts, one, shape, averaged=averaged)
     clocks, moves, (m, k, n) = 0, Counter[str](), tiles
     for piece in range(k):
         work = array_work(Gemm(1, **sizes), array, first=piece == 0, last=piece == k - 1)

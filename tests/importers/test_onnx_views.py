@@ -43,7 +43,7 @@ def tensor_of(value: FeatureMap, maps: dict[str, Values]) -> Values:
         return found
     inside = np.pad(found, [(max(a, 0), max(b, 0)) for a, b in value.pads], mode=(
         "reflect" if value.border == "reflect" else "edge" if value.border == "edge" else "constant"
-    ))  # type: ignore[call-overload]  # fmt: skip
+    ))  # fmt: skip
     return np.asarray(inside)
 
 

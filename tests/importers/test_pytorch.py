@@ -42,6 +42,16 @@ class Net(nn.Module):
     def forward(self, x):
         return self.head(self.layer1(self.stem(x)).mean((2, 3)))
 """
+LAYERS = [
+    ("stem", "conv", "stem"),
+    ("layer1.0.conv", "conv", "layer1.0"),
+    ("layer1.0", "add", "layer1.0"),
+    ("layer1.1.conv", "conv", "layer1.1"),
+    ("layer1.1", "add", "layer1.1"),
+    ("mean", "gap", "layer1.1"),
+    ("head", "fc", "head"),
+]
+"""Names, operators and stages of `NETWORK`: batch norms and ReLUs are part of the layer before."""
 
 
 class Stub:
@@ -86,7 +96,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def _stand_in(monkeypatch: pytest.MonkeyPatch, export: Callable[..., Any], export_onnx: Callable[..., Any]) -> None:
     for name, function in (("torch.export", export), ("torch.onnx", export_onnx)):
         module = ModuleType(name)
-        module.export = function  # type: ignore[attr-defined]
+        module.export = function  # type: ignore[attr-defined]  # a module made here
         monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.setitem(sys.modules, "torch", ModuleType("torch"))
 
@@ -94,15 +104,7 @@ def _stand_in(monkeypatch: pytest.MonkeyPatch, export: Callable[..., Any], expor
 def test_a_module_runs_with_the_names_of_its_parts(calls: dict[str, Any]) -> None:
     """Layers, stages, MACs and weights of `NETWORK` on 32 x 32; batch norms and ReLUs are part of the layer before."""
     run = sim.simulate(Net(), "edge", example_input="a tensor")
-    assert [(node.name, node.op.name, node.stage) for node in run.network.nodes] == [
-        ("stem", "conv", "stem"),
-        ("layer1.0.conv", "conv", "layer1.0"),
-        ("layer1.0", "add", "layer1.0"),
-        ("layer1.1.conv", "conv", "layer1.1"),
-        ("layer1.1", "add", "layer1.1"),
-        ("mean", "gap", "layer1.1"),
-        ("head", "fc", "head"),
-    ]
+    assert [(node.name, node.op.name, node.stage) for node in run.network.nodes] == LAYERS
     assert run.network.macs == 16 * 16 * 9 * (3 * 16 + 2 * 16 * 16) + 160
     assert run.network.weights == 9 * (3 * 16 + 2 * 16 * 16) + 160
     assert run.network.name == "Net"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import accelsim as sim
-from tests.importers.test_pytorch import NETWORK
+from tests.importers.test_pytorch import LAYERS, NETWORK
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("default")]
 
@@ -67,15 +67,7 @@ def test_the_recorded_export_is_what_torch_gives() -> None:
     exec(NETWORK, found)
     module = found["Net"]()
     run = sim.simulate(module, "edge", example_input=torch.zeros(1, 3, 32, 32))
-    assert [(node.name, node.op.name, node.stage) for node in run.network.nodes] == [
-        ("stem", "conv", "stem"),
-        ("layer1.0.conv", "conv", "layer1.0"),
-        ("layer1.0", "add", "layer1.0"),
-        ("layer1.1.conv", "conv", "layer1.1"),
-        ("layer1.1", "add", "layer1.1"),
-        ("mean", "gap", "layer1.1"),
-        ("head", "fc", "head"),
-    ]
+    assert [(node.name, node.op.name, node.stage) for node in run.network.nodes] == LAYERS
     assert module.training
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from accelsim.check.execute import check_network, check_program
@@ -17,8 +17,7 @@ from accelsim.dataflows import DATAFLOWS
 from accelsim.dataflows.contract import Gemm
 from accelsim.dataflows.folding import fold_sequence
 from accelsim.dataflows.work import ArrayContext
-from accelsim.errors import LoweringError
-from accelsim.lowering.compile import Lowered, lower
+from accelsim.lowering.compile import lower
 from accelsim.lowering.ir import PlannedLayer
 from accelsim.machine.machine import play
 from accelsim.network.array import array_context, layer_context
@@ -30,16 +29,8 @@ from accelsim.program.link import Linked, link
 from accelsim.program.tensors import Region, Tensor, elements
 from accelsim.run.simulate import load_network, run_network
 from accelsim.units import ClockRatio
-from tests.played import history, tiles_on_chip
+from tests.played import history, lowered_or_skip, tiles_on_chip
 from tests.strategies import any_machines, machine_of, machines, networks, schedulings
-
-
-def lowered_or_skip(network: Network, machine: Machine, scheduling: Scheduling) -> Lowered:
-    try:
-        return lower(network, machine, scheduling)
-    except LoweringError:
-        assume(False)
-        raise
 
 
 @given(networks(), any_machines(), schedulings())

@@ -152,7 +152,7 @@ def steps_of(dram: Dram) -> list[int]:
         taken.append(until)
         return advance(until)
 
-    dram.controller = Counted(dram.controller, counted)  # type: ignore[assignment]
+    dram.controller = Counted(dram.controller, counted)  # type: ignore[assignment]  # in the place of a controller
     return taken
 
 
@@ -344,4 +344,4 @@ def test_kernels_take_the_same_devices(device: CommandDevice, seed: int) -> None
 @settings(max_examples=2000)
 @given(strange_devices(), st.integers(0, 1 << 30))
 def test_kernels_take_the_same_of_many_devices(device: CommandDevice, seed: int) -> None:
-    test_kernels_take_the_same_devices.hypothesis.inner_test(device, seed)  # type: ignore[attr-defined]
+    test_kernels_take_the_same_devices.hypothesis.inner_test(device, seed)  # type: ignore[attr-defined]  # of `given`

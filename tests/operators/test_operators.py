@@ -130,8 +130,8 @@ def test_what_an_operator_reads_is_within_what_it_says_at_most(name: str) -> Non
                 (at * each, min((at + 1) * each, extent)) for at, each, extent in zip(corner, size, output, strict=True)
             )
             for position in range(len(node.inputs)):
-                read = access.reads(node, position, box)  # type: ignore[arg-type]
-                most = access.most(node, position, size)  # type: ignore[arg-type]
+                read = access.reads(node, position, box)  # type: ignore[arg-type]  # three spans
+                most = access.most(node, position, size)
                 if read is not None:
                     assert all(stop - start <= each for (start, stop), each in zip(read, most, strict=True))
 
