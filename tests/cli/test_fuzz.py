@@ -25,7 +25,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("error")
 def test_good_files_are_read(folder: Path) -> None:
     """A file that nothing reads would be refused for one cause, whatever changes in it."""
     commands = [argv for reader in READERS.values() for argv in reader.commands]
@@ -34,7 +33,6 @@ def test_good_files_are_read(folder: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", READERS)
 def test_any_file_is_read_or_refused(name: str, folder: Path) -> None:
     for case in islice(cases(name, folder), CASES):

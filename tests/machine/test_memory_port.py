@@ -84,9 +84,6 @@ MEMORIES: dict[str, Callable[[], Memory]] = {
     "pass-through": lambda: PassThrough(memory_of(device_of("lpddr4-3200"), 1000, bus_spans=True)),
 }
 
-Asked = tuple[int, int, tuple[Block, ...]]
-"""Clocks to wait after the last request was issued, window, blocks."""
-
 
 @st.composite
 def plans(draw: st.DrawFn) -> list[list[tuple[int, list[Block]]]]:

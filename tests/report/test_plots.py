@@ -129,7 +129,6 @@ def assert_apart(places: Sequence[Bbox], axis: Axis) -> None:
 
 
 @pytest.mark.parametrize("kind", RUN_PLOTS)
-@pytest.mark.filterwarnings("error")
 def test_a_run_is_drawn_whatever_its_size(kind: str, pictures: dict[str, Drawing]) -> None:
     check(pictures[kind])
 
@@ -263,7 +262,6 @@ def test_fronts_are_legible_at_any_number_of_points(count: int) -> None:
 
 
 @pytest.mark.parametrize("kind", SWEEP_PLOTS)
-@pytest.mark.filterwarnings("error")
 def test_a_sweep_is_drawn(kind: str, points: Sequence[SweepPoint]) -> None:
     if kind == "array-map":
         points = list(_varied(points[0], 9))
