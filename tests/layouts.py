@@ -97,6 +97,19 @@ def _recurrent(gates: int) -> Ways:
     return lambda shape: [Variant("", [floats(1, gates * 4, shape[-1]), floats(1, gates * 4, 4)], {"hidden_size": 4})]
 
 
+SECOND: Constant = ("whole", [[0, 1]])
+"""The number of the second block of the first image."""
+
+
+def _one_along(shape: Sequence[int], axis: int) -> list[int]:
+    return [1 if place == axis else size for place, size in enumerate(shape)]
+
+
+def _firsts(shape: Sequence[int], axis: int) -> Constant:
+    """The numbers of the first elements along an axis."""
+    return "whole", np.zeros(_one_along(shape, axis)).tolist()
+
+
 def _einsum(shape: tuple[int, ...]) -> Iterator[Variant]:
     letters = "abcdefg"[: len(shape)]
     yield Variant("", [floats(shape[-1], 4)], {"equation": f"{letters},{letters[-1]}z->{letters[:-1]}z"})
@@ -126,6 +139,10 @@ WAYS: dict[str, Ways] = {
     "Split": _each_axis(lambda shape, axis: [whole(1, shape[axis] - 1)], outputs=2),
     "Slice": _each_axis(lambda shape, axis: [whole(0), whole(shape[axis]), whole(axis), whole(2)], attribute=False),
     "Gather": _each_axis(lambda shape, axis: [whole(0, 1)]),
+    "GatherND": lambda shape: [Variant("", [SECOND])],
+    "ScatterND": lambda shape: [Variant("", [SECOND, floats(1, *shape[2:])])],
+    "GatherElements": _each_axis(lambda shape, axis: [_firsts(shape, axis)]),
+    "ScatterElements": _each_axis(lambda shape, axis: [_firsts(shape, axis), floats(*_one_along(shape, axis))]),
     "Pad": _each_axis(lambda shape, axis: [whole(*[int(at == axis) for at in range(len(shape))] * 2)], attribute=False),
     "Reshape": _alone(whole(1, -1)),
     "Transpose": lambda shape: [Variant("", (), {"perm": [0, *range(len(shape) - 1, 0, -1)]})],
@@ -168,8 +185,8 @@ WINDOWED = frozenset({"Conv", "ConvInteger", "ConvTranspose", "MaxPool", "Averag
 NOT_TRIED = frozenset(
     {
         "And", "Or", "Xor", "Not", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitwiseNot", "BitShift", "Where",
-        "DequantizeLinear", "QLinearConv", "QLinearMatMul", "IsInf", "Upsample", "GatherElements", "SplitToSequence",
-        "SequenceConstruct", "SequenceAt", "ConcatFromSequence", "BitCast", "OneHot", "GatherND", "EyeLike",
+        "DequantizeLinear", "QLinearConv", "QLinearMatMul", "IsInf", "Upsample", "SplitToSequence",
+        "SequenceConstruct", "SequenceAt", "ConcatFromSequence", "BitCast", "OneHot", "EyeLike",
         "RandomNormalLike", "RandomUniformLike",
     }
 )  # fmt: skip

@@ -745,6 +745,48 @@ def test_blocks_by_numbers_that_there_are_none_of_are_refused(tmp_path: Path) ->
     assert ["numbers of 8 elements" in line for line in refused(path)] == [True]
 
 
+COMPUTED = {
+    "GatherElements": [node("GatherElements", "x p", axis=1)],
+    "GatherND": [node("GatherND", "x p")],
+    "ScatterND": [node("ScatterND", "x p x")],
+    "ScatterElements": [node("ScatterElements", "x p x", axis=1)],
+}
+
+
+@pytest.mark.parametrize("op", COMPUTED)
+def test_places_that_are_computed_are_for_a_host(op: str, tmp_path: Path) -> None:
+    """By the numbers of the largest channels."""
+    largest = helper.make_node("TopK", ["x", "k"], ["v", "p"], axis=1)
+    path = saved(tmp_path, [largest, *COMPUTED[op]], constants={"k": np.array([8])})
+    (line,) = refused(path)
+    assert line.endswith("is for a host (docs/onnx.md), got a map of [1, 8, 16, 16] that says where")
+
+
+@pytest.mark.parametrize(
+    ("given", "index", "said"),
+    [
+        ({}, [[0, 1], [0, 1]], "places that are written once, and not added to"),
+        ({"reduction": "add"}, [[0, 1], [0, 2]], "places that are written once, and not added to"),
+        ({}, [[0, 1], [0, 8]], "numbers of 8 elements"),
+        ({}, [[0, 1]], "blocks of [1, 16, 16]"),
+    ],
+    ids=["twice", "added", "none there", "too few"],
+)
+def test_blocks_that_cannot_be_replaced_are_refused(
+    given: dict[str, Any], index: list[list[int]], said: str, tmp_path: Path
+) -> None:
+    nodes = [node("ScatterND", "x i u", **given)]
+    path = saved(tmp_path, nodes, weights={"u": (2, 16, 16)}, constants={"i": np.array(index)})
+    (line,) = refused(path)
+    assert f"expected {said}" in line
+
+
+def test_numbers_of_places_have_to_be_in_the_file(tmp_path: Path) -> None:
+    path = saved(tmp_path, [node("GatherND", "x i")], weights={"i": (9000, 2)})
+    (line,) = refused(path)
+    assert "expected numbers of places in the file, 4096 at most, got [9000, 2]" in line
+
+
 @pytest.mark.parametrize("others", [["l zero"], []], ids=["the list", "the map"])
 def test_a_tensor_of_a_list_that_others_read_keeps_its_relu_apart(others: list[str], tmp_path: Path) -> None:
     """It is part of a convolution only where nobody reads that without it."""
@@ -1048,3 +1090,19 @@ def test_a_constant_is_reduced_as_its_operator_says(op: str, value: float) -> No
     assert isinstance(found, Constant)
     assert found.values is not None
     assert float(found.values) == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("op", "kind", "value"),
+    [
+        ("ReduceMean", np.float32, np.nan), ("ReduceSum", np.float32, 0), ("ReduceProd", np.int64, 1),
+        ("ReduceMax", np.float32, -np.inf), ("ReduceMin", np.int64, np.iinfo(np.int64).max),
+        ("ReduceMax", np.bool_, False),
+    ],
+)  # fmt: skip
+def test_a_constant_of_no_elements_is_reduced_without_a_word(op: str, kind: Any, value: float) -> None:
+    """To what ONNX says; warnings are errors here."""
+    (found,) = folded(node(op, "a", keepdims=0), [Constant((0, 2), np.zeros((0, 2), kind))], 17) or []
+    assert isinstance(found, Constant)
+    assert found.values is not None
+    assert np.array_equal(found.values, value, equal_nan=True)

@@ -147,6 +147,65 @@ def _gather(draw: Any, drawn: Drawn, source: str) -> None:
     drawn.add("Gather", [source, drawn.constant(numbers)], [[*shape[:axis], *middle, *shape[axis + 1 :]]], axis=axis)
 
 
+def _numbers(draw: Any, shape: Sequence[int], axis: int) -> Values:
+    """Numbers along an axis, for no more elements than there are: alike for all others, or each its own."""
+    size = shape[axis]
+    dims = [draw(st.integers(1, 3)) if place == axis else each for place, each in enumerate(shape)]
+    if draw(st.booleans()):
+        row = np.array(draw(st.lists(st.integers(-size, size - 1), min_size=dims[axis], max_size=dims[axis])))
+        return np.broadcast_to(row.reshape([-1 if place == axis else 1 for place in range(len(dims))]), dims)
+    count = prod(dims)
+    return np.array(draw(st.lists(st.integers(0, size - 1), min_size=count, max_size=count))).reshape(dims)
+
+
+def _gather_elements(draw: Any, drawn: Drawn, source: str) -> None:
+    shape = drawn.shapes[source]
+    axis = draw(st.integers(0, len(shape) - 1))
+    if prod(shape) <= 48:
+        numbers = _numbers(draw, shape, axis)
+        drawn.add("GatherElements", [source, drawn.constant(numbers)], [numbers.shape], axis=axis)
+
+
+def _blocks(draw: Any, shape: Sequence[int]) -> Values:
+    """Numbers of some of the blocks of the first dimensions, each once."""
+    leading = draw(st.integers(1, len(shape)))
+    outer = shape[:leading]
+    most = min(prod(outer), 5)
+    flat = draw(st.lists(st.integers(0, prod(outer) - 1), min_size=1, max_size=most, unique=True))
+    return np.stack(np.unravel_index(flat, outer), axis=-1)
+
+
+def _gather_blocks(draw: Any, drawn: Drawn, source: str) -> None:
+    shape = drawn.shapes[source]
+    numbers = _blocks(draw, shape)
+    drawn.add("GatherND", [source, drawn.constant(numbers)], [[len(numbers), *shape[numbers.shape[1] :]]])
+
+
+def _scatter_blocks(draw: Any, drawn: Drawn, source: str) -> None:
+    """Blocks of the map itself, in other places."""
+    shape = drawn.shapes[source]
+    numbers, others = (_blocks(draw, shape) for _ in range(2))
+    if numbers.shape == others.shape:
+        places = drawn.constant(numbers)
+        drawn.add("GatherND", [source, drawn.constant(others)], [[len(numbers), *shape[numbers.shape[1] :]]])
+        blocks = drawn.nodes[-1].output[0]
+        drawn.add("ScatterND", [source, places, blocks], [shape])
+
+
+def _scatter_elements(draw: Any, drawn: Drawn, source: str) -> None:
+    """The last elements of an axis in the place of the first."""
+    shape = drawn.shapes[source]
+    axis = draw(st.integers(0, len(shape) - 1))
+    size = draw(st.integers(1, shape[axis]))
+    part = [size if place == axis else each for place, each in enumerate(shape)]
+    start = shape[axis] - size
+    drawn.add("Slice", [source, *(drawn.constant([each]) for each in (start, shape[axis], axis))], [part])
+    last = drawn.nodes[-1].output[0]
+    places = np.broadcast_to(np.arange(size).reshape([-1 if place == axis else 1 for place in range(len(part))]), part)
+    if prod(part) <= 48:
+        drawn.add("ScatterElements", [source, drawn.constant(places), last], [shape], axis=axis)
+
+
 def _concat(draw: Any, drawn: Drawn, source: str) -> None:
     shape = drawn.shapes[source]
     axis = draw(st.integers(0, len(shape) - 1))
@@ -228,7 +287,8 @@ def _pad(draw: Any, drawn: Drawn, source: str) -> None:
 STEPS: dict[str, Any] = {
     "reshape": _reshape, "transpose": _transpose, "slice": _slice, "split": _split, "gather": _gather,
     "concat": _concat, "combine": _combine, "reduce": _reduce, "unsqueeze": _unsqueeze, "expand": _expand,
-    "tile": _tile,
+    "tile": _tile, "gather elements": _gather_elements, "gather blocks": _gather_blocks,
+    "scatter blocks": _scatter_blocks, "scatter elements": _scatter_elements,
     "matmul": _matmul, "pad": _pad,
 }  # fmt: skip
 

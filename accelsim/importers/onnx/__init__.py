@@ -9,9 +9,10 @@ at once and by the names of node and operator, or left out and listed where that
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from math import prod
 from pathlib import Path
-from typing import Any, SupportsInt, cast
+from typing import Any, NamedTuple, SupportsInt, cast
 
 import onnx
 
@@ -24,7 +25,7 @@ from accelsim.importers.onnx.inputs import Shapes, axes_of, started
 from accelsim.importers.onnx.model import DOMAINS, Graph, has_graph, read_graph
 from accelsim.importers.onnx.naming import named
 from accelsim.importers.onnx.operators import OPERATORS, Call
-from accelsim.importers.onnx.operators.node import note_bits
+from accelsim.importers.onnx.operators.node import PLACES, note_bits
 from accelsim.importers.onnx.patterns import recognised
 from accelsim.importers.onnx.refusals import Refusal, grouped
 from accelsim.importers.onnx.tensors import Dim, FeatureMap, Tensor, UnmodelledError, fresh
@@ -32,10 +33,9 @@ from accelsim.importers.onnx.tensors import Dim, FeatureMap, Tensor, UnmodelledE
 NO_SHAPES: Shapes = {}
 MODELLED = "an operator that can be modelled (docs/onnx.md)"
 _ENDS = "an output whose size does not depend on the data; a model that ends before this has none"
-_PLACES = "places that are known; operators that compute where they read are not modelled (docs/onnx.md)"
 UNKNOWN = {
     **dict.fromkeys(("NonMaxSuppression", "NonZero", "Unique", "Compress", "StringSplit", "TfIdfVectorizer"), _ENDS),
-    **dict.fromkeys(("GridSample", "RoiAlign", "MaxRoiPool", "DeformConv", "MaxUnpool", "ScatterElements"), _PLACES),
+    **dict.fromkeys(("GridSample", "RoiAlign", "MaxRoiPool", "DeformConv", "MaxUnpool"), PLACES),
 }
 """Operators that make no sense on such a machine, and what a model needs instead."""
 WIDTHS = "; data is as wide as the machine's where the model does not quantise it"
@@ -206,23 +206,43 @@ def _declared_shapes(graph: onnx.GraphProto) -> dict[str, tuple[int, ...]]:
     }
 
 
+class _Signature(NamedTuple):
+    """An operator's inputs, least and most; types of its attributes by name; names of those that it needs."""
+
+    least: int
+    most: int
+    attributes: Mapping[str, int]
+    needed: Sequence[str]
+
+
+@lru_cache(maxsize=1024)
+def _signature(op: str, opset: int) -> _Signature | None:
+    """ONNX's signature of an operator; None where it has none."""
+    try:
+        schema = onnx.defs.get_schema(op, opset)
+    except onnx.defs.SchemaError:
+        return None
+    attributes = schema.attributes
+    types = {name: int(cast(SupportsInt, each.type)) for name, each in attributes.items()}
+    needed = [name for name, each in attributes.items() if each.required]
+    return _Signature(schema.min_input, schema.max_input, types, needed)
+
+
 def _check_signature(importing: Importing, node: onnx.NodeProto) -> None:
     """Raises UnmodelledError where inputs or attributes are not as ONNX has them for this operator."""
-    try:
-        schema = onnx.defs.get_schema(node.op_type, importing.opset)
-    except onnx.defs.SchemaError:
-        raise UnmodelledError("an operator of ONNX", shorten(node.op_type)) from None
-    if not schema.min_input <= len(node.input) <= schema.max_input:
-        raise UnmodelledError(f"{schema.min_input} to {schema.max_input} inputs", len(node.input))
-    for place in range(schema.min_input):
+    signature = _signature(node.op_type, importing.opset)
+    if signature is None:
+        raise UnmodelledError("an operator of ONNX", shorten(node.op_type))
+    if not signature.least <= len(node.input) <= signature.most:
+        raise UnmodelledError(f"{signature.least} to {signature.most} inputs", len(node.input))
+    for place in range(signature.least):
         if not node.input[place]:
             raise UnmodelledError(f"input {place}", "none")
     for each in node.attribute:
-        known = schema.attributes.get(each.name)
-        if known is None or int(cast(SupportsInt, known.type)) != each.type:
+        if signature.attributes.get(each.name) != each.type:
             raise UnmodelledError(f"attributes of ONNX's {node.op_type}", shorten(each.name))
     there = {each.name for each in node.attribute}
-    missing = [name for name, each in schema.attributes.items() if each.required and name not in there]
+    missing = [name for name in signature.needed if name not in there]
     if missing:
         raise UnmodelledError(f"the attribute {missing[0]}", "none")
 

@@ -254,6 +254,19 @@ def _reduced(compute: Callable[..., Any]) -> Fold:
     return fold
 
 
+def _mean(values: Values, **over: Any) -> Values:
+    """The mean of each, none being that of no elements (`numpy.mean` warns of those)."""
+    total = np.sum(values, **over)
+    return np.asarray(total / (values.size / max(total.size, 1)))
+
+
+def _ends(kind: np.dtype[Any]) -> tuple[Any, Any]:
+    """The least and the largest value of a type: ONNX's largest and least of no elements."""
+    if kind.kind == "b":
+        return False, True
+    return (-np.inf, np.inf) if kind.kind == "f" else (np.iinfo(kind).min, np.iinfo(kind).max)
+
+
 FOLDED: dict[str, Fold] = {
     **dict.fromkeys(("Identity", "Dropout"), _same),
     "QuantizeLinear": _scaled(back=False),
@@ -317,8 +330,8 @@ FOLDED: dict[str, Fold] = {
     "Sum": _elementwise(lambda *values: np.add.reduce(np.broadcast_arrays(*values))),
     "ReduceProd": _reduced(np.prod),
     "ReduceSum": _reduced(np.sum),
-    "ReduceMax": _reduced(np.max),
-    "ReduceMin": _reduced(np.min),
-    "ReduceMean": _reduced(np.mean),
+    "ReduceMax": _reduced(lambda values, **over: np.max(values, initial=_ends(values.dtype)[0], **over)),
+    "ReduceMin": _reduced(lambda values, **over: np.min(values, initial=_ends(values.dtype)[1], **over)),
+    "ReduceMean": _reduced(_mean),
 }
 """Operators on constants, by the name that ONNX gives them."""

@@ -103,6 +103,8 @@ class FeatureMap:
 
     def swapped(self, parts: Mapping[Atom, Dim]) -> FeatureMap:
         """With factors in the place of others."""
+        if not parts:
+            return self
         dims = tuple(swapped(dim, parts) for dim in self.dims)
         repeated = frozenset(each for atom in self.repeated for each in parts.get(atom, (atom,)))
         return replace(self, dims=dims, axes=self.axes.swapped(parts), repeated=repeated)

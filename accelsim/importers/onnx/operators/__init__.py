@@ -11,6 +11,7 @@ from accelsim.importers.onnx.operators import (
     elementwise,
     joins,
     parts,
+    places,
     products,
     quantised,
     recurrent,
@@ -20,7 +21,20 @@ from accelsim.importers.onnx.operators import (
 )
 from accelsim.importers.onnx.operators.node import OPERATORS, Call
 
-MODULES = (attention, borders, elementwise, joins, parts, products, quantised, recurrent, reductions, views, windows)
+MODULES = (
+    attention,
+    borders,
+    elementwise,
+    joins,
+    parts,
+    places,
+    products,
+    quantised,
+    recurrent,
+    reductions,
+    views,
+    windows,
+)
 """Where operators are registered."""
 
 __all__ = ["MODULES", "OPERATORS", "Call"]

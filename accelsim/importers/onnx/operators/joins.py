@@ -29,12 +29,12 @@ def concat(call: Call) -> list[Tensor]:
     like = maps[0]
     if like.repeated and len(maps) < len(there):
         like = call.importing.expanded(like, [atom for dim in like.dims for atom in dim if atom in like.repeated])
-    parts = [_as_map(call, each, like, axis) for each in there]
+    parts = [as_map(call, each, like, axis) for each in there]
     return [parts[0] if len(parts) == 1 else joined(call, parts, axis)]
 
 
-def _as_map(call: Call, value: Tensor, like: FeatureMap, axis: int) -> FeatureMap:
-    """A tensor as a map, a constant being read as one."""
+def as_map(call: Call, value: Tensor, like: FeatureMap, axis: int) -> FeatureMap:
+    """A tensor as a map; a constant is read as one that lies like another, but for an axis. Raises UnmodelledError."""
     if isinstance(value, FeatureMap):
         return call.importing.padded(value) if value.pads else value
     if len(value.shape) != len(like.dims):

@@ -12,6 +12,9 @@ from accelsim.importers.onnx.attributes import Attributes
 from accelsim.importers.onnx.importing import Importing
 from accelsim.importers.onnx.tensors import Axes, Constant, Dim, FeatureMap, Tensor, UnmodelledError, fresh
 
+PLACES = "places that are known; what computes where it reads or writes is for a host (docs/onnx.md)"
+"""Expected of operators that make no sense on such a machine where the places are computed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call:

@@ -8,12 +8,9 @@ from itertools import accumulate
 from math import prod
 from typing import Any
 
-import numpy as np
-
-from accelsim.importers.onnx.constants import known, of
+from accelsim.importers.onnx.constants import known
 from accelsim.importers.onnx.operators.joins import joined
 from accelsim.importers.onnx.operators.node import OPERATORS, Call, operator
-from accelsim.importers.onnx.operators.views import reshaped
 from accelsim.importers.onnx.shapes import slices_of, split_sizes
 from accelsim.importers.onnx.tensors import (
     Atom,
@@ -22,6 +19,7 @@ from accelsim.importers.onnx.tensors import (
     FeatureMap,
     Tensor,
     UnmodelledError,
+    Values,
     extent,
     fresh,
     split_to,
@@ -132,7 +130,11 @@ def gather(call: Call) -> list[Tensor]:
         return [embedded(call, index)]
     source = call.map()
     axis = call.axis(0, len(source.dims))
-    runs = _runs(_numbers(index, source.shape[axis])) if index.values is not None else _any(index, source.shape[axis])
+    runs = (
+        runs_of(numbers_of(known(index, "indices"), source.shape[axis]))
+        if index.values is not None
+        else _any(index, source.shape[axis])
+    )
     parts = [taken_part(call, source, axis, part) for part in runs]
     made = parts[0] if len(parts) == 1 else joined(call, parts, axis)
     dims = split_to(made.dims[axis], index.shape, None)
@@ -140,9 +142,9 @@ def gather(call: Call) -> list[Tensor]:
     return [replace(made, dims=(*made.dims[:axis], *dims[0], *made.dims[axis + 1 :]))]
 
 
-def _numbers(index: Constant, size: int) -> list[int]:
+def numbers_of(index: Values, size: int) -> list[int]:
     """Numbers of elements, counted from the front. Raises UnmodelledError."""
-    places = [int(each) + size * (each < 0) for each in known(index, "indices").ravel()]
+    places = [int(each) + size * (each < 0) for each in index.ravel()]
     if not places or any(not 0 <= each < size for each in places):
         raise UnmodelledError(f"numbers of {size} elements", places[:8])
     return places
@@ -156,7 +158,7 @@ def _any(index: Constant, size: int) -> list[range]:
     return [range(size)] * whole + [range(rest)] * bool(rest)
 
 
-def _runs(places: Sequence[int]) -> list[range]:
+def runs_of(places: Sequence[int]) -> list[range]:
     """Numbers as few runs of equal steps. Raises UnmodelledError where they are many."""
     runs: list[range] = []
     start = 0
@@ -181,30 +183,6 @@ def embedded(call: Call, index: FeatureMap) -> FeatureMap:
     rest = [fresh(size) for size in table.shape[1:]]
     channels = tuple(atom for dim in rest for atom in dim)
     return call.importing.given(table, (*index.dims, *rest), Axes(pixels, (), channels), "_table")
-
-
-@operator("GatherND")
-def gather_blocks(call: Call) -> list[Tensor]:
-    """Blocks of a map by the numbers of their first dimensions."""
-    source, index = call.map(), call.constant(1, "numbers that are constant")
-    leading = index.shape[-1] if index.shape else 0
-    if call.attributes.integer("batch_dims", 0) or not 1 <= leading <= len(source.dims):
-        raise UnmodelledError("numbers of the first dimensions", list(index.shape))
-    outer, rest = source.shape[:leading], source.shape[leading:]
-    numbers = np.moveaxis(known(index, "indices").astype(np.int64), -1, 0)
-    places = (np.reshape(_numbers(of(each), size), each.shape) for each, size in zip(numbers, outer, strict=True))
-    flat = np.ravel_multi_index(tuple(places), outer)
-    blocks = reshaped(call, source, (prod(outer), *rest))
-    parts = [taken_part(call, blocks, 0, part) for part in _runs(_numbers(of(np.asarray(flat)), prod(outer)))]
-    made = parts[0] if len(parts) == 1 else joined(call, parts, 0)
-    return [reshaped(call, made, (*index.shape[:-1], *rest))]
-
-
-@operator("GatherElements")
-def gather_elements(call: Call) -> list[Tensor]:
-    """Elements of a table, one for each number of a map: read from DRAM, wherever they lie. Raises UnmodelledError."""
-    table, index = call.constant(0, "a table that is constant"), call.map(1)
-    return [call.importing.given(replace(table, shape=index.shape), index.dims, index.axes, "_table")]
 
 
 def taken_part(call: Call, source: FeatureMap, place: int, part: range) -> FeatureMap:
