@@ -31,10 +31,13 @@ class Costs:
     weights: WeightResidents
     value: Callable[[float, float], float]
 
-    def least(self, node: Node, residents: ResidentChannels) -> float:
-        """The value of a layer by itself at least, whatever its room and the weights that were loaded ahead."""
+    def least(self, node: Node, residents: ResidentChannels) -> Effort:
+        """The effort of a layer by itself at least, whatever its room."""
         cycles, fmap_bytes, weight_bytes = self.cache.least(node, residents, self.weights)
-        return self.value(max(cycles, self.cache.base.dma_cycles(fmap_bytes)), fmap_bytes + weight_bytes)
+        moved = fmap_bytes + weight_bytes
+        transfers = self.cache.base.dma_cycles(moved)
+        weights = self.cache.weight_bytes(node, self.weights)
+        return Effort(max(cycles, transfers), cycles, transfers, moved, weights, 0)
 
     def alone(self, node: Node, room: int, residents: ResidentChannels) -> Effort:
         """The effort of a layer by itself with a room for its tiles. Raises LoweringError."""

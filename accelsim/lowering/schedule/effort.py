@@ -22,6 +22,10 @@ class Effort(NamedTuple):
     held: int
 
 
+NO_EFFORT = Effort(0.0, 0.0, 0.0, 0.0, 0, 0)
+"""The effort of a layer that is only addresses."""
+
+
 class Pace(NamedTuple):
     """The end of a step: clocks in which DRAM was idle, and bytes of the weight buffer that were kept."""
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from accelsim.lowering.schedule.effort import Effort
+from accelsim.lowering.schedule.effort import NO_EFFORT, Effort
 from accelsim.lowering.schedule.residents import readers_of
 from accelsim.lowering.schedule.rings import (
     FAR,
@@ -116,9 +116,10 @@ class Groups:
     alike: dict[tuple[Any, ...], int] = field(default_factory=dict)
     found: dict[tuple[int, int], Group | None] = field(default_factory=dict)
     quickest: dict[int, float] = field(default_factory=dict)
-    floors: dict[tuple[int, frozenset[int]], tuple[float, float]] = field(default_factory=dict)
+    floors: dict[tuple[int, frozenset[int]], Effort] = field(default_factory=dict)
     moved: dict[tuple[Fmap, int], float] = field(default_factory=dict)
     gaps: dict[tuple[int, int, int, int], int] = field(default_factory=dict)
+    counts: dict[int, list[Counts]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.nodes = self.network.nodes[: self.layers]
@@ -229,16 +230,13 @@ class Groups:
         table = self.cache.stripes(node, self.weights)
         return min((each.compute_cycles for each in table.values()), default=0.0)
 
-    def least(self, span: Span, residents: frozenset[int]) -> tuple[float, float]:
-        """Clocks and DRAM bytes that a group takes at least, whatever was loaded ahead."""
+    def least(self, span: Span, residents: frozenset[int]) -> Effort:
+        """The effort of a group at least, however high its stripes; none where it has none."""
         key = span.alike, residents
         if key not in self.floors:
-            group, base = self.group(span, 1), self.cache.base
-            if group is None:
-                return 0.0, 0.0
-            moved = self.demand(group, residents).fmap_bytes
-            cycles = max(span.least, base.dma_cycles(moved)) + 2 * base.latency_cycles
-            self.floors[key] = cycles, moved + group.weight_bytes
+            group = self.group(span, span.height)
+            moved = self.demand(group, residents).fmap_bytes if group else 0.0
+            self.floors[key] = self._effort(span.least, moved, group.weight_bytes) if group else NO_EFFORT
         return self.floors[key]
 
     def group(self, span: Span, rows: int) -> Group | None:
@@ -312,7 +310,9 @@ class Groups:
         return self.gaps[key]
 
     def _ahead(self, span: Span, group: Group, made: int, old: int, rows: int) -> int:
-        counts = stripe_counts(group.members, self.network.batch)
+        counts = self.counts.get(id(group))
+        if counts is None:
+            counts = self.counts[id(group)] = stripe_counts(group.members, self.network.batch)
         number, resident = group.places.index(made), self._known(span.first + old).output
         freed = [
             rows_from(member, Read(-1, each.window, resident.height), counts[reader], rows)
@@ -342,9 +342,12 @@ class Groups:
     def effort(self, group: Group, fmap_bytes: float) -> Effort:
         """The effort of a group that moves these bytes of feature maps: its units work at the same time, but for the
         first stripe."""
-        base, weights = self.cache.base, group.weight_bytes
         busiest = max(group.compute)
         compute = busiest + (sum(group.compute) - busiest) / group.steps
+        return self._effort(compute, fmap_bytes, group.weight_bytes)
+
+    def _effort(self, compute: float, fmap_bytes: float, weights: int) -> Effort:
+        base = self.cache.base
         moving, loading = base.dma_cycles(fmap_bytes), base.dma_cycles(weights)
         cycles = loading + max(compute, moving) + 2 * base.latency_cycles
         return Effort(cycles, compute, moving + loading, fmap_bytes + weights, weights, weights)

@@ -2,7 +2,8 @@
 
 A beam search goes from cut to cut between layers. A state at a cut is the set of resident feature maps that are still
 to be read, with their addresses; a step is a layer by itself or a group of layers in stripes, with some of its results
-resident. The few best states of each cut go on.
+resident. The few best states of each cut go on. A way to a cut is worked out only where the least that it can cost is
+below the best way known to the same residents: those that promise most come first.
 """
 
 from __future__ import annotations
@@ -11,29 +12,23 @@ from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import product, takewhile
+from itertools import chain, product, takewhile
 from typing import NamedTuple
 
 from accelsim.errors import LoweringError, PlanError
 from accelsim.lowering.allocate import Piece, Place, address_in, free, largest, overlaps, size_of, stacked
 from accelsim.lowering.ir import ResidentChannels
 from accelsim.lowering.schedule.costs import Costs
-from accelsim.lowering.schedule.effort import Effort, Pace, elapsed
+from accelsim.lowering.schedule.effort import NO_EFFORT, Effort, Pace, elapsed
 from accelsim.lowering.schedule.given import GivenSchedule
-from accelsim.lowering.schedule.groups import MOST_ROWS, Demand, Group, Groups, Span
+from accelsim.lowering.schedule.groups import Group, Groups, Span
+from accelsim.lowering.schedule.heights import Fitted, Heights, Over
 from accelsim.lowering.schedule.residents import Cascade, Residency, Resident, Ring, readers_of
 from accelsim.lowering.schedule.rings import FAR
-from accelsim.lowering.tiling.sizes import sizes_of
 
 BEAM = 5
 """States that go on from a cut, of those that cost least and of those that promise most; one of those whose residents
 save as much and leave as much room."""
-
-NO_EFFORT = Effort(0.0, 0.0, 0.0, 0.0, 0, 0)
-"""The effort of a layer that is only addresses."""
-
-HEIGHTS = 3
-"""Heights of stripes that are compared: the highest that fits, and the next lower ones."""
 
 
 class Step(NamedTuple):
@@ -66,6 +61,17 @@ Beam = dict[Key, State]
 """The best states at a cut."""
 
 
+class Way(NamedTuple):
+    """A step from a state to a cut. least: the score there at least; key: of the state there; find: works the step
+    out, None where it does not fit."""
+
+    least: float
+    state: State
+    cut: int
+    key: Key
+    find: Callable[[], Step | None]
+
+
 @dataclass
 class ScheduleSearch:
     """The search over one inference of a network."""
@@ -79,33 +85,50 @@ class ScheduleSearch:
     keeps: bool = True
     failed: tuple[int, LoweringError] | None = field(init=False, default=None)
     readers: dict[str, list[int]] = field(default_factory=dict)
-    demands: dict[tuple[int, int, frozenset[int]], tuple[Group, Demand] | None] = field(default_factory=dict)
+    heights: Heights = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.heights = Heights(self.groups)
 
     def plan(self) -> Residency:
         """The best schedule found. Raises LoweringError where a layer fits in no state."""
-        nodes = self.groups.nodes
-        beams: list[Beam] = [{} for _ in range(len(nodes) + 1)]
-        beams[0][_key((), 0, self.capacity)] = State(0.0, 0.0, 0.0, (), Pace(0.0, 0), None, None)
-        for cut, node in enumerate(nodes):
-            states = self._best_states(cut, beams[cut].values())
-            beams[cut] = {}
-            if self.groups.cache.is_idle(node):
-                idle = Step(cut, cut, None, (0, self.capacity), (), NO_EFFORT)
-                for state in states:
-                    self._enter(beams[cut + 1], cut + 1, state, idle)
-                continue
+        ways: list[list[Way]] = [[] for _ in range(len(self.groups.nodes) + 1)]
+        states = [State(0.0, 0.0, 0.0, (), Pace(0.0, 0), None, None)]
+        for cut in range(len(self.groups.nodes)):
             spans = self._spans(cut)
-            for state in states:
-                for step in self._single(cut, state, beams[cut + 1]) if cut not in self.given.groups else ():
-                    self._enter(beams[cut + 1], cut + 1, state, step)
-                for span in self._fitting(spans, state):
-                    beam = beams[span.last + 1]
-                    for step in self._depth_first(span, state, beam):
-                        self._enter(beam, span.last + 1, state, step)
-        if not beams[-1]:
+            for way in chain.from_iterable(self._ways(cut, state, spans) for state in states):
+                ways[way.cut].append(way)
+            states = self._best_states(cut + 1, self._reached(ways[cut + 1]))
+        if not states:
             assert self.failed is not None
             raise self.failed[1]
-        return self._residency(min(beams[-1].values(), key=lambda each: each.score))
+        return self._residency(min(states, key=lambda each: each.score))
+
+    def _ways(self, cut: int, state: State, spans: Sequence[Span]) -> Iterator[Way]:
+        """The ways on from a state at a cut."""
+        if self.groups.cache.is_idle(self.groups.nodes[cut]):
+            idle = Step(cut, cut, None, (0, self.capacity), (), NO_EFFORT)
+            yield self._way(state, cut + 1, state.residents, NO_EFFORT, lambda: idle)
+            return
+        if cut not in self.given.groups:
+            yield from self._single(cut, state)
+        for span in self._fitting(spans, state):
+            yield from self._depth_first(span, state)
+
+    def _way(
+        self, state: State, cut: int, residents: Sequence[Place], least: Effort, find: Callable[[], Step | None]
+    ) -> Way:
+        return Way(self._behind(state, least)[0], state, cut, _key(residents, cut, self.capacity), find)
+
+    def _reached(self, ways: Iterable[Way]) -> Collection[State]:
+        """The states at a cut to which these ways lead, the best way to each."""
+        beam: Beam = {}
+        for way in sorted(ways, key=lambda each: each.least):
+            known = beam.get(way.key)
+            step = way.find() if known is None or way.least < known.score else None
+            if step is not None:
+                self._enter(beam, way, step)
+        return beam.values()
 
     def _fail(self, layer: int, error: LoweringError) -> None:
         """Note that a step with a layer fails; where no way leads behind it, the first failure there says why."""
@@ -122,7 +145,7 @@ class ScheduleSearch:
     def _may_fit(self, span: Span) -> bool:
         """True where the rings of a group fit the buffer with the lowest stripes and all else resident. Where they do
         not, those of a longer one do not either."""
-        return self._fits(span, span.touched, self.capacity)
+        return self.heights.fit(span, span.touched, self.capacity)
 
     def _fitting(self, spans: Iterable[Span], state: State) -> Iterator[Span]:
         """The groups whose rings fit beside the residents of a state with the lowest stripes, all that leaves resident;
@@ -131,13 +154,8 @@ class ScheduleSearch:
         for span in spans:
             there = (each.number - span.first for each in state.residents)
             touched = span.touched.intersection([*span.leaving, *there])
-            if span.first in self.given.groups or self._fits(span, touched, room):
+            if span.first in self.given.groups or self.heights.fit(span, touched, room):
                 yield span
-
-    def _fits(self, span: Span, residents: frozenset[int], room: int) -> bool:
-        """True where the rings of a group fit a room with the lowest stripes."""
-        found = self._demand(span, 1, residents)
-        return found is not None and found[1].ring_bytes <= room
 
     def _best_states(self, cut: int, states: Collection[State]) -> list[State]:
         """The states that go on: those that cost least so far, and those that do less half of what residents save."""
@@ -163,125 +181,99 @@ class ScheduleSearch:
             self.readers[name] = sorted(self.groups.numbers[reader] for reader in found)
         return len(self.readers[name]) - bisect_left(self.readers[name], cut)
 
-    def _enter(self, beam: Beam, cut: int, state: State, step: Step) -> None:
-        residents = tuple(sorted(each for each in (*state.residents, *step.made) if each.last >= cut))
-        key = _key(residents, cut, self.capacity)
-        score, pace, cycles, moved = state.score, state.pace, 0.0, 0.0
-        if step.effort is not NO_EFFORT:
-            cycles, pace = elapsed(pace, step.effort, self.groups.weights.room, self.groups.cache.base)
-            moved = step.effort.dram_bytes
-            score += self.costs.value(cycles, moved)
+    def _enter(self, beam: Beam, way: Way, step: Step) -> None:
+        before = way.state
+        residents = tuple(sorted(each for each in (*before.residents, *step.made) if each.last >= way.cut))
+        key = _key(residents, way.cut, self.capacity)
+        score, cycles, pace = self._behind(before, step.effort)
         if key not in beam or score < beam[key].score:
-            sums = state.cycles + cycles, state.dram_bytes + moved
-            beam[key] = State(score, *sums, residents, pace, step, state)
+            sums = before.cycles + cycles, before.dram_bytes + step.effort.dram_bytes
+            beam[key] = State(score, *sums, residents, pace, step, before)
 
-    def _single(self, layer: int, state: State, beam: Beam) -> Iterator[Step]:
+    def _behind(self, state: State, effort: Effort) -> tuple[float, float, Pace]:
+        """The score behind a step from a state, the step's clocks, and its end."""
+        if effort is NO_EFFORT:
+            return state.score, 0.0, state.pace
+        cycles, pace = elapsed(state.pace, effort, self.groups.weights.room, self.groups.cache.base)
+        return state.score + self.costs.value(cycles, effort.dram_bytes), cycles, pace
+
+    def _single(self, layer: int, state: State) -> Iterator[Way]:
         node = self.groups.nodes[layer]
         for made in self._choices((node.name,), state):
             residents = (*state.residents, *made)
-            channels = self._channels(residents)
-            known = beam.get(_key(residents, layer + 1, self.capacity))
-            if known is not None and known.score <= state.score + self.costs.least(node, channels):
-                continue
-            room = largest(free(residents, self.capacity))
-            try:
-                effort = self.costs.alone(node, room[1] - room[0], channels)
-            except LoweringError as error:
-                self._fail(layer, error)
-                continue
-            yield Step(layer, layer, None, room, made, effort)
+            least = self.costs.least(node, self._channels(residents))
+            yield self._way(state, layer + 1, residents, least, partial(self._alone, layer, residents, made))
 
-    def _depth_first(self, span: Span, state: State, beam: Beam) -> Iterator[Step]:
+    def _alone(self, layer: int, residents: Sequence[Place], made: tuple[Place, ...]) -> Step | None:
+        """A layer by itself beside these residents; None where it does not fit."""
+        room = largest(free(residents, self.capacity))
+        try:
+            effort = self.costs.alone(self.groups.nodes[layer], size_of(room), self._channels(residents))
+        except LoweringError as error:
+            self._fail(layer, error)
+            return None
+        return Step(layer, layer, None, room, made, effort)
+
+    def _depth_first(self, span: Span, state: State) -> Iterator[Way]:
         names = tuple(self.groups.nodes[span.first + place].name for place in span.leaving)
-        placed: dict[str, Group] = {}
         for made in self._choices(names, state):
             residents = (*state.residents, *made)
-            room = largest(free(residents, self.capacity))
             touched = span.touched.intersection([each.number - span.first for each in residents])
-            if self._is_beaten(span, state, residents, touched, beam):
-                continue
-            found = self._best(span, touched, room[1] - room[0])
-            if found:
-                if len(made) == 1:
-                    placed[made[0].name] = found[0]
-                yield self._step(span, room, made, *found)
-            elif span.first in self.given.groups:
-                path, size = self.given.groups[span.first].path, room[1] - room[0]
-                got = f"{size} bytes beside what stays, too few for the lowest stripes"
-                self._fail(span.first, PlanError(path, "room for the stripes of its layers in sram.activation", got))
+            find = partial(self._beside, span, residents, touched, made)
+            yield self._way(state, span.last + 1, residents, self.groups.least(span, touched), find)
         for name, old in product(names, state.residents):
             if name in self.candidates and old.rows and old.last in range(span.first, span.last + 1):
-                yield from self._in_place(span, state, name, old, placed.get(name), beam)
+                yield self._in_place(span, state, self.candidates[name], old)
 
-    def _step(
-        self, span: Span, room: Piece, made: tuple[Place, ...], group: Group, ring_bytes: int, effort: Effort
-    ) -> Step:
+    def _beside(
+        self, span: Span, residents: Sequence[Place], touched: frozenset[int], made: tuple[Place, ...]
+    ) -> Step | None:
+        """A group beside these residents; None where it does not fit."""
+        room = largest(free(residents, self.capacity))
+        found = self.heights.best(span, touched, size_of(room))
+        if found:
+            return self._step(span, room, made, found)
+        if span.first in self.given.groups:
+            got = f"{size_of(room)} bytes beside what stays, too few for the lowest stripes"
+            expected = "room for the stripes of its layers in sram.activation"
+            self._fail(span.first, PlanError(self.given.groups[span.first].path, expected, got))
+        return None
+
+    def _step(self, span: Span, room: Piece, made: tuple[Place, ...], found: Fitted) -> Step:
         """A group whose rings are at the top of a room."""
+        group = found.group
         rows = {span.first + place: member.rows for place, member in zip(group.places, group.members, strict=True)}
-        top = (room[1] - ring_bytes, room[1])
+        top = (room[1] - found.ring_bytes, room[1])
         made = tuple(each._replace(rows=rows[each.number]) for each in made)
-        return Step(span.first, span.last, group, top, made, effort)
+        return Step(span.first, span.last, group, top, made, found.effort)
 
-    def _is_beaten(
-        self, span: Span, state: State, residents: Sequence[Place], touched: frozenset[int], beam: Beam
-    ) -> bool:
-        """True where the least that a group can cost is no less than another way to the same residents."""
-        known = beam.get(_key(residents, span.last + 1, self.capacity))
-        return known is not None and known.score <= state.score + self.costs.value(*self.groups.least(span, touched))
-
-    def _in_place(
-        self, span: Span, state: State, name: str, old: Place, placed: Group | None, beam: Beam
-    ) -> Iterator[Step]:
-        """A group one of whose results takes the place of a resident, stripe by stripe as the group is done with it;
-        unless it is no other than the one with the result in a place of its own."""
-        resident, others = self.candidates[name], [each for each in state.residents if each is not old]
+    def _in_place(self, span: Span, state: State, resident: Resident, old: Place) -> Way:
+        """A group one of whose results takes the place of a resident, stripe by stripe as the group is done with it."""
+        others = [each for each in state.residents if each is not old]
         number = resident.first - span.first
         touched = span.touched.intersection([number, *(each.number - span.first for each in state.residents)])
-        there = old._replace(number=resident.first, name=name, last=resident.last)
-        if self._is_beaten(span, state, (*others, there), touched, beam):
-            return
+        there = old._replace(number=resident.first, name=resident.name, last=resident.last)
+        find = partial(self._over, span, touched, resident, old, others)
+        return self._way(state, span.last + 1, (*others, there), self.groups.least(span, touched), find)
+
+    def _over(
+        self, span: Span, touched: frozenset[int], resident: Resident, old: Place, others: Sequence[Place]
+    ) -> Step | None:
+        """A group one of whose results takes the place of a resident beside others; None where it does not fit."""
         room = largest(free([*others, old._replace(high=max(old.high, old.low + resident.size))], self.capacity))
-        ahead = partial(self.groups.ahead, span, made=number, old=old.number - span.first, rows=old.rows)
-        found = self._best(span, touched, size_of(room), ahead)
-        if found is None or found[0] is placed:
-            return
-        group, ring_bytes, effort = found
-        low = old.low - ahead(group)
-        made = Place(low, low + resident.size, resident.first, name, resident.last)
-        both = old._replace(low=low, high=max(old.high, made.high))
-        if low < 0 or overlaps(both[:2], others) or self._address(name) not in (None, low):
-            return
-        room = largest(free([*others, both], self.capacity))
-        if both.high <= self.capacity and ring_bytes <= size_of(room):
-            yield self._step(span, room, (made,), group, ring_bytes, effort)
-
-    def _best(
-        self, span: Span, residents: frozenset[int], room: int, gap: Callable[[Group], int] = lambda _: 0
-    ) -> tuple[Group, int, Effort] | None:
-        """The quickest of the groups with the highest stripes whose rings fit a room, the bytes of these, and effort:
-        lower ones overlap units better, higher ones load the array less often. gap: bytes of the room beside rings."""
-
-        def fitting(rows: int) -> tuple[Group, Demand] | None:
-            found = self._demand(span, rows, residents)
-            return found if found and found[1].ring_bytes + gap(found[0]) <= room else None
-
-        choices = sizes_of(min(span.height, MOST_ROWS))
-        if fitting(choices[-1]) is None:
+        over = Over(resident.first - span.first, old.number - span.first, old.rows)
+        found = self.heights.best(span, touched, size_of(room), over)
+        if found is None:
             return None
-        low, high = 0, len(choices) - 1
-        while low < high:
-            middle = (low + high) // 2
-            low, high = (low, middle) if fitting(choices[middle]) else (middle + 1, high)
-        found = filter(None, map(fitting, choices[low : low + HEIGHTS]))
-        efforts = ((group, need.ring_bytes, self.groups.effort(group, need.fmap_bytes)) for group, need in found)
-        return min(efforts, key=lambda each: each[2].cycles, default=None)
-
-    def _demand(self, span: Span, rows: int, residents: frozenset[int]) -> tuple[Group, Demand] | None:
-        key = span.alike, rows, residents
-        if key not in self.demands:
-            group = self.groups.group(span, rows)
-            self.demands[key] = (group, self.groups.demand(group, residents)) if group else None
-        return self.demands[key]
+        low = old.low - self.groups.ahead(span, found.group, *over)
+        made = Place(low, low + resident.size, resident.first, resident.name, resident.last)
+        both = old._replace(low=low, high=max(old.high, made.high))
+        if low < 0 or overlaps(both[:2], others) or self._address(resident.name) not in (None, low):
+            return None
+        room = largest(free([*others, both], self.capacity))
+        if both.high > self.capacity or found.ring_bytes > size_of(room):
+            return None
+        return self._step(span, room, (made,), found)
 
     def _choices(self, outputs: Sequence[str], state: State) -> Iterator[tuple[Place, ...]]:
         """Results that stay: of those that are free to, none, all, or each by itself."""

@@ -1,0 +1,114 @@
+"""Heights of the stripes of a group: the best of those whose rings fit a room."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from accelsim.lowering.schedule.effort import Effort
+from accelsim.lowering.schedule.groups import MOST_ROWS, Demand, Group, Groups, Span
+from accelsim.lowering.tiling.sizes import sizes_of
+
+HEIGHTS = 3
+"""Heights of stripes that are compared: the highest that fits, and the next lower ones."""
+
+
+class Tried(NamedTuple):
+    """A group with stripes of some height, and what it needs."""
+
+    group: Group
+    need: Demand
+
+
+class Fitted(NamedTuple):
+    """A group whose rings fit a room, the bytes of these, and its effort."""
+
+    group: Group
+    ring_bytes: int
+    effort: Effort
+
+
+class Over(NamedTuple):
+    """A result of a group in the place of a resident, which has stripes of some rows: the distances of both."""
+
+    made: int
+    old: int
+    rows: int
+
+
+Key = tuple[int, frozenset[int], int, Over | None]
+"""Groups that are alike, with the same residents, room and result in the place of another."""
+
+
+@dataclass
+class Heights:
+    """The groups of a network with the stripes that are best for them, those that are alike worked out once."""
+
+    groups: Groups
+    tried: dict[tuple[int, frozenset[int]], dict[int, Tried | None]] = field(default_factory=dict)
+    bests: dict[Key, Fitted | None] = field(default_factory=dict)
+
+    def fit(self, span: Span, residents: frozenset[int], room: int) -> bool:
+        """True where the rings of a group fit a room with some stripes: with some that were tried, or the highest, or
+        the lowest."""
+        tried = self._of(span, residents)
+        if any(_fits(each, room) for each in tried.values()):
+            return True
+        ends = 0, len(_heights(span)) - 1
+        return any(_fits(self._try(span, number, residents), room) for number in ends if number not in tried)
+
+    def best(self, span: Span, residents: frozenset[int], room: int, over: Over | None = None) -> Fitted | None:
+        """The quickest of the groups with the highest stripes whose rings fit a room: lower ones overlap units better,
+        higher ones load the array less often. None where none fits."""
+        key = span.alike, residents, room, over
+        if key not in self.bests:
+            self.bests[key] = self._best(span, residents, room, over)
+        return self.bests[key]
+
+    def _best(self, span: Span, residents: frozenset[int], room: int, over: Over | None) -> Fitted | None:
+        highest = self._highest(span, residents, room, over)
+        numbers = range(highest, min(highest + HEIGHTS, len(_heights(span))))
+        tried = (self._try(span, number, residents) for number in numbers)
+        fitted = (
+            Fitted(each.group, each.need.ring_bytes, self.groups.effort(each.group, each.need.fmap_bytes))
+            for each in tried
+            if each and _fits(each, room - self._ahead(span, each, over))
+        )
+        return min(fitted, key=lambda each: each.effort.cycles, default=None)
+
+    def _highest(self, span: Span, residents: frozenset[int], room: int, over: Over | None) -> int:
+        """Number of the highest stripes whose rings fit a room; of all where none do. The lower the better they fit."""
+        heights, tried = _heights(span), self._of(span, residents)
+        high = len(heights)
+        if over is None:
+            high = min((number for number, each in tried.items() if _fits(each, room)), default=high)
+        low = max((number for number, each in tried.items() if number < high and not _fits(each, room)), default=-1)
+        while high - low > 1:
+            number = 0 if low < 0 else high - 1 if high == len(heights) else (low + high) // 2
+            found = self._try(span, number, residents)
+            fits = found and _fits(found, room - self._ahead(span, found, over))
+            low, high = (low, number) if fits else (number, high)
+        return high
+
+    def _ahead(self, span: Span, tried: Tried, over: Over | None) -> int:
+        return self.groups.ahead(span, tried.group, *over) if over else 0
+
+    def _of(self, span: Span, residents: frozenset[int]) -> dict[int, Tried | None]:
+        return self.tried.setdefault((span.alike, residents), {})
+
+    def _try(self, span: Span, number: int, residents: frozenset[int]) -> Tried | None:
+        """The group with stripes of the height of this number."""
+        tried = self._of(span, residents)
+        if number not in tried:
+            group = self.groups.group(span, _heights(span)[number])
+            tried[number] = Tried(group, self.groups.demand(group, residents)) if group else None
+        return tried[number]
+
+
+def _heights(span: Span) -> tuple[int, ...]:
+    """Rows of the stripes that are tried, the highest first."""
+    return sizes_of(min(span.height, MOST_ROWS))
+
+
+def _fits(tried: Tried | None, room: int) -> bool:
+    return tried is not None and tried.need.ring_bytes <= room
