@@ -116,5 +116,4 @@ def _best(points: Sequence[Mapping[str, Any]], network: str, keys: Sequence[str]
 
 
 def _images(point: Mapping[str, Any]) -> int:
-    images: int = point.get("batch", 1) * point.get("inferences", 1)
-    return images
+    return max(1, point.get("batch", 1) * point.get("inferences", 1))
