@@ -14,7 +14,7 @@ from accelsim.config.scheduling import Objective, Scheduling
 from accelsim.errors import LoweringError, PlanError
 from accelsim.lowering.blocks import OBJECTIVES, BlockPlan, best_plan, block_sizes, memory_splits, without_scatter
 from accelsim.lowering.emit.planned import iteration_count, plan_layers, working
-from accelsim.lowering.emit.residents import ResidentPlan, outgrown_residents
+from accelsim.lowering.emit.residents import ResidentPlan, outgrown_residents, weight_rooms
 from accelsim.lowering.emit.stream import ComputeStream
 from accelsim.lowering.ir import (
     NO_RESIDENTS,
@@ -233,7 +233,8 @@ def _program(network: Network, computes: ComputeStream, planner: TilingCache, sl
     weights = dict.fromkeys(layer.weights for layer in working(computes.layers) if layer.weights)
     preloaded = (*(planner.layout.by_name[name].tensor for name in network.inputs), *weights)
     reloaded = frozenset(tensor for layer in working(computes.layers) for tensor in layer.unread)
-    rooms, room = residents.residency.rooms, residents.weights.room
+    room = residents.weights.room
+    rooms = {Buffer.ACTIVATION: residents.residency.rooms, Buffer.WEIGHT: weight_rooms(computes.layers, residents)}
     return Program(
         tuple(node.name for node in network.nodes),
         preloaded,

@@ -15,7 +15,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from accelsim.errors import LoweringError
-from accelsim.lowering.allocate import Arena
+from accelsim.lowering.allocate import Arena, Piece
 from accelsim.lowering.emit.iterations import overlap
 from accelsim.lowering.timeline import Timeline
 from accelsim.program.commands import UNPLACED, Buffer, Command, Compute, Load, Store, Tile
@@ -44,7 +44,7 @@ def prefetch(
     preloaded: Collection[Tensor],
     reloaded: Collection[Tensor],
     capacities: Mapping[Buffer, int],
-    rooms: Sequence[tuple[int, int]],
+    rooms: Mapping[Buffer, Sequence[Piece]],
     weight_room: int,
     timeline: Timeline,
     slots: int | None = None,
@@ -52,10 +52,10 @@ def prefetch(
 ) -> Iterator[Command]:
     """The commands of these computes.
 
-    reloaded: tensors that are stored and loaded again; rooms: [low, high) of the activation buffer that tiles without
-    an address have, by layer; weight_room: bytes of the weight buffer that they have; slots: computes that tiles are
-    loaded for at once, None for as many as there is space; host_cycles: clocks that the host takes to issue those of
-    one compute.
+    reloaded: tensors that are stored and loaded again; rooms: of each buffer the piece that tiles without an address
+    have, by layer; weight_room: bytes of the weight buffer for tiles that do not fit there when they are next; slots:
+    computes that tiles are loaded for at once, None for as many as there is space; host_cycles: clocks that the host
+    takes to issue those of one compute.
     Raises LoweringError, as it comes to it, where the tiles of one iteration do not fit together.
     """
     ahead = capacities, rooms, weight_room, timeline, slots, host_cycles
@@ -76,7 +76,7 @@ class _Prefetcher:
         preloaded: frozenset[Tensor],
         reloaded: frozenset[Tensor],
         capacities: Mapping[Buffer, int],
-        rooms: Sequence[tuple[int, int]],
+        rooms: Mapping[Buffer, Sequence[Piece]],
         weight_room: int,
         timeline: Timeline,
         slots: int | None,
@@ -93,7 +93,7 @@ class _Prefetcher:
         self.placed = {Buffer.WEIGHT: 0, Buffer.ACTIVATION: 0}
         self.preloaded = preloaded
         self.reloaded = reloaded
-        self.rooms = rooms
+        self.rooms = {buffer: list(pieces) for buffer, pieces in rooms.items()}
         self.weight_room = weight_room
         self.arenas = {buffer: Arena(capacity) for buffer, capacity in capacities.items()}
         self.on_chip: set[Tile] = set()
@@ -140,10 +140,15 @@ class _Prefetcher:
 
     def _placed_now(self, compute: Compute, buffer: Buffer) -> bool:
         """Place a compute that is next: where the circle goes on, or else from its beginning, so that a place that is
-        large enough for its tiles together is not cut in two by the first of them."""
+        large enough for its tiles together is not cut in two by the first of them; weights at last beside no others."""
         if self._place(compute, buffer) is _Outcome.PLACED:
             return True
         self.arenas[buffer].next = 0
+        if self._place(compute, buffer) is _Outcome.PLACED:
+            return True
+        if buffer is Buffer.ACTIVATION:
+            return False
+        self.rooms[buffer][compute.layer] = 0, self.weight_room
         return self._place(compute, buffer) is _Outcome.PLACED
 
     def _run_ahead(self) -> None:
@@ -246,7 +251,7 @@ class _Prefetcher:
         size = tile.place_bytes
         if tile.address != UNPLACED:
             return tile.address if arena.take_at(tile.address, size) else None
-        room = self.rooms[compute.layer] if tile.buffer is Buffer.ACTIVATION else (0, self.weight_room)
+        room = self.rooms[tile.buffer][compute.layer]
         slots = compute.slots.get(tile.buffer, 0)
         if size and slots and (tile in compute.results or tile in compute.added):
             return arena.take_top(size, room)

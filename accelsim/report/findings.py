@@ -116,4 +116,5 @@ def _best(points: Sequence[Mapping[str, Any]], network: str, keys: Sequence[str]
 
 
 def _images(point: Mapping[str, Any]) -> int:
-    return max(1, point.get("batch", 1) * point.get("inferences", 1))
+    images: int = point.get("batch", 1) * point.get("inferences", 1)
+    return max(1, images)

@@ -26,7 +26,7 @@ from accelsim.lowering.schedule.residents import Cost, Residency, Resident, cand
 from accelsim.lowering.schedule.weights import no_resident_weights
 from accelsim.lowering.tiling.cache import TilingCache
 from accelsim.network.graph import Network, Node
-from accelsim.program.commands import Compute, Load, Store
+from accelsim.program.commands import Buffer, Compute, Load, Store
 from accelsim.program.link import link
 from accelsim.run.simulate import load_network, simulate
 from tests.played import dma_counts, lowered_or_skip, settled, tiles_on_chip
@@ -282,6 +282,29 @@ def test_weights_are_loaded_while_the_step_before_computes() -> None:
         cycles, after = elapsed(Pace(idle, held), step, 2000, context)
         assert cycles == pytest.approx(400 + full * (1 - hidden))
         assert after == (pytest.approx(400), 1280)
+
+
+def test_weights_before_a_cascade_leave_its_place_alone() -> None:
+    """Of MobileNet with a weight buffer of 512 KiB: tiles of the layer before lie beside the weights of a cascade,
+    wherever its own, or half of the buffer, fit there, so that these can be loaded while it computes."""
+    network = load_network("mobilenet_v1_1.00_224")[1]
+    lowered = lower(network, machine_of(sram__weight__capacity_bytes=1 << 19))
+    places: dict[int, list[tuple[int, int]]] = {}
+    for command in lowered.program.commands:
+        if isinstance(command, Load) and command.tile.buffer is Buffer.WEIGHT:
+            tile = command.tile
+            places.setdefault(command.layer, []).append((tile.address, tile.address + tile.place_bytes))
+    beside = 0
+    for cascade in lowered.residency.cascades:
+        weights = [piece for layer in cascade.layers for piece in places.get(layer, ())]
+        before = next((layer for layer in range(cascade.layers[0] - 1, -1, -1) if layer in places), None)
+        if before is not None and weights:
+            low, high = min(low for low, _ in weights), max(high for _, high in weights)
+            room = (1 << 19) - (high - low)
+            if min(sum(high - low for low, high in places[before]), 1 << 18) <= room:
+                assert all(stop <= low or high <= start for start, stop in places[before])
+                beside += 1
+    assert beside
 
 
 @given(

@@ -13,6 +13,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from accelsim.lowering.allocate import Piece, size_of
 from accelsim.lowering.emit.iterations import (
     blocks,
     blocks_in,
@@ -229,6 +230,22 @@ def _cascade_weights(layers: Sequence[PlannedLayer], residency: Residency, weigh
                 found[layer.node.name] = address
                 address += _whole_bytes(layer)
     return found
+
+
+def weight_rooms(layers: Sequence[PlannedLayer | None], plan: ResidentPlan) -> list[Piece]:
+    """The piece of the weight buffer for tiles of each layer: beside the weights of a cascade that comes next, so that
+    these are loaded meanwhile, where the layer's own or half of the buffer fit there."""
+    room = plan.weights.room
+    rooms = [(0, room)] * len(layers)
+    for cascade in plan.residency.cascades:
+        own = [layers[number] for number in cascade.layers]
+        names = plan.cascade_weights.keys()
+        size = sum(_whole_bytes(layer) for layer in own if layer is not None and layer.node.name in names)
+        beside = (0, cascade.weights) if cascade.weights else (size, room)
+        before = next((layer for layer in reversed(layers[: cascade.layers[0]]) if layer and layer.weights), None)
+        if before is not None and min(_whole_bytes(before), room // 2) <= size_of(beside):
+            rooms[before.index] = beside
+    return rooms
 
 
 def _whole_bytes(layer: PlannedLayer) -> int:
