@@ -131,10 +131,7 @@ class Groups:
     def _joins(self, node: Node) -> bool:
         """True where a layer can work on stripes."""
         whole = node.op.is_address or node.op.multiplies_maps or node.op.factored or node.op.access_of(node) is not None
-        if whole or node.absorbed:
-            return False
-        whole_bytes = all(self.cache.bits(name) % 8 == 0 for name in (node.name, *node.inputs))
-        return whole_bytes and node.output.height > 1
+        return not whole and not node.absorbed and node.output.height > 1
 
     def _layer(self, number: int, node: Node) -> Layer:
         layout = self.cache.layout
@@ -170,7 +167,7 @@ class Groups:
         place = self.cache.layout.by_name[name]
         bits, (_, height, width, whole) = place.tensor.bits, place.tensor.dims
         runs = 1 if whole == channels else 1 + int(np.count_nonzero(np.diff(place.channels[:channels]) != 1))
-        return Fmap(height, width, channels * bits // 8, whole * bits // 8, share_of_plain(place.tensor.code), runs)
+        return Fmap(height, width, channels, bits, whole, share_of_plain(place.tensor.code), runs)
 
     def spans(self, first: int) -> Iterator[Span]:
         """All groups that begin with a layer and have a feature map inside."""
@@ -245,6 +242,10 @@ class Groups:
         if key not in self.found:
             self.found[key] = self._group(span, ceil_div(span.height, rows))
         return self.found[key]
+
+    def has_whole_rows(self, number: int) -> bool:
+        """True where rows of what a layer in stripes makes fill whole bytes."""
+        return self._known(number).output.has_whole_rows
 
     def _known(self, number: int) -> Layer:
         layer = self.known[number]
@@ -331,12 +332,12 @@ class Groups:
         for place, ring in group.outputs.items():
             if place not in residents:
                 ring_bytes += ring.bytes
-                moved += self._burst_bytes(group.output_fmaps[place], group.output_fmaps[place].pixel_bytes)
+                moved += self._burst_bytes(group.output_fmaps[place], group.output_fmaps[place].channels)
         for each in group.inputs.values():
             channels = sum(count for source, count in each.sources.items() if source not in residents)
             if channels:
-                ring_bytes += each.slots * each.channel_bytes * channels
-                moved += self._burst_bytes(each.fmap, each.fmap.pixel_bytes * channels)
+                ring_bytes += each.ring(channels).bytes
+                moved += self._burst_bytes(each.fmap, channels)
         return Demand(ring_bytes, moved)
 
     def effort(self, group: Group, fmap_bytes: float) -> Effort:
@@ -352,17 +353,18 @@ class Groups:
         cycles = loading + max(compute, moving) + 2 * base.latency_cycles
         return Effort(cycles, compute, moving + loading, fmap_bytes + weights, weights, weights)
 
-    def _burst_bytes(self, fmap: Fmap, run: int) -> float:
-        """DRAM bytes of a whole feature map of which a run of each pixel is moved."""
-        moved = self.moved.get((fmap, run))
+    def _burst_bytes(self, fmap: Fmap, channels: int) -> float:
+        """DRAM bytes of a whole feature map of which some channels of each pixel are moved."""
+        moved = self.moved.get((fmap, channels))
         if moved is None:
-            moved = self.moved[fmap, run] = self._all_bursts(fmap, run)
+            moved = self.moved[fmap, channels] = self._all_bursts(fmap, channels)
         return moved
 
-    def _all_bursts(self, fmap: Fmap, run: float) -> float:
-        pixel, burst = fmap.tensor_pixel_bytes, self.cache.base.burst_bytes
-        if run != pixel:
-            each = run / fmap.runs
+    def _all_bursts(self, fmap: Fmap, channels: int) -> float:
+        run = channels * fmap.bits / 8
+        if channels != fmap.tensor_channels:
+            each, burst = run / fmap.runs, self.cache.base.burst_bytes
+            pixel = fmap.tensor_channels * fmap.bits // 8
             run = fmap.runs * (each + burst - gcd(gcd(pixel, burst), int(each)))
         return self.network.batch * fmap.height * fmap.width * run * fmap.moved_share
 
@@ -370,5 +372,5 @@ class Groups:
 def _stripe_bytes(counts: Counts, rows: int, fmap: Fmap) -> Counts:
     """Bytes of the first stripes of a feature map, over all images."""
     images, stripes = np.divmod(counts, ceil_div(fmap.height, rows))
-    found: Counts = (images * fmap.height + np.minimum(stripes * rows, fmap.height)) * fmap.width * fmap.pixel_bytes
+    found: Counts = (images * fmap.height + np.minimum(stripes * rows, fmap.height)) * fmap.row_bytes
     return found

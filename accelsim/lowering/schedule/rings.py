@@ -23,6 +23,7 @@ from accelsim.lowering.schedule.stripes import (
 from accelsim.operators.shapes import Axis
 from accelsim.program.commands import UnitKind
 from accelsim.program.tensors import Range
+from accelsim.units import ceil_div
 
 FAR = 1 << 20
 """Distance of the inputs of the network, which no layer makes."""
@@ -36,17 +37,34 @@ class Source(NamedTuple):
 
 
 class Fmap(NamedTuple):
-    """A feature map in DRAM, or a part of one: rows, columns, bytes of its pixels and of those of its tensor.
+    """A feature map in DRAM, or a part of one: rows, columns, channels and their bits, and channels of its tensor.
 
     moved_share: of its bytes that DRAM moves, less where it is coded; runs: parts of each pixel that lie apart.
     """
 
     height: int
     width: int
-    pixel_bytes: int
-    tensor_pixel_bytes: int
+    channels: int
+    bits: int
+    tensor_channels: int
     moved_share: float = 1.0
     runs: int = 1
+
+    @property
+    def has_whole_rows(self) -> bool:
+        """True where a row of any channels fills whole bytes."""
+        return self.width * self.bits % 8 == 0
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a row, where it fills whole ones."""
+        return self.width * self.channels * self.bits // 8
+
+    def slot_bytes(self, rows: int, channels: int) -> int:
+        """Bytes that rows of some channels take, each channel rounded up to bytes, as it may lie in a tile of its
+        own."""
+        slack = 0 if self.has_whole_rows else 8
+        return ceil_div((rows * self.width * self.bits + slack) * channels, 8)
 
 
 class Input(NamedTuple):
@@ -89,12 +107,16 @@ class RingSize(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """Loads of one tensor by a group: its sources with their channels, slots and bytes of a channel, and where."""
+    """Loads of one tensor by a group: its sources with their channels, slots and rows of each, and where."""
 
     sources: dict[int, int]
     slots: int
-    channel_bytes: int
+    rows: int
     fmap: Fmap
+
+    def ring(self, channels: int) -> RingSize:
+        """Its ring, of which some channels are loaded."""
+        return RingSize(self.slots, self.fmap.slot_bytes(self.rows, channels))
 
 
 def distance_from(place: int, distance: int) -> int:
@@ -125,7 +147,7 @@ def made_rings(
             needed = ring_slots(counts[read.producer], rows_from(reader, read, counts[other], rows))
             slots.setdefault(read.producer, []).append(needed)
     for number, (place, layer, member) in enumerate(zip(places, layers, members, strict=True)):
-        size = member.rows * layer.output.width * layer.output.pixel_bytes
+        size = layer.output.slot_bytes(member.rows, layer.output.channels)
         if not leaves(layer, place, places[-1]):
             internal[place] = RingSize(max(slots[number]), size)
         else:
@@ -159,9 +181,8 @@ def loaded_rings(
         rows = input_rows([(members[number], read) for number, read in readers])
         made = [rows_until(members[number], read, next_step(counts[number]), rows) for number, read in readers]
         kept = [rows_from(members[number], read, counts[number], rows) for number, read in readers]
-        fmap = fmaps[tensor]
         slots = ring_slots(np.maximum.reduce(made), np.minimum.reduce(kept))
-        found[tensor] = Loaded(_joined(parts[tensor]), slots, rows * fmap.width * fmap.pixel_bytes, fmap)
+        found[tensor] = Loaded(_joined(parts[tensor]), slots, rows, fmaps[tensor])
     return found
 
 

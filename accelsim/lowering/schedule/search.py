@@ -221,9 +221,13 @@ class ScheduleSearch:
             touched = span.touched.intersection([each.number - span.first for each in residents])
             find = partial(self._beside, span, residents, touched, made)
             yield self._way(state, span.last + 1, residents, self.groups.least(span, touched), find)
-        for name, old in product(names, state.residents):
-            if name in self.candidates and old.rows and old.last in range(span.first, span.last + 1):
-                yield self._in_place(span, state, self.candidates[name], old)
+        kept = [self.candidates[name] for name in names if name in self.candidates]
+        for resident, old in product(filter(self._has_whole_rows, kept), state.residents):
+            if old.rows and old.last in range(span.first, span.last + 1):
+                yield self._in_place(span, state, resident, old)
+
+    def _has_whole_rows(self, resident: Resident) -> bool:
+        return self.groups.has_whole_rows(resident.first)
 
     def _beside(
         self, span: Span, residents: Sequence[Place], touched: frozenset[int], made: tuple[Place, ...]
@@ -242,9 +246,13 @@ class ScheduleSearch:
     def _step(self, span: Span, room: Piece, made: tuple[Place, ...], found: Fitted) -> Step:
         """A group whose rings are at the top of a room."""
         group = found.group
-        rows = {span.first + place: member.rows for place, member in zip(group.places, group.members, strict=True)}
+        rows = {
+            span.first + place: member.rows
+            for place, member in zip(group.places, group.members, strict=True)
+            if self.groups.has_whole_rows(span.first + place)
+        }
         top = (room[1] - found.ring_bytes, room[1])
-        made = tuple(each._replace(rows=rows[each.number]) for each in made)
+        made = tuple(each._replace(rows=rows.get(each.number, 0)) for each in made)
         return Step(span.first, span.last, group, top, made, found.effort)
 
     def _in_place(self, span: Span, state: State, resident: Resident, old: Place) -> Way:
@@ -372,7 +380,8 @@ class ScheduleSearch:
             there = {name: count for name, count in sources.items() if name not in channels}
             if there:
                 tensor = self.groups.cache.layout.by_name[next(iter(there))].tensor
-                yield tensor.name, (each.slots, each.channel_bytes * sum(there.values()))
+                slots, size = each.ring(sum(there.values()))
+                yield tensor.name, (slots, size)
 
     def _source(self, step: Step, distance: int) -> str:
         """The layer or input of the network at a distance from a step."""
