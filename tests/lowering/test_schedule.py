@@ -284,6 +284,16 @@ def test_weights_are_loaded_while_the_step_before_computes() -> None:
         assert after == (pytest.approx(400), 1280)
 
 
+@pytest.mark.parametrize("bits", [5, 7])
+def test_maps_of_fewer_bits_move_fewer_bytes(bits: int) -> None:
+    """Whether their pixels fill bytes or not, they run in groups as those of eight do."""
+    found = [
+        simulate("squeezenet_v1.1", "edge", {"network.quantize.activation_bits": each}).totals["dram_burst_bytes"]
+        for each in (bits, 8)
+    ]
+    assert found[0] < found[1]
+
+
 def test_weights_before_a_cascade_leave_its_place_alone() -> None:
     """Of MobileNet with a weight buffer of 512 KiB: tiles of the layer before lie beside the weights of a cascade,
     wherever its own, or half of the buffer, fit there, so that these can be loaded while it computes."""
@@ -307,9 +317,7 @@ def test_weights_before_a_cascade_leave_its_place_alone() -> None:
     assert beside
 
 
-@given(
-    networks(), machines(array__activation_bits=8, array__depthwise_on="array"), schedulings(keep_activations="auto")
-)
+@given(networks(), machines(array__depthwise_on="array"), schedulings(keep_activations="auto"))
 def test_residents_at_the_same_time_have_places_of_their_own(
     network: Network, machine: Machine, scheduling: Scheduling
 ) -> None:
@@ -344,10 +352,13 @@ def test_residents_at_the_same_time_have_places_of_their_own(
 
 
 def small_machines() -> st.SearchStrategy[Machine]:
-    return machines(
-        sram__weight__capacity_bytes=4000,
-        sram__accumulator__capacity_bytes=8192,
-        array__activation_bits=8,
+    """Bits of maps fill bytes or not."""
+    return st.sampled_from([8, 4, 5]).flatmap(
+        lambda bits: machines(
+            sram__weight__capacity_bytes=4000,
+            sram__accumulator__capacity_bytes=8192,
+            array__activation_bits=bits,
+        )
     )
 
 
