@@ -13,7 +13,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, product, takewhile
-from typing import NamedTuple
 
 from accelsim.errors import LoweringError, PlanError
 from accelsim.lowering.allocate import Piece, Place, address_in, free, largest, overlaps, size_of, stacked
@@ -25,51 +24,11 @@ from accelsim.lowering.schedule.groups import Group, Groups, Span
 from accelsim.lowering.schedule.heights import Fitted, Heights, Over
 from accelsim.lowering.schedule.residents import Cascade, Residency, Resident, Ring, readers_of
 from accelsim.lowering.schedule.rings import FAR
+from accelsim.lowering.schedule.states import Beam, State, Step, Way, key_of, room_of
 
 BEAM = 5
 """States that go on from a cut, of those that cost least and of those that promise most; one of those whose residents
 save as much and leave as much room."""
-
-
-class Step(NamedTuple):
-    """Layers [first, last] together: a group in a piece of the buffer, or one layer with a piece for its tiles."""
-
-    first: int
-    last: int
-    group: Group | None
-    room: Piece
-    made: tuple[Place, ...]
-    effort: Effort
-
-
-class State(NamedTuple):
-    """The best way to a cut with these residents, and its clocks and DRAM bytes."""
-
-    score: float
-    cycles: float
-    dram_bytes: float
-    residents: tuple[Place, ...]
-    pace: Pace
-    step: Step | None
-    before: State | None
-
-
-Key = tuple[tuple[str, ...], int]
-"""Names of residents in the order of their places, and the room that these leave."""
-
-Beam = dict[Key, State]
-"""The best states at a cut."""
-
-
-class Way(NamedTuple):
-    """A step from a state to a cut. least: the score there at least; key: of the state there; find: works the step
-    out, None where it does not fit."""
-
-    least: float
-    state: State
-    cut: int
-    key: Key
-    find: Callable[[], Step | None]
 
 
 @dataclass
@@ -118,7 +77,7 @@ class ScheduleSearch:
     def _way(
         self, state: State, cut: int, residents: Sequence[Place], least: Effort, find: Callable[[], Step | None]
     ) -> Way:
-        return Way(self._behind(state, least)[0], state, cut, _key(residents, cut, self.capacity), find)
+        return Way(self._behind(state, least)[0], state, cut, key_of(residents, cut, self.capacity), find)
 
     def _reached(self, ways: Iterable[Way]) -> Collection[State]:
         """The states at a cut to which these ways lead, the best way to each."""
@@ -165,7 +124,9 @@ class ScheduleSearch:
         found: dict[int, State] = {}
         for share in (0.0, 0.5):
             ranked = sorted(saving, key=lambda each: each[0].score - share * each[1])
-            alike = {(round(saved), _room(state.residents, self.capacity)): state for state, saved in reversed(ranked)}
+            alike = {
+                (round(saved), room_of(state.residents, self.capacity)): state for state, saved in reversed(ranked)
+            }
             best = sorted(alike.items(), key=lambda each: each[1].score - share * each[0][0])[:BEAM]
             found.update((id(state), state) for _, state in best)
         return list(found.values())
@@ -184,7 +145,7 @@ class ScheduleSearch:
     def _enter(self, beam: Beam, way: Way, step: Step) -> None:
         before = way.state
         residents = tuple(sorted(each for each in (*before.residents, *step.made) if each.last >= way.cut))
-        key = _key(residents, way.cut, self.capacity)
+        key = key_of(residents, way.cut, self.capacity)
         score, cycles, pace = self._behind(before, step.effort)
         if key not in beam or score < beam[key].score:
             sums = before.cycles + cycles, before.dram_bytes + step.effort.dram_bytes
@@ -388,14 +349,3 @@ class ScheduleSearch:
         if distance <= -FAR:
             return self.groups.input_name(distance)
         return self.groups.nodes[step.first + distance].name
-
-
-def _key(residents: Iterable[Place], cut: int, capacity: int) -> Key:
-    """Names of the residents that are still read behind a cut, in the order of their places, and the room beside."""
-    there = sorted(each for each in residents if each.last >= cut)
-    return tuple(each.name for each in there), _room(there, capacity)
-
-
-def _room(residents: Iterable[Place], capacity: int) -> int:
-    """Fourths of the buffer that the largest free piece holds."""
-    return 4 * size_of(largest(free(residents, capacity))) // capacity
