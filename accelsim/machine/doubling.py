@@ -21,10 +21,11 @@ from accelsim.records import RESOURCES
 from accelsim.units import ceil_div
 
 Clocks = tuple[float, ...]
-"""Array clocks, or ratios of them, with each of `RESOURCES` twice as good."""
+"""Array clocks, or ratios of them, with each of `RESOURCES` twice as good, and last with the machine as it is: the
+replay is that of the run but for a few clocks, so that savings are differences within the replay."""
 
-NOTHING: Clocks = (0.0,) * len(RESOURCES)
-SAME: Clocks = (1.0,) * len(RESOURCES)
+NOTHING: Clocks = (0.0,) * (len(RESOURCES) + 1)
+SAME: Clocks = (1.0,) * len(NOTHING)
 BEGIN, FREE, STREAM, STREAM_END = range(len(Moment), len(Moment) + 4)
 """Places behind those of moments: a command begins, its unit turns to the next, its stream starts (or its transfer is
 handed to the memory) and ends."""

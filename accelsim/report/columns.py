@@ -77,11 +77,11 @@ LEAST_SAVING = 0.01
 
 
 def bound_by(record: LayerRecord) -> str:
-    """The resource of which twice as much saves most; latency where none saves, hidden behind others, or none."""
+    """The resource of which twice as much saves most; no_resource if none does, hidden behind others, or no_work."""
     if not record.total_cycles:
-        return "hidden" if record.latency_cycles else "none"
+        return "hidden" if record.latency_cycles else "no_work"
     best = max(record.savings, key=lambda name: record.savings[name])
-    return best if record.savings[best] > LEAST_SAVING * record.total_cycles else "latency"
+    return best if record.savings[best] > LEAST_SAVING * record.total_cycles else "no_resource"
 
 
 def dram_sram_ratio(record: LayerRecord) -> float:
@@ -120,8 +120,8 @@ COLUMNS: tuple[Column, ...] = (
     Column(
         "bound_by",
         "",
-        f"resource of which twice as much saves most ({', '.join(RESOURCES)}); latency: none saves 1 %; hidden: all"
-        " its work lies behind that of others; none: it has none",
+        f"resource of which twice as much saves most ({', '.join(RESOURCES)}); no_resource: none saves 1 %; hidden:"
+        " all its work lies behind that of others; no_work: it has none",
         bound_by,
     ),
     *(_saving(name) for name in RESOURCES),

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 from accelsim.energy.ranking import Flip, Unsure
 from accelsim.report.columns import Value
-from accelsim.report.completeness import INCOMPLETE
 from accelsim.report.finished import FinishedRun
 from accelsim.report.tables import fitted
 
@@ -124,12 +123,6 @@ CELLS: tuple[Cell, ...] = (
 
 SPARE = ("measured by", "MB", "of it DRAM", "cycles", "M weights", "MMAC", "bursts")
 """Titles of columns that a narrow page goes without."""
-
-
-def incomplete(rows: Sequence[Row]) -> list[str]:
-    """A line for each network that lacks parts of its model."""
-    lacking = {row["network"]: row["unmodelled"] for row in rows if row["unmodelled"]}
-    return [f"{INCOMPLETE}: {count} nodes of {name} are in no figure" for name, count in lacking.items()]
 
 
 def comparison(rows: Sequence[Row]) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 MULTIPLY = frozenset(
     {
@@ -55,3 +55,9 @@ def left_out(unmodelled: Sequence[str], layers: int) -> LeftOut | None:
     share = len(unmodelled) / (len(unmodelled) + layers)
     is_known = MULTIPLY.isdisjoint(kinds)
     return LeftOut(len(unmodelled), share, 0.0 if is_known else None, dict(kinds.most_common()))
+
+
+def incomplete(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """A line for each network of some runs, by column, that lacks parts of its model."""
+    lacking = {row["network"]: row["unmodelled"] for row in rows if row.get("unmodelled")}
+    return [f"{INCOMPLETE}: {count} nodes of {name} are in no figure" for name, count in lacking.items()]

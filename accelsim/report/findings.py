@@ -7,7 +7,7 @@ from typing import Any
 
 from accelsim.records import ENERGY_COMPONENTS, LayerRecord
 from accelsim.report.columns import LEAST_SAVING, WHAT_IFS
-from accelsim.report.completeness import INCOMPLETE
+from accelsim.report.completeness import INCOMPLETE, incomplete
 from accelsim.report.finished import FinishedRun, run_title
 from accelsim.report.naming import short_name
 from accelsim.report.quantities import amount_text, digits, share_text
@@ -78,8 +78,8 @@ def _assumed(run: FinishedRun) -> str:
 
 
 def sweep_findings(points: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[str]:
-    """The quickest point of each network and that of least energy, for one image, and how many have no results. keys:
-    that vary."""
+    """The quickest point of each network and that of least energy, for one image, and how many have no results; first
+    networks that lack parts of their models. keys: that vary."""
     failed = sum(1 for point in points if point.get("error") is not None)
     done = [point for point in points if isinstance(point.get("latency_ms"), int | float)]
     networks = list(dict.fromkeys(point["network"] for point in done))
@@ -88,7 +88,11 @@ def sweep_findings(points: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> 
     ]
     if len(networks) > MOST_NETWORKS:
         lines.append(f"{len(networks) - MOST_NETWORKS} more networks are in the table.")
-    return [*lines, *([f"{failed} of {len(points)} points have an error instead of results."] if failed else [])]
+    return [
+        *incomplete(done),
+        *lines,
+        *([f"{failed} of {len(points)} points have an error instead of results."] if failed else []),
+    ]
 
 
 def _best(points: Sequence[Mapping[str, Any]], network: str, keys: Sequence[str]) -> str:

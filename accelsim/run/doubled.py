@@ -137,7 +137,7 @@ def chain_ratios(lowered: Lowered, machine: Machine) -> list[Clocks]:
 def _ratios(node: Node, batch: int, machine: Machine, doubled: Mapping[str, Machine], dataflow: DataflowName) -> Clocks:
     now = fold_cycles(node, batch, machine, dataflow)
     ratios = {name: fold_cycles(node, batch, each, dataflow) / now for name, each in doubled.items()}
-    return tuple(ratios.get(name, 1.0) for name in RESOURCES)
+    return *(ratios.get(name, 1.0) for name in RESOURCES), 1.0
 
 
 def fold_cycles(node: Node, batch: int, machine: Machine, dataflow: DataflowName) -> int:

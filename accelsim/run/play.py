@@ -191,8 +191,8 @@ def _records(
         }
         counts = reduce(add, (accounts[index].counts + moved[index] for index in mine))
         stalls = {cause.value: sum(account.stalls[cause] for account in own) for cause in Cause}
-        doubled = zip(RESOURCES, zip(*(account.doubled for account in own), strict=True), strict=True)
-        savings = {resource: measures["total_cycles"] - round(sum(each)) for resource, each in doubled}
+        *doubled, now = map(sum, zip(*(account.doubled for account in own), strict=True))
+        savings = {name: round(now - each) for name, each in zip(RESOURCES, doubled, strict=True)}
         group = lowered.groups[number]
         more = savings, _met(machine, own)
         yield layer_record(node, network.batch, machine, inferences, group, counts, measures, stalls, *more)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from accelsim.config.constraint import Constraint, exactly, parse_constraint
 from accelsim.errors import ARGUMENTS, Mistake, UserError, shorten, suggestion
 from accelsim.report.columns import Value
+from accelsim.report.completeness import incomplete
 from accelsim.report.pareto import Objective, non_dominated
 from accelsim.sweeps.store import Store, opened
 from accelsim.sweeps.sweep import header, keys_of, named_values, printed_values
@@ -20,13 +21,17 @@ Point = dict[str, Any]
 
 
 class Front(NamedTuple):
-    """Compared values of all points, positions of the best, and all columns of these; what is left out, and why."""
+    """Compared values of all points, positions of the best, and all columns of these; what is left out, and why.
+
+    incomplete: lines on networks that lack parts of their models.
+    """
 
     keys: list[str]
     points: list[Point]
     best: list[int]
     rows: list[dict[str, Value | None]]
     left_out: Counter[str]
+    incomplete: list[str]
 
 
 class Compared(NamedTuple):
@@ -47,7 +52,7 @@ def front(folder: Path, compared: Compared) -> Front:
     with opened(folder) as store:
         keys = keys_of(store, folder)
         _refuse_unknown(compared, header(keys))
-        points, left_out = _points(store, keys, compared)
+        points, left_out, lacking = _points(store, keys, compared)
         if compared.weights is not None:
             points, missing = means(points, [each.column for each in compared.objectives], compared.weights)
             left_out += missing
@@ -61,7 +66,7 @@ def front(folder: Path, compared: Compared) -> Front:
             if compared.weights is not None
             else [printed_values(row, keys) for row in store.rows() if row.point in wanted]
         )
-        return Front(keys, points, best, rows, left_out)
+        return Front(keys, points, best, rows, left_out, incomplete(lacking))
 
 
 def conditions(texts: Iterable[tuple[int, str]]) -> list[Constraint]:
@@ -79,9 +84,10 @@ def conditions(texts: Iterable[tuple[int, str]]) -> list[Constraint]:
     return found
 
 
-def _points(store: Store, keys: Sequence[str], compared: Compared) -> tuple[list[Point], Counter[str]]:
-    """Points that can be compared, and how many can't, by reason."""
+def _points(store: Store, keys: Sequence[str], compared: Compared) -> tuple[list[Point], Counter[str], list[Point]]:
+    """Points that can be compared, how many can't, by reason, and how many operations each network lacks."""
     points: list[Point] = []
+    lacking: dict[str, Point] = {}
     left_out: Counter[str] = Counter()
     for row in store.rows():
         values = named_values(row, keys)
@@ -93,7 +99,8 @@ def _points(store: Store, keys: Sequence[str], compared: Compared) -> tuple[list
         else:
             names = ("point", "network", "machine", *keys, *(each.column for each in compared.objectives))
             points.append({name: values[name] for name in names})
-    return points, left_out
+            lacking.setdefault(row.network, {"network": row.network, "unmodelled": values["unmodelled"]})
+    return points, left_out, list(lacking.values())
 
 
 def outside(values: Mapping[str, Any], where: Sequence[Constraint]) -> str | None:

@@ -98,7 +98,8 @@ class Points:
 
     @property
     def _network(self) -> _Kind:
-        return _Kind(lambda name, overrides: as_config(load_network(name, overrides)[0]), ("network",))
+        options = self.wanted.options
+        return _Kind(lambda name, overrides: as_config(load_network(name, overrides, options)[0]), ("network",))
 
     @property
     def _target(self) -> _Kind:

@@ -193,7 +193,7 @@ def _weights(aim: Aim, wanted: Wanted) -> dict[str, float]:
     for column in sorted({key for budget in aim.budgets for key in budget.keys} - set(COLUMN_NAMES)):
         expected = f"a column that a run has{suggestion(column, COLUMN_NAMES)}"
         raise UserError([Mistake(ARGUMENTS, 0, "budget", expected, column)])
-    names = {name: load_network(name)[1].name for name in wanted.networks}
+    names = {name: load_network(name, options=wanted.options)[1].name for name in wanted.networks}
     for name in aim.weights:
         if name not in names and name not in names.values():
             expected = f"a network of the sweep{suggestion(name, names)}"

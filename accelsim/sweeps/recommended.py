@@ -8,6 +8,7 @@ from typing import Any
 from accelsim.config.strict_yaml import dotted
 from accelsim.records import ENERGY_COMPONENTS, STALL_CAUSES
 from accelsim.report.columns import COLUMNS, LEAST_SAVING, TOTALS, WHAT_IFS
+from accelsim.report.completeness import incomplete
 from accelsim.report.naming import in_shapes, short_name
 from accelsim.report.quantities import amount_text, digits, share_text, si_text
 from accelsim.sweeps.recommend import OBJECTIVES, Aim, Judged, Recommendation
@@ -18,9 +19,10 @@ _UNITS = {**{column.name: column.unit for column in COLUMNS}, **{name: unit for 
 
 
 def recommendation_text(found: Recommendation, aim: Aim) -> str:
-    """The five lines."""
+    """The five lines, and before them networks that lack parts of their models."""
     return "\n".join(
         (
+            *incomplete({"network": name, **values} for name, values in found.best.values.items()),
             _machine(found, aim),
             f"  {_costs(found.best, aim)}",
             f"  {_budgets(found.best, aim)}",

@@ -16,6 +16,7 @@ from accelsim.config.schema import validate
 from accelsim.config.strict_yaml import Document, KeyPath, Origin, dotted, read
 from accelsim.config.sweep import Sweep, broken_rules
 from accelsim.errors import ARGUMENTS, Mistake, Mistakes, UserError, shorten
+from accelsim.importers import PLAIN, ModelOptions
 from accelsim.sweeps.stored import MOST_POINTS
 
 Choice = tuple[Override, ...]
@@ -24,13 +25,17 @@ Choice = tuple[Override, ...]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A sweep that has been read: names that exist, axes of choices, constraints with the places they stand at."""
+    """A sweep that has been read: names that exist, axes of choices, constraints with the places they stand at.
+
+    options: of networks that are models of another tool.
+    """
 
     networks: tuple[str, ...]
     machines: tuple[str, ...]
     axes: tuple[tuple[Choice, ...], ...]
     constraints: tuple[tuple[Constraint, Mistake], ...]
     mapping: str | None
+    options: ModelOptions = PLAIN
 
     @property
     def keys(self) -> list[str]:

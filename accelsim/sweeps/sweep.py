@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from accelsim.errors import ARGUMENTS, Mistake, UserError, visible
 from accelsim.report.columns import Value
+from accelsim.report.completeness import incomplete
 from accelsim.report.export import save_rows
 from accelsim.report.writing import locked
 from accelsim.sweeps.points import Point, Points
@@ -25,10 +26,12 @@ Workers = Callable[[Iterator[Task]], Generator[Finished, None, None]]
 
 
 class Summary(NamedTuple):
-    """Summary of a sweep: points by outcome, and those with an error, the first of them with it."""
+    """Summary of a sweep: points by outcome, those with an error, the first of them with it, and lines on networks that
+    lack parts of their models."""
 
     counts: dict[str, int]
     errors: list[str]
+    incomplete: list[str]
 
 
 def run_sweep(
@@ -55,7 +58,8 @@ def run_sweep(
                         done()
             rows = (list(printed_values(row, keys).values()) for row in store.rows())
             save_rows(folder / RESULTS, header(keys), rows)
-            return Summary(store.counts(), [_described(row) for row in store.rows(only_errors=True)])
+            errors = [_described(row) for row in store.rows(only_errors=True)]
+            return Summary(store.counts(), errors, incomplete(named_values(row, keys) for row in store.rows()))
 
 
 @contextmanager

@@ -652,6 +652,8 @@ def test_it_is_left_out_where_that_is_allowed_and_said_everywhere(
     text = tmp_path / "mine.yaml"
     assert main(["import", str(path), "--allow-unmodelled", "-o", str(text)]) == 0
     explained = ["explain", str(path), "edge", "--allow-unmodelled"]
+    sweep, spec = str(tmp_path / "sweep"), tmp_path / "spec.yaml"
+    spec.write_text("networks: [model.onnx]\nmachines: [edge]\n")
     for argv in (
         ["check", str(path), "edge", "--allow-unmodelled"],
         ["compare", str(path), "--hw", "edge", "--allow-unmodelled"],
@@ -659,6 +661,20 @@ def test_it_is_left_out_where_that_is_allowed_and_said_everywhere(
         [*explained, "--plans"],
         [*explained, "--layer", document["layers"][0]["layer"]],
         ["diff", run, run],
+        ["show", str(path), "--layers", "--allow-unmodelled"],
+        ["sweep", "--network", str(path), "--hw", "edge", "-o", sweep, "--jobs", "1", "--allow-unmodelled"],
+        ["pareto", sweep, "--minimize", "latency_ms,energy_total_pj"],
+        [
+            "recommend",
+            str(spec),
+            "--objective",
+            "edp",
+            "-o",
+            str(tmp_path / "best"),
+            "--jobs",
+            "1",
+            "--allow-unmodelled",
+        ],
     ):
         capsys.readouterr()
         assert main(argv) == 0

@@ -101,3 +101,10 @@ def test_the_named_resource_helps_most_of_many_layers() -> None:
     assert len(found) >= 60
     bad = wrong(found)
     assert len(bad) <= 0.05 * len(found), "\n".join(bad)
+
+
+def test_what_a_machine_lacks_saves_nothing() -> None:
+    """It has no depthwise engine, caches or host; pools, which are on the vector unit, are not bound by the array."""
+    records = perform(network_named("squeezenet_v1.0"), load_machine("edge"), Scheduling()).records
+    assert {record.savings[absent] for record in records for absent in ("depthwise_channels", "caches", "host")} == {0}
+    assert all(bound_by(record) not in {"array_rows", "array_columns"} for record in records if "pool" in record.op)

@@ -55,7 +55,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Carry it out; gives the exit code."""
     from accelsim.cli.progress import progress
-    from accelsim.report.compare import comparison, flipped, incomplete, survival
+    from accelsim.report.compare import comparison, flipped, survival
+    from accelsim.report.completeness import incomplete
     from accelsim.run import compare
 
     points = compare.load_points(

@@ -73,6 +73,7 @@ def run(arguments: Namespace) -> int:
         _save_front(found, objectives, arguments)
     for reason, count in found.left_out.items():
         note(f"left out: {count} {reason}")
+    print(*found.incomplete, sep="\n", end="\n" * bool(found.incomplete))
     print(front_table(found.rows, found.keys, objectives))
     return 0
 

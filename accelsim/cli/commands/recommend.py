@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from dataclasses import replace
 from pathlib import Path
 
-from accelsim.cli.arguments import add_allowed_path, add_weights, one_of, whole_number
+from accelsim.cli.arguments import add_allowed_path, add_model_options, add_weights, model_options, one_of, whole_number
 from accelsim.cli.commands.sweep import add_workers, workers_of
 from accelsim.cli.verbosity import add_verbosity
 
@@ -29,6 +30,7 @@ def add_arguments(parser: ArgumentParser) -> None:
                         help="the same finds the same (0)")  # fmt: skip
     parser.add_argument("-o", dest="output", metavar="DIR", required=True, help="folder of the results")
     add_workers(parser)
+    add_model_options(parser)
     add_allowed_path(parser)
     add_verbosity(parser)
 
@@ -44,8 +46,9 @@ def run(arguments: Namespace) -> int:
     aim = Aim(
         arguments.objective, conditions(arguments.budgets), dict(arguments.weights), arguments.trials, arguments.seed
     )
+    wanted = replace(read_sweep(arguments.spec), options=model_options(arguments))
     with gauge() as watch:
-        found = recommend(read_sweep(arguments.spec), Path(arguments.output), workers_of(arguments), aim, watch)
+        found = recommend(wanted, Path(arguments.output), workers_of(arguments), aim, watch)
     print(recommendation_text(found, aim))
     print(f"{found.points} points; {Path(arguments.output) / 'results.csv'}")
     return 0

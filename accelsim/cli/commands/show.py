@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from accelsim.cli.arguments import add_settings, command_line
+from accelsim.cli.arguments import add_model_options, add_settings, command_line, model_options
 from accelsim.errors import UserError
 
 if TYPE_CHECKING:
     from accelsim.config.kinds import FileKind
+    from accelsim.config.workload import NetworkFile
     from accelsim.network.graph import Network
 
 DESCRIPTION = (
@@ -31,6 +33,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         const=True,
         help="with HW: print the plan of the run; FILE: with the compiler's options, which win over HW's",
     )
+    add_model_options(parser)
     add_settings(parser)
 
 
@@ -44,12 +47,14 @@ def run(arguments: Namespace) -> int:
     if arguments.machine is not None:
         _print_plan(arguments)
         return 0
-    kind = kind_of_file(arguments.name, importers.read)
+    options = model_options(arguments)
+    kind = kind_of_file(arguments.name, partial(importers.read, options=options))
     _refuse_options_of_others(arguments, kind)
     if kind.name == "network":
-        workload, network = load_network(arguments.name, parse_overrides(arguments.settings, ("network",)))
+        overrides = parse_overrides(arguments.settings, ("network",))
+        workload, network = load_network(arguments.name, overrides, options)
         if arguments.layers:
-            _print_layers(network, as_csv=arguments.csv)
+            _print_layers(workload, network, as_csv=arguments.csv)
         else:
             print(to_yaml(workload), end="")
     elif kind.name == "machine":
@@ -70,7 +75,9 @@ def _print_plan(arguments: Namespace) -> None:
         got = "--layers" if arguments.layers else "none"
         raise UserError([command_line("--mapping", "--mapping beside a network and a machine", got)])
     file = None if arguments.mapping is True else arguments.mapping
-    _, network, machine, scheduling = load_both(arguments.name, arguments.machine, arguments.settings, mapping=file)
+    _, network, machine, scheduling = load_both(
+        arguments.name, arguments.machine, arguments.settings, mapping=file, options=model_options(arguments)
+    )
     print(data_to_yaml(mapping_of(network, machine, scheduling)), end="")
 
 
@@ -82,6 +89,8 @@ def _refuse_options_of_others(arguments: Namespace, kind: FileKind) -> None:
         "--layers": (arguments.layers, ("network",)),
         "--mapping": (arguments.mapping, ("machine",)),
         "--set": (arguments.settings, ("machine", "network")),
+        "--allow-unmodelled": (arguments.allow_unmodelled, ("network",)),
+        "--input-shape": (arguments.input_shape, ("network",)),
     }
     mistakes = [
         command_line(option, f"a {' or '.join(kinds)}", f"the {kind.title} {arguments.name}")
@@ -92,7 +101,8 @@ def _refuse_options_of_others(arguments: Namespace, kind: FileKind) -> None:
         raise UserError(mistakes)
 
 
-def _print_layers(network: Network, *, as_csv: bool) -> None:
+def _print_layers(workload: NetworkFile, network: Network, *, as_csv: bool) -> None:
+    from accelsim.report.completeness import INCOMPLETE, left_out
     from accelsim.report.export import csv_text
     from accelsim.report.layers import layer_table
     from accelsim.report.tables import fitted
@@ -101,6 +111,9 @@ def _print_layers(network: Network, *, as_csv: bool) -> None:
     if as_csv:
         print(csv_text(rows), end="")
     else:
+        lacks = left_out(workload.unmodelled, len(network.nodes))
+        if lacks is not None:
+            print(f"{INCOMPLETE}: {lacks}")
         cells = [[str(value) for value in row.values()] for row in rows]
         print(
             fitted(

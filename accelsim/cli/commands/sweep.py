@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from accelsim.cli.arguments import add_allowed_path, whole_number
+from accelsim.cli.arguments import add_allowed_path, add_model_options, model_options, whole_number
 from accelsim.cli.verbosity import add_verbosity
 from accelsim.errors import Mistake, UserError
 
@@ -39,6 +40,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("-o", dest="output", metavar="DIR", required=True, help="folder of the results")
     parser.add_argument("--force", action="store_true", help="replace another sweep in DIR")
     add_workers(parser)
+    add_model_options(parser)
     add_allowed_path(parser)
     add_verbosity(parser)
 
@@ -58,7 +60,7 @@ def run(arguments: Namespace) -> int:
     from accelsim.cli.progress import gauge
     from accelsim.sweeps.sweep import run_sweep
 
-    wanted = _wanted(arguments)
+    wanted = replace(_wanted(arguments), options=model_options(arguments))
     with gauge() as watch:
         summary = run_sweep(wanted, Path(arguments.output), workers_of(arguments), watch, force=arguments.force)
     return _tell(summary, arguments.output)
@@ -104,6 +106,7 @@ def _tell(summary: Summary, output: str) -> int:
         print(line, file=sys.stderr)
     if len(summary.errors) > MOST_ERRORS:
         print(f"and {len(summary.errors) - MOST_ERRORS} more", file=sys.stderr)
+    print(*summary.incomplete, sep="\n", end="\n" * bool(summary.incomplete))
     parts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(summary.counts.items()))
     print(f"{sum(summary.counts.values())} points: {parts}; {Path(output) / 'results.csv'}")
     return 1 if summary.errors else 0
