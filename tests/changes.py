@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from copy import deepcopy
+from functools import cache
 from random import Random
 from typing import Any
 
@@ -53,7 +54,8 @@ def changed_tree(tree: Any, random: Random) -> Any:
             case 2 if isinstance(holder, list):
                 holder.extend(deepcopy([holder[last]]) * random.choice([1, 3, 300]))
             case 3 if isinstance(holder[last], int | float) and not isinstance(holder[last], bool):
-                holder[last] = holder[last] * random.choice([-1, 0, 0.5, 2, 3, 1000, 10**9])
+                with suppress(OverflowError):
+                    holder[last] = holder[last] * random.choice([-1, 0, 0.5, 2, 3, 1000, 10**9])
             case _:
                 holder[last] = deepcopy(random.choice(NASTY))
     return tree
@@ -97,8 +99,13 @@ def changed_yaml(raw: bytes, random: Random) -> bytes:
     """YAML with other values, or other bytes."""
     if random.randrange(3) == 0:
         return changed_bytes(raw, random)
-    tree = changed_tree(yaml.safe_load(raw), random)
+    tree = changed_tree(_parsed(raw), random)
     return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True).encode("utf-8", "surrogatepass")
+
+
+@cache
+def _parsed(raw: bytes) -> Any:
+    return yaml.safe_load(raw)
 
 
 def changed_json(raw: bytes, random: Random) -> bytes:

@@ -41,7 +41,8 @@ from tests.readers import READERS, Reader, good_files
 MOST_S, MOST_BYTES = 2, 1 << 30
 HANGS_S = 20
 TURN_S = 5
-MOST_POINTS = 20
+MOST_POINTS, MOST_RUNS = 6, 1
+ADVICE_S = 0.02
 LINE = re.compile(r"[^\n]+:\d+: [^\n]+: expected [^\n]+, got [^\n]+")
 UNSEEN = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
@@ -63,12 +64,20 @@ def cases(name: str, folder: Path, seed: int = 0) -> Iterator[Case]:
     number = 0
     while True:
         raw = reader.change(good, random)
-        path.write_bytes(raw)
+        overwrite(path, raw)
         argv = command(reader, raw, number)
         found = fault(argv)
-        path.write_bytes(good)
+        overwrite(path, good)
         yield Case(number, argv, raw, found)
         number += 1
+
+
+def overwrite(path: Path, raw: bytes) -> None:
+    """Other bytes for a file; one that is emptied first is waited for by some file systems, for longer than most cases
+    take."""
+    with path.open("r+b") as file:
+        file.write(raw)
+        file.truncate()
 
 
 def command(reader: Reader, raw: bytes, number: int) -> tuple[str, ...]:
@@ -135,18 +144,21 @@ def bounded_time() -> Iterator[None]:
 
 @contextmanager
 def small_work() -> Iterator[None]:
-    """Sweeps are done in this process and have few points; runs that would be announced at `MOST_S` are refused."""
+    """Sweeps are done in this process, have few points and run fewer; runs that would be announced at `MOST_S` are
+    refused, and few changes are tried for advice."""
     every = Points.__iter__
 
     def serial(tasks: Iterator[Task], *_: object, **__: object) -> Iterator[Finished]:
         for number, task in enumerate(tasks):
-            yield work(task) if number < MOST_POINTS else Finished(task.sha256, "failed", "left out")
+            yield work(task) if number < MOST_RUNS else Finished(task.sha256, "failed", "left out")
 
     with (
         patch.object(Points, "__iter__", lambda points: islice(every(points), MOST_POINTS)),
         patch("accelsim.sweeps.workers.on_processes", serial),
         patch("accelsim.run.outlook.WORTH_SAYING_S", MOST_S / 2),
         patch("accelsim.run.outlook.MOST_S", MOST_S / 2),
+        patch("accelsim.run.advice.SECONDS", ADVICE_S),
+        patch("accelsim.run.advice.TIMES", 0),
     ):
         yield
 

@@ -152,7 +152,15 @@ def _scheduling(document: Document, overrides: Sequence[Override], mapping: str 
     document.origins.update(section.origins)
     scheduling = validate(Mapping, section).scheduling
     if scheduling.plan is not None:
-        scheduling.plan.written_in(section)
+        scheduling.plan.written_in(section, ("scheduling", "plan"))
+    return scheduling
+
+
+def resolved_scheduling(document: Document) -> Scheduling:
+    """The scheduling section that a document is. Raises UserError."""
+    scheduling = validate(Scheduling, document)
+    if scheduling.plan is not None:
+        scheduling.plan.written_in(document, ("plan",))
     return scheduling
 
 

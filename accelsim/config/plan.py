@@ -89,13 +89,13 @@ class Plan(Section):
     keep_weights: Annotated[list[_Pattern], Field(max_length=MOST_ENTRIES)] | None = Field(
         default=None, description="layers whose weights stay from one inference to the next, and no others"
     )
-    _document: Document | None = PrivateAttr(None)
+    _document: Document = PrivateAttr(Document({}, {(): Origin(ARGUMENTS, 0, ("scheduling",))}))
+    _path: KeyPath = PrivateAttr(("plan",))
 
-    def written_in(self, document: Document) -> None:
-        """Note the document that has the plan as `scheduling.plan`, for messages."""
-        self._document = document
+    def written_in(self, document: Document, path: KeyPath) -> None:
+        """Note the document that has the plan at a path, for messages."""
+        self._document, self._path = document, path
 
     def mistake(self, path: KeyPath, expected: str, got: str) -> Mistake:
         """A mistake at a key of the plan."""
-        document = self._document or Document({}, {(): Origin(ARGUMENTS, 0)})
-        return document.mistake(("scheduling", "plan", *path), expected, got)
+        return self._document.mistake((*self._path, *path), expected, got)

@@ -11,6 +11,7 @@ import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ KeyPath = tuple[str | int, ...]
 
 MAX_FILE_BYTES = 4 << 20
 MAX_DEPTH = 40
+MOST_KEPT_BYTES = 1 << 16
+"""Of a text whose document is kept for the next time."""
 
 _WHOLE = r"(0|[1-9][0-9]*(_[0-9]+)*)"
 _INTEGER = re.compile(rf"[-+]?{_WHOLE}")
@@ -80,9 +83,20 @@ class Document:
         """Keep mistakes for `validate` to raise with its own."""
         self.refused.setdefault(path, []).extend(mistakes)
 
+    def copy(self) -> Document:
+        """The same, to be changed apart."""
+        refused = {path: list(found) for path, found in self.refused.items()}
+        return Document(_copied(self.data), dict(self.origins), refused, dict(self.derived))
+
     def is_refused(self, path: KeyPath) -> bool:
         """True where something is wrong with this value, or one around it, already."""
         return any(path[:depth] in self.refused for depth in range(len(path) + 1))
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _copied(each) for key, each in value.items()}
+    return [_copied(each) for each in value] if isinstance(value, list) else value
 
 
 def dotted(path: KeyPath) -> str:
@@ -130,6 +144,16 @@ def parse(raw: bytes | str, shown_as: str) -> Document:
 
     Raises UserError where there is no such mapping; what is wrong inside it stands in the document's `refused`.
     """
+    return _parsed(raw, shown_as) if len(raw) > MOST_KEPT_BYTES else _known(raw, shown_as).copy()
+
+
+@lru_cache(maxsize=32)
+def _known(raw: bytes | str, shown_as: str) -> Document:
+    """Documents of the texts that were parsed last: the points of a sweep have their files in common."""
+    return _parsed(raw, shown_as)
+
+
+def _parsed(raw: bytes | str, shown_as: str) -> Document:
     document = Document({}, {(): Origin(shown_as, 1)})
     try:
         text = raw if isinstance(raw, str) else raw.decode("utf-8")

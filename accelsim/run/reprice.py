@@ -8,12 +8,11 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
-from accelsim.config.load import load_energy_table, machine_of, workload_of
+from accelsim.config.load import load_energy_table, machine_of, resolved_scheduling, workload_of
 from accelsim.config.machine import Machine
 from accelsim.config.places import is_folder
 from accelsim.config.resolved import config_hash
 from accelsim.config.run_file import MAX_RUN_BYTES, Layer, RunFile
-from accelsim.config.scheduling import Scheduling
 from accelsim.config.schema import validate
 from accelsim.config.strict_json import parse_json
 from accelsim.config.strict_yaml import Document, Origin, kind_of, read_bytes
@@ -60,7 +59,7 @@ def run_of(raw: bytes, shown_as: str) -> Run:
     network_part = _part(document, "config", "network")
     workload = workload_of(network_part)
     machine = machine_of(_part(document, "config", "machine"))
-    scheduling = validate(Scheduling, _part(document, "config", "scheduling"))
+    scheduling = resolved_scheduling(_part(document, "config", "scheduling"))
     network = placed(build(workload, network_part), machine, scheduling.objective)
     if len(file.layers) != len(network.nodes):
         expected = f"the {len(network.nodes)} layers of the network"

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from accelsim.config.load import workload_of
+from accelsim.config.load import resolved_scheduling, workload_of
 from accelsim.config.machine import Machine
-from accelsim.config.scheduling import Scheduling, Target
+from accelsim.config.scheduling import Target
 from accelsim.config.schema import validate
 from accelsim.config.strict_yaml import Document, Origin
 from accelsim.config.workload import NetworkFile
@@ -76,8 +76,8 @@ def network_of(text: str) -> tuple[NetworkFile, Network]:
 @lru_cache(maxsize=2)
 def target_of(text: str) -> Target:
     """The machine of a task, with its scheduling."""
-    return Target(validate(Machine, _document(text, "machine")), validate(Scheduling, _document(text, "scheduling")))
+    return Target(validate(Machine, _document(text, "machine")), resolved_scheduling(_document(text, "scheduling")))
 
 
 def _document(text: str, part: str) -> Document:
-    return Document(json.loads(text)[part], {(): Origin("sweep", 0)})
+    return Document(json.loads(text)[part], {(): Origin("sweep", 0, (part,))})

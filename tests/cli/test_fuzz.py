@@ -13,7 +13,7 @@ import pytest
 from tests.fuzz import answered, cases, small_work
 from tests.readers import LINES, READERS, good_files
 
-CASES = 500
+CASES = 2000
 
 
 @pytest.fixture

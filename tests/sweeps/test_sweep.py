@@ -360,6 +360,19 @@ def test_a_point_that_fails_is_recorded(tmp_path: Path, large: str, capsys: pyte
     swept(tmp_path / "out", *argv, code=1)
 
 
+def test_a_plan_that_does_not_fit_a_point_is_named_by_its_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text("scheduling: {plan: {keep: [{match: none}]}}")
+    argv = ("--network", NET, "--hw", MACHINE, "--vary", "array.rows=2", "--mapping", str(path))
+    swept(tmp_path / "out", *argv, code=1)
+    assert capsys.readouterr().err == (
+        "tiny on tiny array.rows=2: sweep:0: scheduling.plan.keep.0.match: expected a layer whose feature map later "
+        "layers read, and that is no output, or a pattern of some, got none\n"
+    )
+
+
 def test_many_errors_are_told_in_short(tmp_path: Path, large: str, capsys: pytest.CaptureFixture[str]) -> None:
     swept(
         tmp_path / "out", "--network", large, "--hw", MACHINE, "--vary", "array.rows=1,2,3,4,5,6,7,8,9,10,11,12", code=1

@@ -12,8 +12,7 @@ from accelsim.lowering.ir import Layout, PlannedLayer, ResidentChannels, Tiling,
 from accelsim.lowering.layout import aligned
 from accelsim.lowering.schedule.residents import Residency
 from accelsim.lowering.schedule.weights import WeightResidents
-from accelsim.lowering.tiling.cache import TilingCache, naming
-from accelsim.lowering.tiling.vector import plan_vector
+from accelsim.lowering.tiling.cache import TilingCache
 from accelsim.network.graph import Network, Node
 from accelsim.network.ops import decodes, dram_weight_bits, unit_of
 from accelsim.program.commands import UnitKind
@@ -65,8 +64,7 @@ def _tiling(
     if striped is not None:
         return striped, context
     if not on_array:
-        with naming(node):
-            return plan_vector(node, planner.task(node, stays), context).tiling, context
+        return planner.vector_tiling(node, context.activation_bytes, stays, pins), context
     cost = planner.cost(node, context.activation_bytes, stays, pins)
     assert cost.tiling is not None
     return cost.tiling, replace(context, activation_bytes=cost.most)

@@ -6,6 +6,7 @@ read is known when it comes, without a look at later commands.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -19,7 +20,6 @@ from accelsim.lowering.emit.iterations import (
     blocks_in,
     channels_of,
     cuts,
-    input_windows,
     operand_region,
     overlap,
     ranges_overlap,
@@ -29,23 +29,51 @@ from accelsim.lowering.ir import Layout, PlannedLayer, tile_counts
 from accelsim.lowering.placement import Placement
 from accelsim.lowering.schedule.residents import Residency
 from accelsim.lowering.schedule.weights import WeightResidents
+from accelsim.network.geometry import window_of
 from accelsim.network.graph import Node
+from accelsim.operators.shapes import Axis, Shape, Window
 from accelsim.program.commands import UNPLACED, Buffer, Tile, Work
 from accelsim.program.tensors import Range, Region, Tensor, region_bytes
 from accelsim.units import ceil_div, packed_bytes
 
 
 @dataclass(frozen=True, slots=True)
+class AxisReader:
+    """Reads of an input of `extent` under a window by the tiles of `outputs` outputs, `size` each.
+
+    Neither end of what a tile reads goes back from one tile to the next.
+    """
+
+    axis: Axis
+    extent: int
+    outputs: int
+    size: int
+
+    def reads_of(self, part: Range) -> int:
+        """Number of tiles that read something of a part of the input."""
+        tiles = range(ceil_div(self.outputs, self.size))
+        begun = bisect_left(tiles, part.stop, key=lambda tile: self._taken(tile)[0])
+        return begun - bisect_right(tiles, part.start, key=lambda tile: self._taken(tile)[1])
+
+    def _taken(self, tile: int) -> tuple[int, int]:
+        return self.axis.taken(tile * self.size, min((tile + 1) * self.size, self.outputs), self.extent)
+
+
+SAME = Axis(stride=0)
+"""All outputs read the first element."""
+
+
+@dataclass(frozen=True, slots=True)
 class TensorReader:
     """A layer that reads parts of a tensor of feature maps, iteration by iteration.
 
-    images: of an iteration; rows, cols: ranges that are read, one for each range of outputs; channels: those that are
-    read, for each range of channels that the layer works on; times: iterations that read the same.
+    images: of an iteration; rows, cols: what is read for each range of outputs; channels: those that are read, for each
+    range of channels that the layer works on; times: iterations that read the same.
     """
 
     images: int
-    rows: tuple[Range, ...]
-    cols: tuple[Range, ...]
+    rows: AxisReader
+    cols: AxisReader
     channels: tuple[tuple[Range, ...], ...]
     times: int
 
@@ -55,8 +83,8 @@ class TensorReader:
         return (
             self.times
             * ((images.stop - 1) // self.images - images.start // self.images + 1)
-            * sum(ranges_overlap(rows, window) for window in self.rows)
-            * sum(ranges_overlap(cols, window) for window in self.cols)
+            * self.rows.reads_of(rows)
+            * self.cols.reads_of(cols)
             * sum(any(ranges_overlap(channels, part) for part in parts) for parts in self.channels)
         )
 
@@ -88,10 +116,22 @@ def readers(layer: PlannedLayer, maps: Layout, batch: int) -> Iterator[tuple[Ten
         yield from _window_readers(layer, maps)
 
 
-def _output_cuts(layer: PlannedLayer) -> tuple[tuple[Range, ...], tuple[Range, ...]]:
-    """Rows and columns of the tiles of the output."""
-    size = layer.node.output
-    return tuple(cuts(size.height, layer.plan.rows)), tuple(cuts(size.width, layer.plan.cols))
+def _axis_readers(layer: PlannedLayer, window: Window, size: Shape) -> tuple[AxisReader, AxisReader]:
+    """Reads of the rows and columns of a map by the tiles of the output, results pooled on their way included."""
+    node, plan, (down, across) = layer.node, layer.plan, layer.node.pooled
+    return (
+        AxisReader(window.vertical, size.height, node.output.height * down, plan.rows * down),
+        AxisReader(window.horizontal, size.width, node.output.width * across, plan.cols * across),
+    )
+
+
+def _as_written(layer: PlannedLayer) -> tuple[AxisReader, AxisReader]:
+    """The rows and columns of the tiles of the output."""
+    size, plan = layer.node.output, layer.plan
+    return (
+        AxisReader(Axis(), size.height, size.height, plan.rows),
+        AxisReader(Axis(), size.width, size.width, plan.cols),
+    )
 
 
 def _array_readers(layer: PlannedLayer, maps: Layout) -> Iterator[tuple[Tensor, Reader]]:
@@ -103,8 +143,8 @@ def _array_readers(layer: PlannedLayer, maps: Layout) -> Iterator[tuple[Tensor, 
     images = 1 if node.op.multiplies_maps else plan.images
     times = ceil_div(node.output.channels // node.groups, plan.out_channels)
     for taps in tap_cuts(node, plan):
-        windows = input_windows(node, *_output_cuts(layer), taps)
-        yield place.tensor, TensorReader(images, *windows, channels, times)
+        axes = _axis_readers(layer, window_of(node, taps), node.sizes[0])
+        yield place.tensor, TensorReader(images, *axes, channels, times)
     if node.shortcut:
         yield _shortcut_reader(layer, maps.by_name[node.shortcut])
 
@@ -114,7 +154,7 @@ def _shortcut_reader(layer: PlannedLayer, place: Placement) -> tuple[Tensor, Rea
     plan, counts = layer.plan, tile_counts(layer.task, layer.plan)
     times = counts["groups"] * counts["outputs"] if plan.gathers else 1
     channels = tuple((place.reads(*part[:2]),) for part in result_channels(layer))
-    return place.tensor, TensorReader(plan.images, *_output_cuts(layer), channels, times)
+    return place.tensor, TensorReader(plan.images, *_as_written(layer), channels, times)
 
 
 def result_channels(layer: PlannedLayer) -> Iterator[Range]:
@@ -135,12 +175,11 @@ def _copy_readers(layer: PlannedLayer, maps: Layout) -> Iterator[tuple[Tensor, R
             place = maps.by_name[name]
             parts = cuts(node.sizes[position].channels, plan.out_channels)
             ranges = tuple((place.reads(*part[:2]),) for part in parts)
-            yield place.tensor, TensorReader(plan.images, *_output_cuts(layer), ranges, 1)
+            yield place.tensor, TensorReader(plan.images, *_as_written(layer), ranges, 1)
 
 
 def _window_readers(layer: PlannedLayer, maps: Layout) -> Iterator[tuple[Tensor, Reader]]:
     node, plan = layer.node, layer.plan
-    windows = input_windows(node, *_output_cuts(layer))
     places: dict[Tensor, list[Placement]] = {}
     for name in dict.fromkeys(node.inputs):
         places.setdefault(maps.by_name[name].tensor, []).append(maps.by_name[name])
@@ -151,8 +190,8 @@ def _window_readers(layer: PlannedLayer, maps: Layout) -> Iterator[tuple[Tensor,
             tuple(place.reads(*(whole if node.op.reads_all else part)[:2]) for place in found)
             for part in cuts(node.output.channels, plan.out_channels)
         )
-        rows, cols = ((Range(0, 1),) * len(part) if tensor is factors else part for part in windows)
-        yield tensor, TensorReader(plan.images, rows, cols, ranges, 1)
+        window = Window(SAME, SAME) if tensor is factors else node.window
+        yield tensor, TensorReader(plan.images, *_axis_readers(layer, window, node.sizes[0]), ranges, 1)
 
 
 def _part_readers(layer: PlannedLayer, maps: Layout, batch: int) -> Iterator[tuple[Tensor, Reader]]:

@@ -63,12 +63,13 @@ def naming(node: Node) -> Iterator[None]:
 
 @dataclass(slots=True)
 class PlanCacheEntry:
-    """Layers that are alike, in settings that are, and what is known of them."""
+    """Layers that are alike, in settings that are, and what is known of them. vector_tilings: by room."""
 
     task: LayerTask
     context: TilingContext
     known: list[LayerCost] = field(default_factory=list)
     least: Least | None = None
+    vector_tilings: dict[int, Tiling] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -164,6 +165,18 @@ class TilingCache:
         except LoweringError as error:
             raise self._refused(node, entry.task, context, error) from None
         return entry.known[-1]
+
+    def vector_tiling(self, node: Node, room: int, residents: ResidentChannels, pins: WeightResidents) -> Tiling:
+        """The tiling of a layer on the vector unit with this room, if these maps and weights stay.
+
+        Raises LoweringError.
+        """
+        entry = self._entry(node, residents, pins)
+        if room not in entry.vector_tilings:
+            with naming(node):
+                found = plan_vector(node, entry.task, replace(entry.context, activation_bytes=room))
+            entry.vector_tilings[room] = found.tiling
+        return entry.vector_tilings[room]
 
     def least(self, node: Node, residents: ResidentChannels, pins: WeightResidents) -> Least:
         """The least that a layer takes in any room, if these maps and weights stay; nothing where it is not known."""
