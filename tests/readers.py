@@ -86,6 +86,9 @@ READERS = {
             ("plot", "points", "--kind", "energy", "-o", "plot.svg", "--force"),
         ),
     ),
+    "recommendation": Reader(
+        "points/recommendation.json", changed_json, (("report", "points", "-o", "p.html", "--force"),)
+    ),
     "sweep": Reader("spec.yaml", changed_yaml, (("sweep", "spec.yaml", "-o", "swept", "--force"),)),
     "recommend": Reader(
         "choice.yaml",
@@ -176,6 +179,7 @@ machines: [machine.yaml]
 grid: {array.rows: [2, 4], array.dataflow: [ws, os]}
 where: [array.rows * array.cols <= 512]
 """
+RECOMMENDATION = {"format": 1, "lines": ["edge: least edp"], "points": [1], "budgets": ["area_mm2 <= 4"]}
 LINES = (
     ("help", "settings"),
     ("list", "networks"),
@@ -233,6 +237,7 @@ def good_files(folder: Path) -> None:
         shutil.copy(folder / "out" / "run.json", folder / name)
     argv = ["sweep", "--network", "net.yaml", "--hw", "machine.yaml", "--vary", "array.rows=2,4", "--jobs", "1"]
     assert main([*argv, "-o", "points"]) == 0
+    (folder / "points" / "recommendation.json").write_text(json.dumps(RECOMMENDATION))
 
 
 def onnx_model() -> bytes:

@@ -22,7 +22,9 @@ GROUPS: dict[str, dict[str, Entry]] = {
         "rerun": Entry("simulate a finished run again from its file", "accelsim rerun out/run.json"),
     },
     "compare": {
-        "compare": Entry("accuracy and cost of networks side by side", "accelsim compare 'shufflenet_*' --hw edge"),
+        "compare": Entry(
+            "accuracy and cost of networks side by side", "accelsim compare shufflenet_g3 squeezenet_v1.1 --hw edge"
+        ),
         "reprice": Entry(
             "price a finished run by another energy table", "accelsim reprice out/run.json --energy han_2015"
         ),
@@ -40,7 +42,10 @@ GROUPS: dict[str, dict[str, Entry]] = {
             "simulate networks on machines whose keys vary",
             "accelsim sweep --network shufflenet_g3 --hw edge --vary array.rows=8,16,32 -o points",
         ),
-        "pareto": Entry("list the points of a sweep that no other point beats", "accelsim pareto points"),
+        "pareto": Entry(
+            "list the points of a sweep that no other point beats",
+            "accelsim pareto points --minimize latency_ms,energy_total_pj",
+        ),
         "recommend": Entry(
             "search for the best machine under a budget",
             "accelsim recommend spec.yaml --objective energy --budget 'area_mm2 <= 4' -o points",

@@ -6,11 +6,16 @@ A column is added to `COLUMNS` and appears in `compare.csv`, `--json` and `accel
 
 from __future__ import annotations
 
+import csv
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from accelsim.energy.ranking import Flip, Unsure
+from accelsim.errors import Mistake, UserError, visible
 from accelsim.report.columns import Value
 from accelsim.report.finished import FinishedRun
 from accelsim.report.tables import fitted
@@ -19,6 +24,7 @@ MOST_FLIPS = 10
 """Pairs of networks that are named where their order by energy depends on the table."""
 
 Row = Mapping[str, Value | None]
+_NUMBER = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?(e[-+]?[0-9]{1,2})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,28 @@ COLUMNS: tuple[Column, ...] = (
 def comparison_row(run: FinishedRun) -> dict[str, Value | None]:
     """A run as a row of the comparison."""
     return {column.name: column.value(run) for column in COLUMNS}
+
+
+def read_rows(path: Path, most: int) -> tuple[list[str], list[list[Value | None]]]:
+    """Header and rows of a compare.csv, at most `most` of them, numbers as such. Raises UserError."""
+    names = [column.name for column in COLUMNS]
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            header, *rows = islice(csv.reader(file, strict=True), most + 2)
+    except (OSError, ValueError, csv.Error):
+        header, rows = [], []
+    if header != names or not 0 < len(rows) <= most or any(len(row) != len(names) for row in rows):
+        expected = f"1 to {most} rows of a comparison by this version of accelsim"
+        raise UserError([Mistake(str(path), 0, "file", expected, "something else")])
+    return header, [[_read(cell) for cell in row] for row in rows]
+
+
+def _read(cell: str) -> Value | None:
+    """A cell as a number if it is one, as nothing if it is empty."""
+    if not _NUMBER.fullmatch(cell):
+        return visible(cell) or None
+    number = float(cell)
+    return int(number) if number.is_integer() else number
 
 
 class Cell(NamedTuple):

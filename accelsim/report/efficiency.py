@@ -34,23 +34,31 @@ def efficiency(total: LayerRecord, images: int, machine: Machine) -> dict[str, f
     """The values of `COLUMNS`, by name. images: of the whole run."""
     seconds = total.total_cycles / machine.array.clock_mhz / 1e6
     operations, joules = 2 * total.counts.macs, total.energy.on_chip_pj / 1e12
-    peak_per_joule = _ratio(peak_tops(machine), peak_power_w(machine))
-    node = machine.energy.scaled_to
-    rate = {
-        "energy_node_nm": node.node_nm if node else machine.energy.technology_nm,
+    chip = of_the_chip(machine)
+    tops, area, peak_per_joule = _ratio(operations, seconds) / 1e12, chip["area_mm2"], chip["peak_tops_per_w"]
+    assert isinstance(peak_per_joule, float)
+    found = {
+        **chip,
         "chip_power_mw": _ratio(joules, seconds) * 1e3,
-        "tops": _ratio(operations, seconds) / 1e12,
-        "peak_tops": peak_tops(machine),
+        "tops": tops,
         "tops_per_w": _ratio(operations, joules) / 1e12,
-        "peak_tops_per_w": peak_per_joule,
+        "tops_per_mm2": _ratio(tops, area) if isinstance(area, float) else None,
         "inferences_per_j": _ratio(images, joules),
         "peak_inferences_per_j": _ratio(peak_per_joule * 1e12 * images, operations),
     }
-    found = {**_areas(area_of(machine), machine), **rate}
-    area = found["area_mm2"]
-    for name in ("tops", "peak_tops"):
-        found[f"{name}_per_mm2"] = _ratio(rate[name], area) if isinstance(area, float) else None
     return {name: found[name] for name, _, _ in COLUMNS}
+
+
+def of_the_chip(machine: Machine) -> dict[str, float | str | None]:
+    """Values of `COLUMNS` that are a machine's whatever it runs."""
+    peak, area, node = peak_tops(machine), area_of(machine), machine.energy.scaled_to
+    return {
+        **_areas(area, machine),
+        "energy_node_nm": node.node_nm if node else machine.energy.technology_nm,
+        "peak_tops": peak,
+        "peak_tops_per_w": _ratio(peak, peak_power_w(machine)),
+        "peak_tops_per_mm2": _ratio(peak, area.total_mm2) if area else None,
+    }
 
 
 def _areas(area: Area | None, machine: Machine) -> dict[str, float | str | None]:

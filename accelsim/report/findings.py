@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from accelsim.records import ENERGY_COMPONENTS, LayerRecord
 from accelsim.report.columns import LEAST_SAVING, WHAT_IFS
@@ -38,7 +38,8 @@ def _headline(run: FinishedRun) -> str:
         f"{run_title(run)} takes {amount_text(totals['latency_ms'], 'ms')} and "
         f"{amount_text(totals['energy_total_pj'], 'pJ')}{each}: "
         f"{digits(totals['inferences_per_s'])} inferences a second, "
-        f"{amount_text(totals['average_power_mw'], 'mW')}, with {share_text(totals['utilization'])} of the array used."
+        f"{amount_text(totals['average_power_mw'], 'mW')} with DRAM, "
+        f"and {share_text(totals['utilization'])} of the array used."
     )
 
 
@@ -77,22 +78,58 @@ def _assumed(run: FinishedRun) -> str:
     )
 
 
-def sweep_findings(points: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[str]:
-    """The quickest point of each network and that of least energy, for one image, and how many have no results; first
-    networks that lack parts of their models. keys: that vary."""
+class Advised(NamedTuple):
+    """Recommendation of a search: its sentences, the numbers of its points, and of those outside its budgets."""
+
+    lines: Sequence[str]
+    points: Sequence[int]
+    outside: Collection[int]
+
+
+def sweep_findings(
+    points: Sequence[Mapping[str, Any]], keys: Sequence[str], advised: Advised | None = None
+) -> list[str]:
+    """Networks that lack parts of their models; the answer of a search, if there is one; the quickest point of each
+    network and that of least energy, for one image, of those within the budgets; and how many have no results.
+
+    keys: that vary.
+    """
     failed = sum(1 for point in points if point.get("error") is not None)
     done = [point for point in points if isinstance(point.get("latency_ms"), int | float)]
-    networks = list(dict.fromkeys(point["network"] for point in done))
+    allowed = [point for point in done if advised is None or point["point"] not in advised.outside]
+    networks = list(dict.fromkeys(point["network"] for point in allowed))
     lines = [
-        _best([point for point in done if point["network"] == name], name, keys) for name in networks[:MOST_NETWORKS]
+        _best([point for point in allowed if point["network"] == name], name, keys) for name in networks[:MOST_NETWORKS]
     ]
     if len(networks) > MOST_NETWORKS:
         lines.append(f"{len(networks) - MOST_NETWORKS} more networks are in the table.")
     return [
         *incomplete(done),
+        *(_recommended(done, advised) if advised else []),
         *lines,
+        *([f"{len(done) - len(allowed)} of {len(points)} points are outside the budgets."] if allowed != done else []),
         *([f"{failed} of {len(points)} points have an error instead of results."] if failed else []),
     ]
+
+
+def _recommended(points: Sequence[Mapping[str, Any]], advised: Advised) -> list[str]:
+    """The answer, and what its points are."""
+    machine, *rest = advised.lines or [""]
+    chosen = [point for point in points if point["point"] in advised.points][:MOST_NETWORKS]
+    return [f"Recommended: {machine}.", *map(_costs, chosen), *(f"{line}." for line in rest)]
+
+
+def _costs(point: Mapping[str, Any]) -> str:
+    """Latency, energy with its range, power and area of a point."""
+    low, high = point.get("energy_low_pj"), point.get("energy_high_pj")
+    span = f" ({amount_text(low, 'pJ')} to {amount_text(high, 'pJ')} by the ranges of prices)" if low and high else ""
+    chip = f", {amount_text(point['chip_power_mw'], 'mW')} of it the chip" if point.get("chip_power_mw") else ""
+    area = f"; {amount_text(point['area_mm2'], 'mm2')}" if point.get("area_mm2") else ""
+    return (
+        f"{point['network']}: point {point['point']} takes {amount_text(point['latency_ms'], 'ms')} and "
+        f"{amount_text(point['energy_total_pj'], 'pJ')}{span}; {amount_text(point['average_power_mw'], 'mW')} with "
+        f"DRAM{chip}{area}."
+    )
 
 
 def _best(points: Sequence[Mapping[str, Any]], network: str, keys: Sequence[str]) -> str:
@@ -117,6 +154,25 @@ def _best(points: Sequence[Mapping[str, Any]], network: str, keys: Sequence[str]
     return (
         f"{network}: {said(quickest)} is the quickest, {next(costs)}; {said(least)} takes least energy, {next(costs)}."
     )
+
+
+def comparison_findings(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The best networks of a comparison, by what an image costs and by accuracy."""
+    sides = (
+        ("is the quickest", "time_per_image_ms", "ms", min),
+        ("takes least energy", "energy_per_image_pj", "pJ", min),
+        ("moves fewest bytes through DRAM", "dram_per_image_bytes", "bytes", min),
+        ("is the most accurate", "top1_pct", "% top-1", max),
+    )
+    several = len({row.get("machine") for row in rows}) > 1
+    lines = []
+    for said, column, unit, pick in sides:
+        known = [row for row in rows if isinstance(row.get(column), int | float)]
+        if known:
+            best = pick(known, key=lambda row: row[column])
+            machine = f" on {best['machine']}" if several else ""
+            lines.append(f"{best['network']}{machine} {said}: {amount_text(best[column], unit)} an image.")
+    return [line.replace("% top-1 an image", "% top-1") for line in lines]
 
 
 def _images(point: Mapping[str, Any]) -> int:

@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any, NamedTuple, Protocol
 
+from accelsim.config.machine import Machine
+from accelsim.config.quantities import written_out
 from accelsim.records import ENERGY_COMPONENTS, STALL_CAUSES
+from accelsim.report import compare as comparison
 from accelsim.report.columns import COLUMNS, TOTALS, WHAT_IFS, Value, layer_rows, speedup_column
 from accelsim.report.compare import numbered
 from accelsim.report.completeness import INCOMPLETE
-from accelsim.report.findings import findings, sweep_findings
+from accelsim.report.findings import Advised, comparison_findings, findings, sweep_findings
 from accelsim.report.finished import FinishedRun, run_title
 from accelsim.report.groups import group_totals
 from accelsim.report.palette import CLOCK_FILLS, COMPONENT_FILLS, SERIES, Fill
@@ -52,6 +55,13 @@ _HEADLINE = {
 }
 _SHOWN = ("latency_ms", "energy_total_pj", "utilization", "average_power_mw", "area_mm2", "top1_pct")
 """Columns of the table of a sweep beside those that tell its points apart and the axes."""
+_COMPARED = ("top1_pct", "weight_bytes", "time_per_image_ms", "energy_per_image_pj", "dram_per_image_bytes")
+"""Those of a comparison."""
+_AXES = ("total_cycles", "energy_total_pj"), ("energy_per_image_pj", "top1_pct")
+"""Columns against each other at first, of a sweep and of a comparison."""
+_CURVES = ("latency_ms", "energy_total_pj", "dram_burst_bytes", "dram_energy_share")
+"""Columns against a setting."""
+TITLE = "accelsim report"
 _DIGITS = 4
 """Of numbers of a sweep in a page; results.csv has all of them."""
 
@@ -68,23 +78,35 @@ class ShownRun(FinishedRun, Protocol):
 
 
 class ShownSweep(NamedTuple):
-    """The results of a sweep as results.csv has them; described: how many columns tell the points apart."""
+    """The results of a sweep as results.csv has them, or those of a comparison, by number.
+
+    described: places of the columns that tell the points apart. advised: what a search recommended.
+    """
 
     name: str
     version: str
     header: Sequence[str]
     rows: Sequence[Sequence[Value | None]]
     described: Sequence[int]
+    advised: Advised | None = None
+    is_comparison: bool = False
 
 
-def page_text(runs: Sequence[ShownRun], sweeps: Sequence[ShownSweep] = (), tried: Sequence[Sequence[str]] = ()) -> str:
+def page_text(
+    runs: Sequence[ShownRun],
+    sweeps: Sequence[ShownSweep] = (),
+    tried: Sequence[Sequence[str]] = (),
+    title: str = TITLE,
+) -> str:
     """The page. tried: of each run, the changes that were tried and pay, in words."""
-    described = {column.name: (column.unit, column.meaning) for column in COLUMNS}
+    described = {column.name: (column.unit, column.meaning) for column in comparison.COLUMNS}
+    described |= {column.name: (column.unit, column.meaning) for column in COLUMNS}
     described |= {name: (unit, meaning) for name, unit, meaning in TOTALS}
     described |= {speedup_column(name): ("", f"if {meaning}") for name, meaning in WHAT_IFS.items()}
     names = list(dict.fromkeys(name for run in runs for name in run.totals))
     described = {name: ("", f"{name.replace('_', ' ')} of a cache") for name in names} | described
     data = {
+        "title": title,
         "runs": [
             {**_run(run, name, names, described), "findings": findings(run, said)}
             for run, name, said in zip(runs, _names(runs), tried or [()] * len(runs), strict=True)
@@ -112,21 +134,36 @@ def _names(runs: Sequence[ShownRun]) -> list[str]:
 
 def _sweep(sweep: ShownSweep, described: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
     """A sweep by columns, in fewer digits; those that are the same everywhere once."""
+    settings = _settings(sweep)
     columns = {name: [_shortened(row[place]) for row in sweep.rows] for place, name in enumerate(sweep.header)}
-    columns |= {name: list(map(_as_number, columns[name])) for name in _settings(sweep)}
+    columns |= {name: [_plain(name, value) for value in columns[name]] for name in settings}
     same = {name: values[0] for name, values in columns.items() if len(set(map(str, values))) == 1}
+    units = {name: described[name][0] for name in sweep.header if name in described}
     return {
-        "name": sweep.name,
+        "title": f"{'Comparison' if sweep.is_comparison else 'Sweep'}: {sweep.name}",
         "version": sweep.version,
-        "findings": sweep_findings([dict(zip(sweep.header, row, strict=True)) for row in sweep.rows], _settings(sweep)),
+        "is_comparison": sweep.is_comparison,
+        "findings": _findings(sweep),
         "header": sweep.header,
         "points": len(sweep.rows),
         "same": same,
         "columns": {name: values for name, values in columns.items() if name not in same},
         "described": [sweep.header[place] for place in sweep.described],
-        "shown": _SHOWN,
-        "units": {name: described[name][0] for name in sweep.header if name in described},
+        "settings": settings,
+        "shown": _COMPARED if sweep.is_comparison else _SHOWN,
+        "axes": _AXES[sweep.is_comparison],
+        "curves": [name for name in _CURVES if name in sweep.header],
+        "recommended": sweep.advised.points if sweep.advised else [],
+        "outside": sorted(sweep.advised.outside) if sweep.advised else [],
+        "units": units | {name: "bytes" for name in settings if _is_size(name)},
     }
+
+
+def _findings(sweep: ShownSweep) -> list[str]:
+    points = [dict(zip(sweep.header, row, strict=True)) for row in sweep.rows]
+    return (
+        comparison_findings(points) if sweep.is_comparison else sweep_findings(points, _settings(sweep), sweep.advised)
+    )
 
 
 def _settings(sweep: ShownSweep) -> list[str]:
@@ -134,9 +171,23 @@ def _settings(sweep: ShownSweep) -> list[str]:
     return [name for place in sweep.described if (name := sweep.header[place]) not in ("point", "network", "machine")]
 
 
-def _as_number(setting: Value | None) -> Value | None:
-    """A setting as a whole number if it is one, so that it sorts and is an axis."""
-    return int(setting) if isinstance(setting, str) and setting.isascii() and setting.isdecimal() else setting
+def _plain(key: str, setting: Value | None) -> Value | None:
+    """A setting as a number if it is one or has a unit, so that it sorts and is an axis."""
+    if isinstance(setting, str) and setting.isascii() and setting.isdecimal():
+        return int(setting)
+    try:
+        value: Value | None = written_out(tuple(key.split(".")), setting, Machine)[1]
+    except ValueError:
+        return setting
+    return value
+
+
+def _is_size(key: str) -> bool:
+    """True for a key of the machine that is in bytes."""
+    try:
+        return str(written_out(tuple(key.split(".")), "1 B", Machine)[0][-1]).endswith("_bytes")
+    except ValueError:
+        return False
 
 
 def _shortened(value: Value | None) -> Value | None:

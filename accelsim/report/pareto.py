@@ -64,16 +64,24 @@ def _beats(one: Sequence[float], other: Sequence[float]) -> bool:
     return one != other and all(mine <= yours for mine, yours in zip(one, other, strict=True))
 
 
-def front_table(rows: Sequence[Mapping[str, Any]], keys: Sequence[str], objectives: Sequence[Objective]) -> str:
-    """A line for each row; of network, machine and keys, those in which the rows differ."""
-    costs = [objective.column for objective in objectives]
-    as_shapes = not set(costs) & set(SHAPE)
-    shaped = [{**in_shapes(row), "network": row["network"]} if as_shapes else row for row in rows]
+def front_table(
+    rows: Sequence[Mapping[str, Any]],
+    keys: Sequence[str],
+    columns: Sequence[str],
+    compared: Sequence[Mapping[str, Any]] = (),
+) -> str:
+    """A line for each row with these columns; of network, machine and keys, those in which what was compared
+    differs."""
+    as_shapes = not set(columns) & set(SHAPE)
+    shaped, all_shaped = (
+        [{**in_shapes(row), "network": row["network"]} if as_shapes else row for row in each]
+        for each in (rows, compared or rows)
+    )
     places = in_shapes(dict.fromkeys(keys)) if as_shapes else keys
-    shown = [name for name in ("network", "machine", *places) if len({str(row.get(name)) for row in shaped}) > 1]
-    shown = shown or list(places)
+    varied = [name for name in ("network", "machine", *places) if len({str(row.get(name)) for row in all_shaped}) > 1]
+    shown = varied or list(places)
     left = ["point", *shown]
-    wanted = [column for column in costs if column not in shown]
+    wanted = [column for column in columns if column not in shown]
     lines = [[_text(row.get(name)) for name in (*left, *wanted)] for row in shaped]
     return fitted([*left, *wanted], lines, range(1, len(left)))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,8 +19,12 @@ from accelsim.sweeps.sweep import header, keys_of, named_values, printed_values
 Point = dict[str, Any]
 
 
+MOST_NUMBERS = 8
+"""Points that are named where they are left out."""
+
+
 class Front(NamedTuple):
-    """Compared values of all points, positions of the best, and all columns of these; what is left out, and why.
+    """Compared values of all points, positions of the best, and all columns of these; what is left out, in words.
 
     incomplete: lines on networks that lack parts of their models.
     """
@@ -30,7 +33,7 @@ class Front(NamedTuple):
     points: list[Point]
     best: list[int]
     rows: list[dict[str, Value | None]]
-    left_out: Counter[str]
+    left_out: list[str]
     incomplete: list[str]
 
 
@@ -46,6 +49,12 @@ class Compared(NamedTuple):
     per_network: bool = False
     weights: Mapping[str, float] | None = None
 
+    @property
+    def limited(self) -> list[str]:
+        """Columns of the conditions that are no objectives."""
+        names = {key for condition in self.where for key in condition.keys}
+        return sorted(names - {each.column for each in self.objectives})
+
 
 def front(folder: Path, compared: Compared) -> Front:
     """Raises UserError where there is no sweep, no such column of numbers, or no point to compare."""
@@ -54,10 +63,11 @@ def front(folder: Path, compared: Compared) -> Front:
         _refuse_unknown(compared, header(keys))
         points, left_out, lacking = _points(store, keys, compared)
         if compared.weights is not None:
-            points, missing = means(points, [each.column for each in compared.objectives], compared.weights)
-            left_out += missing
+            columns = [each.column for each in compared.objectives]
+            points, missing = means(points, columns, compared.weights, compared.limited)
+            left_out += [f"{missing} machine{'s' * (missing > 1)} without all networks"] if missing else []
         if not points:
-            got = ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "none"
+            got = "; ".join(left_out) or "none"
             raise UserError([Mistake(ARGUMENTS, 0, "sweep", "points with these columns", got)])
         best = _best(points, compared)
         wanted = {points[position]["point"] for position in best}
@@ -84,23 +94,30 @@ def conditions(texts: Iterable[tuple[int, str]]) -> list[Constraint]:
     return found
 
 
-def _points(store: Store, keys: Sequence[str], compared: Compared) -> tuple[list[Point], Counter[str], list[Point]]:
-    """Points that can be compared, how many can't, by reason, and how many operations each network lacks."""
+def _points(store: Store, keys: Sequence[str], compared: Compared) -> tuple[list[Point], list[str], list[Point]]:
+    """Points that can be compared, in words which can't be, by reason, and how many operations each network lacks."""
     points: list[Point] = []
     lacking: dict[str, Point] = {}
-    left_out: Counter[str] = Counter()
+    left_out: dict[str, list[int]] = {}
+    columns = [*(each.column for each in compared.objectives), *compared.limited]
     for row in store.rows():
         values = named_values(row, keys)
         reason = (
             "with an error" if row.error else _lacks(values, compared.objectives) or outside(values, compared.where)
         )
         if reason:
-            left_out[reason] += 1
+            left_out.setdefault(reason, []).append(row.point)
         else:
-            names = ("point", "network", "machine", *keys, *(each.column for each in compared.objectives))
-            points.append({name: values[name] for name in names})
+            points.append({name: values[name] for name in ("point", "network", "machine", *keys, *columns)})
             lacking.setdefault(row.network, {"network": row.network, "unmodelled": values["unmodelled"]})
-    return points, left_out, list(lacking.values())
+    words = [_counted(reason, numbers) for reason, numbers in left_out.items()]
+    return points, words, list(lacking.values())
+
+
+def _counted(reason: str, numbers: Sequence[int]) -> str:
+    """Points by how many they are, and the first of them by number."""
+    named = ", ".join(map(str, numbers[:MOST_NUMBERS])) + (", ..." if len(numbers) > MOST_NUMBERS else "")
+    return f"{len(numbers)} point{'s' * (len(numbers) > 1)} {reason}: {named}"
 
 
 def outside(values: Mapping[str, Any], where: Sequence[Constraint]) -> str | None:
@@ -123,28 +140,31 @@ def number_in(values: Mapping[str, Any], column: str) -> Any:
 
 
 def means(
-    points: Sequence[Point], columns: Sequence[str], weights: Mapping[str, float]
-) -> tuple[list[Point], Counter[str]]:
-    """Machines with the weighted geometric means of columns over all networks; those that lack a network are left out.
+    points: Sequence[Point], columns: Sequence[str], weights: Mapping[str, float], limited: Sequence[str] = ()
+) -> tuple[list[Point], int]:
+    """Machines with the weighted geometric means of columns over all networks, and how many lack a network.
 
-    A network is one with its own settings. Raises UserError for a weight of a network that is none.
+    A network is one with its own settings; of the columns in `limited` a machine has the largest value. Raises
+    UserError for a weight of a network that is none.
     """
     networks = dict.fromkeys(map(_network_of, points))
     _refuse_unknown_weights(weights, {point["network"] for point in points})
     groups: dict[str, list[Point]] = {}
     for point in points:
-        groups.setdefault(_machine_of(point, columns), []).append(point)
+        groups.setdefault(_machine_of(point, (*columns, *limited)), []).append(point)
     whole = [group for group in groups.values() if {_network_of(point) for point in group} == set(networks)]
-    left_out = Counter({"machines without all networks": len(groups) - len(whole)})
-    return [_mean(group, columns, weights) for group in whole], +left_out
+    return [_mean(group, columns, weights, limited) for group in whole], len(groups) - len(whole)
 
 
-def _mean(group: Sequence[Point], columns: Sequence[str], weights: Mapping[str, float]) -> Point:
+def _mean(
+    group: Sequence[Point], columns: Sequence[str], weights: Mapping[str, float], limited: Sequence[str]
+) -> Point:
     first = group[0]
     kept = {name: value for name, value in first.items() if name not in columns and not _is_of_network(name)}
     shares = [weights.get(point["network"], 1.0) for point in group]
     numbers = {column: geometric_mean([point[column] for point in group], shares) for column in columns}
-    return {**kept, "network": f"mean of {len(group)}", **numbers}
+    most = {column: max(point[column] for point in group) for column in limited}
+    return {**kept, "network": f"mean of {len(group)}", **numbers, **most}
 
 
 def geometric_mean(values: Sequence[float], weights: Sequence[float]) -> float:

@@ -128,13 +128,18 @@ class Store:
         else:
             with self._whole():
                 (last,) = self.connection.execute("SELECT coalesce(max(point), -1) FROM points").fetchone()
-                known = "SELECT 1 FROM points WHERE network = ? AND machine = ? AND settings = ? AND config_sha256 = ?"
                 for point in points:
-                    names = (point.network.name, point.machine.name, json.dumps(point.settings), point.sha256)
-                    if not self.connection.execute(known, names).fetchone():
+                    if self.number_of(point) is None:
                         last += 1
                         self._add(last, point)
         self._patiently("UPDATE about SET value = ? WHERE key = 'plan'", (self.plan(),))
+
+    def number_of(self, point: Point) -> int | None:
+        """The number of a point; nothing if it is not there."""
+        query = "SELECT point FROM points WHERE network = ? AND machine = ? AND settings = ? AND config_sha256 = ?"
+        names = (point.network.name, point.machine.name, json.dumps(point.settings), point.sha256)
+        found = self.connection.execute(query, names).fetchone()
+        return None if found is None else int(found[0])
 
     def values(self, sha256: str) -> dict[str, Any] | None:
         """The values of a configuration, with its outcome and error; nothing if it has not run. Raises UserError."""

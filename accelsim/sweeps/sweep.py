@@ -8,6 +8,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from accelsim.config.machine import Machine
+from accelsim.config.quantities import written_out
+from accelsim.config.strict_yaml import dotted
 from accelsim.errors import ARGUMENTS, Mistake, UserError, visible
 from accelsim.report.columns import Value
 from accelsim.report.completeness import incomplete
@@ -21,6 +24,8 @@ from accelsim.sweeps.work import COLUMN_NAMES, Finished, Task
 from accelsim.version import __version__
 
 RESULTS = "results.csv"
+RECOMMENDATION = "recommendation.json"
+"""What `accelsim recommend` answered from these results."""
 
 Workers = Callable[[Iterator[Task]], Generator[Finished, None, None]]
 
@@ -88,7 +93,8 @@ def _take_up(store: Store, folder: Path, points: Points, plan: str, *, force: bo
     if about is None or about.plan != plan or store.plan() != plan:
         if not force:
             _refuse_others(store, about, folder)
-        (folder / RESULTS).unlink(missing_ok=True)
+        for name in (RESULTS, RECOMMENDATION):
+            (folder / name).unlink(missing_ok=True)
         store.start(points, plan, points.wanted.keys)
     for _ in store.rows():
         pass
@@ -116,14 +122,24 @@ def header(keys: Sequence[str]) -> list[str]:
 
 def printed_values(row: Row, keys: Sequence[str]) -> dict[str, Value | None]:
     """A row by the columns of results.csv, as it stands there."""
-    return named_values(row, keys) | {key: setting_text(row.settings[key]) for key in keys if key in row.settings}
+    named = named_values(row, keys)
+    return named | {key: setting_text(named[key]) for key in keys if key in row.settings}
 
 
 def named_values(row: Row, keys: Sequence[str]) -> dict[str, Any]:
     """A row by the columns of results.csv, settings as they are."""
-    settings = [row.settings.get(key) for key in keys]
+    settings = [in_its_unit(key, row.settings.get(key)) for key in keys]
     values = [row.point, row.network, row.machine, *settings, row.error, *row.values]
     return dict(zip(header(keys), values, strict=True))
+
+
+def in_its_unit(key: str, setting: Any) -> Any:
+    """A setting as a number where its key names the unit."""
+    try:
+        whole, value = written_out(tuple(key.split(".")), setting, Machine)
+    except ValueError:
+        return setting
+    return value if dotted(whole) == key else setting
 
 
 def keys_of(store: Store, folder: Path) -> list[str]:

@@ -9,6 +9,7 @@ import math
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ from accelsim.records import ENERGY_COMPONENTS
 from accelsim.report import compare
 from accelsim.report.columns import COLUMNS, TOTALS, WHAT_IFS, speedup_column
 from tests.commands import contents
+from tests.readers import good_files
 
 ROOT = Path(__file__).parents[2]
 GOOD = Path(__file__).parents[1] / "invalid" / "good"
@@ -332,6 +334,37 @@ def test_every_example_can_be_typed(name: str) -> None:
     program, command, *words = shlex.split(COMMANDS[name].example)
     assert (program, command) == ("accelsim", name)
     parser_of(name).read(words)
+
+
+def examples() -> list[str]:
+    """Command lines of the overview and the topics; those of files and folders of the user's own stand last."""
+    topics = [line.strip() for text in TOPICS.values() for line in text.splitlines() if line.startswith("  accelsim ")]
+    lines = [entry.example for entry in COMMANDS.values()] + [line.partition("   ")[0] for line in topics]
+    return sorted(dict.fromkeys(lines), key=lambda line: (" -o out" not in line, line.startswith("accelsim pareto")))
+
+
+@pytest.mark.slow
+def test_every_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a folder that has the files and runs that they name."""
+    monkeypatch.chdir(tmp_path)
+    good_files(tmp_path)
+    for folder in ("out", "a", "b"):
+        assert main(["run", "net.yaml", "edge", "-o", folder, "--force"]) == 0
+    spec = "networks: [net.yaml]\nmachines: [edge]\ngrid: {array.rows: [16, 32]}\n"
+    (tmp_path / "spec.yaml").write_text(spec, encoding="utf-8")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "network.yaml").write_bytes((tmp_path / "net.yaml").read_bytes())
+    (tmp_path / "mine" / "machine.yaml").write_bytes((tmp_path / "machine.yaml").read_bytes())
+    shutil.rmtree("points")
+    for line in examples():
+        words = shlex.split(line)[1:]
+        force = ["--force"] if words[0] == "run" and "-o" in words else []
+        output = ["-o", "chosen"] if words[0] == "recommend" else []
+        try:
+            code = main([*words, *force, *output])
+        except SystemExit as ended:
+            code = ended.code  # type: ignore[assignment]
+        assert code == 0, line
 
 
 @pytest.mark.parametrize("name", COMMANDS)

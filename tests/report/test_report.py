@@ -17,13 +17,16 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 
 from accelsim.cli import main
-from accelsim.report.findings import sweep_findings
+from accelsim.report import compare
+from accelsim.report.findings import Advised, sweep_findings
 from accelsim.report.page import ShownSweep, page_text
 from accelsim.run.simulate import simulate
 from accelsim.sweeps.sweep import header
 
 GOOD = Path(__file__).parents[1] / "invalid" / "good"
 PHONE, DESKTOP = (390, 844), (1440, 900)
+SIZES = [(10, 5), *(pytest.param(*each, marks=pytest.mark.slow) for each in ((30, 50), (90, 500), (330, 2000)))]
+"""Layers of a run and points of a sweep in one page."""
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 in_browser = pytest.mark.skipif(
     not (CHROMIUM and DRIVER) and not os.environ.get("CI"), reason="needs Debian's chromium and chromium-driver"
@@ -154,7 +157,7 @@ def test_it_holds_together_at_any_width(browser: webdriver.Chrome, size: tuple[i
 @in_browser
 def test_a_sweep_is_a_table_and_points(browser: webdriver.Chrome) -> None:
     assert cells(browser, "sweep0", 4) == ["8", "16"]
-    assert len(browser.find_elements(By.CSS_SELECTOR, "svg circle")) == 2
+    assert len(browser.find_elements(By.CSS_SELECTOR, "svg[aria-label=points] circle")) == 2
     marks = [each.text for each in browser.find_elements(By.CSS_SELECTOR, "svg[aria-label=points] text")]
     (front,) = re.findall(r"(\d) of 2 points", browser.find_element(By.ID, "main").text)
     assert sum(text in ("0", "1") for text in marks) == int(front)
@@ -195,7 +198,7 @@ def test_tables_are_filtered_by_words(browser: webdriver.Chrome) -> None:
 @in_browser
 def test_points_are_selected_by_dragging(browser: webdriver.Chrome) -> None:
     """The table keeps those inside the rectangle; a click takes all again."""
-    mark = browser.find_element(By.CSS_SELECTOR, "svg circle")
+    mark = browser.find_element(By.CSS_SELECTOR, "svg[aria-label=points] circle")
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", mark)
     drag = ActionChains(browser).move_to_element_with_offset(mark, -12, -12).click_and_hold()
     drag.move_by_offset(24, 24).release().perform()
@@ -207,7 +210,7 @@ def test_points_are_selected_by_dragging(browser: webdriver.Chrome) -> None:
 
 @in_browser
 @pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
-@pytest.mark.parametrize(("layers", "points"), [(10, 5), pytest.param(330, 2000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("layers", "points"), SIZES)
 def test_large_pages_hold_together(
     layers: int, points: int, size: tuple[int, int], browser: webdriver.Chrome, tmp_path: Path
 ) -> None:
@@ -215,7 +218,7 @@ def test_large_pages_hold_together(
     run = simulate(GOOD / "net.yaml", GOOD / "machine.yaml")
     many = replace(run, records=tuple(replace(run.records[0], layer=f"layer{n}") for n in range(layers)))
     columns = header(["array.rows"])
-    rows = [[n, "a", "m", n % 7, None, *([n * 1.123456789 + place for place in range(len(columns) - 5)])]
+    rows = [[n, "a", "m", n % 7, None, *([n * 1.123456789 + place + 1 for place in range(len(columns) - 5)])]
             for n in range(points)]  # fmt: skip
     text = page_text([many], [ShownSweep("s", "0", columns, rows, (0, 1, 2, 3))])
     assert len(text.encode()) < 2 << 20
@@ -228,7 +231,7 @@ def test_large_pages_hold_together(
     browser.get(page.as_uri())
     found = browser.execute_script(
         "const many = path => document.querySelectorAll(path).length;"
-        "return [many('#layers tbody tr'), many('svg circle'), many('#sweep0 tbody tr'),"
+        "return [many('#layers tbody tr'), many('svg[aria-label=points] circle'), many('#sweep0 tbody tr'),"
         " document.documentElement.scrollWidth <= innerWidth]"
     )
     names = browser.execute_script(NAMES)
@@ -254,6 +257,26 @@ def test_a_sweep_has_findings() -> None:
     ]
 
 
+def test_a_recommendation_comes_first_and_points_outside_its_budgets_are_not_praised() -> None:
+    costs = ((2.0, 5e6), (1.0, 7e6), (3.0, 4e6))
+    points = [
+        {"point": number, "network": "a", "machine": "m", "array.rows": 8 << number, "error": None,
+         "latency_ms": latency, "energy_total_pj": energy, "energy_low_pj": energy / 2, "energy_high_pj": energy * 2,
+         "average_power_mw": energy / latency / 1e6, "chip_power_mw": 1.0, "area_mm2": 0.5}
+        for number, (latency, energy) in enumerate(costs)
+    ]  # fmt: skip
+    advised = Advised(["edge rows=8: least edp", "edp 10 uJ ms", "keeps area_mm2 <= 1"], [0], {1})
+    assert sweep_findings(points, ["array.rows"], advised) == [
+        "Recommended: edge rows=8: least edp.",
+        "a: point 0 takes 2 ms and 5 uJ (2.5 uJ to 10 uJ by the ranges of prices); 2.5 mW with DRAM, "
+        "1 mW of it the chip; 0.5 mm2.",
+        "edp 10 uJ ms.",
+        "keeps area_mm2 <= 1.",
+        "a: point 0 (rows=8) is the quickest, 2 ms and 5 uJ; point 2 (rows=32) takes least energy, 3 ms and 4 uJ.",
+        "1 of 3 points are outside the budgets.",
+    ]
+
+
 def test_points_with_batches_are_compared_by_the_image() -> None:
     common = {"network": "a", "machine": "m", "error": None, "inferences": 1}
     points = [
@@ -263,6 +286,65 @@ def test_points_with_batches_are_compared_by_the_image() -> None:
     assert sweep_findings(points, ["network.batch"]) == [
         "a: point 1 (batch=4) is the quickest and takes least energy, 750 us and 4 uJ an image."
     ]
+
+
+@in_browser
+def test_a_sweep_has_curves_and_marks(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    """A line a network against a setting, and no number on another; a ring at what is recommended, circles that are
+    empty outside the budgets, and columns named without the unit that their values have."""
+    columns = header(["sram.weight.capacity"])
+    plain = {"machine": "m", "batch": 1, "inferences": 1, "average_power_mw": 1.0}
+    numbers = {"latency_ms": 1.0, "energy_total_pj": 5e6, "dram_burst_bytes": 4096, "total_cycles": 9}
+    rows = [
+        [{**plain, "point": n, "network": "ab"[n % 2], "sram.weight.capacity": f"{8 << n // 2}KiB"}.get(
+            name, numbers[name] * (1 + n) if name in numbers else None) for name in columns]
+        for n in range(6)
+    ]  # fmt: skip
+    advised = Advised(["m: least"], [0, 1], {4, 5})
+    page = tmp_path / "page.html"
+    page.write_text(page_text([], [ShownSweep("s", "0", columns, rows, (0, 1, 2, 3), advised)], title="Mine"))
+    browser.get(page.as_uri())
+    assert browser.title == "Mine"
+    many = "const many = path => document.querySelectorAll(path).length;"
+    counts = browser.execute_script(
+        f"{many} return [many('.small svg'), many('.curve'), many('.of-curve'), many('circle.chosen'),"
+        " many('circle.outside'), many('#sweep0 tr.chosen'), many('#sweep0 tr.outside')]"
+    )
+    assert counts == [3, 6, 12, 2, 2, 2, 2]
+    heads = [each.text for each in browser.find_elements(By.CSS_SELECTOR, "#sweep0 thead th")]
+    assert {"latency", "energy_total", "sram.weight.capacity"} <= set(heads)
+    assert cells(browser, "sweep0", 1 + heads.index("sram.weight.capacity"))[:3] == ["8 KiB", "8 KiB", "16 KiB"]
+    assert browser.execute_script(OVERLAPS) == []
+    assert browser.get_log("browser") == []
+
+
+OVERLAPS = """
+const found = [];
+for (const picture of document.querySelectorAll("figure svg")) {
+  const texts = [...picture.querySelectorAll("text")].map(each => [each.textContent, each.getBoundingClientRect()]);
+  texts.forEach(([one, a], place) => texts.slice(place + 1).forEach(([other, b]) => {
+    const apart = a.left >= b.right - 1 || b.left >= a.right - 1 || a.top >= b.bottom - 1 || b.top >= a.bottom - 1;
+    if (!apart) found.push([one, other]);
+  }));
+}
+return found;
+"""
+"""Pairs of texts of a picture that cover each other."""
+
+
+def test_a_comparison_is_shown_like_a_sweep(tmp_path: Path) -> None:
+    rows = ["edge,8,50.5", "edge,4,"]
+    names = [column.name for column in compare.COLUMNS]
+    values = [dict(zip(("machine", "time_per_image_ms", "top1_pct"), row.split(","), strict=True)) for row in rows]
+    lines = [",".join({**value, "network": f"n{n}"}.get(name, "") for name in names) for n, value in enumerate(values)]
+    (tmp_path / "compare.csv").write_text("\n".join([",".join(names), *lines]) + "\n")
+    assert main(["report", str(tmp_path), "-o", str(tmp_path / "page.html")]) == 0
+    data = json.loads((tmp_path / "page.html").read_text().partition('id="data">')[2].partition("</script>")[0])
+    assert data["sweeps"][0]["findings"] == [
+        "n1 is the quickest: 4 ms an image.", "n0 is the most accurate: 50.5 % top-1."
+    ]  # fmt: skip
+    (tmp_path / "compare.csv").write_text("network\n\x1b[31m\n")
+    assert main(["report", str(tmp_path), "-o", str(tmp_path / "other.html")]) == 2
 
 
 NAMES = """

@@ -17,6 +17,7 @@ from accelsim.report.pareto import Objective, front_figure, non_dominated
 from tests.sweeps.test_sweep import NET, TINY, rows_of, run_here
 
 SENSES = "--minimize and --maximize"
+EXPECTED = "expected one to three different columns, such as --minimize latency_ms,energy_total_pj"
 AXES = ("total_cycles", "energy_total_pj")
 
 
@@ -34,7 +35,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @given(st.data())
 def test_the_front_is_that_of_brute_force(data: st.DataObject) -> None:
-    number = data.draw(st.integers(2, 3))
+    number = data.draw(st.integers(1, 3))
     senses = data.draw(st.lists(st.booleans(), min_size=number, max_size=number))
     value = st.integers(0, 4) | st.floats(0, 4)
     points = data.draw(st.lists(st.tuples(*[value] * number), max_size=30))
@@ -55,7 +56,10 @@ def said(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[str, str]:
 
 def test_failed_points_and_unknown_values_are_left_out(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, err = said(capsys, str(swept), "--minimize", "total_cycles", "--maximize", "top1_pct")
-    assert err == "left out: 6 with an error\nleft out: 6 without top1_pct\n"
+    assert err == (
+        "left out: 6 points with an error: 0, 1, 2, 3, 4, 5\n"
+        "left out: 6 points without top1_pct: 12, 13, 14, 15, 16, 17\n"
+    )
     rows = [row for row in rows_of(swept) if row["top1_pct"]]
     least = min(int(row["total_cycles"]) for row in rows)
     best = [row for row in rows if int(row["total_cycles"]) == least]
@@ -63,6 +67,15 @@ def test_failed_points_and_unknown_values_are_left_out(swept: Path, capsys: pyte
     assert [line[0] for line in lines[1:]] == [row["point"] for row in best]
     assert lines[0][-2:] == ["total_cycles", "top1_pct"]
     assert {tuple(line[-2:]) for line in lines[1:]} == {(str(least), "50")}
+
+
+def test_one_column_has_one_best_point(swept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, _ = said(capsys, str(swept), "--minimize", "latency_ms", "-o", str(tmp_path))
+    rows = [row for row in rows_of(swept) if not row["error"]]
+    least = min(float(row["latency_ms"]) for row in rows)
+    best = [row["point"] for row in rows if float(row["latency_ms"]) == least]
+    assert [line.split()[0] for line in out.splitlines()[1:]] == best
+    assert [path.name for path in tmp_path.iterdir()] == ["pareto.csv"]
 
 
 def test_a_setting_is_a_column(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -120,15 +133,13 @@ def test_many_machines_share_a_colour() -> None:
 @pytest.mark.parametrize(
     ("argv", "problem"),
     [
-        (["--minimize", "total_cycles"], f"{SENSES}: expected two or three different columns, got total_cycles"),
-        ([], f"{SENSES}: expected two or three different columns, got none"),
-        (["--minimize", "macs,weights", "--maximize", "macs"],
-         f"{SENSES}: expected two or three different columns, got macs, weights, macs"),
+        ([], f"{SENSES}: {EXPECTED}, got none"),
+        (["--minimize", "macs,weights", "--maximize", "macs"], f"{SENSES}: {EXPECTED}, got macs, weights, macs"),
         (["--minimize", "total_cycle,macs"],
          "columns: expected a column of results.csv (did you mean total_cycles?), got 'total_cycle'"),
         (["--minimize", "total_cycles,bound_by"], "columns: expected numbers, as bound_by has not, got "),
         (["--minimize", "top5_pct,macs"],
-         "DIR: expected points with these columns, got 6 with an error, 12 without top5_pct"),
+         "DIR: expected points with these columns, got 6 points with an error: 0, 1, 2, 3, 4, 5; 12 "),
     ],
 )  # fmt: skip
 def test_mistakes_are_one_line(argv: list[str], problem: str, swept: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from accelsim.sweeps.front import Front
 
 DESCRIPTION = (
-    "The points of a sweep than which no other is as good in all of two or three columns and better in one, as a "
-    "table: of all points, of those of each network, or of machines by their means over all networks."
+    "The points of a sweep than which no other is as good in all of one to three columns and better in one, as a "
+    "table: of all points, of those of each network, or of machines by their means over all networks. Of one column it "
+    "is the best point."
 )
 
 
@@ -42,7 +43,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--mean", action="store_true", help="machines by the geometric mean over all networks")
     add_weights(parser, "--mean with NETWORK counting as W networks; may be repeated")
     parser.add_argument(
-        "-o", dest="output", metavar="OUT", help="write pareto.csv into OUT, and a picture of the points"
+        "-o", dest="output", metavar="OUT", help="write pareto.csv into OUT, and a picture of two or three columns"
     )
     parser.add_argument("--force", action="store_true", help="replace another front in OUT")
     add_verbosity(parser)
@@ -58,9 +59,9 @@ def run(arguments: Namespace) -> int:
     from accelsim.sweeps.front import Compared, conditions, front
 
     objectives = [Objective(*objective) for objective in arguments.objectives]
-    if len({objective.column for objective in objectives}) != len(objectives) or len(objectives) not in (2, 3):
+    if len({objective.column for objective in objectives}) != len(objectives) or len(objectives) not in (1, 2, 3):
         got = ", ".join(objective.column for objective in objectives) or "none"
-        expected = "two or three different columns"
+        expected = "one to three different columns, such as --minimize latency_ms,energy_total_pj"
         raise UserError([command_line("--minimize and --maximize", expected, got)])
     by_mean = arguments.mean or bool(arguments.weights)
     if arguments.per_network and by_mean:
@@ -71,10 +72,11 @@ def run(arguments: Namespace) -> int:
     found = front(Path(arguments.folder), compared)
     if arguments.output is not None:
         _save_front(found, objectives, arguments)
-    for reason, count in found.left_out.items():
-        note(f"left out: {count} {reason}")
+    for each in found.left_out:
+        note(f"left out: {each}")
     print(*found.incomplete, sep="\n", end="\n" * bool(found.incomplete))
-    print(front_table(found.rows, found.keys, objectives))
+    columns = [*(objective.column for objective in objectives), *compared.limited]
+    print(front_table(found.rows, found.keys, columns, found.points))
     return 0
 
 
@@ -83,6 +85,6 @@ def _save_front(found: Front, objectives: Sequence[Objective], arguments: Namesp
     from accelsim.report.figure import FORMATS, drawn
     from accelsim.report.pareto import front_figure
 
-    figure = front_figure(found.points, found.best, objectives, found.keys)
-    pictures = {f"pareto.{kind}": drawn(figure, kind) for kind in FORMATS}
+    figure = front_figure(found.points, found.best, objectives, found.keys) if len(objectives) > 1 else None
+    pictures = {f"pareto.{kind}": drawn(figure, kind) if figure else None for kind in FORMATS}
     save_files(Path(arguments.output), {**pictures, "pareto.csv": csv_text(found.rows)}, force=arguments.force)

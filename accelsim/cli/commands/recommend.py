@@ -25,7 +25,7 @@ def add_arguments(parser: ArgumentParser) -> None:
                         help="what holds for each network, such as 'area_mm2 <= 4'; may be repeated")  # fmt: skip
     add_weights(parser, "NETWORK counts as W networks in the mean; may be repeated")
     parser.add_argument("--trials", metavar="N", type=whole_number("--trials", 1, 100_000), default=60,
-                        help="machines that are proposed (60); fewer machines are all tried")  # fmt: skip
+                        help="machines that are simulated at most (60); fewer machines are all tried")  # fmt: skip
     parser.add_argument("--seed", metavar="N", type=whole_number("--seed", 0, 1 << 31), default=0,
                         help="the same finds the same (0)")  # fmt: skip
     parser.add_argument("-o", dest="output", metavar="DIR", required=True, help="folder of the results")
@@ -39,16 +39,21 @@ def run(arguments: Namespace) -> int:
     """Carry it out; gives the exit code."""
     from accelsim.cli.progress import gauge
     from accelsim.sweeps.front import conditions
-    from accelsim.sweeps.recommend import Aim, recommend
-    from accelsim.sweeps.recommended import recommendation_text
+    from accelsim.sweeps.judged import Aim
+    from accelsim.sweeps.kept import Kept, save
+    from accelsim.sweeps.recommend import recommend
+    from accelsim.sweeps.recommended import lacking, recommendation_lines
     from accelsim.sweeps.spec import read_sweep
 
     aim = Aim(
         arguments.objective, conditions(arguments.budgets), dict(arguments.weights), arguments.trials, arguments.seed
     )
+    folder = Path(arguments.output)
     wanted = replace(read_sweep(arguments.spec), options=model_options(arguments))
     with gauge() as watch:
-        found = recommend(wanted, Path(arguments.output), workers_of(arguments), aim, watch)
-    print(recommendation_text(found, aim))
-    print(f"{found.points} points; {Path(arguments.output) / 'results.csv'}")
+        found = recommend(wanted, folder, workers_of(arguments), aim, watch)
+    lines = recommendation_lines(found, aim)
+    save(folder, Kept(lines, found.numbers, aim.budgets))
+    print(*lacking(found), "\n  ".join(lines), sep="\n")
+    print(f"{found.points} points; {folder / 'results.csv'}")
     return 0

@@ -10,6 +10,10 @@ from accelsim.config.places import is_file
 from accelsim.errors import Mistake, Mistakes, UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from accelsim.report.findings import Advised
     from accelsim.report.page import ShownSweep
     from accelsim.run.result import Run
 
@@ -17,14 +21,17 @@ DESCRIPTION = (
     "Write a page that shows finished runs, side by side where there are several, and sweeps. It needs "
     "no network and nothing beside it."
 )
+COMPARISON = "compare.csv"
 MOST_POINTS = 20_000
 """Of a sweep, in a page that a browser can still sort."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """The arguments of `report`."""
-    parser.add_argument("paths", metavar="RUN_OR_SWEEP", nargs="+", help="folder of a run or a sweep, or a run.json")
+    parser.add_argument("paths", metavar="RUN_OR_SWEEP", nargs="+",
+                        help="folder of a run, a sweep or a comparison, or a run.json")  # fmt: skip
     parser.add_argument("-o", dest="output", metavar="FILE", required=True, help="the page, report.html for example")
+    parser.add_argument("--title", metavar="TEXT", default="accelsim report", help="head of the page")
     parser.add_argument("--force", action="store_true", help="replace another page of that name")
 
 
@@ -46,11 +53,13 @@ def run(arguments: Namespace) -> int:
         with mistakes:
             if is_file(Path(path) / NAME):
                 sweeps.append(_sweep(Path(path)))
+            elif is_file(Path(path) / COMPARISON):
+                sweeps.append(_comparison(Path(path)))
             else:
                 runs.append(read_run(path))
     mistakes.raise_any()
     tried = [[each.text for each in advice(run)] for run in runs]
-    save_files(output.parent, {output.name: page_text(runs, sweeps, tried)}, force=arguments.force)
+    save_files(output.parent, {output.name: page_text(runs, sweeps, tried, arguments.title)}, force=arguments.force)
     return 0
 
 
@@ -66,7 +75,35 @@ def _sweep(folder: Path) -> ShownSweep:
         if not 0 < store.count() <= MOST_POINTS:
             expected = f"a sweep with 1 to {MOST_POINTS} results"
             raise UserError([Mistake("command-line", 0, "RUN_OR_SWEEP", expected, f"{store.count()} in {folder}")])
-        rows = [list(printed_values(row, keys).values()) for row in store.rows()]
+        rows = [printed_values(row, keys) for row in store.rows()]
     names = header(keys)
     described = [names.index(name) for name in ("point", "network", "machine", *keys)]
-    return ShownSweep(folder.name, __version__, names, rows, described)
+    return ShownSweep(
+        folder.name, __version__, names, [list(row.values()) for row in rows], described, _advised(folder, rows)
+    )
+
+
+def _advised(folder: Path, rows: Sequence[Mapping[str, Any]]) -> Advised | None:
+    """The recommendation of a search among these points, if one had this folder. Raises UserError."""
+    from accelsim.report.findings import Advised
+    from accelsim.sweeps.front import outside
+    from accelsim.sweeps.kept import read
+
+    kept = read(folder)
+    if kept is None:
+        return None
+    known = [budget for budget in kept.budgets if rows and budget.keys <= rows[0].keys()]
+    beyond = {row["point"] for row in rows if not row["error"] and outside(row, known)}
+    return Advised(kept.lines, kept.points, beyond)
+
+
+def _comparison(folder: Path) -> ShownSweep:
+    """The rows of compare.csv, by number. Raises UserError."""
+    from accelsim.report.compare import read_rows
+    from accelsim.report.page import ShownSweep
+    from accelsim.version import __version__
+
+    header, rows = read_rows(folder / COMPARISON, MOST_POINTS)
+    described = [0, *(1 + header.index(name) for name in ("network", "machine"))]
+    numbered = [[number, *row] for number, row in enumerate(rows)]
+    return ShownSweep(folder.name, __version__, ["point", *header], numbered, described, is_comparison=True)

@@ -1,0 +1,209 @@
+"""Search of a space for its best machine, with a hard cap on the machines that are simulated.
+
+Tree-structured Parzen estimators (Bergstra et al., NeurIPS 2011; Optuna) propose machines; the best one found is then
+moved to better neighbours until it has none. What is left of the trials is spent in the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+from accelsim.errors import ARGUMENTS, Mistake, UserError
+from accelsim.report.quantities import digits
+from accelsim.sweeps.judged import Aim, Judged, judged, unfit
+from accelsim.sweeps.points import Point
+from accelsim.sweeps.space import Candidate, Space
+from accelsim.sweeps.store import Store
+from accelsim.sweeps.sweep import Workers
+from accelsim.sweeps.work import Task
+
+BATCH = 8
+"""Machines that are proposed before any of them is judged; the same on any number of processes."""
+PROPOSED = 2 / 3
+"""Part of the trials that are left which the optimiser proposes, before the best machine moves to its neighbours."""
+_MOST_PROPOSALS = 20
+"""Proposals for each machine that is to be tried, before the rest is taken as known."""
+_WORST = 1e30
+"""The cost, and the excess, that the optimiser is told of a machine that has none."""
+
+_Points = dict[Candidate, list[Point]]
+
+
+@dataclass
+class Search:
+    """Machines judged so far; None for a candidate that breaks a constraint or is no machine."""
+
+    space: Space
+    aim: Aim
+    store: Store
+    workers: Workers
+    watch: Callable[[int], Callable[[], None]]
+    weights: Mapping[str, float]
+    judged: dict[Candidate, Judged | None] = field(default_factory=dict)
+    done: Callable[[], None] = lambda: None
+
+    def run(self) -> None:
+        """All machines where they are few enough, else as many as there are trials."""
+        if self.space.size <= self.aim.trials:
+            wanted = self._to_simulate(self.space.all(), self.aim.trials)
+            self.done = self.watch(sum(map(len, wanted.values())))
+            self._simulate(wanted)
+            return
+        self.done = self.watch(self.aim.trials * len(self.space.wanted.networks))
+        proposals = _Proposals(self)
+        before = -1
+        while before < self.tried < self.aim.trials:
+            before = self.tried
+            proposals.judge(before + _ceil(PROPOSED * (self.aim.trials - before)))
+            self._climb()
+
+    def judge(self, candidates: Iterable[Candidate], most: int) -> None:
+        """Simulate those of the candidates that are new, until there are `most` in all."""
+        self._simulate(self._to_simulate(candidates, most))
+
+    def _to_simulate(self, candidates: Iterable[Candidate], most: int) -> _Points:
+        """The points of those that are to be simulated; the others are judged here where they can be."""
+        wanted: _Points = {}
+        for candidate in dict.fromkeys(candidates):
+            if candidate in self.judged:
+                continue
+            points = self.space.points(candidate)
+            broken = unfit(candidate, points, self.aim) if points else None
+            if broken or not points:
+                self.judged[candidate] = broken
+            elif self.tried + len(wanted) < most:
+                wanted[candidate] = points
+        return wanted
+
+    def _simulate(self, wanted: _Points) -> None:
+        points = [point for found in wanted.values() for point in found]
+        if not points:
+            return
+        self.store.extend(points, self.space.wanted.keys)
+        with closing(self.workers(self._tasks(points))) as results:
+            for finished in results:
+                self.store.keep(finished)
+                self.done()
+        for candidate, found in wanted.items():
+            values = {point.network.name: self.store.values(point.sha256) or {} for point in found}
+            self.judged[candidate] = judged(candidate, values, self.aim, self.weights)
+
+    def _tasks(self, points: Sequence[Point]) -> Iterator[Task]:
+        """Tasks of the points without a result, equal points once."""
+        asked: set[str] = set()
+        for point in points:
+            if point.sha256 in asked or self.store.values(point.sha256) is not None:
+                self.done()
+            else:
+                asked.add(point.sha256)
+                yield Task(point.sha256, point.network.text, point.machine.text)
+
+    def _climb(self) -> None:
+        """Go to the best neighbour until none is better, or no trials are left."""
+        while self.tried and self.tried < self.aim.trials:
+            before = self.best
+            self.judge((each for _, each in self.space.neighbours(before.candidate)), self.aim.trials)
+            if self.best == before:
+                return
+
+    @property
+    def found(self) -> list[Judged]:
+        """The machines that were judged, those that break a budget unsimulated among them."""
+        return [each for each in self.judged.values() if each]
+
+    @property
+    def tried(self) -> int:
+        """Machines that were simulated."""
+        return sum(each.is_simulated for each in self.found)
+
+    @property
+    def best(self) -> Judged:
+        """The best machine that was judged."""
+        return min(self.found, key=lambda each: each.rank)
+
+    def refuse_broken(self) -> None:
+        """Raises UserError where the best machine keeps not all budgets."""
+        if self.best.broken is not None:
+            columns = sorted({key for budget in self.aim.budgets for key in budget.keys})
+            least = ", ".join(f"{name} {self._least(name)}" for name in columns)
+            got = f"none of {len(self.found)}; the nearest is {self.best.broken}; the least there was: {least}"
+            raise UserError([Mistake(ARGUMENTS, 0, "budget", "budgets that a machine of the space keeps", got)])
+
+    def _least(self, column: str) -> str:
+        """The least value of a column on a machine, of its networks the most."""
+        most = [
+            max((value for each in found.values.values() if (value := each.get(column)) is not None), default=None)
+            for found in self.found
+        ]
+        numbers = [value for value in most if isinstance(value, int | float)]
+        return digits(min(numbers)) if numbers else "unknown"
+
+
+def _ceil(amount: float) -> int:
+    return -int(-amount // 1)
+
+
+class _Proposals:
+    """Proposals of the optimiser, batch by batch, the same for the same seed and results."""
+
+    def __init__(self, search: Search) -> None:
+        self.search = search
+        self.study = _study(search.aim.seed)
+        self.domains = _domains(search.space)
+
+    def judge(self, most: int) -> None:
+        """Judge proposals until `most` machines are simulated, or most proposals are known."""
+        search = self.search
+        for _ in range(_MOST_PROPOSALS * -(-search.aim.trials // BATCH)):
+            if search.tried >= most or len(search.judged) == search.space.size:
+                return
+            trials = [self.study.ask(self.domains) for _ in range(BATCH)]
+            batch = [tuple(trial.params[name] for name in self.domains) for trial in trials]
+            search.judge(batch, most)
+            for trial, candidate in zip(trials, batch, strict=True):
+                self._tell(trial, candidate)
+
+    def _tell(self, trial: Any, candidate: Candidate) -> None:
+        """Tell the optimiser the cost of a machine; of one that there was no trial for, that it is unknown."""
+        if candidate not in self.search.judged:
+            from optuna.trial import TrialState
+
+            self.study.tell(trial, state=TrialState.FAIL)
+            return
+        found = self.search.judged[candidate]
+        cost, excess = (found.cost, found.excess) if found else (_WORST, _WORST)
+        trial.set_user_attr("broken", (min(excess, _WORST),))
+        self.study.tell(trial, min(cost, _WORST))
+
+
+def _study(seed: int) -> Any:
+    """A study that proposes the same whenever it is told the same. Raises UserError where Optuna is missing."""
+    try:
+        import optuna
+    except ImportError:
+        expected = "Optuna, installed by `pip install 'accelsim[recommend]'`"
+        raise UserError([Mistake(ARGUMENTS, 0, "recommend", expected, "none")]) from None
+    import warnings
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sampler = optuna.samplers.TPESampler(
+            seed=seed, multivariate=True, constant_liar=True, constraints_func=lambda trial: trial.user_attrs["broken"]
+        )
+    return optuna.create_study(sampler=sampler)
+
+
+def _domains(space: Space) -> dict[str, Any]:
+    """The positions of a candidate as the optimiser knows them."""
+    from optuna.distributions import CategoricalDistribution, IntDistribution
+
+    return {
+        str(position): IntDistribution(0, size - 1)
+        if space.is_ordered(position)
+        else CategoricalDistribution(range(size))
+        for position, size in enumerate(space.sizes)
+    }
