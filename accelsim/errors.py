@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_MISTAKES = 1000
 """Lines that the mistakes of one command have."""
@@ -78,15 +79,42 @@ class LoweringError(AccelsimError):
     """A layer for which this machine has no tiling."""
 
 
+class PlanFault(NamedTuple):
+    """One thing that is wrong at a key of a given plan."""
+
+    path: tuple[str | int, ...]
+    expected: str
+    got: str
+
+
 class PlanError(LoweringError):
-    """A given plan that does not fit, or contradicts the network or the machine.
+    """A given plan that does not fit, or contradicts itself, the network or the machine."""
 
-    path: of the key in the plan.
-    """
-
-    def __init__(self, path: tuple[str | int, ...], expected: str, got: str) -> None:
-        self.path, self.expected, self.got = path, expected, got
+    def __init__(self, path: tuple[str | int, ...], expected: str, got: str, others: Iterable[PlanFault] = ()) -> None:
+        self.faults = (PlanFault(path, expected, got), *others)
         super().__init__(f"expected {expected}, got {got}")
+
+
+class PlanFaults:
+    """Lets one check of a given plan fail and the next be tried, as `Mistakes` does."""
+
+    def __init__(self) -> None:
+        self.found: list[PlanFault] = []
+
+    def __enter__(self) -> PlanFaults:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, PlanError):
+            return False
+        self.found.extend(error.faults)
+        return True
+
+    def raise_any(self) -> None:
+        """Raises PlanError if anything was wrong."""
+        if self.found:
+            first, *others = dict.fromkeys(self.found)
+            raise PlanError(*first, others)
 
 
 class ProgramError(AccelsimError):

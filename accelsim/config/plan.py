@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field, PrivateAttr
+from pydantic import AfterValidator, Field, PrivateAttr
 
 from accelsim.config.schema import Count, Positive, Section
 from accelsim.config.strict_yaml import Document, KeyPath, Origin
@@ -33,15 +33,21 @@ class TileSizes(Section):
     outputs: Positive | None = Field(default=None, description="output channels of a group")
     inputs: Positive | None = Field(default=None, description="input channels of a group")
     kernel: Positive | None = Field(
-        default=None, description="kernel positions: rows of the kernel, or an equal part of each"
+        default=None, description="kernel positions: whole rows of the kernel, or an equal part of each row"
     )
 
 
 class TileSets(Section):
-    """Tiles of an operand that stay on chip at once while loops inside go on; where a loop has more, one stays."""
+    """Tiles of an operand that stay on chip at once, at most; where the inner loops go through more, one stays."""
 
     inputs: Positive | None = Field(default=None, description="tiles of the input map")
     weights: Positive | None = Field(default=None, description="tiles of the weights")
+
+
+def _each_once(order: list[Loop]) -> list[Loop]:
+    if sorted(order) != sorted(get_args(Loop)):
+        raise ValueError(f"each of {', '.join(get_args(Loop))} once, got {', '.join(order) or 'none'}")
+    return order
 
 
 class LayerPlan(Section):
@@ -51,10 +57,14 @@ class LayerPlan(Section):
     match: _Pattern = Field(description="a layer, or a pattern of names with `*`, `?` and `[abc]`")
     dataflow: DataflowName | None = Field(default=None, description="on the array")
     tile: TileSizes = Field(TileSizes(), description="sizes of the tiles")
-    order: Annotated[list[Loop], Field(min_length=4, max_length=4)] | None = Field(
-        default=None, description="loops over the tiles, outermost first: `groups`, `map`, `outputs`, `inputs`"
+    order: Annotated[list[Loop], AfterValidator(_each_once)] | None = Field(
+        default=None,
+        description="loops over the tiles, outermost first: `groups`, `map`, `outputs`, `inputs`, in six orders",
     )
-    stay: TileSets = Field(TileSets(), description="tiles that stay while loops inside go on")
+    stay: TileSets = Field(
+        TileSets(),
+        description="the most tiles of an operand on chip at once; where the inner loops have more, one stays",
+    )
 
 
 class KeptMap(Section):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from accelsim.lowering.compile import estimate
 from accelsim.lowering.ir import PlannedLayer
+from accelsim.lowering.rewrite import done_on_ways
 from accelsim.records import LayerRecord
 from accelsim.report.finished import run_title
 from accelsim.report.quantities import bytes_text
@@ -21,8 +23,9 @@ _SPARE = ("groups", "on chip", "unit", "loops", "in", "out", "group")
 LEGEND = (
     "tiles: output images x rows x columns; groups; output and input channels of a",
     "  group. loops, outermost first: map, groups, outputs, inputs",
-    "estimate, clocks: of a layer alone on its own, and as simulated; moved: DRAM",
-    "  bytes, beside the least for the layer alone",
+    "estimate: clocks of a layer that is on the array alone, in no group; clocks: as",
+    "  simulated; moved: bytes of DRAM bursts; bound: the least of these for a layer",
+    "  by itself, however it is tiled",
 )
 
 
@@ -34,7 +37,17 @@ def plans_text(played: Played) -> str:
     named = [f"  {letter}: {group}" for group, letter in groups.items()]
     head = f"{run_title(run)}, objective {run.scheduling.objective}"
     depth_first = ["groups of layers that run depth-first, stripe by stripe:", *named] if named else []
-    return "\n".join([head, fitted(HEADER, rows, _LEFT, _SPARE), *LEGEND, *depth_first])
+    absorbed = list(_absorbed(played))
+    inside = ["operators that another layer does on the way of its data:", *absorbed] if absorbed else []
+    return "\n".join([head, fitted(HEADER, rows, _LEFT, _SPARE), *LEGEND, *depth_first, *inside])
+
+
+def _absorbed(played: Played) -> Iterator[str]:
+    """The operators of one inference that are no layers of their own, and where each is done."""
+    network = played.lowered.network
+    first = network.nodes[: len(network.nodes) // network.inferences]
+    ways = done_on_ways(replace(network, nodes=first))
+    return (f"  {node.name} ({node.label}): {ways[node.name]}" for node in first if node.name in ways)
 
 
 def plans(played: Played) -> list[dict[str, Any]]:

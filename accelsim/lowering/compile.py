@@ -11,7 +11,7 @@ from typing import Any
 from accelsim.config.machine import Machine
 from accelsim.config.plan import Plan
 from accelsim.config.scheduling import Objective, Scheduling
-from accelsim.errors import LoweringError, PlanError
+from accelsim.errors import LoweringError, PlanError, PlanFaults
 from accelsim.lowering.blocks import OBJECTIVES, BlockPlan, best_plan, block_sizes, memory_splits, without_scatter
 from accelsim.lowering.emit.planned import iteration_count, plan_layers, working
 from accelsim.lowering.emit.residents import ResidentPlan, outgrown_residents, weight_rooms
@@ -28,6 +28,8 @@ from accelsim.lowering.ir import (
 from accelsim.lowering.layout import lay_out
 from accelsim.lowering.prefetch import prefetch
 from accelsim.lowering.rewrite import rewrite
+from accelsim.lowering.schedule.given import given_schedule
+from accelsim.lowering.schedule.groups import Groups
 from accelsim.lowering.schedule.plan import plan_schedule
 from accelsim.lowering.schedule.residents import Residency, candidates
 from accelsim.lowering.schedule.weights import (
@@ -101,8 +103,44 @@ def lower(network: Network, machine: Machine, scheduling: Scheduling = Schedulin
     """
     network = placed(network, machine, scheduling.objective)
     bounds = _bounds(network, machine)
-    found = {each: list(_plans(network, machine, scheduling, each)) for each in OBJECTIVES[scheduling.objective]}
+    try:
+        found = {each: list(_plans(network, machine, scheduling, each)) for each in OBJECTIVES[scheduling.objective]}
+    except PlanError as error:
+        raise _with_all_faults(error, network, machine, scheduling) from None
     return _lowered(best_plan(found), bounds, scheduling.slots)
+
+
+def _with_all_faults(error: PlanError, network: Network, machine: Machine, scheduling: Scheduling) -> PlanError:
+    """The error with all else that is wrong with the plan, whatever it is about."""
+    assert scheduling.plan is not None
+    faults, sizes, splits = PlanFaults(), block_sizes(network.batch, None), [machine]
+    with faults:
+        raise error
+    with faults:
+        sizes = block_sizes(network.batch, scheduling.plan)
+    with faults:
+        splits = list(memory_splits(machine, scheduling.plan))
+    source = stream(replace(network, batch=sizes[0]), scheduling.inferences * (network.batch // sizes[0]))
+    _find_faults(faults, rewrite(source, splits[0]), splits[0], scheduling.plan)
+    return PlanError(*faults.found[0], others=dict.fromkeys(faults.found[1:]))
+
+
+def _find_faults(faults: PlanFaults, network: Network, machine: Machine, plan: Plan) -> None:
+    """Check tiles, weights, groups and feature maps that are given each without the others."""
+    layers, layout = len(network.nodes) // network.inferences, layout_of(network, machine)
+    given = given_layers(plan, network, machine, layout, layers, faults)
+    cache = TilingCache(machine, network.batch, layout, nodes=network.nodes, given=given)
+    weights = no_resident_weights(machine.sram.weight.capacity_bytes)
+    if plan.keep_weights is not None:
+        with faults:
+            _resident_weights(network, layers, cache, plan)
+    groups = Groups(network, layers, cache, weights)
+    with faults:
+        given_schedule(plan, groups, {each.name: each for each in candidates(network, layout, layers)})
+    for node in network.nodes[:layers]:
+        if node.name in given and cache.unstriped(node, given[node.name].tile, weights):
+            with suppress(LoweringError), faults:
+                cache.cost(node, machine.sram.activation.capacity_bytes, NO_RESIDENTS, weights)
 
 
 def block_choices(batch: int) -> int:
@@ -124,8 +162,6 @@ def _plans(network: Network, machine: Machine, scheduling: Scheduling, objective
             for plan in _block_plans(source, split, scheduling, objective):
                 found += 1
                 yield plan
-        except PlanError:
-            raise
         except LoweringError as error:
             failure = failure or error
     if failure is not None and not found:
@@ -153,10 +189,15 @@ def _laid_out_plans(
     layers = len(source.nodes) // source.inferences
     network = rewrite(source, machine)
     layout = layout_of(network, machine)
-    given = given_layers(scheduling.plan, network, machine, layout, layers)
+    faults = PlanFaults()
+    given = given_layers(scheduling.plan, network, machine, layout, layers, faults)
+    faults.raise_any()
     cache = TilingCache(machine, network.batch, layout, objective, network.nodes, given)
-    for weights in dict.fromkeys(_resident_weights(network, layers, cache, scheduling.plan)):
-        yield _block_plan(source, network, cache, weights, scheduling)
+    first, *others = dict.fromkeys(_resident_weights(network, layers, cache, scheduling.plan))
+    yield _block_plan(source, network, cache, first, scheduling)
+    for weights in others:
+        with suppress(LoweringError):
+            yield _block_plan(source, network, cache, weights, scheduling)
 
 
 def _block_plan(

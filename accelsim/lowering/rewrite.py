@@ -27,6 +27,16 @@ def rewrite(network: Network, machine: Machine) -> Network:
     return _with_ways_in(_with_ways_out(network, machine, bits), machine, bits)
 
 
+def done_on_ways(network: Network) -> dict[str, str]:
+    """Operators of a rewritten network that are no layers of their own, by name: the way that does each."""
+    inward, outward = dict[str, list[str]](), dict[str, str]()
+    for node in network.nodes:
+        outward |= {each.name: f"the output path of {node.name}" for each in node.after}
+        for each in node.before:
+            inward.setdefault(each.name, []).append(node.name)
+    return {name: f"the input path of {', '.join(hosts)}" for name, hosts in inward.items()} | outward
+
+
 def _with_ways_out(network: Network, machine: Machine, bits: Mapping[str, int]) -> Network:
     """Move to the way out what is done to results of a layer that nobody else reads."""
     ways, writers = dict[str, tuple[Node, ...]](), dict[str, str]()

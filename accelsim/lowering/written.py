@@ -15,8 +15,13 @@ def written_plan(
     network: Network, batch: int, layers: Sequence[PlannedLayer | None], residency: Residency, weights: WeightResidents
 ) -> dict[str, Any]:
     """The keys of `accelsim.config.plan.Plan`. batch: images of all blocks; layers: of the first block."""
+    grouped = {network.nodes[number].name for cascade in residency.cascades for number in cascade.layers}
     plan: dict[str, Any] = {
-        "layers": [_layer(layer, network.batch) for layer in layers if layer is not None],
+        "layers": [
+            _striped(layer) if layer.node.name in grouped else _layer(layer, network.batch)
+            for layer in layers
+            if layer is not None
+        ],
         "groups": [[network.nodes[number].name for number in cascade.layers] for cascade in residency.cascades],
         "keep": list(_kept(network, residency)),
     }
@@ -25,6 +30,12 @@ def written_plan(
     if network.inferences > 1:
         plan["keep_weights"] = sorted(weights.names)
     return plan
+
+
+def _striped(layer: PlannedLayer) -> dict[str, Any]:
+    """A layer of a group: a group goes stripe by stripe, in no order of its own, with all weights on chip."""
+    dataflow = {"dataflow": layer.plan.dataflow} if layer.on_array else {}
+    return {"match": layer.node.name, **dataflow, "tile": {"rows": layer.plan.rows}}
 
 
 def _layer(layer: PlannedLayer, batch: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import reduce
-from itertools import accumulate, pairwise
+from itertools import accumulate, pairwise, starmap
 from operator import add
 
 from accelsim.config.machine import Machine
@@ -122,7 +122,7 @@ def refusing(machine: Machine, scheduling: Scheduling) -> Iterator[None]:
         yield
     except PlanError as error:
         assert scheduling.plan is not None
-        raise UserError([scheduling.plan.mistake(error.path, error.expected, error.got)]) from None
+        raise UserError(starmap(scheduling.plan.mistake, error.faults)) from None
     except LoweringError as error:
         layer, _, reason = str(error).partition(": ")
         raise UserError([Mistake(machine.name, 0, "sram", f"room for layer {layer}", f"none: {reason}")]) from None

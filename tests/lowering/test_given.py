@@ -14,7 +14,7 @@ from accelsim.check.execute import check_network
 from accelsim.config.plan import Plan
 from accelsim.config.scheduling import Scheduling
 from accelsim.config.show import data_to_yaml
-from accelsim.errors import LoweringError, UserError
+from accelsim.errors import LoweringError, PlanError, UserError
 from accelsim.lowering.compile import Lowered, lower, written
 from accelsim.lowering.ir import Tiling
 from accelsim.lowering.tiling.candidates import ORDERS
@@ -22,7 +22,7 @@ from accelsim.network.ops import on_array
 from accelsim.run.simulate import load_both, simulate
 from accelsim.run.written import mapping_of
 from tests.played import lowered_or_skip
-from tests.strategies import attentions, machine_of, machines, network_of, networks, schedulings
+from tests.strategies import BASE, attentions, machine_of, machines, network_of, networks, schedulings
 
 CONVOLUTIONS = [
     {"name": "a", "op": "conv", "kernel": 3, "pad": 1, "channels": 24},
@@ -57,7 +57,10 @@ def test_parts_of_a_kernel_can_be_given() -> None:
     """Rows of it, or an equal part of each; all else is refused."""
     assert tiling("a", {"match": "a", "tile": {"kernel": 3}}).taps == 3
     assert tiling("a", {"match": "a", "tile": {"kernel": 100}}).taps is None
-    with pytest.raises(UserError, match=r"layers.0.tile.kernel: expected rows of 3 or an equal part of one, got 5"):
+    with pytest.raises(
+        UserError,
+        match=r"kernel: expected one of 9, 6, 3, 1, rows of the 3 x 3 kernel of a or an equal part of each, got 5",
+    ):
         check_network(NETWORK, machine_of(), scheduling({"match": "a", "tile": {"kernel": 5}}))
 
 
@@ -85,7 +88,10 @@ def test_each_dataflow_of_a_free_array_can_be_given() -> None:
     ("entry", "mistake"),
     [
         ({"match": "c"}, "match: expected a layer of random that has tiles, or a pattern of some, got c"),
-        ({"match": "a", "dataflow": "os"}, "dataflow: expected ws, as array.dataflow has it, got os"),
+        (
+            {"match": "a", "dataflow": "os"},
+            "dataflow: expected ws, as array.dataflow has it (array.dataflow=auto has all), got os",
+        ),
         (
             {"match": "p*", "dataflow": "ws"},
             "dataflow: expected a layer on the array, got pool, which does not run there",
@@ -100,10 +106,8 @@ def test_each_dataflow_of_a_free_array_can_be_given() -> None:
         ),
         (
             {"match": "a", "order": ["inputs", "map", "groups", "outputs"]},
-            "order: expected one of map, groups, outputs, inputs; map, groups, inputs, outputs; groups, map, outputs, "
-            "inputs; groups, map, inputs, outputs; groups, outputs, inputs, map; groups, outputs, map, "
-            "inputs (others move no less), got inputs, "
-            "map, groups, outputs",
+            "order: expected groups outside of outputs and inputs, and inputs inside of map or of outputs, got inputs, "
+            "map, outputs in a (loops of one iteration left out)",
         ),
     ],
 )
@@ -111,6 +115,65 @@ def test_a_plan_that_contradicts_is_refused(entry: dict[str, Any], mistake: str)
     with pytest.raises(UserError) as raised:
         check_network(NETWORK, machine_of(), scheduling({"match": "a"}, entry))
     assert str(raised.value) == f"arguments:0: scheduling.plan.layers.1.{mistake}"
+
+
+def test_loops_of_one_iteration_may_stand_anywhere() -> None:
+    """Where the layer has one, or its tile all of it; the order is then that known one which is the same."""
+    wide = {"match": "a", "order": ["outputs", "map", "inputs", "groups"]}
+    assert tiling("a", wide).order == ("groups", "outputs", "map", "inputs")
+    deep = {"match": "a", "order": ["inputs", "groups", "map", "outputs"], "tile": {"inputs": 16, "kernel": 9}}
+    assert tiling("a", deep).order == ORDERS[0]
+
+
+@pytest.mark.parametrize("stay", [1, 2, 4])
+def test_weights_that_do_not_all_stay_are_loaded_for_each_piece_of_the_map(stay: int) -> None:
+    """With the weights outside of the map and the sums inside of it; fewer than all are one."""
+    order = ["groups", "outputs", "map", "inputs"]
+    given = {"match": "a", "tile": {"rows": 4, "inputs": 4, "outputs": 8, "kernel": 9}, "order": order}
+    options = scheduling({**given, "stay": {"weights": stay}}, **ALONE)
+    assert check_network(NETWORK, machine_of(), options) == []
+    lowered = lower(NETWORK, machine_of(), options)
+    (found,) = (layer.plan for layer in lowered.layers if layer and layer.node.name == "a")
+    assert found.order == tuple(order)
+    assert found.weight_tiles == (4 if stay == 4 else 1)
+
+
+PART = {"rows": 6, "columns": 10, "outputs": 24, "inputs": 4}
+
+
+@pytest.mark.parametrize(
+    ("entry", "machine", "reason"),
+    [
+        (
+            {"tile": PART, "order": list(ORDERS[1])},
+            {"sram__accumulator": {**BASE["sram"]["accumulator"], "capacity_bytes": 8192}},
+            "5760 bytes of partial sums that wait while loop inputs goes on where half of sram.accumulator has 4096",
+        ),
+        (
+            {"tile": {**PART, "inputs": 16, "kernel": 9}, "order": list(ORDERS[1])},
+            {"sram__accumulator": {**BASE["sram"]["accumulator"], "capacity_bytes": 8192}},
+            "5760 bytes of partial sums of a fold where half of sram.accumulator has 4096",
+        ),
+        (
+            {"tile": PART, "dataflow": "os", "order": list(ORDERS[0])},
+            {"array__dataflow": "auto"},
+            "60 x 24 sums of a tile by os where 32 x 32 PEs hold them while loop inputs goes on",
+        ),
+        (
+            {"tile": {**PART, "rows": 1}, "dataflow": "os", "order": list(ORDERS[1])},
+            {"array__dataflow": "auto"},
+            "loop outputs inside of inputs while the PEs hold the sums by os",
+        ),
+        (
+            {"tile": {"rows": 12, "columns": 10, "inputs": 16}},
+            {"sram__activation": {**BASE["sram"]["activation"], "capacity_bytes": 2048}},
+            "feature maps where sram.activation has 2048 for them",
+        ),
+    ],
+)
+def test_the_reason_is_what_stands_in_the_way(entry: dict[str, Any], machine: dict[str, Any], reason: str) -> None:
+    with pytest.raises(PlanError, match=reason):
+        lower(NETWORK, machine_of(**machine), scheduling({"match": "a", **entry}, **ALONE))
 
 
 def test_a_tile_that_does_not_fit_is_refused_with_its_line(tmp_path: Path) -> None:
@@ -122,7 +185,7 @@ def test_a_tile_that_does_not_fit_is_refused_with_its_line(tmp_path: Path) -> No
     with pytest.raises(UserError) as raised:
         simulate("squeezenet_v1.0", "edge", {"scheduling.keep_activations": "never"}, mapping=mapping)
     assert str(raised.value) == (
-        f"{mapping}:5: scheduling.plan.layers.1: expected a tile of conv10 that fits its buffers, got "
+        f"{mapping}:5: scheduling.plan.layers.1: expected a tile of conv10 that fits, got "
         "512000 bytes where sram.weight has 131072 for it"
     )
 
@@ -247,10 +310,28 @@ def test_a_part_stays_that_is_given() -> None:
     assert {name: each.channels for name, each in residency.stays.items()} == {"b": 64}
 
 
+FREE = {"keep_activations": "auto", "fusion": "auto"}
+WIDE = network_of([{**row, "channels": 128} for row in CHAIN], (40, 40, 64))
+
+
+def test_what_stays_by_the_plan_is_inside_of_no_group_of_the_planners() -> None:
+    """One that stays whole, at its address, and one that stays in part: the planner's groups leave both alone."""
+    assert given_plan(FREE).residency.cascades
+    assert given_plan(FREE, keep=[{"match": "b", "address": 640}]).residency.addresses["b"] == 640
+    part = Scheduling(plan=Plan.model_validate({"keep": [{"match": "b", "channels": 64}]}))
+    assert lower(WIDE, machine_of(), Scheduling()).residency.cascades
+    assert lower(WIDE, machine_of(), part).residency.stays["b"].channels == 64
+
+
+def test_two_feature_maps_at_one_address_are_refused_whatever_the_planner_may_do() -> None:
+    keep = [{"match": "a", "address": 0}, {"match": "b", "address": 64}]
+    with pytest.raises(LoweringError, match=r"expected room for the 4096 bytes of b in .* at 64, got a from 0 to 4096"):
+        given_plan(FREE, keep=keep)
+
+
 def test_what_the_plan_leaves_open_is_the_planners() -> None:
-    free = {"keep_activations": "auto", "fusion": "auto"}
     assert (
-        given_plan(free, groups=[["c", "d"]]).residency.stays.keys()
+        given_plan(FREE, groups=[["c", "d"]]).residency.stays.keys()
         > given_plan(groups=[["c", "d"]]).residency.stays.keys()
     )
 
@@ -262,14 +343,14 @@ def test_what_the_plan_leaves_open_is_the_planners() -> None:
         (
             {"groups": [["a", "c"]]},
             "groups.0",
-            "layers that follow one another, in the order of the network, none left out but mere addresses, got a, c",
+            "layers that follow one another in the network, in its order, none left out that has commands, got a, c",
         ),
         ({"groups": [["a", "b"], ["b", "c"]]}, "groups.1", "layers in one group each, got b"),
         (
             {"groups": [["a", "b"]], "layers": [{"match": "b", "tile": {"outputs": 3}}]},
             "layers.0",
-            "whole rows of one image and all channels, in fewer rows than all, as it is in a group, got another tile "
-            "of b, or one that does not fit",
+            "a tile of b of fewer than 8 whole rows of one image with all channels, as it is in a group, got outputs: "
+            "3",
         ),
         (
             {"groups": [["a", "b"]], "keep": [{"match": "a"}]},
@@ -289,7 +370,7 @@ def test_what_the_plan_leaves_open_is_the_planners() -> None:
         (
             {"keep": [{"match": "a", "address": 300000}]},
             "keep.0",
-            "room for the 4096 bytes of a in sram.activation at 300000, got none beside what else stays",
+            "room for the 4096 bytes of a in sram.activation at 300000, got 262144 bytes",
         ),
         (
             {"keep": [{"match": "a", "channels": 40}]},

@@ -9,10 +9,13 @@ from typing import NamedTuple
 
 from accelsim.config.plan import KeptMap, Plan
 from accelsim.config.strict_yaml import KeyPath
-from accelsim.errors import PlanError, suggestion
+from accelsim.errors import PlanError, PlanFaults, suggestion
+from accelsim.lowering.rewrite import done_on_ways
 from accelsim.lowering.schedule.groups import Groups, Span
 from accelsim.lowering.schedule.residents import Resident
 from accelsim.lowering.schedule.rings import makers
+from accelsim.lowering.tiling.given import named_on_ways
+from accelsim.network.graph import Network
 
 
 class GivenGroup(NamedTuple):
@@ -34,29 +37,48 @@ class GivenMap(NamedTuple):
 class GivenSchedule:
     """Choices of the schedule that are made already.
 
-    groups: by number of their first layer; grouped: numbers of the layers in them; keep: feature maps that stay whole,
-    by name; parts: those of which the leading channels stay.
+    groups: by number of their first layer; keep: feature maps that stay whole, by name; parts: those of which the
+    leading channels stay. taken: numbers of the layers that other groups leave alone; made: of those that make a
+    feature map that stays whole.
     """
 
     groups: Mapping[int, GivenGroup]
-    grouped: frozenset[int]
     keep: Mapping[str, GivenMap]
     parts: tuple[GivenMap, ...]
+    taken: frozenset[int]
+    made: frozenset[int]
+
+    def allows(self, span: Span) -> bool:
+        """True for a group that leaves the given ones alone, and has no feature map inside that stays, or one of which
+        a part does."""
+        inside = {span.first + place for place in span.places if place not in span.leaving}
+        return self.taken.isdisjoint(range(span.first, span.last + 1)) and self.made.isdisjoint(inside)
 
 
 def given_schedule(plan: Plan | None, groups: Groups, found: Mapping[str, Resident]) -> GivenSchedule:
-    """The schedule of a plan. found: all feature maps that may stay. Raises PlanError."""
+    """The schedule of a plan. found: all feature maps that may stay. Raises PlanError with all that is wrong."""
     if plan is None:
-        return GivenSchedule({}, frozenset(), {}, ())
-    given = [_group(groups, names, ("groups", number)) for number, names in enumerate(plan.groups)]
-    grouped = _layers_once(given, groups)
-    kept = [each for number, entry in enumerate(plan.keep) for each in _kept(entry, ("keep", number), found)]
-    _refuse_inner(kept, given)
+        return GivenSchedule({}, {}, (), frozenset(), frozenset())
+    faults, given, kept = PlanFaults(), list[GivenGroup](), list[GivenMap]()
+    for number, names in enumerate(plan.groups):
+        with faults:
+            given.append(_group(groups, names, ("groups", number)))
+    for number, entry in enumerate(plan.keep):
+        with faults:
+            kept += _kept(groups.network, entry, ("keep", number), found)
+    with faults:
+        _refuse_inner(kept, given)
+    with faults:
+        grouped = _layers_once(given, groups)
+    faults.raise_any()
+    whole = [each for each in kept if each.resident == found[each.resident.name]]
+    parts = [each for each in kept if each.resident != found[each.resident.name]]
     return GivenSchedule(
         {each.span.first: each for each in given},
-        grouped,
-        {each.resident.name: each for each in kept if each.resident == found[each.resident.name]},
-        tuple(each for each in kept if each.resident != found[each.resident.name]),
+        {each.resident.name: each for each in whole},
+        tuple(parts),
+        grouped.union(*(each.resident.layers for each in parts)),
+        frozenset(each.resident.first for each in whole),
     )
 
 
@@ -65,7 +87,7 @@ def _group(groups: Groups, names: Sequence[str], path: KeyPath) -> GivenGroup:
     numbers = [_number(groups, name, (*path, place)) for place, name in enumerate(names)]
     between = [number for number in range(numbers[0], numbers[-1] + 1) if number not in numbers]
     if numbers != sorted(set(numbers)) or not all(groups.cache.is_idle(groups.nodes[each]) for each in between):
-        expected = "layers that follow one another, in the order of the network, none left out but mere addresses"
+        expected = "layers that follow one another in the network, in its order, none left out that has commands"
         raise PlanError(path, expected, ", ".join(names))
     for place, number in enumerate(numbers):
         _refuse_unstriped(groups, number, (*path, place))
@@ -90,11 +112,15 @@ def _refuse_unstriped(groups: Groups, number: int, path: KeyPath) -> None:
     """Raises PlanError where a layer can't work on stripes, or not on those that are given."""
     node = groups.nodes[number]
     if groups.known[number] is None:
-        raise PlanError(path, "a layer that can work on stripes of rows", f"{node.name} ({node.label})")
+        got = f"{node.name} ({node.label})"
+        if node.name in (ways := done_on_ways(groups.network)):
+            got += f", which is done in {ways[node.name]}"
+        raise PlanError(path, "a layer that can work on stripes of rows", got)
     given = groups.cache.given.get(node.name)
-    if given is not None and not groups.cache.is_striped(node, given.tile, groups.weights):
-        expected = "whole rows of one image and all channels, in fewer rows than all, as it is in a group"
-        raise PlanError(given.path, expected, f"another tile of {node.name}, or one that does not fit")
+    wrong = groups.cache.unstriped(node, given.tile, groups.weights) if given is not None else ""
+    if given is not None and wrong:
+        most = f"fewer than {node.output.height} whole rows of one image with all channels"
+        raise PlanError(given.path, f"a tile of {node.name} of {most}, as it is in a group", wrong)
 
 
 def _layers_once(given: Sequence[GivenGroup], groups: Groups) -> frozenset[int]:
@@ -108,12 +134,14 @@ def _layers_once(given: Sequence[GivenGroup], groups: Groups) -> frozenset[int]:
     return frozenset(grouped)
 
 
-def _kept(entry: KeptMap, path: KeyPath, found: Mapping[str, Resident]) -> Iterator[GivenMap]:
+def _kept(network: Network, entry: KeptMap, path: KeyPath, found: Mapping[str, Resident]) -> Iterator[GivenMap]:
     """The feature maps of an entry. Raises PlanError."""
     names = [name for name in found if fnmatchcase(name, entry.match)]
     if not names:
         expected = "a layer whose feature map later layers read, and that is no output, or a pattern of some"
-        raise PlanError((*path, "match"), expected + suggestion(entry.match, found), entry.match)
+        raise PlanError(
+            (*path, "match"), expected + suggestion(entry.match, found), named_on_ways(entry.match, network)
+        )
     if entry.address is not None and len(names) > 1:
         raise PlanError((*path, "address"), "one feature map at an address", f"{len(names)} by {entry.match}")
     for name in names:

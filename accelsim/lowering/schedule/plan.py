@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from accelsim.config.scheduling import Scheduling
+from accelsim.errors import LoweringError
 from accelsim.lowering.schedule.costs import Costs, value_of
 from accelsim.lowering.schedule.given import given_schedule
 from accelsim.lowering.schedule.groups import Groups
@@ -32,9 +33,18 @@ def plan_schedule(
     groups = Groups(network, layers, cache, weights)
     given = given_schedule(scheduling.plan, groups, by_name)
     cascades = scheduling.fusion == "auto" and keeps
-    search = ScheduleSearch(groups, by_name, capacity, costs, given, cascades=cascades, keeps=keeps)
     burst_bytes = cache.machine.dram.burst_bytes
-    residency = place_given_parts(search.plan(), given.parts, cache.layout, burst_bytes)
+
+    def searched(*, cascades: bool, keeps: bool) -> Residency:
+        search = ScheduleSearch(groups, by_name, capacity, costs, given, cascades=cascades, keeps=keeps)
+        return place_given_parts(search.plan(), given.parts, cache.layout, burst_bytes)
+
+    try:
+        residency = searched(cascades=cascades, keeps=keeps)
+    except LoweringError:
+        if scheduling.plan is None or not keeps:
+            raise
+        return searched(cascades=False, keeps=False)
     if not keeps:
         return residency
     return plan_partial_residents(nodes, residency, by_name.values(), cache.layout, burst_bytes, costs.cost)

@@ -99,7 +99,7 @@ class ScheduleSearch:
         if cut in self.given.groups:
             return [self.given.groups[cut].span]
         spans = takewhile(self._may_fit, self.groups.spans(cut)) if self.cascades else ()
-        return [span for span in spans if self.given.grouped.isdisjoint(cut + place for place in span.places)]
+        return [span for span in spans if self.given.allows(span)]
 
     def _may_fit(self, span: Span) -> bool:
         """True where the rings of a group fit the buffer with the lowest stripes and all else resident. Where they do
@@ -182,7 +182,8 @@ class ScheduleSearch:
             touched = span.touched.intersection([each.number - span.first for each in residents])
             find = partial(self._beside, span, residents, touched, made)
             yield self._way(state, span.last + 1, residents, self.groups.least(span, touched), find)
-        kept = [self.candidates[name] for name in names if name in self.candidates]
+        forced = self.given.keep.keys() & {*names}
+        kept = [self.candidates[name] for name in names if name in self.candidates and forced <= {name}]
         for resident, old in product(filter(self._has_whole_rows, kept), state.residents):
             if old.rows and old.last in range(span.first, span.last + 1):
                 yield self._in_place(span, state, resident, old)
@@ -254,12 +255,14 @@ class ScheduleSearch:
             if placed is not None:
                 yield placed
             elif forced == [*forced, *subset]:
-                self._fail(self.candidates[forced[0]].first, self._misplaced(forced[0]))
+                self._fail(self.candidates[forced[0]].first, self._misplaced(forced[0], state))
 
-    def _misplaced(self, name: str) -> PlanError:
+    def _misplaced(self, name: str, state: State) -> PlanError:
         resident, address, path = self.given.keep[name]
         where = "" if address is None else f" at {address}"
-        got = "none beside what else stays" if resident.size <= self.capacity else f"{self.capacity} bytes"
+        got = ", ".join(f"{each.name} from {each.low} to {each.high}" for each in state.residents)
+        if not got or (address or 0) + resident.size > self.capacity:
+            got = f"{self.capacity} bytes"
         return PlanError(path, f"room for the {resident.size} bytes of {name} in sram.activation{where}", got)
 
     def _placed(self, names: Sequence[str], state: State) -> tuple[Place, ...] | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from accelsim.errors import LoweringError, PlanError, suggestion
+from accelsim.errors import LoweringError, PlanError, PlanFaults, suggestion
 from accelsim.network.graph import Network, Node
 from accelsim.units import ceil_div
 
@@ -63,20 +63,22 @@ def plan_resident_weights(
 def given_resident_weights(
     network: Network, sizes: Sequence[tuple[Node, int]], capacity: int, patterns: Sequence[str]
 ) -> WeightResidents:
-    """The layers to pin by a given plan. Raises PlanError."""
-    names, room = set[str](), capacity
+    """The layers to pin by a given plan. Raises PlanError with all that is wrong."""
+    names, room, faults = set[str](), capacity, PlanFaults()
     for number, pattern in enumerate(patterns):
         path = "keep_weights", number
         found = {node.name: size for node, size in sizes if fnmatchcase(node.name, pattern)}
-        if network.inferences == 1:
-            raise PlanError(path, "more inferences than one, for weights to stay between them", pattern)
-        if not found:
-            close = suggestion(pattern, [node.name for node, _ in sizes])
-            raise PlanError(path, f"a layer with weights, or a pattern of some{close}", pattern)
-        room -= sum(size for name, size in found.items() if name not in names)
-        names |= found.keys()
-        if room < 0:
-            raise PlanError(path, f"weights of at most {capacity} bytes with those before", f"{capacity - room}")
+        with faults:
+            if network.inferences == 1:
+                raise PlanError(path, "more inferences than one, for weights to stay between them", pattern)
+            if not found:
+                close = suggestion(pattern, [node.name for node, _ in sizes])
+                raise PlanError(path, f"a layer with weights, or a pattern of some{close}", pattern)
+            room -= sum(size for name, size in found.items() if name not in names)
+            names |= found.keys()
+            if room < 0:
+                raise PlanError(path, f"weights of at most {capacity} bytes with those before", f"{capacity - room}")
+    faults.raise_any()
     return WeightResidents(frozenset(names), room)
 
 

@@ -19,9 +19,10 @@ from accelsim.lowering.ir import NO_RESIDENTS, LayerTask, Layout, ResidentChanne
 from accelsim.lowering.placement import Channels, Placement
 from accelsim.lowering.schedule.weights import WeightResidents
 from accelsim.lowering.tiling.footprint import PARTIAL_TILE_BYTES, layer_weight_bytes
-from accelsim.lowering.tiling.given import GivenLayer, shortage
+from accelsim.lowering.tiling.given import GivenLayer, unstriped
 from accelsim.lowering.tiling.search import Least, Stripes, least, planned, stripes
-from accelsim.lowering.tiling.vector import least_vector_room, plan_vector, vector_dram_bytes
+from accelsim.lowering.tiling.shortage import reasons, shortage
+from accelsim.lowering.tiling.vector import least_vector_room, plan_vector, vector_dram_bytes, vector_shortage
 from accelsim.network.array import layer_context
 from accelsim.network.depthwise import EnginePiece, depthwise_work
 from accelsim.network.graph import Node
@@ -191,21 +192,26 @@ class TilingCache:
         """The error, or that of the plan where that gives a tile of the layer."""
         if context.given == FREE:
             return error
-        got = shortage(task, context) if on_array(node, self.machine) else str(error)
-        return PlanError(self.given[node.weights_name].path, f"a tile of {node.name} that fits its buffers", got)
+        got = shortage(task, context) if on_array(node, self.machine) else vector_shortage(node, task, context)
+        expected = f"a tile of {node.name} that fits"
+        return PlanError(self.given[node.weights_name].path, expected, got or str(error).partition(": ")[2])
 
     def stripes(self, node: Node, weights: WeightResidents) -> dict[int, Stripes]:
         """The tilings of a layer on the array in stripes of whole rows, by rows, all feature maps being on chip."""
         entry = self._entry(node, NO_RESIDENTS, weights)
         return stripes(replace(entry.task, loaded=0, stored=0, shortcut_loaded=0), entry.context)
 
-    def is_striped(self, node: Node, given: GivenTile, weights: WeightResidents) -> bool:
-        """True where a layer can work on stripes with the choices that are given."""
-        if on_array(node, self.machine):
-            return bool(self.stripes(node, weights))
-        width, channels = node.output.width, node.output.channels
-        whole = given.cols in (None, width) and given.out_channels in (None, channels)
-        return whole and given.images in (None, 1)
+    def unstriped(self, node: Node, given: GivenTile, weights: WeightResidents) -> str:
+        """The reason why a layer can't work on stripes with the choices that are given; empty where it can."""
+        arrayed = on_array(node, self.machine)
+        wrong = unstriped(node, given, on_array=arrayed)
+        if wrong or not arrayed or self.stripes(node, weights):
+            return wrong
+        entry, width = self._entry(node, NO_RESIDENTS, weights), node.output.width
+        task = replace(entry.task, loaded=0, stored=0, shortcut_loaded=0)
+        tiling = Tiling(1, given.rows or 1, width, task.groups, task.group_outputs, task.group_inputs)
+        tiling = replace(tiling, order=given.order or tiling.order, dataflow=entry.context.dataflows[0])
+        return ", ".join(reasons(task, entry.context, tiling))
 
     def stripe_tiling(self, node: Node, rows: int, weights: WeightResidents) -> Tiling:
         """The tiling of a layer in stripes of this many rows."""

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 from accelsim.config.machine import Machine
-from accelsim.config.plan import LayerPlan, Plan
+from accelsim.config.plan import LayerPlan, Loop, Order, Plan
 from accelsim.config.strict_yaml import KeyPath
 from accelsim.dataflows import DATAFLOWS
-from accelsim.errors import PlanError, suggestion
+from accelsim.errors import PlanError, PlanFaults, suggestion
 from accelsim.lowering.given import FREE, GivenTile
-from accelsim.lowering.ir import LayerTask, Layout, Tiling, TilingContext
+from accelsim.lowering.ir import Layout
+from accelsim.lowering.rewrite import done_on_ways
 from accelsim.lowering.tiling.candidates import ORDERS
-from accelsim.lowering.tiling.footprint import tile_bytes, weight_bytes
 from accelsim.network.graph import Network, Node
 from accelsim.network.ops import on_array
 
@@ -32,46 +32,97 @@ _SIZES = {
 _SETS = {"inputs": "ifmap_tiles", "weights": "weight_tiles"}
 """Keys of sets of tiles, and what they are of a `GivenTile`."""
 
+_LOOPS: Mapping[Loop, tuple[str, ...]] = {
+    "groups": ("groups",),
+    "map": ("images", "rows", "cols"),
+    "outputs": ("out_channels",),
+    "inputs": ("in_channels", "taps"),
+}
+"""The sizes of a `GivenTile` that each loop goes over."""
+
 _ARRAY_ONLY = frozenset({"dataflow", "order", "groups", "in_channels", "taps", *_SETS.values()})
 
 
 class GivenLayer(NamedTuple):
-    """Choices given for a layer, and where the plan says so last."""
+    """Choices given for a layer, and the last entries of the plan to say so, and to give an order."""
 
     tile: GivenTile
     path: KeyPath
+    order_path: KeyPath
 
 
 def given_layers(
-    plan: Plan | None, network: Network, machine: Machine, layout: Layout, layers: int
+    plan: Plan | None, network: Network, machine: Machine, layout: Layout, layers: int, faults: PlanFaults
 ) -> Mapping[str, GivenLayer]:
-    """Choices given for each of the first layers, by name. Raises PlanError."""
+    """Choices given for each of the first layers, by name, those with faults left out."""
     if plan is None:
         return {}
     present = (node for node in network.nodes[:layers] if not node.absorbed)
     nodes = [node for node in present if layout.copies.get(node.name) or not node.op.is_address]
+    found, wrong = dict[str, GivenLayer](), set[str]()
     for number, entry in enumerate(plan.layers):
+        path, before = ("layers", number), len(faults.found)
         matching = [node for node in nodes if fnmatchcase(node.name, entry.match)]
-        if not matching:
-            close = suggestion(entry.match, [node.name for node in nodes])
-            expected = f"a layer of {network.name} that has tiles, or a pattern of some{close}"
-            raise PlanError(("layers", number, "match"), expected, entry.match)
-        _refuse(entry, ("layers", number), matching, machine)
-    found = {node.name: given_layer(plan, node, network.batch, machine) for node in nodes}
-    return {name: given for name, given in found.items() if given is not None}
+        with faults:
+            if not matching:
+                raise _unmatched(entry.match, path, network, nodes)
+            _refuse(entry, path, matching, machine)
+        wrong |= {node.name for node in matching} if len(faults.found) > before else set()
+    for node in nodes:
+        with faults:
+            given = _given_layer(plan, node, network.batch, machine)
+            if given is not None and node.name not in wrong:
+                found[node.name] = given
+    return found
 
 
-def given_layer(plan: Plan, node: Node, batch: int, machine: Machine) -> GivenLayer | None:
+def _unmatched(pattern: str, path: KeyPath, network: Network, nodes: Sequence[Node]) -> PlanError:
+    close = suggestion(pattern, [node.name for node in nodes])
+    expected = f"a layer of {network.name} that has tiles, or a pattern of some{close}"
+    return PlanError((*path, "match"), expected, named_on_ways(pattern, network))
+
+
+def named_on_ways(pattern: str, network: Network) -> str:
+    """A name that a plan gives, and if it is that of an operator without a layer of its own where that is done."""
+    ways = done_on_ways(network)
+    found = next((node for node in network.nodes if node.name in ways and fnmatchcase(node.name, pattern)), None)
+    return pattern if found is None else f"{found.name} ({found.label}), which is done in {ways[found.name]}"
+
+
+def _given_layer(plan: Plan, node: Node, batch: int, machine: Machine) -> GivenLayer | None:
     """Choices given for a layer, None if there are none. Raises PlanError."""
     found = None
     for number, entry in enumerate(plan.layers):
         if fnmatchcase(node.weights_name, entry.match):
-            before = found.tile if found else FREE
-            tile = before._replace(**_given(entry, node, batch, on_array=on_array(node, machine)))
-            found = GivenLayer(tile, ("layers", number))
+            path: KeyPath = "layers", number
+            before = found or GivenLayer(FREE, path, path)
+            tile = before.tile._replace(**_given(entry, node, batch, on_array=on_array(node, machine)))
+            found = GivenLayer(tile, path, path if entry.order else before.order_path)
             _refuse_part_of_several_groups(node, found)
             _refuse_part_of_a_kernel(node, found)
-    return found
+    if found is None or found.tile.order is None:
+        return found
+    order = _order(node, batch, found.tile.order, found)
+    return found._replace(tile=found.tile._replace(order=order))
+
+
+def _order(node: Node, batch: int, order: Order, given: GivenLayer) -> Order:
+    """The order of those known that is the same as one that is given, loops of one iteration aside. Raises
+    PlanError."""
+    whole = {key for key, extent in _extents(node, batch, on_array=True).items() if _is_whole(given.tile, key, extent)}
+    once = {loop for loop, keys in _LOOPS.items() if whole.issuperset(keys)}
+    several = [loop for loop in order if loop not in once]
+    for known in (order, *ORDERS):
+        if known in ORDERS and [loop for loop in known if loop not in once] == several:
+            return known
+    expected = "groups outside of outputs and inputs, and inputs inside of map or of outputs"
+    got = f"{', '.join(several)} in {node.name} (loops of one iteration left out)"
+    raise PlanError((*given.order_path, "order"), expected, got)
+
+
+def _is_whole(tile: GivenTile, key: str, extent: int) -> bool:
+    """True where a tile has all of an extent."""
+    return extent == 1 or getattr(tile, key) == extent
 
 
 def _given(entry: LayerPlan, node: Node, batch: int, *, on_array: bool) -> dict[str, Any]:
@@ -108,17 +159,13 @@ def _refuse(entry: LayerPlan, path: KeyPath, matching: Sequence[Node], machine: 
             raise PlanError(where, "a layer on the array", f"{matching[0].name}, which does not run there")
     dataflows = tuple(DATAFLOWS) if machine.array.dataflow == "auto" else (machine.array.dataflow,)
     if entry.dataflow not in (None, *dataflows):
-        raise PlanError(
-            (*path, "dataflow"), f"{' or '.join(dataflows)}, as array.dataflow has it", entry.dataflow or ""
-        )
-    if entry.order and tuple(entry.order) not in ORDERS:
-        known = "; ".join(", ".join(order) for order in ORDERS)
-        raise PlanError((*path, "order"), f"one of {known} (others move no less)", ", ".join(entry.order))
+        expected = f"{' or '.join(dataflows)}, as array.dataflow has it (array.dataflow=auto has all)"
+        raise PlanError((*path, "dataflow"), expected, entry.dataflow or "")
 
 
 def _refuse_part_of_several_groups(node: Node, given: GivenLayer) -> None:
     """Raises PlanError for a tile of several groups that has not all of their channels."""
-    tile, path = given
+    tile, path, _ = given
     most = _extents(node, 1, on_array=True)
     for key, name in (("outputs", "out_channels"), ("inputs", "in_channels")):
         size = getattr(tile, name)
@@ -129,30 +176,21 @@ def _refuse_part_of_several_groups(node: Node, given: GivenLayer) -> None:
 
 def _refuse_part_of_a_kernel(node: Node, given: GivenLayer) -> None:
     """Raises PlanError for kernel positions that are neither rows of the kernel nor an equal part of each."""
-    taps, (high, wide) = given.tile.taps, (node.window.vertical.kernel, node.window.horizontal.kernel)
-    if taps and taps % wide and (taps > wide or (wide % taps and high > 1)):
-        raise PlanError((*given.path, "tile", "kernel"), f"rows of {wide} or an equal part of one", str(taps))
+    if given.tile.taps is None:
+        return
+    high, wide = node.window.vertical.kernel, node.window.horizontal.kernel
+    known = {*range(wide, high * wide + 1, wide), *(part for part in range(1, wide) if high == 1 or wide % part == 0)}
+    if given.tile.taps not in known:
+        some = ", ".join(map(str, sorted(known, reverse=True)))
+        expected = f"one of {some}, rows of the {high} x {wide} kernel of {node.name} or an equal part of each"
+        raise PlanError((*given.path, "tile", "kernel"), expected, str(given.tile.taps))
 
 
-def shortage(task: LayerTask, context: TilingContext) -> str:
-    """The buffers that are too small for the tile that is given, sizes that are free being one; else the sums are."""
-    given = context.given
-    images, rows, cols = (size or 1 for size in given.piece)
-    groups, outs, ins = (size or 1 for size in (given.groups, given.out_channels, given.in_channels))
-    order = given.order or ORDERS[2]
-    taps = given.taps if given.taps != task.taps else None
-    tiling = Tiling(images, rows, cols, groups, outs, ins, order, context.dataflows[0], taps)
-    needed = {
-        "sram.activation": (tile_bytes(task, context, tiling), context.activation_bytes),
-        "sram.weight": (
-            int(weight_bytes(context, groups, outs, (taps or task.taps) * ins)),
-            context.weight_bytes,
-        ),
-    }
-    return ", ".join(_short(needed)) or "more partial sums than half of sram.accumulator holds"
-
-
-def _short(needed: Mapping[str, tuple[int, int]]) -> Iterator[str]:
-    for name, (size, room) in needed.items():
-        if size > room:
-            yield f"{size} bytes where {name} has {room} for it"
+def unstriped(node: Node, tile: GivenTile, *, on_array: bool) -> str:
+    """Sizes of a tile that are no stripes of whole rows of one image with all channels; empty where they are."""
+    most = _extents(node, 1, on_array=on_array)
+    wrong = {key: getattr(tile, name) for key, name in _SIZES.items() if getattr(tile, name) not in (None, most[name])}
+    wrong.pop("rows", None)
+    if on_array and tile.rows == node.output.height:
+        wrong["rows"] = tile.rows
+    return ", ".join(f"{key}: {size}" for key, size in wrong.items())

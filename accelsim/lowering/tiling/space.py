@@ -368,7 +368,8 @@ def _weights(task: LayerTask, context: TilingContext, grid: Grid, orders: Ints) 
     tiles = np.where(stays, kept, 1)
     last = task.times * grid.group_tiles * grid.out_tiles * number == tiles
     hidden = last | (kept_weight_bytes(context, tile, tiles + 1) <= most)
-    return tiles, hidden, (tile <= most) & ((orders != LAST_ORDER) | (tiles == kept))
+    useful = (orders != LAST_ORDER) | (tiles == kept) | (context.given.order is not None)
+    return tiles, hidden, (tile <= most) & useful
 
 
 def _results(task: LayerTask, context: TilingContext, allowed: Allowed) -> Ints:

@@ -39,6 +39,17 @@ def plan_vector(node: Node, task: LayerTask, context: TilingContext) -> Planned:
     return Planned(tiling, least, moved, moved, moved / context.bytes_per_cycle, 0.0)
 
 
+def vector_shortage(node: Node, task: LayerTask, context: TilingContext) -> str:
+    """The halves of buffers that are too small for the tile that is given, sizes that are free being one."""
+    given = context.given
+    tile = given.images or 1, given.rows or 1, given.cols or 1
+    channels = given.out_channels or (1 if node.op.splits else task.output.channels)
+    maps, weights = _tile_bytes(node, task, context, channels, tile)
+    halves = (("activation", maps, context.activation_half), ("weight", weights, context.weight_half))
+    short = (f"{size} bytes where half of sram.{name} has {half} for it" for name, size, half in halves if size > half)
+    return ", ".join(short)
+
+
 def least_vector_room(node: Node, task: LayerTask, context: TilingContext) -> int | None:
     """The activation buffer from which on a layer on the vector unit moves the same; None if its tiles share halos."""
     if node.op.access_of(node) is not None:
