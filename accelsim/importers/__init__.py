@@ -16,7 +16,7 @@ from accelsim.config import strict_yaml
 from accelsim.config.strict_yaml import Document
 from accelsim.errors import ARGUMENTS, Mistake, UserError
 
-IMPORTERS: dict[str, str] = {".csv": "scalesim", ".cfg": "scalesim", ".onnx": "onnx", ".tflite": "tflite"}
+IMPORTERS: dict[str, str] = {".csv": "table", ".cfg": "cfg", ".onnx": "onnx", ".tflite": "tflite"}
 """The module that reads files of a suffix."""
 _PYTORCH = "an ONNX model, as `torch.onnx.export(model, example_inputs, 'model.onnx', dynamo=True)` writes it"
 _TENSORFLOW = (
