@@ -31,7 +31,7 @@ class Random:
     def __init__(self, seed: int, size: Shape | None = None) -> None:
         self.random = random.Random(seed)
         self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
+        self.constants: dict[str, onnx.TensorProto] = {}
         self.shapes: dict[str, Shape] = {"x": size or self._input()}
         self.known = {"x": helper.make_tensor_value_info("x", TensorProto.FLOAT, self.shapes["x"])}
 
@@ -47,13 +47,14 @@ class Random:
 
     def numbers(self, *values: int) -> str:
         name = f"k{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.array(values, dtype=np.int64), name))
+        self.constants[name] = numpy_helper.from_array(np.array(values, dtype=np.int64), name)
         return name
 
     def weights(self, *shape: int) -> str:
         """A constant of which only the shape is there."""
         name = f"k{len(self.constants)}"
-        self.constants.append(TensorProto(name=name, data_type=TensorProto.FLOAT, dims=shape))
+        outside = TensorProto.EXTERNAL
+        self.constants[name] = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=shape, data_location=outside)
         return name
 
     def add(self, op: str, *inputs: str, outputs: int = 1, **attributes: Any) -> None:
@@ -67,9 +68,9 @@ class Random:
     def graph(self, since: int = 0) -> onnx.GraphProto:
         """Nodes from this one on; what they read of those before comes in."""
         nodes = self.nodes[since:]
-        read = {name for node in nodes for name in node.input}
-        given = [each for name, each in self.known.items() if name in read] if since else [self.known["x"]]
-        constants = [each for each in self.constants if each.name in read]
+        read = dict.fromkeys(name for node in nodes for name in node.input)
+        given = [self.known[name] for name in read if name in self.known] if since else [self.known["x"]]
+        constants = [self.constants[name] for name in read if name in self.constants]
         outputs = [onnx.ValueInfoProto(name=name) for name in nodes[-1].output]
         return onnx.GraphProto(name="random", node=nodes, input=given, output=outputs, initializer=constants)
 
@@ -304,7 +305,7 @@ def resize(made: Random) -> None:
     source = made.any(lambda shape: len(shape) == 4 and prod(shape) < 2000)
     if source:
         scales = f"k{len(made.constants)}"
-        made.constants.append(numpy_helper.from_array(np.array([1, 1, 2, 2], dtype=np.float32), scales))
+        made.constants[scales] = numpy_helper.from_array(np.array([1, 1, 2, 2], dtype=np.float32), scales)
         made.add("Resize", source, "", scales, mode="nearest")
 
 
@@ -359,14 +360,15 @@ def drawn(seed: int) -> Random:
     """A graph, each node of which ONNX allows."""
     made = Random(seed)
     for _ in range(made.random.randint(1, 12)):
-        nodes, constants = len(made.nodes), len(made.constants)
+        nodes, constants = len(made.nodes), dict(made.constants)
         made.random.choice(STEPS)(made)
         if len(made.nodes) == nodes:
             continue
         found = inferred(made.graph(nodes)) or {}
         new = made.outputs(nodes)
         if any(not 0 < prod(shape_of(found.get(name))) <= MOST_ELEMENTS for name in new):
-            del made.nodes[nodes:], made.constants[constants:]
+            del made.nodes[nodes:]
+            made.constants = constants
             continue
         made.known |= found
         maps = new[-1:] if made.nodes[nodes].op_type == "Shape" else new
