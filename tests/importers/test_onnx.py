@@ -1122,3 +1122,44 @@ def test_a_constant_of_no_elements_is_reduced_without_a_word(op: str, kind: Any,
     assert isinstance(found, Constant)
     assert found.values is not None
     assert np.array_equal(found.values, value, equal_nan=True)
+
+
+def test_a_softmax_in_several_nodes_is_one_layer(tmp_path: Path) -> None:
+    """Of exponentials over their sum, the largest taken off before."""
+    nodes = [
+        node("ReduceMax", "x axis", "most"),
+        node("Sub", "x most", "below"),
+        node("Exp", "below", "power"),
+        node("ReduceSum", "power axis", "sum"),
+        node("Div", "power sum"),
+    ]
+    path = saved(tmp_path, nodes, constants={"axis": np.array([1])})
+    assert [each.op.name for each in network(path).nodes] == ["softmax"]
+
+
+FOREIGN = ("onnx.brevitas", "qonnx.custom_op.general")
+
+
+@pytest.mark.parametrize("domain", FOREIGN)
+@pytest.mark.parametrize(
+    ("op", "others", "bits"), [("Quant", "s z n", 4), ("BipolarQuant", "s", 1), ("Trunc", "s z eight n", 4)]
+)
+def test_weights_and_maps_have_the_bits_that_a_foreign_quantiser_says(
+    domain: str, op: str, others: str, bits: int, tmp_path: Path
+) -> None:
+    """Weights by a `Quant` or `BipolarQuant`, which brevitas and qonnx put before each layer."""
+    nodes = [
+        node(op, f"x {others}", "xq", domain=domain),
+        node(op, f"w {others}", "wq", domain=domain),
+        node("Conv", "xq wq"),
+    ]
+    numbers = {"s": np.float32(0.1), "z": np.float32(0), "n": np.float32(4), "eight": np.float32(8)}
+    found = read(saved(tmp_path, nodes, weights={"w": (4, 8, 1, 1)}, constants=numbers), "model.onnx").data
+    assert found["quantize"]["layers"] == {"input": {"activation_bits": bits}, "Conv_y": {"weight_bits": bits}}
+
+
+def test_weights_may_be_expanded_by_a_node_of_onnxruntimes(tmp_path: Path) -> None:
+    """As its quantiser writes them where ONNX once had no such types."""
+    nodes = [node("DequantizeLinear", "w s", "wd", domain="com.microsoft"), node("Conv", "x wd")]
+    path = saved(tmp_path, nodes, weights={"w": (4, 8, 1, 1)}, constants={"s": np.float32(0.1)})
+    assert network(path).macs == 16 * 16 * 32

@@ -15,7 +15,9 @@ from accelsim.importers.onnx import read
 from accelsim.network.graph import Network, Node
 from accelsim.run.define import build_network, load_network
 
-EXPORTS = zipfile.ZipFile(Path(__file__).parents[1] / "data" / "onnx" / "exports.zip")
+EXPORTS, MODELS = (
+    zipfile.ZipFile(Path(__file__).parents[1] / "data" / "onnx" / f"{name}.zip") for name in ("exports", "models")
+)
 WAYS = ("ts11", "ts17", "dyn", "dynraw")
 """TorchScript at opsets 11 and 17; dynamo, optimised and, as `accelsim.simulate` takes a module, not."""
 BUILT_IN = {
@@ -30,6 +32,20 @@ BUILT_IN = {
 """torchvision's networks, and those of ours with the same layers but for a softmax at the end."""
 ALONE = ("tv_googlenet", "tv_squeezenet1_1")
 """3x3 convolutions where the paper's GoogLeNet has 5x5, and no LRN; the built-in SqueezeNet's images are 227 wide."""
+BY_OTHERS = {
+    **{f"keras_ResNet50_{layout}": "resnet50_v1" for layout in ("nhwc", "nchw")},
+    **{f"keras_DenseNet121_{layout}": "densenet121" for layout in ("nhwc", "nchw")},
+    **{f"keras_VGG16_{layout}": "vgg16" for layout in ("nhwc", "nchw")},
+    "caffe2_densenet121": "densenet121",
+    "caffe2_vgg19": "vgg19",
+    "light_resnet50": "resnet50_v1.5",
+    "timm_ghostnet_100_ts17": "ghostnet_1.0x",
+}
+"""Networks of Keras, with channels last or first, of Caffe2 and timm, and those of ours with the same layers.
+
+Keras has no AlexNet, GoogLeNet, SqueezeNet and ShuffleNet; its MobileNets pad otherwise. What else there is of Caffe2
+is in `test_onnx_exports.py`.
+"""
 COUNTED = {
     "hf_clipv_ts17": 1_974_528,
     "hf_convbert_ts17": 1_848_320,
@@ -42,7 +58,8 @@ COUNTED = {
 
 
 def exported(name: str, folder: Path) -> Network:
-    path = Path(EXPORTS.extract(f"{name}.onnx", folder))
+    archive = EXPORTS if f"{name}.onnx" in EXPORTS.namelist() else MODELS
+    path = Path(archive.extract(f"{name}.onnx", folder))
     return build_network(read(path, path.name))[1]
 
 
@@ -73,14 +90,25 @@ def test_exports_of_a_network_are_the_same_layers(name: str, tmp_path: Path) -> 
         assert first == layers(load_network(BUILT_IN[name])[1])
 
 
-def test_keras_pads_behind_the_map_alone(tmp_path: Path) -> None:
-    """Either layout is the same layers, which differ from the paper's in their padding and nothing else."""
-    channels_last, channels_first = (layers(exported(f"keras_MobileNetV2_{way}", tmp_path)) for way in ("nhwc", "nchw"))
+@pytest.mark.parametrize("name", large(tuple(BY_OTHERS), {"keras_VGG16_nhwc", "keras_ResNet50_nhwc", "caffe2_vgg19"}))
+def test_exports_by_others_are_the_same_layers(name: str, tmp_path: Path) -> None:
+    assert layers(exported(name, tmp_path)) == layers(load_network(BY_OTHERS[name])[1])
+
+
+@pytest.mark.parametrize(
+    ("name", "ours", "activation"),
+    [("MobileNetV2", "mobilenet_v2_1.00_224", "relu6"), ("MobileNet", "mobilenet_v1_1.00_224", "relu")],
+)
+def test_keras_pads_behind_the_map_alone(name: str, ours: str, activation: str, tmp_path: Path) -> None:
+    """Layouts are the same layers, which differ from the paper's in the padding of five, and in MobileNet's ReLU6."""
+    channels_last, channels_first = (layers(exported(f"keras_{name}_{way}", tmp_path)) for way in ("nhwc", "nchw"))
     assert channels_last == channels_first
-    built_in = layers(load_network("mobilenet_v2_1.00_224")[1])
-    assert [(*each[:3], *each[4:]) for each in channels_last] == [(*each[:3], *each[4:]) for each in built_in]
-    padding = [(mine[3], ours[3]) for mine, ours in zip(channels_last, built_in, strict=True) if mine != ours]
-    assert [(mine.vertical.pad, ours.vertical.pad) for mine, ours in padding] == [(0, 1)] * 5
+    built_in = layers(load_network(ours)[1])
+    pairs = list(zip(channels_last, built_in, strict=True))
+    assert all((*mine[:3], mine[4], mine[6]) == (*paper[:3], paper[4], paper[6]) for mine, paper in pairs)
+    assert {(mine[5], paper[5]) for mine, paper in pairs} == {("relu6", activation), ("none", "none")}
+    padding = [(mine[3].vertical.pad, paper[3].vertical.pad) for mine, paper in pairs if mine[3] != paper[3]]
+    assert padding == [(0, 1)] * 5
 
 
 @pytest.mark.parametrize("name", large(tuple(COUNTED), {"hf_convbert_ts17"}))

@@ -332,10 +332,58 @@ def by_its_shape(made: Random) -> None:
         made.add("Reshape", source, made.nodes[-1].output[0])
 
 
+def in_several_nodes(made: Random) -> None:
+    """A function as exporters write it: SiLU, GELU, softmax, a layer norm or that without the mean."""
+    source = made.any(lambda shape: len(shape) >= 2) or "x"
+    FUNCTIONS[made.random.choice(list(FUNCTIONS))](made, source)
+
+
+def _behind(made: Random, op: str, *others: str) -> str:
+    made.add(op, *others)
+    return made.nodes[-1].output[0]
+
+
+def _silu(made: Random, source: str) -> None:
+    made.add("Mul", source, _behind(made, "Sigmoid", source))
+
+
+def _gelu(made: Random, source: str) -> None:
+    bend = _behind(made, "Erf", _behind(made, "Div", source, made.weights()))
+    product = _behind(made, "Mul", source, _behind(made, "Add", bend, made.weights()))
+    made.add("Mul", product, made.weights())
+
+
+def _axis(made: Random, source: str) -> str:
+    """The last axis, or one of those behind the first."""
+    return made.numbers(made.random.choice([-1, made.random.randrange(1, len(made.shapes[source]))]))
+
+
+def _softmax(made: Random, source: str) -> None:
+    axis = _axis(made, source)
+    power = _behind(made, "Exp", _behind(made, "Sub", source, _behind(made, "ReduceMax", source, axis)))
+    made.add("Div", power, _behind(made, "ReduceSum", power, axis))
+
+
+def _layer_norm(made: Random, source: str, *, centred: bool = True) -> None:
+    axis = _axis(made, source)
+    apart = _behind(made, "Sub", source, _behind(made, "ReduceMean", source, axis)) if centred else source
+    mean = _behind(made, "ReduceMean", _behind(made, "Mul", apart, apart), axis)
+    made.add("Div", apart, _behind(made, "Sqrt", _behind(made, "Add", mean, made.weights())))
+
+
+FUNCTIONS: dict[str, Callable[[Random, str], None]] = {
+    "silu": _silu,
+    "gelu": _gelu,
+    "softmax": _softmax,
+    "layer norm": _layer_norm,
+    "mean square": lambda made, source: _layer_norm(made, source, centred=False),
+}
+
+
 STEPS: Sequence[Step] = (
     conv, conv, pool, transposed_conv, global_pool, product, two_maps, gemm, one, one, binary, binary, softmax,
     layer_norm, batch_norm, reduce, reshape, transpose, flatten, squeeze, unsqueeze, cut, split, concat, gather, pad,
-    resize, blocks, expand, by_its_shape, running_sum, largest,
+    resize, blocks, expand, by_its_shape, running_sum, largest, in_several_nodes,
 )  # fmt: skip
 
 
@@ -361,7 +409,8 @@ def drawn(seed: int) -> Random:
     made = Random(seed)
     for _ in range(made.random.randint(1, 12)):
         nodes, constants = len(made.nodes), dict(made.constants)
-        made.random.choice(STEPS)(made)
+        step = made.random.choice(STEPS)
+        step(made)
         if len(made.nodes) == nodes:
             continue
         found = inferred(made.graph(nodes)) or {}
@@ -371,7 +420,7 @@ def drawn(seed: int) -> Random:
             made.constants = constants
             continue
         made.known |= found
-        maps = new[-1:] if made.nodes[nodes].op_type == "Shape" else new
+        maps = new[-1:] if step in (by_its_shape, in_several_nodes) else new
         made.shapes |= {name: shape_of(found[name]) for name in maps}
     if not made.nodes:
         made.add("Relu", "x")

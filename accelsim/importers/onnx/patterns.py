@@ -277,7 +277,7 @@ def softmax(nodes: Nodes, node: onnx.NodeProto) -> onnx.NodeProto | None:
     source = power.input[0]
     if centred is not None and largest is not None and largest.input[0] == centred.input[0]:
         source = centred.input[0]
-    return _normalised(node, "SoftmaxLike", source, total)
+    return _normalised(node, "Softmax", source, total)
 
 
 def lrn(nodes: Nodes, node: onnx.NodeProto) -> onnx.NodeProto | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from accelsim.importers.onnx.folding import folded
 from accelsim.importers.onnx.operators.elementwise import folded_up
 from accelsim.importers.onnx.operators.node import OPERATORS, Call, Operator, note_bits, operator, spatial
 from accelsim.importers.onnx.operators.products import matrix_product, turned
@@ -16,7 +17,9 @@ from accelsim.importers.onnx.tensors import Constant, FeatureMap, Tensor, Unmode
     "QuantizeLinear", "DequantizeLinear", "com.microsoft.QuantizeLinear", "com.microsoft.DequantizeLinear",
 )  # fmt: skip
 def quantize(call: Call) -> list[Tensor]:
-    """Says how many bits the map before has."""
+    """Says how many bits the map before has; weights have those that they are stored in."""
+    if isinstance(call.tensor(0), Constant):
+        return folded(call.node, call.inputs, call.importing.opset) or []
     source, zero = call.raw_map(), call.optional(2)
     bits = zero.bits if zero is not None else source.bits if call.op == "DequantizeLinear" else 8
     note_bits(call.importing, source.row, activation_bits=bits)
@@ -25,11 +28,35 @@ def quantize(call: Call) -> list[Tensor]:
 
 @operator("onnx.brevitas.Quant", "qonnx.custom_op.general.Quant", "qonnx.custom_op.general.IntQuant")
 def fake_quantize(call: Call) -> list[Tensor]:
-    """Says how many bits the map before has, by a number."""
-    source, bits = call.raw_map(), call.optional(3)
-    wide = int(bits.values.ravel()[0]) if isinstance(bits, Constant) and bits.values is not None else 8
-    note_bits(call.importing, source.row, activation_bits=min(max(wide, 1), 32))
-    return [source]
+    """Says how many bits the map before has, or weights have, by a number."""
+    return [_of_bits(call, _number(call.optional(3)))]
+
+
+@operator("onnx.brevitas.Trunc", "qonnx.custom_op.general.Trunc")
+def truncate(call: Call) -> list[Tensor]:
+    """Says how many bits are left, by the number behind that of those before."""
+    return [_of_bits(call, _number(call.optional(4)))]
+
+
+@operator("onnx.brevitas.BipolarQuant", "qonnx.custom_op.general.BipolarQuant")
+def binarise(call: Call) -> list[Tensor]:
+    """Says that there is one bit."""
+    return [_of_bits(call, 1)]
+
+
+def _number(value: Tensor | None) -> int:
+    """A number of bits; 8 where it is not known."""
+    found = value.values if isinstance(value, Constant) else None
+    return 8 if found is None or not found.size else min(max(int(found.ravel()[0]), 1), 32)
+
+
+def _of_bits(call: Call, bits: int) -> Tensor:
+    """The first input, its elements being of some bits."""
+    if isinstance(source := call.tensor(0), Constant):
+        return Constant(source.shape, None, bits)
+    source = call.raw_map()
+    note_bits(call.importing, source.row, activation_bits=bits)
+    return source
 
 
 @operator("DynamicQuantizeLinear")
