@@ -206,4 +206,4 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help=f"print {shape}")
     parser.add_argument("-o", dest="output", metavar="DIR", help="write run.json and layers.csv into DIR")
     parser.add_argument("--force", action="store_true", help="replace another run in DIR")
-    add_verbosity(parser, "only the totals")
+    add_verbosity(parser, "only the totals; changes are not tried, as with --no-advice")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from accelsim.run.advice import Advice
     from accelsim.run.depthwise import DepthwiseChoice
+    from accelsim.run.hints import Hint
     from accelsim.run.result import Run
 
 
@@ -26,10 +27,11 @@ def finish(result: Run, arguments: Namespace, *, advises: bool = False) -> int:
     if arguments.output is not None:
         result.save(arguments.output, force=arguments.force)
     lacks = result.left_out
-    found = _advice(result) if advises else []
+    found, left, more = _advice(result) if advises else ([], [], [])
     choices = _depthwise_choices(result) if getattr(arguments, "what_if", None) == "depthwise" else None
     if arguments.json:
         about = {"totals": result.totals, "layers": result.rows, "warnings": [each._asdict() for each in found]}
+        about["not_tried"] = [each._asdict() for each in left]
         if choices is not None:
             about["depthwise"] = [each._asdict() for each in choices]
         print_json(
@@ -47,9 +49,10 @@ def finish(result: Run, arguments: Namespace, *, advises: bool = False) -> int:
     print(text.summary(*names, result.total, result.totals, complete=lacks is None))
     for each in result.workload.unmodelled:
         print(f"  not modelled, and in no figure: {each}")
-    if found and not arguments.quiet:
+    if found:
         print("  tried, and worth it:")
         print("\n".join(f"    {each.text}" for each in found))
+    print("".join(f"  {line}\n" for line in more), end="")
     if result.doubled_cycles:
         print()
         print(text.what_if(result.rows, result.totals))
@@ -59,10 +62,13 @@ def finish(result: Run, arguments: Namespace, *, advises: bool = False) -> int:
     return 0
 
 
-def _advice(result: Run) -> list[Advice]:
-    from accelsim.run.advice import advice
+def _advice(result: Run) -> tuple[list[Advice], list[Hint], list[str]]:
+    """Changes that pay, those that were not tried, and lines on these and on weights of one inference."""
+    from accelsim.run.advice import advice, choice, left_text
+    from accelsim.run.hints import afresh
 
-    return advice(result)
+    left = choice(result).left
+    return advice(result), left, [line for line in (left_text(left) if left else "", afresh(result)) if line]
 
 
 def _depthwise_choices(result: Run) -> list[DepthwiseChoice]:

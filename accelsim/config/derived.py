@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
-from accelsim.config.machine import Array
+from accelsim.config.machine import Array, Machine
 from accelsim.config.strict_yaml import Document
 from accelsim.units import ceil_div
 
@@ -45,6 +46,24 @@ DERIVED = (
         f"{SUMS_OF_A_COLUMN} partial sums for each column",
     ),
 )
+
+
+def following(machine: Machine, array: Mapping[str, int]) -> dict[str, int]:
+    """Values by dotted path that an array with these keys changed determines, of what follows the machine's array as it
+    does where a file leaves it out; without those that stay as they are."""
+    now = machine.array.model_dump()
+    then = {**now, **array}
+    return {
+        ".".join(each.path): each.value(then)
+        for each in DERIVED
+        if _value(machine, each.path) == each.value(now) != each.value(then)
+    }
+
+
+def _value(machine: Machine, path: tuple[str, ...]) -> object:
+    return reduce(getattr, path, machine)
+
+
 _BITS = {key: Array.model_fields[key].default for key in ("weight_bits", "activation_bits", "psum_bits")}
 _MAY_BE_LEFT_OUT = (("vector",), ("sram", "accumulator"))
 """Sections of which every key is derived or has a default."""

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import add
 
-from accelsim.machine.doubling import NOTHING, STREAM, STREAM_END, Clocks, Doubling
+from accelsim.config.machine import Machine
+from accelsim.machine.doubling import NOTHING, STREAM, STREAM_END, Clocks, Doubling, TransferRates
 from accelsim.machine.memory.port import Block, CacheCounts, Met
 from accelsim.machine.stalls import Cause, Phase, Segment, idle_at_end, idle_before_stream, led_by
 from accelsim.program.commands import NO_ACTIONS, Buffer, Command, Compute, Program, UnitKind, clocks_before
@@ -69,18 +70,22 @@ class _Layer:
 class Accounting:
     """The accounts of a run under way.
 
+    Without a `doubling` nothing is replayed.
     unfinished: commands that were fed and are not done; transfers: handed to the memory so far, of which under_way:
     those whose end is not known.
     """
 
-    def __init__(self, program: Program, doubling: Doubling, on_segment: OnSegment | None = None) -> None:
+    def __init__(
+        self, program: Program, machine: Machine, doubling: Doubling | None, on_segment: OnSegment | None = None
+    ) -> None:
         self.unfinished = 0
         self.transfers = self.under_way = 0
         self._layers = [_Layer() for _ in program.layers]
         self._doubling = doubling
-        self._overlap = doubling.machine.array.overlap
-        self._burst_bytes = doubling.machine.dram.burst_bytes
-        self._has_caches = doubling.machine.caches is not None
+        self._rates = TransferRates.of(machine)
+        self._overlap = machine.array.overlap
+        self._burst_bytes = machine.dram.burst_bytes
+        self._has_caches = machine.caches is not None
         self._on_segment = on_segment
         self._stream: Task | None = None
         self._last: Task | None = None
@@ -97,9 +102,10 @@ class Accounting:
         layer = self._layers[task.role.layer]
         if layer.begin == NEVER:
             layer.begin = task.begin
-        self._doubling.begins(task, before)
-        if isinstance(command, Compute) and command.chain is None:
-            self._doubling.computes(task, command)
+        if self._doubling is not None:
+            self._doubling.begins(task, before)
+            if isinstance(command, Compute) and command.chain is None:
+                self._doubling.computes(task, command)
         if not isinstance(command, Compute) or command.chain is None:
             task.led_by = led_by(task, before)
             task.begin_waits = ()
@@ -119,11 +125,12 @@ class Accounting:
         assert isinstance(command, Compute)
         assert command.chain is not None
         end = self._stream.stream_end if self._stream is not None else 0
-        self._doubling.streams(task, command.chain, self._stream, done)
-        self._count(task, idle_before_stream(task, command.chain, end, self._doubling.rates), task.doubled[STREAM])
+        if self._doubling is not None:
+            self._doubling.streams(task, command.chain, self._stream, done)
+        self._count(task, idle_before_stream(task, command.chain, end, self._rates), STREAM)
         is_empty = task.stream == task.stream_end
         stream = Segment(task.stream, task.stream_end, None, Phase.STREAM, task.index, task.role.layer)
-        self._count(task, [] if is_empty else [stream], task.doubled[STREAM_END])
+        self._count(task, [] if is_empty else [stream], STREAM_END)
         self._stream = task
         task.begin_waits = task.stream_waits = ()
         while self._may_lead and self._may_lead[0].begin <= end:
@@ -142,16 +149,19 @@ class Accounting:
         if not self._has_caches:
             totals[1] += linked.task.bursts
         totals[2] += len(descriptors)
-        self._doubling.requests(linked.task, *clocks_before(linked.command))
+        if self._doubling is not None:
+            self._doubling.requests(linked.task, *clocks_before(linked.command))
 
     def issued(self, task: Task) -> None:
         """The last burst of a transfer has left."""
-        self._doubling.issued(task)
+        if self._doubling is not None:
+            self._doubling.issued(task)
 
     def served(self, task: Task, done: int) -> None:
         """It is known when the data of a transfer will be where it goes."""
         self.under_way -= 1
-        self._doubling.served(task, done)
+        if self._doubling is not None:
+            self._doubling.served(task, done)
 
     def met(self, linked: Linked, met: Met) -> None:
         """All requests of a transfer have reached the caches."""
@@ -177,9 +187,9 @@ class Accounting:
         """The end of the run, and the accounts, when all commands are done."""
         if self._last is not None:
             end = self._stream.stream_end if self._stream is not None else 0
-            idle = idle_at_end(self._last, end, self._doubling.rates)
-            self._count(self._last, idle, self._last.doubled[Moment.DONE])
-            self._pass(self._layer, self._doubling.since(self._reached))
+            self._count(self._last, idle_at_end(self._last, end, self._rates), Moment.DONE)
+            if self._doubling is not None:
+                self._pass(self._layer, self._doubling.since(self._reached))
         for layer in self._layers:
             account = layer.account
             account.latency_cycles = account.end_cycle - layer.begin if layer.begin != NEVER else 0
@@ -188,8 +198,9 @@ class Accounting:
         accounts = [layer.account for layer in self._layers]
         return max((account.end_cycle for account in accounts), default=0), accounts
 
-    def _count(self, task: Task, segments: Sequence[Segment], reached: Clocks) -> None:
-        """Give the next clocks of the run, which lead to `task`, to their layers; the replay has come to `reached`."""
+    def _count(self, task: Task, segments: Sequence[Segment], reached: int) -> None:
+        """Give the next clocks of the run, which lead to `task`, to their layers; the replay has come to this place of
+        its clocks."""
         shares: dict[int, int] = {}
         for segment in segments:
             account, clocks = self._layers[segment.layer].account, segment.high - segment.low
@@ -200,14 +211,15 @@ class Accounting:
             shares[segment.layer] = shares.get(segment.layer, 0) + clocks
             if self._on_segment is not None:
                 self._on_segment(segment)
-        self._share(shares or {task.role.layer: 1}, reached)
+        if self._doubling is not None:
+            self._share(shares or {task.role.layer: 1}, task.doubled[reached], self._doubling)
 
-    def _share(self, shares: dict[int, int], reached: Clocks) -> None:
+    def _share(self, shares: dict[int, int], reached: Clocks, doubling: Doubling) -> None:
         """Give the clocks of the replay until `reached` to layers, by their clocks; as long as one layer has all, at
         once."""
         if len(shares) > 1 or self._layer not in shares:
-            self._pass(self._layer, self._doubling.since(self._reached))
-            passed, whole = self._doubling.since(reached), sum(shares.values())
+            self._pass(self._layer, doubling.since(self._reached))
+            passed, whole = doubling.since(reached), sum(shares.values())
             for self._layer, clocks in shares.items():
                 self._pass(self._layer, [each * clocks / whole for each in passed])
         self._reached = reached

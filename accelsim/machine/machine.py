@@ -16,7 +16,7 @@ from accelsim.config.scheduling import Arbitration, Scheduling
 from accelsim.errors import DeadlockError
 from accelsim.machine.accounting import Accounting, LayerAccount, OnSegment
 from accelsim.machine.clock import Clock, Observer, name_of
-from accelsim.machine.doubling import SAME, Clocks, Doubling
+from accelsim.machine.doubling import Clocks, Doubling
 from accelsim.machine.memory import BusSpan, Memory, behind_caches, memory_of
 from accelsim.machine.memory.dram.statistics import DramCounts
 from accelsim.machine.queues import CommandQueue, Feed, ProgramOrder
@@ -58,8 +58,8 @@ def play(
     """Run the linked commands of a program on a machine.
 
     arbitration: the order in which the memory serves the DMA engines; on_segment sees what went on in each clock;
-    chains: of each layer, the ratio of the clocks of its folds with each resource doubled to those now, 1 if not given;
-    bus_spans: note when the data buses of the DRAM move what.
+    chains: of each layer, the ratio of the clocks of its folds with each resource doubled to those now; where none are
+    given, nothing is replayed with doubled resources; bus_spans: note when the data buses of the DRAM move what.
     Raises DeadlockError, naming who waits for what, where the program can't go on; and what making the commands raises.
     """
     memory = behind_caches(memory_of(machine.dram, machine.array.clock_mhz, bus_spans=bus_spans), machine)
@@ -105,8 +105,7 @@ class _Player:
     ) -> None:
         self.program = program
         self.memory = memory
-        chains = chains or [SAME] * len(program.layers)
-        self.accounting = Accounting(program, Doubling(machine, chains), on_segment)
+        self.accounting = Accounting(program, machine, Doubling(machine, chains) if chains else None, on_segment)
         self.clock = Clock(observers, self.accounting.done)
         self.queues = {kind: CommandQueue(self.clock.env) for kind in UnitKind}
         self.order = ProgramOrder(self.clock.env) if arbitration == "program_order" else None

@@ -1,13 +1,13 @@
 """Advice on a run: changes that were tried, each a run of the whole network, and what they save and cost.
 
 The most promising changes are tried first, as many as a second of work allows; those that save more than 2 % of the
-clocks, or of the energy with no more clocks, are given, the best first.
+clocks, or of the energy with no more clocks, are given, the best first. Those for which there was no time are named.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -23,9 +23,11 @@ from accelsim.run.play import perform
 from accelsim.run.result import Run
 
 LOGGER = logging.getLogger("accelsim")
-SECONDS, TIMES = 1.0, 2
+SECONDS, TIMES = 1.0, 1
 """Work of all tries together, or in times that of the run, if that is more."""
-NODE_SECONDS, DESCRIPTOR_SECONDS = 0.0045, 0.00013
+MOST_LEFT = 3
+"""Changes that are named where there was no time for them."""
+NODE_SECONDS, DESCRIPTOR_SECONDS = 0.0095, 0.00013
 """Rough work of planning a layer, and of making and playing a transfer with what goes with it: measured on `edge`."""
 
 
@@ -52,9 +54,48 @@ class Advice(NamedTuple):
 
 def advice(run: Run) -> list[Advice]:
     """Changes that pay, the best first; the same for the same run."""
-    tried = (_tried(run, hint) for hint in _worth_a_try(run))
+    tried = (_tried(run, hint) for hint in choice(run).tried)
     found = [each for each in tried if each is not None and each.saves > WORTH]
     return sorted(found, key=lambda each: -each.saves)
+
+
+class Choice(NamedTuple):
+    """Hints that are tried, and those for which there is no time, the most promising first."""
+
+    tried: list[Hint]
+    left: list[Hint]
+
+
+def choice(run: Run) -> Choice:
+    """The most promising hints, as long as there is time for them; of those that set the same keys only one."""
+    found, time = Choice([], []), max(SECONDS, TIMES * _seconds(run, run.network.batch))
+    for hint in hints(run):
+        batch = int(hint.settings.get("network.batch", run.network.batch))
+        work = _seconds(run, batch, hint.saves)
+        if any(each.settings.keys() == hint.settings.keys() for each in found.tried):
+            continue
+        if work <= time:
+            time -= work
+            found.tried.append(hint)
+        else:
+            found.left.append(hint)
+    return Choice(found.tried, list(_without_those_of(found.tried, found.left)))
+
+
+def _without_those_of(tried: Sequence[Hint], left: Sequence[Hint]) -> Iterator[Hint]:
+    """Hints with other keys than those that are tried, the first of each."""
+    seen = [each.settings.keys() for each in tried]
+    for hint in left:
+        if hint.settings.keys() not in seen:
+            seen.append(hint.settings.keys())
+            yield hint
+
+
+def left_text(left: Sequence[Hint]) -> str:
+    """One line that names the most promising changes that were not tried."""
+    named = "; ".join(f"{_settings(each)} ({-each.saves:+.1%})" for each in left[:MOST_LEFT])
+    more = f"; {len(left) - MOST_LEFT} more" if len(left) > MOST_LEFT else ""
+    return f"not tried, for lack of time, with clocks by estimate: {named}{more}"
 
 
 def changed(machine: Machine, settings: Mapping[str, Setting]) -> Machine:
@@ -75,19 +116,6 @@ def _set(section: Any, path: list[str], value: Setting) -> Any:
     return section.model_copy(update={key: _set(inner, rest, value)})
 
 
-def _worth_a_try(run: Run) -> Iterator[Hint]:
-    """The most promising hints, as long as there is time for them; of those that set the same keys only one."""
-    own, tried = _seconds(run, run.network.batch), set[tuple[str, ...]]()
-    left = max(SECONDS, TIMES * own)
-    for hint in hints(run):
-        keys, batch = tuple(hint.settings), int(hint.settings.get("network.batch", run.network.batch))
-        work = _seconds(run, batch, hint.saves)
-        if work <= left and keys not in tried:
-            left -= work
-            tried.add(keys)
-            yield hint
-
-
 def _seconds(run: Run, batch: int, saves: float = 0.0) -> float:
     """Rough work of the run with another batch, and a share of the clocks saved: by counts and not by a clock, so that
     the same hints are tried everywhere."""
@@ -105,7 +133,7 @@ def _tried(run: Run, hint: Hint) -> Advice | None:
     batch = int(settings.pop("network.batch", run.network.batch))
     machine, network = changed(run.machine, settings), replace(unplaced(run.network), batch=batch)
     try:
-        done = perform(network, machine, run.scheduling)
+        done = perform(network, machine, run.scheduling, saves=False)
     except UserError:
         return None
     inferences = len(run.inference_ends)

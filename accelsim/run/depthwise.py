@@ -58,7 +58,7 @@ def _others(run: Run) -> Iterator[DepthwiseChoice]:
 
 def _records(run: Run, machine: Machine) -> tuple[LayerRecord, ...] | None:
     try:
-        return perform(unplaced(run.network), machine, run.scheduling).records
+        return perform(unplaced(run.network), machine, run.scheduling, saves=False).records
     except UserError:
         return None
 

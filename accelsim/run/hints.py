@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from accelsim.config.derived import following
 from accelsim.config.dram import CommandDevice
 from accelsim.config.machine import Machine, inconsistencies
 from accelsim.dataflows import DATAFLOWS, DataflowName
@@ -56,6 +57,19 @@ def hints(run: Run) -> list[Hint]:
     return sorted((hint for hint in found if hint.saves > WORTH), key=lambda hint: -hint.saves)
 
 
+def afresh(run: Run) -> str:
+    """A line on weights that would fit their buffer and that a run of one inference loads; none where they do not, or
+    are a small part of what is moved."""
+    counts, room = run.total.counts, run.machine.sram.weight.capacity_bytes
+    loaded = counts.dram_read_weight_bytes
+    if len(run.inference_ends) > 1 or not WORTH * counts.dram_burst_bytes < loaded <= room:
+        return ""
+    return (
+        f"one inference loads all weights, {loaded / 2**20:.2f} MiB, though they fit their buffer: of several, as with "
+        "scheduling.inferences=8, those after the first find them there"
+    )
+
+
 class _Looked:
     """A run whose layers go with their nodes."""
 
@@ -88,15 +102,9 @@ class _Looked:
         """Clocks in which the array streams."""
         return self.run.total.stream_cycles
 
-    def pinned(self) -> dict[str, Setting]:
-        """Keys that follow the array where a machine file leaves them out, as they are."""
-        sram = self.machine.sram
-        return {
-            "vector.lanes": self.machine.vector.lanes,
-            "sram.activation.port_bytes_per_cycle": sram.activation.port_bytes_per_cycle,
-            "sram.weight.port_bytes_per_cycle": sram.weight.port_bytes_per_cycle,
-            "sram.accumulator.capacity_bytes": sram.accumulator.capacity_bytes,
-        }
+    def sized(self, key: str, size: int) -> dict[str, Setting]:
+        """Settings of an array with other rows or columns, and what follows it."""
+        return {f"array.{key}": size, **following(self.machine, {key: size})}
 
 
 def _depthwise(looked: _Looked) -> Iterator[Hint]:
@@ -194,11 +202,11 @@ def _resources(looked: _Looked) -> Iterator[Hint]:
 
 
 def _doubled(name: str, looked: _Looked) -> dict[str, Setting]:
-    """Settings of the machine with a resource doubled, beside which all else stays; none where no keys say it."""
+    """Settings of the machine with a resource doubled, and what then follows its array; none where no keys say it."""
     machine = looked.machine
     changes = dict(_differences(machine.model_dump(), DOUBLED[name](machine).model_dump()))
-    follows = changes.keys() & {"array.rows", "array.cols"}
-    return {**changes, **{key: value for key, value in looked.pinned().items() if follows and key not in changes}}
+    sizes = {key: 2 * getattr(machine.array, key) for key in ("rows", "cols") if f"array.{key}" in changes}
+    return {**changes, **following(machine, sizes)}
 
 
 def _differences(before: Mapping[str, Any], after: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Setting]]:
@@ -295,7 +303,7 @@ def _smaller(looked: _Looked) -> Iterator[Hint]:
             if IDLE * clocks < now:
                 why = f"folds of all layers take {clocks} clocks on half of it, all data on chip, and {now} now"
                 saves = max(WORTH + 1e-6, 1 - clocks / now)
-                yield Hint("size", (), {f"array.{key}": size // 2, **looked.pinned()}, why, saves)
+                yield Hint("size", (), looked.sized(key, size // 2), why, saves)
 
 
 _LOOKS: tuple[Callable[[_Looked], Iterator[Hint]], ...] = (

@@ -79,8 +79,10 @@ def perform(
     observers: Iterable[Observer] = (),
     *,
     keep_history: bool = False,
+    saves: bool = True,
 ) -> Performance:
-    """Lower, link and play, and put the records together. Raises UserError where a layer does not fit the machine."""
+    """Lower, link and play, and put the records together; without `saves` nothing is known of what twice a resource
+    saves, which takes less time. Raises UserError where a layer does not fit the machine."""
     LOGGER.info(f"tiling {len(network.nodes)} layers of {network.name} for {machine.name}")
     network = placed(network, machine, scheduling.objective)
     lowered = lower_or_refuse(network, machine, scheduling)
@@ -88,7 +90,7 @@ def perform(
     LOGGER.info(f"playing {len(lowered.program.layers)} layers")
     history = History()
     with refusing(machine, scheduling):
-        chains = chain_ratios(lowered, machine)
+        chains = chain_ratios(lowered, machine) if saves else ()
         outcome = _play(lowered, machine, scheduling, observers, history if keep_history else None, chains)
     LOGGER.info(f"pricing {outcome.total_cycles} cycles")
     moved = [account.moved for account in outcome.layers]

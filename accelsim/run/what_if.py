@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from accelsim.run.doubled import DOUBLED
+from accelsim.run.play import perform
 from accelsim.run.result import Run
-from accelsim.run.simulate import run_network
 
 
 def with_what_if(run: Run) -> Run:
@@ -18,6 +18,6 @@ def with_what_if(run: Run) -> Run:
     for name, double in DOUBLED.items():
         machine = double(run.machine)
         is_same = machine == run.machine
-        again = run if is_same else run_network(run.workload, run.network, machine, run.scheduling)
+        again = run if is_same else perform(run.network, machine, run.scheduling, saves=False)
         found[name] = tuple(record.total_cycles for record in again.records)
     return replace(run, doubled_cycles=found)

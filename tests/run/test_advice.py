@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 
 from accelsim.cli import main
+from accelsim.config.derived import following
 from accelsim.config.load import load_machine
 from accelsim.records import RESOURCES
-from accelsim.run.advice import SECONDS, TIMES, Advice, _seconds, _worth_a_try, advice, changed
+from accelsim.run.advice import SECONDS, TIMES, Advice, _seconds, advice, changed, choice, left_text
 from accelsim.run.define import define_network
 from accelsim.run.doubled import DOUBLED
-from accelsim.run.hints import WORTH, Hint, _doubled, _Looked, hints
+from accelsim.run.hints import WORTH, Hint, _doubled, _Looked, afresh, hints
 from accelsim.run.result import Run
 from accelsim.run.simulate import simulate
 
@@ -96,9 +97,23 @@ def test_one_batch_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     """The largest for which there is time."""
     run = mobilenet()
     monkeypatch.setattr("accelsim.run.advice.hints", lambda run: [each for each in hints(run) if each.kind == "batch"])
-    for seconds, batch in ((0.1, 2), (0.5, 4), (9.0, 8)):
+    for seconds, batch in ((0.7, 2), (1.0, 4), (9.0, 8)):
         monkeypatch.setattr("accelsim.run.advice.SECONDS", seconds)
-        assert [each.settings for each in _worth_a_try(run)] == [{"network.batch": batch}]
+        assert [each.settings for each in choice(run).tried] == [{"network.batch": batch}]
+        assert not choice(run).left
+
+
+def test_what_there_was_no_time_for_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each set of keys once, the most promising first, and in all no other than are tried with time enough."""
+    run, few = mobilenet(), choice(mobilenet())
+    text = left_text(few.left)
+    assert few.left[0].settings == {"network.batch": 8}
+    assert text.startswith("not tried, for lack of time, with clocks by estimate: network.batch=8 (-")
+    assert text.endswith(f"; {len(few.left) - 3} more")
+    monkeypatch.setattr("accelsim.run.advice.SECONDS", 99.0)
+    assert choice(run).left == []
+    keys = [set(each.settings) for each in (*few.tried, *few.left)]
+    assert sorted(map(sorted, keys)) == sorted(sorted(each.settings) for each in choice(run).tried)
 
 
 def test_tries_take_a_second_or_in_times_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +122,7 @@ def test_tries_take_a_second_or_in_times_the_run(monkeypatch: pytest.MonkeyPatch
     own = _seconds(run, 1)
     for seconds, most in ((SECONDS, SECONDS), (0.01, TIMES * own)):
         monkeypatch.setattr("accelsim.run.advice.SECONDS", seconds)
-        found = list(_worth_a_try(run))
+        found = choice(run).tried
         spent = sum(_seconds(run, int(each.settings.get("network.batch", 1)), each.saves) for each in found)
         assert most - own < spent <= most
         assert [each.saves for each in found] == sorted((each.saves for each in found), reverse=True)
@@ -124,12 +139,37 @@ def test_depthwise_layers_beside_the_others_on_a_vector_unit_that_idles() -> Non
 
 @pytest.mark.parametrize("machine", ["edge", "dpu_b4096", "gemmini", "scalesim_default"])
 def test_twice_of_a_resource_is_said_by_keys(machine: str) -> None:
-    """All but what a list of caches says; the machine of its settings is the one that what-ifs try."""
+    """All but what a list of caches says; the machine of its settings is the one that what-ifs try, with what follows
+    its array."""
     run = replace(mobilenet(), machine=load_machine(machine))
     for name in (name for name in RESOURCES if name != "caches"):
         settings, better = _doubled(name, _Looked(run)), DOUBLED[name](run.machine)
-        assert changed(run.machine, settings) == better
+        follows = following(run.machine, {"rows": better.array.rows, "cols": better.array.cols})
+        assert changed(run.machine, settings) == changed(better, follows)
         assert bool(settings) == (better != run.machine)
+
+
+def test_what_follows_the_array_follows_it_in_advice() -> None:
+    """Ports, lanes and accumulator as a file that leaves them out has them; widths of its own stay."""
+    machine = load_machine("edge")
+    assert following(machine, {"rows": 64}) == {
+        f"sram.{buffer}.port_bytes_per_cycle": 64 for buffer in ("activation", "weight")
+    }
+    narrow = changed(machine, {"sram.activation.port_bytes_per_cycle": 16})
+    settings = _doubled("array_columns", _Looked(replace(mobilenet(), machine=narrow)))
+    assert settings["vector.lanes"] == settings["sram.weight.port_bytes_per_cycle"] == 64
+    assert "sram.activation.port_bytes_per_cycle" not in settings
+
+
+def test_weights_of_one_inference() -> None:
+    """Where they fit their buffer a second inference loads none."""
+    room = {"sram.weight.capacity_bytes": 1 << 20}
+    run = simulate("mobilenet_v1_0.25_128", "edge", room)
+    two = simulate("mobilenet_v1_0.25_128", "edge", {**room, "scheduling.inferences": 2})
+    assert "one inference loads all weights, 0.44 MiB, though they fit" in afresh(run)
+    assert two.total.counts.dram_read_weight_bytes == run.total.counts.dram_read_weight_bytes
+    assert not afresh(two)
+    assert not afresh(mobilenet())
 
 
 def test_a_buffer_that_nearly_keeps_a_map_names_it() -> None:
@@ -192,7 +232,7 @@ def test_it_stands_under_the_summary_and_in_json(capsys: pytest.CaptureFixture[s
     found = advice(simulate(*argv[1:]))
     assert found
     assert main(argv) == 0
-    assert capsys.readouterr().out.endswith("worth it:\n" + "".join(f"    {each.text}\n" for each in found))
+    assert "worth it:\n" + "".join(f"    {each.text}\n" for each in found) in capsys.readouterr().out
     assert main([*argv, "--json"]) == 0
     warnings = json.loads(capsys.readouterr().out)["warnings"]
     assert [each["text"] for each in warnings] == [each.text for each in found]

@@ -29,9 +29,8 @@ from accelsim.lowering.schedule.rings import (
     Source,
     distance_from,
     leaves,
-    loaded_rings,
-    made_rings,
     makers,
+    rings_of,
 )
 from accelsim.lowering.schedule.stripes import Counts, Member, Read, rows_from, stripe_counts
 from accelsim.lowering.schedule.weights import WeightResidents
@@ -270,23 +269,17 @@ class Groups:
                 if place + distance in order
             )
             members.append(Member(found[0], layer.output.height, tuple(reads)))
-        counts = stripe_counts(members, self._images(members))
-        internal, outputs = made_rings(places, layers, members, counts)
+        shapes = tuple(layer.shape for layer in layers)
+        rings = rings_of(places, shapes, tuple(members), self.network.batch)
         return Group(
             places,
             tuple(members),
-            internal,
-            outputs,
-            loaded_rings(places, layers, members, counts),
-            {place: layer.output for place, layer in zip(places, layers, strict=True) if place in outputs},
-            sum(ring.bytes for ring in internal.values()),
+            *rings,
+            {place: layer.output for place, layer in zip(places, layers, strict=True) if place in rings.outputs},
+            sum(ring.bytes for ring in rings.internal.values()),
             sum(layer.weight_bytes for layer in layers),
             tuple(compute.values()),
         )
-
-    def _images(self, members: Sequence[Member]) -> int:
-        """Images after which more of them ask for no more slots: those that the first layer is ahead, and some."""
-        return min(self.network.batch, 3 + ceil_div(len(members), members[-1].stripes))
 
     def _rows(self, layer: Layer, node: Node, most: int) -> tuple[int, float] | None:
         """Rows of a stripe, at most this many, and the clocks of the layer's unit in such stripes."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -19,12 +20,15 @@ from accelsim.lowering.schedule.stripes import (
     ring_slots,
     rows_from,
     rows_until,
+    stripe_counts,
 )
 from accelsim.operators.shapes import Axis
 from accelsim.program.commands import UnitKind
 from accelsim.program.tensors import Range
 from accelsim.units import ceil_div
 
+KEPT = 1 << 14
+"""Groups whose rings are kept for other plans."""
 FAR = 1 << 20
 """Distance of the inputs of the network, which no layer makes."""
 
@@ -94,6 +98,11 @@ class Layer(NamedTuple):
     inputs: tuple[Input, ...]
     readers: tuple[int, ...]
 
+    @property
+    def shape(self) -> Layer:
+        """All of it that rings depend on, the same on any machine."""
+        return self._replace(kind=0, unit=UnitKind.ARRAY, weight_bytes=0)
+
 
 class RingSize(NamedTuple):
     """Slots of a ring, and bytes of each."""
@@ -132,6 +141,23 @@ def makers(layer: Layer, place: int) -> list[int]:
 def leaves(layer: Layer, place: int, last: int) -> bool:
     """True where a feature map is read behind the group, or by nobody."""
     return not layer.readers or layer.readers[-1] + place > last
+
+
+class Rings(NamedTuple):
+    """Rings of the feature maps of a group that nobody else reads, of the others, and of inputs by tensor."""
+
+    internal: dict[int, RingSize]
+    outputs: dict[int, RingSize]
+    inputs: dict[int, Loaded]
+
+
+@lru_cache(maxsize=KEPT)
+def rings_of(places: tuple[int, ...], shapes: tuple[Layer, ...], members: tuple[Member, ...], batch: int) -> Rings:
+    """Rings of layers of these shapes, for images after which more of them ask for no more slots: those that the first
+    layer is ahead, and some. Another machine that has them in the same stripes finds them here."""
+    counts = stripe_counts(members, min(batch, 3 + ceil_div(len(members), members[-1].stripes)))
+    internal, outputs = made_rings(places, shapes, members, counts)
+    return Rings(internal, outputs, loaded_rings(places, shapes, members, counts))
 
 
 def made_rings(
