@@ -77,13 +77,17 @@ def capacity_of(point: SweepPoint) -> int:
     return sum(point.machine_config["sram"][name]["capacity_bytes"] for name in ("activation", "weight", "accumulator"))
 
 
-def simulated() -> dict[str, list[SweepPoint]]:
-    """The points of each network, by capacity: three eighths for maps, as much for weights, a quarter for sums."""
+def spec_text() -> str:
+    """The sweep behind the picture: three eighths for maps, as much for weights, a quarter for sums."""
     half = [3 * size // 8 for size in CAPACITIES]
-    text = SPEC.format(networks=", ".join(NETWORKS), images=IMAGES, half=half, rest=[size // 4 for size in CAPACITIES])
+    return SPEC.format(networks=", ".join(NETWORKS), images=IMAGES, half=half, rest=[size // 4 for size in CAPACITIES])
+
+
+def simulated() -> dict[str, list[SweepPoint]]:
+    """The points of each network, by capacity."""
     with tempfile.TemporaryDirectory() as folder:
         spec = Path(folder) / "thesis.yaml"
-        spec.write_text(text, encoding="utf-8")
+        spec.write_text(spec_text(), encoding="utf-8")
         run_sweep(
             read_sweep(str(spec)), Path(folder), lambda tasks: on_processes(tasks, cores()), lambda _: lambda: None
         )

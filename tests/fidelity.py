@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from statistics import fmean, geometric_mean, median
 
-from tests import chips
+from tests import chips, trust
 from tests.gemmini import apart, mapped
 from tests.gemmini import measured as gemmini
 from tests.gemmini.apart import APART, MAPPED_ALONE, PLANS
@@ -32,7 +32,9 @@ same with mechanisms left out, `python -m tests.gemmini.mapped` layers on other 
 that were measured; `python -m tests.fidelity` does all of that, an hour or two, and `python -m tests.pages` writes this
 page of what they found. What other references say (RTL arrays, Ramulator, DRAMsim3, SCALE-Sim, TPU v1, powers and
 areas) is in [validation](validation.md).
+"""
 
+COMPARED = """
 ## What is compared
 
 - **The machine** is `gemmini` (`hwconfigs/gemmini.yaml`); every number names the file and line of public source that it
@@ -72,7 +74,18 @@ bytes / 16) the default tiles by 37 % at its best scale.
 def page() -> str:
     """The text of docs/fidelity.md."""
     found = [errors(read(), mapped=mapped) for mapped in (False, True)]
-    parts = ABOUT, _summaries(found), _distribution(found), _apart(), _plans(), _mapped(), OUTSIDE, _chips()
+    parts = (
+        ABOUT,
+        trust.section(),
+        COMPARED,
+        _summaries(found),
+        _distribution(found),
+        _apart(),
+        _plans(),
+        _mapped(),
+        OUTSIDE,
+        _chips(),
+    )
     return "".join(parts)
 
 
@@ -141,7 +154,7 @@ def _apart() -> str:
         rows = list(csv.DictReader(file))
     lines = [
         "\n## Taken apart\n",
-        "Mean and median error of rows of ResNet-50 and RetinaNet with a mechanism left out, arrays 8 bytes off.\n",
+        "Mean and median error of rows of ResNet-50 and RetinaNet with a mechanism left out. The static arrays begin 8 bytes behind the start of a cache line.\n",
         "| left out | default tiles | DOSA's mappings |",
         "|---|---|---|",
     ]
@@ -202,7 +215,7 @@ def _mapped() -> str:
         "of the host (as those of the other rows in the middle). It is not known either whether a tile of a product "
         "counts blocks of 16, as the published program does, on arrays of another size.\n",
         f"Of the {short} rows of at most {mapped.LONGEST / 1e6:.0f} M clocks, each {mapped.EVERY}th is simulated, "
-        "arrays 8 bytes off, a second time where a row's data stays in the caches.\n",
+        "with arrays that begin 8 bytes behind the start of a cache line; a second time where a row's data stays in the caches.\n",
         "| rows | | mean | median | largest | within 10% | rank correlation |",
         "|---|---|---|---|---|---|---|",
         _mapped_line("all", played),

@@ -29,14 +29,17 @@ from tests.network.test_lecture import (
 )
 from tests.tables import lines
 
+SHUFFLENET = "shufflenet_1.0x_g3"
 PLOTS = Path(__file__).resolve().parent.parent / "plots"
 NETWORKS = ("alexnet_grouped", "vgg16", "resnet34_A", "densenet161", MOBILENET, "mobilenet_v1_0.50_224", SQUEEZENET)
-NETWORKS += ("squeezenet_v1.0_pruned_6bit", "shufflenet_1.0x_g3", "shufflenet_0.50x_g3")
+NETWORKS += ("squeezenet_v1.0_pruned_6bit", SHUFFLENET, "shufflenet_0.50x_g3")
 
 
 def page() -> str:
     """The text of the page: `lecture.md` beside this file with its tables filled in."""
-    return (Path(__file__).parent / "lecture.md").read_text(encoding="utf-8").format(**_tables(), **_texts())
+    return (
+        (Path(__file__).parent / "lecture.md").read_text(encoding="utf-8").format(**_tables(), **_texts(), **_figures())
+    )
 
 
 def thesis() -> ModuleType:
@@ -58,7 +61,40 @@ def thesis_lines() -> list[dict[str, str]]:
 def _texts() -> dict[str, str]:
     """What `plots/thesis.py` prints."""
     module, found = thesis(), thesis_lines()
-    return {"capacities": module.text_of(module.findings(found)), "order": module.order_text(found)}
+    return {
+        "capacities": module.text_of(module.findings(found)),
+        "order": module.order_text(found),
+        "spec": module.spec_text(),
+    }
+
+
+def _figures() -> dict[str, float]:
+    """Figures within sentences: of the thesis as it is drawn, and of runs on `edge`."""
+    lines = {(line["energy_table"], line["network"], int(line["on_chip_bytes"])): line for line in thesis_lines()}
+    own, premise = thesis().TABLES
+    shuffle = {power: lines[own, SHUFFLENET, 1 << power] for power in (19, 21, 22)}
+
+    def ratio(table: str, *, is_cheap: bool) -> float:
+        heavy, light = (lines[table, name, 1 << 19] for name in ("vgg16", "mobilenet_v1_0.50_224"))
+        energies = (
+            float(line["energy_uj_per_image"]) / (float(line["energy_over_that_at_sram_price"]) if is_cheap else 1)
+            for line in (heavy, light)
+        )
+        return next(energies) / next(energies)
+
+    alone = simulate(SHUFFLENET, "edge").total.counts
+    return {
+        "more_macs": macs(SQUEEZENET) / macs(MOBILENET) - 1,
+        "now_own": ratio(own, is_cheap=False),
+        "cheap_own": ratio(own, is_cheap=True),
+        "now_premise": ratio(premise, is_cheap=False),
+        "cheap_premise": ratio(premise, is_cheap=True),
+        "bytes_2mib": float(shuffle[21]["dram_mib_per_image"]),
+        "bytes_4mib": float(shuffle[22]["dram_mib_per_image"]),
+        "quicker": float(shuffle[21]["interval_ms"]) / float(shuffle[22]["interval_ms"]) - 1,
+        "bytes_here": float(shuffle[19]["dram_mib_per_image"]),
+        "bytes_edge": alone.dram_burst_bytes / MEBI,
+    }
 
 
 def _tables() -> dict[str, str]:

@@ -58,9 +58,10 @@ class Compared(NamedTuple):
         return abs(self.error) <= self.limit if self.limit < 1 else 1 / self.limit <= ratio <= self.limit
 
     @property
-    def wanted(self) -> str:
-        """The limit in words."""
-        return f"within {100 * self.limit:.0f} %" if self.limit < 1 else f"within a factor of {self.limit:g}"
+    def verdict(self) -> str:
+        """The limit in words, and whether it is missed."""
+        limit = f"{100 * self.limit:.0f} %" if self.limit < 1 else f"a factor of {self.limit:g}"
+        return f"within {limit}" if self.is_met else f"missed: within {limit} was wanted"
 
 
 class Silicon(NamedTuple):

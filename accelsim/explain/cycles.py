@@ -17,31 +17,22 @@ from accelsim.network.ops import on_array
 from accelsim.program.commands import Compute, Load, UnitKind
 from accelsim.program.folds import bubble_cycles
 from accelsim.records import STALL_CAUSES
-from accelsim.report.columns import WHAT_IFS
+from accelsim.report.columns import COLUMNS, WHAT_IFS
 from accelsim.run.alone import folds_alone
 from accelsim.units import ceil_div
 
 STALL_WORDS = {
-    "fill_drain": "the array's own loads, drains and tails",
-    "dram_ifmap": "array idle: feature maps on the DRAM bus",
-    "dram_weight": "array idle: weights on the DRAM bus",
-    "store": "array idle: results on the DRAM bus",
-    "cache": "array idle: caches serve a transfer, DRAM below them does not",
-    "dma_issue": "array idle: DMA engines issue bursts",
-    "dma_outstanding": "array idle: DMA engines have all bursts in flight that may be",
-    "dma_setup": "array idle: DMA descriptors, and zeros that DMA engines write",
-    "host": "array idle: the host issues tiles",
-    "latency": "array idle: the way back from DRAM, requantisation",
-    "vector": "array idle: the vector unit works",
-    "depthwise": "array idle: the depthwise engine works",
-    "dependency": "array idle: anything else that had to come first",
-}
+    column.name.removeprefix("stall_").removesuffix("_cycles"): column.meaning
+    for column in COLUMNS
+    if column.name.startswith("stall_")
+} | {"fill_drain": "the array's own loads, drains and tails"}
+"""What the array waits for, by cause."""
 
 
 def total_cycles(evidence: Evidence) -> Term:
     """Own streams, and idle clocks of the array by cause."""
     stalls = (stall_cycles(evidence, cause) for cause in STALL_CAUSES)
-    note = "clocks of the run in which the array streams for it, or is idle and its next stream waits for it"
+    note = "cycles of the run in which the array streams for it, or is idle while its next stream waits"
     return total("total_cycles", (stream_cycles(evidence), *stalls), note)
 
 
@@ -57,8 +48,8 @@ def _folds(evidence: Evidence) -> Iterator[Term]:
         if fold.stream > steps:
             longer[shape.rows, shape.cols, steps, fold.stream] += times
     for (rows, cols, steps, stream), times in longer.items():
-        words = f"SRAM ports: folds of {rows} x {cols} PEs take {stream} clocks for {steps}"
-        yield Term(words, times * (stream - steps), factors=((times, "folds"), (stream - steps, "clocks")))
+        words = f"SRAM ports: folds of {rows} x {cols} PEs take {stream} cycles for {steps}"
+        yield Term(words, times * (stream - steps), factors=((times, "folds"), (stream - steps, "cycles")))
 
 
 def _streams(folds: Iterable[tuple[int, FoldShape]]) -> Iterator[Term]:
@@ -67,7 +58,7 @@ def _streams(folds: Iterable[tuple[int, FoldShape]]) -> Iterator[Term]:
     for times, shape in folds:
         found[shape.rows, shape.cols, shape.steps] += times
     for (rows, cols, steps), times in found.items():
-        yield Term(f"folds of {rows} x {cols} PEs", times * steps, factors=((times, "folds"), (steps, "clocks")))
+        yield Term(f"folds of {rows} x {cols} PEs", times * steps, factors=((times, "folds"), (steps, "cycles")))
 
 
 def _bubbles(evidence: Evidence) -> list[Term]:
@@ -79,7 +70,7 @@ def _bubbles(evidence: Evidence) -> list[Term]:
         for compute in evidence.computes
         if compute.chain is not None
     )
-    return alike(between, "pieces", "clocks")
+    return alike(between, "pieces", "cycles")
 
 
 def stall_cycles(evidence: Evidence, cause: str) -> Term:
@@ -148,7 +139,7 @@ def array_cycles(evidence: Evidence) -> Term:
         *_streams(flattened(sequence)),
         Term("between folds: loads, drains or tails that do not hide behind streams", between),
         Term("until the last output is out of the array", last),
-        Term("less the clocks that SCALE-Sim does not count", -node.groups * TIMINGS[array.timing].uncounted),
+        Term("less the cycles that SCALE-Sim does not count", -node.groups * TIMINGS[array.timing].uncounted),
     ]
     images = len(evidence.played.run.inference_ends)
     note = f"{dataflow.name}, all data on chip" + (f"; {images} inferences, each the same" if images > 1 else "")
@@ -162,7 +153,7 @@ def dma_cycles(evidence: Evidence, unit: UnitKind) -> Term:
     parts = sum(len(command.tile.descriptors) for command, _ in mine if not isinstance(command, Compute))
     words = "bursts issued, no more in flight than may be, and turns waited for under program_order"
     issue = sum(task.free - task.begin for _, task in mine) - parts * setup
-    setting_up = Term("descriptors set up", parts * setup, factors=((parts, "descriptors"), (setup, "clocks")))
+    setting_up = Term("descriptors set up", parts * setup, factors=((parts, "descriptors"), (setup, "cycles")))
     return total(f"{unit}_cycles", (setting_up, Term(words, issue)))
 
 
@@ -182,7 +173,7 @@ def vector_unit_cycles(evidence: Evidence) -> Term:
             }
             note = f"the longest of {', '.join(f'{words} = {count}' for words, count in clocks.items())}"
             amounts.append(("pieces on the vector unit", compute.unit_cycles, note))
-    return total("vector_cycles", alike(amounts, "pieces", "clocks"))
+    return total("vector_cycles", alike(amounts, "pieces", "cycles"))
 
 
 def engine_cycles(evidence: Evidence) -> Term:
@@ -192,7 +183,7 @@ def engine_cycles(evidence: Evidence) -> Term:
         for compute in evidence.computes
         if compute.unit is UnitKind.DEPTHWISE
     ]
-    return total("depthwise_cycles", alike(amounts, "pieces", "clocks"))
+    return total("depthwise_cycles", alike(amounts, "pieces", "cycles"))
 
 
 def _engine_note(evidence: Evidence, compute: Compute) -> str:
@@ -212,7 +203,7 @@ def saved_cycles(evidence: Evidence, resource: str) -> Term:
     """Clocks now, less those of the replay with a resource twice as good."""
     now, saved = evidence.record.total_cycles, evidence.record.savings[resource]
     less = Term(f"less those that the replay gives it if {WHAT_IFS[resource]}", saved - now)
-    return total(f"saved_by_twice_{resource}_cycles", (Term("its clocks", now), less))
+    return total(f"saved_by_twice_{resource}_cycles", (Term("its cycles", now), less))
 
 
 def lost_pe_cycles(evidence: Evidence, cause: str) -> Term:
@@ -230,7 +221,7 @@ def lost_pe_cycles(evidence: Evidence, cause: str) -> Term:
     pes = evidence.record.pes
     return total(
         name,
-        (Term(term.words, pes * int(term.value), factors=((pes, "PEs"), (term.value, "clocks"))) for term in clocks),
+        (Term(term.words, pes * int(term.value), factors=((pes, "PEs"), (term.value, "cycles"))) for term in clocks),
     )
 
 
@@ -244,7 +235,7 @@ def _idle_pes(evidence: Evidence) -> Iterator[Term]:
         busy = rows * cols // packed
         at_work += times * steps * busy
         words = f"folds of {rows} x {cols} PEs" + (f", {packed} groups block-diagonally" if packed > 1 else "")
-        factors = ((times, "folds"), (steps, "clocks"), (pes - busy, "PEs without work"))
+        factors = ((times, "folds"), (steps, "cycles"), (pes - busy, "PEs without work"))
         yield Term(words, times * steps * (pes - busy), factors=factors)
     yield Term(_at_work_for_nothing(evidence), at_work - record.array_macs)
 

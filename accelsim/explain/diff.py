@@ -162,7 +162,7 @@ def _clocks(record: LayerRecord) -> dict[str, int]:
 
 
 def _cycles(pairs: Pairs) -> Waterfall:
-    return Waterfall("cycles", "array clocks", 0, _plain(pairs, _clocks))
+    return Waterfall("cycles", "cycles", 0, _plain(pairs, _clocks))
 
 
 def _time(pairs: Pairs, a: Machine, b: Machine) -> Waterfall:

@@ -89,7 +89,8 @@ def _said(value: Any) -> str:
 def _measure(found: Difference, waterfall: Waterfall) -> str:
     digits, by_cause = waterfall.digits, rows_of(waterfall, waterfall.by_cause)
     total = by_cause[-1]
-    head = f"{waterfall.measure}, {waterfall.unit}: {number_text(total.before, digits)} in A, "
+    named = dict.fromkeys((waterfall.measure, waterfall.unit))
+    head = f"{', '.join(named)}: {number_text(total.before, digits)} in A, "
     head += f"{number_text(total.after, digits)} in B, {_signed(total.change, digits)}"
     head += f" ({total.change / total.before:+.1%})" if total.before else ""
     if not any(each.change for each in waterfall.changes.values()):

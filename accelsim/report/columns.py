@@ -33,16 +33,16 @@ class Column:
 WHAT_IFS: dict[str, str] = {
     "array_rows": "the array had twice the rows",
     "array_columns": "the array had twice the columns, and the accumulator their partial sums",
-    "dram_bandwidth": "the DRAM had twice the channels, or moved twice the bytes a clock",
-    "dma_issue": "each DMA engine issued twice the bursts a clock",
-    "dma_outstanding": "each DMA engine had twice the bursts, and requests to caches, in flight",
-    "dma_setup": "descriptors were set up in half the clocks",
+    "dram_bandwidth": "the DRAM had twice the channels, or moved twice the bytes a cycle",
+    "dma_issue": "each DMA engine issued twice the bursts a cycle",
+    "dma_outstanding": "each DMA engine had twice the bursts and cache requests in flight",
+    "dma_setup": "descriptors were set up in half the cycles",
     "sram_ports": "the ports of all SRAM buffers were twice as wide",
     "vector_lanes": "the vector unit had twice the lanes",
     "depthwise_channels": "the depthwise engine had twice the channels side by side, and the line buffer for them",
-    "output_path": "results took half the clocks on their way out",
-    "caches": "caches took half the clocks, through ports twice as wide, with twice the misses in flight",
-    "host": "the host issued tiles in half the clocks",
+    "output_path": "the output path took half the cycles",
+    "caches": "caches took half the cycles, with ports twice as wide and twice the misses in flight",
+    "host": "the host issued tiles in half the cycles",
 }
 """Each of `RESOURCES` twice as good, by `--what-if`, and what that means."""
 
@@ -60,16 +60,16 @@ def _energy(component: str, meaning: str) -> Column:
 
 
 def _stall(cause: str, meaning: str) -> Column:
-    return Column(f"stall_{cause}_cycles", "array clocks", meaning, lambda record: record.stalls[cause])
+    return Column(f"stall_{cause}_cycles", "cycles", meaning, lambda record: record.stalls[cause])
 
 
 def _saving(resource: str) -> Column:
-    meaning = f"taken off total_cycles if {WHAT_IFS[resource]}, tiles and schedule as they are"
-    return Column(f"saved_by_twice_{resource}_cycles", "array clocks", meaning, lambda record: record.savings[resource])
+    meaning = f"total_cycles saved if {WHAT_IFS[resource]}, with the same tiles and schedule"
+    return Column(f"saved_by_twice_{resource}_cycles", "cycles", meaning, lambda record: record.savings[resource])
 
 
 def _lost(cause: str, meaning: str) -> Column:
-    return Column(f"lost_{cause}_pe_cycles", "PE x clocks", meaning, lambda record: record.lost[cause])
+    return Column(f"lost_{cause}_pe_cycles", "PE x cycles", meaning, lambda record: record.lost[cause])
 
 
 LEAST_SAVING = 0.01
@@ -85,7 +85,7 @@ def bound_by(record: LayerRecord) -> str:
 
 
 def dram_sram_ratio(record: LayerRecord) -> float:
-    """Energy of a DRAM byte over that of an SRAM byte, as spent; 0 where there is nothing to divide."""
+    """Energy of a DRAM byte over that of an SRAM byte, as moved; 0 where there is nothing to divide."""
     counts, energy = record.counts, record.energy
     if not (counts.dram_burst_bytes and energy.sram_pj):
         return 0.0
@@ -95,52 +95,60 @@ def dram_sram_ratio(record: LayerRecord) -> float:
 COLUMNS: tuple[Column, ...] = (
     Column("layer", "", "name of the layer", lambda record: record.layer, of_layers_only=True),
     Column("op", "", "kind of operation", lambda record: record.op, of_layers_only=True),
-    Column("stage", "", "part of the network the layer belongs to", lambda record: record.stage, of_layers_only=True),
-    Column("group", "", "layers that run depth-first together", lambda record: record.group, of_layers_only=True),
-    _count("macs", "", "multiply-accumulates of the batch, zeros of the padding included; skipped ones are not"),
-    _plain("weights", "", "weights, pruned ones included, biases and folded batch norms not counted"),
-    _plain("nonzero_weights", "", "weights that were not pruned"),
-    _plain("total_cycles", "array clocks", "clocks of the run given to the layer, each to one; they sum to the run"),
-    _plain("latency_cycles", "array clocks", "from the layer's first command to its last; layers overlap"),
-    _plain("array_busy_cycles", "array clocks", "the array streams, or loads and drains with nothing else to wait for"),
-    _plain("stream_cycles", "array clocks", "the array streams"),
+    Column(
+        "stage", "", "part of the network that the layer belongs to", lambda record: record.stage, of_layers_only=True
+    ),
+    Column("group", "", "depth-first group of the layer", lambda record: record.group, of_layers_only=True),
+    _count("macs", "", "multiply-accumulates of the batch; those on padding included, skipped ones not"),
+    _plain("weights", "", "weights, pruned ones included; biases and folded batch norms are not counted"),
+    _plain("nonzero_weights", "", "weights that are not pruned"),
+    _plain(
+        "total_cycles",
+        "cycles",
+        "cycles of the run that count for this layer; each cycle counts for one layer, so they sum to the run",
+    ),
+    _plain("latency_cycles", "cycles", "from the first command of the layer to its last; layers overlap"),
+    _plain("array_busy_cycles", "cycles", "the array streams, or loads or drains while nothing else holds it up"),
+    _plain("stream_cycles", "cycles", "the array streams"),
     Column(
         "array_cycles",
-        "array clocks",
-        "the array alone, as `accelsim gemm` has it: all data on chip, capacity and ports ignored",
+        "cycles",
+        "the array alone, with all data on chip and no limit of capacity or ports, as `accelsim gemm` prints it",
         lambda record: record.array_clocks,
     ),
-    _plain("vector_cycles", "array clocks", "the vector unit works, whatever the array does"),
-    _plain("depthwise_cycles", "array clocks", "the depthwise engine works, whatever the array does"),
+    _plain("vector_cycles", "cycles", "the vector unit works, whether or not the array does"),
+    _plain("depthwise_cycles", "cycles", "the depthwise engine works, whether or not the array does"),
     _plain(
-        "dma_in_cycles", "array clocks", "engines that load set up, issue, or wait with all bursts in flight; summed"
+        "dma_in_cycles",
+        "cycles",
+        "DMA engines for loads set up, issue, or wait with all bursts in flight; summed over engines",
     ),
-    _plain("dma_out_cycles", "array clocks", "engines that store do so"),
+    _plain("dma_out_cycles", "cycles", "the same of the DMA engines for stores"),
     _plain("utilization", "0..1", "MACs on the array / (PEs x total_cycles)"),
     Column(
         "bound_by",
         "",
         f"resource of which twice as much saves most ({', '.join(RESOURCES)}); no_resource: none saves 1 %; hidden:"
-        " all its work lies behind that of others; no_work: it has none",
+        " all its work is hidden behind other layers; no_work: it has none",
         bound_by,
     ),
     *(_saving(name) for name in RESOURCES),
-    _stall("dram_ifmap", "array idle: feature maps on the DRAM bus"),
-    _stall("dram_weight", "array idle: weights on the DRAM bus"),
-    _stall("store", "array idle: results on the DRAM bus"),
-    _stall("cache", "array idle: caches serve a transfer, DRAM below them does not"),
-    _stall("dma_issue", "array idle: DMA engines issue bursts"),
-    _stall("dma_outstanding", "array idle: DMA engines have all bursts in flight that may be"),
-    _stall("dma_setup", "array idle: DMA descriptors, and zeros that DMA engines write"),
-    _stall("host", "array idle: the host issues tiles"),
-    _stall("latency", "array idle: the way back from DRAM, requantisation"),
-    _stall("vector", "array idle: the vector unit works"),
-    _stall("depthwise", "array idle: the depthwise engine works"),
-    _stall("dependency", "array idle: anything else that had to come first"),
-    _stall("fill_drain", "array not streaming: its own loads, drains and tails (part of array_busy_cycles)"),
+    _stall("dram_ifmap", "array idle: waits for feature maps from DRAM"),
+    _stall("dram_weight", "array idle: waits for weights from DRAM"),
+    _stall("store", "array idle: waits for stores to DRAM"),
+    _stall("cache", "array idle: waits for caches, and not for the DRAM below them"),
+    _stall("dma_issue", "array idle: waits for DMA engines to issue bursts"),
+    _stall("dma_outstanding", "array idle: DMA engines have their most bursts in flight"),
+    _stall("dma_setup", "array idle: waits for DMA descriptors, or zeros that DMA engines write"),
+    _stall("host", "array idle: waits for the host to issue tiles"),
+    _stall("latency", "array idle: waits for the latency of DRAM or of requantisation"),
+    _stall("vector", "array idle: waits for the vector unit"),
+    _stall("depthwise", "array idle: waits for the depthwise engine"),
+    _stall("dependency", "array idle: waits for anything else that has to come first"),
+    _stall("fill_drain", "the array loads or drains and does not stream; part of array_busy_cycles"),
     _lost("mapping", "PEs without work while folds stream"),
-    _lost("fill_drain", "loads, drains, tails, and bubbles where a load takes longer than a stream"),
-    _lost("sram_port", "streams lengthened by SRAM ports"),
+    _lost("fill_drain", "loads and drains, and bubbles where a load takes longer than a stream"),
+    _lost("sram_port", "streams that SRAM ports lengthen"),
     _lost("dram_ifmap", "stall_dram_ifmap_cycles x PEs"),
     _lost("dram_weight", "stall_dram_weight_cycles x PEs"),
     _lost("store", "stall_store_cycles x PEs"),
@@ -153,23 +161,34 @@ COLUMNS: tuple[Column, ...] = (
     _lost("vector", "stall_vector_cycles x PEs"),
     _lost("depthwise", "stall_depthwise_cycles x PEs"),
     _lost("dependency", "stall_dependency_cycles x PEs"),
-    Column("dram_read_bytes", "bytes", "asked for by loads", lambda record: record.counts.dram_read_bytes),
-    Column("dram_write_bytes", "bytes", "asked for by stores", lambda record: record.counts.dram_write_bytes),
-    Column("dram_burst_bytes", "bytes", "moved by DRAM, whole bursts", lambda record: record.counts.dram_burst_bytes),
+    Column("dram_read_bytes", "bytes", "bytes that loads request", lambda record: record.counts.dram_read_bytes),
+    Column("dram_write_bytes", "bytes", "bytes that stores request", lambda record: record.counts.dram_write_bytes),
+    Column(
+        "dram_burst_bytes",
+        "bytes",
+        "bytes that DRAM moves, in whole bursts",
+        lambda record: record.counts.dram_burst_bytes,
+    ),
     Column(
         "dram_burst_efficiency",
         "0..1",
-        "dram_read_bytes + dram_write_bytes over dram_burst_bytes; 1 where nothing moved",
+        "(dram_read_bytes + dram_write_bytes) / dram_burst_bytes; 1 if nothing moves",
         lambda record: record.counts.burst_efficiency,
     ),
-    _plain("dram_traffic_vs_bound", "1", "dram_burst_bytes / the least for each layer on its own; 0 where that is 0"),
+    _plain(
+        "dram_traffic_vs_bound", "1", "dram_burst_bytes / the least traffic of each layer on its own; 0 if that is 0"
+    ),
     _count("dram_read_ifmap_bytes", "bytes", "feature maps loaded"),
     _count("dram_read_weight_bytes", "bytes", "weights loaded"),
     _count("dram_write_ofmap_bytes", "bytes", "results stored"),
-    _count("dram_read_burst_bytes", "bytes", "moved by read bursts, whole bursts counted"),
-    _count("dram_write_burst_bytes", "bytes", "moved by write bursts, whole bursts counted"),
-    Column("sram_read_bytes", "bytes", "read from all SRAM buffers", lambda record: record.counts.sram_read_bytes),
-    Column("sram_write_bytes", "bytes", "written to all SRAM buffers", lambda record: record.counts.sram_write_bytes),
+    _count("dram_read_burst_bytes", "bytes", "bytes of read bursts, each counted in full"),
+    _count("dram_write_burst_bytes", "bytes", "bytes of write bursts, each counted in full"),
+    Column(
+        "sram_read_bytes", "bytes", "bytes read from all SRAM buffers", lambda record: record.counts.sram_read_bytes
+    ),
+    Column(
+        "sram_write_bytes", "bytes", "bytes written to all SRAM buffers", lambda record: record.counts.sram_write_bytes
+    ),
     _count("sram_read_ifmap_bytes", "bytes", "feature maps read by array, vector unit and depthwise engine"),
     _count("sram_read_weight_bytes", "bytes", "weights read by array, vector unit and depthwise engine"),
     _count("sram_read_psum_bytes", "bytes", "partial sums read from the accumulator"),
@@ -180,65 +199,71 @@ COLUMNS: tuple[Column, ...] = (
     _count("sram_write_psum_bytes", "bytes", "partial sums written to the accumulator"),
     _count("sram_write_ofmap_bytes", "bytes", "results written by array, vector unit and depthwise engine"),
     _count("sram_write_line_bytes", "bytes", "pixels written to the depthwise engine's line buffer"),
-    _count("active_macs", "", "MACs that take energy: none on zeros of the padding, or of pruned weights where gated"),
-    _count("multiplier_bit_products", "bits^2", "weight bits x ifmap bits of active MACs that multiply"),
-    _count("adder_bits", "bits", "partial sum bits of active MACs"),
-    _count("xnor_ops", "", "active MACs whose product is that of two signs"),
-    _count("register_bytes", "bytes", "moved from one PE to the next, or within the depthwise engine"),
+    _count("active_macs", "", "MACs that take energy; those on padding, or on gated pruned weights, take none"),
+    _count(
+        "multiplier_bit_products", "bits^2", "weight bits x feature map bits, summed over active MACs that multiply"
+    ),
+    _count("adder_bits", "bits", "partial sum bits, summed over active MACs"),
+    _count("xnor_ops", "", "active MACs that multiply two signs"),
+    _count("register_bytes", "bytes", "bytes moved from one PE to the next, or within the depthwise engine"),
     _count("vector_ops", "", "operations of the vector unit"),
     _count("dma_descriptors", "", "descriptors set up"),
-    _count("dram_read_commands", "", "RD of a DRAM at command granularity; this and those below by share of the run"),
-    _count("dram_write_commands", "", "WR of it"),
-    _count("dram_activates", "", "ACT, each with its PRE"),
-    _count("dram_refreshes", "", "REF of it"),
-    _count("dram_turnarounds", "", "changes of the data bus between reads and writes"),
+    _count(
+        "dram_read_commands",
+        "",
+        "RD commands of a `kind: command` DRAM; this column and those below by share of the run",
+    ),
+    _count("dram_write_commands", "", "WR commands"),
+    _count("dram_activates", "", "ACT commands, each with its PRE"),
+    _count("dram_refreshes", "", "REF commands"),
+    _count("dram_turnarounds", "", "changes of the data bus between reading and writing"),
     _count("dram_row_hits", "", "bursts that found their row open"),
     _count("dram_row_misses", "", "bursts that found their bank closed"),
     _count("dram_row_conflicts", "", "bursts that found another row open"),
-    _count("dram_active_clocks", "DRAM clocks", "of each rank with a row open"),
-    _count("dram_rank_clocks", "DRAM clocks", "of each rank"),
+    _count("dram_active_clocks", "DRAM clocks", "clocks with a row open, summed over ranks"),
+    _count("dram_rank_clocks", "DRAM clocks", "clocks of the run, summed over ranks"),
     _energy("mac", "multiply-accumulates on the array"),
-    _energy("register", "operands and partial sums moved from PE to PE, and sums latched where they stay"),
+    _energy("register", "operands and partial sums moved from PE to PE, and partial sums latched in place"),
     _energy("vector", "operations of the vector unit"),
     _energy("sram", "SRAM reads and writes"),
-    _energy("cache", "requests to caches, lines that misses fill and that are written back"),
-    _energy("wire", "maps and weights between the buffers and the array or vector unit"),
-    _energy("dma", "DMA descriptors and what passes the engines"),
+    _energy("cache", "cache requests, line fills and write-backs"),
+    _energy("wire", "feature maps and weights on wires between the buffers and the array or vector unit"),
+    _energy("dma", "DMA descriptors and bytes through the DMA engines"),
     _energy("clock", "clock tree over total_cycles"),
-    _energy("control", "sequencers over total_cycles"),
-    _energy("dram", "DRAM bursts; or commands, refreshes and background"),
+    _energy("control", "control over total_cycles"),
+    _energy("dram", "DRAM bursts; or DRAM commands, refreshes and background"),
     _energy("static", "leakage over total_cycles"),
-    Column("energy_total_pj", "pJ", "the components together", lambda record: record.energy.total_pj),
+    Column("energy_total_pj", "pJ", "sum of the components", lambda record: record.energy.total_pj),
     _energy("low", "energy_total_pj with every price at the lower end of its range"),
     _energy("high", "energy_total_pj with every price at the upper end of its range"),
     Column(
         "dram_penalty_pj",
         "pJ",
-        "what the DRAM bytes cost more than the same bytes of the table's reference SRAM",
+        "energy that moving these bytes through DRAM adds to moving them through the reference SRAM of the table",
         lambda record: record.energy.dram_penalty_pj,
     ),
     Column(
         "dram_sram_energy_ratio",
         "",
-        "energy_dram_pj a burst byte over energy_sram_pj a byte read or written; 0 where either is nothing",
+        "energy_dram_pj per burst byte / energy_sram_pj per byte read or written; 0 if either has no bytes",
         dram_sram_ratio,
     ),
 )
 
 TOTALS: tuple[tuple[str, str, str], ...] = (
-    ("latency_ms", "ms", "total_cycles over the array clock"),
-    ("inferences", "", "how often the network was run, one after the other"),
-    ("images", "", "batch times the inferences"),
-    ("first_inference_ms", "ms", "until the first inference was done"),
-    ("interval_ms", "ms", "from the end of the last inference but one to that of the last; of one, its latency"),
-    ("inferences_per_s", "1/s", "batch over interval_ms"),
-    ("energy_per_inference_pj", "pJ", "energy_total_pj over the inferences"),
-    ("energy_per_image_pj", "pJ", "energy_total_pj over the images"),
-    ("average_power_mw", "mW", "energy_total_pj over latency"),
-    ("dram_energy_share", "0..1", "energy_dram_pj over energy_total_pj"),
-    ("assumed_energy_share", "0..1", "what rests on numbers that are assumed or unverified, over energy_total_pj"),
-    ("not_priced", "", "what the energy table has no price for"),
-    ("nominal_dram_sram_energy_ratio", "", "dram_byte of the energy table over its sram_byte; 0 where that is free"),
+    ("latency_ms", "ms", "total_cycles / clock of the array"),
+    ("inferences", "", "inferences, one after the other"),
+    ("images", "", "batch x inferences"),
+    ("first_inference_ms", "ms", "end of the first inference"),
+    ("interval_ms", "ms", "time between the ends of the last two inferences; of a single one, its latency"),
+    ("inferences_per_s", "1/s", "batch / interval_ms"),
+    ("energy_per_inference_pj", "pJ", "energy_total_pj / inferences"),
+    ("energy_per_image_pj", "pJ", "energy_total_pj / images"),
+    ("average_power_mw", "mW", "energy_total_pj / latency_ms, DRAM included"),
+    ("dram_energy_share", "0..1", "energy_dram_pj / energy_total_pj"),
+    ("assumed_energy_share", "0..1", "energy by assumed or unverified prices / energy_total_pj"),
+    ("not_priced", "", "actions without a price in the energy table"),
+    ("nominal_dram_sram_energy_ratio", "", "dram_byte / sram_byte of the energy table; 0 if SRAM is free"),
     *EFFICIENCY,
 )
 """(name, unit, meaning) of the values that only a whole run has."""

@@ -51,30 +51,40 @@ def _per_image(name: str, unit: str, *totals: str) -> Column:
         images = run.totals["images"]
         return amount / images if images > 1 else amount
 
-    return Column(name, unit, f"{' + '.join(totals)} of the run over its images", value)
+    return Column(
+        name,
+        unit,
+        f"({' + '.join(totals)}) of the run / images" if len(totals) > 1 else f"{totals[0]} of the run / images",
+        value,
+    )
 
 
 COLUMNS: tuple[Column, ...] = (
     Column("network", "", "name of the network", lambda run: run.network.name),
-    Column("family", "", "family of the network, if it is one's", lambda run: getattr(run.workload, "family", None)),
+    Column(
+        "family", "", "family that the network belongs to, if any", lambda run: getattr(run.workload, "family", None)
+    ),
     Column("machine", "", "name of the machine", lambda run: run.machine.name),
-    Column("batch", "", "images that are run together", lambda run: run.network.batch),
+    Column("batch", "", "images that run together", lambda run: run.network.batch),
     _accuracy("top1_pct", "%", "top-1 accuracy, where it is known", "top1_pct"),
     _accuracy("top5_pct", "%", "top-5 accuracy, where it is known", "top5_pct"),
     _accuracy("accuracy_kind", "", "how the accuracy was measured", "kind"),
     _accuracy("accuracy_source", "", "where the accuracy is from", "source"),
     Column("macs_per_image", "", "multiply-accumulates for one image", lambda run: run.network.macs),
     Column(
-        "weights", "", "weights that are not zero; no biases, no folded batch norms", lambda run: run.network.nonzeros
+        "weights",
+        "",
+        "weights, pruned ones included; biases and folded batch norms are not counted",
+        lambda run: run.network.weights,
     ),
     Column(
         "weight_bytes",
         "bytes",
-        "the weights as stored",
+        "size of the weights as stored",
         lambda run: run.network.stored_weight_bytes(run.machine.array.weight_bits),
     ),
-    Column("unmodelled", "", "operations that are in no figure", lambda run: len(run.workload.unmodelled)),
-    _per_image("cycles_per_image", "array clocks", "total_cycles"),
+    Column("unmodelled", "", "operations that no figure includes", lambda run: len(run.workload.unmodelled)),
+    _per_image("cycles_per_image", "cycles", "total_cycles"),
     _per_image("time_per_image_ms", "ms", "latency_ms"),
     _per_image("energy_per_image_pj", "pJ", "energy_total_pj"),
     Column(
@@ -84,7 +94,7 @@ COLUMNS: tuple[Column, ...] = (
     Column(
         "dram_burst_efficiency",
         "0..1",
-        "bytes that were requested of those that DRAM moved",
+        "requested bytes over those that DRAM moved",
         lambda run: float(run.totals["dram_burst_efficiency"]),
     ),
 )
@@ -138,7 +148,7 @@ CELLS: tuple[Cell, ...] = (
     Cell("measured by", "accuracy_kind", str, _differ),
     Cell("MMAC", "macs_per_image", lambda macs: f"{macs / 1e6:.2f}"),
     Cell("M weights", "weights", lambda weights: f"{weights / 1e6:.3f}"),
-    Cell("MB", "weight_bytes", lambda size: f"{size / 1e6:.2f}"),
+    Cell("weights MiB", "weight_bytes", lambda size: f"{size / 2**20:.2f}"),
     Cell("not modelled", "unmodelled", "{}".format, lambda values: values != {0}),
     Cell("cycles", "cycles_per_image", "{:.0f}".format),
     Cell("ms", "time_per_image_ms", "{:.3f}".format),
@@ -149,7 +159,7 @@ CELLS: tuple[Cell, ...] = (
 )
 
 
-SPARE = ("measured by", "MB", "of it DRAM", "cycles", "M weights", "MMAC", "bursts")
+SPARE = ("measured by", "weights MiB", "of it DRAM", "cycles", "M weights", "MMAC", "bursts")
 """Titles of columns that a narrow page goes without."""
 
 
@@ -162,18 +172,19 @@ def comparison(rows: Sequence[Row]) -> str:
 
 
 def survival(pairs: int, found: Sequence[Unsure]) -> list[str]:
-    """How many orders by energy hold wherever prices lie within their ranges, and those that do not, closest first."""
+    """How many pairs keep their order by energy at all prices within their ranges, and those that do not, closest
+    first."""
     if not pairs:
         return []
-    lines = [f"{pairs - len(found)} of {pairs} orders by energy hold at all prices within their ranges"]
+    lines = [f"{pairs - len(found)} of {pairs} pairs keep their order by energy at all prices within their ranges"]
     closest = sorted(found, key=lambda each: each.lead_pj / each.loss_pj)
     lines += [
-        f"{each.first} takes {each.lead_pj / 1e6:.1f} uJ less than {each.second}, and up to {each.loss_pj / 1e6:.1f} "
-        "more within the ranges"
+        f"{each.first} takes {each.lead_pj / 1e6:.1f} uJ less than {each.second}; at other prices within their ranges, "
+        f"up to {each.loss_pj / 1e6:.1f} uJ more"
         for each in closest[:MOST_FLIPS]
     ]
     more = len(found) - MOST_FLIPS
-    return lines if more <= 0 else [*lines, f"so it is with {more} more pairs"]
+    return lines if more <= 0 else [*lines, f"{more} more pairs change their order"]
 
 
 def flipped(flips: Mapping[str, Sequence[Flip]]) -> list[str]:
@@ -189,7 +200,7 @@ def flipped(flips: Mapping[str, Sequence[Flip]]) -> list[str]:
             for (first, second, table), tables in others.items()
         ]
     more = len(lines) - MOST_FLIPS
-    return lines if more <= 0 else [*lines[:MOST_FLIPS], f"so it is with {more} more pairs"]
+    return lines if more <= 0 else [*lines[:MOST_FLIPS], f"{more} more pairs change their order"]
 
 
 def numbered(names: Sequence[str]) -> list[str]:

@@ -38,8 +38,7 @@ def _headline(run: FinishedRun) -> str:
         f"{run_title(run)} takes {amount_text(totals['latency_ms'], 'ms')} and "
         f"{amount_text(totals['energy_total_pj'], 'pJ')}{each}: "
         f"{digits(totals['inferences_per_s'])} inferences a second, "
-        f"{amount_text(totals['average_power_mw'], 'mW')} with DRAM, "
-        f"and {share_text(totals['utilization'])} of the array used."
+        f"{amount_text(totals['average_power_mw'], 'mW')} with DRAM, utilization {share_text(totals['utilization'])}."
     )
 
 
@@ -48,17 +47,17 @@ def _bottleneck(totals: Mapping[str, Any]) -> str:
     name = totals["bound_by"]
     if name not in WHAT_IFS:
         return (
-            f"Nothing limits it alone: twice of any resource saves less than {share_text(LEAST_SAVING)} of the clocks."
+            f"Nothing limits it alone: twice of any resource saves less than {share_text(LEAST_SAVING)} of the cycles."
         )
     share = share_text(totals[f"saved_by_twice_{name}_cycles"] / totals["total_cycles"])
-    return f"It is limited by {name.replace('_', ' ')}: if {WHAT_IFS[name]}, {share} of the clocks would go."
+    return f"It is limited by {name.replace('_', ' ')}: if {WHAT_IFS[name]}, it would save {share} of the cycles."
 
 
 def _longest(records: Sequence[LayerRecord], totals: Mapping[str, Any]) -> str:
     cycles = max(totals["total_cycles"], 1)
     longest = sorted(records, key=lambda record: -record.total_cycles)[:MOST_LAYERS]
     each = ", ".join(f"{record.layer} {share_text(record.total_cycles / cycles)}" for record in longest)
-    return f"The longest layers by their share of the clocks: {each}."
+    return f"The longest layers, by share of the cycles: {each}."
 
 
 def _dearest(totals: Mapping[str, Any]) -> str:

@@ -44,13 +44,13 @@ _LISTED = (
 )
 """Columns of the table of layers."""
 _HEADLINE = {
-    "clocks": "total_cycles",
+    "cycles": "total_cycles",
     "latency": "latency_ms",
     "inferences a second": "inferences_per_s",
-    "use of the array": "utilization",
+    "utilization": "utilization",
     "energy": "energy_total_pj",
     "of it DRAM": "dram_energy_share",
-    "power": "average_power_mw",
+    "power with DRAM": "average_power_mw",
     "area (mm2)": "area_mm2",
 }
 _SHOWN = ("latency_ms", "energy_total_pj", "utilization", "average_power_mw", "area_mm2", "top1_pct")
@@ -241,8 +241,8 @@ def _charts() -> list[dict[str, Any]]:
     lost = {"MACs": "array_macs"} | {cause: f"lost_{cause}_pe_cycles" for cause in causes}
     charts = (
         ("Energy by component", "uJ", 1e6, energy, COMPONENT_FILLS),
-        ("Clocks by what the array does or waits for", "1000 clocks", 1e3, cycles, CLOCK_FILLS),
-        ("What became of the array's time", "million PE x clocks", 1e6, lost, CLOCK_FILLS),
+        ("Cycles: streaming, and stalls by cause", "1000 cycles", 1e3, cycles, CLOCK_FILLS),
+        ("Array time: MACs, idle PEs and stalls", "million PE x cycles", 1e6, lost, CLOCK_FILLS),
     )
     return [
         {

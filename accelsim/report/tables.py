@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from textwrap import fill
 
 PAGE = 80
 """Letters of a line where nothing says otherwise."""
@@ -50,7 +51,7 @@ def fitted(
     to the left are shortened in their middle where that is not enough.
     """
     lines = [list(header), *map(list, rows)]
-    gone: list[str] = []
+    wide, gone = _wide(lines), list[str]()
     for name in spare:
         if name in lines[0] and _least(lines, left) > page_width():
             place = lines[0].index(name)
@@ -59,7 +60,13 @@ def fitted(
             lines = [line[:place] + line[place + 1 :] for line in lines]
     _shorten(lines, left)
     text = table(lines[0], lines[1:], left)
-    return f"{text}\n(beyond {page_width()} characters: {', '.join(gone)})" if gone else text
+    return f"{text}\n{_remedy(gone, wide)}" if gone else text
+
+
+def _remedy(gone: Sequence[str], wide: int) -> str:
+    """Columns that are left out, and what shows them."""
+    text = f"(no room for {', '.join(gone)}; COLUMNS={wide} shows all)"
+    return fill(text, max(page_width(), 1), subsequent_indent=" ", break_on_hyphens=False)
 
 
 def _widths(lines: Sequence[Sequence[str]]) -> list[int]:

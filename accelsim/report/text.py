@@ -91,9 +91,8 @@ def summary(name: str, machine: str, total: LayerRecord, totals: Mapping[str, An
         f" SRAM {counts.sram_read_bytes / 2**20:.2f} MiB read, {counts.sram_write_bytes / 2**20:.2f} MiB written",
         *_rows(counts),
         *_caches(total),
-        f"  {_energy(total, totals)}{mark}, {totals['average_power_mw']:.1f} mW on average;"
-        f" {energy.low_pj / 1e6:.1f} to {energy.high_pj / 1e6:.1f} uJ by the ranges of the prices",
-        f"  of it {split(parts) or 'nothing'}; {totals['assumed_energy_share']:.1%} is assumed",
+        f"  {_energy(total, totals)}{mark}, {totals['average_power_mw']:.1f} mW on average with DRAM",
+        f"  of it {split(parts) or 'nothing'}; assumed prices make up {totals['assumed_energy_share']:.1%}",
         f"  not priced: {totals['not_priced'] or 'nothing that has a row'}",
         *_chip(totals, mark),
         f"  moving these bytes through DRAM instead of SRAM adds {energy.dram_penalty_pj / 1e6:.1f} uJ",
@@ -129,11 +128,13 @@ MOST_HELPS = 3
 
 
 def _energy(total: LayerRecord, totals: Mapping[str, Any]) -> str:
-    """Energy of an image, and of all of them where there are several."""
-    whole, images = total.energy.total_pj / 1e6, totals["images"]
-    return (
-        f"energy {whole:.1f} uJ" if images == 1 else f"energy {whole / images:.1f} uJ an image, {whole:.1f} uJ in all"
-    )
+    """Energy of an image and its range, and that of all images where there are several."""
+    energy, images = total.energy, totals["images"]
+    own, low, high = (each / images / 1e6 for each in (energy.total_pj, energy.low_pj, energy.high_pj))
+    priced = f"({low:.1f} to {high:.1f} by the ranges of the prices)"
+    if images == 1:
+        return f"energy {own:.1f} uJ {priced}"
+    return f"energy {own:.1f} uJ an image {priced}, {energy.total_pj / 1e6:.1f} uJ in all"
 
 
 MOST_WHAT_IF = 5
@@ -153,7 +154,7 @@ def what_if(rows: Sequence[Mapping[str, Value | None]], totals: Mapping[str, Val
 
 
 NO_DEPTHWISE = "no depthwise layers"
-DEPTHWISE_HEADER = ("depthwise layers on", "their cycles", "all cycles", "speedup", "energy uJ", "mm2", "--set")
+DEPTHWISE_HEADER = ("depthwise layers on", "exposed cycles", "all cycles", "speedup", "energy uJ", "mm2", "--set")
 
 
 def depthwise(choices: Sequence[Mapping[str, Any]]) -> str:
@@ -188,9 +189,9 @@ def _chip(totals: Mapping[str, Any], mark: str) -> list[str]:
     if totals["area_mm2"] is None:
         return []
     return [
-        f"  chip {totals['area_mm2']:.2f} mm2 at {totals['area_node_nm']:g} nm without {totals['not_sized']};"
-        f" {totals['tops']:.2f} TOPS of {totals['peak_tops']:.2f}, {totals['tops_per_w']:.2f} TOPS/W without DRAM"
-        f" of {totals['peak_tops_per_w']:.2f}{mark}"
+        f"  chip without DRAM: {totals['tops']:.2f} TOPS (peak {totals['peak_tops']:.2f}),"
+        f" {totals['tops_per_w']:.2f} TOPS/W (peak {totals['peak_tops_per_w']:.2f}){mark};"
+        f" {totals['area_mm2']:.2f} mm2 at {totals['area_node_nm']:g} nm without {totals['not_sized']}"
     ]
 
 

@@ -182,7 +182,7 @@ def _counters(traced: Traced, low: int, high: int) -> Iterator[Event]:
             first = low + window * step
             moved[window] += max(0.0, min(end, first + step) - max(begin, first))
     for window, clocks in enumerate(moved):
-        yield _counter("DRAM (bytes a clock)", low + window * step, clocks / step * bytes_a_clock / len(buses))
+        yield _counter("DRAM (bytes per cycle)", low + window * step, clocks / step * bytes_a_clock / len(buses))
 
 
 def _counter(name: str, cycle: int, value: float) -> Event:

@@ -125,7 +125,7 @@ def test_terms_add_up_whatever_chooses_and_whatever_moves(setting: str) -> None:
 
 def test_every_cycle_byte_and_picojoule_column_is_explained() -> None:
     for column in COLUMNS:
-        if column.unit in ("array clocks", "PE x clocks", "DRAM clocks", "bytes", "pJ"):
+        if column.unit in ("cycles", "PE x cycles", "DRAM clocks", "bytes", "pJ"):
             assert column.name in EXPLAINED
 
 

@@ -72,6 +72,8 @@ def named(row: dict[str, str]) -> str:
 RAMULATOR = [row for row in goldens() if row["sim"] == "Ramulator2.1"]
 DRAMSIM3 = [row for row in goldens() if row["sim"] == "DRAMsim3"]
 HARD = [row for row in goldens() if row["golden_class"] == "hard"]
+ALONE = [row for row in goldens() if row["device"].startswith("LPDDR4")]
+"""Rows that DRAMsim3 alone has."""
 QUICK = ("seq_rd_64K", "tile_r256_s2K", "tile_r64_s8K")
 
 
@@ -103,9 +105,8 @@ def test_cycles_agree_with_dramsim3_where_both_simulators_do() -> None:
 @pytest.mark.slow
 def test_cycles_agree_with_dramsim3_where_it_is_alone() -> None:
     """LPDDR4: within 2 % in one direction, 5 % in both but where each read finds the row of a write."""
-    rows = [row for row in goldens() if row["device"].startswith("LPDDR4")]
-    assert len(rows) == 23
-    for row in rows:
+    assert len(ALONE) == 23
+    for row in ALONE:
         error = abs(played_golden(row)[1] / int(row["cycles"]) - 1)
         limit = 0.17 if row["trace"] == "rw_b256_conf" else 0.05 if is_mixed(row) else 0.02
         assert error <= limit, row["trace"]

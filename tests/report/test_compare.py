@@ -87,17 +87,17 @@ def test_the_table_says_the_same_in_short(capsys: pytest.CaptureFixture[str], mo
     monkeypatch.setenv("COLUMNS", "200")
     header, *lines = said(capsys, *SMALL, "--hw", "edge")[0].splitlines()
     titles = re.split(" {2,}", header)
-    expected = "network, top-1 %, MMAC, M weights, MB, cycles, ms, energy uJ, of it DRAM, DRAM MiB, bursts"
+    expected = "network, top-1 %, MMAC, M weights, weights MiB, cycles, ms, energy uJ, of it DRAM, DRAM MiB, bursts"
     assert titles == expected.split(", ")
     *lines, last = lines
-    assert re.fullmatch(r"[01] of 1 orders by energy hold at all prices within their ranges", last)
+    assert re.fullmatch(r"[01] of 1 pairs keep their order by energy at all prices within their ranges", last)
     for line, row in zip(lines, rows_of(capsys, *SMALL, "--hw", "edge"), strict=True):
         assert re.split(" {2,}", line) == [
             row["network"],
             "-" if row["top1_pct"] is None else f"{row['top1_pct']:.1f}",
             f"{row['macs_per_image'] / 1e6:.2f}",
             f"{row['weights'] / 1e6:.3f}",
-            f"{row['weight_bytes'] / 1e6:.2f}",
+            f"{row['weight_bytes'] / 2**20:.2f}",
             str(row["cycles_per_image"]),
             f"{row['time_per_image_ms']:.3f}",
             f"{row['energy_per_image_pj'] / 1e6:.1f}",
@@ -120,7 +120,7 @@ def test_columns_appear_where_they_tell_something(
     def titles(*argv: str) -> list[str]:
         return re.split(" {2,}", said(capsys, *argv)[0].splitlines()[0])[:5]
 
-    assert titles(guess, NET, "--hw", MACHINE) == ["network", "top-1 %", "MMAC", "M weights", "MB"]
+    assert titles(guess, NET, "--hw", MACHINE) == ["network", "top-1 %", "MMAC", "M weights", "weights MiB"]
     assert titles(guess, NET, "--hw", MACHINE, "edge")[:3] == ["network", "machine", "top-1 %"]
     assert titles(guess, "--hw", MACHINE, "--set", "network.batch=2")[:3] == ["network", "batch", "top-1 %"]
     assert titles(guess, crop, NET, "--hw", MACHINE)[:3] == ["network", "top-1 %", "measured by"]
@@ -238,16 +238,16 @@ def test_an_order_that_all_tables_share_takes_no_words(capsys: pytest.CaptureFix
     options = ("mobilenet_v1_0.25_128", "mobilenet_v1_0.50_224", "--hw", "edge")
     assert json.loads(said(capsys, *options, "--json")[0])["energy_order_flips"] == []
     *_, last = said(capsys, *options)[0].splitlines()
-    assert last == "1 of 1 orders by energy hold at all prices within their ranges"
+    assert last == "1 of 1 pairs keep their order by energy at all prices within their ranges"
 
 
 def test_orders_that_do_not_survive_the_ranges_are_named() -> None:
     """Closest first, and no more than ten."""
     found = [Unsure(f"n{number}", "m", 1e6 * (12 - number), 2e6) for number in range(12)]
     lines = survival(66, found)
-    assert lines[0] == "54 of 66 orders by energy hold at all prices within their ranges"
-    assert lines[1] == "n11 takes 1.0 uJ less than m, and up to 2.0 more within the ranges"
-    assert lines[11:] == ["so it is with 2 more pairs"]
+    assert lines[0] == "54 of 66 pairs keep their order by energy at all prices within their ranges"
+    assert lines[1] == "n11 takes 1.0 uJ less than m; at other prices within their ranges, up to 2.0 uJ more"
+    assert lines[11:] == ["2 more pairs change their order"]
     assert survival(0, []) == []
 
 
@@ -257,7 +257,7 @@ def test_many_flips_are_named_in_part() -> None:
     lines = flipped({"edge": found, "cloud": []})
     assert len(lines) == 11
     assert lines[0] == "n0 takes less energy than m on edge by t, more by u"
-    assert lines[-1] == "so it is with 2 more pairs"
+    assert lines[-1] == "2 more pairs change their order"
 
 
 class Terminal(io.StringIO):

@@ -277,12 +277,12 @@ def heights(axes: Axes) -> list[float]:
     return [sum(container[place].get_height() for container in axes.containers) for place in range(bars)]
 
 
-SCALES = {"pJ": 1, "nJ": 1e3, "uJ": 1e6, "mJ": 1e9, "1000": 1e3, "million": 1e6, "clocks": 1, "PE": 1, "array": 1,
+SCALES = {"pJ": 1, "nJ": 1e3, "uJ": 1e6, "mJ": 1e9, "1000": 1e3, "million": 1e6, "cycles": 1, "PE": 1, "array": 1,
           "us": 1e-3, "ms": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20}  # fmt: skip
 
 
 def unit_of(label: str) -> float:
-    """What the unit in the parentheses of a label is in pJ, clocks, ms or bytes."""
+    """What the unit in the parentheses of a label is in pJ, cycles, ms or bytes."""
     return SCALES[label.partition("(")[2].strip(")").split()[0]]
 
 
@@ -329,7 +329,7 @@ def test_rows_are_those_of_the_records(run: Run, pictures: dict[str, Drawing]) -
     assert [row["layer"] for row in rows] == [record.layer for record in run.records]
     for row, record in zip(rows, run.records, strict=True):
         for cause in STALL_CAUSES:
-            assert row[f"{cause} (clocks)"] == record.stalls[cause]
+            assert row[f"{cause} (cycles)"] == record.stalls[cause]
 
 
 def test_a_timeline_has_all_that_units_did(run: Run, pictures: dict[str, Drawing]) -> None:

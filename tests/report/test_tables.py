@@ -23,7 +23,10 @@ def test_columns_are_left_out_in_their_order() -> None:
     with page_of(31):
         found = fitted(HEADER, ROWS, spare=("none", "bytes", "cycles")).splitlines()
     assert found[0].split() == ["layer", "cycles"]
-    assert found[-1] == "(beyond 31 characters: bytes)"
+    wide = max(map(len, table(HEADER, ROWS).splitlines()))
+    assert " ".join(found[-2:]) == f"(no room for bytes; COLUMNS={wide}  shows all)"
+    with page_of(wide):
+        assert fitted(HEADER, ROWS, spare=("none", "bytes", "cycles")) == table(HEADER, ROWS)
     assert max(map(len, found[:-1])) <= 31
 
 

@@ -91,7 +91,7 @@ def test_counters_are_sorted_and_stay_within_what_there_is(traced: tuple[Run, Tr
         assert all(0 <= event["args"]["value"] <= capacity for event in found)
         assert found[-1]["args"]["value"] == 0
     ((name, found),) = counters.items()
-    assert name == "DRAM (bytes a clock)"
+    assert name == "DRAM (bytes per cycle)"
     step = found[1]["ts"] - found[0]["ts"]
     moved = sum(event["args"]["value"] for event in found) * step
     served = run.total.counts.dram_burst_bytes

@@ -112,7 +112,7 @@ def test_the_picture_shows_each_objective_against_each_other() -> None:
     ]
     objectives = [Objective(AXES[0]), Objective(AXES[1]), Objective("top1_pct", maximize=True)]
     figure = front_figure(rows, [1, 3], objectives)
-    cycles, energy, accuracy = "total_cycles (array clocks)", "energy_total (pJ)", "top1_pct (%)"
+    cycles, energy, accuracy = "total_cycles (cycles)", "energy_total (pJ)", "top1_pct (%)"
     labels = [(axes.get_xlabel(), axes.get_ylabel()) for axes in figure.axes]
     assert labels == [(cycles, energy), (cycles, accuracy), (energy, accuracy)]
     lines = {str(line.get_label()): list(zip(*line.get_data(), strict=True)) for line in figure.axes[0].get_lines()}

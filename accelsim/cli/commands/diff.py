@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from accelsim.run.result import Run
 
 DESCRIPTION = (
-    "The difference of two finished runs in clocks, bytes and energy, by cause and by layer, in parts "
+    "The difference of two finished runs in cycles, bytes and energy, by cause and by layer, in parts "
     "that add up to it. Layers are matched by name; network, machine, energy table and version may differ."
 )
 

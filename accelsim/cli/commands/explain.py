@@ -12,7 +12,7 @@ from accelsim.errors import UserError
 
 DESCRIPTION = (
     "Take any cycle, byte or picojoule of a layer apart, down to folds, tiles, waits and rows of the "
-    "energy table. Without a COLUMN: its plan and what the tiler rejected, its clocks, DRAM bytes and energy. "
+    "energy table. Without a COLUMN: its plan and what the tiler rejected, its cycles, DRAM bytes and energy. "
     "With --plans: how every layer is tiled, scheduled and estimated, as one table."
 )
 

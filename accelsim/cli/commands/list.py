@@ -45,6 +45,6 @@ def _network_list() -> str:
         accuracy = workload.accuracy
         known = [f"{accuracy.top1_pct:.1f}", f"  {accuracy.kind}; {accuracy.source}"] if accuracy else ["-", ""]
         size = network.stored_weight_bytes()
-        rows.append([name, f"{network.macs / 1e6:.2f}", f"{network.nonzeros / 1e6:.3f}", f"{size / 1e6:.2f}", *known])
-    header = ("network", "MMAC", "M weights", "MB", "top-1 %", "accuracy from")
-    return fitted(header, rows, left=(0, 5), spare=("MB", "M weights"))
+        rows.append([name, f"{network.macs / 1e6:.2f}", f"{network.weights / 1e6:.3f}", f"{size / 2**20:.2f}", *known])
+    header = ("network", "MMAC", "M weights", "weights MiB", "top-1 %", "accuracy from")
+    return fitted(header, rows, left=(0, 5), spare=("weights MiB", "M weights"))

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from accelsim.sweeps.front import Front
 
 DESCRIPTION = (
-    "The points of a sweep than which no other is as good in all of one to three columns and better in one, as a "
-    "table: of all points, of those of each network, or of machines by their means over all networks. Of one column it "
-    "is the best point."
+    "List the points of a sweep that no other point beats in one to three columns: the Pareto front of all points, of "
+    "those of each network, or of machines by their means over all networks. A point beats another if it is better in "
+    "one column and at least as good in the others. Of one column it is the best point."
 )
 
 

@@ -42,7 +42,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         "depthwise layers on each unit (depthwise)",
     )
     parser.add_argument(
-        "--no-advice", action="store_true", help="try no changes; saves a second, or more of a long run"
+        "--no-advice",
+        action="store_true",
+        help="do not try changes of the machine; saves a second, or more of a long run",
     )
     parser.add_argument("--trace", metavar="FILE", help="write what each unit did when, for ui.perfetto.dev")
     parser.add_argument(

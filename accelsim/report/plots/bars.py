@@ -61,16 +61,16 @@ def cycles(run: RunView) -> Drawing:
     records = run.records
     parts = {"streaming": [record.stream_cycles for record in records]}
     parts |= {cause: [record.stalls[cause] for record in records] for cause in STALL_CAUSES}
-    title = title_of(run, "Clocks and what the array waits for")
-    return _drawing(run, title, Measure("time", "clocks"), parts, CLOCK_FILLS)
+    title = title_of(run, "Cycles: streaming, and stalls by cause")
+    return _drawing(run, title, Measure("time", "cycles"), parts, CLOCK_FILLS)
 
 
 def utilization(run: RunView) -> Drawing:
     """PE x clocks of each layer: MACs, and what the others were lost to."""
     parts = {"MACs": [record.array_macs for record in run.records]}
     parts |= {cause: [record.lost[cause] for record in run.records] for cause in run.total.lost}
-    title = title_of(run, "What became of the array's time")
-    return _drawing(run, title, Measure("array time", "PE x clocks"), parts, CLOCK_FILLS)
+    title = title_of(run, "Array time: MACs, idle PEs and stalls")
+    return _drawing(run, title, Measure("array time", "PE x cycles"), parts, CLOCK_FILLS)
 
 
 def _drawing(run: RunView, title: str, measure: Measure, parts: Parts, fills: Mapping[str, Fill]) -> Drawing:

@@ -59,7 +59,7 @@ def roofline(run: RunView) -> Drawing:
         panels = figure.subplots(1, 2, sharey=True)
         for axes, memory in zip(panels, memories, strict=True):
             _panel(axes, layers, memory, run.total.pes)
-        panels[0].set_ylabel("speed (MACs a clock)")
+        panels[0].set_ylabel("speed (MACs per cycle)")
         figure.suptitle(title_of(run, "Roofline"))
         figure.legend(*_legend(panels[0], memories, costliest, run), loc="outside right upper", frameon=False)
         figure.draw_without_rendering()  # lays the panels out, so that names find their places
@@ -131,8 +131,10 @@ def _panel(axes: Axes, layers: Sequence[LayerRecord], memory: Memory, peak: int)
             axes.plot([low, top], [low * roof.bytes_a_clock, peak], color=GREY, linewidth=0.8, linestyle="--")
     in_decades(axes, "x", [low, high])
     in_decades(axes, "y", [low * binding, peak, *map(_speed, layers)])
-    axes.set_xlabel(f"intensity (MACs for each byte of {memory.name})")
-    axes.set_title(f"{memory.name}, its roof: {memory.roofs[0].bound_by}, {digits(binding)} bytes a clock", fontsize=8)
+    axes.set_xlabel(f"intensity (MACs per byte of {memory.name})")
+    axes.set_title(
+        f"{memory.name}, its roof: {memory.roofs[0].bound_by}, {digits(binding)} bytes per cycle", fontsize=8
+    )
 
 
 def _kinds(layers: Sequence[LayerRecord]) -> list[tuple[str, str, str]]:
@@ -148,16 +150,16 @@ def _legend(
     blank = Line2D([], [], linestyle="none")
     binding = Line2D([], [], color=BLACK, linewidth=1.5)
     other = Line2D([], [], color=GREY, linewidth=0.8, linestyle="--")
-    roofs = [(binding, f"roof that binds; array: {run.total.pes} MACs a clock")]
+    roofs = [(binding, f"roof that binds; array: {run.total.pes} MACs per cycle")]
     roofs += [
-        (other, f"{memory.name} {roof.bound_by}, {digits(roof.bytes_a_clock)} bytes a clock")
+        (other, f"{memory.name} {roof.bound_by}, {digits(roof.bytes_a_clock)} bytes per cycle")
         for memory in memories
         for roof in memory.roofs[1:]
     ]
     kinds = zip(*named(*axes.get_legend_handles_labels(), _MOST_KINDS), strict=True)
     clocks = max(run.total.total_cycles, 1)
     names = [f"{record.layer}  {share_text(record.total_cycles / clocks)}" for record in costliest]
-    entries = [*roofs, *kinds, (blank, "costliest layers, share of the clocks:"), *((blank, name) for name in names)]
+    entries = [*roofs, *kinds, (blank, "longest layers, share of the cycles:"), *((blank, name) for name in names)]
     return [handle for handle, _ in entries], [label for _, label in entries]
 
 

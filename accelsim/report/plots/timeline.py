@@ -28,7 +28,7 @@ def timeline(run: RunView) -> Drawing:
     pieces = _merged(run.spans)
     units = unit_names(run.machine)
     colours = _coloured(run.records)
-    per, unit_of_time = axis_unit(run.total.total_cycles, "array clocks")
+    per, unit_of_time = axis_unit(run.total.total_cycles, "cycles")
     with house_style():
         figure = Figure(figsize=(12, 3.4), layout="constrained")
         axes = figure.subplots()
@@ -46,7 +46,7 @@ def timeline(run: RunView) -> Drawing:
         axes.set_xlim(0, max(run.total.total_cycles, 1) / per)
         axes.set_xlabel(f"time ({unit_of_time})")
         axes.set_ylabel("unit")
-        axes.set_title(title_of(run, "Who works when"))
+        axes.set_title(title_of(run, "Timeline of the units"))
         more = {} if len(colours) == len(set(stages.values())) else {OTHERS: LIGHT_GREY}
         handles = [Patch(color=colour, label=stage) for stage, colour in (colours | more).items()]
         figure.legend(handles=handles, loc="outside right upper", frameon=False, title="stage")
