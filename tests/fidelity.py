@@ -154,7 +154,8 @@ def _apart() -> str:
         rows = list(csv.DictReader(file))
     lines = [
         "\n## Taken apart\n",
-        "Mean and median error of rows of ResNet-50 and RetinaNet with a mechanism left out. The static arrays begin 8 bytes behind the start of a cache line.\n",
+        "Mean and median error of rows of ResNet-50 and RetinaNet with a mechanism left out. The static arrays begin "
+        "8 bytes behind the start of a cache line.\n",
         "| left out | default tiles | DOSA's mappings |",
         "|---|---|---|",
     ]
@@ -215,7 +216,8 @@ def _mapped() -> str:
         "of the host (as those of the other rows in the middle). It is not known either whether a tile of a product "
         "counts blocks of 16, as the published program does, on arrays of another size.\n",
         f"Of the {short} rows of at most {mapped.LONGEST / 1e6:.0f} M clocks, each {mapped.EVERY}th is simulated, "
-        "with arrays that begin 8 bytes behind the start of a cache line; a second time where a row's data stays in the caches.\n",
+        "with arrays that begin 8 bytes behind the start of a cache line; a second time where a row's data stays in "
+        "the caches.\n",
         "| rows | | mean | median | largest | within 10% | rank correlation |",
         "|---|---|---|---|---|---|---|",
         _mapped_line("all", played),

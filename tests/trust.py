@@ -1,4 +1,4 @@
-"""How far to trust a chip: errors against the nearest chip that was measured, by class of chip, for docs/fidelity.md."""
+"""How far to trust a chip: errors against the nearest chip that was measured, by class, for docs/fidelity.md."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ measured. *No evidence* says that we know no figure to compare with.
 
 {table}
 
-- **A chip such as `edge`** was never measured. Its nearest evidence is Gemmini for cycles, if its DMA and its tiles are as
-  described, and SNCPU for power. Where the tiles and the host of a chip are not known, accelsim is mostly too quick: on
-  {quick} of {points} points of TPU v3 and the DPU.
+- **A chip such as `edge`** was never measured. Its nearest evidence is Gemmini for cycles, if its DMA and its tiles
+  are as described, and SNCPU for power. Where the tiles and the host of a chip are not known, accelsim is mostly too
+  quick: on {quick} of {points} points of TPU v3 and the DPU.
 - **DRAM bytes** are counted for the plan that is simulated, and `accelsim check` executes that plan. No chip publishes
   bytes to compare with.
 - **DRAM cycles** equal Ramulator's on DDR4 and LPDDR5. The LPDDR4 of `edge` is compared with DRAMsim3 alone
   ([validation](validation.md)).
-- **Comparisons** are surer than figures. Gemmini's layers by cycles, with its default tiles, come out in nearly the right order (rank
-  correlation {rank:.2f} over all); among the alike layers of BERT they do not ({alike:.2f}).
-- **Energy** has a range beside it ([energy](energy.md#how-far-to-trust-it)). Areas have none, and come out too small: take
-  a budget of area as kept only with a third to spare.
+- **Comparisons** are surer than figures. Gemmini's layers by cycles, with its default tiles, come out in nearly the
+  right order (rank correlation {rank:.2f} over all); among the alike layers of BERT they do not ({alike:.2f}).
+- **Energy** has a range beside it ([energy](energy.md#how-far-to-trust-it)). Areas have none, and come out too small:
+  take a budget of area as kept only with a third to spare.
 """
 
 HEADER = ("class of chip", "nearest evidence", "cycles", "power", "area")
