@@ -49,7 +49,7 @@ _UNITS = {
 
 
 def non_dominated(points: Sequence[Sequence[float]], objectives: Sequence[Objective]) -> list[int]:
-    """Positions of the points than which none is as good in all objectives and better in one."""
+    """Positions of the points that no other beats: as good in all objectives and better in one."""
     signs = [-1 if objective.maximize else 1 for objective in objectives]
     costs = [tuple(sign * value for sign, value in zip(signs, point, strict=True)) for point in points]
     best: list[int] = []

@@ -111,7 +111,7 @@ def _name(
 
 
 def _front(rows: Sequence[Row], cost: Cost) -> list[Row]:
-    """Rows than which none is as accurate and cheaper, or as cheap and more accurate, the cheapest first."""
+    """Rows that no other beats in accuracy and cost, the cheapest first."""
     objectives = (Objective(cost.column), Objective("top1_pct", maximize=True))
     best = non_dominated([(cost.of(row), _top1(row)) for row in rows], objectives)
     return sorted((rows[place] for place in best), key=cost.of)
