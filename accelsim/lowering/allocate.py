@@ -87,11 +87,12 @@ def stacked(low: int, sizes: Iterable[int]) -> Iterator[int]:
 class Arena:
     """Space of one buffer: places are taken in a circle, round what still stands.
 
-    taken: (low, high) of the places taken, sorted.
+    taken: (low, high) of the places taken, sorted; last: address of the slot that was taken last from a top.
     """
 
     capacity: int
     next: int = 0
+    last: int = field(default=0, init=False)
     free: int = field(init=False)
     taken: list[tuple[int, int]] = field(default_factory=list, init=False)
 
@@ -109,11 +110,16 @@ class Arena:
                 return low
         return None
 
-    def take_top(self, size: int, room: Piece) -> int | None:
-        """The address of the highest free slot of `size` bytes, from the top of a room down."""
+    def take_top(self, size: int, room: Piece, count: int) -> int | None:
+        """The address of the next free slot of `size` bytes, from the top of a room down: of a number of them in turn,
+        so that one is filled while another is stored, or of those below."""
         bottom, top = room
-        for low in range(top - size, bottom - 1, -size):
+        slots = range(top - size, bottom - 1, -size)
+        begin = (top - self.last) // size if bottom <= self.last < top else 0
+        begin = begin if begin < count else 0
+        for low in chain(slots[begin:count], slots[:begin], slots[count:]):
             if self.take_at(low, size):
+                self.last = low
                 return low
         return None
 

@@ -254,7 +254,7 @@ class _Prefetcher:
         room = self.rooms[tile.buffer][compute.layer]
         slots = compute.slots.get(tile.buffer, 0)
         if size and slots and (tile in compute.results or tile in compute.added):
-            return arena.take_top(size, room)
+            return arena.take_top(size, room, 2 * (len(compute.results) + len(compute.added)))
         if not size or not slots or in_pieces:
             return arena.take(size, room)
         return arena.take_slot(size, room, slots)

@@ -352,6 +352,17 @@ def test_an_arena_goes_round_what_still_stands() -> None:
     assert arena.take(70) == 30
 
 
+def test_results_take_two_places_in_turn() -> None:
+    """One is filled while the other is stored, though that would be free again; else the next one below."""
+    arena, room = Arena(100), (10, 100)
+    found = []
+    for _ in range(4):
+        found.append(arena.take_top(20, room, 2))
+        arena.give(found[-1], 20)
+    assert found == [80, 60, 80, 60]
+    assert [arena.take_top(20, room, 2) for _ in range(5)] == [80, 60, 40, 20, None]
+
+
 def test_a_layer_that_does_not_fit_is_named() -> None:
     """Half of a buffer is the most a tile may take."""
     network = network_of([{"name": "wide", "op": "softmax"}], (1, 1, 4000))

@@ -338,7 +338,8 @@ class Groups:
         first stripe."""
         busiest = max(group.compute)
         compute = busiest + (sum(group.compute) - busiest) / group.steps
-        return self._effort(compute, fmap_bytes, group.weight_bytes)
+        found = self._effort(compute, fmap_bytes, group.weight_bytes)
+        return found._replace(cycles=found.cycles + min(compute, self.cache.base.dma_cycles(fmap_bytes)) / group.steps)
 
     def _effort(self, compute: float, fmap_bytes: float, weights: int) -> Effort:
         base = self.cache.base
