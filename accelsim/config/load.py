@@ -92,7 +92,7 @@ def key_path(key: str, sections: Sequence[str] = SECTIONS) -> tuple[str, ...]:
 
 
 def load_target(
-    name_or_path: str, overrides: Sequence[Override] = (), mapping: str | None = None, reader: Reader = read
+    name_or_path: str, overrides: Sequence[Override] = (), mapping: str | Document | None = None, reader: Reader = read
 ) -> Target:
     """A machine with its DRAM device and energy table inlined, and its scheduling.
 
@@ -122,9 +122,10 @@ def load_machine(name_or_path: str, overrides: Sequence[Override] = (), reader: 
 
 
 def resolved_target(
-    document: Document, overrides: Sequence[Override], folder: Path | None, mapping: str | None = None
+    document: Document, overrides: Sequence[Override], folder: Path | None, mapping: str | Document | None = None
 ) -> Target:
-    """The target of a document as written; what it names by path lies below `folder`, if it has one.
+    """The target of a document as written; what it names by path lies below `folder`, if it has one. mapping: a file,
+    or what would stand in one.
 
     Raises UserError.
     """
@@ -143,11 +144,11 @@ def resolved_target(
     return Target(machine, scheduling)
 
 
-def _scheduling(document: Document, overrides: Sequence[Override], mapping: str | None) -> Scheduling:
-    """The scheduling section of a machine's document, of a mapping file over it, and of overrides. Raises UserError."""
+def _scheduling(document: Document, overrides: Sequence[Override], mapping: str | Document | None) -> Scheduling:
+    """The scheduling section of a machine's document, of a mapping over it, and of overrides. Raises UserError."""
     section = section_alone(document, "scheduling")
     if mapping is not None:
-        section = laid_over(section, read(Path(mapping), mapping))
+        section = laid_over(section, read(Path(mapping), mapping) if isinstance(mapping, str) else mapping)
     apply_overrides(section, _below(overrides, ("scheduling",)))
     document.origins.update(section.origins)
     scheduling = validate(Mapping, section).scheduling
@@ -352,15 +353,16 @@ def apply_overrides(document: Document, overrides: Iterable[Override], root: Key
 
 
 def value_of(text: str) -> Any:
-    """A scalar, or a list written as `[1, 2]`. Raises ValueError."""
-    if not text.startswith("["):
+    """A scalar, a list written as `[1, 2]`, or a mapping written as `{a: 1}`. Raises ValueError."""
+    expected = {"[": "a list such as [1, 2]", "{": "a mapping such as {a: 1}"}.get(text[:1])
+    if expected is None:
         return scalar(text)
     try:
         document = parse(f"value: {text}", ARGUMENTS)
     except UserError as error:
-        raise ValueError("a list such as [1, 2]") from error
+        raise ValueError(expected) from error
     if document.refused:
-        raise ValueError("a list such as [1, 2]")
+        raise ValueError(expected)
     return document.data["value"]
 
 

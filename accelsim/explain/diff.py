@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -231,20 +232,51 @@ def _priced(record: LayerRecord | None, machine: Machine) -> dict[str, Fraction]
 
 
 def differing_keys(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Keys of two configurations with different values, None where there is none; sources and descriptions apart."""
-    first, second = dict(_flat(a)), dict(_flat(b))
+    """Keys of two configurations with different values, None where there is none; sources and descriptions apart.
+
+    Parts of lists are known by what they name: entries of a plan by their `match`, layers of a network by their name.
+    """
+    first, second = (dict(_flat(config)) for config in _with_plans_alike(a, b))
     keys = dict.fromkeys((*first, *second))
     return {key: (first.get(key), second.get(key)) for key in keys if first.get(key) != second.get(key)}
 
 
+def _with_plans_alike(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Both configurations; a plan that only one of them has in a word, not key by key."""
+    plans = [config.get("scheduling", {}).get("plan") for config in (a, b)]
+    if (plans[0] is None) == (plans[1] is None):
+        return a, b
+    said = (None if plan is None else f"of {len(plan['layers'])} layers" for plan in plans)
+    first, second = (
+        {**each, "scheduling": {**each["scheduling"], "plan": word}} for each, word in zip((a, b), said, strict=True)
+    )
+    return first, second
+
+
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping | list):
-        items = value.items() if isinstance(value, Mapping) else enumerate(value)
+        items = value.items() if isinstance(value, Mapping) else _known(value)
         for key, inner in items:
             if key not in ("sources", "source", "description", "expect", "accuracy"):
                 yield from _flat(inner, f"{path}.{key}" if path else str(key))
     else:
         yield path, value
+
+
+def _known(values: list[Any]) -> Iterator[tuple[str, Any]]:
+    """The parts of a list by what they name, or else by their number."""
+    seen = Counter[str]()
+    for number, value in enumerate(values):
+        name, inner = str(number), value
+        match value:
+            case {"match": str(name), **others}:
+                inner = others if any(each is not None for each in others.values()) else {"match": name}
+            case {"name": str(name)}:
+                pass
+            case [str(first), *_, str(last)]:
+                name, inner = f"{first}..{last}", ", ".join(value)
+        seen[name] += 1
+        yield name if seen[name] == 1 else f"{name} ({seen[name]})", inner
 
 
 NAMED_BY = {

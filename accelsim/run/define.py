@@ -14,8 +14,9 @@ from accelsim.config.load import Override, configured_workload, resolved_target
 from accelsim.config.machine import Machine
 from accelsim.config.resolved import as_config
 from accelsim.config.scheduling import Target
-from accelsim.config.strict_yaml import Document, KeyPath, Origin, odd_character
+from accelsim.config.strict_yaml import Document, KeyPath, Origin, kind_of, odd_character
 from accelsim.config.workload import NetworkFile
+from accelsim.errors import ARGUMENTS, Mistake, UserError
 from accelsim.importers import ModelOptions
 from accelsim.network.build import build
 from accelsim.network.graph import Network
@@ -23,6 +24,8 @@ from accelsim.network.graph import Network
 NetworkLike = str | PathLike[str] | NetworkFile
 """Beside a PyTorch module, whose type is not known here."""
 MachineLike = str | PathLike[str] | Machine | Target
+MappingLike = str | PathLike[str] | Mapping[str, Any]
+"""A mapping file, or what would stand in one."""
 
 
 def define_network(keys: Mapping[str, Any]) -> NetworkFile:
@@ -59,17 +62,27 @@ def load_network(
     return workload, build(workload, document)
 
 
-def load_target(
-    machine: MachineLike, overrides: Sequence[Override] = (), mapping: str | PathLike[str] | None = None
-) -> Target:
-    """A machine and its scheduling, with the keys of a mapping file and overrides. Raises UserError."""
-    mapping = None if mapping is None else fspath(mapping)
+def load_target(machine: MachineLike, overrides: Sequence[Override] = (), mapping: MappingLike | None = None) -> Target:
+    """A machine and its scheduling, with the keys of a mapping and overrides. Raises UserError."""
+    over = None if mapping is None else _mapping(mapping)
     if isinstance(machine, Machine):
         machine = Target(machine)
     if isinstance(machine, Target):
         keys = {**as_config(machine.machine), "scheduling": as_config(machine.scheduling)}
-        return resolved_target(_document(keys, "machine"), overrides, None, mapping)
-    return config.load_target(fspath(machine), overrides, mapping, importers.read)
+        return resolved_target(_document(keys, "machine"), overrides, None, over)
+    return config.load_target(fspath(machine), overrides, over, importers.read)
+
+
+def _mapping(mapping: MappingLike) -> str | Document:
+    match mapping:
+        case str() | PathLike():
+            return fspath(mapping)
+        case Mapping():
+            document = _document(mapping, "mapping")
+            document.origins |= dict.fromkeys(_paths(document.data, ()), document.origins[()])
+            return document
+        case _:
+            raise UserError([Mistake(ARGUMENTS, 0, "mapping", "a path, or a mapping of keys", kind_of(mapping))])
 
 
 def build_network(document: Document, overrides: Sequence[Override] = ()) -> tuple[NetworkFile, Network]:
@@ -79,10 +92,18 @@ def build_network(document: Document, overrides: Sequence[Override] = ()) -> tup
 
 
 def _document(keys: Mapping[str, Any], what: str) -> Document:
-    document = Document(_plain(keys), {(): Origin(what, 0)})
+    document = Document(plain(keys), {(): Origin(what, 0)})
     for path, odd in _odd_texts(document.data, ()):
         document.refuse(path, document.mistake(path, "text without control characters", odd))
     return document
+
+
+def _paths(value: Any, path: KeyPath) -> Iterator[KeyPath]:
+    """All paths of keys and places."""
+    if isinstance(value, dict | list):
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            yield (*path, key)
+            yield from _paths(part, (*path, key))
 
 
 def _odd_texts(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
@@ -96,13 +117,13 @@ def _odd_texts(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
                 yield from _odd_texts(part, (*path, key))
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """A value such as YAML would give: dicts, lists and scalars."""
     match value:
         case Mapping():
-            return {key: _plain(part) for key, part in value.items()}
+            return {key: plain(part) for key, part in value.items()}
         case list() | tuple():
-            return [_plain(part) for part in value]
+            return [plain(part) for part in value]
         case PathLike():
             return fspath(value)
         case _:

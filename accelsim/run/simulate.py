@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from os import PathLike
 from typing import Any
 
 from accelsim.config.load import parse_overrides
@@ -19,7 +19,7 @@ from accelsim.machine.machine import Outcome
 from accelsim.network.graph import Network
 from accelsim.program.commands import Program
 from accelsim.records import MOST_COUNTED, ActionCounts, combined
-from accelsim.run.define import MachineLike, NetworkLike, load_network, load_target
+from accelsim.run.define import MachineLike, MappingLike, NetworkLike, load_network, load_target, plain
 from accelsim.run.play import History, Performance, perform
 from accelsim.run.result import Run
 
@@ -30,13 +30,14 @@ def simulate(
     settings: Mapping[str, object] | None = None,
     observers: Iterable[Observer] = (),
     *,
-    mapping: str | PathLike[str] | None = None,
+    mapping: MappingLike | None = None,
     example_input: Any = None,
 ) -> Run:
     """Run a network on a machine, each a path, the name of a shipped file, or what `define_...` gave.
 
     network: a PyTorch module, too, with an `example_input`: a tensor, or a tuple of them. settings: keys of the
-    configuration to change, such as `{"array.rows": 16}`; mapping: a mapping file.
+    configuration to change, such as `{"array.rows": 16}`; mapping: a mapping file, or what would stand in one.
+    observers: get every event of the machine (`accelsim.machine.clock.Observer`).
     Raises UserError for what is wrong with files or settings, or where the machine is too small for a layer.
     """
     texts = [(0, f"{key}={_yaml(value)}") for key, value in (settings or {}).items()]
@@ -45,6 +46,8 @@ def simulate(
 
 
 def _yaml(value: object) -> str:
+    if isinstance(value, Mapping | list | tuple):
+        return json.dumps(plain(value), default=str)
     return str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)
 
 
@@ -53,7 +56,7 @@ def load_both(
     machine: MachineLike,
     settings: Iterable[tuple[int, str]] = (),
     *,
-    mapping: str | PathLike[str] | None = None,
+    mapping: MappingLike | None = None,
     options: ModelOptions = PLAIN,
 ) -> tuple[NetworkFile, Network, Machine, Scheduling]:
     """Both files with `(position, "key=value")` settings applied, checked.

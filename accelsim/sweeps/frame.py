@@ -49,7 +49,7 @@ def sweep(
             "machines": _listed(machines),
             "grid": {key: list(values) if _is_listed(values) else values for key, values in (vary or {}).items()},
             "where": list(where),
-            **({} if mapping is None else {"mapping": fspath(mapping)}),
+            **({} if mapping is None else {"mapping": fspath(mapping) if isinstance(mapping, PathLike) else mapping}),
         }
     )
     with ExitStack() as stack:

@@ -257,3 +257,19 @@ def test_bars_of_a_picture_end_at_the_difference(found: Difference) -> None:
         assert len(axes.texts) == len(axes.patches)
         assert axes.get_ylabel() in ("cause", "layer")
     assert_legible(drawing)
+
+
+def test_entries_of_plans_are_known_by_what_they_name() -> None:
+    """One that is left out is one key, and a whole plan against none too."""
+    layers = [{"match": name, "tile": {"rows": 4}, "order": None} for name in ("a", "b", "b")]
+    keep = [{"match": name, "address": None} for name in "ab"]
+    plan = {"layers": layers, "groups": [["a", "b"]], "keep": keep}
+    other = {"layers": layers[1:], "groups": [["a", "b", "c"]], "keep": [keep[1]]}
+    a, b, free = ({"scheduling": {"plan": each}} for each in (plan, other, None))
+    assert differing_keys(a, b) == {
+        "scheduling.plan.layers.a.tile.rows": (4, None),
+        "scheduling.plan.groups.a..b": ("a, b", None),
+        "scheduling.plan.groups.a..c": (None, "a, b, c"),
+        "scheduling.plan.keep.a.match": ("a", None),
+    }
+    assert differing_keys(free, a) == {"scheduling.plan": (None, "of 3 layers")}

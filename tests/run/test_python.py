@@ -52,6 +52,24 @@ def test_tuples_and_paths_are_as_good_as_lists_and_text() -> None:
     assert sim.define_machine({**MACHINE, "dram": {"device": device}}).machine.dram.device == "ideal_hbm2"
 
 
+def test_a_mapping_is_what_its_file_is(tmp_path: Path) -> None:
+    """And so are its parts as settings; what is neither a path nor a mapping is the user's mistake."""
+    mapping: dict[str, Any] = {"scheduling": {"plan": {"layers": [{"match": "a", "tile": {"rows": 2}}]}}}
+    (tmp_path / "map.yaml").write_text(yaml.safe_dump(mapping))
+    files = GOOD / "net.yaml", GOOD / "machine.yaml"
+    from_file = sim.simulate(*files, mapping=tmp_path / "map.yaml").to_json()
+    assert sim.simulate(*files, mapping=mapping).to_json() == from_file
+    assert sim.simulate(*files, {"scheduling.plan": mapping["scheduling"]["plan"]}).to_json() == from_file
+    assert sim.simulate(*files).to_json() != from_file
+    mapping["scheduling"]["plan"]["layers"].append({"match": "c"})
+    with pytest.raises(sim.UserError, match=r"^mapping:0: scheduling.plan.layers.1.match: expected a layer of tiny"):
+        sim.simulate(*files, mapping=mapping)
+    with pytest.raises(sim.UserError, match=r"^arguments:0: mapping: expected a path, or a mapping of keys, got 5"):
+        sim.simulate(*files, mapping=5)  # type: ignore[arg-type]
+    with pytest.raises(sim.UserError, match=r"^sweep:0: mapping: expected text, got a mapping"):
+        sim.sweep(str(files[0]), str(files[1]), mapping=mapping)  # type: ignore[arg-type]
+
+
 def test_all_mistakes_are_named_at_once() -> None:
     wrong = {**MACHINE, "array": {"rowz": 4, "cols": 0}, "dram": "ideal_hbm3", 5: 6}
     with pytest.raises(sim.UserError) as raised:

@@ -200,7 +200,9 @@ class ScheduleSearch:
         if found:
             return self._step(span, room, made, found)
         if span.first in self.given.groups:
-            got = f"{size_of(room)} bytes beside what stays, too few for the lowest stripes"
+            group = self.groups.group(span, 1)
+            needed = self.groups.demand(group, touched).ring_bytes if group else "more"
+            got = f"{size_of(room)} bytes beside what stays, where the lowest need {needed}"
             expected = "room for the stripes of its layers in sram.activation"
             self._fail(span.first, PlanError(self.given.groups[span.first].path, expected, got))
         return None
