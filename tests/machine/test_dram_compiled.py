@@ -84,7 +84,7 @@ def test_a_long_trace_is_played_in_pieces() -> None:
 def test_a_run_is_the_same_to_the_byte_without_it(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["run", "shufflenet_g3", "edge", "--set", f"dram.device={name}", "-o"]
+    words = ["run", "shufflenet_g3", "edge", "--no-advice", "--set", f"dram.device={name}", "-o"]
     assert main([*words, str(tmp_path / "compiled")]) == 0
     without_kernel(monkeypatch)
     assert main([*words, str(tmp_path / "plain"), "--verbose"]) == 0
