@@ -202,7 +202,7 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--by", type=one_of("--by", GROUPINGS), help="shares of MACs, cycles and energy instead of the layer table"
     )
-    shape = '{"complete": true, "totals": ..., "layers": [...], "warnings": [...]}'
+    shape = '{"complete": true, "totals": ..., "layers": [...], "warnings": [...], "not_tried": [...]}'
     parser.add_argument("--json", action="store_true", help=f"print {shape}")
     parser.add_argument("-o", dest="output", metavar="DIR", help="write run.json and layers.csv into DIR")
     parser.add_argument("--force", action="store_true", help="replace another run in DIR")

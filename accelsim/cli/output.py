@@ -23,6 +23,7 @@ def finish(result: Run, arguments: Namespace, *, advises: bool = False) -> int:
     """Save and print a run, as its arguments say. advises: try changes that may pay, too."""
     from accelsim.report import text
     from accelsim.report.completeness import INCOMPLETE
+    from accelsim.report.ports import overrun
 
     if arguments.output is not None:
         result.save(arguments.output, force=arguments.force)
@@ -49,6 +50,8 @@ def finish(result: Run, arguments: Namespace, *, advises: bool = False) -> int:
     print(text.summary(*names, result.total, result.totals, complete=lacks is None))
     for each in result.workload.unmodelled:
         print(f"  not modelled, and in no figure: {each}")
+    for demand in overrun(result.records, result.machine):
+        print(f"  {demand}")
     if found:
         print("  tried, and worth it:")
         print("\n".join(f"    {each.text}" for each in found))

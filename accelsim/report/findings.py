@@ -10,6 +10,7 @@ from accelsim.report.columns import LEAST_SAVING, WHAT_IFS
 from accelsim.report.completeness import INCOMPLETE, incomplete
 from accelsim.report.finished import FinishedRun, run_title
 from accelsim.report.naming import short_name
+from accelsim.report.ports import overrun
 from accelsim.report.quantities import amount_text, digits, share_text
 
 MOST_LAYERS = 3
@@ -26,6 +27,7 @@ def findings(run: FinishedRun, tried: Sequence[str] = ()) -> list[str]:
         _bottleneck(run.totals),
         _longest(run.records, run.totals),
         _dearest(run.totals),
+        *(f"SRAM: {each}." for each in overrun(run.records, run.machine)),
         *(f"Tried, and worth it: {each}." for each in tried),
         _assumed(run),
     ]

@@ -17,7 +17,8 @@ from accelsim.dataflows import DATAFLOWS
 from accelsim.errors import UserError
 from accelsim.lowering.compile import block_choices
 from accelsim.network.placement import unplaced
-from accelsim.records import combined
+from accelsim.records import LayerRecord, combined
+from accelsim.report.ports import overrun
 from accelsim.run.hints import WORTH, Hint, Setting, hints
 from accelsim.run.play import perform
 from accelsim.run.result import Run
@@ -145,15 +146,25 @@ def _tried(run: Run, hint: Hint) -> Advice | None:
         run.total.energy.total_pj / before,
         total.energy.total_pj / after,
     )
-    return Advice(hint.kind, hint.layers, hint.settings, _text(run.machine, machine, hint, measures), *measures)
+    costs = [*_area(run.machine, machine), *_shared_ports(run, done.records, machine)]
+    return Advice(hint.kind, hint.layers, hint.settings, _text(costs, hint, measures), *measures)
 
 
-def _text(before: Machine, after: Machine, hint: Hint, measures: tuple[float, float, float, float]) -> str:
+def _text(elsewhere: Sequence[str], hint: Hint, measures: tuple[float, float, float, float]) -> str:
     """Settings, what came of them, what they cost, and why they were tried."""
     clocks, clocks_then, energy, energy_then = measures
     gain = f"{clocks_then:.0f} clocks an image instead of {clocks:.0f} ({_percent(clocks_then, clocks)})"
-    costs = [f"energy {_percent(energy_then, energy)}", *_area(before, after), *([hint.costs] if hint.costs else [])]
+    costs = [f"energy {_percent(energy_then, energy)}", *elsewhere, *([hint.costs] if hint.costs else [])]
     return f"{_settings(hint)}: {gain}, {'; '.join((*costs, hint.why))}"
+
+
+def _shared_ports(run: Run, records: Sequence[LayerRecord], machine: Machine) -> list[str]:
+    """Clocks that units would wait for one another at a port, where these are more than before."""
+    now, then = (
+        max((demand.longer for demand in overrun(each, target)), default=0.0)
+        for each, target in ((run.records, run.machine), (records, machine))
+    )
+    return [f"{then:+.1%} clocks or so if units share SRAM ports"] if then - now > WORTH else []
 
 
 def _settings(hint: Hint) -> str:

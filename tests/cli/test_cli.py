@@ -92,7 +92,7 @@ def test_run_prints_a_line_for_each_layer_the_costliest_five_and_the_totals(
 
 def test_json_has_the_promised_names(shufflenet: dict[str, Any]) -> None:
     """In totals and layers alike; `layer` and `op` only where there is a layer."""
-    assert set(shufflenet) == {"complete", "totals", "layers", "warnings"}
+    assert set(shufflenet) == {"complete", "totals", "layers", "warnings", "not_tried"}
     assert set(shufflenet["totals"]) >= NAMES
     assert not LAYER_NAMES & set(shufflenet["totals"])
     for row in shufflenet["layers"]:
