@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -142,10 +142,27 @@ def shorten(value: object, limit: int = 60) -> str:
     return clipped(repr(value[: limit + 1] if isinstance(value, str | bytes) else value), limit)
 
 
+_LEAST_BEGUN = 4
+"""Letters of a word that may be the beginning of the one that is meant."""
+_DIGITS = re.compile("[0-9]+")
+
+
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that was probably meant, if there is one near."""
-    close = difflib.get_close_matches(word, sorted(known), n=1)
-    return close[0] if close and close[0] != word else None
+    """The known word that was probably meant, if there is one near: one that it begins, one that differs in numbers
+    alone, or one of nearly the same letters."""
+    names = sorted(known) if isinstance(known, Set) else list(known)
+    if word in names:
+        return None
+    begun = sorted((name for name in names if name.startswith(word)), key=len) if len(word) >= _LEAST_BEGUN else []
+    alike = [name for name in names if _DIGITS.sub("0", name) == _DIGITS.sub("0", word)]
+    close = begun or sorted(alike, key=lambda name: _distance(name, word))
+    return next(iter(close or difflib.get_close_matches(word, sorted(names), n=1)), None)
+
+
+def _distance(one: str, other: str) -> int:
+    """Sum of the differences of numbers in two words."""
+    numbers = (map(int, _DIGITS.findall(word[:_MOST_CHARACTERS])) for word in (one, other))
+    return sum(abs(left - right) for left, right in zip(*numbers, strict=False))
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

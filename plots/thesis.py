@@ -23,7 +23,7 @@ from accelsim.energy.price import price
 from accelsim.records import COUNT_NAMES, ENERGY_COMPONENTS, ActionCounts
 from accelsim.report.export import csv_text
 from accelsim.report.figure import drawn, house_style
-from accelsim.report.palette import COMPONENT_FILLS
+from accelsim.report.palette import COMPONENT_FILLS, hatched
 from accelsim.report.plots import SweepPoint
 from accelsim.report.text import table
 from accelsim.sweeps.drawn import drawn_points
@@ -184,7 +184,8 @@ def _panel(axes: Axes, name: str, points: Sequence[SweepPoint]) -> None:
     bottom = [0.0] * len(points)
     for component, label in ENERGY_COMPONENTS.items():
         amounts = [microjoules(point, component) for point in points]
-        axes.bar(places, amounts, 0.85, bottom=bottom, label=label, color=COMPONENT_FILLS[label].colour, linewidth=0)
+        if any(amounts):
+            axes.bar(places, amounts, 0.85, bottom=bottom, label=label, **hatched(COMPONENT_FILLS[label]))
         bottom = [low + amount for low, amount in zip(bottom, amounts, strict=True)]
     axes.set_xticks(list(places), [f"{capacity_of(point) // 1024:,}" for point in points], rotation=45)
     axes.grid(visible=False, axis="x")

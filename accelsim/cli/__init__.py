@@ -15,6 +15,7 @@ from accelsim.errors import ARGUMENTS, DeadlockError, Mistake, UserError
 from accelsim.report.tables import PAGE, page_of
 
 TYPED = {
+    "column": "COLUMN",
     "energy_table": "--energy",
     "file": "FILE",
     "folder": "-o",

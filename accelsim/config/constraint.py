@@ -177,6 +177,8 @@ class _Parser:
             key = self.advance()
             self.keys.add(key)
             return lambda lookup: lookup(key)
+        if self.kind == "word" and self.token != "and":
+            raise self.wrong("keys such as array.rows (columns of results: `pareto --where`, `recommend --budget`)")
         raise self.wrong(
             f"a number, a {'column such as area_mm2' if self.of_columns else 'key such as array.rows'}, - or ("
         )

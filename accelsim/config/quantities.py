@@ -39,7 +39,9 @@ RATE = Dimension(
 )
 DIMENSIONS = (
     RATE,
-    Dimension(("_bytes",), {unit: Fraction(factor) for unit, factor in _SIZES.items()}, "a size such as 256 KiB"),
+    Dimension(
+        ("_bytes",), {unit: Fraction(factor) for unit, factor in _SIZES.items()}, "a size such as 256 KiB or 256 kB"
+    ),
     _dimension("_mhz", "a frequency such as 1 GHz", {"Hz": 1e-6, "kHz": 1e-3, "MHz": 1, "GHz": 1e3}),
     _dimension("_ns", "a time such as 13.75 ns", {"ps": 1e-3, "ns": 1, "us": 1e3, "ms": 1e6}),
     _dimension("_mw", "a power such as 3.2 mW", {"uW": 1e-3, "mW": 1, "W": 1e3}),

@@ -99,6 +99,9 @@ def _words(detail: Any, model: type[Section]) -> tuple[str, str]:
     context = detail.get("ctx", {})
     got = kind_of(detail.get("input"))
     match detail["type"]:
+        case "model_type" | "model_attributes_type":
+            first = next(iter(_sections_around(model, (*detail["loc"], ""))[0].model_fields))
+            return f"a mapping such as {{{first}: ...}}", got
         case "extra_forbidden":
             meant = _meant(detail, model)
             return f"a known key (did you mean {meant}?)" if meant else "a known key", shorten(str(detail["loc"][-1]))
@@ -137,8 +140,6 @@ _TYPES = {
     "string_type": "text",
     "dict_type": "a mapping",
     "invalid_key": "a key that is text",
-    "model_type": "a mapping",
-    "model_attributes_type": "a mapping",
     "list_type": "a list",
     "tuple_type": "a list",
     "string_too_short": "some text",
@@ -156,6 +157,11 @@ def has_key(model: type[Section], key: str) -> bool:
 
 def _keys_beside(model: type[Section], loc: Sequence[str | int]) -> set[str]:
     """The keys of the mapping that has, or should not have, the last key of a pydantic location."""
+    return {key for section in _sections_around(model, loc) for key in section.model_fields}
+
+
+def _sections_around(model: type[Section], loc: Sequence[str | int]) -> list[type[Section]]:
+    """The models of that mapping."""
     sections = [model]
     for part in loc[:-1]:
         for section in sections:
@@ -167,7 +173,7 @@ def _keys_beside(model: type[Section], loc: Sequence[str | int]) -> set[str]:
                 if part in section.model_fields
                 for found in sections_in(section.model_fields[part].annotation)
             ]
-    return {key for section in sections for key in section.model_fields}
+    return sections
 
 
 def _tagged(sections: Sequence[type[Section]], tag: str) -> list[type[Section]]:

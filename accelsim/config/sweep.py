@@ -17,6 +17,8 @@ from accelsim.errors import UserError
 
 
 def _key(key: str) -> str:
+    if ":" in key:
+        raise ValueError("one key; those that move together stand under zipped")
     if not key_path(key):
         raise ValueError(f"a key below {', '.join(SECTIONS)}")
     return key

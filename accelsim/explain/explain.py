@@ -73,7 +73,8 @@ def _check_columns(columns: Iterable[str]) -> None:
     if unknown:
         expected = "a column of clocks, bytes, actions or energy"
         raise UserError(
-            Mistake(ARGUMENTS, 0, "layer", expected + suggestion(column, EXPLAINED), repr(column)) for column in unknown
+            Mistake(ARGUMENTS, 0, "column", expected + suggestion(column, EXPLAINED), repr(column))
+            for column in unknown
         )
 
 

@@ -61,6 +61,24 @@ def of_the_chip(machine: Machine) -> dict[str, float | str | None]:
     }
 
 
+def chip_lines(machine: Machine) -> list[str]:
+    """The most that a machine can do, its area, and parts that lie idle, in words."""
+    chip, dram, array = of_the_chip(machine), machine.dram, machine.array
+    gigabytes = dram.bytes_per_clock * dram.clock_mhz / 1e3
+    return [
+        f"{chip['peak_tops']:.3g} TOPS at most, at {peak_power_w(machine):.3g} W without DRAM",
+        f"DRAM moves {gigabytes:.3g} GB/s at most, {1e3 * gigabytes / array.clock_mhz:.3g} bytes a clock of the array",
+        f"{chip['area_mm2']:.3g} mm2 at {chip['area_node_nm']:g} nm without {chip['not_sized']}"
+        if chip["area_mm2"]
+        else "no area: the machine names no area table",
+        *(["the depthwise engine does nothing: array.depthwise_on is array"] if _is_idle(machine) else []),
+    ]
+
+
+def _is_idle(machine: Machine) -> bool:
+    return machine.depthwise is not None and machine.array.depthwise_on in ("array", "vector")
+
+
 def _areas(area: Area | None, machine: Machine) -> dict[str, float | str | None]:
     parts = area._asdict() if area else dict.fromkeys(Area._fields)
     return {

@@ -209,12 +209,17 @@ def _refuse_unknown(compared: Compared, known: Sequence[str]) -> None:
     asked = [each.column for each in compared.objectives]
     asked += sorted({key for condition in compared.where for key in condition.keys})
     mistakes = [
-        Mistake(ARGUMENTS, 0, "columns", f"a column of results.csv{suggestion(name, known)}", repr(name))
+        Mistake(ARGUMENTS, 0, "columns", f"a column of results.csv{suggestion(name, _likely(name, known))}", repr(name))
         for name in dict.fromkeys(asked)
         if name not in known
     ]
     if mistakes:
         raise UserError(mistakes)
+
+
+def _likely(word: str, known: Sequence[str]) -> Sequence[str]:
+    """Columns that may be meant by a word: totals that it is part of, or else all."""
+    return [name for name in known if "total" in name and word in name] or known
 
 
 def _refuse_unknown_weights(weights: Mapping[str, float], networks: Iterable[str]) -> None:

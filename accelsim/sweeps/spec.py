@@ -113,7 +113,7 @@ def _parts(text: str, separator: str) -> list[str]:
     """Parts between separators that are not within brackets."""
     parts, depth = [""], 0
     for letter in text:
-        depth += {"[": 1, "]": -1}.get(letter, 0)
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(letter, 0)
         if letter == separator and not depth:
             parts.append("")
         else:

@@ -21,7 +21,7 @@ from accelsim.config.schema import validate
 from accelsim.config.show import to_yaml
 from accelsim.config.strict_yaml import Document, KeyPath, Origin, odd_character, parse, read
 from accelsim.config.workload import Workload
-from accelsim.errors import Mistake, UserError
+from accelsim.errors import Mistake, UserError, nearest
 from accelsim.run.simulate import load_both, load_network, simulate
 
 GOOD = Path(__file__).parents[1] / "invalid" / "good"
@@ -332,6 +332,23 @@ def test_any_text_survives_being_saved(description: str, source: str) -> None:
     workload, _ = load_workload(str(GOOD / "net.yaml"))
     changed = workload.model_copy(update={"description": description, "source": source})
     assert validate(Workload, parse(to_yaml(changed), "test")) == changed
+
+
+def test_settings_may_be_mappings() -> None:
+    overrides = parse_overrides([(1, "network.quantize={weight_bits: 4, activation_bits: 4}")], ("network",))
+    plain = parse_overrides([(1, "network.quantize.weight_bits=4"), (2, "network.quantize.activation_bits=4")])
+    whole = [load_workload(str(GOOD / "net.yaml"), each)[0] for each in (overrides, plain)]
+    assert whole[0] == whole[1]
+
+
+@pytest.mark.parametrize(
+    ("word", "known", "meant"),
+    [("lpddr4", ["lpddr4-3200-x32", "lpddr4-3200", "lpddr5-6400"], "lpddr4-3200"),
+     ("cacti_14nm", ["cacti_22nm", "cacti_16nm", "cacti_45nm"], "cacti_16nm"),
+     ("edgy", {"edge", "tiny"}, "edge"), ("edge", {"edge", "edges"}, None), ("zz", {"edge"}, None)],
+)  # fmt: skip
+def test_the_word_that_was_meant(word: str, known: list[str], meant: str | None) -> None:
+    assert nearest(word, known) == meant
 
 
 def machine_with(*texts: str) -> Machine:

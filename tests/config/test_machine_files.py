@@ -15,6 +15,7 @@ from accelsim.config.machine import Machine
 from accelsim.config.named import shipped
 from accelsim.config.resolved import as_config
 from accelsim.config.strict_yaml import read
+from accelsim.energy.peak import peak_power_w
 from accelsim.errors import UserError
 
 TEN_LINES = """name: mine
@@ -202,7 +203,8 @@ def test_a_rate_is_bytes_in_the_clock_of_its_section(tmp_path: Path) -> None:
     [
         ("array: {clock: 1 KiB}", "array.clock: expected a frequency such as 1 GHz, got '1 KiB'"),
         ("array: {clock_mhz: 1 kB}", "array.clock_mhz: expected a frequency such as 1 GHz, got '1 kB'"),
-        ("sram: {weight: {capacity: 8 KB}}", "sram.weight.capacity: expected a size such as 256 KiB, got '8 KB'"),
+        ("sram: {weight: {capacity: 8 KB}}",
+         "sram.weight.capacity: expected a size such as 256 KiB or 256 kB, got '8 KB'"),
         ("sram: {weight: {capacity: 1.5 B}}", "sram.weight.capacity_bytes: expected a whole number, got 1.5"),
         ("sram: {weight: {capacity: 1 B, capacity_bytes: 1}}",
          "sram.weight.capacity: expected capacity_bytes or capacity, got both"),
@@ -218,12 +220,20 @@ def test_quantities_that_are_none_are_refused(text: str, mistake: str, tmp_path:
     assert refused(tmp_path, f"extends: edge\n{text}\n") == [f"machine.yaml:2: {mistake}"]
 
 
+CLOCK = parse_overrides([(1, "array.clock=2 GHz")])
+
+
 def test_show_says_where_each_value_is_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("extends: edge\narray: {rows: 16}\n")
     assert main(["show", str(path), "--set", "array.clock=2 GHz"]) == 0
     text = capsys.readouterr().out
     lines = {line.split(":")[0].strip(): line.partition("  # ")[2] for line in reversed(text.splitlines())}
+    assert [line for line in text.splitlines() if line.startswith("# derived: ")][:2] == [
+        f"# derived: {2 * 16 * 32 * 2 / 1e3:.3g} TOPS at most, at {peak_power_w(load_machine(str(path), CLOCK)):.3g} W "
+        "without DRAM",
+        "# derived: DRAM moves 12.8 GB/s at most, 6.4 bytes a clock of the array",
+    ]
     assert lines["name"] == "derived: name of the file"
     assert lines["rows"] == f"{path}:2"
     assert lines["clock_mhz"] == "set"

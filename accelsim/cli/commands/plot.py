@@ -55,8 +55,11 @@ def _drawing(path: Path, kind: str) -> Drawing:
     if is_file(path / NAME):
         _refuse_unknown(kind, SWEEP_PLOTS, "a sweep")
         return SWEEP_PLOTS[kind](drawn_points(path))
+    if kind not in SWEEP_PLOTS:
+        _refuse_unknown(kind, RUN_PLOTS, "a run")
+    run = read_run(path)
     _refuse_unknown(kind, RUN_PLOTS, "a run")
-    return RUN_PLOTS[kind](read_run(path))
+    return RUN_PLOTS[kind](run)
 
 
 def _refuse_unknown(kind: str, known: Iterable[str], what: str) -> None:

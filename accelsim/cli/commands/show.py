@@ -42,6 +42,7 @@ def run(arguments: Namespace) -> int:
     from accelsim import importers
     from accelsim.config.load import parse_overrides, traced_target
     from accelsim.config.show import kind_of_file, target_to_yaml, to_yaml, with_origins
+    from accelsim.report.efficiency import chip_lines
     from accelsim.run.define import load_network
 
     if arguments.machine is not None:
@@ -60,6 +61,7 @@ def run(arguments: Namespace) -> int:
     elif kind.name == "machine":
         target, document = traced_target(arguments.name, arguments.settings, arguments.mapping, importers.read)
         print(with_origins(target_to_yaml(target), document), end="")
+        print(*(f"# derived: {line}" for line in chip_lines(target.machine)), sep="\n")
     else:
         print(to_yaml(kind.load(arguments.name)), end="")
     return 0
