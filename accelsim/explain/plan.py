@@ -14,9 +14,9 @@ from accelsim.program.commands import UnitKind
 from accelsim.report.spans import title_of_unit
 from accelsim.report.tables import fitted, page_of, page_width
 
-HEADER = ("dataflow", "loops, outermost first", "images x rows x cols", "groups", "out", "in", "pieces", "clocks",
+HEADER = ("dataflow", "loops", "img x row x col", "groups", "out", "in", "pieces", "clocks",
           "burst bytes", "varying uJ", "")  # fmt: skip
-_SPARE = ("groups", "pieces", "in", "out")
+_SPARE = ("groups", "pieces", "burst bytes", "varying uJ", "in", "out")
 """Columns that a narrow page goes without."""
 _INDENT = "  "
 
@@ -41,10 +41,11 @@ def plan_text(evidence: Evidence) -> str:
     if evidence.machine.array.dataflow == "auto" and len(context.dataflows) == 1:
         lines.append(f"  dataflow: {context.dataflows[0]} throughout, with which the whole program is quickest")
     fitting, estimated, found = alternatives(task, context)
-    lines.append(
-        f"  objective {context.objective}: {fitting} plans fit, {estimated} were estimated; "
-        "the best of each dataflow and loop order and the next best, by estimate:"
-    )
+    lines += [
+        f"  objective {context.objective}: {fitting} plans fit, {estimated} were estimated; the best of each dataflow",
+        "  and loop order, and the next best with other tiles, by estimate (loops outermost first:",
+        "  groups, map, outputs, inputs):",
+    ]
     rows = [_cells(each, found[0], context.objective) for each in found]
     with page_of(page_width() - len(_INDENT)):
         text = fitted(HEADER, rows, (0, 1, 10), _SPARE)
@@ -114,7 +115,7 @@ def _cells(each: Alternative, chosen: Alternative, objective: str) -> list[str]:
     plan = each.tiling
     return [
         plan.dataflow,
-        ", ".join(plan.order),
+        "".join(loop[0] for loop in plan.order),
         f"{plan.images} x {plan.rows} x {plan.cols}",
         str(plan.groups),
         str(plan.out_channels),
@@ -137,10 +138,10 @@ def _verdict(each: Alternative, chosen: Alternative, objective: str) -> str:
     second, words = ("energy_pj", "energy") if objective == "cycles" else ("cycles", "clocks")
     ratio = getattr(each, second) / getattr(chosen, second)
     if ratio > SCORE_TOLERANCE:
-        return f"within {SCORE_TOLERANCE - 1:.0%}, takes {ratio - 1:.1%} more {words}"
+        return f"{ratio - 1:.1%} more {words}"
     if each.iterations > chosen.iterations:
         return "as good, in more pieces"
-    return more if each.score > chosen.score else "the same in all of this, and found later"
+    return more if each.score > chosen.score else "equal, tried later"
 
 
 _SCORED = {"cycles": "clocks", "energy": "energy", "edp": "energy x clocks", "dram_bytes": "bytes"}

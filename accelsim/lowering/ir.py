@@ -74,6 +74,10 @@ WEIGHT_LOOPS: tuple[Loop, ...] = ("groups", "outputs", "inputs")
 """The loops that a tile of the operand depends on."""
 
 
+Sizes = tuple[int, int, int, int, int, int, int | None]
+"""Images, rows, columns, groups, output channels, input channels and kernel positions of a tile, None for all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tiling:
     """Tile sizes of a layer: output images, rows and columns; groups; output and input channels of a group.
@@ -96,6 +100,11 @@ class Tiling:
     taps: int | None = None
     ifmap_tiles: int = 1
     weight_tiles: int = 1
+
+    @property
+    def sizes(self) -> Sizes:
+        """Sizes of the tiles."""
+        return self.images, self.rows, self.cols, self.groups, self.out_channels, self.in_channels, self.taps
 
     @property
     def gathers(self) -> bool:

@@ -27,6 +27,7 @@ from accelsim.network.graph import Network
 from accelsim.network.ops import on_array
 from accelsim.records import STALL_CAUSES
 from accelsim.report.columns import COLUMNS
+from accelsim.run.define import define_network
 from accelsim.run.simulate import Played, load_both, load_network, play_network
 from accelsim.version import __version__
 from tests.strategies import any_machines, networks, schedulings
@@ -194,6 +195,23 @@ def test_the_plan_that_is_shown_is_the_one_that_ran() -> None:
             evidence.plan.rows, evidence.plan.cols, evidence.plan.out_channels, evidence.plan.in_channels,
         ]  # fmt: skip
         assert all(chosen["estimated_cycles"] <= 1.02 * each["estimated_cycles"] for each in shown["rejected"])
+
+
+def test_rejected_plans_are_other_plans() -> None:
+    """Three have tiles of other sizes, and none differs from another in loops of one iteration alone."""
+    layers = [{"name": "a", "op": "conv", "kernel": 3, "pad": 1, "channels": 256}]
+    size = {"height": 8, "width": 8, "channels": 128}
+    network = define_network({"name": "one", "source": "made up", "input": size, "layers": layers})
+    shown = plan_dict(Evidence(play_network(*load_both(network, "edge"), keep_history=True), 0))
+    assert shown is not None
+    plans = [shown["chosen"], *shown["rejected"]]
+    sizes = [tuple(each[key] for key in ("rows", "cols", "out_channels", "in_channels")) for each in plans]
+    assert len(set(sizes)) >= 4
+    once = [{"groups", "map"} if (rows, cols) == (8, 8) else {"groups"} for rows, cols, *_ in sizes]
+    orders = [tuple(loop for loop in each["order"] if loop not in of) for each, of in zip(plans, once, strict=True)]
+    gathers = [each["order"][0] == "map" for each in plans]
+    stays = [(each["ifmap_tiles"], each["weight_tiles"]) for each in plans]
+    assert len(set(zip(sizes, orders, gathers, stays, strict=True))) == len(plans)
 
 
 def said(capsys: pytest.CaptureFixture[str], *argv: str) -> str:

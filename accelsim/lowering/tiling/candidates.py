@@ -106,6 +106,20 @@ class Candidates:
         kept = self.weight_tiles >= weight_set(self.order, self.group_tiles, self.out_tiles, self.in_tiles)
         return np.where(kept, 1, self.blocks.count)
 
+    def shape_of(self, index: int) -> tuple[object, ...]:
+        """All by which one of them may differ from another: sizes of its tiles, tiles that stay, whether its results
+        gather, and the order of its loops of several iterations."""
+        sizes = self.blocks.images, self.blocks.rows, self.blocks.cols, self.groups, self.outs, self.taps, self.ins
+        counts = {
+            "groups": self.group_tiles,
+            "map": self.blocks.count,
+            "outputs": self.out_tiles,
+            "inputs": self.in_tiles,
+        }
+        rest = self.ifmap_tiles, self.weight_tiles, self.gathers
+        several = tuple(loop for loop in ORDERS[self.order[index]] if counts[loop][index] > 1)
+        return several, *(int(each[index]) for each in (*sizes, *rest))
+
     def at(self, index: Ints | slice) -> Candidates:
         """Some of them, in this order."""
         rest = (getattr(self, part.name)[index] for part in fields(self)[1:])

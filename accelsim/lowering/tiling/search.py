@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -10,7 +11,15 @@ import numpy as np
 from accelsim.config.scheduling import Objective
 from accelsim.dataflows import DataflowName
 from accelsim.errors import LoweringError
-from accelsim.lowering.ir import SCORE_TOLERANCE, Alternative, Alternatives, LayerTask, Tiling, TilingContext
+from accelsim.lowering.ir import (
+    SCORE_TOLERANCE,
+    Alternative,
+    Alternatives,
+    LayerTask,
+    Sizes,
+    Tiling,
+    TilingContext,
+)
 from accelsim.lowering.tiling.candidates import Candidates, Floats, joined
 from accelsim.lowering.tiling.cost import Estimate, requested_bytes
 from accelsim.lowering.tiling.space import fitting, in_stripes, least_cycles, near
@@ -32,7 +41,8 @@ TOLERANCES = {"cycles": SCORE_TOLERANCE, "energy": SCORE_TOLERANCE, "edp": SCORE
 """The factor within which scores are equal: what clocks are part of is estimated, bytes are nearly counted."""
 
 NEXT_BEST = 3
-"""Tilings of a dataflow beside the best of each loop order that are shown to those who ask for alternatives."""
+"""Tilings of a dataflow with other tiles that are shown to those who ask for alternatives, beside the best of each loop
+order."""
 
 
 class Planned(NamedTuple):
@@ -132,26 +142,45 @@ class _Ranked(NamedTuple):
         return Alternative(tiling, float(self.scores[index]), int(self.candidates.iterations[index]), *numbers)
 
     def noteworthy(self) -> list[int]:
-        """The one that is chosen, the best of each other loop order, and the next best."""
+        """The one that is chosen, and the best of each loop order that is another one."""
         orders, scores = self.candidates.order, self.scores
         firsts = (np.flatnonzero(orders == order) for order in np.unique(orders) if order != orders[self.chosen])
-        others = [int(those[np.argmin(scores[those])]) for those in firsts]
-        next_best = np.argsort(scores, kind="stable")[:NEXT_BEST].tolist()
-        return list(dict.fromkeys([self.chosen, *others, *next_best]))
+        others = (int(those[np.argmin(scores[those])]) for those in firsts)
+        different = {self.candidates.shape_of(each): each for each in reversed([self.chosen, *others])}
+        return list(reversed(different.values()))
 
 
 def alternatives(task: LayerTask, context: TilingContext) -> Alternatives:
-    """The chosen tiling, the best of each dataflow and loop order and the next best of each dataflow, by score."""
+    """The chosen tiling, the best of each dataflow and loop order, and the next best with other tiles of each dataflow,
+    by score."""
     bests, rest = list[Alternative](), list[Alternative]()
     rankings = _rankings(task, context)
     for ranked in rankings:
         first, *others = (ranked.at(index, task) for index in ranked.noteworthy())
         bests.append(first)
         rest += others
+        rest += _with_other_tiles(task, context, ranked.dataflow, {each.tiling.sizes for each in (first, *others)})
     chosen = min(bests, key=lambda each: each.score)
     rest += [each for each in bests if each is not chosen]
     fitted = sum(ranked.fitted for ranked in rankings)
     return Alternatives(fitted, fitted, (chosen, *sorted(rest, key=lambda each: each.score)))
+
+
+def _with_other_tiles(
+    task: LayerTask, context: TilingContext, dataflow: DataflowName, known: Collection[Sizes]
+) -> list[Alternative]:
+    """The best tilings of which no two have tiles of the same sizes, nor of those that are known."""
+    candidates = _promising(task, context, fitting(task, context, dataflow))
+    estimate = Estimate(task, context, dataflow, candidates, averaged=True)
+    best = np.argsort(_scores(context.objective, estimate), kind="stable")
+    first = dict[Sizes, int]()
+    for index in best.tolist():
+        first.setdefault(candidates.plan(index, dataflow, task.taps).sizes, index)
+    others = [index for sizes, index in first.items() if sizes not in known][:SHORTLISTED]
+    if not others:
+        return []
+    ranked = _exactly(task, context, dataflow, candidates.at(np.array(others)), len(others))
+    return [ranked.at(index, task) for index in np.argsort(ranked.scores, kind="stable")[:NEXT_BEST].tolist()]
 
 
 def _rankings(task: LayerTask, context: TilingContext) -> list[_Ranked]:
