@@ -16,6 +16,13 @@ def ceil_div(numerator: Any, denominator: Any) -> Any:
     return -(-numerator // denominator)
 
 
+def product_of(amount: Any, factor: int) -> Any:
+    """The product of an integer, or of each of an array of them; of Python's integers where 64 bits are too few."""
+    if isinstance(amount, int) or amount.size == 0 or int(amount.max()) * factor < 1 << 63:
+        return amount * factor
+    return amount.astype(object) * factor
+
+
 @overload
 def packed_bytes(elements: int, bits: int) -> int: ...
 @overload

@@ -155,8 +155,8 @@ def small_work() -> Iterator[None]:
     with (
         patch.object(Points, "__iter__", lambda points: islice(every(points), MOST_POINTS)),
         patch("accelsim.sweeps.workers.on_processes", serial),
-        patch("accelsim.run.outlook.WORTH_SAYING_S", MOST_S / 2),
-        patch("accelsim.run.outlook.MOST_S", MOST_S / 2),
+        patch("accelsim.run.outlook.WORTH_SAYING_S", MOST_S / 4),
+        patch("accelsim.run.outlook.MOST_S", MOST_S / 4),
         patch("accelsim.run.advice.SECONDS", ADVICE_S),
         patch("accelsim.run.advice.TIMES", 0),
     ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from math import prod
 from typing import Any
 
 from accelsim.config import workload as rows
@@ -19,6 +20,8 @@ MAX_NODES = 20_000
 MAX_ELEMENTS = 1 << 36
 MAX_STEPS = 1 << 50
 """MACs of a layer, or elements under its windows, over a batch: what a plan counts then stays below 2^63."""
+MOST_READ = 1 << 56
+"""Elements that the tiles of a layer read together, over a batch, whatever their size: `_most_read`."""
 
 SE_REDUCTION = 16
 """Hu et al., CVPR 2018, section 6.4; the ShuffleNet paper names no other."""
@@ -187,6 +190,9 @@ class Builder:
         steps = max(node.macs, node.window.elements * node.output.elements) * self.batch
         if steps > MAX_STEPS:
             raise ShapeError("name", f"a layer of at most {MAX_STEPS} MACs or window elements", steps, form.output)
+        if self.batch * _most_read(node) > MOST_READ:
+            got = f"up to {self.batch * _most_read(node)}"
+            raise ShapeError("name", f"a layer whose tiles read at most {MOST_READ} elements", got, form.output)
         self.nodes.append(node)
         if node.again and self.weights.get(node.again) != node.weights:
             raise ShapeError("weights", f"an earlier layer with {node.weights} weights", repr(weights), form.output)
@@ -194,6 +200,17 @@ class Builder:
         self.shapes[name] = form.output
         self.last = name
         return name
+
+
+def _most_read(node: Node) -> int:
+    """A bound on the elements of an image that tiles of any size read together, halos as often as they are read, and
+    parts of the kernel apart."""
+    size, output, window = node.sizes[0], node.output, node.window
+    axes = (window.vertical, output.height, size.height), (window.horizontal, output.width, size.width)
+    return size.channels * prod(
+        axis.kernel * (outputs + (outputs - 1) * axis.stride) + outputs * min(extent, axis.reach(1))
+        for axis, outputs, extent in axes
+    )
 
 
 def _joins(row: rows.BlockRow | rows.PathsRow) -> int:

@@ -18,7 +18,7 @@ from accelsim.lowering.tiling.footprint import ifmap_bytes, weight_bytes
 from accelsim.lowering.tiling.played import ArrayWork, array_work, known_work
 from accelsim.lowering.tiling.sizes import Ints
 from accelsim.program.tensors import RowCode, share_of_plain
-from accelsim.units import ceil_div
+from accelsim.units import ceil_div, product_of
 
 
 def requested_bytes(task: LayerTask, context: TilingContext, plans: Candidates) -> Floats:
@@ -117,7 +117,7 @@ class Estimate:
         bits, weights = self.context.array.loaded_weights
         if task.right is not None:
             return self._right_region(task.right).transfer(bits, burst, None)
-        largest = plans.groups * plans.outs * plans.taps * plans.ins * bits // (8 * weights)
+        largest = product_of(plans.groups * plans.outs * plans.taps * plans.ins, bits) // (8 * weights)
         beyond = burst - np.gcd(largest, burst)
         return (task.weights * bits / weights / 8 / tiles + beyond) / burst, np.ones_like(tiles)
 

@@ -9,7 +9,7 @@ import numpy as np
 from accelsim.lowering.ir import LayerTask, Tiling, TilingContext, tile_counts
 from accelsim.network.graph import Node
 from accelsim.operators.shapes import Axis
-from accelsim.units import ceil_div, packed_bytes
+from accelsim.units import ceil_div, packed_bytes, product_of
 
 Size = Any
 """An integer, or an array of integers."""
@@ -39,7 +39,7 @@ def ifmap_bytes(task: LayerTask, context: TilingContext, pixels: Size, groups: S
 def weight_bytes(context: TilingContext, groups: Size, outs: Size, depth: Size) -> Size:
     """Bytes of a tile of the weights, `depth` of them in a sum; 0 where they are resident."""
     bits, weights = context.array.stored_weights
-    tile = packed_bytes(ceil_div(groups * outs * depth * bits, weights), 1)
+    tile = packed_bytes(ceil_div(product_of(groups * outs * depth, bits), weights), 1)
     return 0 * tile if context.resident_weights else tile
 
 
@@ -112,14 +112,14 @@ def _map_bytes(task: LayerTask, context: TilingContext, tiling: Tiling) -> tuple
 def vector_bytes(
     node: Node, task: LayerTask, context: TilingContext, channels: int, images: Size, taken: Size, given: Size
 ) -> tuple[Size, int]:
-    """Bytes of feature maps and of weights of a tile on the vector unit that reads and writes these elements.
+    """Bytes of feature maps and of weights of a tile on the vector unit that reads and writes these pixels.
 
     Channels that are on chip already or that stay there take none.
     """
     array = context.array
     maps = node.op.maps
     factors = images * (channels if node.op.factored else 0)
-    loaded = taken * min(task.loaded, maps * channels) // channels
+    loaded = taken * min(task.loaded, maps * channels)
     read = maps * packed_bytes(ceil_div(loaded, maps), array.ifmap_bits) + packed_bytes(factors, array.ifmap_bits)
-    stored = packed_bytes(given * min(task.stored, channels) // channels, array.ofmap_bits)
+    stored = packed_bytes(given * min(task.stored, channels), array.ofmap_bits)
     return read + stored, int(weight_bytes(context, channels, 1, task.taps)) if node.is_depthwise else 0

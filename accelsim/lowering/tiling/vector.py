@@ -107,8 +107,7 @@ def _fewest_bytes(node: Node, task: LayerTask, context: TilingContext) -> tuple[
         blocks = searched_blocks(*keys)
     found: list[tuple[float, int, Tiling, int]] = []
     for channels in (choice.out_channels,) if choice.out_channels else channel_tiles:
-        taken, given = blocks.taken * channels, blocks.pixels * channels
-        maps, weights = vector_bytes(node, task, context, channels, blocks.images, taken, given)
+        maps, weights = vector_bytes(node, task, context, channels, blocks.images, blocks.taken, blocks.pixels)
         fits = np.flatnonzero(maps <= context.activation_half)
         if len(fits) and weights <= context.weight_half:
             best = fits[np.lexsort((blocks.count[fits], blocks.taken_total[fits]))[0]]
@@ -152,9 +151,8 @@ def _tile_bytes(node: Node, task: LayerTask, context: TilingContext, channels: i
         written = packed_bytes(images * rows * cols * channels, array.ofmap_bits)
         return sum(packed_bytes(images * each, array.ifmap_bits) for each in read) + written, 0
     window, size = task.window, task.size
-    pixels = window.vertical.span(rows, size.height) * window.horizontal.span(cols, size.width)
-    taken, given = images * pixels * channels, images * rows * cols * channels
-    return vector_bytes(node, task, context, channels, images, taken, given)
+    taken = images * window.vertical.span(rows, size.height) * window.horizontal.span(cols, size.width)
+    return vector_bytes(node, task, context, channels, images, taken, images * rows * cols)
 
 
 def _largest_map_tile(task: LayerTask, given: GivenTile, fits: Fits) -> MapTile | None:
