@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 def finish(result: Run, arguments: Namespace, *, advises: bool = False) -> int:
     """Save and print a run, as its arguments say. advises: try changes that may pay, too."""
+    from accelsim.importers import is_model
     from accelsim.report import text
     from accelsim.report.completeness import INCOMPLETE
     from accelsim.report.ports import overrun
@@ -48,6 +49,8 @@ def finish(result: Run, arguments: Namespace, *, advises: bool = False) -> int:
         print(text.costliest(result.records), end="\n\n")
     names = result.network.name, result.machine.name
     print(text.summary(*names, result.total, result.totals, complete=lacks is None))
+    if is_model(getattr(arguments, "network", "")):
+        print(f"  {result.workload.source}")
     for each in result.workload.unmodelled:
         print(f"  not modelled, and in no figure: {each}")
     for demand in overrun(result.records, result.machine):

@@ -67,6 +67,11 @@ def read(path: Path, shown_as: str, options: ModelOptions = PLAIN) -> Document:
     return document
 
 
+def is_model(name: str) -> bool:
+    """True of the file of a model, whose source says how wide its data is."""
+    return IMPORTERS.get(Path(name).suffix.lower()) in MODELS
+
+
 def is_module(network: object) -> bool:
     """True of a PyTorch module, which is known without that library."""
     return any((each.__module__, each.__name__) == _MODULE for each in type(network).__mro__)

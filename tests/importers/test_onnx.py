@@ -1163,3 +1163,11 @@ def test_weights_may_be_expanded_by_a_node_of_onnxruntimes(tmp_path: Path) -> No
     nodes = [node("DequantizeLinear", "w s", "wd", domain="com.microsoft"), node("Conv", "x wd")]
     path = saved(tmp_path, nodes, weights={"w": (4, 8, 1, 1)}, constants={"s": np.float32(0.1)})
     assert network(path).macs == 16 * 16 * 32
+
+
+def test_a_run_says_once_how_wide_the_data_of_a_model_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = saved(tmp_path, [node("Conv", "x w")], weights={"w": (4, 8, 1, 1)})
+    assert main(["run", str(path), "edge", "--quiet"]) == 0
+    assert main(["run", "cmp_resnet_13", "edge", "--quiet"]) == 0
+    said = "ONNX model model, graph model; data is as wide as the machine's where the model does not quantise it"
+    assert capsys.readouterr().out.splitlines().count(f"  {said}") == 1
