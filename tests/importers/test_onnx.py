@@ -640,7 +640,7 @@ def test_it_is_left_out_where_that_is_allowed_and_said_everywhere(
     assert "  not modelled, and in no figure: ReverseSequence 'ReverseSequence_a': 'ReverseSequence'\n" in printed
     derived = [line for line in printed.splitlines() if "inferences/s" in line or "TOPS/W" in line]
     assert len(derived) == 2
-    assert all(line.endswith("(INCOMPLETE)") for line in derived)
+    assert all("(INCOMPLETE)" in line for line in derived)
     assert main(["run", str(path), "edge", "--allow-unmodelled", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["complete"] is False
