@@ -215,19 +215,22 @@ class LayerRecord:
         return self.counts.dram_burst_bytes / self.dram_bound_bytes if self.dram_bound_bytes else 0.0
 
     @property
+    def streaming_cycles(self) -> int:
+        """Clocks in which the array streams, but for bubbles between folds and those that SRAM ports lengthen."""
+        return self.stream_cycles - self.stretched_cycles - self.bubble_cycles
+
+    @property
+    def lost_cycles(self) -> dict[str, int]:
+        """All other clocks by cause, bubbles as part of `fill_drain`; with streaming_cycles they are total_cycles."""
+        waits = {cause: cycles for cause, cycles in self.stalls.items() if cause != "fill_drain"}
+        bubbles = self.bubble_cycles + self.stalls["fill_drain"]
+        return {"fill_drain": bubbles, "sram_port": self.stretched_cycles, **waits}
+
+    @property
     def lost(self) -> dict[str, int]:
         """PE-cycles that were no MACs, by cause; with the MACs they add up to PEs x total_cycles exactly."""
-        plain = self.stream_cycles - self.stretched_cycles - self.bubble_cycles
-        waits = {cause: cycles for cause, cycles in self.stalls.items() if cause != "fill_drain"}
-        cycles = {
-            "fill_drain": self.bubble_cycles + self.stalls["fill_drain"],
-            "sram_port": self.stretched_cycles,
-            **waits,
-        }
-        return {
-            "mapping": self.pes * plain - self.array_macs,
-            **{cause: self.pes * amount for cause, amount in cycles.items()},
-        }
+        mapping = self.pes * self.streaming_cycles - self.array_macs
+        return {"mapping": mapping, **{cause: self.pes * clocks for cause, clocks in self.lost_cycles.items()}}
 
     @property
     def largest_count(self) -> int:

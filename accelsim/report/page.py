@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 from accelsim.config.machine import Machine
 from accelsim.config.quantities import written_out
-from accelsim.records import ENERGY_COMPONENTS, STALL_CAUSES
+from accelsim.records import ENERGY_COMPONENTS
 from accelsim.report import compare as comparison
 from accelsim.report.columns import COLUMNS, TOTALS, WHAT_IFS, Value, layer_rows, speedup_column
 from accelsim.report.compare import numbered
@@ -206,7 +206,8 @@ def _run(run: ShownRun, name: str, totals: Sequence[str], described: Mapping[str
         headline.insert(0, [INCOMPLETE, str(run.left_out), ""])
     rows = layer_rows(run.records)
     for row, record in zip(rows, run.records, strict=True):
-        row["streaming_cycles"] = record.stream_cycles
+        row["streaming_cycles"] = record.streaming_cycles
+        row |= {f"lost_{cause}_cycles": clocks for cause, clocks in record.lost_cycles.items()}
         row["array_macs"] = record.array_macs
     wanted = {*_LISTED, *BESIDE, *(part["column"] for chart in _charts() for part in chart["parts"])}
     rows, groups = (
@@ -236,12 +237,14 @@ def _column(name: str, unit: str, meaning: str) -> dict[str, str]:
 def _charts() -> list[dict[str, Any]]:
     """Stacked bars: the columns of their parts, and what divides them."""
     energy = {label: f"energy_{name}_pj" for name, label in ENERGY_COMPONENTS.items()}
-    cycles = {"streaming": "streaming_cycles"} | {cause: f"stall_{cause}_cycles" for cause in STALL_CAUSES}
     causes = [cause for cause in CLOCK_FILLS if cause not in ("streaming", "MACs")]
+    cycles = {"streaming": "streaming_cycles"} | {
+        cause: f"lost_{cause}_cycles" for cause in causes if cause != "mapping"
+    }
     lost = {"MACs": "array_macs"} | {cause: f"lost_{cause}_pe_cycles" for cause in causes}
     charts = (
         ("Energy by component", "uJ", 1e6, energy, COMPONENT_FILLS),
-        ("Cycles: streaming, and stalls by cause", "1000 cycles", 1e3, cycles, CLOCK_FILLS),
+        ("Cycles: streaming, and others by cause", "1000 cycles", 1e3, cycles, CLOCK_FILLS),
         ("Array time: MACs, idle PEs and stalls", "million PE x cycles", 1e6, lost, CLOCK_FILLS),
     )
     return [

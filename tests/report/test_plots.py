@@ -328,8 +328,9 @@ def test_rows_are_those_of_the_records(run: Run, pictures: dict[str, Drawing]) -
     rows = pictures["cycles"].rows
     assert [row["layer"] for row in rows] == [record.layer for record in run.records]
     for row, record in zip(rows, run.records, strict=True):
+        assert row["streaming (cycles)"] + record.bubble_cycles + record.stretched_cycles == record.stream_cycles
         for cause in STALL_CAUSES:
-            assert row[f"{cause} (cycles)"] == record.stalls[cause]
+            assert row[f"{cause} (cycles)"] == record.lost[cause] / record.pes
 
 
 def test_a_timeline_has_all_that_units_did(run: Run, pictures: dict[str, Drawing]) -> None:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 
-from accelsim.records import ENERGY_COMPONENTS, STALL_CAUSES
+from accelsim.records import ENERGY_COMPONENTS
 from accelsim.report.columns import Value
 from accelsim.report.figure import MOST_INCHES, SMALL, house_style
 from accelsim.report.palette import BLACK, CLOCK_FILLS, COMPONENT_FILLS, Fill, hatched
@@ -59,9 +59,9 @@ def energy(run: RunView) -> Drawing:
 def cycles(run: RunView) -> Drawing:
     """Clocks of each layer: the array streams, or waits for what."""
     records = run.records
-    parts = {"streaming": [record.stream_cycles for record in records]}
-    parts |= {cause: [record.stalls[cause] for record in records] for cause in STALL_CAUSES}
-    title = title_of(run, "Cycles: streaming, and stalls by cause")
+    parts = {"streaming": [record.streaming_cycles for record in records]}
+    parts |= {cause: [record.lost_cycles[cause] for record in records] for cause in run.total.lost_cycles}
+    title = title_of(run, "Cycles: streaming, and others by cause")
     return _drawing(run, title, Measure("time", "cycles"), parts, CLOCK_FILLS)
 
 
