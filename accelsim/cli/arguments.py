@@ -149,6 +149,12 @@ def add_batch(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", metavar="N", type=batch, help="images that are run together")
 
 
+def settings_of(arguments: argparse.Namespace) -> list[tuple[int, str]]:
+    """What `--set` and `--batch` change."""
+    batch = [] if arguments.batch is None else [(0, f"network.batch={arguments.batch}")]
+    return [*arguments.settings, *batch]
+
+
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Options of a model that is imported."""
     parser.add_argument(

@@ -476,3 +476,15 @@ def test_a_pipe_that_was_closed_before() -> None:
     done = subprocess.run(line, env=environment, stdout=writer, stderr=subprocess.PIPE, check=False)
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_plan_of_a_batch_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """By `show` and `explain`, as with the setting that it is short for."""
+    good = Path(__file__).parents[1] / "invalid" / "good"
+    files = str(good / "net.yaml"), str(good / "machine.yaml")
+    shown = said(capsys, "show", *files, "--mapping", "--batch", "4")
+    assert re.search(r"^ *images: 4$", shown, re.MULTILINE)
+    assert shown == said(capsys, "show", *files, "--mapping", "--set", "network.batch=4")
+    plans = said(capsys, "explain", *files, "--plans", "--batch", "4")
+    assert plans == said(capsys, "explain", *files, "--plans", "--set", "network.batch=4")
+    assert plans != said(capsys, "explain", *files, "--plans")

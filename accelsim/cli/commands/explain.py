@@ -6,7 +6,14 @@ import json
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from accelsim.cli.arguments import add_model_options, add_target_settings, command_line, model_options
+from accelsim.cli.arguments import (
+    add_batch,
+    add_model_options,
+    add_target_settings,
+    command_line,
+    model_options,
+    settings_of,
+)
 from accelsim.config.places import is_folder
 from accelsim.errors import UserError
 
@@ -26,6 +33,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--plans", action="store_true", help="the plan of every layer as one table instead")
     parser.add_argument("--json", action="store_true", help="print the terms as JSON")
     add_model_options(parser)
+    add_batch(parser)
     add_target_settings(parser)
 
 
@@ -45,7 +53,7 @@ def run(arguments: Namespace) -> int:
             arguments.machine,
             layer,
             columns,
-            arguments.settings,
+            settings_of(arguments),
             arguments.mapping,
             model_options(arguments),
         )
@@ -72,7 +80,7 @@ def _print_plans(arguments: Namespace) -> int:
         loaded = load_both(
             arguments.network,
             arguments.machine,
-            arguments.settings,
+            settings_of(arguments),
             mapping=arguments.mapping,
             options=model_options(arguments),
         )
@@ -88,8 +96,8 @@ def _refuse_what_a_run_has_not(arguments: Namespace) -> None:
     if not (path.suffix == ".json" or is_folder(path)):
         expected = "HW, or a finished run in the place of NETWORK"
         mistakes.append(command_line("arguments", expected, repr(arguments.network)))
-    elif arguments.settings:
-        got = ", ".join(text for _, text in arguments.settings)
+    elif settings := settings_of(arguments):
+        got = ", ".join(text for _, text in settings)
         mistakes.append(command_line("--set", "nothing, as a finished run has its settings", got))
     elif arguments.mapping is not None:
         expected = "nothing, as a finished run has its scheduling"

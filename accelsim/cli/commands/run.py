@@ -14,6 +14,7 @@ from accelsim.cli.arguments import (
     command_line,
     model_options,
     one_of,
+    settings_of,
 )
 from accelsim.cli.output import finish
 from accelsim.errors import UserError
@@ -66,13 +67,10 @@ def run(arguments: Namespace) -> int:
         raise UserError([command_line("--trace-layers", "--trace beside it", "none")])
     if arguments.scalesim_reports and arguments.output is None:
         raise UserError([command_line("--scalesim-reports", "-o DIR beside it", "none")])
-    settings = [*arguments.settings]
-    if arguments.batch is not None:
-        settings.append((0, f"network.batch={arguments.batch}"))
     workload, network, machine, scheduling = load_both(
         arguments.network,
         arguments.machine,
-        settings,
+        settings_of(arguments),
         mapping=arguments.mapping,
         options=model_options(arguments),
     )

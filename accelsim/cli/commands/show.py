@@ -6,7 +6,14 @@ from argparse import ArgumentParser, Namespace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from accelsim.cli.arguments import add_model_options, add_settings, command_line, model_options
+from accelsim.cli.arguments import (
+    add_batch,
+    add_model_options,
+    add_settings,
+    command_line,
+    model_options,
+    settings_of,
+)
 from accelsim.errors import UserError
 
 if TYPE_CHECKING:
@@ -34,6 +41,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="with HW: print the plan of the run; FILE: with the compiler's options, which win over HW's",
     )
     add_model_options(parser)
+    add_batch(parser)
     add_settings(parser)
 
 
@@ -52,7 +60,7 @@ def run(arguments: Namespace) -> int:
     kind = kind_of_file(arguments.name, partial(importers.read, options=options))
     _refuse_options_of_others(arguments, kind)
     if kind.name == "network":
-        overrides = parse_overrides(arguments.settings, ("network",))
+        overrides = parse_overrides(settings_of(arguments), ("network",))
         workload, network = load_network(arguments.name, overrides, options)
         if arguments.layers:
             _print_layers(workload, network, as_csv=arguments.csv)
@@ -78,7 +86,7 @@ def _print_plan(arguments: Namespace) -> None:
         raise UserError([command_line("--mapping", "--mapping beside a network and a machine", got)])
     file = None if arguments.mapping is True else arguments.mapping
     _, network, machine, scheduling = load_both(
-        arguments.name, arguments.machine, arguments.settings, mapping=file, options=model_options(arguments)
+        arguments.name, arguments.machine, settings_of(arguments), mapping=file, options=model_options(arguments)
     )
     print(data_to_yaml(mapping_of(network, machine, scheduling)), end="")
 
@@ -91,6 +99,7 @@ def _refuse_options_of_others(arguments: Namespace, kind: FileKind) -> None:
         "--layers": (arguments.layers, ("network",)),
         "--mapping": (arguments.mapping, ("machine",)),
         "--set": (arguments.settings, ("machine", "network")),
+        "--batch": (arguments.batch, ("network",)),
         "--allow-unmodelled": (arguments.allow_unmodelled, ("network",)),
         "--input-shape": (arguments.input_shape, ("network",)),
     }
