@@ -150,7 +150,7 @@ def add_batch(parser: argparse.ArgumentParser) -> None:
 
 
 def settings_of(arguments: argparse.Namespace) -> list[tuple[int, str]]:
-    """What `--set` and `--batch` change."""
+    """Settings of `--set` and `--batch`."""
     batch = [] if arguments.batch is None else [(0, f"network.batch={arguments.batch}")]
     return [*arguments.settings, *batch]
 
