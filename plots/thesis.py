@@ -25,6 +25,7 @@ from accelsim.report.export import csv_text
 from accelsim.report.figure import drawn, house_style
 from accelsim.report.palette import COMPONENT_FILLS, hatched
 from accelsim.report.plots import SweepPoint
+from accelsim.report.quantities import axis_unit, bytes_text
 from accelsim.report.text import table
 from accelsim.sweeps.drawn import drawn_points
 from accelsim.sweeps.spec import read_sweep
@@ -117,9 +118,9 @@ def prices(point: SweepPoint, table: str) -> dict[str, float]:
     return {name: getattr(energy, name) for name in (*names, "dram_penalty_pj")}
 
 
-def microjoules(point: SweepPoint, component: str) -> float:
+def picojoules(point: SweepPoint, component: str) -> float:
     """Energy of one image that a component takes by the table of `edge`."""
-    return float(point.values[f"energy_{component}_pj"] / point.values["inferences"] / 1e6)
+    return float(point.values[f"energy_{component}_pj"] / point.values["inferences"])
 
 
 def rows(found: Mapping[str, Sequence[SweepPoint]]) -> list[Row]:
@@ -166,9 +167,9 @@ def figure_of(found: dict[str, list[SweepPoint]]) -> Figure:
         for axes, (name, points) in zip(figure.subplots(3, 3).flat, found.items(), strict=True):
             _panel(axes, name, points)
         for axes in figure.axes[-3:]:
-            axes.set_xlabel("on-chip SRAM (KiB)")
+            axes.set_xlabel("on-chip SRAM")
         for axes in figure.axes[::3]:
-            axes.set_ylabel("energy per image (uJ)")
+            axes.set_ylabel("energy per image")
         figure.suptitle("Energy of an image by component, against on-chip capacity")
         named = {
             label: handle
@@ -182,12 +183,13 @@ def figure_of(found: dict[str, list[SweepPoint]]) -> Figure:
 def _panel(axes: Axes, name: str, points: Sequence[SweepPoint]) -> None:
     places = range(len(points))
     bottom = [0.0] * len(points)
+    per, unit = axis_unit(max(point.values["energy_total_pj"] / point.values["inferences"] for point in points), "pJ")
     for component, label in ENERGY_COMPONENTS.items():
-        amounts = [microjoules(point, component) for point in points]
+        amounts = [picojoules(point, component) / per for point in points]
         if any(amounts):
             axes.bar(places, amounts, 0.85, bottom=bottom, label=label, **hatched(COMPONENT_FILLS[label]))
         bottom = [low + amount for low, amount in zip(bottom, amounts, strict=True)]
-    axes.set_xticks(list(places), [f"{capacity_of(point) // 1024:,}" for point in points], rotation=45)
+    axes.set_xticks(list(places), [bytes_text(capacity_of(point)) for point in points], rotation=45)
     axes.grid(visible=False, axis="x")
     at = math.log2(FPGA_BYTES / CAPACITIES[0])
     axes.axvline(at, color="black", linestyle="--", linewidth=0.8, label="FPGA: 10 MB (the lecture)")
@@ -201,7 +203,7 @@ def _panel(axes: Axes, name: str, points: Sequence[SweepPoint]) -> None:
             label="DRAM below half from here",
         )
     axes.set_ylim(0, 1.05 * max(bottom))
-    axes.set_title(name)
+    axes.set_title(f"{name} ({unit})")
 
 
 def text_of(findings: Sequence[Finding]) -> str:

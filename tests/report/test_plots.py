@@ -408,6 +408,19 @@ def test_a_network_has_a_line_and_other_settings_panels_of_their_own(points: Seq
     assert sorted(y * unit for line in lines for y in line.get_ydata()) == pytest.approx(energies)
 
 
+def test_buffers_that_vary_on_their_own_are_not_added_up(points: Sequence[SweepPoint]) -> None:
+    """A line is of one weight buffer; the others have panels of their own. Moved together they are one capacity."""
+    key = "sram.weight.capacity"
+    each = [point._replace(settings={**point.settings, key: size}) for point in points for size in ("8KiB", "16KiB")]
+    figure = SWEEP_PLOTS["buffer-size"](each).figure
+    assert {axes.get_xlabel() for axes in figure.axes} == {"", "activation buffer"}
+    assert len(figure.axes) == 3 * len({axes.get_title(loc="left") for axes in figure.axes[::3]})
+    assert all("weight " in axes.get_title(loc="left") for axes in figure.axes[::3])
+    together = [point._replace(settings={**point.settings, key: dict(point.settings)["sram.activation.capacity_bytes"]})
+                for point in points]  # fmt: skip
+    assert SWEEP_PLOTS["buffer-size"](together).figure.axes[-1].get_xlabel() == "on-chip SRAM"
+
+
 def test_a_line_goes_through_the_better_of_points_at_one_place(points: Sequence[SweepPoint]) -> None:
     """The others stand beside it."""
     dear = {**points[0].values, "latency_ms": 2 * points[0].values["latency_ms"]}

@@ -87,9 +87,23 @@ def array_size(points: Sequence[SweepPoint]) -> Drawing:
 
 
 def buffer_size(points: Sequence[SweepPoint]) -> Drawing:
-    """Energy, DRAM traffic and the DRAM's share against on-chip capacity, a line a network, others as multiples."""
-    across = Across("on-chip SRAM", _sram_bytes, bytes_text, named=False)
-    return _multiples("What on-chip capacity does", points, across, (ENERGY, DRAM, DRAM_SHARE), ("sram.",))
+    """Energy, DRAM traffic and the DRAM's share against on-chip capacity, a line a network, others as multiples.
+
+    Where buffers vary on their own, against the one that has most sizes, as a sum of them would mix splits.
+    """
+    scales, title = (ENERGY, DRAM, DRAM_SHARE), "What on-chip capacity does"
+    sizes = {key: {str(point.settings.get(key)) for point in points} for key in _capacities(points)}
+    splits = {tuple(str(point.settings.get(key)) for key in sizes) for point in points}
+    most = max(sizes, key=lambda key: len(sizes[key]), default="")
+    if not sizes or len(splits) == len(sizes[most]):
+        return _multiples(
+            title, points, Across("on-chip SRAM", _sram_bytes, bytes_text, named=False), scales, ("sram.",)
+        )
+    buffer = most.split(".")[1]
+    across = Across(
+        f"{buffer} buffer", lambda point: _at(point, f"sram.{buffer}.capacity_bytes"), bytes_text, named=False
+    )
+    return _multiples(title, points, across, scales, (most,))
 
 
 def array_map(points: Sequence[SweepPoint]) -> Drawing:
@@ -175,6 +189,13 @@ def _shape(point: SweepPoint) -> tuple[int, int]:
 
 def _sram_bytes(point: SweepPoint) -> int:
     return sum(_at(point, f"sram.{name}.capacity_bytes") for name in ("activation", "weight", "accumulator"))
+
+
+def _capacities(points: Sequence[SweepPoint]) -> list[str]:
+    """Keys of capacities of the buffers that vary."""
+    keys = dict.fromkeys(key for point in points for key in point.settings)
+    ends = (".capacity", ".capacity_bytes")
+    return [key for key in keys if key.startswith("sram.") and key.endswith(ends)]
 
 
 def _at(point: SweepPoint, key: str) -> Any:
