@@ -185,6 +185,10 @@ class Cache(Section):
     fill_clocks: CacheClocks = Field(
         0, description="clocks of the port that a line takes on its way from or to what is below"
     )
+    miss_clocks: CacheClocks | None = Field(
+        None,
+        description="clocks from a read that misses to the next request, whatever its bytes; null: as one that hits",
+    )
     misses_in_flight: Annotated[int, Field(gt=0, le=256)] = Field(description="misses under way")
     replacement: Literal["random", "lru"] = Field("lru", description="line of a full set that leaves")
     writes: Literal["back", "through"] = Field(
@@ -247,6 +251,9 @@ class Dma(Section):
     store_row_bytes: Positive | None = Field(
         default=None, description="most bytes of a row of a store's descriptor; null: any"
     )
+    store_block_bytes: Positive | None = Field(
+        default=None, description="bytes of a store's row that come in a clock before it is sent; null: the whole row"
+    )
     scatter: bool = Field(default=True, description="stores may scatter channels; false: shuffles are explicit copies")
 
 
@@ -287,7 +294,9 @@ class Machine(Section):
         request = self.dma.request_bytes or self.dram.burst_bytes
         for cache in self.caches or ():
             clocks = max(cache.request_clocks, request / cache.port_bytes_per_cycle)
-            rate = min(rate, cache.line_bytes / (cache.fill_clocks + max(1.0, cache.line_bytes / request) * clocks))
+            missed = clocks if cache.miss_clocks is None else cache.miss_clocks
+            hits = max(1.0, cache.line_bytes / request) - 1
+            rate = min(rate, cache.line_bytes / (cache.fill_clocks + missed + hits * clocks))
             request = cache.line_bytes
         return rate
 
@@ -313,6 +322,7 @@ CACHE_KEYS = (
     "descriptor_rows",
     "load_row_bytes",
     "store_row_bytes",
+    "store_block_bytes",
 )
 """Keys of `dma` that say how requests reach a cache."""
 

@@ -106,7 +106,8 @@ def fold_of(
     """
     phases = TIMINGS[array.timing].phases(dataflow, shape, array)
     if array.passes is not None:
-        clocks = pass_clocks(shape, phases.tail, array.passes, arithmetic)
+        leaves = phases.tail + array.cols - shape.cols  # a pass leaves as a whole, as late as the last column would
+        clocks = pass_clocks(shape, leaves, array.passes, arithmetic)
         phases = phases._replace(stream=phases.stream._replace(clocks=clocks))
     load, stream, drain = (_clocks(phase, ports, arithmetic) for phase in phases[:3])
     return Fold(

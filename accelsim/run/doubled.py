@@ -90,7 +90,7 @@ def _caches(machine: Machine) -> Machine:
 
 
 def _quicker(cache: Cache) -> Cache:
-    halved = ("hit_clocks", "request_clocks", "fill_clocks")
+    halved = [name for name in ("hit_clocks", "request_clocks", "fill_clocks", "miss_clocks") if getattr(cache, name)]
     doubled = ("port_bytes_per_cycle", "misses_in_flight")
     clocks = {name: getattr(cache, name) // 2 for name in halved}
     return cache.model_copy(update=clocks | {name: 2 * getattr(cache, name) for name in doubled})

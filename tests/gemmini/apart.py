@@ -125,7 +125,7 @@ def mapped_clocks(row: Measured) -> int:
     """Clocks of a row with DOSA's mapping, on cold caches."""
     layer = as_run(row.layer)
     machine = machine_for(layer)
-    run = Run(layer, default_tile(layer), DEFAULT_ORDER, hosts()[row.layer].tile)
+    run = Run(layer, default_tile(layer), DEFAULT_ORDER)
     tiles = program([mapped_run(run, row.mapping)], machine, 0)
     return play(tiles, link_for(tiles, machine, SLOTS), machine).total_cycles
 
@@ -133,7 +133,7 @@ def mapped_clocks(row: Measured) -> int:
 def default_clocks(layer: Layer) -> int:
     """Clocks of a layer with Gemmini's default tiles, on cold caches, the host's search left out."""
     machine = load_machine("gemmini")
-    tiles = program([Run(layer, default_tile(layer), DEFAULT_ORDER, hosts()[layer].tile)], machine, 0)
+    tiles = program([Run(layer, default_tile(layer), DEFAULT_ORDER)], machine, 0)
     return play(tiles, link_for(tiles, machine, SLOTS), machine).total_cycles
 
 

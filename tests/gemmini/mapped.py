@@ -16,17 +16,13 @@ from accelsim.config.machine import Machine
 from accelsim.machine.machine import link_for, play
 from tests.gemmini.apart import own_clocks
 from tests.gemmini.mapping import loop_order, mapped_tile, side_of
-from tests.gemmini.measured import DATA, table
+from tests.gemmini.measured import DATA, offsets_of, table
 from tests.gemmini.programs import SLOTS, Run, as_run, clocks, program
 from tests.gemmini.tiler import Layer, layers_of
 
 PLAYED = DATA / "gemmini_mapped_played.csv"
-OFFSET = 8
 IN_FLIGHT = 16
 """Requests of a DMA engine in flight, of which the descriptors in flight follow (LoadController.scala line 84)."""
-PRODUCT_TILE_CLOCKS = 156
-"""Clocks of the host for a tile of a product: the median of the table of the other rows; `gemmini` has that of
-convolutions."""
 HELD_BYTES = (512 << 10) + (4 << 20)
 """Bytes that the caches hold: of a layer with more, a run before it leaves nothing that counts."""
 LONGEST = 4_000_000
@@ -77,7 +73,12 @@ def machine_of(side: int, *, is_product: bool) -> Machine:
     passes = machine.array.passes.model_copy(update={"longest": side, "change_clocks": side})
     array = machine.array.model_copy(update={"rows": side, "cols": side, "passes": passes})
     stores = 64 if is_product else side
-    sizes = {"descriptor_rows": side, "descriptors_in_flight": IN_FLIGHT // side + 1, "store_row_bytes": stores}
+    sizes = {
+        "descriptor_rows": side,
+        "descriptors_in_flight": IN_FLIGHT // side + 1,
+        "store_row_bytes": stores,
+        "store_block_bytes": side,
+    }
     port = {"port_bytes_per_cycle": side}
     buffers = {name: getattr(machine.sram, name).model_copy(update=port) for name in ("activation", "weight")}
     return machine.model_copy(
@@ -97,13 +98,14 @@ def held(layer: Layer) -> int:
 
 
 def played(row: Mapped) -> PlayedRow:
-    """The clocks of a row, the second time that it runs where its data stays in the caches."""
+    """The clocks of a row, the second time that it runs where its data stays in the caches.
+
+    Arrays lie at the second of the places that they can have, 8 bytes behind a line's begin, or 16 of products.
+    """
     assert row.side is not None
     machine = machine_of(row.side, is_product=row.layer.is_product)
-    assert machine.host is not None
-    host = PRODUCT_TILE_CLOCKS if row.layer.is_product else machine.host.tile_clocks
-    run = Run(row.layer, mapped_tile(row.layer, row.mapping, row.side), loop_order(row.mapping), host)
-    tiles = program([run] * (2 if held(row.layer) <= HELD_BYTES else 1), machine, OFFSET)
+    run = Run(row.layer, mapped_tile(row.layer, row.mapping, row.side), loop_order(row.mapping))
+    tiles = program([run] * (2 if held(row.layer) <= HELD_BYTES else 1), machine, offsets_of(row.layer)[1])
     outcome = play(tiles, link_for(tiles, machine, SLOTS), machine)
     return PlayedRow(row, clocks([account.end_cycle for account in outcome.layers])[-1])
 

@@ -105,9 +105,12 @@ def offsets(rows: Sequence[Measured]) -> range:
 
     Of workloads whose layers take minutes, one of those.
     """
-    if rows[0].program[0] in ALONE:
-        return range(8, 9)
-    return range(0, 64, 16 if rows[0].layer.is_product else 8)
+    return range(8, 9) if rows[0].program[0] in ALONE else offsets_of(rows[0].layer)
+
+
+def offsets_of(layer: Layer) -> range:
+    """Where static arrays of a layer's program can lie in a line (matmul_tilings.c line 47: row_align(1))."""
+    return range(0, 64, 16 if layer.is_product else 8)
 
 
 def machine_for(layer: Layer) -> Machine:
@@ -139,7 +142,7 @@ def played(
     runs: list[Run] = []
     for layer in shapes:
         ran = as_run(layer)
-        default = Run(ran, default_tile(ran), DEFAULT_ORDER, host[layer].tile)
+        default = Run(ran, default_tile(ran), DEFAULT_ORDER)
         mapping = known[layer].mapping if layer in known else None
         mapped = default if mapping is None else mapped_run(default, mapping)
         runs += [default, mapped]

@@ -35,13 +35,33 @@ PRODUCT_ARRAYS = {"input": 10000 * 10000, "weights": 10000 * 10000, "output": 10
 declaration."""
 
 
+class HostClocks(NamedTuple):
+    """Clocks of the core: before the first tile of a layer, for each tile, and more where its sums begin or end."""
+
+    first: int
+    tile: int
+    sums: int
+
+    def of(self, part: Part) -> int:
+        """Clocks for a tile."""
+        return self.tile + self.sums * (part.first + part.last)
+
+
+CONVOLUTION_HOST, PRODUCT_HOST = HostClocks(440, 252, 80), HostClocks(405, 91, 32)
+"""What the instruction counts of gemmini_host.csv are made of: layers differ in how many of their tiles begin sums."""
+
+
 class Run(NamedTuple):
-    """A layer as a program runs it: its tile, the loops over tiles, innermost first, and the host's clocks."""
+    """A layer as a program runs it: its tile, and the loops over tiles, innermost first."""
 
     layer: Layer
     tile: Tile
     order: str
-    tile_clocks: int
+
+    @property
+    def host(self) -> HostClocks:
+        """Clocks of the core that issues its tiles."""
+        return PRODUCT_HOST if self.layer.is_product else CONVOLUTION_HOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +118,29 @@ def within(low: int, high: int, size: int) -> Range:
     return Range(start, max(start + 1, min(size, high)))
 
 
+def parts_of(run: Run) -> Iterator[Part]:
+    """Tiles in the order of the loops."""
+    layer, tile = run.layer, run.tile
+    kernel = layer.kernel
+    extents = {"Q": layer.rows, "P": layer.cols, "K": layer.outputs, "S": kernel, "R": kernel, "C": layer.inputs}
+    sizes = dict(zip("QPKSRC", tile, strict=True))
+    if layer.is_product:
+        extents |= {"P": layer.rows, "Q": 1}
+        sizes |= {"P": tile.rows, "Q": 1}
+    names = [name for name in reversed(run.order) if name != "N"]
+    cuts = [
+        [Range(low, min(low + sizes[name], extents[name])) for low in range(0, extents[name], sizes[name])]
+        for name in names
+    ]
+    for combination in product(*cuts):
+        at = dict(zip(names, combination, strict=True))
+        sums = [at[name] for name in "SRC"]
+        first = all(each.start == 0 for each in sums)
+        last = all(at[name].stop == extents[name] for name in "SRC")
+        map_rows, map_cols = (at["P"], at["Q"]) if layer.is_product else (at["Q"], at["P"])
+        yield Part(map_rows, map_cols, at["K"], *sums, first, last)
+
+
 class _Maker:
     """The commands of one run."""
 
@@ -115,39 +158,18 @@ class _Maker:
     def commands(self) -> Iterator[Command]:
         """Two tiles are under way: the loads of one come behind the stores of the last but one."""
         waiting: list[tuple[list[list[Load]], Part]] = []
-        for position, part in enumerate(self.parts()):
+        for position, part in enumerate(parts_of(self.run)):
             loads = self.loads(part)
             if position == 0:
                 first, *others = loads[0]
-                loads[0] = [replace(first, fill_cycles=first.fill_cycles + self.run.tile_clocks), *others]
+                waits = self.run.host.first + self.run.host.of(part)
+                loads[0] = [replace(first, fill_cycles=first.fill_cycles + waits), *others]
             yield from (load for block in loads for load in block)
             waiting.append((loads, part))
             if len(waiting) == 2:
                 yield from self.computed(*waiting.pop(0))
         for each in waiting:
             yield from self.computed(*each)
-
-    def parts(self) -> Iterator[Part]:
-        """Tiles in the order of the loops."""
-        layer, tile = self.run.layer, self.run.tile
-        kernel = layer.kernel
-        extents = {"Q": layer.rows, "P": layer.cols, "K": layer.outputs, "S": kernel, "R": kernel, "C": layer.inputs}
-        sizes = dict(zip("QPKSRC", tile, strict=True))
-        if layer.is_product:
-            extents |= {"P": layer.rows, "Q": 1}
-            sizes |= {"P": tile.rows, "Q": 1}
-        names = [name for name in reversed(self.run.order) if name != "N"]
-        cuts = [
-            [Range(low, min(low + sizes[name], extents[name])) for low in range(0, extents[name], sizes[name])]
-            for name in names
-        ]
-        for combination in product(*cuts):
-            at = dict(zip(names, combination, strict=True))
-            sums = [at[name] for name in "SRC"]
-            first = all(each.start == 0 for each in sums)
-            last = all(at[name].stop == extents[name] for name in "SRC")
-            map_rows, map_cols = (at["P"], at["Q"]) if layer.is_product else (at["Q"], at["P"])
-            yield Part(map_rows, map_cols, at["K"], *sums, first, last)
 
     # Loads.
 
@@ -162,7 +184,7 @@ class _Maker:
         else:
             found = [self.block_loads(part, self.zeros(part) if self.fills else 0)]
         first, *others = found[0]
-        found[0] = [replace(first, host_cycles=self.run.tile_clocks), *others]
+        found[0] = [replace(first, host_cycles=self.run.host.of(part)), *others]
         return found
 
     def block_loads(self, part: Part, zeros: int) -> list[Load]:

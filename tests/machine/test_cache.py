@@ -158,6 +158,35 @@ def test_a_miss_takes_the_port_for_its_line_where_it_does() -> None:
     assert ends[1] == ends[0] + 50
 
 
+def test_a_read_that_misses_holds_the_port_for_its_own_clocks() -> None:
+    """Two misses, the second 40 clocks behind the first as hits are, or when the bus below is free; hits as ever."""
+    for more, clocks in (({}, 40), ({"miss_clocks": 2}, 4)):
+        memory = cached({"request_clocks": 40, **more})
+        assert served(memory, lines(0, 2), 0)[0].done == clocks + 10 + 4 + LATENCY + 4
+        assert served(memory, lines(0, 2), 10_000)[0].done == 10_000 + 40 + 10 + 4
+
+
+def test_a_write_that_misses_brings_its_bytes() -> None:
+    """So it holds the port as one that hits does."""
+    ends = [
+        served(cached({"request_clocks": 40, **more}), [Block(0, 2, 16, 64)], 0, write=True)[0].done
+        for more in ({}, {"miss_clocks": 2})
+    ]
+    assert ends[0] == ends[1]
+
+
+def test_a_store_waits_for_the_blocks_of_a_row() -> None:
+    """Four rows of 64 bytes: each is on the port for 4 clocks; of 16 bytes a clock, three more come before the next."""
+    ends = []
+    for block in (None, 64, 16):
+        memory = cached(dma={**DMA, "store_row_bytes": 64, "store_block_bytes": block})
+        served(memory, [Block(0, 4, 64, 64)], 0, write=True)
+        ends.append(served(memory, [Block(0, 4, 64, 64)], 10_000, write=True)[0].done)
+        loaded = served(memory, [Block(0, 4, 64, 64)], 20_000)[0].done
+        assert loaded == 20_000 + 3 * 4 + 10 + 4
+    assert [end - ends[0] for end in ends] == [0, 0, 3 * 3]
+
+
 def test_reads_wait_for_writes_only_where_they_share_a_port() -> None:
     for port, waits in (("shared", True), ("separate", False)):
         memory = cached({"write_port": port, "request_clocks": 40})
@@ -376,6 +405,7 @@ def strange_caches(draw: st.DrawFn) -> tuple[list[dict[str, Any]], dict[str, Any
         ways = draw(FEW)
         level = {"name": f"C{number}", "line_bytes": least, "ways": ways, "misses_in_flight": draw(FEW)}
         level |= {name: draw(CACHE_CLOCKS) for name in ("hit_clocks", "request_clocks", "fill_clocks")}
+        level |= {"miss_clocks": draw(st.sampled_from([None, 0, 2, 1 << 20]))}
         level |= {
             "capacity_bytes": ways * least * draw(st.sampled_from([1, 2, 3])),
             "port_bytes_per_cycle": draw(POWERS),
@@ -387,7 +417,8 @@ def strange_caches(draw: st.DrawFn) -> tuple[list[dict[str, Any]], dict[str, Any
         levels.append(level | {"write_port": draw(st.sampled_from(["shared", "separate"]))})
     dma = {"request_bytes": request, "requests_in_flight": draw(st.sampled_from([1, 3, 1 << 12]))}
     dma |= {name: draw(st.sampled_from([None, 1, 5])) for name in ("descriptors_in_flight", "descriptor_rows")}
-    dma |= {name: draw(st.sampled_from([None, 1, 48])) for name in ("load_row_bytes", "store_row_bytes")}
+    rows = ("load_row_bytes", "store_row_bytes", "store_block_bytes")
+    dma |= {name: draw(st.sampled_from([None, 1, 48])) for name in rows}
     return levels, dma
 
 

@@ -169,6 +169,16 @@ def test_passes_take_what_registers_do(
         assert low * reference - bound <= folds * stream <= high * reference + bound + folds * len(rows)
 
 
+def test_a_pass_leaves_as_late_as_of_all_columns() -> None:
+    """However few hold something: results pass what is left of the array's width with the others."""
+    flow, passes = DATAFLOWS["ws"], Passes(4, 1, 0, 3)
+    whole, narrow = (
+        fold_of(flow, FoldShape(16, columns, 16, 1, 16 * columns, line=4), ArrayShape(16, 16, passes=passes)).stream
+        for columns in (16, 3)
+    )
+    assert whole == narrow == 4 * ((4 + 30 + 2) // 3)
+
+
 def test_passes_lengthen_the_product() -> None:
     """7 x 7 pixels a fold, 4 folds: seven passes of 7 clocks, and 16 for the last one before new weights come."""
     flow, gemm = DATAFLOWS["ws"], Gemm(1, 49, 64, 16, line=7)

@@ -64,7 +64,10 @@ class CachedMemory:
     def _level(self, cache: Cache) -> Level:
         sets = cache.capacity_bytes // (cache.ways * cache.line_bytes)
         clocks = cache.port_bytes_per_cycle, cache.hit_clocks, cache.request_clocks, cache.fill_clocks
-        level: Level = self.kernel.Level((sets, cache.ways, cache.line_bytes), clocks, cache.misses_in_flight)
+        missed = NONE if cache.miss_clocks is None else cache.miss_clocks
+        level: Level = self.kernel.Level(
+            (sets, cache.ways, cache.line_bytes), (*clocks, missed), cache.misses_in_flight
+        )
         level.behave(cache.replacement == "lru", cache.writes == "back", cache.write_port == "separate")
         return level
 
@@ -78,7 +81,7 @@ class CachedMemory:
         dma, number = self._dma, len(self._hierarchy.requesters)
         window = dma.requests_in_flight or window
         rows = dma.descriptor_rows or NEVER, dma.load_row_bytes or NEVER, dma.store_row_bytes or NEVER
-        sizes = self._least, self._most, *rows
+        sizes = self._least, self._most, *rows, dma.store_block_bytes or NEVER
         limits = window, dma.descriptors_in_flight or window, bursts_per_clock
         kinds = KINDS * self._levels + 2
         self._hierarchy.requesters.append(self.kernel.Requester(number, limits, sizes, kinds))

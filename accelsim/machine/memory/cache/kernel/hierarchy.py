@@ -162,7 +162,7 @@ class Hierarchy:
             level.miss_end[miss], level.miss_waits[miss] = end, waits
             level.miss_floor[miss], level.miss_lag[miss] = fill_floor, lag
         self.counts[KINDS * number + MISSES] += 1
-        level.occupy(write, begin, size)
+        level.look_up(write, begin, size)
         level.free[level.port(write)] += 0 if whole else level.fill_clocks
         self.replace(number, line, write, begin)
         if waits == NONE:

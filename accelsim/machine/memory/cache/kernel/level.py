@@ -28,6 +28,7 @@ class Level:
         "hit_clocks",
         "line_bytes",
         "lru",
+        "miss_clocks",
         "miss_end",
         "miss_floor",
         "miss_lag",
@@ -46,9 +47,9 @@ class Level:
         "writes_back",
     )  # fmt: skip
 
-    def __init__(self, shape: tuple[int, int, int], clocks: tuple[int, int, int, int], misses: int) -> None:
+    def __init__(self, shape: tuple[int, int, int], clocks: tuple[int, int, int, int, int], misses: int) -> None:
         self.sets, self.ways, self.line_bytes = shape
-        self.port_bytes, self.hit_clocks, self.request_clocks, self.fill_clocks = clocks
+        self.port_bytes, self.hit_clocks, self.request_clocks, self.fill_clocks, self.miss_clocks = clocks
         self.misses = misses
         self.lru, self.writes_back, self.separate_ports = False, True, False
         lines = self.sets * self.ways
@@ -108,6 +109,13 @@ class Level:
         """A request of these bytes begins."""
         clocks = self.beats(size)
         self.free[self.port(write)] = begin + (clocks if clocks > self.request_clocks else self.request_clocks)
+
+    def look_up(self, write: int, begin: int, size: int) -> None:
+        """A request of these bytes begins that misses: where the port says so, a read holds it without its data."""
+        if write or self.miss_clocks == NONE:
+            self.occupy(write, begin, size)
+        else:
+            self.free[self.port(write)] = begin + self.miss_clocks
 
     # Misses.
 

@@ -28,15 +28,16 @@ class Requester:
         "descriptors", "end_of", "floor_of", "in_clock", "issued", "issued_at", "lag_of", "latest", "least", "left",
         "load_row_bytes", "most", "next", "number", "of_descriptor", "of_request", "offer", "open_descriptor",
         "parts_latest", "parts_left", "per_clock", "request", "retired", "row", "row_bytes", "rows", "rows_left",
-        "sending", "sent_at", "size", "store_row_bytes", "stuck", "taken", "waits_of", "width", "window", "write",
+        "sending", "sent_at", "size", "store_block", "store_row_bytes", "stuck", "taken", "waits_of", "width", "window",
+        "write",
     )  # fmt: skip
 
     def __init__(
-        self, number: int, limits: tuple[int, int, int], sizes: tuple[int, int, int, int, int], kinds: int
+        self, number: int, limits: tuple[int, int, int], sizes: tuple[int, int, int, int, int, int], kinds: int
     ) -> None:
         self.number = number
         self.window, self.descriptors, self.per_clock = limits
-        self.least, self.most, self.rows, self.load_row_bytes, self.store_row_bytes = sizes
+        self.least, self.most, self.rows, self.load_row_bytes, self.store_row_bytes, self.store_block = sizes
         self.row_bytes = self.load_row_bytes
         self.counts = zeros(kinds)
         self.end_of, self.waits_of = zeros(self.window), filled(self.window, NONE)
@@ -114,6 +115,8 @@ class Requester:
         if self.taken < self.width:
             self.cut()
             return
+        if self.write and self.width > self.store_block:
+            self.gather()
         self.rows_left -= 1
         at = self.block * BLOCK
         if self.rows_left:
@@ -133,6 +136,13 @@ class Requester:
                     self.sending = False
                     return
         self.open_group()
+
+    def gather(self) -> None:
+        """Wait for the blocks of the next row of a store, one a clock behind what this row takes of the port."""
+        blocks = (self.width + self.store_block - 1) // self.store_block
+        there = self.sent_at + self.size // self.least + blocks - 1
+        if there > self.cycle:
+            self.cycle, self.in_clock = there, 0
 
     # When it is sent.
 

@@ -5,7 +5,7 @@ cdef q NEVER, NONE, UNKNOWN, SEED, TAPS, BLOCK, KINDS, HITS, MISSES, WRITE_BACKS
 
 @cython.final
 cdef class Level:
-    cdef readonly q sets, ways, line_bytes, port_bytes, hit_clocks, request_clocks, fill_clocks, misses
+    cdef readonly q sets, ways, line_bytes, port_bytes, hit_clocks, request_clocks, fill_clocks, miss_clocks, misses
     cdef bint lru, writes_back, separate_ports
     cdef readonly q[::1] tags, dirty
     cdef q[::1] used, free, miss_set, miss_end, miss_waits, miss_floor, miss_lag
@@ -17,6 +17,7 @@ cdef class Level:
     cdef q port(self, q write) noexcept
     cdef q beats(self, q size) noexcept
     cdef void occupy(self, q write, q begin, q size) noexcept
+    cdef void look_up(self, q write, q begin, q size) noexcept
     cdef q miss_of_set(self, q line) noexcept
     cdef q next_miss(self) noexcept
     cdef void answered(self, q miss, q end) noexcept
@@ -27,6 +28,7 @@ cdef class Requester:
     cdef readonly q number
     cdef public q[::1] counts
     cdef q window, descriptors, per_clock, least, most, rows, row_bytes, load_row_bytes, store_row_bytes
+    cdef q store_block
     cdef q[::1] end_of, waits_of, floor_of, lag_of, of_descriptor, of_request, parts_left, parts_latest
     cdef q[::1] left, latest, issued_at, blocks
     cdef q offer, issued, next, descriptor, request, completed, completed_issue, retired
@@ -38,6 +40,7 @@ cdef class Requester:
     cdef void open_group(self) noexcept
     cdef void cut(self) noexcept
     cdef void step(self) noexcept
+    cdef void gather(self) noexcept
     cdef void plan(self) noexcept
     cdef void sent(self, q end, q waits, q floor, q lag) noexcept
     cdef void note(self, q part, q transfer, q end) noexcept
