@@ -10,5 +10,7 @@ try:
     fastest = import_module("accelsim.machine.memory.cache.compiled")
 except ImportError:
     fastest = plain
+if getattr(fastest, "LAYOUT", 1) != plain.LAYOUT:  # compiled from sources that are not these any more
+    fastest = plain
 
 __all__ = ["fastest", "plain"]
