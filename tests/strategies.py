@@ -68,7 +68,7 @@ def machines(draw: st.DrawFn, **fixed: Any) -> Machine:
     bits = draw(st.sampled_from([8, 8, 8, 16, 4, 6]))
     cols = draw(st.integers(1, 12))
     engine = draw(st.one_of(st.none(), _engines()))
-    dataflow = draw(st.sampled_from(["ws", "is", "os", "auto"]))
+    dataflow = fixed.get("array__dataflow") or draw(st.sampled_from(["ws", "is", "os", "auto"]))
     packings = ["diagonal", "patches"] if dataflow == "ws" else ["diagonal"]
     choices = {
         "array__depthwise_packing": draw(st.sampled_from(packings)),
@@ -133,9 +133,9 @@ def schedulings(draw: st.DrawFn, **fixed: Any) -> Scheduling:
 
 
 @st.composite
-def any_machines(draw: st.DrawFn) -> Machine:
+def any_machines(draw: st.DrawFn, **fixed: Any) -> Machine:
     """Those of `machines`, and in one of four cases with a DRAM at command granularity."""
-    machine = draw(machines())
+    machine = draw(machines(**fixed))
     if draw(st.integers(0, 3)):
         return machine
     channels = draw(st.sampled_from([1, 1, 1, 2]))
@@ -153,12 +153,12 @@ def networks() -> st.SearchStrategy[Network]:
 
 
 @st.composite
-def workloads(draw: st.DrawFn) -> Workload:
-    """Graphs of one to seven layers of every kind, tensors with several consumers among them; half of them shrunk."""
-    size = (draw(st.integers(1, 10)), draw(st.integers(1, 10)), draw(st.integers(1, 12)))
+def workloads(draw: st.DrawFn, most: int = 7, extent: int = 10) -> Workload:
+    """Graphs of one to `most` layers of every kind, tensors with several consumers among them; half of them shrunk."""
+    size = (draw(st.integers(1, extent)), draw(st.integers(1, extent)), draw(st.integers(1, extent + 2)))
     shapes = {"input": size}
     rows: list[dict[str, Any]] = []
-    for number in range(draw(st.integers(1, 7))):
+    for number in range(draw(st.integers(1, most))):
         found = draw(_residual(f"l{number}", shapes) if draw(st.integers(0, 3)) == 0 else _single(f"l{number}", shapes))
         rows += [row for row, _ in found]
         shapes |= {row["name"]: shape for row, shape in found}

@@ -17,7 +17,7 @@ from accelsim.dataflows import DATAFLOWS
 from accelsim.dataflows.contract import Gemm
 from accelsim.dataflows.folding import fold_sequence
 from accelsim.dataflows.work import ArrayContext
-from accelsim.lowering.compile import lower
+from accelsim.lowering.compile import Lowered, lower
 from accelsim.lowering.ir import PlannedLayer
 from accelsim.machine.machine import play
 from accelsim.network.array import array_context, layer_context
@@ -27,6 +27,7 @@ from accelsim.network.ops import on_array
 from accelsim.program.commands import Buffer, Compute, Load, Program, Store, Tile, UnitKind, kind_of
 from accelsim.program.link import Linked, link
 from accelsim.program.tensors import Region, Tensor, elements
+from accelsim.run.result import Run
 from accelsim.run.simulate import load_network, run_network
 from accelsim.units import ClockRatio
 from tests.played import history, lowered_or_skip, tiles_on_chip
@@ -123,8 +124,11 @@ def _fold_sums(node: Node, command: Compute, array: ArrayContext) -> int:
 
 @given(networks(), any_machines(), schedulings())
 def test_bytes_are_conserved(network: Network, machine: Machine, scheduling: Scheduling) -> None:
+    check_bytes(network, machine, lowered_or_skip(network, machine, scheduling))
+
+
+def check_bytes(network: Network, machine: Machine, lowered: Lowered) -> None:
     """Each output element is stored once or stays on chip; each weight that is needed is loaded at least once."""
-    lowered = lowered_or_skip(network, machine, scheduling)
     stored: dict[str, int] = {}
     loaded: dict[str, int] = {}
     kept: dict[str, int] = {}
@@ -158,9 +162,13 @@ def _macs_done(node: Node, machine: Machine) -> int:
 
 @given(networks(), any_machines(), schedulings())
 def test_columns_add_up(network: Network, machine: Machine, scheduling: Scheduling) -> None:
+    lowered = lowered_or_skip(network, machine, scheduling)
+    check_columns(run_network(load_network("shufflenet_g3")[0], network, machine, scheduling), lowered)
+
+
+def check_columns(run: Run, lowered: Lowered) -> None:
     """Layers sum to the run, causes to the layer, lost PE-cycles and MACs to what the PEs could have done."""
-    placed = lowered_or_skip(network, machine, scheduling).source.nodes[: len(network.nodes)]
-    run = run_network(load_network("shufflenet_g3")[0], network, machine, scheduling)
+    placed = lowered.source.nodes[: len(run.network.nodes)]
     for record in (*run.records, run.total):
         idle = sum(record.stalls.values())
         assert record.total_cycles == record.stream_cycles + idle
@@ -170,8 +178,8 @@ def test_columns_add_up(network: Network, machine: Machine, scheduling: Scheduli
         assert min(record.stalls.values()) >= 0
         assert record.total_cycles or not record.array_macs
     assert run.inference_ends[-1] == run.total.total_cycles
-    images = network.batch * scheduling.inferences
-    assert run.totals["macs"] == sum(_macs_done(node, machine) for node in placed) * images
+    images = run.network.batch * run.scheduling.inferences
+    assert run.totals["macs"] == sum(_macs_done(node, run.machine) for node in placed) * images
     assert run.totals["total_cycles"] == sum(run.layers["total_cycles"])
     assert run.totals["active_macs"] <= run.totals["macs"]
     assert run.totals["energy_total_pj"] == pytest.approx(sum(run.layers["energy_total_pj"]))
@@ -222,8 +230,11 @@ FASTER = {
 def test_more_of_anything_never_makes_the_same_program_slower(
     network: Network, machine: Machine, scheduling: Scheduling, resource: str
 ) -> None:
+    check_faster(lowered_or_skip(network, machine, scheduling).program, machine, resource)
+
+
+def check_faster(program: Program, machine: Machine, resource: str) -> None:
     """With ideal DRAM and program order, which serve everybody in a fixed order."""
-    program = lowered_or_skip(network, machine, scheduling).program
     section, key = resource.split("__")
     part = getattr(machine, section).model_copy(update={key: FASTER[resource](machine)})
     faster = machine.model_copy(update={section: part})
