@@ -15,7 +15,7 @@ from accelsim.report.quantities import bytes_text
 from accelsim.report.tables import fitted
 from accelsim.run.simulate import Played
 
-HEADER = ("layer", "unit", "img x row x col", "groups", "out", "in", "loops", "group", "on chip", "estimate", "clocks",
+HEADER = ("layer", "unit", "img x row x col", "groups", "out", "in", "loops", "group", "on chip", "estimate", "cycles",
           "moved", "bound")  # fmt: skip
 _LEFT = (0, 1, 6, 7, 8)
 _SPARE = ("groups", "on chip", "unit", "loops", "in", "out", "group")
@@ -23,7 +23,7 @@ _SPARE = ("groups", "on chip", "unit", "loops", "in", "out", "group")
 LEGEND = (
     "tiles: output images x rows x columns; groups; output and input channels of a",
     "  group. loops, outermost first: map, groups, outputs, inputs",
-    "estimate: clocks of a layer that is on the array alone, in no group; clocks: as",
+    "estimate: cycles of a layer that is on the array alone, in no group; cycles: as",
     "  simulated; moved: bytes of DRAM bursts; bound: the least of these for a layer",
     "  by itself, however it is tiled",
 )

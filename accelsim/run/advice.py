@@ -96,7 +96,7 @@ def left_text(left: Sequence[Hint]) -> str:
     """One line that names the most promising changes that were not tried."""
     named = "; ".join(f"{_settings(each)} ({-each.saves:+.1%})" for each in left[:MOST_LEFT])
     more = f"; {len(left) - MOST_LEFT} more" if len(left) > MOST_LEFT else ""
-    return f"not tried, for lack of time, with clocks by estimate: {named}{more}"
+    return f"not tried, for lack of time, with cycles by estimate: {named}{more}"
 
 
 def changed(machine: Machine, settings: Mapping[str, Setting]) -> Machine:
@@ -153,7 +153,7 @@ def _tried(run: Run, hint: Hint) -> Advice | None:
 def _text(elsewhere: Sequence[str], hint: Hint, measures: tuple[float, float, float, float]) -> str:
     """Settings, what came of them, what they cost, and why they were tried."""
     clocks, clocks_then, energy, energy_then = measures
-    gain = f"{clocks_then:.0f} clocks an image instead of {clocks:.0f} ({_percent(clocks_then, clocks)})"
+    gain = f"{clocks_then:.0f} cycles an image instead of {clocks:.0f} ({_percent(clocks_then, clocks)})"
     costs = [f"energy {_percent(energy_then, energy)}", *elsewhere, *([hint.costs] if hint.costs else [])]
     return f"{_settings(hint)}: {gain}, {'; '.join((*costs, hint.why))}"
 

@@ -115,7 +115,7 @@ def _depthwise(looked: _Looked) -> Iterator[Hint]:
         return
     layers = tuple(node.name for node, _ in mine)
     share = sum(record.array_macs for _, record in mine) / (looked.run.total.pes * taken)
-    why = f"depthwise layers stream {taken / looked.cycles:.1%} of the clocks and use {share:.1%} of the array"
+    why = f"depthwise layers stream {taken / looked.cycles:.1%} of the cycles and use {share:.1%} of the array"
     yield from _in_patches(layers, why, taken, looked)
     yield Hint("depthwise", layers, {"array.depthwise_on": "vector"}, why, _beside(taken, looked, mine) / looked.cycles)
     if looked.machine.depthwise is not None:
@@ -171,7 +171,7 @@ def _batch(looked: _Looked) -> Iterator[Hint]:
     if not taken:
         return
     moved = sum(record.counts.dram_read_weight_bytes for _, record in mine)
-    why = f"layers that use a weight once an image take {taken / looked.cycles:.1%} of the clocks and load"
+    why = f"layers that use a weight once an image take {taken / looked.cycles:.1%} of the cycles and load"
     why += f" {moved / 2**20:.2f} MiB of weights"
     for times in BATCHES:
         batch, saves = times * looked.run.network.batch, (1 - 1 / times) * taken / looked.cycles
@@ -187,7 +187,7 @@ def _dataflow(looked: _Looked) -> Iterator[Hint]:
     clocks = {name: looked.folds(name, looked.machine) for name in DATAFLOWS}
     best = min(clocks, key=lambda name: clocks[name])
     if best != now:
-        why = f"folds of all layers take {clocks[best]} clocks with it, all data on chip, and {clocks[now]} now"
+        why = f"folds of all layers take {clocks[best]} cycles with it, all data on chip, and {clocks[now]} now"
         saves = (1 - clocks[best] / clocks[now]) * looked.streaming / looked.cycles
         yield Hint("dataflow", (), {"array.dataflow": best}, why, saves)
 
@@ -251,7 +251,7 @@ def _weights(looked: _Looked) -> Iterator[Hint]:
     most = max(looked.run.records, key=lambda record: record.stalls["dram_weight"])
     if busy < 1 - waits:
         why = (
-            f"the array waits for weights in {waits:.1%} of the clocks, most for {most.layer}, while engines that load"
+            f"the array waits for weights in {waits:.1%} of the cycles, most for {most.layer}, while engines that load"
         )
         why += f" are busy in {busy:.1%}"
         yield Hint("ahead", (most.layer,), settings, why, AHEAD * waits)
@@ -301,7 +301,7 @@ def _smaller(looked: _Looked) -> Iterator[Hint]:
             half = looked.machine.model_copy(update={"array": array.model_copy(update={key: size // 2})})
             clocks = looked.folds(dataflow, half)
             if IDLE * clocks < now:
-                why = f"folds of all layers take {clocks} clocks on half of it, all data on chip, and {now} now"
+                why = f"folds of all layers take {clocks} cycles on half of it, all data on chip, and {now} now"
                 saves = max(WORTH + 1e-6, 1 - clocks / now)
                 yield Hint("size", (), looked.sized(key, size // 2), why, saves)
 

@@ -207,9 +207,9 @@ def _next(found: Recommendation, aim: Aim) -> str:
     saved = {name: _saved(found.best, name) for name in WHAT_IFS}
     name = max(saved, key=lambda resource: sum(saved[resource].values()))
     if max(saved[name].values()) < LEAST_SAVING:
-        return f"none: twice of anything saves less than {share_text(LEAST_SAVING)} of the clocks"
+        return f"none: twice of anything saves less than {share_text(LEAST_SAVING)} of the cycles"
     each = ", ".join(f"{share_text(share)} of {network}'s" for network, share in saved[name].items())
-    return f"{name.replace('_', ' ')}; if {WHAT_IFS[name]}, it would save {each} clocks"
+    return f"{name.replace('_', ' ')}; if {WHAT_IFS[name]}, it would save {each} cycles"
 
 
 def _saved(judged: Judged, resource: str) -> dict[str, float]:

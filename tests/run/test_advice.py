@@ -108,7 +108,7 @@ def test_what_there_was_no_time_for_is_named(monkeypatch: pytest.MonkeyPatch) ->
     run, few = mobilenet(), choice(mobilenet())
     text = left_text(few.left)
     assert few.left[0].settings == {"network.batch": 8}
-    assert text.startswith("not tried, for lack of time, with clocks by estimate: network.batch=8 (-")
+    assert text.startswith("not tried, for lack of time, with cycles by estimate: network.batch=8 (-")
     assert text.endswith(f"; {len(few.left) - 3} more")
     monkeypatch.setattr("accelsim.run.advice.SECONDS", 99.0)
     assert choice(run).left == []
