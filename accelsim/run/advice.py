@@ -164,7 +164,7 @@ def _shared_ports(run: Run, records: Sequence[LayerRecord], machine: Machine) ->
         max((demand.longer for demand in overrun(each, target)), default=0.0)
         for each, target in ((run.records, run.machine), (records, machine))
     )
-    return [f"{then:+.1%} clocks or so if units share SRAM ports"] if then - now > WORTH else []
+    return [f"{then:+.1%} cycles or so if units share SRAM ports"] if then - now > WORTH else []
 
 
 def _settings(hint: Hint) -> str:

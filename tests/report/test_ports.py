@@ -41,4 +41,4 @@ def test_the_array_alone_is_held_up_by_its_ports_instead() -> None:
 def test_advice_says_what_sharing_a_port_would_cost() -> None:
     run = simulate(NETWORK, "edge", {"sram.activation.port_bytes_per_cycle": 16})
     text = next(each.text for each in advice(run) if "depthwise.channels" in each.settings)
-    assert "clocks or so if units share SRAM ports" in text
+    assert "cycles or so if units share SRAM ports" in text
