@@ -21,6 +21,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from accelsim.report.completeness import INCOMPLETE
+
 FORMATS = ("svg", "png")
 PNG_DPI = 120
 _METADATA: dict[str, dict[str, str | None]] = {
@@ -48,6 +50,12 @@ def house_style() -> Iterator[None]:
         matplotlib.rc("text", parse_math=False)
         matplotlib.rc("svg", fonttype="none", hashsalt="accelsim")
         yield
+
+
+def mark_incomplete(figure: Figure) -> None:
+    """Say before the title of a picture that networks in it lack parts of their models."""
+    title = next(text for text in figure.texts if text.get_text() == figure.get_suptitle())
+    title.set_text(f"{INCOMPLETE}: {title.get_text()}")
 
 
 def in_decades(axes: Axes, which: Literal["x", "y"], values: Sequence[float]) -> None:

@@ -679,6 +679,12 @@ def test_it_is_left_out_where_that_is_allowed_and_said_everywhere(
         capsys.readouterr()
         assert main(argv) == 0
         assert "INCOMPLETE" in capsys.readouterr().out.splitlines()[0]
+    for folder in (run, sweep):
+        picture = tmp_path / "energy.svg"
+        assert main(["plot", folder, "--kind", "energy", "-o", str(picture), "--force"]) == 0
+        assert "INCOMPLETE" in picture.read_text()
+    assert main(["pareto", sweep, "--minimize", "latency_ms,energy_total_pj", "-o", str(tmp_path / "front")]) == 0
+    assert "INCOMPLETE: " in (tmp_path / "front" / "pareto.svg").read_text()
 
 
 def test_what_is_left_out_has_the_shape_that_onnx_infers(tmp_path: Path) -> None:

@@ -82,9 +82,11 @@ def run(arguments: Namespace) -> int:
 
 def _save_front(found: Front, objectives: Sequence[Objective], arguments: Namespace) -> None:
     from accelsim.report.export import csv_text, save_files
-    from accelsim.report.figure import FORMATS, drawn
+    from accelsim.report.figure import FORMATS, drawn, mark_incomplete
     from accelsim.report.pareto import front_figure
 
     figure = front_figure(found.points, found.best, objectives, found.keys) if len(objectives) > 1 else None
+    if figure and found.incomplete:
+        mark_incomplete(figure)
     pictures = {f"pareto.{kind}": drawn(figure, kind) if figure else None for kind in FORMATS}
     save_files(Path(arguments.output), {**pictures, "pareto.csv": csv_text(found.rows)}, force=arguments.force)

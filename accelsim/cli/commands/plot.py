@@ -47,6 +47,7 @@ def run(arguments: Namespace) -> int:
 
 def _drawing(path: Path, kind: str) -> Drawing:
     """Raises UserError where there is nothing to draw, or no such picture of it."""
+    from accelsim.report.figure import mark_incomplete
     from accelsim.report.plots import RUN_PLOTS, SWEEP_PLOTS
     from accelsim.run.reprice import read_run
     from accelsim.sweeps.drawn import drawn_points
@@ -54,7 +55,11 @@ def _drawing(path: Path, kind: str) -> Drawing:
 
     if is_file(path / NAME):
         _refuse_unknown(kind, SWEEP_PLOTS, "a sweep")
-        return SWEEP_PLOTS[kind](drawn_points(path))
+        points = drawn_points(path)
+        drawing = SWEEP_PLOTS[kind](points)
+        if any(point.values["unmodelled"] for point in points):
+            mark_incomplete(drawing.figure)
+        return drawing
     if kind not in SWEEP_PLOTS:
         _refuse_unknown(kind, RUN_PLOTS, "a run")
     run = read_run(path)
