@@ -29,8 +29,8 @@ measured. *No evidence* says that we know no figure to compare with.
   ([validation](validation.md)).
 - **Comparisons** are surer than figures. Gemmini's layers by cycles, with its default tiles, come out in nearly the
   right order (rank correlation {rank:.2f} over all); among the alike layers of BERT they do not ({alike:.2f}).
-- **Energy** has a range beside it ([energy](energy.md#how-far-to-trust-it)). Areas have none, and come out too small:
-  take a budget of area as kept only with a third to spare.
+- **Energy** has a range beside it ([energy](energy.md#how-far-to-trust-it)). The area of a run has none, and comes out
+  too small; `recommend` also judges a budget by how much larger chips are.
 """
 
 HEADER = ("class of chip", "nearest evidence", "cycles", "power", "area")

@@ -30,7 +30,7 @@ class Demand(NamedTuple):
     def __str__(self) -> str:
         return (
             f"units ask the {self.port} for up to {self.share:.0%} of what it passes ({self.layer}); each has it to"
-            f" itself here, and with one for all the run would take {self.longer:.1%} more clocks or so"
+            f" itself here, and with one for all the run would take {self.longer:.1%} more cycles or so"
         )
 
 
