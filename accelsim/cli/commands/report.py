@@ -21,7 +21,7 @@ DESCRIPTION = (
     "Write a page that shows finished runs, side by side where there are several, and sweeps. It needs "
     "no network and nothing beside it."
 )
-COMPARISON = "compare.csv"
+RUN, COMPARISON = "run.json", "compare.csv"
 MOST_POINTS = 20_000
 """Of a sweep, in a page that a browser can still sort."""
 
@@ -49,14 +49,17 @@ def run(arguments: Namespace) -> int:
     runs: list[Run] = []
     sweeps: list[ShownSweep] = []
     mistakes = Mistakes()
-    for path in arguments.paths:
+    for path in map(Path, arguments.paths):
         with mistakes:
-            if is_file(Path(path) / NAME):
-                sweeps.append(_sweep(Path(path)))
-            elif is_file(Path(path) / COMPARISON):
-                sweeps.append(_comparison(Path(path)))
+            if is_file(path / NAME):
+                sweeps.append(_sweep(path))
+            elif not path.is_dir() or is_file(path / RUN):
+                runs.append(read_run(str(path)))
+            elif is_file(path / COMPARISON):
+                sweeps.append(_comparison(path))
             else:
-                runs.append(read_run(path))
+                expected = f"a folder with a run ({RUN}), a sweep ({NAME}) or a comparison ({COMPARISON})"
+                raise UserError([Mistake("command-line", 0, "RUN_OR_SWEEP", expected, str(path))])
     mistakes.raise_any()
     tried = [[each.text for each in advice(run)] for run in runs]
     save_files(output.parent, {output.name: page_text(runs, sweeps, tried, arguments.title)}, force=arguments.force)
