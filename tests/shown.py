@@ -1,7 +1,7 @@
 """Outputs shown in README.md and docs/, written anew where they differ: `python -m tests.shown [PAGE ...]`.
 
-A line that is shown takes the place of the next printed one that is alike but for its numbers; `...` stays. Lines that
-find none are kept and named: they need a look.
+An output that is shown whole is replaced. Where `...` leaves something out, a line that is shown takes the place of the
+next printed one that is alike but for its numbers. Lines that find none are kept and named: they need a look.
 """
 
 from __future__ import annotations
@@ -65,6 +65,9 @@ def console(block: str, looks: list[str]) -> str:
         printed = output_of(line)
         if doctest.OutputChecker().check_output(shown, printed, doctest.ELLIPSIS):
             parts.append(f"{PROMPT}{command}")
+            continue
+        if "..." not in shown:
+            parts.append(f"{PROMPT}{line}\n{printed}")
             continue
         lines = list(renewed(shown.splitlines(), printed.splitlines()))
         looks += [f"{line}: {text}" for text, look in lines if look]

@@ -14,7 +14,7 @@ from accelsim.program.commands import UnitKind
 from accelsim.report.spans import title_of_unit
 from accelsim.report.tables import fitted, page_of, page_width
 
-HEADER = ("dataflow", "loops", "img x row x col", "groups", "out", "in", "pieces", "clocks",
+HEADER = ("dataflow", "loops", "img x row x col", "groups", "out", "in", "pieces", "cycles",
           "burst bytes", "varying uJ", "")  # fmt: skip
 _SPARE = ("groups", "pieces", "burst bytes", "varying uJ", "in", "out")
 """Columns that a narrow page goes without."""
@@ -135,7 +135,7 @@ def _verdict(each: Alternative, chosen: Alternative, objective: str) -> str:
     more = f"{each.score / chosen.score - 1:.1%} more {_SCORED[objective]}"
     if each.score > SCORE_TOLERANCE * chosen.score:
         return more
-    second, words = ("energy_pj", "energy") if objective == "cycles" else ("cycles", "clocks")
+    second, words = ("energy_pj", "energy") if objective == "cycles" else ("cycles", "cycles")
     ratio = getattr(each, second) / getattr(chosen, second)
     if ratio > SCORE_TOLERANCE:
         return f"{ratio - 1:.1%} more {words}"
@@ -144,7 +144,7 @@ def _verdict(each: Alternative, chosen: Alternative, objective: str) -> str:
     return more if each.score > chosen.score else "equal, tried later"
 
 
-_SCORED = {"cycles": "clocks", "energy": "energy", "edp": "energy x clocks", "dram_bytes": "bytes"}
+_SCORED = {"cycles": "cycles", "energy": "energy", "edp": "energy x cycles", "dram_bytes": "bytes"}
 
 
 def _considered_dict(each: Alternative) -> dict[str, Any]:
