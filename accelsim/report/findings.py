@@ -20,7 +20,7 @@ MOST_NETWORKS = 8
 
 
 def findings(run: FinishedRun, tried: Sequence[str] = ()) -> list[str]:
-    """The sentences. tried: changes that were tried and pay."""
+    """The sentences. tried: those on changes that were tried, or that there was no time for."""
     return [
         *([f"{INCOMPLETE}: {run.left_out}"] if run.left_out is not None else []),
         _headline(run),
@@ -28,7 +28,7 @@ def findings(run: FinishedRun, tried: Sequence[str] = ()) -> list[str]:
         _longest(run.records, run.totals),
         _dearest(run.totals),
         *(f"SRAM: {each}." for each in overrun(run.records, run.machine)),
-        *(f"Tried, and worth it: {each}." for each in tried),
+        *tried,
         _assumed(run),
     ]
 

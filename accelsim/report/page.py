@@ -98,7 +98,7 @@ def page_text(
     tried: Sequence[Sequence[str]] = (),
     title: str = TITLE,
 ) -> str:
-    """The page. tried: of each run, the changes that were tried and pay, in words."""
+    """The page. tried: of each run, sentences on changes that were tried, or that there was no time for."""
     described = {column.name: (column.unit, column.meaning) for column in comparison.COLUMNS}
     described |= {column.name: (column.unit, column.meaning) for column in COLUMNS}
     described |= {name: (unit, meaning) for name, unit, meaning in TOTALS}

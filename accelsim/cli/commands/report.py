@@ -39,7 +39,6 @@ def run(arguments: Namespace) -> int:
     """Carry it out; gives the exit code."""
     from accelsim.report.export import save_files
     from accelsim.report.page import page_text
-    from accelsim.run.advice import advice
     from accelsim.run.reprice import read_run
     from accelsim.sweeps.store import NAME
 
@@ -61,9 +60,20 @@ def run(arguments: Namespace) -> int:
                 expected = f"a folder with a run ({RUN}), a sweep ({NAME}) or a comparison ({COMPARISON})"
                 raise UserError([Mistake("command-line", 0, "RUN_OR_SWEEP", expected, str(path))])
     mistakes.raise_any()
-    tried = [[each.text for each in advice(run)] for run in runs]
+    tried = [_tried(run) for run in runs]
     save_files(output.parent, {output.name: page_text(runs, sweeps, tried, arguments.title)}, force=arguments.force)
     return 0
+
+
+def _tried(run: Run) -> list[str]:
+    """Sentences on changes that pay, and on those that there was no time for."""
+    from accelsim.run.advice import advice, choice, left_text
+
+    left = choice(run).left
+    return [
+        *(f"Tried, and worth it: {each.text}." for each in advice(run)),
+        *([f"{left_text(left).capitalize()}."] if left else []),
+    ]
 
 
 def _sweep(folder: Path) -> ShownSweep:
