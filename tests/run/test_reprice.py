@@ -296,7 +296,7 @@ def put(document: Any, path: KeyPath, value: Any) -> None:
     [
         (("layers",), [], "layers: expected 1 or more values, got 0"),
         (("layers",), {}, "layers: expected a list, got a mapping"),
-        (("layers", 0), 5, "layers.0: expected a mapping, got 5"),
+        (("layers", 0), 5, "layers.0: expected a mapping such as {layer: ...}, got 5"),
         (("layers", 0, "layer"), "z", "layers.0.layer: expected 'a', got 'z'"),
         (("layers", 1, "counts", "macs"), -1, "layers.1.counts.macs: expected at least 0, got -1"),
         (("layers", 1, "counts", "macs"), 1.5, "layers.1.counts.macs: expected a whole number, got 1.5"),
@@ -307,7 +307,7 @@ def put(document: Any, path: KeyPath, value: Any) -> None:
             1,
             "layers.1.counts.mac: expected a known key (did you mean macs?), got 'mac'",
         ),
-        (("layers", 0, "stalls"), None, "layers.0.stalls: expected a mapping, got nothing"),
+        (("layers", 0, "stalls"), None, "layers.0.stalls: expected a mapping such as {fill_drain: ...}, got nothing"),
         (("layers", 0, "stalls", "store"), 10**9, "layers.0.total_cycles: expected SUM, got TOTAL"),
         (("layers", 0, "pes"), 1, "layers.0.pes: expected a known key, got 'pes'"),
         (
@@ -317,7 +317,7 @@ def put(document: Any, path: KeyPath, value: Any) -> None:
         ),
         (("totals",), None, "totals: expected a mapping, got nothing"),
         (("more",), 1, "more: expected a known key, got 'more'"),
-        (("config",), [], "config: expected a mapping, got a list"),
+        (("config",), [], "config: expected a mapping such as {network: ...}, got a list"),
         (("config_sha256",), "beef", "config_sha256: expected the SHA-256 of config, got 'beef'"),
         (("config", "machine", "array", "rows"), 5, "config_sha256: expected the SHA-256 of config, got KNOWN"),
     ],
@@ -349,7 +349,8 @@ def resealed(document: Any) -> Any:
         (("machine", "array", "rows"), 0, "config.machine.array.rows: expected more than 0, got 0"),
         (("machine", "sram", "accumulator", "capacity_bytes"), 1, "config.machine.sram.accumulator.capacity_bytes: "
          "expected at least 32 (a partial sum for each column, twice), got 1"),
-        (("machine", "dram"), "ideal_lpddr4", "config.machine.dram: expected a mapping, got 'ideal_lpddr4'"),
+        (("machine", "dram"), "ideal_lpddr4",
+         "config.machine.dram: expected a mapping such as {device: ...}, got 'ideal_lpddr4'"),
         (("network", "layers", 0, "op"), "fly", "config.network.layers.0.op: expected one of "),
         (("network", "layers", 0, "inputs"), ["b"], "config.network.layers.0.inputs: expected "),
         (("network", "family"), "vggg", "config.network.family: expected one of "),
