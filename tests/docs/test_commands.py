@@ -20,6 +20,7 @@ from accelsim.cli.overview import COMMANDS, TOPICS
 from accelsim.cli.parser import parse
 from accelsim.config.load import load_machine
 from accelsim.config.named import names
+from accelsim.run.simulate import simulate
 from tests.docs.test_readme import PAGES, README, ROOT, blocks, files_shown
 
 LECTURE = ROOT / "docs" / "lecture.md"
@@ -147,3 +148,26 @@ def test_what_a_row_costs_is_in_the_sheet_of_the_device() -> None:
 def test_pages_are_looked_at() -> None:
     assert len(set(commands())) > 40
     assert set(PAGES) <= set(TEXTS)
+
+
+def test_the_readme_counts_the_models_that_are_held() -> None:
+    models = (ROOT / "tests" / "data" / "onnx" / "models.csv").read_text(encoding="utf-8").splitlines()[1:]
+    assert f"exact MACs and weights of {len(models)} public models" in README.read_text(encoding="utf-8")
+
+
+def test_the_readme_says_of_depthwise_layers_and_stalls_what_the_run_does() -> None:
+    """The sentences below its first output."""
+    text = " ".join(README.read_text(encoding="utf-8").split())
+    run = simulate("shufflenet_g3", "edge")
+    depthwise = [record for record in run.records if record.kind.startswith("dwconv")]
+    macs, clocks = (
+        sum(amounts) for amounts in zip(*((each.counts.macs, each.total_cycles) for each in depthwise), strict=True)
+    )
+    streams = sum(each.stream_cycles for each in depthwise)
+    assert f"have {macs / run.total.counts.macs:.0%}".replace("%", " %") in text
+    assert f"use {macs / streams / run.total.pes:.1%}".replace("%", " %") in text
+    assert "take a third of the time" in text
+    assert clocks / run.total.total_cycles == pytest.approx(1 / 3, abs=0.04)
+    stalls = {name: amount for name, amount in run.total.lost.items() if name != "mapping"}
+    assert "half of them wait for weights" in text
+    assert stalls["dram_weight"] / sum(stalls.values()) == pytest.approx(0.5, abs=0.05)
