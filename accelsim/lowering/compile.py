@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from itertools import product
 from typing import Any
 
@@ -212,7 +213,17 @@ def _block_plan(
         outgrown = outgrown_residents(list(working(planned)), cache.layout, network.batch, residency)
         if not outgrown:
             return BlockPlan(source, network, cache, tuple(planned), residency, weights)
+        _refuse_outgrown(scheduling.plan, outgrown)
         found = [each for each in found if each.name not in outgrown]
+
+
+def _refuse_outgrown(plan: Plan | None, outgrown: Collection[str]) -> None:
+    """Raises PlanError where a feature map that is to stay has tiles that need more than its place."""
+    for number, entry in enumerate(plan.keep if plan is not None else ()):
+        for name in sorted(outgrown):
+            if fnmatchcase(name, entry.match):
+                expected = f"tiles of {name} that fit its place, each rounded up to bytes"
+                raise PlanError(("keep", number), expected, "too many small ones")
 
 
 def written(lowered: Lowered, batch: int) -> dict[str, Any]:

@@ -323,10 +323,31 @@ def test_what_stays_by_the_plan_is_inside_of_no_group_of_the_planners() -> None:
     assert lower(WIDE, machine_of(), part).residency.stays["b"].channels == 64
 
 
+def test_residents_of_the_planner_give_way_to_what_is_given() -> None:
+    """Those beside a part that is to stay, which are parts then or none; others are as they were."""
+    rows = [{**row, "channels": 128} for row in CHAIN]
+    longer = network_of([{**row, "name": f"{row['name']}{again}"} for again in range(2) for row in rows], (40, 40, 128))
+    assert lower(longer, machine_of(), Scheduling()).residency.stays["a0"].channels == 128
+    part = Scheduling(plan=Plan.model_validate({"keep": [{"match": "b0", "channels": 64}]}))
+    stays = lower(longer, machine_of(), part).residency.stays
+    assert stays["b0"].channels == 64
+    assert "a0" not in stays or stays["a0"].channels < 128
+    assert 128 in {each.channels for each in stays.values()}
+
+
 def test_two_feature_maps_at_one_address_are_refused_whatever_the_planner_may_do() -> None:
     keep = [{"match": "a", "address": 0}, {"match": "b", "address": 64}]
     with pytest.raises(LoweringError, match=r"expected room for the 4096 bytes of b in .* at 64, got a from 0 to 4096"):
         given_plan(FREE, keep=keep)
+
+
+@pytest.mark.parametrize("match", ["a", "*"])
+def test_a_feature_map_that_outgrows_its_place_is_refused(match: str) -> None:
+    """And not left to DRAM: tiles of one element of four bits take a byte each."""
+    tile = {"match": "a", "tile": {"outputs": 1, "rows": 1, "columns": 1}, "order": list(ORDERS[2])}
+    plan = Plan.model_validate({"keep": [{"match": match}], "layers": [tile]})
+    with pytest.raises(PlanError, match="expected tiles of a that fit its place, each rounded up to bytes"):
+        lower(LINE, machine_of(array__activation_bits=4), Scheduling(**ALONE, fusion="never", plan=plan))
 
 
 def test_what_the_plan_leaves_open_is_the_planners() -> None:

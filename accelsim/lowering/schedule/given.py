@@ -54,6 +54,11 @@ class GivenSchedule:
         inside = {span.first + place for place in span.places if place not in span.leaving}
         return self.taken.isdisjoint(range(span.first, span.last + 1)) and self.made.isdisjoint(inside)
 
+    def apart(self, found: Mapping[str, Resident]) -> dict[str, Resident]:
+        """The feature maps that stay whole by the plan, and those that stay beside no part of one."""
+        layers = {layer for part in self.parts for layer in part.resident.layers}
+        return {name: each for name, each in found.items() if name in self.keep or layers.isdisjoint(each.layers)}
+
 
 def given_schedule(plan: Plan | None, groups: Groups, found: Mapping[str, Resident]) -> GivenSchedule:
     """The schedule of a plan. found: all feature maps that may stay. Raises PlanError with all that is wrong."""

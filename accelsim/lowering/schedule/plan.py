@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from accelsim.config.scheduling import Scheduling
 from accelsim.errors import LoweringError
@@ -35,16 +36,29 @@ def plan_schedule(
     cascades = scheduling.fusion == "auto" and keeps
     burst_bytes = cache.machine.dram.burst_bytes
 
-    def searched(*, cascades: bool, keeps: bool) -> Residency:
-        search = ScheduleSearch(groups, by_name, capacity, costs, given, cascades=cascades, keeps=keeps)
+    def searched(candidates: Mapping[str, Resident], *, free: bool) -> Residency:
+        search = ScheduleSearch(
+            groups, candidates, capacity, costs, given, cascades=cascades and free, keeps=keeps and free
+        )
         return place_given_parts(search.plan(), given.parts, cache.layout, burst_bytes)
 
-    try:
-        residency = searched(cascades=cascades, keeps=keeps)
-    except LoweringError:
-        if scheduling.plan is None or not keeps:
-            raise
-        return searched(cascades=False, keeps=False)
+    residency = _first_found(
+        [
+            lambda: searched(by_name, free=True),
+            lambda: searched(given.apart(by_name), free=True),
+            lambda: searched(by_name, free=False),
+        ][: None if scheduling.plan is not None and keeps else 1]
+    )
     if not keeps:
         return residency
     return plan_partial_residents(nodes, residency, by_name.values(), cache.layout, burst_bytes, costs.cost)
+
+
+def _first_found(searches: Sequence[Callable[[], Residency]]) -> Residency:
+    """The schedule of the first search that has one: what the compiler chose gives way to what is given. Raises
+    LoweringError, the last one."""
+    *others, last = searches
+    for search in others:
+        with suppress(LoweringError):
+            return search()
+    return last()
