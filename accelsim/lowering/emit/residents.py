@@ -273,7 +273,7 @@ def _cascade_weights(layers: Sequence[PlannedLayer], residency: Residency, weigh
 
 def weight_rooms(layers: Sequence[PlannedLayer | None], plan: ResidentPlan) -> list[Piece]:
     """The piece of the weight buffer for tiles of each layer: beside the weights of a cascade that comes next, so that
-    these are loaded meanwhile, where the layer's own or half of the buffer fit there."""
+    these are loaded meanwhile, where the layer's own or half of the buffer fit there, and all tiles that it keeps."""
     room = plan.weights.room
     rooms = [(0, room)] * len(layers)
     for cascade in plan.residency.cascades:
@@ -282,9 +282,19 @@ def weight_rooms(layers: Sequence[PlannedLayer | None], plan: ResidentPlan) -> l
         size = sum(_whole_bytes(layer) for layer in own if layer is not None and layer.node.name in names)
         beside = (0, cascade.weights) if cascade.weights else (size, room)
         before = next((layer for layer in reversed(layers[: cascade.layers[0]]) if layer and layer.weights), None)
-        if before is not None and min(_whole_bytes(before), room // 2) <= size_of(beside):
+        if before is not None and max(_kept_bytes(before), min(_whole_bytes(before), room // 2)) <= size_of(beside):
             rooms[before.index] = beside
     return rooms
+
+
+def _kept_bytes(layer: PlannedLayer) -> int:
+    """Bytes of the weights that a layer keeps at once: a tile and the next one, or a set of tiles."""
+    tensor = layer.weights
+    assert tensor is not None
+    tile = tuple(
+        Range(0, min(size, extent)) for size, extent in zip(tensor.tile or tensor.dims, tensor.dims, strict=True)
+    )
+    return min(_whole_bytes(layer), max(2, layer.plan.weight_tiles) * region_bytes(tensor, tile))
 
 
 def _whole_bytes(layer: PlannedLayer) -> int:
