@@ -28,7 +28,7 @@ SECONDS, TIMES = 1.0, 1
 """Work of all tries together, or in times that of the run, if that is more."""
 MOST_LEFT = 3
 """Changes that are named where there was no time for them."""
-NODE_SECONDS, DESCRIPTOR_SECONDS = 0.0095, 0.00013
+NODE_SECONDS, DESCRIPTOR_SECONDS = 0.0095, 0.00016
 """Rough work of planning a layer, and of making and playing a transfer with what goes with it: measured on `edge`."""
 
 

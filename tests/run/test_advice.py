@@ -107,8 +107,9 @@ def test_what_there_was_no_time_for_is_named(monkeypatch: pytest.MonkeyPatch) ->
     """Each set of keys once, the most promising first, and in all no other than are tried with time enough."""
     run, few = mobilenet(), choice(mobilenet())
     text = left_text(few.left)
-    assert few.left[0].settings == {"network.batch": 8}
-    assert text.startswith("not tried, for lack of time, with cycles by estimate: network.batch=8 (-")
+    first = " ".join(f"{key}={value}" for key, value in few.left[0].settings.items())
+    assert text.startswith(f"not tried, for lack of time, with cycles by estimate: {first} (-")
+    assert [each.saves for each in few.left] == sorted((each.saves for each in few.left), reverse=True)
     assert text.endswith(f"; {len(few.left) - 3} more")
     monkeypatch.setattr("accelsim.run.advice.SECONDS", 99.0)
     assert choice(run).left == []
