@@ -95,8 +95,8 @@ def test_verbose_tells_the_steps_and_changes_no_result() -> None:
     assert (told.returncode, told.stdout, plain.stderr) == (0, plain.stdout, "")
     steps = ["tiling 2 layers of tiny for tiny", "playing 2 layers", "pricing 1320 cycles"]
     tried = (
-        "trying array.cols=8 sram.accumulator.capacity_bytes=8192 vector.lanes=4 "
-        "sram.activation.port_bytes_per_cycle=4 sram.weight.port_bytes_per_cycle=4"
+        "trying array.cols=8 sram.accumulator.capacity_bytes=8192 vector.lanes=8 "
+        "sram.activation.port_bytes_per_cycle=8 sram.weight.port_bytes_per_cycle=8"
     )
     said = [re.sub(r"^ *\d+\.\d\d s  ", "", line) for line in told.stderr.splitlines()]
     assert said == [*steps, tried, *steps[:2], "pricing 815 cycles"]
