@@ -21,8 +21,8 @@ MOST_NEIGHBOURS = 6
 """Neighbours that are named, the nearest in cost first."""
 PLAN_NOISE = 0.02
 """Share of the cost below which machines tie: plans are searched for, so that a larger buffer may be slower. Of 160
-steps to a larger one (five networks, 21 pairs of buffers on `edge`) 95 % cost at most 2.0 % more clocks, the worst
-8.5 % (docs/sweeps.md)."""
+steps to a larger one (five networks, 21 pairs of buffers on `edge`) 95 % cost at most 1.6 % more clocks, the worst
+6.3 % (docs/sweeps.md)."""
 _RANGED = ("average_power_mw", "energy_total_pj", "energy_per_inference_pj", "energy_per_image_pj")
 """Columns that are as uncertain as prices are."""
 _UNITS = {**{column.name: column.unit for column in COLUMNS}, **{name: unit for name, unit, _ in TOTALS}}
