@@ -99,7 +99,7 @@ def test_verbose_tells_the_steps_and_changes_no_result() -> None:
         "sram.activation.port_bytes_per_cycle=8 sram.weight.port_bytes_per_cycle=8"
     )
     said = [re.sub(r"^ *\d+\.\d\d s  ", "", line) for line in told.stderr.splitlines()]
-    assert said == [*steps, tried, *steps[:2], "pricing 815 cycles"]
+    assert said == [*steps, tried, *steps[:2], "pricing 683 cycles"]
 
 
 def test_verbose_shows_progress_where_there_is_no_terminal(tmp_path: Path) -> None:
