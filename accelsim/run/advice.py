@@ -20,6 +20,7 @@ from accelsim.network.placement import unplaced
 from accelsim.records import LayerRecord, combined
 from accelsim.report.ports import overrun
 from accelsim.run.hints import WORTH, Hint, Setting, hints
+from accelsim.run.outlook import NODE_S
 from accelsim.run.play import perform
 from accelsim.run.result import Run
 
@@ -28,8 +29,8 @@ SECONDS, TIMES = 1.0, 1
 """Work of all tries together, or in times that of the run, if that is more."""
 MOST_LEFT = 3
 """Changes that are named where there was no time for them."""
-NODE_SECONDS, DESCRIPTOR_SECONDS = 0.0095, 0.00016
-"""Rough work of planning a layer, and of making and playing a transfer with what goes with it: measured on `edge`."""
+DESCRIPTOR_SECONDS = 0.00016
+"""Rough work of making and playing a transfer with what goes with it: measured on `edge`."""
 
 
 class Advice(NamedTuple):
@@ -121,7 +122,7 @@ def _seconds(run: Run, batch: int, saves: float = 0.0) -> float:
     """Rough work of the run with another batch, and a share of the clocks saved: by counts and not by a clock, so that
     the same hints are tried everywhere."""
     choices = len(DATAFLOWS) + 1 if run.machine.array.dataflow == "auto" else 1
-    planned = block_choices(batch) * NODE_SECONDS * len(run.network.nodes)
+    planned = block_choices(batch) * NODE_S * len(run.network.nodes)
     times = batch / run.network.batch
     longer = (1 + times * (1 - saves)) / 2 if times > 1 else 1.0
     return choices * (planned + DESCRIPTOR_SECONDS * longer * run.total.counts.dma_descriptors)

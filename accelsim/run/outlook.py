@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from math import inf
 
 from accelsim.config.machine import Machine
@@ -21,6 +22,9 @@ _ITERATION_S = 450e-6
 _BURST_S = 1e-6 if kernels.fastest is not kernels.plain else 30e-6
 """Processor time of a tile iteration with its commands, and of a DRAM burst, on one core of a 2.5 GHz Xeon."""
 
+NODE_S = 0.0095
+"""Rough work of planning a layer: measured on `edge`."""
+
 WORTH_SAYING_BYTES = 2 << 30
 _ELEMENT_BYTES = 32
 """Memory that a check takes for an element of a map or a weight, as measured: values, cells, and those in between."""
@@ -37,6 +41,13 @@ def announce_run(lowered: Lowered, machine: Machine, inferences: int) -> None:
     if seconds > MOST_S:
         raise UserError([Mistake(ARGUMENTS, 0, "network", "one that is simulated within 7 days", work)])
     LOGGER.warning(f"{lowered.network.name} on {machine.name} takes {work}")
+
+
+def announce_comparison(networks: Sequence[Network]) -> None:
+    """Say how long it takes to plan networks one after the other, where that is over a minute."""
+    seconds = NODE_S * sum(len(network.nodes) for network in networks)
+    if seconds >= WORTH_SAYING_S:
+        LOGGER.warning(f"{len(networks)} networks take {duration(seconds)}")
 
 
 def announce_check(network: Network, inferences: int) -> None:

@@ -30,7 +30,7 @@ from accelsim.report.export import csv_text
 from accelsim.report.writing import locked
 from accelsim.run import outlook
 from accelsim.run.define import load_network, load_target
-from accelsim.run.outlook import announce_check, announce_run, duration
+from accelsim.run.outlook import announce_check, announce_comparison, announce_run, duration
 from accelsim.run.play import lower_or_refuse
 from tests.commands import contents, heeds_interrupts, refused
 
@@ -271,6 +271,14 @@ def large(extent: int, channels: int = 1, layers: int = 1) -> str:
     rows = ", ".join(f"{{name: a{number}, op: relu}}" for number in range(layers))
     size = f"{{height: {extent}, width: {extent}, channels: {channels}}}"
     return f"name: r\nsource: x\ninput: {size}\nlayers: [{rows}]\n"
+
+
+def test_a_comparison_of_minutes_is_announced(caplog: pytest.LogCaptureFixture) -> None:
+    """One network after the other, by their layers."""
+    network = load_network("densenet121")[1]
+    announce_comparison([network])
+    announce_comparison([network] * 100)
+    assert [record.message for record in caplog.records] == ["100 networks take about 4 minutes"]
 
 
 @pytest.mark.parametrize(("extent", "words"), [(8, ""), (1 << 15, "minutes"), (1 << 16, "minutes")])

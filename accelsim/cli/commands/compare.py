@@ -58,10 +58,12 @@ def run(arguments: Namespace) -> int:
     from accelsim.report.compare import comparison, flipped, survival
     from accelsim.report.completeness import incomplete
     from accelsim.run import compare
+    from accelsim.run.outlook import announce_comparison
 
     points = compare.load_points(
         arguments.networks, arguments.machines, arguments.settings, arguments.mapping, model_options(arguments)
     )
+    announce_comparison([point.network for point in points])
     with progress(len(points)) as before:
         rows, flips, unsure, pairs = compare.compare(points, before)
     if arguments.output is not None:
