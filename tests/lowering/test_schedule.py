@@ -284,6 +284,14 @@ def test_weights_are_loaded_while_the_step_before_computes() -> None:
         assert after == (pytest.approx(400), 1280)
 
 
+def test_pruned_weights_before_a_cascade_have_room() -> None:
+    """Of several tiles, each with its share of the values that are left."""
+    sizes = {f"sram__{name}__capacity_bytes": 3 << 15 for name in ("activation", "weight")}
+    machine = machine_of(**sizes, sram__accumulator__capacity_bytes=1 << 16)
+    lowered = lower(load_network("squeezenet_v1.0_pruned_6bit")[1], machine)
+    assert any(isinstance(command, Load) for command in lowered.program.commands)
+
+
 @pytest.mark.parametrize("bits", [5, 7])
 def test_maps_of_fewer_bits_move_fewer_bytes(bits: int) -> None:
     """Whether their pixels fill bytes or not, they run in groups as those of eight do."""

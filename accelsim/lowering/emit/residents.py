@@ -10,6 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -282,19 +283,20 @@ def weight_rooms(layers: Sequence[PlannedLayer | None], plan: ResidentPlan) -> l
         size = sum(_whole_bytes(layer) for layer in own if layer is not None and layer.node.name in names)
         beside = (0, cascade.weights) if cascade.weights else (size, room)
         before = next((layer for layer in reversed(layers[: cascade.layers[0]]) if layer and layer.weights), None)
-        if before is not None and max(_kept_bytes(before), min(_whole_bytes(before), room // 2)) <= size_of(beside):
+        if before is not None and _needed_bytes(before, room) <= size_of(beside):
             rooms[before.index] = beside
     return rooms
 
 
-def _kept_bytes(layer: PlannedLayer) -> int:
-    """Bytes of the weights that a layer keeps at once: a tile and the next one, or a set of tiles."""
+def _needed_bytes(layer: PlannedLayer, room: int) -> int:
+    """Bytes of the weight buffer for the weights of a layer: for all, or half of the buffer, and at least for those
+    that it keeps at once, a tile and the next one or a set of tiles."""
     tensor = layer.weights
     assert tensor is not None
-    tile = tuple(
-        Range(0, min(size, extent)) for size, extent in zip(tensor.tile or tensor.dims, tensor.dims, strict=True)
-    )
-    return min(_whole_bytes(layer), max(2, layer.plan.weight_tiles) * region_bytes(tensor, tile))
+    sizes = [min(pair) for pair in zip(tensor.tile or tensor.dims, tensor.dims, strict=True)]
+    tile = region_bytes(tensor, tuple(Range(0, size) for size in sizes))
+    tiles = prod(map(ceil_div, tensor.dims, sizes))
+    return max(tile * min(tiles, max(2, layer.plan.weight_tiles)), min(tile * tiles, room // 2))
 
 
 def _whole_bytes(layer: PlannedLayer) -> int:
