@@ -288,7 +288,7 @@ def test_pruned_weights_before_a_cascade_have_room() -> None:
     """Of several tiles, each with its share of the values that are left."""
     sizes = {f"sram__{name}__capacity_bytes": 3 << 15 for name in ("activation", "weight")}
     machine = machine_of(**sizes, sram__accumulator__capacity_bytes=1 << 16)
-    lowered = lower(load_network("squeezenet_v1.0_pruned_6bit")[1], machine)
+    lowered = lower(load_network("squeezenet_v1.0_pruned_6bit")[1], machine, Scheduling(inferences=2))
     assert any(isinstance(command, Load) for command in lowered.program.commands)
 
 
