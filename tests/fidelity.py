@@ -43,7 +43,7 @@ COMPARED = """
   not its buses (24 with them); that moved the mean errors by less than one point. U-Net's layer of 1024 channels, up to
   57 % too slow, led back to the sources of that cache and the DRAM. A read that misses takes 2 clocks and its line 16,
   not those of a hit and 17. A line is one column access. The first 28 of the 896 tiles of that row now take what
-  was measured within 1 %; that layer's three rows and 13 more of U-Net have not been simulated as a whole since.
+  was measured within 1 %.
 - **The programs** are those of the measurements: the tiles of Gemmini's own tiler, which `tests/gemmini/tiler.py` gives
   for all 71 shapes as its C source does, and those of DOSA's mappings, in the order of their loops. One layer runs
   after the other on the same static arrays, first with one tiling and then the other, so that caches stay warm. Layers
@@ -162,9 +162,7 @@ def _apart() -> str:
     lines = [
         "\n## Taken apart\n",
         "Mean and median error of rows of ResNet-50 and RetinaNet with a mechanism left out. The static arrays begin "
-        "8 bytes behind the start of a cache line. This table and that of own plans are of the machine before the "
-        "clocks of a miss in its last-level cache were read again, which moves rows by 1.2 % with default tiles and "
-        "0.4 % with mappings, on average.\n",
+        "8 bytes behind the start of a cache line.\n",
         "| left out | default tiles | DOSA's mappings |",
         "|---|---|---|",
     ]
