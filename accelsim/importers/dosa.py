@@ -271,7 +271,7 @@ def _entry(row: Row, factors: _Factors) -> dict[str, Any]:
     tile |= {"outputs": sizes["K"], "inputs": sizes["C"]}
     if (sizes["R"], sizes["S"]) != (row.size("R"), row.size("S")):
         tile["kernel"] = _kernel(row, sizes["R"], sizes["S"])
-    return {"match": row.name, "dataflow": "ws", "tile": tile, "order": _order(row, factors)}
+    return {"match": row.name, "tile": tile, "order": _order(row, factors)}
 
 
 def _kernel(row: Row, wide: int, high: int) -> int:

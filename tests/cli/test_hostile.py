@@ -275,6 +275,7 @@ def large(extent: int, channels: int = 1, layers: int = 1) -> str:
 
 def test_a_comparison_of_minutes_is_announced(caplog: pytest.LogCaptureFixture) -> None:
     """One network after the other, by their layers."""
+    caplog.set_level("WARNING", logger="accelsim")
     network = load_network("densenet121")[1]
     announce_comparison([network])
     announce_comparison([network] * 100)

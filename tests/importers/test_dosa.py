@@ -40,7 +40,6 @@ def test_a_mapping_is_a_tile_and_an_order_of_loops() -> None:
     """`X` lies along the array; `L3` alone orders loops; part of a kernel is whole rows, or part of one."""
     assert entry_of(LAYER, MAPPING) == {
         "match": "line2",
-        "dataflow": "ws",
         "tile": {"images": 1, "rows": 7, "columns": 7, "outputs": 128, "inputs": 256, "kernel": 3},
         "order": ["groups", "map", "outputs", "inputs"],
     }

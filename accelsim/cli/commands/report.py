@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from accelsim.config.places import is_file
+from accelsim.config.places import is_file, is_folder
 from accelsim.errors import Mistake, Mistakes, UserError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def run(arguments: Namespace) -> int:
         with mistakes:
             if is_file(path / NAME):
                 sweeps.append(_sweep(path))
-            elif not path.is_dir() or is_file(path / RUN):
+            elif not is_folder(path) or is_file(path / RUN):
                 runs.append(read_run(str(path)))
             elif is_file(path / COMPARISON):
                 sweeps.append(_comparison(path))

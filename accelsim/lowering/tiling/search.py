@@ -146,8 +146,10 @@ class _Ranked(NamedTuple):
         orders, scores = self.candidates.order, self.scores
         firsts = (np.flatnonzero(orders == order) for order in np.unique(orders) if order != orders[self.chosen])
         others = (int(those[np.argmin(scores[those])]) for those in firsts)
-        different = {self.candidates.shape_of(each): each for each in reversed([self.chosen, *others])}
-        return list(reversed(different.values()))
+        different = dict[tuple[object, ...], int]()
+        for each in (self.chosen, *others):
+            different.setdefault(self.candidates.shape_of(each), each)
+        return list(different.values())
 
 
 def alternatives(task: LayerTask, context: TilingContext) -> Alternatives:
