@@ -49,11 +49,11 @@ def renewed(shown: list[str], printed: list[str]) -> Iterator[tuple[str, bool]]:
 
 
 def output_of(line: str) -> str:
-    """Everything that a command prints."""
-    text = io.StringIO()
-    with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text), contextlib.suppress(SystemExit):
+    """Everything that a command prints, its notes last."""
+    printed, notes = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(notes), contextlib.suppress(SystemExit):
         main(shlex.split(line))
-    return text.getvalue()
+    return printed.getvalue() + notes.getvalue()
 
 
 def console(block: str, looks: list[str]) -> str:

@@ -146,13 +146,13 @@ def test_an_accuracy_that_is_none_is_placed_at_its_line(tmp_path: Path) -> None:
 def test_list_shows_what_networks_cost_and_how_accurate_they_are(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """MACs, weights, megabytes, top-1 and where it is from."""
+    """MACs, weights, mebibytes, top-1 and where it is from."""
     monkeypatch.setenv("COLUMNS", "400")
     main(["list", "networks"])
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1 + len(names("networks"))
     (line,) = (line for line in lines if line.startswith("mobilenet_v1_1.00_224 "))
-    assert line.split()[1:5] == ["568.74", "4.209", "4.21", "70.6"]
+    assert line.split()[1:5] == ["568.74", "4.209", "4.01", "70.6"]
     assert "arXiv 1704.04861" in line
 
 
