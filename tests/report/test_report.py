@@ -100,7 +100,8 @@ def test_tables_sort(browser: webdriver.Chrome) -> None:
     header = browser.find_elements(By.CSS_SELECTOR, "#layers thead th")
     place = [each.text for each in header].index("total_cycles") + 1
     layers, blocks = layer_blocks(browser, place)
-    assert layers[:2] == ["conv1..dw2", "conv1"]
+    assert layers[0].startswith("conv1..")
+    assert layers[1] == "conv1"
     button = header[place - 1].find_element(By.TAG_NAME, "button")
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", button)
     for sign in (-1, 1):
@@ -176,7 +177,7 @@ def test_it_opens_with_the_findings(browser: webdriver.Chrome) -> None:
 
 @in_browser
 def test_a_layer_lights_up_everywhere(browser: webdriver.Chrome) -> None:
-    row = browser.find_element(By.CSS_SELECTOR, "#layers tbody tr")
+    row = browser.find_element(By.CSS_SELECTOR, "#layers tbody tr:not(.group)")
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", row)
     ActionChains(browser).move_to_element(row).perform()
     lit = browser.execute_script("return [...document.querySelectorAll('.lit')].map(each => each.dataset.name)")
