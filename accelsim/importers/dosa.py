@@ -13,16 +13,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any
 
 from accelsim.config.plan import MOST_ENTRIES, Loop
 from accelsim.config.strict_yaml import Document, Origin
 from accelsim.config.workload import MAX_EXTENT
-from accelsim.errors import Mistake, Mistakes, UserError, shorten
+from accelsim.errors import Mistake, UserError, shorten
+from accelsim.importers.rows import Row, RowLayer, each_row, network_of, no_rows
 from accelsim.importers.scalesim.naming import identifier
 
-MOST_MISTAKES = 100
-"""Rows whose mistakes are told before the rest is left alone."""
 MOST_CHARACTERS = 500
 """Characters of a mapping at most."""
 
@@ -37,7 +36,7 @@ _KNOWN = (
 
 LEVELS = ("L3", "L2", "L1", "L0")
 _LEVEL = re.compile(r"(L[0-3])\[[WIO]{1,3}\]((?: [A-Z][0-9]{1,7}[XY]?)+)")
-_LOOP = re.compile(r"([CKNPQRS])([1-9][0-9]{0,6})([XY]?)")
+_LOOP = re.compile(r"([CKNPQRS])([1-9][0-9]{0,6})[XY]?")
 
 LOOPS: dict[str, Loop] = {
     **dict.fromkeys("NPQ", "map"), "K": "outputs", **dict.fromkeys("CRS", "inputs"),
@@ -51,35 +50,8 @@ ORDERS: tuple[tuple[Loop, ...], ...] = (
 )
 """Orders that a plan can have inside of groups."""
 
-_Factors = dict[str, list[tuple[str, int, bool]]]
-"""By level the loops, outermost first: dimension, factor, whether it lies along the array."""
-
-
-class Row(NamedTuple):
-    """A row of a table: where it stands, and its cells by what they are called here."""
-
-    file: str
-    number: int
-    cells: dict[str, str]
-
-    @property
-    def name(self) -> str:
-        """The name of its layer."""
-        return f"line{self.number}"
-
-    def mistake(self, key: str, expected: str, got: str) -> UserError:
-        return UserError([Mistake(self.file, self.number, key, expected, got)])
-
-    def size(self, key: str) -> int:
-        """Raises UserError."""
-        text = self.cells[key].removesuffix(".0")
-        if not re.fullmatch("[0-9]{1,20}", text) or not 1 <= int(text) <= MAX_EXTENT:
-            raise self.mistake(key, f"a whole number from 1 to {MAX_EXTENT}", shorten(text) if text else "nothing")
-        return int(text)
-
-    @property
-    def is_product(self) -> bool:
-        return all(self.size(key) == 1 for key in ("Q", "R", "S"))
+_Factors = dict[str, list[tuple[str, int]]]
+"""By level the loops, outermost first: dimension and factor."""
 
 
 def is_table(lines: Sequence[str]) -> bool:
@@ -90,32 +62,8 @@ def is_table(lines: Sequence[str]) -> bool:
 
 def network(lines: Sequence[str], name: str, shown_as: str) -> Document:
     """The layers of a table, independent of each other, as a network file. Raises UserError."""
-    document = Document({}, {(): Origin(shown_as, 1)})
-    layers: list[dict[str, Any]] = []
-    inputs: list[dict[str, int]] = []
-    batch = 0
-    mistakes = Mistakes()
-    for row in _rows(lines, shown_as):
-        with mistakes:
-            layer, given = _layer(row)
-            batch = _batch(row, batch)
-            if layers:
-                layers.append({"name": f"{row.name}_in", "op": "input", **given})
-                document.origins["layers", len(layers) - 1] = Origin(shown_as, row.number)
-            layers.append(layer)
-            inputs.append(given)
-            document.origins["layers", len(layers) - 1] = Origin(shown_as, row.number)
-        if len(mistakes.found) >= MOST_MISTAKES:
-            break
-    mistakes.raise_any()
-    document.data = {
-        "name": identifier(name),
-        "source": f"DOSA table {identifier(name)}; its layers are independent of each other",
-        "batch": batch,
-        "input": inputs[0],
-        "layers": layers,
-    }
-    return document
+    rows = _rows(lines, shown_as)
+    return network_of(rows, _layer, "N", shown_as=shown_as, name=identifier(name), source="DOSA table")
 
 
 def mapping(lines: Sequence[str], name: str, shown_as: str, *, allow_unmodelled: bool = False) -> Document:
@@ -127,21 +75,21 @@ def mapping(lines: Sequence[str], name: str, shown_as: str, *, allow_unmodelled:
         raise UserError([Mistake(shown_as, 1, "file", f"a heading {' or '.join(_MAPPINGS)}", "none")])
     document = Document({}, {(): Origin(shown_as, 1)})
     entries: list[dict[str, Any]] = []
-    mistakes, left_out = Mistakes(), []
-    for row in _rows(lines, shown_as):
-        with mistakes:
-            factors = _factors(row)
-            try:
-                entries.append(_entry(row, factors))
-            except UserError:
-                if not allow_unmodelled:
-                    raise
-                left_out.append(row.number)
-                continue
-            document.origins["scheduling", "plan", "layers", len(entries) - 1] = Origin(shown_as, row.number)
-        if len(mistakes.found) >= MOST_MISTAKES:
-            break
-    mistakes.raise_any()
+    left_out: list[int] = []
+
+    def take(row: Row) -> None:
+        factors = _factors(row)
+        try:
+            entry = _entry(row, factors)
+        except UserError:
+            if not allow_unmodelled:
+                raise
+            left_out.append(row.number)
+            return
+        document.origins["scheduling", "plan", "layers", len(entries)] = row.origin
+        entries.append(entry)
+
+    each_row(_rows(lines, shown_as), take)
     about = f"mappings of DOSA table {identifier(name)}"
     if left_out:
         about += f"; not those of lines {', '.join(map(str, left_out[:20]))}{' ...' if len(left_out) > 20 else ''}"
@@ -167,9 +115,14 @@ def _rows(lines: Sequence[str], shown_as: str) -> Iterator[Row]:
         if len(cells) != len(headings):
             expected = f"{len(headings)} values, as there are headings"
             raise UserError([Mistake(shown_as, number, "row", expected, str(len(cells)))])
-        yield Row(shown_as, number, {key: cells[place] for key, place in columns.items()})
+        yield Row(shown_as, number, {key: _cell(key, cells[place]) for key, place in columns.items()})
     if not count:
-        raise UserError([Mistake(shown_as, first, "file", "a layer a line below the headings", "none")])
+        raise no_rows(shown_as, first)
+
+
+def _cell(key: str, text: str) -> str:
+    """A cell as it is, sizes without the decimals that the tool's own files have."""
+    return text if key == "mapping" else text.removesuffix(".0")
 
 
 def _filled(lines: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
@@ -194,18 +147,26 @@ def _columns(headings: Sequence[str], line: int, shown_as: str) -> dict[str, int
     return found
 
 
-def _layer(row: Row) -> tuple[dict[str, Any], dict[str, int]]:
+def _name(row: Row) -> str:
+    return f"line{row.number}"
+
+
+def _is_product(row: Row) -> bool:
+    return all(row.size(key) == 1 for key in ("Q", "R", "S"))
+
+
+def _layer(row: Row) -> RowLayer:
     """The layer of a row, and the map that it reads. Raises UserError."""
     for key in ("dilation_h", "dilation_w"):
-        if row.cells.get(key, "1").removesuffix(".0") != "1":
+        if row.cells.get(key, "1") != "1":
             raise row.mistake(key, "1: other dilations are not read", shorten(row.cells[key]))
     c, k, _, p, q, r, s = map(row.size, SIZES)
-    if row.is_product:
-        return {"name": row.name, "op": "matmul", "channels": k}, {"height": p, "width": 1, "channels": c}
+    if _is_product(row):
+        return {"name": _name(row), "op": "matmul", "channels": k}, {"height": p, "width": 1, "channels": c}
     down, across = row.size("stride_h"), row.size("stride_w")
     (top, bottom), (left, right) = _pad(s, down), _pad(r, across)
     kernel, stride = (s if s == r else [s, r]), (down if down == across else [down, across])
-    layer = {"name": row.name, "op": "conv", "kernel": kernel, "stride": stride, "channels": k}
+    layer = {"name": _name(row), "op": "conv", "kernel": kernel, "stride": stride, "channels": k}
     if any((top, bottom, left, right)):
         layer["pad"] = top if top == left == bottom == right else [top, left, bottom, right]
     given = {"height": q * down, "width": p * across, "channels": c}
@@ -222,14 +183,6 @@ def _pad(kernel: int, stride: int) -> tuple[int, int]:
     return before, whole - before
 
 
-def _batch(row: Row, before: int) -> int:
-    """Images of a row, which have to be those of the rows before, if there are any (0). Raises UserError."""
-    batch = row.size("N")
-    if before not in (0, batch):
-        raise row.mistake("N", f"{before}, as the rows before have", str(batch))
-    return batch
-
-
 # Mappings.
 
 
@@ -243,7 +196,7 @@ def _factors(row: Row) -> _Factors:
         loops = [_LOOP.fullmatch(word) for word in match[2].split()] if match and match[1] == level else []
         if not loops or not all(loops):
             raise row.mistake("mapping", f"{level}[...] and its loops, as C4 or K16X", shorten(part))
-        found[level] = [(loop[1], int(loop[2]), bool(loop[3])) for loop in loops if loop]
+        found[level] = [(loop[1], int(loop[2])) for loop in loops if loop]
     if len(parts) != len(LEVELS):
         raise row.mistake(
             "mapping", f"{', '.join(LEVELS)} with ' - ' between them", shorten(text) if text else "nothing"
@@ -255,10 +208,9 @@ def _factors(row: Row) -> _Factors:
     return found
 
 
-def _product(factors: _Factors, dimension: str, levels: Sequence[str], *, along: bool | None = None) -> int:
-    """Product of the factors of a dimension in some levels, of those along the array alone, or of all."""
-    loops = [loop for level in levels for loop in factors[level]]
-    return prod(size for which, size, spatial in loops if which == dimension and along in (None, spatial))
+def _product(factors: _Factors, dimension: str, levels: Sequence[str]) -> int:
+    """Product of the factors of a dimension in some levels."""
+    return prod(size for level in levels for which, size in factors[level] if which == dimension)
 
 
 def _entry(row: Row, factors: _Factors) -> dict[str, Any]:
@@ -266,12 +218,12 @@ def _entry(row: Row, factors: _Factors) -> dict[str, Any]:
     inside = LEVELS[1:]
     sizes = {dimension: _product(factors, dimension, inside) for dimension in SIZES}
     tile = {"images": sizes["N"], "rows": sizes["Q"], "columns": sizes["P"]}
-    if row.is_product:
+    if _is_product(row):
         tile |= {"rows": sizes["P"], "columns": 1}
     tile |= {"outputs": sizes["K"], "inputs": sizes["C"]}
     if (sizes["R"], sizes["S"]) != (row.size("R"), row.size("S")):
         tile["kernel"] = _kernel(row, sizes["R"], sizes["S"])
-    return {"match": row.name, "tile": tile, "order": _order(row, factors)}
+    return {"match": _name(row), "tile": tile, "order": _order(row, factors)}
 
 
 def _kernel(row: Row, wide: int, high: int) -> int:
@@ -283,7 +235,7 @@ def _kernel(row: Row, wide: int, high: int) -> int:
 
 def _order(row: Row, factors: _Factors) -> list[Loop]:
     """The loops over tiles, outermost first. Raises UserError where a plan has no such order."""
-    named = [LOOPS[which] for which, size, _ in factors["L3"] if size > 1]
+    named = [LOOPS[which] for which, size in factors["L3"] if size > 1]
     loops = [loop for place, loop in enumerate(named) if place == 0 or named[place - 1] != loop]
     for order in ORDERS:
         if [loop for loop in order if loop in loops] == loops:
@@ -291,4 +243,4 @@ def _order(row: Row, factors: _Factors) -> list[Loop]:
     expected = (
         "loops over tiles that go on with map, outputs and inputs one after the other, sums not outermost of three"
     )
-    raise row.mistake("mapping", expected, " ".join(which for which, size, _ in factors["L3"] if size > 1))
+    raise row.mistake("mapping", expected, " ".join(which for which, size in factors["L3"] if size > 1))

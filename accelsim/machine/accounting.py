@@ -34,9 +34,9 @@ class LayerAccount:
     latency_cycles: from its first command to its last; end_cycle: when that was done, 0 without commands;
     stream_cycles: in which the array streams for it, of which stretched_cycles because of SRAM ports and bubble_cycles
     between folds; stalls: clocks in which the array is idle and its next stream waits for this layer, by cause.
-    doubled: all those clocks with each resource twice as good; occupied: clocks in which units of each kind serve it;
-    counts: actions of units and SRAM ports; moved: those of DMA; caches: what its requests met in each, the highest
-    first.
+    doubled: all those clocks by the replay, with each resource twice as good and as it is; occupied: clocks in which
+    units of each kind serve it; counts: actions of units and SRAM ports; moved: those of DMA; caches: what its requests
+    met in each, the highest first.
     """
 
     latency_cycles: int = 0

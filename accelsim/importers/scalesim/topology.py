@@ -11,16 +11,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from accelsim.config.strict_yaml import Document, Origin
+from accelsim.config.strict_yaml import Document
 from accelsim.config.workload import MAX_EXTENT
-from accelsim.errors import Mistake, Mistakes, UserError, shorten
+from accelsim.errors import Mistake, UserError, shorten
+from accelsim.importers.rows import Row, RowLayer, network_of, no_rows
 from accelsim.importers.scalesim.naming import identifier
 
 MAX_LAYERS = 5000
-MOST_MISTAKES = 100
-"""Rows whose mistakes are told before the rest is left alone."""
 
 _NAMES = {"layer name", "layer", "l"}
 _SPARSITY, _BATCH = "Sparsity", "Batch Size"
@@ -39,65 +38,28 @@ DEPTHWISE = "DP"
 """SCALE-Sim takes a layer with this in its name for one layer for each channel."""
 
 
-class _Line(NamedTuple):
-    """A row of a topology: where it stands, and its cells by heading."""
-
-    file: str
-    number: int
-    cells: dict[str, str]
-
-    def mistake(self, key: str, expected: str, got: str) -> UserError:
-        return UserError([Mistake(self.file, self.number, key, expected, got)])
-
-    def size(self, key: str, most: int = MAX_EXTENT) -> int:
-        """Raises UserError."""
-        text = self.cells[key]
-        if not re.fullmatch("[0-9]{1,20}", text) or not 1 <= int(text) <= most:
-            raise self.mistake(key, f"a whole number from 1 to {most}", shorten(text))
-        return int(text)
-
-
 def network(lines: Sequence[str], name: str, shown_as: str) -> Document:
     """A topology as a network file. Raises UserError."""
     rows = list(_rows(lines, shown_as))
     if not rows:
-        raise UserError([Mistake(shown_as, 1, "file", "a layer a line below the headings", "none")])
-    document = Document({}, {(): Origin(shown_as, 1)})
-    layers: list[dict[str, Any]] = []
-    inputs: list[dict[str, Any]] = []
-    densities: dict[str, float] = {}
-    taken = {"input": 1}
-    mistakes = Mistakes()
-    batch = 0
-    for row in rows:
-        with mistakes:
-            batch = _batch(row, batch)
-            layer, given = _layer(row)
-            layer = {"name": _own_name(_name(row), taken), **layer}
-            if layers:
-                layers.append({"name": _own_name(f"{layer['name']}_in", taken), "op": "input", **given})
-                document.origins["layers", len(layers) - 1] = Origin(shown_as, row.number)
-            layers.append(layer)
-            inputs.append(given)
-            document.origins["layers", len(layers) - 1] = Origin(shown_as, row.number)
-            if (density := _density(row, layer, given)) < 1:
-                densities[layer["name"]] = density
-        if len(mistakes.found) >= MOST_MISTAKES:
-            break
-    mistakes.raise_any()
-    document.data = {
-        "name": identifier(name),
-        "source": f"SCALE-Sim topology {identifier(name)}; its layers are independent of each other",
-        "batch": batch,
-        "input": inputs[0],
-        "layers": layers,
-    }
-    if densities:
+        raise no_rows(shown_as, 1)
+    sparse: list[tuple[dict[str, Any], float]] = []
+
+    def read(row: Row) -> RowLayer:
+        fields, given = _layer(row)
+        layer = {"name": _name(row), **fields}
+        if (density := _density(row, layer, given)) < 1:
+            sparse.append((layer, density))
+        return layer, given
+
+    document = network_of(rows, read, _BATCH, shown_as=shown_as, name=identifier(name), source="SCALE-Sim topology")
+    if sparse:
+        densities = {layer["name"]: density for layer, density in sparse}
         document.data["prune"] = {"layers": densities, "format": "bitmap", "zeros": "skip"}
     return document
 
 
-def _rows(lines: Sequence[str], shown_as: str) -> Iterator[_Line]:
+def _rows(lines: Sequence[str], shown_as: str) -> Iterator[Row]:
     """The rows below the headings, empty ones and titles (a name alone) left out. Raises UserError."""
     first = next((line for line in lines if line.strip()), "")
     separator = "\t" if "\t" in first and "," not in first else ","
@@ -111,7 +73,7 @@ def _rows(lines: Sequence[str], shown_as: str) -> Iterator[_Line]:
         if not fewest <= len(cells) <= len(known) and not (known[-1] == "" and len(cells) > fewest):
             expected = f"{fewest} values, as there are headings"
             raise UserError([Mistake(shown_as, number, "row", expected, str(len(cells)))])
-        yield _Line(shown_as, number, dict(zip(known, cells, strict=False)))
+        yield Row(shown_as, number, dict(zip(known, cells, strict=False)))
 
 
 def _has_two_strides(headings: Sequence[str], cells: Sequence[str]) -> bool:
@@ -159,7 +121,7 @@ def _same(heading: str) -> str:
     return _SAME.get(plain, plain)
 
 
-def _layer(row: _Line) -> tuple[dict[str, Any], dict[str, int]]:
+def _layer(row: Row) -> RowLayer:
     """The layer of a row without its name, and the map it reads. Raises UserError."""
     if "M" in row.cells:
         n, k = row.size("N"), row.size("K")
@@ -187,19 +149,7 @@ def _layer(row: _Line) -> tuple[dict[str, Any], dict[str, int]]:
     return _without_whole_axes(layer, given, tall, wide)
 
 
-def _batch(row: _Line, before: int) -> int:
-    """Images of a row, which have to be those of the rows before, if there are any (0). Raises UserError."""
-    if not row.cells.get(_BATCH):
-        return before or 1
-    batch = row.size(_BATCH)
-    if before not in (0, batch):
-        raise row.mistake(_BATCH, f"{before}, as the rows before have", str(batch))
-    return batch
-
-
-def _without_whole_axes(
-    layer: dict[str, Any], given: dict[str, int], tall: int, wide: int
-) -> tuple[dict[str, Any], dict[str, int]]:
+def _without_whole_axes(layer: dict[str, Any], given: dict[str, int], tall: int, wide: int) -> RowLayer:
     """A window as wide as the map has all columns as channels, as they lie in memory: the product is the same."""
     height, channels = given["height"], wide * given["channels"]
     if tall == height:
@@ -209,7 +159,7 @@ def _without_whole_axes(
     return {**layer, "kernel": [tall, 1] if tall > 1 else 1}, {"height": height, "width": 1, "channels": channels}
 
 
-def _two_sides(row: _Line) -> tuple[int, int]:
+def _two_sides(row: Row) -> tuple[int, int]:
     """M as the pixels of a map: one column of them, or as few columns as keep it within the largest extent."""
     m = row.size("M", MAX_EXTENT * 64)
     for width in range(1, 4097):
@@ -218,24 +168,14 @@ def _two_sides(row: _Line) -> tuple[int, int]:
     raise row.mistake("M", f"at most {MAX_EXTENT}, or a multiple of a number up to 4096", row.cells["M"])
 
 
-def _name(row: _Line) -> str:
+def _name(row: Row) -> str:
     text = row.cells["Layer name"]
     if not _LAYER_NAME.fullmatch(text):
         raise row.mistake("Layer name", "a name of at most 90 letters, digits and _ . + - / ( ) : '", shorten(text))
     return identifier(text)
 
 
-def _own_name(name: str, taken: dict[str, int]) -> str:
-    """The name, numbered where it has been used."""
-    own = name
-    while own in taken:
-        taken[name] += 1
-        own = f"{name}_{taken[name]}"
-    taken[own] = 1
-    return own
-
-
-def _density(row: _Line, layer: Mapping[str, Any], given: Mapping[str, int]) -> float:
+def _density(row: Row, layer: Mapping[str, Any], given: Mapping[str, int]) -> float:
     """Share of the weights that an N:M sparsity leaves, rounded down; a last block that is not full keeps N of it, or
     all it has. Raises UserError."""
     text = row.cells.get(_SPARSITY) or "1:1"

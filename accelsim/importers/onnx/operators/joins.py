@@ -30,7 +30,7 @@ def concat(call: Call) -> list[Tensor]:
     if like.repeated and len(maps) < len(there):
         like = call.importing.expanded(like, [atom for dim in like.dims for atom in dim if atom in like.repeated])
     parts = [as_map(call, each, like, axis) for each in there]
-    return [parts[0] if len(parts) == 1 else joined(call, parts, axis)]
+    return [joined(call, parts, axis)]
 
 
 def as_map(call: Call, value: Tensor, like: FeatureMap, axis: int) -> FeatureMap:
@@ -79,8 +79,13 @@ def as_map(call: Call, value: Tensor, like: FeatureMap, axis: int) -> FeatureMap
 
 
 def joined(call: Call, parts: Sequence[FeatureMap], axis: int) -> FeatureMap:
-    """Maps side by side: channels by their addresses, rows or columns by moving them. Raises UnmodelledError."""
+    """Maps side by side: channels by their addresses, rows or columns by moving them. Raises UnmodelledError.
+
+    One alone is as it was.
+    """
     first, importing = parts[0], call.importing
+    if len(parts) == 1:
+        return first
     if first.batch is not None and first.batch in first.dims[axis]:
         raise UnmodelledError("maps side by side, not images", list(first.shape))
     parts = _in_memory(importing, _alike(parts, axis), axis)

@@ -135,8 +135,7 @@ def gather(call: Call) -> list[Tensor]:
         if index.values is not None
         else _any(index, source.shape[axis])
     )
-    parts = [taken_part(call, source, axis, part) for part in runs]
-    made = parts[0] if len(parts) == 1 else joined(call, parts, axis)
+    made = joined(call, [taken_part(call, source, axis, part) for part in runs], axis)
     dims = split_to(made.dims[axis], index.shape, None)
     made = made.swapped(dims[1])
     return [replace(made, dims=(*made.dims[:axis], *dims[0], *made.dims[axis + 1 :]))]

@@ -104,8 +104,7 @@ def _flat_elements(data: Tensor, index: Values, axis: int) -> list[int]:
 
 def _taken(call: Call, source: FeatureMap, numbers: Sequence[int], axis: int = 0) -> FeatureMap:
     """Elements of a dimension by their numbers."""
-    parts = [taken_part(call, source, axis, part) for part in runs_of(numbers)]
-    return parts[0] if len(parts) == 1 else joined(call, parts, axis)
+    return joined(call, [taken_part(call, source, axis, part) for part in runs_of(numbers)], axis)
 
 
 def _replaced(call: Call, data: Tensor, others: Tensor, numbers: Sequence[int], shape: tuple[int, ...]) -> FeatureMap:
@@ -126,7 +125,7 @@ def _replaced(call: Call, data: Tensor, others: Tensor, numbers: Sequence[int], 
         start = first + len(run)
     if start < shape[0]:
         parts.append(taken_part(call, whole, 0, range(start, shape[0])))
-    return reshaped(call, parts[0] if len(parts) == 1 else joined(call, parts, 0), data.shape)
+    return reshaped(call, joined(call, parts, 0), data.shape)
 
 
 def _blocks(call: Call, value: Tensor, shape: tuple[int, ...]) -> Tensor:

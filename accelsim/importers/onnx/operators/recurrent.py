@@ -155,18 +155,14 @@ def _outputs(call: Call, found: Sequence[tuple[list[FeatureMap], State]]) -> lis
     made: list[Tensor] = []
     read = [bool(name) and call.importing.readers.get(name, 0) > 0 for name in (*call.node.output, "", "", "")]
     steps = [each if read[0] else each[-1:] for each, _ in found]
-    all_steps = [joined(call, each, 0) if len(each) > 1 else each[0] for each in steps]
-    whole = _side_by_side(call, [_with_direction(each, 1) for each in all_steps], 1)
+    all_steps = [joined(call, each, 0) for each in steps]
+    whole = joined(call, [_with_direction(each, 1) for each in all_steps], 1)
     made.append(whole)
     for number in range(len(call.node.output) - 1):
         last = [_with_direction(replace(state[number], dims=state[number].dims[1:]), 0) for _, state in found]
-        made.append(_side_by_side(call, last, 0) if read[number + 1] else last[0])
+        made.append(joined(call, last, 0) if read[number + 1] else last[0])
     return made
 
 
 def _with_direction(value: FeatureMap, place: int) -> FeatureMap:
     return replace(value, dims=(*value.dims[:place], (), *value.dims[place:]))
-
-
-def _side_by_side(call: Call, parts: Sequence[FeatureMap], axis: int) -> FeatureMap:
-    return parts[0] if len(parts) == 1 else joined(call, parts, axis)
