@@ -12,7 +12,7 @@ from typing import Any
 
 from accelsim.config.machine import Machine
 from accelsim.energy.price import nominal_ratio, not_priced
-from accelsim.records import RESOURCES, LayerRecord
+from accelsim.records import RESOURCES, STALL_CAUSES, LayerRecord
 from accelsim.report.efficiency import COLUMNS as EFFICIENCY
 from accelsim.report.efficiency import efficiency
 
@@ -45,6 +45,10 @@ WHAT_IFS: dict[str, str] = {
     "host": "the host issued tiles in half the cycles",
 }
 """Each of `RESOURCES` twice as good, by `--what-if`, and what that means."""
+
+
+def _of_layer(name: str, meaning: str) -> Column:
+    return Column(name, "", meaning, lambda record: getattr(record, name), of_layers_only=True)
 
 
 def _count(name: str, unit: str, meaning: str) -> Column:
@@ -93,12 +97,10 @@ def dram_sram_ratio(record: LayerRecord) -> float:
 
 
 COLUMNS: tuple[Column, ...] = (
-    Column("layer", "", "name of the layer", lambda record: record.layer, of_layers_only=True),
-    Column("op", "", "kind of operation", lambda record: record.op, of_layers_only=True),
-    Column(
-        "stage", "", "part of the network that the layer belongs to", lambda record: record.stage, of_layers_only=True
-    ),
-    Column("group", "", "depth-first group of the layer", lambda record: record.group, of_layers_only=True),
+    _of_layer("layer", "name of the layer"),
+    _of_layer("op", "kind of operation"),
+    _of_layer("stage", "part of the network that the layer belongs to"),
+    _of_layer("group", "depth-first group of the layer"),
     _count("macs", "", "multiply-accumulates of the batch; those on padding included, skipped ones not"),
     _plain("weights", "", "weights, pruned ones included; biases and folded batch norms are not counted"),
     _plain("nonzero_weights", "", "weights that are not pruned"),
@@ -149,26 +151,10 @@ COLUMNS: tuple[Column, ...] = (
     _lost("mapping", "PEs without work while folds stream"),
     _lost("fill_drain", "loads and drains, and bubbles where a load takes longer than a stream"),
     _lost("sram_port", "streams that SRAM ports lengthen"),
-    _lost("dram_ifmap", "stall_dram_ifmap_cycles x PEs"),
-    _lost("dram_weight", "stall_dram_weight_cycles x PEs"),
-    _lost("store", "stall_store_cycles x PEs"),
-    _lost("cache", "stall_cache_cycles x PEs"),
-    _lost("dma_issue", "stall_dma_issue_cycles x PEs"),
-    _lost("dma_outstanding", "stall_dma_outstanding_cycles x PEs"),
-    _lost("dma_setup", "stall_dma_setup_cycles x PEs"),
-    _lost("host", "stall_host_cycles x PEs"),
-    _lost("latency", "stall_latency_cycles x PEs"),
-    _lost("vector", "stall_vector_cycles x PEs"),
-    _lost("depthwise", "stall_depthwise_cycles x PEs"),
-    _lost("dependency", "stall_dependency_cycles x PEs"),
-    Column("dram_read_bytes", "bytes", "bytes that loads request", lambda record: record.counts.dram_read_bytes),
-    Column("dram_write_bytes", "bytes", "bytes that stores request", lambda record: record.counts.dram_write_bytes),
-    Column(
-        "dram_burst_bytes",
-        "bytes",
-        "bytes that DRAM moves, in whole bursts",
-        lambda record: record.counts.dram_burst_bytes,
-    ),
+    *(_lost(cause, f"stall_{cause}_cycles x PEs") for cause in STALL_CAUSES if cause != "fill_drain"),
+    _count("dram_read_bytes", "bytes", "bytes that loads request"),
+    _count("dram_write_bytes", "bytes", "bytes that stores request"),
+    _count("dram_burst_bytes", "bytes", "bytes that DRAM moves, in whole bursts"),
     Column(
         "dram_burst_efficiency",
         "0..1",
@@ -183,12 +169,8 @@ COLUMNS: tuple[Column, ...] = (
     _count("dram_write_ofmap_bytes", "bytes", "results stored"),
     _count("dram_read_burst_bytes", "bytes", "bytes of read bursts, each counted in full"),
     _count("dram_write_burst_bytes", "bytes", "bytes of write bursts, each counted in full"),
-    Column(
-        "sram_read_bytes", "bytes", "bytes read from all SRAM buffers", lambda record: record.counts.sram_read_bytes
-    ),
-    Column(
-        "sram_write_bytes", "bytes", "bytes written to all SRAM buffers", lambda record: record.counts.sram_write_bytes
-    ),
+    _count("sram_read_bytes", "bytes", "bytes read from all SRAM buffers"),
+    _count("sram_write_bytes", "bytes", "bytes written to all SRAM buffers"),
     _count("sram_read_ifmap_bytes", "bytes", "feature maps read by array, vector unit and depthwise engine"),
     _count("sram_read_weight_bytes", "bytes", "weights read by array, vector unit and depthwise engine"),
     _count("sram_read_psum_bytes", "bytes", "partial sums read from the accumulator"),
@@ -233,7 +215,7 @@ COLUMNS: tuple[Column, ...] = (
     _energy("control", "control over total_cycles"),
     _energy("dram", "DRAM bursts; or DRAM commands, refreshes and background"),
     _energy("static", "leakage over total_cycles"),
-    Column("energy_total_pj", "pJ", "sum of the components", lambda record: record.energy.total_pj),
+    _energy("total", "sum of the components"),
     _energy("low", "energy_total_pj with every price at the lower end of its range"),
     _energy("high", "energy_total_pj with every price at the upper end of its range"),
     Column(
@@ -267,6 +249,9 @@ TOTALS: tuple[tuple[str, str, str], ...] = (
     *EFFICIENCY,
 )
 """(name, unit, meaning) of the values that only a whole run has."""
+
+UNITS = {**{column.name: column.unit for column in COLUMNS}, **{name: unit for name, unit, _ in TOTALS}}
+"""Units of all columns, by name."""
 
 
 def layer_rows(

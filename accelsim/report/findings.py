@@ -172,8 +172,9 @@ def comparison_findings(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         if known:
             best = pick(known, key=lambda row: row[column])
             machine = f" on {best['machine']}" if several else ""
-            lines.append(f"{best['network']}{machine} {said}: {amount_text(best[column], unit)} an image.")
-    return [line.replace("% top-1 an image", "% top-1") for line in lines]
+            each = " an image" if "_per_image_" in column else ""
+            lines.append(f"{best['network']}{machine} {said}: {amount_text(best[column], unit)}{each}.")
+    return lines
 
 
 def _images(point: Mapping[str, Any]) -> int:

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from accelsim.report import columns, compare
+from accelsim.report import compare
 from accelsim.report.beside import merged, write_beside
+from accelsim.report.columns import UNITS
 from accelsim.report.figure import house_style, in_decades
 from accelsim.report.naming import SHAPE, in_shapes, short_name
 from accelsim.report.palette import MARKERS, SERIES
@@ -41,11 +42,7 @@ class Objective(NamedTuple):
         return per, f"{self.column.removesuffix('_pj').removesuffix('_ms').removesuffix('_bytes')} ({unit})"
 
 
-_UNITS = {
-    **{column.name: column.unit for column in compare.COLUMNS},
-    **{column.name: column.unit for column in columns.COLUMNS},
-    **{name: unit for name, unit, _ in columns.TOTALS},
-}
+_UNITS = {column.name: column.unit for column in compare.COLUMNS} | UNITS
 
 
 def non_dominated(points: Sequence[Sequence[float]], objectives: Sequence[Objective]) -> list[int]:
@@ -68,14 +65,14 @@ def front_table(
     rows: Sequence[Mapping[str, Any]],
     keys: Sequence[str],
     columns: Sequence[str],
-    compared: Sequence[Mapping[str, Any]] = (),
+    compared: Sequence[Mapping[str, Any]],
 ) -> str:
     """A line for each row with these columns; of network, machine and keys, those in which what was compared
     differs."""
     as_shapes = not set(columns) & set(SHAPE)
     shaped, all_shaped = (
         [{**in_shapes(row), "network": row["network"]} if as_shapes else row for row in each]
-        for each in (rows, compared or rows)
+        for each in (rows, compared)
     )
     places = in_shapes(dict.fromkeys(keys)) if as_shapes else keys
     varied = [name for name in ("network", "machine", *places) if len({str(row.get(name)) for row in all_shaped}) > 1]

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from accelsim.errors import ARGUMENTS, Mistake, UserError, suggestion
-from accelsim.report.export import save_rows
 from accelsim.run.define import load_network
 from accelsim.sweeps.judged import Aim, Judged
 from accelsim.sweeps.points import Points
@@ -15,7 +14,7 @@ from accelsim.sweeps.search import Search
 from accelsim.sweeps.space import Space
 from accelsim.sweeps.spec import Wanted
 from accelsim.sweeps.store import Store, opened
-from accelsim.sweeps.sweep import RESULTS, Workers, header, own, printed_values
+from accelsim.sweeps.sweep import Workers, own, save_results
 from accelsim.sweeps.work import COLUMN_NAMES
 from accelsim.version import __version__
 
@@ -47,6 +46,7 @@ def recommend(
     Raises UserError for mistakes in what was asked for, or where no machine keeps the budgets.
     """
     space = Space(wanted)
+    _refuse_unknown_columns(aim)
     weights = _weights(aim, wanted)
     with own(folder), opened(folder, create=True) as store:
         _take_up(store, folder, wanted.keys)
@@ -55,8 +55,7 @@ def recommend(
         if not search.found:
             _refuse_machines(wanted, aim)
         if not store.is_new():
-            rows = (list(printed_values(row, wanted.keys).values()) for row in store.rows())
-            save_rows(folder / RESULTS, header(wanted.keys), rows)
+            save_results(store, folder, wanted.keys)
         search.refuse_broken()
         return _recommendation(search)
 
@@ -73,11 +72,14 @@ def _recommendation(search: Search) -> Recommendation:
     return Recommendation(space, best, numbers, neighbours, unknown, search.tried, unfit, points, search.weights)
 
 
-def _weights(aim: Aim, wanted: Wanted) -> dict[str, float]:
-    """The weight of each network by its own name. Raises UserError for what is no network or no column."""
+def _refuse_unknown_columns(aim: Aim) -> None:
     for column in sorted({key for budget in aim.budgets for key in budget.keys} - set(COLUMN_NAMES)):
         expected = f"a column that a run has{suggestion(column, COLUMN_NAMES)}"
         raise UserError([Mistake(ARGUMENTS, 0, "budget", expected, column)])
+
+
+def _weights(aim: Aim, wanted: Wanted) -> dict[str, float]:
+    """The weight of each network by its own name. Raises UserError for a weight of no network of the sweep."""
     names = {name: load_network(name, options=wanted.options)[1].name for name in wanted.networks}
     for name in aim.weights:
         if name not in names and name not in names.values():

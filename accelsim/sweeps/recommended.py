@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from accelsim.area.sizes import CHIPS_OVER_MODEL
 from accelsim.config.constraint import Constraint
 from accelsim.config.strict_yaml import dotted
 from accelsim.records import ENERGY_COMPONENTS, STALL_CAUSES
-from accelsim.report.columns import COLUMNS, LEAST_SAVING, TOTALS, WHAT_IFS
+from accelsim.report.columns import LEAST_SAVING, UNITS, WHAT_IFS
 from accelsim.report.completeness import incomplete
 from accelsim.report.naming import in_shapes, short_name
 from accelsim.report.quantities import amount_text, digits, share_text, si_text
@@ -25,7 +25,8 @@ steps to a larger one (five networks, 21 pairs of buffers on `edge`) 95 % cost a
 6.3 % (docs/sweeps.md)."""
 _RANGED = ("average_power_mw", "energy_total_pj", "energy_per_inference_pj", "energy_per_image_pj")
 """Columns that are as uncertain as prices are."""
-_UNITS = {**{column.name: column.unit for column in COLUMNS}, **{name: unit for name, unit, _ in TOTALS}}
+
+_PartsOf = Callable[[Mapping[str, Any]], Iterator[tuple[str, float]]]
 
 
 def lacking(found: Recommendation) -> list[str]:
@@ -85,11 +86,11 @@ def _kept(best: Judged, budget: Constraint) -> str:
 
 def _amount(best: Judged, column: str) -> str:
     values = max(best.values.values(), key=lambda each: each[column])
-    text = amount_text(values[column], _UNITS.get(column, ""))
+    text = amount_text(values[column], UNITS.get(column, ""))
     ends = [each[column] for each in (_at_lower_end(values), _at_upper_end(values))]
     if ends[0] == ends[1]:
         return text
-    low, high = (amount_text(end, _UNITS.get(column, "")) for end in ends)
+    low, high = (amount_text(end, UNITS.get(column, "")) for end in ends)
     return f"{text}, {low} to {high} {'as chips are larger' if column == 'area_mm2' else 'by the ranges of prices'}"
 
 
@@ -132,7 +133,9 @@ def _against(found: Recommendation, other: Judged, aim: Aim) -> str:
     more = other.cost / best.cost - 1 if best.cost else 0.0
     if more <= PLAN_NOISE:
         return f"ties ({', '.join([_change(aim.objective, more), *_area_change(best, other)])})"
-    reasons = f"{_latency_change(found, other)}, {_energy_change(found, other)}"
+    reasons = ", ".join(
+        _change_and_cause(found, other, *each) for each in (("latency", _clocks), ("energy", _energies))
+    )
     return f"{_change(aim.objective, more)}: {reasons}" if aim.objective == "edp" else reasons
 
 
@@ -147,18 +150,11 @@ def _area_change(best: Judged, other: Judged) -> Iterator[str]:
         yield _change("area", areas[1] / areas[0] - 1)
 
 
-def _latency_change(found: Recommendation, other: Judged) -> str:
-    """The change of the mean latency; where it grows, by what part of the clocks."""
-    more = _growth(found, other, "latency")
-    parts = [_parts(each, _clocks) for each in (found.best, other)]
-    return _change("latency", more) + (_grown(*parts) if round(more, 3) > 0 else "")
-
-
-def _energy_change(found: Recommendation, other: Judged) -> str:
-    """The change of the mean energy; where it grows, by what component."""
-    more = _growth(found, other, "energy")
-    parts = [_parts(each, _energies) for each in (found.best, other)]
-    return _change("energy", more) + (_grown(*parts) if round(more, 3) > 0 else "")
+def _change_and_cause(found: Recommendation, other: Judged, objective: str, parts_of: _PartsOf) -> str:
+    """The change of a mean cost; where it grows, by what part."""
+    more = _growth(found, other, objective)
+    parts = [_parts(each, parts_of) for each in (found.best, other)]
+    return _change(objective, more) + (_grown(*parts) if round(more, 3) > 0 else "")
 
 
 def _growth(found: Recommendation, other: Judged, objective: str) -> float:
@@ -172,7 +168,7 @@ def _grown(before: Mapping[str, float], after: Mapping[str, float]) -> str:
     return f" ({name})" if growth > 0 else ""
 
 
-def _parts(judged: Judged, parts_of: Any) -> dict[str, float]:
+def _parts(judged: Judged, parts_of: _PartsOf) -> dict[str, float]:
     """Parts of a cost, over all networks, in units that compare between machines."""
     found: dict[str, float] = {}
     for values in judged.values.values():

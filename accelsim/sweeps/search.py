@@ -6,6 +6,7 @@ moved to better neighbours until it has none. What is left of the trials is spen
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from accelsim.sweeps.space import Candidate, Space
 from accelsim.sweeps.store import Store
 from accelsim.sweeps.sweep import Workers
 from accelsim.sweeps.work import Task
+from accelsim.units import ceil_div
 
 BATCH = 8
 """Machines that are proposed before any of them is judged; the same on any number of processes."""
@@ -57,7 +59,7 @@ class Search:
         before = -1
         while before < self.tried < self.aim.trials:
             before = self.tried
-            proposals.judge(before + _ceil(PROPOSED * (self.aim.trials - before)))
+            proposals.judge(before + math.ceil(PROPOSED * (self.aim.trials - before)))
             self._climb()
 
     def judge(self, candidates: Iterable[Candidate], most: int) -> None:
@@ -67,6 +69,7 @@ class Search:
     def _to_simulate(self, candidates: Iterable[Candidate], most: int) -> _Points:
         """The points of those that are to be simulated; the others are judged here where they can be."""
         wanted: _Points = {}
+        left = most - self.tried
         for candidate in dict.fromkeys(candidates):
             if candidate in self.judged:
                 continue
@@ -74,7 +77,7 @@ class Search:
             broken = unfit(candidate, points, self.aim) if points else None
             if broken or not points:
                 self.judged[candidate] = broken
-            elif self.tried + len(wanted) < most:
+            elif len(wanted) < left:
                 wanted[candidate] = points
         return wanted
 
@@ -142,10 +145,6 @@ class Search:
         return digits(min(numbers)) if numbers else "unknown"
 
 
-def _ceil(amount: float) -> int:
-    return -int(-amount // 1)
-
-
 class _Proposals:
     """Proposals of the optimiser, batch by batch, the same for the same seed and results."""
 
@@ -157,7 +156,7 @@ class _Proposals:
     def judge(self, most: int) -> None:
         """Judge proposals until `most` machines are simulated, or most proposals are known."""
         search = self.search
-        for _ in range(_MOST_PROPOSALS * -(-search.aim.trials // BATCH)):
+        for _ in range(_MOST_PROPOSALS * ceil_div(search.aim.trials, BATCH)):
             if search.tried >= most or len(search.judged) == search.space.size:
                 return
             trials = [self.study.ask(self.domains) for _ in range(BATCH)]

@@ -61,8 +61,7 @@ def run_sweep(
                     for finished in results:
                         store.keep(finished)
                         done()
-            rows = (list(printed_values(row, keys).values()) for row in store.rows())
-            save_rows(folder / RESULTS, header(keys), rows)
+            save_results(store, folder, keys)
             errors = [_described(row) for row in store.rows(only_errors=True)]
             return Summary(store.counts(), errors, incomplete(named_values(row, keys) for row in store.rows()))
 
@@ -113,6 +112,12 @@ def _refuse_others(store: Store, about: About | None, folder: Path) -> None:
     if got:
         expected = f"a folder without another sweep than this one of accelsim {__version__}, or `force`"
         raise UserError([Mistake(ARGUMENTS, 0, "folder", expected, got)])
+
+
+def save_results(store: Store, folder: Path, keys: Sequence[str]) -> None:
+    """Write results.csv. Raises UserError."""
+    rows = (list(printed_values(row, keys).values()) for row in store.rows())
+    save_rows(folder / RESULTS, header(keys), rows)
 
 
 def header(keys: Sequence[str]) -> list[str]:

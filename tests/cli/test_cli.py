@@ -360,10 +360,11 @@ def test_every_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         words = shlex.split(line)[1:]
         force = ["--force"] if words[0] == "run" and "-o" in words else []
         output = ["-o", "chosen"] if words[0] == "recommend" else []
+        code: object
         try:
             code = main([*words, *force, *output])
         except SystemExit as ended:
-            code = ended.code  # type: ignore[assignment]
+            code = ended.code
         assert code == 0, line
 
 

@@ -6,8 +6,9 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from accelsim.cli.arguments import command_line
 from accelsim.config.places import is_file, is_folder
-from accelsim.errors import Mistake, Mistakes, UserError
+from accelsim.errors import Mistakes, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,7 +45,7 @@ def run(arguments: Namespace) -> int:
 
     output = Path(arguments.output)
     if output.suffix != ".html":
-        raise UserError([Mistake("command-line", 0, "-o", "a file that ends in .html", repr(output.name))])
+        raise UserError([command_line("-o", "a file that ends in .html", repr(output.name))])
     runs: list[Run] = []
     sweeps: list[ShownSweep] = []
     mistakes = Mistakes()
@@ -58,7 +59,7 @@ def run(arguments: Namespace) -> int:
                 sweeps.append(_comparison(path))
             else:
                 expected = f"a folder with a run ({RUN}), a sweep ({NAME}) or a comparison ({COMPARISON})"
-                raise UserError([Mistake("command-line", 0, "RUN_OR_SWEEP", expected, str(path))])
+                raise UserError([command_line("RUN_OR_SWEEP", expected, str(path))])
     mistakes.raise_any()
     tried = [_tried(run) for run in runs]
     save_files(output.parent, {output.name: page_text(runs, sweeps, tried, arguments.title)}, force=arguments.force)
@@ -87,7 +88,7 @@ def _sweep(folder: Path) -> ShownSweep:
         keys = keys_of(store, folder)
         if not 0 < store.count() <= MOST_POINTS:
             expected = f"a sweep with 1 to {MOST_POINTS} results"
-            raise UserError([Mistake("command-line", 0, "RUN_OR_SWEEP", expected, f"{store.count()} in {folder}")])
+            raise UserError([command_line("RUN_OR_SWEEP", expected, f"{store.count()} in {folder}")])
         rows = [printed_values(row, keys) for row in store.rows()]
     names = header(keys)
     described = [names.index(name) for name in ("point", "network", "machine", *keys)]
