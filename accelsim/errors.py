@@ -110,11 +110,16 @@ class PlanFaults:
         self.found.extend(error.faults)
         return True
 
+    @property
+    def error(self) -> PlanError:
+        """All that was wrong, each fault once."""
+        first, *others = dict.fromkeys(self.found)
+        return PlanError(*first, others)
+
     def raise_any(self) -> None:
         """Raises PlanError if anything was wrong."""
         if self.found:
-            first, *others = dict.fromkeys(self.found)
-            raise PlanError(*first, others)
+            raise self.error
 
 
 class ProgramError(AccelsimError):

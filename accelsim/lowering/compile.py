@@ -123,8 +123,7 @@ def _with_all_faults(error: PlanError, network: Network, machine: Machine, sched
         splits = list(memory_splits(machine, scheduling.plan))
     source = stream(replace(network, batch=sizes[0]), scheduling.inferences * (network.batch // sizes[0]))
     _find_faults(faults, rewrite(source, splits[0]), splits[0], scheduling.plan)
-    first, *others = dict.fromkeys(faults.found)
-    return PlanError(*first, others)
+    return faults.error
 
 
 def _find_faults(faults: PlanFaults, network: Network, machine: Machine, plan: Plan) -> None:
