@@ -198,8 +198,8 @@ def _next(found: Recommendation, aim: Aim) -> str:
     """The resource of which twice as much would save most of the clocks; of energy its dearest component."""
     if aim.objective == "energy":
         parts = _parts(found.best, _energies)
-        name = max(parts, key=parts.__getitem__)
-        return f"{name}, {share_text(parts[name] / sum(parts.values()))} of the energy"
+        whole, name = sum(parts.values()), max(parts, key=parts.__getitem__)
+        return f"{name}, {share_text(parts[name] / whole)} of the energy" if whole else "none: nothing takes energy"
     saved = {name: _saved(found.best, name) for name in WHAT_IFS}
     name = max(saved, key=lambda resource: sum(saved[resource].values()))
     if max(saved[name].values()) < LEAST_SAVING:

@@ -13,6 +13,7 @@ from accelsim.area.sizes import CHIPS_OVER_MODEL, area_of
 from accelsim.cli import main
 from accelsim.config.constraint import parse_constraint
 from accelsim.errors import UserError
+from accelsim.records import ENERGY_COMPONENTS
 from accelsim.report.columns import Value
 from accelsim.report.quantities import amount_text
 from accelsim.sweeps.front import conditions, geometric_mean, means
@@ -234,6 +235,13 @@ def test_budgets_say_what_ranges_leave_of_them(tmp_path: Path) -> None:
         "keeps average_power_mw <= 500 (400 mW, 200 mW to 800 mW by the ranges of prices; not at the upper end); "
         "area_mm2 <= 2 (1 mm2, 1.2 mm2 to 1.7 mm2 as chips are larger)"
     )
+
+
+def test_nothing_is_a_bottleneck_where_nothing_takes_energy(tmp_path: Path) -> None:
+    """All prices of a table may be 0."""
+    free = {f"energy_{name}_pj": {2: 0.0} for name in (*ENERGY_COMPONENTS, "total", "per_inference")}
+    lines = advised(tmp_path, Aim("energy"), steps_of(**free), space_of("array.rows=2"))
+    assert lines[4] == "next bottleneck: none: nothing takes energy"
 
 
 def test_chips_are_larger_than_the_model_by_what_papers_say() -> None:
