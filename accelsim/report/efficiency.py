@@ -24,8 +24,8 @@ COLUMNS: tuple[tuple[str, str, str], ...] = (
     ("peak_tops_per_w", "10^12/J", "peak_tops / power of the chip at that rate, all data in its buffers"),
     ("tops_per_mm2", "10^12/s/mm2", "tops / area_mm2"),
     ("peak_tops_per_mm2", "10^12/s/mm2", "peak_tops / area_mm2"),
-    ("inferences_per_j", "1/J", "inferences_per_s / chip_power_mw"),
-    ("peak_inferences_per_j", "1/J", "peak_tops_per_w / operations of an inference"),
+    ("inferences_per_j", "1/J", "images / energy without DRAM"),
+    ("peak_inferences_per_j", "1/J", "peak_tops_per_w / operations of an image"),
 )
 """(name, unit, meaning), in the order of `efficiency`."""
 
@@ -71,7 +71,11 @@ def chip_lines(machine: Machine) -> list[str]:
         f"{chip['area_mm2']:.3g} mm2 at {chip['area_node_nm']:g} nm without {chip['not_sized']}"
         if chip["area_mm2"]
         else "no area: the machine names no area table",
-        *(["the depthwise engine does nothing: array.depthwise_on is array"] if _is_idle(machine) else []),
+        *(
+            [f"the depthwise engine does nothing: array.depthwise_on is {array.depthwise_on}"]
+            if _is_idle(machine)
+            else []
+        ),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from accelsim.config.machine import Machine
 from accelsim.config.named import shipped
 from accelsim.energy.peak import peak_counts, peak_power_w, peak_tops
 from accelsim.energy.price import price
-from accelsim.report.efficiency import COLUMNS
+from accelsim.report.efficiency import COLUMNS, chip_lines
 from accelsim.run.simulate import simulate
 from tests.strategies import machine_of
 
@@ -188,3 +189,14 @@ def test_a_table_with_a_crooked_curve_is_refused() -> None:
     ):
         with pytest.raises(ValueError, match=words):
             AreaTable.model_validate({**BY_HAND, "sram": {**BY_HAND["sram"], **changes}})
+
+
+@pytest.mark.parametrize("place", ["array", "vector", "auto", "engine"])
+def test_an_engine_that_lies_idle_is_named_with_the_cause(place: str) -> None:
+    settings = ("depthwise.channels=8", f"array.depthwise_on={place}")
+    *_, area, last = chip_lines(load_machine("edge", parse_overrides(list(enumerate(settings)))))
+    if place in ("array", "vector"):
+        assert last == f"the depthwise engine does nothing: array.depthwise_on is {place}"
+    else:
+        area = last
+    assert re.fullmatch(r"\d\.\d+ mm2 at 22 nm without control, output path, I/O", area)
