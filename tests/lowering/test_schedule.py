@@ -23,6 +23,8 @@ from accelsim.lowering.schedule.groups import Group, Groups, Span
 from accelsim.lowering.schedule.partial import plan_partial_residents
 from accelsim.lowering.schedule.plan import plan_schedule
 from accelsim.lowering.schedule.residents import Cost, Residency, Resident, candidates, readers_of
+from accelsim.lowering.schedule.search import ScheduleSearch
+from accelsim.lowering.schedule.states import Beam, Step, Way
 from accelsim.lowering.schedule.weights import no_resident_weights
 from accelsim.lowering.tiling.cache import TilingCache
 from accelsim.network.graph import Network, Node
@@ -458,6 +460,42 @@ def test_residents_and_cascades_never_move_more_where_bytes_are_the_objective(
         for keep in ("never", "auto")
     )
     assert dram_bytes(auto) <= 1.01 * dram_bytes(never) + 64
+
+
+def checked_ways(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The scores of all ways that are worked out from now on, none of them below the least that was said of it, but for
+    a byte of rounding."""
+    scores, enter = list[float](), ScheduleSearch._enter
+
+    def checked(search: ScheduleSearch, beam: Beam, way: Way, step: Step) -> None:
+        scores.append(search._behind(way.state, step.effort)[0])
+        byte = search.costs.value(1 / search.groups.cache.base.bytes_per_cycle, 1)
+        assert way.least <= scores[-1] * (1 + 1e-9) + byte
+        enter(search, beam, way, step)
+
+    monkeypatch.setattr(ScheduleSearch, "_enter", checked)
+    return scores
+
+
+@pytest.mark.parametrize("network", ["shufflenet_1.0x_g3", "squeezenet_v1.1", "mobilenet_v2_0.50_160"])
+def test_no_way_costs_less_than_the_least(network: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By which those that can't be better are left out."""
+    scores = checked_ways(monkeypatch)
+    lower(load_network(network)[1], machine_of())
+    assert len(scores) > 100
+
+
+def test_no_way_of_any_network_costs_less_than_the_least(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor by any objective."""
+    scores = checked_ways(monkeypatch)
+
+    @settings(database=None, max_examples=25)
+    @given(networks(), machines(), schedulings())
+    def each(network: Network, machine: Machine, scheduling: Scheduling) -> None:
+        lowered_or_skip(network, machine, scheduling)
+
+    each()
+    assert scores
 
 
 def partial(network: Network, room: int, cost: Any) -> Residency:

@@ -32,10 +32,10 @@ class Costs:
     value: Callable[[float, float], float]
 
     def least(self, node: Node, residents: ResidentChannels) -> Effort:
-        """The effort of a layer by itself at least, whatever its room."""
+        """The effort of a layer by itself at least, whatever its room: loads and stores share the bus alone."""
         cycles, fmap_bytes, weight_bytes = self.cache.least(node, residents, self.weights)
         moved = fmap_bytes + weight_bytes
-        transfers = self.cache.base.dma_cycles(moved)
+        transfers = moved / self.cache.base.bytes_per_cycle
         weights = self.cache.weight_bytes(node, self.weights)
         return Effort(max(cycles, transfers), cycles, transfers, moved, weights, 0)
 

@@ -42,13 +42,10 @@ def plan_schedule(
         )
         return place_given_parts(search.plan(), given.parts, cache.layout, burst_bytes)
 
-    residency = _first_found(
-        [
-            lambda: searched(by_name, free=True),
-            lambda: searched(given.apart(by_name), free=True),
-            lambda: searched(by_name, free=False),
-        ][: None if scheduling.plan is not None and keeps else 1]
-    )
+    searches = [lambda: searched(by_name, free=True)]
+    if scheduling.plan is not None and keeps:
+        searches += [lambda: searched(given.apart(by_name), free=True), lambda: searched(by_name, free=False)]
+    residency = _first_found(searches)
     if not keeps:
         return residency
     return plan_partial_residents(nodes, residency, by_name.values(), cache.layout, burst_bytes, costs.cost)

@@ -9,6 +9,7 @@ below the best way known to the same residents: those that promise most come fir
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -51,13 +52,13 @@ class ScheduleSearch:
 
     def plan(self) -> Residency:
         """The best schedule found. Raises LoweringError where a layer fits in no state."""
-        ways: list[list[Way]] = [[] for _ in range(len(self.groups.nodes) + 1)]
+        ways: dict[int, list[Way]] = defaultdict(list)
         states = [State(0.0, 0.0, 0.0, (), Pace(0.0, 0), None, None)]
         for cut in range(len(self.groups.nodes)):
             spans = self._spans(cut)
             for way in chain.from_iterable(self._ways(cut, state, spans) for state in states):
                 ways[way.cut].append(way)
-            states = self._best_states(cut + 1, self._reached(ways[cut + 1]))
+            states = self._best_states(cut + 1, self._reached(ways.pop(cut + 1, ())))
         if not states:
             assert self.failed is not None
             raise self.failed[1]
