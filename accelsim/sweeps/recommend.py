@@ -14,7 +14,7 @@ from accelsim.sweeps.search import Search
 from accelsim.sweeps.space import Space
 from accelsim.sweeps.spec import Wanted
 from accelsim.sweeps.store import Store, opened
-from accelsim.sweeps.sweep import Workers, own, save_results
+from accelsim.sweeps.sweep import RECOMMENDATION, Workers, own, save_results
 from accelsim.sweeps.work import COLUMN_NAMES
 from accelsim.version import __version__
 
@@ -55,6 +55,7 @@ def recommend(
         if not search.found:
             _refuse_machines(wanted, aim)
         if not store.is_new():
+            (folder / RECOMMENDATION).unlink(missing_ok=True)
             save_results(store, folder, wanted.keys)
         search.refuse_broken()
         return _recommendation(search)

@@ -18,6 +18,7 @@ from accelsim.report.columns import Value
 from accelsim.report.quantities import amount_text
 from accelsim.sweeps.front import conditions, geometric_mean, means
 from accelsim.sweeps.judged import Aim
+from accelsim.sweeps.kept import Kept, read, save
 from accelsim.sweeps.recommend import Recommendation, recommend
 from accelsim.sweeps.recommended import recommendation_lines
 from accelsim.sweeps.space import Space
@@ -89,6 +90,15 @@ def test_budgets_that_nothing_keeps_are_refused_with_what_there_was(tmp_path: Pa
         UserError, match=r"none of \d+; the nearest is outside average_power_mw <= 3; .*: average_power_mw 4"
     ):
         searched(tmp_path, space_of(*SIZES), Aim("latency", budgets, trials=24))
+
+
+def test_an_answer_goes_where_the_next_search_has_none(tmp_path: Path) -> None:
+    """A page would open with it beside other results."""
+    searched(tmp_path, space_of(*SIZES), Aim("latency", trials=4))
+    save(tmp_path, Kept(["4x4"], [0], []))
+    with pytest.raises(UserError):
+        searched(tmp_path, space_of(*SIZES), Aim("latency", conditions([(0, "average_power_mw <= 3")]), trials=8))
+    assert read(tmp_path) is None
 
 
 @pytest.mark.parametrize("trials", [1, 2, 7, 20])
