@@ -59,6 +59,17 @@ CLOCK_FILLS = {
     "dependency": Fill(BLACK),
 }
 """What becomes of clocks, and of PE x clocks: the array works, its memories and engines are waited for, or others."""
+TYPE_FILLS = (
+    Fill(BLUE),
+    Fill(ORANGE, "///"),
+    Fill(GREEN, "xxx"),
+    Fill(YELLOW),
+    Fill(VERMILLION, "\\\\\\"),
+    Fill(SKY_BLUE, ".."),
+    Fill(PURPLE, "|||"),
+    Fill(LIGHT_GREY, "---"),
+)
+"""Types of layers, the one with most cycles first."""
 
 
 def lightness(colour: str) -> float:

@@ -17,6 +17,7 @@ from accelsim.energy.ranking import EnergyByRow, Flip, Unsure, energies, energy_
 from accelsim.errors import Mistake, Mistakes, UserError
 from accelsim.importers import PLAIN, ModelOptions
 from accelsim.network.graph import Network
+from accelsim.report.by_type import TypeRow, type_rows
 from accelsim.report.columns import Value
 from accelsim.report.compare import comparison_row, numbered
 from accelsim.run.define import load_network, load_target
@@ -38,11 +39,13 @@ class Point(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """A row for each point; by machine, the pairs of networks whose order by energy depends on the energy table; and
-    the pairs of points whose order does not survive the ranges of the prices, out of all pairs.
+    """A row for each point, and what its types of layers come to; by machine, the pairs of networks whose order by
+    energy depends on the energy table; and the pairs of points whose order does not survive the ranges of the prices,
+    out of all pairs.
     """
 
     rows: list[dict[str, Value | None]]
+    types: list[list[TypeRow]]
     flips: dict[str, list[Flip]]
     unsure: list[Unsure]
     pairs: int
@@ -102,7 +105,8 @@ def compare(points: Sequence[Point], before: Callable[[Point], None]) -> Compari
         raise UserError(mistakes)
     energies_of = _energies(runs)
     found = list(unsure(energies_of))
-    return Comparison([comparison_row(run) for run in runs], _flips(runs), found, comb(len(energies_of), 2))
+    rows, types = [comparison_row(run) for run in runs], [type_rows(run) for run in runs]
+    return Comparison(rows, types, _flips(runs), found, comb(len(energies_of), 2))
 
 
 def _energies(runs: Sequence[Run]) -> dict[str, EnergyByRow]:

@@ -21,10 +21,12 @@ MOST_NEIGHBOURS = 6
 """Neighbours that are named, the nearest in cost first."""
 PLAN_NOISE = 0.02
 """Share of the cost below which machines tie: plans are searched for, so that a larger buffer may be slower. Of 160
-steps to a larger one (five networks, 21 pairs of buffers on `edge`) 95 % cost at most 1.6 % more clocks, the worst
+steps to a larger one (five networks, 21 pairs of buffers on `edge`) 95 % cost at most 1.6 % more cycles, the worst
 6.3 % (docs/sweeps.md)."""
 _RANGED = ("average_power_mw", "energy_total_pj", "energy_per_inference_pj", "energy_per_image_pj")
 """Columns that are as uncertain as prices are."""
+_HUGE = 1e30
+"""More than any amount: what keeps a budget with it asks for at least so much."""
 
 _PartsOf = Callable[[Mapping[str, Any]], Iterator[tuple[str, float]]]
 
@@ -78,14 +80,17 @@ def _budgets(best: Judged, aim: Aim) -> str:
 
 
 def _kept(best: Judged, budget: Constraint) -> str:
-    """The largest values of its columns over the networks, their ranges, and whether it holds at the upper ends."""
-    amounts = ", ".join(_amount(best, column) for column in sorted(budget.keys))
+    """The values of its columns where they are nearest to breaking it, their ranges, and whether it holds at the upper
+    ends."""
+    amounts = ", ".join(_amount(best, budget, column) for column in sorted(budget.keys))
     at_most = [_at_upper_end(values) for values in best.values.values()]
     return f"{amounts}{'; not at the upper end' if any(outside(values, [budget]) for values in at_most) else ''}"
 
 
-def _amount(best: Judged, column: str) -> str:
-    values = max(best.values.values(), key=lambda each: each[column])
+def _amount(best: Judged, budget: Constraint, column: str) -> str:
+    networks = best.values.values()
+    asks_for_more = all(outside({**each, column: _HUGE}, [budget]) is None for each in networks)
+    values = (min if asks_for_more else max)(networks, key=lambda each: each[column])
     text = amount_text(values[column], UNITS.get(column, ""))
     ends = [each[column] for each in (_at_lower_end(values), _at_upper_end(values))]
     if ends[0] == ends[1]:

@@ -131,18 +131,18 @@ class Search:
         """Raises UserError where the best machine keeps not all budgets."""
         if self.best.broken is not None:
             columns = sorted({key for budget in self.aim.budgets for key in budget.keys})
-            least = ", ".join(f"{name} {self._least(name)}" for name in columns)
-            got = f"none of {len(self.found)}; the nearest is {self.best.broken}; the least there was: {least}"
+            kept = ", ".join(f"{name} {self._reached(name)}" for name in columns)
+            got = f"none of {len(self.found)}; the nearest is {self.best.broken}; each alone can be had: {kept}"
             raise UserError([Mistake(ARGUMENTS, 0, "budget", "budgets that a machine of the space keeps", got)])
 
-    def _least(self, column: str) -> str:
-        """The least value of a column on a machine, of its networks the most."""
-        most = [
-            max((value for each in found.values.values() if (value := each.get(column)) is not None), default=None)
+    def _reached(self, column: str) -> str:
+        """The tightest bounds, from above and from below, that a machine keeps for all its networks."""
+        values = [
+            [value for each in found.values.values() if isinstance(value := each.get(column), int | float)]
             for found in self.found
         ]
-        numbers = [value for value in most if isinstance(value, int | float)]
-        return digits(min(numbers)) if numbers else "unknown"
+        known = [of_machine for of_machine in values if of_machine]
+        return f"<= {digits(min(map(max, known)))} or >= {digits(max(map(min, known)))}" if known else "unknown"
 
 
 class _Proposals:

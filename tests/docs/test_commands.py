@@ -112,7 +112,7 @@ def test_the_commands_of_the_lecture_do_what_they_say(
         (tmp_path / name).write_text(re.sub(r"networks: .*", "networks: [squeezenet_v1.0]", content))
     monkeypatch.chdir(tmp_path)
     lines = [line for line in shell_lines(LECTURE) if line]
-    assert len(lines) == 10
+    assert len(lines) == 11
     for line in lines:
         assert main(shlex.split(line)[1:]) == 0, line
         assert "plot" in line or capsys.readouterr().out

@@ -27,9 +27,12 @@ from accelsim.config.named import names, shipped
 from accelsim.energy.ranking import Flip, Unsure
 from accelsim.errors import UserError
 from accelsim.report.beside import write_beside
+from accelsim.report.by_type import TypeRow
 from accelsim.report.compare import COLUMNS, Row, flipped, survival
 from accelsim.report.figure import drawn
+from accelsim.report.palette import TYPE_FILLS
 from accelsim.report.plots import Drawing
+from accelsim.report.plots.types import type_bars
 from accelsim.report.tradeoff import COSTS, MOST_NAMED, NOT_BEATEN, tradeoff
 from accelsim.run.compare import compare, load_points
 from accelsim.run.simulate import run_network, simulate
@@ -40,6 +43,9 @@ ROOT = Path(__file__).parents[2]
 GOOD = Path(__file__).parents[1] / "invalid" / "good"
 NET, MACHINE = str(GOOD / "net.yaml"), str(GOOD / "machine.yaml")
 SMALL = ("mobilenet_v1_0.25_128", "mobilenet_v1_0.25_224")
+ACCURACY = ("compare.csv", "compare.png", "compare.svg")
+TYPES = ("types.csv", "types.png", "types.svg")
+"""What the output folder gets: costs against accuracy, and cycles by type of layer."""
 
 
 def said(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[str, str]:
@@ -145,7 +151,7 @@ def test_output_folder_gets_the_rows_and_a_picture(tmp_path: Path, capsys: pytes
     argv = (*SMALL, "--hw", "edge", "-o", str(tmp_path))
     out, err = said(capsys, *argv, "--json")
     assert err == f"a picture without {SMALL[0]}: no accuracy is known\n"
-    assert sorted(contents(tmp_path)) == ["compare.csv", "compare.png", "compare.svg"]
+    assert sorted(contents(tmp_path)) == [*ACCURACY, *TYPES]
     rows = list(csv.DictReader(io.StringIO((tmp_path / "compare.csv").read_text())))
     assert rows == [
         {name: "" if value is None else str(value) for name, value in row.items()} for row in json.loads(out)["rows"]
@@ -156,20 +162,70 @@ def test_output_folder_gets_the_rows_and_a_picture(tmp_path: Path, capsys: pytes
     assert SMALL[0] not in svg
 
 
+def test_cycles_stand_side_by_side_by_type_of_layer(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `run --by type` groups them, for an image; they add up to the cycles, and the types with most stand first."""
+    monkeypatch.setenv("COLUMNS", "200")
+    argv = (SMALL[0], NET, "--hw", MACHINE, "--set", "network.batch=2")
+    header, *lines = said(capsys, *argv, "--by", "type", "-o", str(tmp_path))[0].splitlines()
+    rows = json.loads(said(capsys, *argv, "--json")[0])["types"]
+    sums = dict.fromkeys((row["type"] for row in rows), 0.0)
+    for name, line in zip((SMALL[0], "tiny"), lines, strict=True):
+        run = simulate(SMALL[0] if name == SMALL[0] else NET, MACHINE, {"network.batch": 2})
+        own = {row["type"]: row for row in rows if row["network"] == name}
+        assert list(own) == list(dict.fromkeys(record.kind for record in run.records))
+        for kind, row in own.items():
+            members = [record for record in run.records if record.kind == kind]
+            assert (row["layers"], row["machine"]) == (len(members), "tiny")
+            assert row["macs_per_image"] * 2 == sum(record.counts.macs for record in members)
+            assert row["cycles_per_image"] * 2 == sum(record.total_cycles for record in members)
+            assert row["energy_per_image_pj"] * 2 == pytest.approx(sum(each.energy.total_pj for each in members))
+        whole = run.totals["total_cycles"] / 2
+        shares = {kind: row["cycles_per_image"] / whole for kind, row in own.items()}
+        assert sum(shares.values()) == pytest.approx(1)
+        for kind, share in shares.items():
+            sums[kind] += share
+        cells = dict(zip(re.split(" {2,}", header), re.split(" {2,}", line), strict=True))
+        assert cells.pop("network") == name
+        assert cells.pop("cycles") == f"{whole:.0f}"
+        assert cells == {kind: f"{shares[kind]:.1%}" if kind in shares else "-" for kind in sums}
+    assert re.split(" {2,}", header)[2:] == sorted(sums, key=lambda kind: -sums[kind])
+    with (tmp_path / "types.csv").open() as file:
+        assert list(csv.DictReader(file)) == [{name: str(value) for name, value in row.items()} for row in rows]
+    assert SMALL[0] in (tmp_path / "types.svg").read_text()
+
+
+def test_the_picture_by_type_has_all_cycles_and_names_machines_that_differ() -> None:
+    """Types beyond the fills are one part; a bar for each run."""
+    many = len(TYPE_FILLS) + 3
+    runs = [
+        [TypeRow("net", machine, f"type {place}", 1, 0, 100 - place, 0.0) for place in range(many)]
+        for machine in ("one", "two")
+    ]
+    drawing = type_bars(runs)
+    assert [row["network"] for row in drawing.rows] == ["net on one", "net on two"]
+    for row in drawing.rows:
+        parts = {name: value for name, value in row.items() if name != "network"}
+        assert list(parts) == [f"type {place} (cycles)" for place in range(len(TYPE_FILLS) - 1)] + ["others (cycles)"]
+        assert sum(value for value in parts.values() if isinstance(value, int)) == sum(100 - n for n in range(many))
+    assert type_bars([[*runs[0][:2]]]).figure.get_suptitle() == "Cycles by type of layer on one"
+
+
 def test_without_any_accuracy_there_is_no_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Not even that of another comparison: it is replaced with the rest, when that is asked for."""
     said(capsys, SMALL[1], "--hw", "edge", "-o", str(tmp_path))
     before = contents(tmp_path)
     argv = ["compare", NET, "--hw", MACHINE, "-o", str(tmp_path)]
     assert main(argv) == 2
-    others = "compare.csv, compare.png, compare.svg"
+    others = "compare.csv, compare.png, compare.svg, types.csv, types.png, types.svg"
     assert capsys.readouterr() == (
         "",
         f"command-line:0: -o: expected a folder without another run, or --force, got {tmp_path} with {others}\n",
     )
     assert contents(tmp_path) == before
     assert said(capsys, *argv[1:], "--force")[1] == "no picture: no accuracy is known\n"
-    assert list(contents(tmp_path)) == ["compare.csv"]
+    assert sorted(contents(tmp_path)) == ["compare.csv", *TYPES]
     said(capsys, *argv[1:])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
@@ -25,7 +25,7 @@ from accelsim.errors import UserError
 from accelsim.records import ENERGY_COMPONENTS, STALL_CAUSES, LayerRecord
 from accelsim.report.export import csv_text
 from accelsim.report.figure import named
-from accelsim.report.palette import CLOCK_FILLS, COMPONENT_FILLS, Fill, lightness
+from accelsim.report.palette import CLOCK_FILLS, COMPONENT_FILLS, TYPE_FILLS, Fill, lightness
 from accelsim.report.pareto import Objective, front_figure, non_dominated
 from accelsim.report.plots import RUN_PLOTS, SWEEP_PLOTS, Drawing, SweepPoint
 from accelsim.report.plots.bars import MOST_BARS
@@ -212,8 +212,8 @@ def test_the_costliest_layers_have_names(tall: Run) -> None:
         assert names <= set(costliest)
 
 
-@pytest.mark.parametrize("fills", [COMPONENT_FILLS, CLOCK_FILLS])
-def test_fills_are_told_apart_without_colours(fills: Mapping[str, Fill]) -> None:
+@pytest.mark.parametrize("fills", [COMPONENT_FILLS, CLOCK_FILLS, dict(zip(range(8), TYPE_FILLS, strict=True))])
+def test_fills_are_told_apart_without_colours(fills: Mapping[Hashable, Fill]) -> None:
     """By hatch or lightness; streaming and MACs are in different pictures. Colours are eight at most."""
     different = {name: fill for name, fill in fills.items() if name != "MACs"}
     for (one, first), (other, second) in combinations(different.items(), 2):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -87,7 +88,7 @@ def test_budgets_hold_and_are_sought(tmp_path: Path) -> None:
 def test_budgets_that_nothing_keeps_are_refused_with_what_there_was(tmp_path: Path) -> None:
     budgets = conditions([(0, "average_power_mw <= 3")])
     with pytest.raises(
-        UserError, match=r"none of \d+; the nearest is outside average_power_mw <= 3; .*: average_power_mw 4"
+        UserError, match=r"none of \d+; the nearest is outside .* <= 3; each alone .*: average_power_mw <= 4 or >= \d\d"
     ):
         searched(tmp_path, space_of(*SIZES), Aim("latency", budgets, trials=24))
 
@@ -245,6 +246,26 @@ def test_budgets_say_what_ranges_leave_of_them(tmp_path: Path) -> None:
         "keeps average_power_mw <= 500 (400 mW, 200 mW to 800 mW by the ranges of prices; not at the upper end); "
         "area_mm2 <= 2 (1 mm2, 1.2 mm2 to 1.7 mm2 as chips are larger)"
     )
+
+
+def test_a_rate_that_is_asked_for_is_that_of_the_slowest_network(tmp_path: Path) -> None:
+    """And a limit that of the network with most."""
+    rates = {"tiny": 30.0, "quick": 90.0}
+
+    def result(task: Task) -> Finished:
+        name = json.loads(task.network)["network"]["name"]
+        return valley(task)._replace(values={**dict.fromkeys(COLUMN_NAMES, 1), "inferences_per_s": rates[name]})
+
+    quick = tmp_path / "quick.yaml"
+    quick.write_text(Path(NET).read_text().replace("name: tiny", "name: quick"))
+    wanted = space_of("array.rows=2", networks=(NET, str(quick)))
+    budgets = conditions([(0, "inferences_per_s >= 25"), (0, "10 <= inferences_per_s"), (0, "inferences_per_s < 100")])
+    assert advised(tmp_path / "out", Aim("latency", budgets), result, wanted)[2] == (
+        "keeps inferences_per_s >= 25 (30 1/s); 10 <= inferences_per_s (30 1/s); inferences_per_s < 100 (90 1/s)"
+    )
+    too_many = conditions([(0, "inferences_per_s >= 31")])
+    with pytest.raises(UserError, match=r"each alone can be had: inferences_per_s <= 90 or >= 30$"):
+        advised(tmp_path / "none", Aim("latency", too_many), result, wanted)
 
 
 def test_nothing_is_a_bottleneck_where_nothing_takes_energy(tmp_path: Path) -> None:

@@ -6,13 +6,14 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from accelsim.cli.arguments import add_model_options, add_target_settings, model_options
+from accelsim.cli.arguments import add_model_options, add_target_settings, model_options, one_of
 from accelsim.cli.output import print_json
 from accelsim.cli.verbosity import add_verbosity, note
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from accelsim.report.by_type import Types
     from accelsim.report.compare import Row
 
 DESCRIPTION = (
@@ -36,15 +37,18 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="machine file, name of a shipped one, or pattern; may be repeated",
     )
     parser.add_argument(
+        "--by", type=one_of("--by", ("type",)), help="shares of each type of layer in the cycles instead of the costs"
+    )
+    parser.add_argument(
         "--json",
         action="store_true",
-        help='print {"rows": [...], "energy_order_flips": [...], "energy_order_unsure": [...]}',
+        help='print {"rows": [...], "types": [...], "energy_order_flips": [...], "energy_order_unsure": [...]}',
     )
     parser.add_argument(
         "-o",
         dest="output",
         metavar="DIR",
-        help="write compare.csv into DIR, and accuracy against each cost as a picture",
+        help="write compare.csv and types.csv into DIR, with pictures of accuracy against costs and of cycles by type",
     )
     parser.add_argument("--force", action="store_true", help="replace another comparison in DIR")
     add_verbosity(parser)
@@ -55,6 +59,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Carry it out; gives the exit code."""
     from accelsim.cli.progress import progress
+    from accelsim.report.by_type import type_table
     from accelsim.report.compare import comparison, flipped, survival
     from accelsim.report.completeness import incomplete
     from accelsim.run import compare
@@ -65,28 +70,35 @@ def run(arguments: Namespace) -> int:
     )
     announce_comparison([point.network for point in points])
     with progress(len(points)) as before:
-        rows, flips, unsure, pairs = compare.compare(points, before)
+        rows, types, flips, unsure, pairs = compare.compare(points, before)
     if arguments.output is not None:
-        _save_comparison(rows, arguments)
+        _save_comparison(rows, types, arguments)
     if arguments.json:
         found = [{"machine": machine, **flip._asdict()} for machine, each in flips.items() for flip in each]
         within = [each._asdict() for each in unsure]
-        print_json({"rows": rows, "energy_order_flips": found, "energy_order_unsure": within})
+        kinds = [each._asdict() for run in types for each in run]
+        print_json({"rows": rows, "types": kinds, "energy_order_flips": found, "energy_order_unsure": within})
+    elif arguments.by:
+        print("\n".join([*incomplete(rows), type_table(types)]))
     else:
         print("\n".join([*incomplete(rows), comparison(rows), *flipped(flips), *survival(pairs, unsure)]))
     return 0
 
 
-def _save_comparison(rows: Sequence[Row], arguments: Namespace) -> None:
-    """The rows, and a picture of those with an accuracy."""
+def _save_comparison(rows: Sequence[Row], types: Sequence[Types], arguments: Namespace) -> None:
+    """The rows and those of the types of layers, a picture of those with an accuracy, and one of all by type."""
     from accelsim.report.export import csv_text, save_files
     from accelsim.report.figure import FORMATS, drawn
+    from accelsim.report.plots.types import type_bars
     from accelsim.report.tradeoff import tradeoff
 
     known = [row for row in rows if row["top1_pct"] is not None]
     figure = tradeoff(known) if known else None
-    pictures = {f"compare.{kind}": drawn(figure, kind) if figure else None for kind in FORMATS}
-    save_files(Path(arguments.output), {**pictures, "compare.csv": csv_text(rows)}, force=arguments.force)
+    bars = type_bars(types).figure
+    files: dict[str, str | bytes | None] = {"types.csv": csv_text([each._asdict() for run in types for each in run])}
+    files |= {f"types.{kind}": drawn(bars, kind) for kind in FORMATS}
+    files |= {f"compare.{kind}": drawn(figure, kind) if figure else None for kind in FORMATS}
+    save_files(Path(arguments.output), {**files, "compare.csv": csv_text(rows)}, force=arguments.force)
     unknown = dict.fromkeys(str(row["network"]) for row in rows if row["top1_pct"] is None)
     if unknown:
         which = f"a picture without {', '.join(unknown)}" if known else "no picture"
