@@ -11,7 +11,7 @@ from accelsim.report.tables import fitted
 
 
 class TypeRow(NamedTuple):
-    """What the layers of one type come to, for an image."""
+    """Layers of one type together, for an image."""
 
     network: str
     machine: str
@@ -49,7 +49,7 @@ def cycles_of(rows: Types) -> int | float:
 
 
 def types_of(runs: Sequence[Types]) -> list[str]:
-    """All types, by the sum of their shares in the runs' cycles, the largest first."""
+    """Types, by the sum of their shares in the runs' cycles, the largest first."""
     sums: dict[str, float] = {}
     for rows in runs:
         whole = cycles_of(rows) or 1
