@@ -14,17 +14,18 @@ from itertools import pairwise
 from statistics import fmean, geometric_mean, median
 
 from tests import chips, trust
-from tests.gemmini import apart, mapped
+from tests.gemmini import apart, mapped, outside
 from tests.gemmini import measured as gemmini
 from tests.gemmini.apart import APART, MAPPED_ALONE, PLANS
 from tests.gemmini.errors import Error, Summary, errors, summary
 from tests.gemmini.measured import ALONE, measured, read, table
+from tests.gemmini.programs import CONVOLUTION_HOST, PRODUCT_HOST
 from tests.gemmini.tiler import layers_of
 from tests.validation import rank_correlation
 
 ABOUT = """# Fidelity
 
-How far off is a simulated clock? This page takes apart what accelsim says of a chip whose RTL anybody can run: Gemmini,
+How far off is a simulated cycle? This page takes apart what accelsim says of a chip whose RTL anybody can run: Gemmini,
 16x16, weight-stationary, as DOSA (Hong et al., MICRO 2023) measured it in FireSim with two tilings of each layer. The
 whole system counts: its DMA, an L2 of 512 KiB, FireSim's last-level cache and DDR3, and the core that issues the tiles.
 `python -m tests.gemmini.measured` simulates the programs of those measurements, `python -m tests.gemmini.apart` the
@@ -39,11 +40,9 @@ COMPARED = """
 
 - **The machine** is `gemmini` (`hwconfigs/gemmini.yaml`); every number names the file and line of public source that it
   is from, or says `assumed`. Nothing was fitted to a row, a program or a workload. One assumed number was counted again
-  after a first look: the way behind L2, of which the states of the last-level cache alone (2 clocks) had been taken and
-  not its buses (24 with them); that moved the mean errors by less than one point. U-Net's layer of 1024 channels, up to
-  57 % too slow, led back to the sources of that cache and the DRAM. A read that misses takes 2 clocks and its line 16,
-  not those of a hit and 17. A line is one column access. The first 28 of the 896 tiles of that row now take what
-  was measured within 1 %.
+  after a first look, the way behind L2: its first count had the states of the last-level cache alone and not its buses.
+  U-Net's layer of 1024 channels, far too slow at first, led back to the sources of that cache and the DRAM. A read that
+  misses takes 2 cycles and its line 16, not those of a hit and 17. A line is one column access.
 - **The programs** are those of the measurements: the tiles of Gemmini's own tiler, which `tests/gemmini/tiler.py` gives
   for all 71 shapes as its C source does, and those of DOSA's mappings, in the order of their loops. One layer runs
   after the other on the same static arrays, first with one tiling and then the other, so that caches stay warm. Layers
@@ -53,10 +52,11 @@ COMPARED = """
   a line that is possible (eight, four for products), and its error is the average of those distances.
 - **Even kernels** make maps that are one larger than the tables say, as the programs pad both sides by half of a kernel
   and count with that; it was found in 2x2 convolutions that took longer than simulated.
-- **The host's search** for tiles is inside the measured default column: its clocks, from an instruction count of the
-  public source, are added. The same count has the clocks for a tile of each layer, which differ by how many tiles
-  begin or end sums. A tile of a convolution takes 252 clocks and 80 more for either, of a product 91 and 32; 440 and
-  405 pass before the first. That is within 2.5 % of the count on average.
+- **The host's search** for tiles is inside the measured default column: its cycles, from an instruction count of the
+  public source, are added. The same count has the cycles for a tile of each layer, which differ by how many tiles
+  begin or end sums. A tile of a convolution takes {tile} cycles and {sums} more for either, of a product {product} and
+  {product_sums}; {first} and {product_first} pass before the first. That is within 2.5 % of the count on average, as a
+  test holds.
 """
 
 OUTSIDE = """
@@ -64,17 +64,38 @@ OUTSIDE = """
 
 - **Ports of scratchpad banks.** A bank has one port, and writes go first, so that a product whose blocks are computed
   as they come waits for those of its tile that still come. Where a compute waits for loads, the weights behind it are
-  not shifted in beside it but after it. Products with mappings of narrow tiles were measured to take 8 to 23 % more
-  than is simulated. Accelsim knows no banks ([machine](machine.md#10-what-is-not-modelled)).
+  not shifted in beside it but after it. Of {products} products with mappings of at most {narrow} output channels a
+  tile, {slower} were measured to take {product_least:.0f} to {product_most:.0f} % more than is simulated. Accelsim
+  knows no banks ([machine](machine.md#10-what-is-not-modelled)).
 - **Translation, instruction fetch and the core's own data** in the same caches; the reservation station.
-- **The first layer of U-Net**, whose pixels have one channel, was measured to take a third more than is simulated, and
-  its layers of 64 channels 10 to 20 % more, for a reason that is not known.
-- **Assumed**: clocks of a hit in L2 (14) and behind it (24), half of the scratchpad for either operand in own plans,
+- **The first layer of U-Net**, whose pixels have one channel, was measured to take {first_least:.0f} to
+  {first_most:.0f} % more than is simulated with default tiles, and its layers of 64 channels {second_least:.0f} to
+  {second_most:.0f} % more, for a reason that is not known.
+- **Assumed**: cycles of a hit in L2 (14) and behind it (24), half of the scratchpad for either operand in own plans,
   the order of the static arrays, an address of 0x80000000 for the first.
 
-Peers on the same rows: a Timeloop-style analytical model misses DOSA's mappings by 26.1 % on average, max(MACs / 256,
-bytes / 16) the default tiles by 37 % at its best scale.
+Peers on the same rows: the Timeloop-style model of DOSA's authors misses their mappings by {analytical:.1f} % on
+average; MACs / {pes} or bytes / {bus}, whichever is more, misses the default tiles by {roofline:.0f} % at its best
+scale.
 """
+
+
+def _outside() -> str:
+    products, slower = outside.narrow_products(), [each for each in outside.narrow_products() if each > 0.05]
+    first, second = outside.of_unet(1), outside.of_unet(64)
+    ranges = {"product": slower, "first": first, "second": second}
+    ends = {f"{name}_least": 100 * found[0] for name, found in ranges.items()}
+    ends |= {f"{name}_most": 100 * found[-1] for name, found in ranges.items()}
+    return OUTSIDE.format(
+        products=len(products),
+        slower=len(slower),
+        narrow=outside.NARROW,
+        analytical=100 * outside.analytical(),
+        roofline=100 * outside.roofline(),
+        pes=outside.PES,
+        bus=outside.BUS_BYTES,
+        **ends,
+    )
 
 
 def page() -> str:
@@ -83,13 +104,20 @@ def page() -> str:
     parts = (
         ABOUT,
         trust.section(),
-        COMPARED,
+        COMPARED.format(
+            tile=CONVOLUTION_HOST.tile,
+            sums=CONVOLUTION_HOST.sums,
+            first=CONVOLUTION_HOST.first,
+            product=PRODUCT_HOST.tile,
+            product_sums=PRODUCT_HOST.sums,
+            product_first=PRODUCT_HOST.first,
+        ),
         _summaries(found),
         _distribution(found),
         _apart(),
         _plans(),
         _mapped(),
-        OUTSIDE,
+        _outside(),
         _chips(),
     )
     return "".join(parts)
@@ -102,10 +130,9 @@ def _summaries(found: Sequence[Sequence[Error]]) -> str:
     whole = [[row for row in rows if row.row.program[0] not in ALONE] for rows in found]
     lines = [
         f"\n## Errors\n\n{len(found[0])} of {len(measured())} rows are simulated, {len(whole[0])} at all offsets. "
-        f"U-Net's {len(found[0]) - len(whole[0])}, of which one takes minutes, are simulated at one offset that "
-        "may not be theirs: its first program takes less than the two others with the same tiles, as arrays would that "
-        "lie on lines. Its layer of 256 to 512 channels takes 10 and 27 % more than measured 8 bytes off, and 2 % "
-        "more on lines. The largest error is that of the clocks averaged over the offsets.\n",
+        f"U-Net's {len(found[0]) - len(whole[0])} are simulated at one offset that may not be theirs: its first "
+        "program was measured to take less than the two others with the same tiles, as arrays would that lie on "
+        "lines. The largest error is that of the cycles averaged over the offsets.\n",
         "| rows | tiles | mean | median | largest | rank correlation |",
         "|---|---|---|---|---|---|",
     ]
@@ -137,7 +164,7 @@ def _distribution(found: Sequence[Sequence[Error]]) -> str:
     header = [f"{low:+.0%} to {high:+.0%}" for low, high in pairwise(EDGES)]
     header[0], header[-1] = f"below {EDGES[1]:+.0%}", f"above {EDGES[-2]:+.0%}"
     lines = [
-        "\n## As a distribution\n\nRows by how far the clocks at the average offset are from those measured.\n",
+        "\n## As a distribution\n\nRows by how far the cycles at the average offset are from those measured.\n",
         "![errors by kind of layer](fidelity.svg)\n",
         f"| kind of layer | tiles | {' | '.join(header)} |",
         "|---" * (len(header) + 2) + "|",
@@ -183,11 +210,11 @@ def _plans() -> str:
     dosa = [own[layer_of[int(row["row"])]] / int(row["mapped_clocks"]) for row in table(MAPPED_ALONE.name)]
     lines = [
         "\n## Own plans\n",
-        "Clocks of accelsim's own plans on the same machine over those of the measured tiles, simulated: what the tool "
+        "Cycles of accelsim's own plans on the same machine over those of the measured tiles, simulated: what the tool "
         "is for. Tiles of the default tiler take at most 256 KiB and 64 KiB, own plans what it has. Own plans are "
         "simulated alone on cold caches, as default tiles and DOSA's mappings are here; the mapped set below has warm "
         "ones where they hold its data. DOSA chose its mappings by a search of hardware and mappings together, for the "
-        "product of energy and delay; own plans are for clocks.\n",
+        "product of energy and delay; own plans are for cycles.\n",
         "| beside | rows | geometric mean | least | most | own plan is quicker |",
         "|---|---|---|---|---|---|",
         _ratios("default tiles of ResNet-50 and RetinaNet", default),
@@ -221,9 +248,10 @@ def _mapped() -> str:
         "the array's side in Gemmini's sources follows it here: passes, descriptors, stores, rows of the scratchpad. "
         "Not known: where the arrays of a program lie, and in which order its rows ran. It is not known either whether "
         "a tile of a product counts blocks of 16, as the published program does, on arrays of another size.\n",
-        f"Of the {short} rows of at most {mapped.LONGEST / 1e6:.0f} M clocks, each {mapped.EVERY}th is simulated, "
+        f"Of the {short} rows of at most {mapped.LONGEST / 1e6:.0f} M cycles, each {mapped.EVERY}th is simulated, "
         "with arrays that begin 8 bytes behind the start of a cache line, 16 those of products; a second time where a "
-        "row's data stays in the caches. Where arrays lie makes up to 35 % of a row.\n",
+        "row's data stays in the caches. At the worst place of its arrays, one of the rows above takes "
+        f"{outside.places():.0%} more than at the best.\n",
         "| rows | | mean | median | largest | within 10% | rank correlation |",
         "|---|---|---|---|---|---|---|",
         _mapped_line("all", played),
@@ -259,7 +287,7 @@ Two chips of which little but a data sheet is public. Their machines say what is
   takes them is not public. **Not known**: how a time was taken, and whether it holds the launch of a kernel; layout and
   tiles of XLA; the real memory; how many units and cores were at work. Two units of one core are taken: three of the
   convolutions took less time than one unit needs at its peak. Three keys were set after a first look: the second unit,
-  for that reason; eight bursts a clock, without which the engine is slower than the memory; a port as wide as the
+  for that reason; eight bursts a cycle, without which the engine is slower than the memory; a port as wide as the
   vector unit.
 - **DPU** (`dpu_b4096` at 281 MHz): frames a second of one thread on a ZCU102, of AMD's Vitis AI model zoo, which
   has three cores; one is busy. **Not known**: the host's part of a frame (it is in the measured time, and larger the
@@ -307,7 +335,7 @@ def picture() -> str:
         x = left + step * (bar + 1)
         parts.append(f'<text x="{x}" y="{height * len(rows) + 16}" text-anchor="middle">{edge:+.0%}</text>')
     parts.append(
-        f'<text x="{left}" y="{height * len(rows) + 34}" fill="#666">clocks here against those measured</text></svg>'
+        f'<text x="{left}" y="{height * len(rows) + 34}" fill="#666">cycles here against those measured</text></svg>'
     )
     return "\n".join(parts) + "\n"
 

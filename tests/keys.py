@@ -65,9 +65,9 @@ ELSEWHERE = {
 }
 """Sections of a machine that have files of their own."""
 UNITS = {
-    "bytes_per_cycle": "bytes a clock",
-    "bytes_per_clock": "bytes a clock",
-    "_per_clock": "a clock",
+    "bytes_per_cycle": "bytes a cycle",
+    "bytes_per_clock": "bytes a cycle",
+    "_per_clock": "a cycle",
     "_mw_per_kib": "mW",
     "_mw_per_mm2": "mW",
     "_bytes": "bytes",
@@ -79,9 +79,9 @@ UNITS = {
     "_mm2": "mm2",
     "_nm": "nm",
     "_v": "V",
-    "_cycles": "clocks",
-    "_clocks": "clocks",
-    "_latency": "clocks",
+    "_cycles": "cycles",
+    "_clocks": "cycles",
+    "_latency": "cycles",
     "_bits": "bits",
     "resolution": "pixels",
 }
@@ -103,7 +103,7 @@ def page() -> str:
         parts += [f"## {title}\n", BEFORE.get(kind, "")]
         parts += _network() if kind == "network" else File(kind).parts()
         if kind == "dram":
-            parts.append(f"### Timings\n\nEach as `NAME_ns` or `NAME_nck` (clocks).\n\n{_timings()}")
+            parts.append(f"### Timings\n\nEach as `NAME_ns` or `NAME_nck` (DRAM clocks).\n\n{_timings()}")
     return re.sub(r"\n{3,}", "\n\n", "\n".join(parts))
 
 
@@ -167,7 +167,7 @@ class File:
         return "\n\n".join(filter(None, (about, table)))
 
     def _row(self, key: str, each: Schema, section: Schema, path: str) -> tuple[str, ...]:
-        unit = _unit(key)
+        unit = _unit(key, self.kind)
         whole = f"{path}.{key}" if path else key
         if self.kind == "machine" and whole in LEFT_OUT:
             default = LEFT_OUT[whole]
@@ -277,8 +277,10 @@ def _values(schema: Schema) -> list[Any]:
     return [schema["const"]] if "const" in schema else schema.get("enum", [])
 
 
-def _unit(key: str) -> str:
-    return next((unit for end, unit in UNITS.items() if key.endswith(end)), "-")
+def _unit(key: str, kind: str) -> str:
+    """The unit of a key; in files of devices, cycles are those of the DRAM."""
+    unit = next((unit for end, unit in UNITS.items() if key.endswith(end)), "-")
+    return unit.replace("cycle", "DRAM clock") if kind == "dram" else unit
 
 
 def readable(number: float, unit: str = "-") -> str:

@@ -37,39 +37,44 @@ What others measured, simulated or counted, and what accelsim says of the same. 
 anew; a test compares it with what is computed, so it cannot go stale. For power and area the wanted bound stands behind
 the error; *missed* says that the error is larger.
 
-- **Exact by proof.** Fold timing equals register-level arrays, to the clock, on all cases that
+- **Exact by proof.** Fold timing equals register-level arrays, to the cycle, on all cases that
   `tests/dataflows/test_fold_timing.py` has: every operand moves from register to register and the real product is
   computed. Tile programs are executed on numbers and equal a direct computation (`accelsim check`).
 - **DRAM.** Device timings and traces are those of `tests/data/dram`; nothing was fitted to them. Two devices are held
   to Ramulator 2, command for command. LPDDR4, the DRAM of `edge`, is compared with DRAMsim3 alone, which schedules
   each bank by itself; its largest error is on a trace in which each read finds the row of a write.
-- **Gemmini.** RTL clocks of 120 layers with two tilers of their own; here accelsim uses its own tiler on the plain
+- **Gemmini.** RTL cycles of 120 layers with two tilers of their own; here accelsim uses its own tiler on the plain
   `gemmini_default`, whose path to DRAM is ideal and assumed: the ratio to the better of the two is that of systems.
   With the programs that were measured, on the system that they were measured on: [fidelity](fidelity.md).
-- **TPU v1.** Its MLPs are not published; these are square layers with the paper's number of layers, of weights, and its
-  batch, recalled from its Table 1. The paper's figures have host and control in them, which are not modelled.
-- **Power of chips.** Prices are those of the shipped tables; no scale is fitted, so that a miss is a miss. Eyeriss has
-  a row-stationary dataflow and scratchpads, which accelsim does not have: its own counts are priced, a MAC, clock,
-  control and leakage by `cacti_65nm`, scratchpads, network and buffer by what they cost in MACs of its process as
-  published apart from the chip. Its paper has numbers of ALUs, spads and clock in two layers, post-layout (Figure 16,
-  read from a public transcription). Of buffer and network it says only that, with the spads, they take up to 45 % of
-  the power; here the three take 40 % (AlexNet) and 29 % (VGG-16). CONV1 reads the image, which is taken to have no
-  zeros. PE control is not priced. TPU v1 is priced by `cacti_28nm_hp`, whose logic leaks as CACTI's transistors of
-  high performance do; what it lacks when idle is I/O and the leakage of what has no size; its paper has no power by
-  component. Gemmini's paper has none either.
-- **An edge NPU of the 2020s.** SNCPU is a systolic array in 65 nm at 1.0 V, so that nothing is scaled; ours is its
-  DNN mode alone, the chip has CPU logic beside it that is gated, for which its paper names 15 %. Its 1.8 TOPS/W at
-  0.5 V are left out: the law of voltages turns at 0.59 V in this node. Samsung's (ISSCC 2021, 13.6 TOPS/W, 5 nm),
-  MediaTek's (ISSCC 2020, 3.4 in 7 nm) and DIANA's digital core (JSSC 2023, 14 in 22 nm) publish neither the voltage
-  of that figure nor the sizes of all buffers where we could read it.
+- **TPU v1.** Its MLPs are not published. These are square layers with the paper's number of layers and of weights and
+  its batch, recalled from its Table 1. The paper's figures have host and control in them, which are not modelled.
+- **Power of chips.** Prices are those of the shipped tables; no scale is fitted, so that a miss is a miss.
+- **Power of Eyeriss.** It has a row-stationary dataflow and scratchpads, which accelsim does not have, so its own
+  counts are priced. A MAC, clock, control and leakage cost what `cacti_65nm` says. Scratchpads, network and buffer cost
+  what they do in MACs of its process, as published apart from the chip. Its paper has numbers of ALUs, spads and clock
+  in two layers, post-layout (Figure 16, read from a public transcription). Of buffer and network it says only that,
+  with the spads, they take up to 45 % of the power; here the three take {shares}. CONV1 reads the image, which is taken
+  to have no zeros. PE control is not priced.
+- **Power of TPU v1.** It is priced by `cacti_28nm_hp`, whose logic leaks as CACTI's transistors of high performance do.
+  What it lacks when idle is I/O and the leakage of what has no size. Neither its paper nor Gemmini's has power by
+  component.
+- **An edge NPU of the 2020s.** SNCPU is a systolic array in 65 nm at 1.0 V, so that nothing is scaled. Ours is its DNN
+  mode alone; the chip has CPU logic beside it that is gated, for which its paper names 15 %. Its 1.8 TOPS/W at 0.5 V
+  are left out: the law of voltages turns at 0.59 V in this node. Others publish neither the voltage of their figure nor
+  the sizes of all buffers where we could read it: Samsung's (ISSCC 2021, 13.6 TOPS/W, 5 nm), MediaTek's (ISSCC 2020,
+  3.4 in 7 nm) and DIANA's digital core (JSSC 2023, 14 in 22 nm).
 - **Area of chips.** Shares of TPU v1's die are those of its Figure 2, of 331 mm2, which is an upper bound. All blocks
-  come out too small: single ones by 28 to 41 %, its compute as a whole by 49 %. A die a third smaller would explain
+  come out too small: single ones by {blocks}, its compute as a whole by {compute}. A die a third smaller would explain
   most of it. Its matrix unit takes signed and unsigned operands, so that its multipliers are 9 x 9 bits. Of its
   compute another 6 % of the die are the activation unit, an output path, which has no size here; its accumulators add,
   which a buffer here does not. Eyeriss's spads of 448 bytes are compiled memories, whose periphery CACTI, in
   proportion below 8 KiB, does not have.
 - **Not compared.** Eyeriss's cycles: accelsim has no row-stationary dataflow.
 """
+
+
+STORAGE = ("spads", "buffer", "network")
+"""Components of Eyeriss of which its paper has the sum."""
 
 
 class Row(NamedTuple):
@@ -226,7 +231,7 @@ def gemmini() -> Iterator[Row]:
     for what, theirs in (("its default tiler", default), ("the better of its two tilers", best)):
         ratios = [mine / other for mine, other in zip(ours, theirs, strict=True)]
         yield Row(
-            f"clocks of {len(ratios)} layers on Gemmini, {what}",
+            f"cycles of {len(ratios)} layers on Gemmini, {what}",
             source,
             "1, as the unit",
             f"{geometric_mean(ratios):.2f} times theirs, geometric mean",
@@ -266,7 +271,7 @@ def tpu() -> Iterator[Row]:
         waits = run.total.stalls["dram_weight"] / run.total.total_cycles
         for what, metric, ours in (
             ("useful share of the MACs", "useful_MACs_in_64K_matrix_pct_peak", run.total.utilization),
-            ("share of clocks that wait for weights", "weight_stall_cycles_pct", waits),
+            ("share of cycles that wait for weights", "weight_stall_cycles_pct", waits),
         ):
             theirs = float(measured[metric][name])
             error = f"{100 * ours - theirs:+.1f} points"
@@ -297,4 +302,18 @@ def page() -> str:
     """The text of docs/validation.md."""
     lines = [f"| {' | '.join(row)} |" for row in (Row("what", "source", "theirs", "ours", "error"), *rows())]
     lines.insert(1, "|---|---|---|---|---|")
-    return ABOUT + "\n" + "\n".join(lines) + "\n"
+    return about() + "\n" + "\n".join(lines) + "\n"
+
+
+def about() -> str:
+    """The text above the table."""
+    areas = {each.what: each.error for each in silicon.areas()}
+    blocks = sorted(-areas[f"area of TPU v1's {name}"] for name in ("unified buffer", "accumulators", "matrix unit"))
+    compute = -100 * areas["area of TPU v1's compute"]
+    chips = {chip.network: silicon.eyeriss_components_mw(chip) for chip in silicon.eyeriss_runs()}
+    shares = {name: sum(each[part] for part in STORAGE) / sum(each.values()) for name, each in chips.items()}
+    return ABOUT.format(
+        shares=" and ".join(f"{share:.0%} ({name})" for name, share in shares.items()).replace("%", " %"),
+        blocks=f"{100 * blocks[0]:.0f} to {100 * blocks[-1]:.0f} %",
+        compute=f"{compute:.0f} %",
+    )

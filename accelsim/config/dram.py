@@ -89,7 +89,7 @@ def _command_key(key: str) -> str:
 
 
 class IdealDevice(Section):
-    """`kind: ideal`: a fixed latency and a number of bytes a clock, whatever the addresses."""
+    """`kind: ideal`: a fixed latency and a number of bytes a DRAM clock, whatever the addresses."""
 
     device: Name = Field(description="name of the device file")
     kind: Literal["ideal"] = Field(description="which model of DRAM timing")
@@ -119,15 +119,17 @@ class Organisation(Section):
     columns: Many = Field(description="columns of a row")
     bus_width_bits: Annotated[int, Field(ge=8, le=1024, multiple_of=8)] = Field(description="data bus of a channel")
     burst_length: Annotated[int, Field(gt=0, le=64)] = Field(description="transfers of a burst")
-    transfers_per_clock: Annotated[int, Field(gt=0, le=16)] = Field(description="transfers in a clock of the commands")
+    transfers_per_clock: Annotated[int, Field(gt=0, le=16)] = Field(description="transfers in a DRAM clock")
 
 
 class CommandBus(Section):
     """How commands reach the device."""
 
-    act_clocks: Annotated[int, Field(gt=0, le=4)] = Field(default=1, description="clocks of an ACT on the command bus")
+    act_clocks: Annotated[int, Field(gt=0, le=4)] = Field(
+        default=1, description="DRAM clocks of an ACT on the command bus"
+    )
     access_clocks: Annotated[int, Field(gt=0, le=4)] = Field(
-        default=1, description="clocks of a RD or WR on the command bus"
+        default=1, description="DRAM clocks of a RD or WR on the command bus"
     )
     separate_row_bus: bool = Field(default=False, description="ACT, PRE and REF have a command bus of their own")
 
@@ -190,12 +192,12 @@ class CommandDevice(Section):
 
     device: Name = Field(description="name of the device file")
     kind: Literal["command"] = Field(description="which model of DRAM timing")
-    clock_mhz: PositiveNumber = Field(description="clock of the commands")
+    clock_mhz: PositiveNumber = Field(description="DRAM clock, that of the commands")
     first_address: Count | None = Field(default=None, description="byte address of the first tensor; null: 0")
     organisation: Organisation = Field(description="channels, banks and rows")
     timing: Annotated[
         dict[Annotated[str, AfterValidator(_timing_key)], NonNegativeNumber], AfterValidator(_each_once)
-    ] = Field(description="each timing in ns or clocks, as the data sheet has it")
+    ] = Field(description="each timing in ns or DRAM clocks, as the data sheet has it")
     command_bus: CommandBus = Field(CommandBus(), description="how commands reach the device")
     address_mapping: Annotated[str, AfterValidator(_mapping)] = Field(description="parts of an address, high to low")
     page_policy: Literal["open", "closed"] = Field(
@@ -264,7 +266,7 @@ def broken_rules(device: IdealDevice | CommandDevice) -> Iterator[tuple[KeyPath,
         )
     for key, value in device.timing.items():
         if key.endswith("_nck") and value != int(value):
-            yield ("timing", key), "a whole number of clocks", str(value)
+            yield ("timing", key), "a whole number of DRAM clocks", str(value)
     yield from _broken_sizes(parts)
     yield from _broken_refresh(device)
     if min(device.clocks("t_rcd"), device.clocks("t_rcd_wr")) <= device.clocks("t_aad"):
@@ -286,6 +288,10 @@ def _broken_refresh(device: CommandDevice) -> Iterator[tuple[KeyPath, str, str]]
     names = {key.rpartition("_")[0] for key in device.timing} - {"t_refi"}
     others = sum(device.clocks(name) for name in names) + device.organisation.ranks
     if interval <= others:
-        yield ("timing",), f"t_refi above all other timings together, which take {others} clocks", f"{interval} clocks"
+        yield (
+            ("timing",),
+            f"t_refi above all other timings together, which take {others} DRAM clocks",
+            f"{interval} DRAM clocks",
+        )
     elif interval > MOST_CLOCKS:
-        yield ("timing",), f"t_refi of at most {MOST_CLOCKS} clocks", f"{interval} clocks"
+        yield ("timing",), f"t_refi of at most {MOST_CLOCKS} DRAM clocks", f"{interval} DRAM clocks"

@@ -122,8 +122,8 @@ class EnergyTable(Section):
     noc_byte: Action | None = Field(None, description="on-chip network: a byte from or to a buffer, but DMA's")
     dma_descriptor: Action | None = Field(None, description="a descriptor fetched and set up")
     dma_byte: Action | None = Field(None, description="a byte of a DRAM burst through a DMA engine")
-    clock_bit: Action | None = Field(None, description="clock tree: an array clock of a register bit, gated or not")
-    control_clock: Action | None = Field(None, description="sequencers: an array clock")
+    clock_bit: Action | None = Field(None, description="clock tree: a cycle of a register bit, gated or not")
+    control_clock: Action | None = Field(None, description="sequencers: a cycle")
     dram_byte: Action = Field(description="a byte of a DRAM burst")
     dram_by: Literal["auto", "byte", "command"] = Field(
         "auto",

@@ -44,9 +44,9 @@ class FoldPasses(Section):
     """The passes that the array streams a fold in: each takes pixels of one row of a feature map."""
 
     longest: Annotated[int, Field(gt=0, le=1 << 16)] = Field(description="most pixels of a pass")
-    shortest_clocks: Annotated[int, Field(gt=0, le=1 << 16)] = Field(1, description="clocks of a pass at least")
+    shortest_clocks: Annotated[int, Field(gt=0, le=1 << 16)] = Field(1, description="cycles of a pass at least")
     change_clocks: Count = Field(
-        0, description="clocks of the last pass before the stationary operand changes, at least"
+        0, description="cycles of the last pass before the stationary operand changes, at least"
     )
     in_flight: Annotated[int, Field(gt=0, le=1 << 16)] = Field(1 << 16, description="passes in the array at once")
 
@@ -62,11 +62,11 @@ class Array(Section):
     clock_mhz: PositiveNumber = Field(description="clock of array, vector unit, SRAM and DMA")
     overlap: bool = Field(True, description="the next fold loads, or the last drains, behind the current one")
     timing: Literal["systolic", "scalesim-v3"] = Field(
-        "systolic", description="how clocks of a fold are counted: as registers take them, or as SCALE-Sim 3.0.0 does"
+        "systolic", description="how cycles of a fold are counted: as registers take them, or as SCALE-Sim 3.0.0 does"
     )
     passes: FoldPasses | None = Field(None, description="passes of a fold; null: its stream is not cut")
-    mac_latency: Annotated[int, Field(ge=1, le=64)] = Field(1, description="clocks of a MAC: multiplier stages + 1")
-    post_latency: Count = Field(4, description="clocks of requantisation, from the array's last output to SRAM")
+    mac_latency: Annotated[int, Field(ge=1, le=64)] = Field(1, description="cycles of a MAC: multiplier stages + 1")
+    post_latency: Count = Field(4, description="cycles of requantisation, from the array's last output to SRAM")
     weight_bits: Bits = Field(8, description="bits of a weight")
     activation_bits: Bits = Field(8, description="bits of a feature map element")
     psum_bits: Annotated[int, Field(ge=8, le=64)] = Field(32, description="bits of a partial sum")
@@ -85,13 +85,13 @@ class Array(Section):
 class Vector(Section):
     """The vector unit."""
 
-    lanes: Lanes = Field(description="elements a clock")
+    lanes: Lanes = Field(description="elements a cycle")
 
 
 class Depthwise(Section):
     """A depthwise engine: channels side by side, a window over the pixels of each."""
 
-    channels: Lanes = Field(description="channels side by side, a pixel of each in a clock")
+    channels: Lanes = Field(description="channels side by side, a pixel of each in a cycle")
     taps_per_clock: Annotated[int, Field(gt=0, le=1024)] = Field(9, description="multipliers of a channel")
     max_taps: Annotated[int, Field(gt=0, le=1024)] = Field(25, description="pixels of the largest window")
     line_buffer_bytes: Positive = Field(16384, description="rows that are kept until a window is whole")
@@ -111,14 +111,14 @@ class Accumulator(Section):
     port_bytes_per_cycle: Positive | None = Field(None, description="port width; null: a partial sum for each column")
     fill: Literal["dma"] | None = Field(
         default=None,
-        description="dma: a DMA engine writes the zeros that sums begin with, a row of columns a clock; null: free",
+        description="dma: a DMA engine writes the zeros that sums begin with, a row of columns a cycle; null: free",
     )
 
 
 class Host(Section):
     """The core that issues the commands of the machine, a tile iteration at a time."""
 
-    tile_clocks: Positive = Field(description="array clocks to issue the commands of a tile iteration")
+    tile_clocks: Positive = Field(description="cycles to issue the commands of a tile iteration")
 
 
 class Sram(Section):
@@ -156,38 +156,38 @@ class Sram(Section):
 
 
 class InputPath(Section):
-    """The way of feature maps from the activation buffer to the array: elements a clock of what it does; 0: nothing."""
+    """The way of feature maps from the activation buffer to the array: elements a cycle of what it does; 0: nothing."""
 
-    scale: Count = Field(default=0, description="elements a clock that a batch norm or ReLU is done to; 0: it can't")
+    scale: Count = Field(default=0, description="elements a cycle that a batch norm or ReLU is done to; 0: it can't")
 
 
 class OutputPath(Section):
-    """The way of results from the array to the activation buffer: elements a clock of what it does; 0: nothing."""
+    """The way of results from the array to the activation buffer: elements a cycle of what it does; 0: nothing."""
 
-    scale: Count = Field(default=0, description="elements a clock that a batch norm or ReLU is done to; 0: it can't")
-    function: Count = Field(default=0, description="elements a clock that another function is done to; 0: it can't")
-    add: Count = Field(default=0, description="elements a clock that another map is added to; 0: it can't")
-    max_pool: Count = Field(default=0, description="elements a clock that enter a maximum; 0: it can't")
-    avg_pool: Count = Field(default=0, description="elements a clock that enter a mean; 0: it can't")
+    scale: Count = Field(default=0, description="elements a cycle that a batch norm or ReLU is done to; 0: it can't")
+    function: Count = Field(default=0, description="elements a cycle that another function is done to; 0: it can't")
+    add: Count = Field(default=0, description="elements a cycle that another map is added to; 0: it can't")
+    max_pool: Count = Field(default=0, description="elements a cycle that enter a maximum; 0: it can't")
+    avg_pool: Count = Field(default=0, description="elements a cycle that enter a mean; 0: it can't")
     pool_buffer_bytes: Count = Field(default=0, description="capacity for a row of maxima or sums under way")
 
 
 class Cache(Section):
-    """A cache between the DMA engines, or a higher cache, and what is below. Its clocks are those of the array."""
+    """A cache between the DMA engines, or a higher cache, and what is below. Its cycles are those of the array."""
 
     name: Name = Field(description="what tables and pictures call it")
     capacity_bytes: Positive = Field(description="bytes of all lines")
     ways: Annotated[int, Field(gt=0, le=64)] = Field(description="lines of a set")
     line_bytes: PowerOfTwo = Field(description="bytes of a line")
-    port_bytes_per_cycle: PowerOfTwo = Field(description="bytes that pass to and from above in a clock")
-    hit_clocks: CacheClocks = Field(description="clocks from a request to its first data, or to what is asked below")
-    request_clocks: CacheClocks = Field(1, description="clocks from one request to the next at least")
+    port_bytes_per_cycle: PowerOfTwo = Field(description="bytes that pass to and from above in a cycle")
+    hit_clocks: CacheClocks = Field(description="cycles from a request to its first data, or to what is asked below")
+    request_clocks: CacheClocks = Field(1, description="cycles from one request to the next at least")
     fill_clocks: CacheClocks = Field(
-        0, description="clocks of the port that a line takes on its way from or to what is below"
+        0, description="cycles of the port that a line takes on its way from or to what is below"
     )
     miss_clocks: CacheClocks | None = Field(
         None,
-        description="clocks from a read that misses to the next request, whatever its bytes; null: as one that hits",
+        description="cycles from a read that misses to the next request, whatever its bytes; null: as one that hits",
     )
     misses_in_flight: Annotated[int, Field(gt=0, le=256)] = Field(description="misses under way")
     replacement: Literal["random", "lru"] = Field("lru", description="line of a full set that leaves")
@@ -201,7 +201,7 @@ class Decoder(Section):
     """Decoder of each engine that loads: expands weights that lie losslessly compressed in DRAM."""
 
     format: Name = Field(description="name of the compressed form")
-    bytes_per_clock: Positive = Field(description="bytes that it gives in a clock")
+    bytes_per_clock: Positive = Field(description="bytes that it gives in a cycle")
 
 
 class MapCodec(Section):
@@ -214,7 +214,7 @@ class MapCodec(Section):
     word_bits: Annotated[int, Field(ge=8, le=1024, multiple_of=8)] = Field(
         64, description="bits of a word, of which one says whether it is the last"
     )
-    bytes_per_clock: Positive = Field(description="plain bytes that pass it in a clock")
+    bytes_per_clock: Positive = Field(description="plain bytes that pass it in a cycle")
 
 
 class Dma(Section):
@@ -229,9 +229,9 @@ class Dma(Section):
         default=None, description="encodes feature maps on their way to DRAM; null: they are stored as they are"
     )
     bursts_per_clock: Annotated[int, Field(gt=0, le=1 << 20)] = Field(
-        default=1, description="bursts that one engine issues in an array clock"
+        default=1, description="bursts that one engine issues in a cycle"
     )
-    setup_cycles: Count = Field(default=16, description="clocks to set up a descriptor; assumed where left out")
+    setup_cycles: Count = Field(default=16, description="cycles to set up a descriptor; assumed where left out")
     max_outstanding_bursts: Annotated[int, Field(gt=0, le=1 << 20)] = Field(
         default=64, description="bursts in flight of one engine; assumed where left out"
     )
@@ -252,7 +252,7 @@ class Dma(Section):
         default=None, description="most bytes of a row of a store's descriptor; null: any"
     )
     store_block_bytes: Positive | None = Field(
-        default=None, description="bytes of a store's row that come in a clock before it is sent; null: the whole row"
+        default=None, description="bytes of a store's row that come in a cycle before it is sent; null: the whole row"
     )
     scatter: bool = Field(default=True, description="stores may scatter channels; false: shuffles are explicit copies")
 

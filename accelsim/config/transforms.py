@@ -37,7 +37,7 @@ class Prune(Section):
     )
     index_bits: Annotated[int, Field(ge=1, le=16)] = Field(4, description="bits of a relative index")
     zeros: Literal["nothing", "gate", "skip"] = Field(
-        "nothing", description="what zeros save on the array: nothing, the energy of their MACs, or their clocks too"
+        "nothing", description="what zeros save on the array: nothing, the energy of their MACs, or their cycles too"
     )
 
 

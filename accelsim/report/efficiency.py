@@ -67,7 +67,7 @@ def chip_lines(machine: Machine) -> list[str]:
     gigabytes = dram.bytes_per_clock * dram.clock_mhz / 1e3
     return [
         f"{chip['peak_tops']:.3g} TOPS at most, at {peak_power_w(machine):.3g} W without DRAM",
-        f"DRAM moves {gigabytes:.3g} GB/s at most, {1e3 * gigabytes / array.clock_mhz:.3g} bytes a clock of the array",
+        f"DRAM moves {gigabytes:.3g} GB/s at most, {1e3 * gigabytes / array.clock_mhz:.3g} bytes a cycle",
         f"{chip['area_mm2']:.3g} mm2 at {chip['area_node_nm']:g} nm without {chip['not_sized']}"
         if chip["area_mm2"]
         else "no area: the machine names no area table",

@@ -232,7 +232,7 @@ def test_show_says_where_each_value_is_from(tmp_path: Path, capsys: pytest.Captu
     assert [line for line in text.splitlines() if line.startswith("# derived: ")][:2] == [
         f"# derived: {2 * 16 * 32 * 2 / 1e3:.3g} TOPS at most, at {peak_power_w(load_machine(str(path), CLOCK)):.3g} W "
         "without DRAM",
-        "# derived: DRAM moves 12.8 GB/s at most, 6.4 bytes a clock of the array",
+        "# derived: DRAM moves 12.8 GB/s at most, 6.4 bytes a cycle",
     ]
     assert lines["name"] == "derived: name of the file"
     assert lines["rows"] == f"{path}:2"

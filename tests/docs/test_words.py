@@ -11,7 +11,8 @@ import pytest
 from accelsim.cli.overview import COMMANDS
 from accelsim.cli.parser import parser_of
 from accelsim.report import columns, compare
-from tests.words import PAGES, UNASKED, lengths, linted, prose, sentences
+from tests.pages import FOLDER as DOCS
+from tests.words import GENERATED, PAGES, UNASKED, lengths, linted, prose, sentences
 
 MEDIAN, LONGEST = 22, 45
 """Words of a sentence."""
@@ -26,6 +27,8 @@ AVOIDED = {
     r"\butiliz(e|es|ed) the\b": "use",
 }
 """Words to avoid, and better ones."""
+CLOCKS = r"(?<!DRAM )\bclocks\b(?! of the array)"
+"""Those that are cycles."""
 PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
@@ -43,7 +46,7 @@ def test_words_to_avoid(page: Path) -> None:
 
 
 def test_help_and_columns_keep_to_the_sheet() -> None:
-    """Words to avoid; and an array's clock is a cycle, which is told from those of DRAM."""
+    """Words to avoid; and an array's clock is a cycle, other than those of DRAM."""
     described = (*compare.COLUMNS, *columns.COLUMNS)
     texts = {each.name: f"{each.meaning} ({each.unit})" for each in described}
     texts |= {name: f"{meaning} ({unit})" for name, unit, meaning in columns.TOTALS}
@@ -51,11 +54,16 @@ def test_help_and_columns_keep_to_the_sheet() -> None:
     avoided = [(name, words) for name, text in (texts | helped).items() for words in AVOIDED if re.search(words, text)]
     assert avoided == []
     assert [
-        name for name, text in texts.items() if re.search(r"(?<!DRAM )\bclocks?\b(?! (tree|of the array))", text)
-    ] == [
-        "dram_active_clocks",
-        "dram_rank_clocks",
-    ]
+        name for name, text in texts.items() if re.search(rf"{CLOCKS}|\bclock\b(?! (tree|of the array))", text)
+    ] == []
+
+
+@pytest.mark.parametrize("page", [*PAGES, *(DOCS / name for name in sorted(GENERATED))], ids=lambda page: page.name)
+def test_time_is_in_cycles(page: Path) -> None:
+    """Tables included; where a clock is meant, it is that of the DRAM, of the array, or of a chip."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    text = " ".join(re.sub(r"`[^`]*`", "X", text).split())
+    assert re.findall(rf".{{,40}}(?:{CLOCKS}|\ba clock\b(?! of the array)).{{,40}}", text) == []
 
 
 def test_the_linter_finds_nothing() -> None:

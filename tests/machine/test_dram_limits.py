@@ -50,14 +50,14 @@ def trace(tmp_path: Path) -> str:
         (
             "timing.t_rp_nck=1e12",
             "timing",
-            "t_refi above all other timings together, which take 1000000000650 clocks, got 9360 clocks",
+            "t_refi above all other timings together, which take 1000000000650 DRAM clocks, got 9360 DRAM clocks",
         ),
         (
             "timing.t_refi_nck=1",
             "timing",
-            "t_refi above all other timings together, which take 667 clocks, got 1 clocks",
+            "t_refi above all other timings together, which take 667 DRAM clocks, got 1 DRAM clocks",
         ),
-        ("timing.t_refi_nck=1e12", "timing", "t_refi of at most 268435456 clocks, got 1000000000000 clocks"),
+        ("timing.t_refi_nck=1e12", "timing", "t_refi of at most 268435456 DRAM clocks, got 1000000000000 DRAM clocks"),
         ("organisation.banks_per_group=2048", "organisation.banks_per_group", "at most 64, got 2048"),
         ("organisation.ranks=1024", "organisation.ranks", "at most 64, got 1024"),
         ("organisation.bus_width_bits=4096", "organisation.bus_width_bits", "at most 1024, got 4096"),
