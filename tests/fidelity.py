@@ -29,10 +29,10 @@ How far off is a simulated cycle? This page takes apart what accelsim says of a 
 16x16, weight-stationary, as DOSA (Hong et al., MICRO 2023) measured it in FireSim with two tilings of each layer. The
 whole system counts: its DMA, an L2 of 512 KiB, FireSim's last-level cache and DDR3, and the core that issues the tiles.
 `python -m tests.gemmini.measured` simulates the programs of those measurements, `python -m tests.gemmini.apart` the
-same with mechanisms left out, `python -m tests.gemmini.mapped` layers on other arrays and `python -m tests.chips` chips
-that were measured; `python -m tests.fidelity` does all of that, an hour or two, and `python -m tests.pages` writes this
-page of what they found. What other references say (RTL arrays, Ramulator, DRAMsim3, SCALE-Sim, TPU v1, powers and
-areas) is in [validation](validation.md).
+same with mechanisms left out. `python -m tests.gemmini.mapped` does layers on other arrays, `python -m tests.chips`
+chips that were measured. `python -m tests.fidelity` does all of that in an hour or two, and `python -m tests.pages`
+writes this page of what they found. What other references say (RTL arrays, Ramulator, DRAMsim3, SCALE-Sim, TPU v1,
+powers and areas) is in [validation](validation.md).
 """
 
 COMPARED = """
@@ -43,15 +43,16 @@ COMPARED = """
   after a first look, the way behind L2: its first count had the states of the last-level cache alone and not its buses.
   U-Net's layer of 1024 channels, far too slow at first, led back to the sources of that cache and the DRAM. A read that
   misses takes 2 cycles and its line 16, not those of a hit and 17. A line is one column access.
-- **The programs** are those of the measurements: the tiles of Gemmini's own tiler, which `tests/gemmini/tiler.py` gives
-  for all 71 shapes as its C source does, and those of DOSA's mappings, in the order of their loops. One layer runs
+- **The programs** are those of the measurements. They have the tiles of Gemmini's own tiler, which
+  `tests/gemmini/tiler.py` gives for all 71 shapes as its C source does, or those of DOSA's mappings, in the order of
+  their loops. One layer runs
   after the other on the same static arrays, first with one tiling and then the other, so that caches stay warm. Layers
   between those that are known are simulated as well. U-Net's maps are larger than all caches, so its layers are
   simulated alone.
 - **Where the arrays lie** is not known: they are static and the linker decides. Each row is simulated at every place of
   a line that is possible (eight, four for products), and its error is the average of those distances.
 - **Even kernels** make maps that are one larger than the tables say, as the programs pad both sides by half of a kernel
-  and count with that; it was found in 2x2 convolutions that took longer than simulated.
+  and count with that. It was found in 2x2 convolutions that took longer than simulated.
 - **The host's search** for tiles is inside the measured default column: its cycles, from an instruction count of the
   public source, are added. The same count has the cycles for a tile of each layer, which differ by how many tiles
   begin or end sums. A tile of a convolution takes {tile} cycles and {sums} more for either, of a product {product} and
@@ -69,13 +70,13 @@ OUTSIDE = """
   knows no banks ([machine](machine.md#10-what-is-not-modelled)).
 - **Translation, instruction fetch and the core's own data** in the same caches; the reservation station.
 - **The first layer of U-Net**, whose pixels have one channel, was measured to take {first_least:.0f} to
-  {first_most:.0f} % more than is simulated with default tiles, and its layers of 64 channels {second_least:.0f} to
-  {second_most:.0f} % more, for a reason that is not known.
-- **Assumed**: cycles of a hit in L2 (14) and behind it (24), half of the scratchpad for either operand in own plans,
-  the order of the static arrays, an address of 0x80000000 for the first.
+  {first_most:.0f} % more than is simulated with default tiles. Its layers of 64 channels took {second_least:.0f} to
+  {second_most:.0f} % more. The reason is not known.
+- **Assumed**: cycles of a hit in L2 (14) and behind it (24), and half of the scratchpad for either operand in own
+  plans. So are the order of the static arrays and an address of 0x80000000 for the first.
 
 Peers on the same rows: the Timeloop-style model of DOSA's authors misses their mappings by {analytical:.1f} % on
-average; MACs / {pes} or bytes / {bus}, whichever is more, misses the default tiles by {roofline:.0f} % at its best
+average. MACs / {pes} or bytes / {bus}, whichever is more, misses the default tiles by {roofline:.0f} % at its best
 scale.
 """
 
@@ -242,15 +243,15 @@ def _mapped() -> str:
         "\n## Layers on other arrays\n",
         f"DOSA's training data: {len(rows)} rows with a mapping each; the file says an array of 128x128 throughout. "
         "The harness that measured them (`gemmini_data_collection.py` of gemmini-rocc-tests, branch `dosa`, 959b23f, "
-        "`per_pe_dim`) took each mapping to the smallest array that holds its spatial factors, and left out those that "
-        "would not fill it though their tile could; it makes square maps of P alone. "
+        "`per_pe_dim`) took each mapping to the smallest array that holds its spatial factors. It left out those that "
+        "would not fill it though their tile could, and makes square maps of P alone. "
         f"{sum(sides.values()) - sides[None]} rows pass that rule, which confirms their arrays: {known}. What follows "
         "the array's side in Gemmini's sources follows it here: passes, descriptors, stores, rows of the scratchpad. "
         "Not known: where the arrays of a program lie, and in which order its rows ran. It is not known either whether "
         "a tile of a product counts blocks of 16, as the published program does, on arrays of another size.\n",
         f"Of the {short} rows of at most {mapped.LONGEST / 1e6:.0f} M cycles, each {mapped.EVERY}th is simulated, "
-        "with arrays that begin 8 bytes behind the start of a cache line, 16 those of products; a second time where a "
-        "row's data stays in the caches. At the worst place of its arrays, one of the rows above takes "
+        "with arrays that begin 8 bytes behind the start of a cache line, 16 those of products. A row whose data stays "
+        "in the caches is simulated a second time. At the worst place of its arrays, one of the rows above takes "
         f"{outside.places():.0%} more than at the best.\n",
         "| rows | | mean | median | largest | within 10% | rank correlation |",
         "|---|---|---|---|---|---|---|",
@@ -290,8 +291,9 @@ Two chips of which little but a data sheet is public. Their machines say what is
   for that reason; eight bursts a cycle, without which the engine is slower than the memory; a port as wide as the
   vector unit.
 - **DPU** (`dpu_b4096` at 281 MHz): frames a second of one thread on a ZCU102, of AMD's Vitis AI model zoo, which
-  has three cores; one is busy. **Not known**: the host's part of a frame (it is in the measured time, and larger the
-  smaller the network), how a core shares DRAM, the compiler's tiles, how its array of 8 x 16 x 16 is fed.
+  has three cores; one is busy. **Not known**: the host's part of a frame, which is in the
+  measured time and larger the smaller the network; how a core shares DRAM; the compiler's tiles. How its array of
+  8 x 16 x 16 is fed is not known either.
 
 | chip | what | measured | here | error |
 |---|---|---|---|---|

@@ -43,8 +43,8 @@ the error; *missed* says that the error is larger.
 - **DRAM.** Device timings and traces are those of `tests/data/dram`; nothing was fitted to them. Two devices are held
   to Ramulator 2, command for command. LPDDR4, the DRAM of `edge`, is compared with DRAMsim3 alone, which schedules
   each bank by itself; its largest error is on a trace in which each read finds the row of a write.
-- **Gemmini.** RTL cycles of 120 layers with two tilers of their own; here accelsim uses its own tiler on the plain
-  `gemmini_default`, whose path to DRAM is ideal and assumed: the ratio to the better of the two is that of systems.
+- **Gemmini.** RTL cycles of 120 layers with two tilers of their own. Here accelsim uses its own tiler on the plain
+  `gemmini_default`, whose path to DRAM is ideal and assumed. The ratio to the better of the two is that of systems.
   With the programs that were measured, on the system that they were measured on: [fidelity](fidelity.md).
 - **TPU v1.** Its MLPs are not published. These are square layers with the paper's number of layers and of weights and
   its batch, recalled from its Table 1. The paper's figures have host and control in them, which are not modelled.

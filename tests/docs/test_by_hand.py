@@ -1,0 +1,92 @@
+"""Do the sums that pages write out, the figures drawn by hand and the cases worked by hand hold?"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from accelsim.config.load import load_machine
+from accelsim.config.scheduling import Scheduling
+from accelsim.lowering.compile import lower
+from tests.docs.test_commands import TEXTS
+from tests.docs.test_readme import ROOT
+from tests.lowering.test_schedule import MAP, ROW, SIZE, TWO, WEIGHTS, WIDE, dram_bytes, lowered_with
+from tests.strategies import machine_of, network_of
+
+SUM = re.compile(r"(?<![\w.*+/-])([0-9(][0-9 .*+/()-]*[*+/-] ?[0-9 .*+/()-]*[0-9)]) = ([0-9]+(?:\.[0-9]+)?)")
+"""Such as `32 + 4*100 + 62 = 494`, on one line or two."""
+
+
+def page(name: str) -> str:
+    """The words of a page, lines joined."""
+    return " ".join((ROOT / "docs" / name).read_text(encoding="utf-8").split())
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+def test_sums_come_out(path: Path) -> None:
+    found = SUM.findall(" ".join(path.read_text(encoding="utf-8").split()))
+    assert [(left, right) for left, right in found if eval(left) != float(right)] == []
+
+
+def test_there_are_sums() -> None:
+    assert sum(len(SUM.findall(" ".join(path.read_text(encoding="utf-8").split()))) for path in TEXTS) >= 20
+
+
+def test_the_folds_of_a_cycle_are_drawn_where_they_are() -> None:
+    """docs/cycle.md: a load, four streams of 100 cycles, a drain."""
+    array, pixels, folds = load_machine("edge").array, 100, 4
+    text = (ROOT / "docs" / "cycle.md").read_text(encoding="utf-8")
+    (drawn,) = re.findall(r"^cycle +([\d ]+)$", text, re.MULTILINE)
+    starts = [array.rows + pixels * fold for fold in range(folds + 1)]
+    drain = array.rows + array.cols - 2
+    assert [int(number) for number in drawn.split()] == [0, *starts, starts[-1] + drain]
+    assert f"[  {drain}  ]" in text
+    assert "array_cycles           494" in text
+    assert starts[-1] + drain == 494
+
+
+def test_a_full_round_trip_of_edge() -> None:
+    """docs/dram.md: what is in flight, and the round trip that it fills."""
+    machine = load_machine("edge")
+    flying = machine.dma.max_outstanding_bursts * machine.dram.burst_bytes
+    gigabytes = machine.dram.bytes_per_clock * machine.dram.clock_mhz / 1e3
+    text = page("dram.md")
+    assert (
+        f"`edge` has {machine.dma.max_outstanding_bursts} bursts of {machine.dram.burst_bytes} bytes in flight" in text
+    )
+    assert f"{flying} bytes in each round trip" in text
+    assert (
+        f"With a round trip of {flying / gigabytes:.0f} ns that is all of the {gigabytes:.1f} bytes a nanosecond"
+        in text
+    )
+
+
+def test_a_pointwise_layer_of_the_plan_does_not_fit() -> None:
+    """docs/plan.md: 98 KiB of either map, 256 KiB of weights."""
+    text = page("plan.md")
+    assert "196 pixels, 512 input and 512 output channels, a byte each" in text
+    assert f"The map in and the map out have {196 * 512 >> 10} KiB each, the weights {512 * 512 >> 10} KiB" in text
+    assert f"With {load_machine('edge').sram.weight.capacity_bytes >> 10} KiB for weights" in text
+
+
+def test_a_map_that_stays_in_part_moves_what_is_said() -> None:
+    """docs/plan.md: an 8x8 map on 128 and then on 64 channels."""
+    network, text = network_of(WIDE, SIZE), page("plan.md")
+    for room, words in ((4000, "move {} bytes with 4000 bytes"), (6000, "(for `objective: energy`): {} bytes")):
+        machine = machine_of(sram__activation__capacity_bytes=room, dram__burst_bytes=64)
+        moved = dram_bytes(lower(network, machine, Scheduling(fusion="never", objective="energy")))
+        assert words.format(moved) in text
+
+
+def test_the_smallest_buffer_for_a_group_is_the_one_that_is_said() -> None:
+    """docs/plan.md: and a byte less of maps or of weights sends the map between out and in."""
+    text = page("plan.md")
+    assert f"rows of {ROW} bytes. Two coming in, two between and two going out are {6 * ROW}" in text
+    assert f"and {2 * WEIGHTS} bytes for both layers' weights, `objective: dram_bytes` moves" in text
+    least = dram_bytes(lowered_with(TWO, 6 * ROW, 2 * WEIGHTS))
+    assert f"moves {least} bytes, the compulsory ones" in text
+    assert least == 2 * MAP + 2 * WEIGHTS
+    for maps, weights in ((6 * ROW - 1, 2 * WEIGHTS), (6 * ROW, 2 * WEIGHTS - 1)):
+        assert dram_bytes(lowered_with(TWO, maps, weights)) >= least + 2 * MAP

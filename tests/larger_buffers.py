@@ -1,0 +1,54 @@
+"""How often a larger buffer is slower, as docs/sweeps.md says: `python -m tests.larger_buffers` prints the sentence."""
+
+from __future__ import annotations
+
+from itertools import pairwise, product
+
+from accelsim.run.simulate import simulate
+
+NETWORKS = ("mobilenet_v1_0.50_160", "shufflenet_0.5x_g3", "squeezenet_v1.1")
+MAPS, WEIGHTS = (64, 128, 256, 512), (64, 128, 256)
+"""KiB of the buffers of `edge`."""
+
+
+def cycles() -> dict[tuple[str, int, int], int]:
+    """Cycles by network and KiB for maps and for weights."""
+    return {
+        (network, maps, weights): simulate(
+            network,
+            "edge",
+            {"sram.activation.capacity_bytes": maps << 10, "sram.weight.capacity_bytes": weights << 10},
+        ).totals["total_cycles"]
+        for network, maps, weights in product(NETWORKS, MAPS, WEIGHTS)
+    }
+
+
+def steps() -> list[float]:
+    """What each step to the next size of one buffer changes, as a share of the cycles; less is quicker."""
+    found = cycles()
+    larger = {MAPS: dict(pairwise(MAPS)), WEIGHTS: dict(pairwise(WEIGHTS))}
+    pairs = [
+        ((network, maps, weights), after)
+        for network, maps, weights in found
+        for after in (
+            (network, larger[MAPS].get(maps, 0), weights),
+            (network, maps, larger[WEIGHTS].get(weights, 0)),
+        )
+        if after in found
+    ]
+    return [found[after] / found[before] - 1 for before, after in pairs]
+
+
+def sentence() -> str:
+    """The words of the page."""
+    changes = steps()
+    slower = sum(change > 0 for change in changes)
+    return (
+        f"Of {len(changes)} steps to a larger buffer ({len(NETWORKS)} networks on `edge`, {MAPS[0]} to {MAPS[-1]} KiB "
+        f"for maps, {WEIGHTS[0]} to {WEIGHTS[-1]} KiB for weights), {slower} were slower, the worst by "
+        f"{max(changes):.1%}.".replace("%", " %")
+    )
+
+
+if __name__ == "__main__":
+    print(sentence())  # noqa: T201
