@@ -4,8 +4,8 @@
 
 By the compiled kernel or in plain Python: millions of bursts a second for a stream, a mixed and a random trace, and the
 simulation phase (emit, link and play) of MobileNet v1 on `edge` with an ideal and a command-level LPDDR4. CPU time of
-one process: the best of --repeat (5), the worst in brackets. Beside each figure stands how many steps of a bare Python loop
-one burst takes, which holds on any machine.
+one process: the best of --repeat (5), the worst in brackets. Beside each figure stands how many steps of a bare Python
+loop one burst takes, which holds on any machine.
 """
 
 from __future__ import annotations

@@ -20,9 +20,8 @@ from accelsim.sweeps.recommend import Recommendation
 MOST_NEIGHBOURS = 6
 """Neighbours that are named, the nearest in cost first."""
 PLAN_NOISE = 0.02
-"""Share of the cost below which machines tie: plans are searched for, so that a larger buffer may be slower. Of 160
-steps to a larger one (five networks, 21 pairs of buffers on `edge`) 95 % cost at most 1.6 % more cycles, the worst
-6.3 % (docs/sweeps.md)."""
+"""Share of the cost below which machines tie: plans are searched for, so that a larger buffer may be slower, by how
+much and how often docs/sweeps.md says."""
 _RANGED = ("average_power_mw", "energy_total_pj", "energy_per_inference_pj", "energy_per_image_pj")
 """Columns that are as uncertain as prices are."""
 _HUGE = 1e30

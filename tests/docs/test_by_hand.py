@@ -10,6 +10,7 @@ import pytest
 from accelsim.config.load import load_machine
 from accelsim.config.scheduling import Scheduling
 from accelsim.lowering.compile import lower
+from tests import larger_buffers
 from tests.docs.test_commands import TEXTS
 from tests.docs.test_readme import ROOT
 from tests.lowering.test_schedule import MAP, ROW, SIZE, TWO, WEIGHTS, WIDE, dram_bytes, lowered_with
@@ -90,3 +91,9 @@ def test_the_smallest_buffer_for_a_group_is_the_one_that_is_said() -> None:
     assert least == 2 * MAP + 2 * WEIGHTS
     for maps, weights in ((6 * ROW - 1, 2 * WEIGHTS), (6 * ROW, 2 * WEIGHTS - 1)):
         assert dram_bytes(lowered_with(TWO, maps, weights)) >= least + 2 * MAP
+
+
+@pytest.mark.slow
+def test_so_many_steps_to_a_larger_buffer_are_slower() -> None:
+    """docs/sweeps.md; `python -m tests.larger_buffers` prints the sentence anew."""
+    assert larger_buffers.sentence() in page("sweeps.md")
