@@ -16,9 +16,10 @@ class ActionCounts:
 
     macs: every multiply-accumulate, zeros of the padding included; active_macs: those that are not clock-gated;
     multiplier_bit_products: weight bits x ifmap bits of those that multiply; adder_bits: bits of their sums; xnor_ops:
-    those that multiply two signs; register_bytes: bytes moved one PE on, or one register on in the depthwise
-    engine. Bytes read and written are the requested ones;
-    burst bytes are what DRAM moved for them. Commands and clocks are those of a DRAM at command granularity.
+    those that multiply two signs; register_bytes: bytes moved one PE on, or one register on in the depthwise engine;
+    requantised_results: sums that are scaled and rounded to the width of maps; coded_bytes: plain bytes that decoders
+    and codecs of DMA engines pass. Bytes read and written are the requested ones; burst bytes are what DRAM moved for
+    them. Commands and clocks are those of a DRAM at command granularity.
     """
 
     macs: int = 0
@@ -27,6 +28,7 @@ class ActionCounts:
     adder_bits: int = 0
     xnor_ops: int = 0
     register_bytes: int = 0
+    requantised_results: int = 0
     vector_ops: int = 0
     sram_read_ifmap_bytes: int = 0
     sram_read_weight_bytes: int = 0
@@ -44,6 +46,7 @@ class ActionCounts:
     dram_read_burst_bytes: int = 0
     dram_write_burst_bytes: int = 0
     dma_descriptors: int = 0
+    coded_bytes: int = 0
     dram_read_commands: int = 0
     dram_write_commands: int = 0
     dram_activates: int = 0
@@ -132,6 +135,7 @@ class Energy:
     assumed_pj: float
     mac_pj: float = _component("MAC")
     register_pj: float = _component("register")
+    requantisation_pj: float = _component("requantisation")
     vector_pj: float = _component("vector")
     sram_pj: float = _component("SRAM")
     cache_pj: float = _component("caches")

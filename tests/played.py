@@ -48,8 +48,8 @@ def dma_counts(program: Program, burst_bytes: int) -> list[ActionCounts]:
             parts = command.tile.descriptors
             requested = sum(part.requested_bytes for part in parts)
             bursts = sum(part.bursts(burst_bytes) for part in parts) * burst_bytes
-            on_chip = command.tile.bytes if command.tile.tensor.decoded else requested
-            amounts = requested, bursts, len(parts), on_chip
+            coded = command.tile.bytes if command.tile.tensor.decoded else 0
+            amounts = requested, bursts, len(parts), coded or requested, coded
             counts[command.layer] += moved(kind_of(command), command.tile.buffer, *amounts)
     return counts
 

@@ -88,8 +88,8 @@ KEYS = {
     "sweep": "networks machines grid zipped listed mapping where",
     "energy": (
         "technology_nm supply_v scaled_to multiply_8x8 add_32 xnor register_byte vector_op sram_byte sram_word"
-        " wire_byte_mm noc_byte dma_descriptor dma_byte clock_bit control_clock dram_byte dram_by dram_interface_byte"
-        " static logic_leakage"
+        " wire_byte_mm noc_byte dma_descriptor dma_byte codec_byte clock_bit control_clock dram_byte dram_by"
+        " dram_interface_byte static logic_leakage"
     ),
     "dram": (
         "kind clock_mhz first_address organisation timing command_bus address_mapping page_policy refresh scheduler"

@@ -122,6 +122,9 @@ class EnergyTable(Section):
     noc_byte: Action | None = Field(None, description="on-chip network: a byte from or to a buffer, but DMA's")
     dma_descriptor: Action | None = Field(None, description="a descriptor fetched and set up")
     dma_byte: Action | None = Field(None, description="a byte of a DRAM burst through a DMA engine")
+    codec_byte: Action | None = Field(
+        None, description="a plain byte through a decoder of weights or a codec of maps, either way"
+    )
     clock_bit: Action | None = Field(None, description="clock tree: a cycle of a register bit, gated or not")
     control_clock: Action | None = Field(None, description="sequencers: a cycle")
     dram_byte: Action = Field(description="a byte of a DRAM burst")

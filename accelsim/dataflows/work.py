@@ -202,3 +202,8 @@ def fullest(length: int, density: Ratio, columns: int) -> int:
     log_probabilities = length * math.log1p(-kept) + np.concatenate(([0.0], np.cumsum(ratios)))
     at_most = np.minimum(np.cumsum(np.exp(log_probabilities)), 1.0)[:length]
     return max(1, min(length, math.ceil(float(np.sum(1 - at_most**columns)) - ROUNDING)))
+
+
+def requantised(results: int, psum_bits: int, ofmap_bits: int) -> int:
+    """Results whose sums are wider than maps, so that they are scaled and rounded."""
+    return results if psum_bits > ofmap_bits else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from accelsim.config.machine import Machine
 from accelsim.dataflows import DATAFLOWS, DEFAULT
 from accelsim.dataflows.contract import ArrayShape, FoldShape
+from accelsim.dataflows.work import requantised
 from accelsim.energy.price import price
 from accelsim.records import ActionCounts
 
@@ -23,6 +24,7 @@ def peak_counts(machine: Machine) -> ActionCounts:
         active_macs=pes,
         multiplier_bit_products=pes * array.weight_bits * array.activation_bits,
         adder_bits=pes * array.psum_bits,
+        requantised_results=requantised(stream.ofmap, array.psum_bits, array.activation_bits),
         register_bytes=sum(count * width for count, width in zip(written, bits, strict=True)) // 8,
         sram_read_ifmap_bytes=stream.ifmap * array.activation_bits // 8,
         sram_read_weight_bytes=stream.weight * array.weight_bits // 8,

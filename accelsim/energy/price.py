@@ -13,7 +13,7 @@ from accelsim.area.registers import register_bits
 from accelsim.area.sizes import area_of
 from accelsim.config.dram import CommandDevice
 from accelsim.config.energy_table import Action, EnergyTable, Range, SramWord, is_assumed
-from accelsim.config.machine import Machine
+from accelsim.config.machine import Cache, Machine
 from accelsim.energy.sram import word_energy
 from accelsim.records import ENERGY_COMPONENTS, ActionCounts, Energy, LayerRecord
 from accelsim.units import ceil_div
@@ -68,17 +68,18 @@ OFF_CHIP_ROWS = ("dram_byte", "dram_interface_byte")
 """Rows that do not scale with the node of the chip."""
 
 
+SCALE_BITS = 32
+"""Bits of the fixed-point factor that a sum is scaled by (Jacob et al., CVPR 2018, section 2.2)."""
+TAG_BYTES = 4
+"""Assumed bytes of a cache line's address and state."""
+
+
 def not_priced(machine: Machine) -> tuple[str, ...]:
-    """Names of what the machine's table has no price for, and of units that no table prices."""
-    array, dma = machine.array, machine.dma
+    """Names of what the machine has and its table has no price for."""
     rows = (words for row, words in OPTIONAL_ROWS.items() if not _is_priced(row, machine))
-    units = {
-        "requantisation": array.psum_bits > array.activation_bits,
-        "weight decoder": dma.decoder is not None,
-        "map codec": dma.map_codec is not None,
-        "tags of caches": machine.caches is not None,
-    }
-    return (*rows, *(words for words, is_there in units.items() if is_there))
+    codecs = {"weight decoder": machine.dma.decoder, "map codec": machine.dma.map_codec}
+    has_price = machine.energy.codec_byte is not None
+    return (*rows, *(words for words, unit in codecs.items() if unit is not None and not has_price))
 
 
 def _is_priced(row: str, machine: Machine) -> bool:
@@ -134,6 +135,7 @@ def energy_parts(
     parts = {
         "mac": mac_parts(counts, table),
         "register": _part("register_byte", counts.register_bytes, table),
+        "requantisation": requantisation_parts(counts, machine),
         "vector": _part("vector_op", counts.vector_ops, table),
         "sram": sram_parts(counts, machine),
         "cache": cache_parts(counts, met, machine),
@@ -178,6 +180,15 @@ def mac_parts(counts: ActionCounts, table: EnergyTable) -> Iterator[Part]:
     yield from _part("xnor", counts.xnor_ops, table)
 
 
+def requantisation_parts(counts: ActionCounts, machine: Machine) -> Iterator[Part]:
+    """A sum times a fixed-point factor, rounded, shifted and clamped: a multiply of both widths, and two adds as wide
+    as its product."""
+    table, sum_bits = machine.energy, machine.array.psum_bits
+    results = counts.requantised_results
+    yield from _part("multiply_8x8", results * sum_bits * SCALE_BITS, table, of=8 * 8)
+    yield from _part("add_32", results * 2 * (sum_bits + SCALE_BITS), table, of=32)
+
+
 def carried_bytes(counts: ActionCounts) -> int:
     """Bytes between the buffers and the array or vector unit. Partial sums are not: the accumulator is at the array's
     foot; nor is what DMA carries."""
@@ -197,9 +208,10 @@ def wire_parts(counts: ActionCounts, machine: Machine) -> Iterator[Part]:
 
 
 def dma_parts(counts: ActionCounts, table: EnergyTable) -> Iterator[Part]:
-    """Descriptors, and the bytes that pass."""
+    """Descriptors, the bytes that pass, and those that are coded on their way."""
     yield from _part("dma_descriptor", counts.dma_descriptors, table)
     yield from _part("dma_byte", counts.dram_burst_bytes, table)
+    yield from _part("codec_byte", counts.coded_bytes, table)
 
 
 def sram_parts(counts: ActionCounts, machine: Machine) -> Iterator[Part]:
@@ -212,8 +224,9 @@ def sram_parts(counts: ActionCounts, machine: Machine) -> Iterator[Part]:
 
 
 def cache_parts(counts: ActionCounts, met: Mapping[str, int], machine: Machine) -> Iterator[Part]:
-    """Bytes of requests through the port of each cache, and of lines that misses fill and that are written back; priced
-    as an SRAM of its capacity. Without bytes and misses, nothing."""
+    """Bytes of requests through the port of each cache, and of lines that misses fill and that are written back; and
+    the tags of a set, that each request reads and a miss writes. All are priced as SRAMs of their capacity. Without
+    bytes and misses, nothing."""
     table, caches = machine.energy, list(_cache_accesses(counts, met, machine))
     if table.sram_word is not None:
         yield from _words(table.sram_word, caches, table)
@@ -232,7 +245,16 @@ def _cache_accesses(counts: ActionCounts, met: Mapping[str, int], machine: Machi
         filled, left = (cache.line_bytes * met.get(f"{cache.name}_{what}", 0) for what in ("misses", "write_backs"))
         port = cache.port_bytes_per_cycle
         yield _Accesses(cache.name, cache.capacity_bytes, port, read + left, written + filled)
+        yield _tag_accesses(cache, met)
         read, written = filled, left if cache.writes == "back" else written
+
+
+def _tag_accesses(cache: Cache, met: Mapping[str, int]) -> _Accesses:
+    """A word of the tag memory has the tags of a set."""
+    word_bytes, lines = TAG_BYTES * cache.ways, cache.capacity_bytes // cache.line_bytes
+    hits, misses = (met.get(f"{cache.name}_{what}", 0) for what in ("hits", "misses"))
+    reads = (hits + misses) * word_bytes
+    return _Accesses(f"tags of {cache.name}", TAG_BYTES * lines, word_bytes, reads, misses * word_bytes)
 
 
 def _words(sram: SramWord, buffers: Iterable[_Accesses], table: EnergyTable) -> Iterator[Part]:

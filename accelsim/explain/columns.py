@@ -28,6 +28,8 @@ def _counted(name: str) -> Callable[[Evidence], Term]:
             return partial(counts.burst_bytes, write="write" in name)
         case "dma_descriptors":
             return counts.descriptors
+        case "coded_bytes":
+            return counts.coded_bytes
         case _ if name.startswith("dram_"):
             return partial(counts.shared, name=name)
         case _ if name.startswith("sram_"):

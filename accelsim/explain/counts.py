@@ -130,10 +130,19 @@ def descriptors(evidence: Evidence) -> Term:
     return total("dma_descriptors", alike(made, "transfers", "descriptors"))
 
 
+def coded_bytes(evidence: Evidence) -> Term:
+    """Bytes of tiles that are coded on their way, as they are on chip."""
+    tiles = (
+        tile for tile in (*evidence.loads, *evidence.stores) if tile.tensor.decoded or tile.tensor.code is not None
+    )
+    return total("coded_bytes", alike(((tile.tensor.name, tile.bytes, "") for tile in tiles), "tiles", "bytes"))
+
+
 WORDS = {
     "macs": "multiply-accumulates",
     "active_macs": "multiply-accumulates that take energy",
     "register_bytes": "registers of the PEs",
+    "requantised_results": "results scaled and rounded to the width of maps",
     "vector_ops": "operations of the vector unit",
     "sram_read_line_bytes": "pixels read from the line buffer",
     "sram_write_line_bytes": "pixels written to the line buffer",

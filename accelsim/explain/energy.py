@@ -9,6 +9,7 @@ from accelsim.explain.terms import Term, energy_total
 COMPONENTS = {
     "mac": "multiply-accumulates",
     "register": "registers of the PEs",
+    "requantisation": "requantisation of sums",
     "vector": "operations of the vector unit",
     "sram": "SRAM",
     "cache": "caches",

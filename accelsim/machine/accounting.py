@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import add
 
 from accelsim.config.machine import Machine
@@ -60,7 +60,7 @@ class LayerAccount:
 @dataclass(slots=True)
 class _Layer:
     """A layer under way. begin: when its first command began; moved: transfers by kind of engine and buffer, as
-    requested bytes, bursts, descriptors, bytes on chip."""
+    requested bytes, bursts, descriptors, bytes on chip, bytes that a codec passes."""
 
     account: LayerAccount = field(default_factory=LayerAccount)
     begin: int = NEVER
@@ -141,10 +141,12 @@ class Accounting:
         self.transfers += 1
         self.under_way += 1
         role = linked.task.role
-        totals = self._layers[role.layer].moved.setdefault((role.unit, role.buffer), [0, 0, 0, 0])
+        totals = self._layers[role.layer].moved.setdefault((role.unit, role.buffer), [0, 0, 0, 0, 0])
         requested = sum(part.requested_bytes for part in descriptors)
         totals[0] += requested
-        totals[3] += _bytes_on_chip(linked.command, requested)
+        coded = _coded_bytes(linked.command)
+        totals[3] += coded or requested
+        totals[4] += coded
         linked.task.bursts = sum(block.bursts(self._burst_bytes) for block in blocks)
         if not self._has_caches:
             totals[1] += linked.task.bursts
@@ -193,8 +195,8 @@ class Accounting:
         for layer in self._layers:
             account = layer.account
             account.latency_cycles = account.end_cycle - layer.begin if layer.begin != NEVER else 0
-            for (unit, buffer), (requested, bursts, parts, on_chip) in layer.moved.items():
-                account.moved += moved(unit, buffer, requested, bursts * self._burst_bytes, parts, on_chip)
+            for (unit, buffer), (requested, bursts, parts, on_chip, coded) in layer.moved.items():
+                account.moved += moved(unit, buffer, requested, bursts * self._burst_bytes, parts, on_chip, coded)
         accounts = [layer.account for layer in self._layers]
         return max((account.end_cycle for account in accounts), default=0), accounts
 
@@ -229,32 +231,26 @@ class Accounting:
         account.doubled = tuple(map(add, account.doubled, clocks))
 
 
-def _bytes_on_chip(command: Command, requested: int) -> int:
-    """Bytes that a transfer writes to a buffer or reads from it: those requested, but for what is coded on its way."""
+def _coded_bytes(command: Command) -> int:
+    """Plain bytes of a transfer that is coded on its way; those requested are fewer, and other ones on chip."""
     assert not isinstance(command, Compute)
     tensor = command.tile.tensor
-    return command.tile.bytes if tensor.decoded or tensor.code is not None else requested
+    return command.tile.bytes if tensor.decoded or tensor.code is not None else 0
 
 
-def moved(unit: UnitKind, buffer: Buffer, requested: int, bursts: int, descriptors: int, on_chip: int) -> ActionCounts:
-    """Actions of transfers from or to a buffer: bytes that are requested, of bursts, and on chip."""
+def moved(
+    unit: UnitKind, buffer: Buffer, requested: int, bursts: int, descriptors: int, on_chip: int, coded: int
+) -> ActionCounts:
+    """Actions of transfers from or to a buffer: bytes that are requested, of bursts, on chip, and through a codec."""
+    engine = ActionCounts(dma_descriptors=descriptors, coded_bytes=coded)
     if unit is UnitKind.DMA_OUT:
-        return ActionCounts(
-            sram_read_ofmap_bytes=on_chip,
-            dram_write_ofmap_bytes=requested,
-            dram_write_burst_bytes=bursts,
-            dma_descriptors=descriptors,
+        return replace(
+            engine, sram_read_ofmap_bytes=on_chip, dram_write_ofmap_bytes=requested, dram_write_burst_bytes=bursts
         )
     if buffer is Buffer.WEIGHT:
-        return ActionCounts(
-            sram_write_weight_bytes=on_chip,
-            dram_read_weight_bytes=requested,
-            dram_read_burst_bytes=bursts,
-            dma_descriptors=descriptors,
+        return replace(
+            engine, sram_write_weight_bytes=on_chip, dram_read_weight_bytes=requested, dram_read_burst_bytes=bursts
         )
-    return ActionCounts(
-        sram_write_ifmap_bytes=on_chip,
-        dram_read_ifmap_bytes=requested,
-        dram_read_burst_bytes=bursts,
-        dma_descriptors=descriptors,
+    return replace(
+        engine, sram_write_ifmap_bytes=on_chip, dram_read_ifmap_bytes=requested, dram_read_burst_bytes=bursts
     )

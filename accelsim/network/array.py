@@ -10,7 +10,7 @@ from accelsim.config.machine import Array, InputPath, Machine, OutputPath
 from accelsim.dataflows import DEFAULT
 from accelsim.dataflows.contract import ArrayShape, Gemm, Passes
 from accelsim.dataflows.timing import Ratio, slower
-from accelsim.dataflows.work import NO_CLOCKS, ONE_OUTPUT, ArrayContext, ArrayWork
+from accelsim.dataflows.work import NO_CLOCKS, ONE_OUTPUT, ArrayContext, ArrayWork, requantised
 from accelsim.network.geometry import patched_gemm
 from accelsim.network.graph import Node, WeightKind
 from accelsim.network.ops import decodes, dram_weight_bits, elements_per_clock
@@ -108,15 +108,17 @@ def mac_counts(node: Node, array: ArrayContext, macs: int, active: int) -> dict[
     }
 
 
-def work_counts(done: ArrayWork, array: ArrayContext, read: int, weight_bytes: int, results: int) -> dict[str, int]:
-    """Actions of registers and SRAM ports. read: ifmap elements; weight_bytes: of all weights; results: written."""
+def work_counts(done: ArrayWork, array: ArrayContext, read: int, weight_bytes: int, outputs: int) -> dict[str, int]:
+    """Actions of registers, SRAM ports and requantisation. read: ifmap elements; weight_bytes: of all weights; outputs:
+    that leave the array, before they are pooled on their way."""
     return {
         "register_bytes": sum(map(packed_bytes, done.moves, array.move_bits())),
+        "requantised_results": requantised(outputs, array.psum_bits, array.ofmap_bits),
         "sram_read_ifmap_bytes": packed_bytes(read, array.ifmap_bits),
         "sram_read_weight_bytes": done.weight_passes * weight_bytes,
         "sram_read_psum_bytes": packed_bytes(done.psum_reads, array.psum_bits),
         "sram_write_psum_bytes": packed_bytes(done.psum_writes, array.psum_bits),
-        "sram_write_ofmap_bytes": packed_bytes(results, array.ofmap_bits),
+        "sram_write_ofmap_bytes": packed_bytes(outputs // array.pooled, array.ofmap_bits),
     }
 
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from accelsim.config.machine import Depthwise, Machine
-from accelsim.dataflows.work import ArrayContext
+from accelsim.dataflows.work import ArrayContext, requantised
 from accelsim.errors import LoweringError
 from accelsim.network.array import mac_counts
 from accelsim.network.geometry import kernel_positions
@@ -96,6 +96,7 @@ def engine_counts(piece: EnginePiece, done: DepthwiseWork) -> ActionCounts:
     return ActionCounts(
         **mac_counts(node, array, results * taps, active if zeros_count else active * node.nonzeros // node.weights),
         register_bytes=packed_bytes(moved_bits, 1),
+        requantised_results=requantised(results, array.psum_bits, array.ofmap_bits),
         sram_read_ifmap_bytes=packed_bytes(pixels, array.ifmap_bits),
         sram_read_weight_bytes=packed_bytes(weight_bits, 1),
         sram_read_line_bytes=packed_bytes(done.line_reads * channels, array.ifmap_bits),

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Objective
 from accelsim.dataflows import DATAFLOWS
-from accelsim.dataflows.work import ONE_OUTPUT, array_work
+from accelsim.dataflows.work import ONE_OUTPUT, array_work, requantised
 from accelsim.energy.price import price
 from accelsim.errors import LoweringError
 from accelsim.network.array import layer_product, mac_counts, work_counts
@@ -110,6 +110,7 @@ def _on_vector_unit(node: Node, batch: int, machine: Machine) -> _Effort:
     outputs = batch * node.output.elements
     pixels = (input_pixels if machine.sram.line_buffer else kernel_positions)(node, work)
     counts = ActionCounts(
+        requantised_results=requantised(outputs, machine.array.psum_bits, bits),
         vector_ops=outputs * ops_per_element(node),
         sram_read_ifmap_bytes=packed_bytes(pixels * node.output.channels, bits),
         sram_read_weight_bytes=packed_bytes(node.stored_weight_bits(machine.array.weight_bits), 1),

@@ -28,6 +28,7 @@ class Fill(NamedTuple):
 COMPONENT_FILLS = {
     "MAC": Fill(GREEN),
     "register": Fill(YELLOW, ".."),
+    "requantisation": Fill(PURPLE, "///"),
     "vector": Fill(PURPLE),
     "SRAM": Fill(SKY_BLUE, "///"),
     "caches": Fill(SKY_BLUE, "oo"),

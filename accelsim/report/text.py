@@ -93,7 +93,7 @@ def summary(name: str, machine: str, total: LayerRecord, totals: Mapping[str, An
         *_caches(total),
         f"  {_energy(total, totals)}{mark}, {totals['average_power_mw']:.1f} mW on average with DRAM",
         f"  of it {split(parts) or 'nothing'}; assumed prices make up {totals['assumed_energy_share']:.1%}",
-        f"  not priced: {totals['not_priced'] or 'nothing that has a row'}",
+        f"  not priced: {totals['not_priced'] or 'nothing that is counted'}",
         *_chip(totals, mark),
         f"  moving these bytes through DRAM instead of SRAM adds {energy.dram_penalty_pj / 1e6:.1f} uJ",
         f"  DRAM:SRAM energy per byte {_ratio(totals['dram_sram_energy_ratio'])}"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from accelsim.report.spans import Span
 
 RUN_FILE = "run.json"
-FORMAT = 5
+FORMAT = 6
 """Number of its format; readers refuse others."""
 
 

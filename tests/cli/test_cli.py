@@ -172,7 +172,7 @@ def test_output_folder_gets_run_json_and_layers_csv(tmp_path: Path, capsys: pyte
     assert sorted(path.name for path in folder.iterdir()) == ["layers.csv", "run.json"]
 
     saved = json.loads((folder / "run.json").read_text())
-    assert saved["format"] == 5
+    assert saved["format"] == 6
     assert saved["totals"] == printed["totals"]
     assert set(saved["config"]) == {"network", "machine", "scheduling"}
     assert [row["layer"] for row in saved["layers"]] == ["a", "b"]

@@ -48,7 +48,7 @@ MEMORIES: dict[str, dict[str, Any]] = {
 class Bounds(NamedTuple):
     """The least and the most of estimate over simulation, over all dataflows; median: of each dataflow.
 
-    Multiply-accumulates are left out of energy.
+    Multiply-accumulates and requantisation, which no tiling changes, are left out of energy.
     """
 
     cycles: tuple[float, float]
@@ -112,7 +112,8 @@ def ratios(network: Network, machine: Machine) -> Ratios:
     energy = price(account.counts + account.moved, outcome.total_cycles, machine)
     times = planned.task.times
     return Ratios(
-        times * chosen.cycles / outcome.total_cycles, times * chosen.energy_pj / (energy.total_pj - energy.mac_pj)
+        times * chosen.cycles / outcome.total_cycles,
+        times * chosen.energy_pj / (energy.total_pj - energy.mac_pj - energy.requantisation_pj),
     )
 
 

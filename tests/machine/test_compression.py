@@ -9,7 +9,6 @@ import pytest
 from accelsim.check.execute import check_network
 from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Scheduling
-from accelsim.energy.price import not_priced
 from accelsim.errors import UserError
 from accelsim.network.graph import Network
 from accelsim.run.define import load_network
@@ -39,9 +38,10 @@ def test_bytes_by_hand() -> None:
     array."""
     counts = ran(of(FC, compress={"ratio": 0.25}), with_decoder()).total.counts
     assert counts.dram_read_weight_bytes == 2048
-    assert counts.sram_write_weight_bytes == counts.sram_read_weight_bytes == 8192
+    assert counts.sram_write_weight_bytes == counts.sram_read_weight_bytes == counts.coded_bytes == 8192
     plain = ran(of(FC), with_decoder()).total.counts
     assert plain.dram_read_weight_bytes == plain.sram_write_weight_bytes == 8192
+    assert plain.coded_bytes == 0
 
 
 def test_without_a_decoder_weights_are_stored_as_they_are() -> None:
@@ -75,11 +75,6 @@ def test_the_numbers_are_those_of_plain_weights(ratio: float, bits: int) -> None
     network = of(*rows, size=(6, 6, 12), compress={"ratio": ratio, "layers": {"d": 0.5}})
     machine = with_decoder(4, array__weight_bits=bits, sram__weight__capacity_bytes=600)
     assert check_network(network, machine, Scheduling()) == []
-
-
-def test_it_is_not_priced_and_said_so() -> None:
-    assert "weight decoder" in not_priced(with_decoder())
-    assert "weight decoder" not in not_priced(machine_of())
 
 
 def test_a_layer_that_has_no_weights_is_refused() -> None:

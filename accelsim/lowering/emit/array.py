@@ -291,7 +291,7 @@ class ArrayEmission(LayerEmission):
         outputs = min(done.outputs, operands.pixels * operands.channels)
         actions = ActionCounts(
             **_macs(node, operands, array),
-            **work_counts(done, array, read, operands.weight_bytes, outputs // prod(node.pooled)),
+            **work_counts(done, array, read, operands.weight_bytes, outputs),
         )
         beside = (*self._on_way(self.layer.before, read), *self._on_way(self.layer.after, outputs))
         return _Done(done.chain, done.chain.stream_cycles - done.unstretched_cycles, actions, beside)

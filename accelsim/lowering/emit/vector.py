@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain, pairwise, product
 from typing import NamedTuple
 
+from accelsim.dataflows.work import requantised
 from accelsim.lowering.emit.iterations import (
     blocks,
     cuts,
@@ -190,6 +191,7 @@ class VectorEmission(LayerEmission):
         read_bytes, written_bytes = packed_bytes(read, 1), packed_bytes(outputs, self._bits(node.name))
         actions = ActionCounts(
             macs=operations if node.op.weighted else 0,
+            requantised_results=self._requantised(outputs),
             vector_ops=operations,
             sram_read_ifmap_bytes=read_bytes,
             sram_read_weight_bytes=sum(tile.bytes for tile in streamed if tile.buffer is Buffer.WEIGHT),
@@ -197,6 +199,11 @@ class VectorEmission(LayerEmission):
         )
         cycles = vector_cycles(machine, operations, read_bytes, written_bytes)
         return Iteration(UnitKind.VECTOR, work, (), streamed, results, results, actions, unit_cycles=cycles)
+
+    def _requantised(self, outputs: int) -> int:
+        """Sums of products that are scaled and rounded; what else the unit does is scaled by its operations."""
+        node, psum_bits = self.layer.node, self.shared.machine.array.psum_bits
+        return requantised(outputs, psum_bits, self._bits(node.name)) if node.op.weighted else 0
 
     def _bits(self, name: str) -> int:
         return self.shared.maps.by_name[name].tensor.bits
