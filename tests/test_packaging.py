@@ -118,6 +118,28 @@ def test_the_main_job_gives_the_same_from_the_wheel_as_from_the_checkout(from_wh
     assert from_wheel == output(sys.executable, "-m", "accelsim", *MAIN_JOB, cwd=tmp_path, PYTHONPATH=str(ROOT))
 
 
+def other_interpreters() -> list[Path]:
+    """CPythons of other supported versions that are on this machine, on the path or as pyenv keeps them."""
+    named = {f"python3.{minor}" for minor in range(11, 15)} - {f"python3.{sys.version_info.minor}"}
+    found = [Path(path) for name in sorted(named) if (path := shutil.which(name)) and ".pyenv" not in path]
+    kept = sorted((Path.home() / ".pyenv" / "versions").glob("*/bin/python3.*"))
+    return found + [path for path in kept if path.name in named]
+
+
+def test_other_versions_of_python_build_install_and_give_the_same(
+    checkout: Path, from_wheel: str, tmp_path: Path
+) -> None:
+    """Those that are here; cibuildwheel builds for all (pyproject.toml)."""
+    for interpreter in other_interpreters():
+        folder = tmp_path / interpreter.parents[1].name
+        output(interpreter, "-m", "venv", folder, cwd=tmp_path)
+        environment = Environment(folder)
+        environment.install("--no-compile", checkout)
+        assert environment.accelsim(*MAIN_JOB, cwd=folder) == from_wheel
+        compiled = environment.site_packages() / "accelsim" / "machine" / "memory" / "dram"
+        assert [path for path in compiled.glob("compiled.*") if path.suffix in (".so", ".pyd")]
+
+
 def test_an_import_and_a_sweep_from_the_wheel(environment: Environment, from_wheel: str, tmp_path: Path) -> None:
     """Outside of the checkout, with worker processes."""
     assert from_wheel

@@ -16,7 +16,7 @@ from accelsim.run.define import load_network, load_target
 from accelsim.sweeps.selection import selected
 from accelsim.sweeps.spec import Wanted
 
-_MOST_KEPT = 4096
+MOST_KEPT = 4096
 """Resolved networks and machines that are kept for points to come."""
 
 
@@ -115,7 +115,7 @@ class Points:
         ours = [override for override in overrides if (override.path[0] == "network") == bool(kind.root)]
         key = repr((kind.root, name, ours))
         if key not in self._resolved:
-            if len(self._resolved) >= _MOST_KEPT:
+            if len(self._resolved) >= MOST_KEPT:
                 self._resolved.clear()
             self._resolved[key] = self._resolve(name, ours, kind)
         return self._resolved[key]
