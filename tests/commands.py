@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -24,6 +27,26 @@ def heeds_interrupts() -> None:
     A shell ignores it for what it runs in the background, and children inherit that.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+class Alarm(Exception):  # noqa: N818 (no error)
+    """Time is up."""
+
+
+@contextmanager
+def alarm(seconds: float) -> Iterator[None]:
+    """Raises Alarm this long from now, as an interrupt would be: as soon as Python is there to hear of it."""
+
+    def ring(number: int, frame: FrameType | None) -> None:
+        raise Alarm
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -107,8 +107,10 @@ def answered(argv: tuple[str, ...]) -> str:
     if seconds > MOST_S:
         return f"took {seconds:.1f} s"
     fine = (0, 1) if argv[:1] in (("sweep",), ("rerun",)) else (0,)
-    if code not in (*fine, 2) or (code == 2) != any(LINE.fullmatch(line) for line in lines):
+    if code not in (*fine, 2) or (code != 1 and (code == 2) != any(LINE.fullmatch(line) for line in lines)):
         return f"exit code {code} with {lines[:3]}"
+    if joined := [line for line in lines if line.count(": expected ") > 1]:
+        return f"several causes on a line: {joined[:1]}"
     if code == 2 and (out.getvalue() or not all(map(LINE.fullmatch, lines)) or len(lines) > MAX_MISTAKES):
         return f"mistakes that are no lines of their own: {lines[:3]}"
     return "control characters" if UNSEEN.search(out.getvalue() + err.getvalue()) else ""

@@ -48,6 +48,14 @@ _MOST_BYTES = 1 << 24
 """Of a cell."""
 _PATIENCE_SECONDS = 5.0
 """For another process that reads or writes, before it is tried again."""
+_PASSING = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+}
+"""Errors that say nothing of what is in a file."""
 _FIRST_BYTES = b"SQLite format 3\0"
 LOGGER = logging.getLogger("accelsim")
 
@@ -66,7 +74,8 @@ class Store:
         try:
             yield
         except BaseException:
-            self.connection.execute("ROLLBACK")
+            if self.connection.in_transaction:  # else SQLite went back on its own, as where the disk is full
+                self.connection.execute("ROLLBACK")
             raise
         self._patiently("COMMIT")
 
@@ -246,7 +255,10 @@ def digest_of(points: Iterable[Sequence[Any]]) -> str:
 
 
 def discard_if_damaged(folder: Path) -> None:
-    """Delete a store that can't be read as one of this version. What is no file of SQLite is left alone."""
+    """Delete a store that can't be read as one of this version. What is no file of SQLite is left alone.
+
+    Raises UserError where it can't be looked at now, as where another process keeps it locked.
+    """
     path = folder / NAME
     try:
         with path.open("rb") as file:
@@ -254,15 +266,24 @@ def discard_if_damaged(folder: Path) -> None:
                 return
     except OSError:
         return
-    try:
-        with opened(folder) as store:
-            (found,) = store.connection.execute("PRAGMA quick_check(1)").fetchone()
-            if found == "ok" and store.about() and all(store.rows()):
-                return
-    except UserError:
-        pass
+    with opened(folder) as store:
+        if _is_sound(store):
+            return
     for suffix in ("", "-journal", "-wal", "-shm"):
         path.with_name(NAME + suffix).unlink(missing_ok=True)
+
+
+def _is_sound(store: Store) -> bool:
+    """True where all of a store can be read. Raises sqlite3.Error where that is not for what is in it."""
+    try:
+        (found,) = store.connection.execute("PRAGMA quick_check(1)").fetchone()
+        return bool(found == "ok" and store.about() and all(store.rows()))
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _PASSING:
+            raise
+        return False
+    except (UserError, UnicodeDecodeError):
+        return False
 
 
 @contextmanager

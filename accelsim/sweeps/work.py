@@ -60,9 +60,15 @@ def work(task: Task) -> Finished:
         row = comparison_row(run)
         return Finished(task.sha256, "done", None, {name: row[name] for name in OF_THE_NETWORK} | run.totals)
     except UserError as error:
-        return Finished(task.sha256, "refused", "; ".join(map(str, error.mistakes)))
+        return Finished(task.sha256, "refused", _in_a_line(error))
     except Exception as error:
         return Finished(task.sha256, "failed", " ".join(f"{type(error).__name__}: {error}".split()))
+
+
+def _in_a_line(error: UserError) -> str:
+    """The first mistake, and how many more there are: a line has one cause."""
+    first, *others = map(str, error.mistakes)
+    return f"{first} (and {len(others)} more)" if others else first
 
 
 @lru_cache(maxsize=2)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from resource import RLIMIT_FSIZE, getrlimit, setrlimit
 from time import process_time, sleep
 
 import pytest
@@ -155,6 +156,21 @@ def test_writing_never_mixes_two_runs(
         assert main(other) == (2 if broken < 4 else 0)
     after = contents(folder / "out")
     assert after == before if broken < 4 else after.keys() == before.keys()
+
+
+@pytest.mark.parametrize("room", [0, 1000, 10_000])
+def test_writing_where_files_have_no_room(room: int, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The system stops a file at any byte, as a full disk does."""
+    assert main([*TINY, "-o", "out"]) == 0
+    before, limits = contents(folder / "out"), getrlimit(RLIMIT_FSIZE)
+    capsys.readouterr()
+    setrlimit(RLIMIT_FSIZE, (room, limits[1]))
+    try:
+        err = refused([*TINY, "--set", "array.rows=2", "-o", "out", "--force"], capsys)
+    finally:
+        setrlimit(RLIMIT_FSIZE, limits)
+    assert err == "command-line:0: -o: expected a folder that can be written, got File too large\n"
+    assert contents(folder / "out") == before
 
 
 def test_writing_beside_another_process(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from accelsim.records import STALL_CAUSES
 from accelsim.report.columns import bound_by
 from accelsim.run.doubled import DOUBLED
 from accelsim.run.play import perform
+from tests.commands import Alarm, alarm
 from tests.dram_cases import device_of
 from tests.strategies import machine_of, network_of
 
@@ -264,6 +266,17 @@ def test_the_compiled_kernel_does_what_the_plain_one_does(
     found = [played(plan, device, random, plain) for plain in (True, False)]
     assert found[0] == found[1]
     assert all(one[0].done <= other[0].issued for one, other in pairwise(found[0]))
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_ctrl_c_is_heard_while_all_hit(plain: bool) -> None:
+    """Between slices of clocks: nothing is asked of the memory below, and nothing told, for 2^30 requests."""
+    memory = cached(plain=plain)
+    served(memory, lines(0, 1), 0)
+    begin = perf_counter()
+    with pytest.raises(Alarm), alarm(0.02):
+        served(memory, [Block(0, 1 << 30, 64, 0)], 1000)
+    assert perf_counter() - begin < 0.5
 
 
 def test_it_was_compiled() -> None:

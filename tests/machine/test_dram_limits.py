@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import random
-import signal
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -21,6 +19,7 @@ from accelsim.machine.memory.dram import kernels
 from accelsim.machine.memory.dram.kernel.controller import SLICE
 from accelsim.machine.memory.dram.memory import LAST_CLOCK, CommandMemory, Dram
 from accelsim.machine.memory.dram.replay import played
+from tests.commands import Alarm, alarm
 from tests.dram_cases import Burst, device_of, memory_after
 
 KERNELS = (True, False)
@@ -240,21 +239,9 @@ def test_clocks_end(plain: bool) -> None:
 def test_ctrl_c_is_heard_while_a_trace_is_played(plain: bool) -> None:
     """Between slices of steps: an alarm, set before, ends a trace in its midst."""
 
-    class Alarm(Exception):  # noqa: N818 (no error)
-        pass
-
-    def ring(number: int, frame: FrameType | None) -> None:
-        raise Alarm
-
     dram = Dram(device_of("ddr4-2400-x8"), plain=plain)
-    before = signal.signal(signal.SIGALRM, ring)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, 0.02)
-        with pytest.raises(Alarm):
-            played(dram, np.zeros(1 << 22, dtype=np.int64), np.arange(1 << 22) * 64)
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+    with pytest.raises(Alarm), alarm(0.02):
+        played(dram, np.zeros(1 << 22, dtype=np.int64), np.arange(1 << 22) * 64)
     assert SLICE <= 1 << 14
 
 

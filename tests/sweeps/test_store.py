@@ -170,6 +170,41 @@ def test_a_store_that_is_cut_off_is_repaired_by_force(folder: Path, capsys: pyte
     assert sweep("--force") == 0
 
 
+def test_a_full_disk_leaves_the_store_as_it_was(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And is what is said of it."""
+    connect = sqlite3.connect
+
+    def full(path: Path | str, **options: Any) -> sqlite3.Connection:
+        connection = connect(path, **options)
+        if path != ":memory:":
+            connection.execute("PRAGMA max_page_count = 1")
+        return connection
+
+    before = (folder / NAME).read_bytes()
+    monkeypatch.setattr("accelsim.sweeps.store.sqlite3.connect", full)
+    assert sweep("--vary", f"array.cols={','.join(map(str, range(1, 200)))}", "--force") == 2
+    assert capsys.readouterr().err == (
+        "out/sweep.sqlite:0: file: expected a store of sweeps that can be written, got database or disk is full\n"
+    )
+    assert (folder / NAME).read_bytes() == before
+
+
+def test_a_store_that_another_process_has_locked_is_not_taken_for_a_damaged_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("accelsim.sweeps.store._PATIENCE_SECONDS", 0.05)
+    before = (folder / NAME).read_bytes()
+    with closing(sqlite3.connect(folder / NAME, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        assert sweep("--force") == 2
+    assert capsys.readouterr().err == (
+        "out/sweep.sqlite:0: file: expected a store of sweeps that can be written, got database is locked\n"
+    )
+    assert (folder / NAME).read_bytes() == before
+
+
 def test_a_folder_of_another_sweep_that_runs(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -373,6 +373,15 @@ def test_a_plan_that_does_not_fit_a_point_is_named_by_its_key(
     )
 
 
+def test_a_point_with_several_mistakes_has_a_line_of_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text("scheduling: {plan: {keep: [{match: none}, {match: nil}, {match: no}]}}")
+    swept(tmp_path / "out", "--network", NET, "--hw", MACHINE, "--mapping", str(path), code=1)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("tiny on tiny: sweep:0: scheduling.plan.keep.0.match: expected a layer")
+    assert line.endswith("got none (and 2 more)")
+
+
 def test_many_errors_are_told_in_short(tmp_path: Path, large: str, capsys: pytest.CaptureFixture[str]) -> None:
     swept(
         tmp_path / "out", "--network", large, "--hw", MACHINE, "--vary", "array.rows=1,2,3,4,5,6,7,8,9,10,11,12", code=1

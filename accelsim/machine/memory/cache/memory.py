@@ -26,6 +26,9 @@ from accelsim.machine.memory.port import (
     Request,
 )
 
+SLICE = 1 << 14
+"""Clocks of a run of the kernel, after which it comes back, for an interrupt to be heard."""
+
 
 @dataclass(slots=True)
 class Reading:
@@ -107,8 +110,9 @@ class CachedMemory:
         """See `Memory`."""
         until = NEVER if cycle == math.inf else int(cycle)
         while True:
-            if self._hierarchy.next_offer(self._reached) < until:
-                self._hierarchy.run(until, self._reached)
+            offer = self._hierarchy.next_offer(self._reached)
+            if offer < until:
+                self._hierarchy.run(min(until, offer + SLICE), self._reached)
                 self._hand_on()
             elif not self._under_way or not self._goes_on_below(min(until, self._hierarchy.next_offer(NEVER)), until):
                 return self._told()
