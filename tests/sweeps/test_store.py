@@ -177,7 +177,7 @@ def test_a_full_disk_leaves_the_store_as_it_was(
     connect = sqlite3.connect
 
     def full(path: Path | str, **options: Any) -> sqlite3.Connection:
-        connection = connect(path, **options)
+        connection: sqlite3.Connection = connect(path, **options)
         if path != ":memory:":
             connection.execute("PRAGMA max_page_count = 1")
         return connection

@@ -9,13 +9,14 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import count, product
 from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.lowering.allocate import Piece, size_of
+from accelsim.lowering.emit.cells import Cells
 from accelsim.lowering.emit.iterations import (
     blocks,
     blocks_in,
@@ -92,13 +93,16 @@ class TensorReader:
 
 @dataclass(frozen=True, slots=True)
 class PartReader:
-    """A layer that reads parts of a tensor that are not under a window: those of each iteration."""
+    """A layer that reads parts of a tensor that are not under a window.
 
-    iterations: tuple[tuple[Region, ...], ...]
+    regions: those that iterations read, each by the number of its iteration and its own.
+    """
+
+    regions: Cells[tuple[int, int]]
 
     def reads_of(self, tile: Region) -> int:
         """Number of iterations that read a tile."""
-        return sum(any(overlap(tile, region) for region in regions) for regions in self.iterations)
+        return len({number for (number, _), region in self.regions.near(tile).items() if overlap(tile, region)})
 
 
 Reader = TensorReader | PartReader
@@ -198,12 +202,13 @@ def _window_readers(layer: PlannedLayer, maps: Layout) -> Iterator[tuple[Tensor,
 def _part_readers(layer: PlannedLayer, maps: Layout, batch: int) -> Iterator[tuple[Tensor, Reader]]:
     node, plan = layer.node, layer.plan
     for tensor in dict.fromkeys(maps.by_name[name].tensor for name in node.inputs):
-        iterations = tuple(
-            tuple(part_regions(node, maps, Work(*block, channels, Range(0, 1)), tensor))
-            for channels in cuts(node.output.channels, plan.out_channels)
-            for block in blocks(node, batch, plan)
-        )
-        yield tensor, PartReader(iterations)
+        regions: Cells[tuple[int, int]] = Cells()
+        iterations = product(cuts(node.output.channels, plan.out_channels), blocks(node, batch, plan))
+        for number, (channels, block) in enumerate(iterations):
+            work = Work(*block, channels, Range(0, 1))
+            for own, region in enumerate(part_regions(node, maps, work, tensor)):
+                regions.add((number, own), region)
+        yield tensor, PartReader(regions)
 
 
 def part_regions(node: Node, maps: Layout, work: Work, tensor: Tensor) -> Iterator[Region]:
@@ -334,13 +339,15 @@ def _resident_parts(layer: PlannedLayer, place: Placement, leading: int) -> Iter
 class ResidentTiles:
     """Residents that are emitted and still to be read.
 
-    reads_left: of each of them; by_tensor: those of feature maps.
+    reads_left: of each of them.
     """
 
     def __init__(self, plan: ResidentPlan) -> None:
         self.plan = plan
         self.reads_left: dict[Tile, int] = {}
-        self._by_tensor: dict[Tensor, dict[Tile, None]] = {tensor: {} for tensor in plan.channels}
+        self._by_tensor: dict[Tensor, Cells[Tile]] = {tensor: Cells() for tensor in plan.channels}
+        self._numbers: dict[Tile, int] = {}
+        self._next_number = count()
         self._weights: dict[tuple[Tensor, Region], Tile] = {}
         self._next_weight = plan.weights.room
         self._next_in_map: dict[str, int] = {}
@@ -355,7 +362,8 @@ class ResidentTiles:
             address = self._next_in_map.get(name, self.plan.residency.addresses.get(name, UNPLACED))
         tile = Tile(tensor, region, Buffer.ACTIVATION, resident=True, address=address)
         self._next_in_map[name] = tile.address + tile.bytes
-        self._by_tensor[tensor][tile] = None
+        self._by_tensor[tensor].add(tile, region)
+        self._numbers[tile] = next(self._next_number)
         self.reads_left[tile] = sum(reader.reads_of(region) for reader in self.plan.readers[tensor])
         return tile
 
@@ -377,8 +385,11 @@ class ResidentTiles:
         return tile
 
     def overlapping(self, tensor: Tensor, region: Region) -> tuple[Tile, ...]:
-        """The tiles of feature maps that have something of a region."""
-        return tuple(tile for tile in self._by_tensor.get(tensor, ()) if overlap(tile.region, region))
+        """The tiles of feature maps that have something of a region, in the order in which they were made."""
+        if tensor not in self._by_tensor:
+            return ()
+        found = (tile for tile, part in self._by_tensor[tensor].near(region).items() if overlap(part, region))
+        return tuple(sorted(found, key=self._numbers.__getitem__))
 
     def is_last_read(self, tile: Tile) -> bool:
         """Note that a tile is read; whether it is for the last time."""
@@ -393,5 +404,6 @@ class ResidentTiles:
         if self.reads_left[tile]:
             return False
         del self.reads_left[tile]
-        self._by_tensor.get(tile.tensor, {}).pop(tile, None)
+        if self._numbers.pop(tile, None) is not None:
+            self._by_tensor[tile.tensor].remove(tile, tile.region)
         return True
