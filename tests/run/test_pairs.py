@@ -101,11 +101,12 @@ def check_order(one: Played, random: Random) -> None:
 
 def ordered(lowered: Lowered) -> dict[str, tuple[Any, ...]]:
     """What the order decides of each layer: the operators that are done on the array's way out, as the other map of an
-    add has to be there, and the inputs that a concat or shuffle copies, as the last one that reads a map has it."""
-    copies = lowered.maps.copies
+    add has to be there, the inputs that a concat or shuffle copies, as the last one that reads a map has it, and the
+    images that run through the network together, as a layer in between takes the place of weights."""
+    network, copies = lowered.network, lowered.maps.copies
     return {
-        node.name: (node.absorbed, tuple(each.name for each in node.after), copies.get(node.name))
-        for node in lowered.network.nodes
+        node.name: (node.absorbed, tuple(each.name for each in node.after), copies.get(node.name), network.batch)
+        for node in network.nodes
     }
 
 
