@@ -11,7 +11,7 @@ from accelsim.config.load import load_machine
 from accelsim.config.scheduling import Scheduling
 from accelsim.lowering.compile import lower
 from accelsim.lowering.emit.iterations import cuts, ranges_overlap
-from accelsim.lowering.emit.residents import SAME, AxisReader
+from accelsim.lowering.emit.readers import SAME, AxisReader
 from accelsim.lowering.tiling import cache
 from accelsim.lowering.tiling.vector import plan_vector
 from accelsim.operators.shapes import Axis

@@ -24,7 +24,7 @@ from accelsim.lowering.emit.iterations import (
     tap_cuts,
 )
 from accelsim.lowering.emit.layer import Iteration, LayerEmission, Place, all_channels, block_elements, largest
-from accelsim.lowering.emit.residents import result_channels
+from accelsim.lowering.emit.readers import result_channels
 from accelsim.lowering.emit.reuse import TileReuse, slots_of
 from accelsim.lowering.ir import IFMAP_LOOPS, WEIGHT_LOOPS, Absorbed, tile_counts
 from accelsim.lowering.placement import Placement

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from accelsim.lowering.emit.iterations import overlap
-from accelsim.lowering.emit.residents import Reader, ResidentTiles, readers
+from accelsim.lowering.emit.readers import Reader, readers
+from accelsim.lowering.emit.residents import ResidentTiles
 from accelsim.lowering.ir import Layout, PlannedLayer
 from accelsim.lowering.placement import Placement, progressions
 from accelsim.lowering.schedule.residents import Cascade, Ring
