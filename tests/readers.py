@@ -217,7 +217,7 @@ def good_files(folder: Path) -> None:
         "sized.yaml": f"{machine}area: area.yaml\n",
         "driven.yaml": machine.replace("ideal_lpddr4", "device.yaml"),
         "energy.yaml": (SHIPPED / "energy" / "horowitz_45nm.yaml").read_text(),
-        "area.yaml": (SHIPPED / "area" / "cacti_22nm.yaml").read_text(),
+        "area.yaml": (SHIPPED / "area" / "scaled_22nm.yaml").read_text(),
         "device.yaml": (SHIPPED / "dram" / "lpddr4-3200.yaml").read_text(),
         "trace.txt": "".join(f"{'RW'[number % 3 == 0]} 0x{number * 64:x}\n" for number in range(40)),
         "topology.csv": TOPOLOGY,

@@ -29,6 +29,9 @@ SPAD_MACS = 1
 """Cost of 16 bits of a scratchpad in MACs: Eyeriss, ISCA 2016, Table IV, as nn_dataflow has it."""
 SPAD_BITS = (12 + 24) * 16
 """Spads of maps and sums in a PE, which are registers; that of weights is an SRAM."""
+READ_PORT = 1 + (38.1 * (1 / 4 + 1 / 16) + 27.2 / 16) / 49.0
+"""Size of a bit of a register file over its flip-flop: two levels of multiplexers of four to read it, a clock gate for
+16 bits. Cells of IHP SG13G2 (liberty at 5cccb16): mux4 38.1, lgcp 27.2, dfrbpq 49.0 um2."""
 FIFO_BITS = 4 * 2 * 16
 """FIFOs of a PE for maps, weights, and sums in and out (JSSC, the PE's figure); two deep, the least with which a
 handshake passes a value a clock."""
@@ -218,8 +221,8 @@ def areas() -> Iterator[Compared]:
 
 
 def spads_mm2(table: AreaTable) -> float:
-    """An SRAM of 224 words of 16 bit in each PE, and the registers of maps and sums."""
-    registers = SPAD_BITS * table.register_bit.area_um2 / table.cells.share / 1e6
+    """An SRAM of 224 words of 16 bit in each PE, and the register files of maps and sums."""
+    registers = READ_PORT * SPAD_BITS * table.register_bit.area_um2 / table.cells.share / 1e6
     return PES * (buffer_mm2(table, 224 * 2) + registers)
 
 
@@ -250,6 +253,6 @@ def unified_mm2(machine: Machine) -> float:
 
 
 def eyeriss_areas() -> AreaTable:
-    machine = machine_with("gemmini_default", "area.table=cacti_65nm")
+    machine = machine_with("gemmini_default", "area.table=scaled_65nm")
     assert machine.area is not None
     return machine.area

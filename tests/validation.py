@@ -56,19 +56,22 @@ the error; *missed* says that the error is larger.
   with the spads, they take up to 45 % of the power; here the three take {shares}. CONV1 reads the image, which is taken
   to have no zeros. PE control is not priced.
 - **Power of TPU v1.** It is priced by `cacti_28nm_hp`, whose logic leaks as CACTI's transistors of high performance do.
-  What it lacks when idle is I/O and the leakage of what has no size. Neither its paper nor Gemmini's has power by
-  component.
+  What it lacks when idle is I/O and the leakage of what has no size. Its paper has no power by component.
+- **Power of Gemmini.** We could read none in watts. The chip that has one publishes it with its cores and its other
+  accelerators, 106.1 GOPS/W at a voltage that we do not know (ESSCIRC 2021, 22 nm). So there is no row.
 - **An edge NPU of the 2020s.** SNCPU is a systolic array in 65 nm at 1.0 V, so that nothing is scaled. Ours is its DNN
   mode alone; the chip has CPU logic beside it that is gated, for which its paper names 15 %. Its 1.8 TOPS/W at 0.5 V
   are left out: the law of voltages turns at 0.59 V in this node. Others publish neither the voltage of their figure nor
   the sizes of all buffers where we could read it: Samsung's (ISSCC 2021, 13.6 TOPS/W, 5 nm), MediaTek's (ISSCC 2020,
   3.4 in 7 nm) and DIANA's digital core (JSSC 2023, 14 in 22 nm).
-- **Area of chips.** Shares of TPU v1's die are those of its Figure 2, of 331 mm2, which is an upper bound. All blocks
-  come out too small: single ones by {blocks}, its compute as a whole by {compute}. A die a third smaller would explain
-  most of it. Its matrix unit takes signed and unsigned operands, so that its multipliers are 9 x 9 bits. Of its
-  compute another 6 % of the die are the activation unit, an output path, which has no size here; its accumulators add,
-  which a buffer here does not. Eyeriss's spads of 448 bytes are compiled memories, whose periphery CACTI, in
-  proportion below 8 KiB, does not have.
+- **Area of chips.** Logic is that of a 40 nm library, memories are those that IHP's open 130 nm process compiles; both
+  are scaled by one law. Their small memories pay for periphery, as Eyeriss's spads of 448 bytes do; its spads of 24 and
+  48 bytes are register files, which have multiplexers and clock gates beside their flip-flops.
+- **Area of TPU v1.** Shares of its die are those of its Figure 2, of 331 mm2, which is an upper bound. All blocks
+  come out too small: single ones by {blocks}, its compute as a whole by {compute}. A die a quarter smaller would
+  explain most of it. Its matrix unit takes signed and unsigned operands, so that its multipliers are 9 x 9 bits. Of its
+  compute, 6 % of the die are the activation unit. Here that is requantisation and lanes, less than a tenth of it. Its
+  functions, its normalisation and its pools have no size.
 - **Not compared.** Eyeriss's cycles: accelsim has no row-stationary dataflow.
 """
 

@@ -95,7 +95,7 @@ KEYS = {
         "kind clock_mhz first_address organisation timing command_bus address_mapping page_policy refresh scheduler"
         " energy sources"
     ),
-    "area": "technology_nm scaled_to_nm multiplier_8x8 adder_32 register_bit cells sram second_port",
+    "area": "technology_nm scaled_to_nm multiplier_8x8 adder_32 register_bit cells sram dram_bit",
 }
 """Keys of each kind of file, in the order in which one writes them."""
 

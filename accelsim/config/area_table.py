@@ -25,15 +25,8 @@ class Share(Section):
     source: SourceText
 
 
-class Factor(Section):
-    """A multiple."""
-
-    factor: Annotated[float, Field(ge=1, le=100, allow_inf_nan=False)] = Field(description="multiple")
-    source: SourceText
-
-
 class SramArea(Section):
-    """Area of a single-ported SRAM by its capacity; between the points as accelsim/area/curves.py says."""
+    """Area of an SRAM with a read and a write port, by capacity; between the points as accelsim/area/curves.py says."""
 
     source: SourceText
     capacity_bytes: Annotated[list[Positive], Field(min_length=1, max_length=100)] = Field(description="ascending")
@@ -60,5 +53,5 @@ class AreaTable(Section):
     adder_32: Size = Field(description="32-bit adder; other widths in proportion to the bits")
     register_bit: Size = Field(description="a flip-flop")
     cells: Share = Field(description="part of a block of logic that its cells fill")
-    sram: SramArea = Field(description="a buffer with one port")
-    second_port: Factor = Field(description="area of a buffer that is read and written at once, over one that is not")
+    sram: SramArea = Field(description="a buffer that is read and written at once")
+    dram_bit: Size = Field(description="interface of a bit of the DRAM's data bus, at any node")

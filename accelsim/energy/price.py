@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from accelsim.area.nodes import energy_factor
 from accelsim.area.registers import register_bits
-from accelsim.area.sizes import area_of
+from accelsim.area.sizes import SCALE_BITS, area_of
 from accelsim.config.dram import CommandDevice
 from accelsim.config.energy_table import Action, EnergyTable, Range, SramWord, is_assumed
 from accelsim.config.machine import Cache, Machine
@@ -68,8 +68,6 @@ OFF_CHIP_ROWS = ("dram_byte", "dram_interface_byte")
 """Rows that do not scale with the node of the chip."""
 
 
-SCALE_BITS = 32
-"""Bits of the fixed-point factor that a sum is scaled by (Jacob et al., CVPR 2018, section 2.2)."""
 TAG_BYTES = 4
 """Assumed bytes of a cache line's address and state."""
 

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from accelsim.area.sizes import NOT_SIZED, Area, area_of, node_nm
+from collections.abc import Mapping
+from typing import Any
+
+from accelsim.area.sizes import Area, area_of, interface_mm2, node_nm, not_sized
 from accelsim.config.machine import Machine
 from accelsim.energy.peak import peak_power_w, peak_tops
 from accelsim.records import LayerRecord
 
 COLUMNS: tuple[tuple[str, str, str], ...] = (
-    ("area_mm2", "mm2", "sum of the parts; empty without an area table"),
+    ("area_mm2", "mm2", "sum of the parts without I/O; empty without an area table"),
     ("area_pe_mm2", "mm2", "PEs: multipliers, adders, registers"),
+    ("area_requantisation_mm2", "mm2", "multipliers and adders that scale and round a result of each column a cycle"),
     ("area_vector_mm2", "mm2", "lanes of the vector unit"),
     ("area_depthwise_mm2", "mm2", "depthwise engine without its line buffer"),
-    ("area_sram_mm2", "mm2", "SRAM buffers, each with a read and a write port of any width"),
+    ("area_sram_mm2", "mm2", "SRAM buffers, each with a read and a write port of any width, in banks of 32 KiB"),
     ("area_dma_mm2", "mm2", "buffers of the DMA engines for bursts in flight"),
+    (
+        "area_io_mm2",
+        "mm2",
+        "interface of the DRAM's data bus, beside area_mm2; empty where the device does not say how wide that is",
+    ),
     ("area_node_nm", "nm", "technology node of the areas"),
     ("not_sized", "", "parts of the chip that have no size"),
     ("energy_node_nm", "nm", "technology node of the prices of the chip"),
@@ -68,15 +77,19 @@ def chip_lines(machine: Machine) -> list[str]:
     return [
         f"{chip['peak_tops']:.3g} TOPS at most, at {peak_power_w(machine):.3g} W without DRAM",
         f"DRAM moves {gigabytes:.3g} GB/s at most, {1e3 * gigabytes / array.clock_mhz:.3g} bytes a cycle",
-        f"{chip['area_mm2']:.3g} mm2 at {chip['area_node_nm']:g} nm without {chip['not_sized']}"
-        if chip["area_mm2"]
-        else "no area: the machine names no area table",
+        area_words(chip) if chip["area_mm2"] else "no area: the machine names no area table",
         *(
             [f"the depthwise engine does nothing: array.depthwise_on is {array.depthwise_on}"]
             if _is_idle(machine)
             else []
         ),
     ]
+
+
+def area_words(chip: Mapping[str, Any]) -> str:
+    """Area with its node, the interface beside it, and what has no size. chip: values of `COLUMNS`."""
+    beside = f" and {chip['area_io_mm2']:.3g} mm2 of I/O" if chip["area_io_mm2"] else ""
+    return f"{chip['area_mm2']:.3g} mm2 at {chip['area_node_nm']:g} nm{beside} without {chip['not_sized']}"
 
 
 def _is_idle(machine: Machine) -> bool:
@@ -88,8 +101,9 @@ def _areas(area: Area | None, machine: Machine) -> dict[str, float | str | None]
     return {
         "area_mm2": area.total_mm2 if area else None,
         **{f"area_{name}": size for name, size in parts.items()},
+        "area_io_mm2": interface_mm2(machine),
         "area_node_nm": node_nm(machine.area) if machine.area else None,
-        "not_sized": ", ".join(NOT_SIZED) if area else "all",
+        "not_sized": ", ".join(not_sized(machine)) if area else "all",
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from accelsim.records import ENERGY_COMPONENTS, ActionCounts, LayerRecord, total_counts
 from accelsim.report.columns import WHAT_IFS, Value, bound_by, speedup_column
 from accelsim.report.completeness import INCOMPLETE
+from accelsim.report.efficiency import area_words
 from accelsim.report.groups import group_total, grouped
 from accelsim.report.tables import fitted, table
 
@@ -191,7 +192,7 @@ def _chip(totals: Mapping[str, Any], mark: str) -> list[str]:
     return [
         f"  chip without DRAM: {totals['tops']:.2f} TOPS (peak {totals['peak_tops']:.2f}),"
         f" {totals['tops_per_w']:.2f} TOPS/W (peak {totals['peak_tops_per_w']:.2f}){mark};"
-        f" {totals['area_mm2']:.2f} mm2 at {totals['area_node_nm']:g} nm without {totals['not_sized']}"
+        f" {area_words(totals)}"
     ]
 
 

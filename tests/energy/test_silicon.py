@@ -7,10 +7,7 @@ import pytest
 from tests import silicon
 
 MISSED = {
-    "area of TPU v1's accumulators": -0.41,
-    "area of TPU v1's compute": -0.49,
-    "area of both": -0.4,
-    "area of Eyeriss's spads": -0.56,
+    "area of TPU v1's compute": -0.48,
 }
 """Rows that are further off than wanted, as docs/validation.md says why."""
 
