@@ -158,10 +158,17 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     names = sorted(known) if isinstance(known, Set) else list(known)
     if word in names:
         return None
-    begun = sorted((name for name in names if name.startswith(word)), key=len) if len(word) >= _LEAST_BEGUN else []
+    begun = (
+        sorted((name for name in names if name.startswith(word)), key=_plainness) if len(word) >= _LEAST_BEGUN else []
+    )
     alike = [name for name in names if _DIGITS.sub("0", name) == _DIGITS.sub("0", word)]
     close = begun or sorted(alike, key=lambda name: _distance(name, word))
     return next(iter(close or difflib.get_close_matches(word, sorted(names), n=1)), None)
+
+
+def _plainness(name: str) -> tuple[int, bool]:
+    """Shorter ones first, whatever their numbers; of those that differ in numbers alone, one of width 1."""
+    return len(_DIGITS.sub("0", name)), "1.0" not in name
 
 
 def _distance(one: str, other: str) -> int:

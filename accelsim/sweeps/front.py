@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from accelsim.config.constraint import Constraint, exactly, parse_constraint
@@ -19,6 +20,8 @@ from accelsim.sweeps.sweep import header, keys_of, named_values, printed_values
 Point = dict[str, Any]
 
 
+_HUGE = 1e30
+"""More than any amount: a condition that holds with it asks for more."""
 MOST_NUMBERS = 8
 """Points that are named where they are left out."""
 
@@ -50,10 +53,11 @@ class Compared(NamedTuple):
     weights: Mapping[str, float] | None = None
 
     @property
-    def limited(self) -> list[str]:
-        """Columns of the conditions that are no objectives."""
-        names = {key for condition in self.where for key in condition.keys}
-        return sorted(names - {each.column for each in self.objectives})
+    def limited(self) -> dict[str, Constraint]:
+        """The first condition on each column that is no objective."""
+        found = {key: condition for condition in reversed(self.where) for key in condition.keys}
+        objectives = {each.column for each in self.objectives}
+        return {key: found[key] for key in sorted(found) if key not in objectives}
 
 
 def front(folder: Path, compared: Compared) -> Front:
@@ -131,6 +135,13 @@ def outside(values: Mapping[str, Any], where: Sequence[Constraint]) -> str | Non
     return None
 
 
+def nearest_to_breaking(condition: Constraint, column: str, rows: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Of rows that keep a condition, the one with most in a column, or with least where the condition asks for more."""
+    known = list(rows)
+    asks_for_more = all(outside({**each, column: _HUGE}, [condition]) is None for each in known)
+    return (min if asks_for_more else max)(known, key=lambda each: each[column])
+
+
 def number_in(values: Mapping[str, Any], column: str) -> Any:
     """The exact number in a column. Raises ValueError where there is none."""
     value = values[column]
@@ -140,12 +151,15 @@ def number_in(values: Mapping[str, Any], column: str) -> Any:
 
 
 def means(
-    points: Sequence[Point], columns: Sequence[str], weights: Mapping[str, float], limited: Sequence[str] = ()
+    points: Sequence[Point],
+    columns: Sequence[str],
+    weights: Mapping[str, float],
+    limited: Mapping[str, Constraint] = MappingProxyType({}),
 ) -> tuple[list[Point], int]:
     """Machines with the weighted geometric means of columns over all networks, and how many lack a network.
 
-    A network is one with its own settings; of the columns in `limited` a machine has the largest value. Raises
-    UserError for a weight of a network that is none.
+    A network is one with its own settings; of the columns in `limited` a machine has the value that is nearest to
+    breaking the condition. Raises UserError for a weight of a network that is none.
     """
     networks = dict.fromkeys(map(_network_of, points))
     _refuse_unknown_weights(weights, {point["network"] for point in points})
@@ -157,14 +171,14 @@ def means(
 
 
 def _mean(
-    group: Sequence[Point], columns: Sequence[str], weights: Mapping[str, float], limited: Sequence[str]
+    group: Sequence[Point], columns: Sequence[str], weights: Mapping[str, float], limited: Mapping[str, Constraint]
 ) -> Point:
     first = group[0]
     kept = {name: value for name, value in first.items() if name not in columns and not _is_of_network(name)}
     shares = [weights.get(point["network"], 1.0) for point in group]
     numbers = {column: geometric_mean([point[column] for point in group], shares) for column in columns}
-    most = {column: max(point[column] for point in group) for column in limited}
-    return {**kept, "network": f"mean of {len(group)}", **numbers, **most}
+    worst = {column: nearest_to_breaking(each, column, group)[column] for column, each in limited.items()}
+    return {**kept, "network": f"mean of {len(group)}", **numbers, **worst}
 
 
 def geometric_mean(values: Sequence[float], weights: Sequence[float]) -> float:

@@ -10,7 +10,7 @@ from accelsim.errors import ARGUMENTS, Mistake, UserError, suggestion
 from accelsim.run.define import load_network
 from accelsim.sweeps.judged import Aim, Judged
 from accelsim.sweeps.points import Points
-from accelsim.sweeps.search import Search
+from accelsim.sweeps.search import Search, refuse_without_optuna
 from accelsim.sweeps.space import Space
 from accelsim.sweeps.spec import Wanted
 from accelsim.sweeps.store import Store, opened
@@ -45,6 +45,7 @@ def recommend(
     What was simulated stays in the folder's store, of which the same call, or a sweep of the same file, makes use.
     Raises UserError for mistakes in what was asked for, or where no machine keeps the budgets.
     """
+    refuse_without_optuna()
     space = Space(wanted)
     _refuse_unknown_columns(aim)
     weights = _weights(aim, wanted)
@@ -75,7 +76,7 @@ def _recommendation(search: Search) -> Recommendation:
 
 def _refuse_unknown_columns(aim: Aim) -> None:
     for column in sorted({key for budget in aim.budgets for key in budget.keys} - set(COLUMN_NAMES)):
-        expected = f"a column that a run has{suggestion(column, COLUMN_NAMES)}"
+        expected = f"a column that `accelsim columns` lists{suggestion(column, COLUMN_NAMES)}"
         raise UserError([Mistake(ARGUMENTS, 0, "budget", expected, column)])
 
 

@@ -13,7 +13,7 @@ from accelsim.report.columns import LEAST_SAVING, UNITS, WHAT_IFS
 from accelsim.report.completeness import incomplete
 from accelsim.report.naming import in_shapes, short_name
 from accelsim.report.quantities import amount_text, digits, share_text, si_text
-from accelsim.sweeps.front import outside
+from accelsim.sweeps.front import nearest_to_breaking, outside
 from accelsim.sweeps.judged import OBJECTIVES, Aim, Judged
 from accelsim.sweeps.recommend import Recommendation
 
@@ -24,8 +24,6 @@ PLAN_NOISE = 0.02
 much and how often docs/sweeps.md says."""
 _RANGED = ("average_power_mw", "energy_total_pj", "energy_per_inference_pj", "energy_per_image_pj")
 """Columns that are as uncertain as prices are."""
-_HUGE = 1e30
-"""More than any amount: what keeps a budget with it asks for at least so much."""
 
 _PartsOf = Callable[[Mapping[str, Any]], Iterator[tuple[str, float]]]
 
@@ -87,9 +85,7 @@ def _kept(best: Judged, budget: Constraint) -> str:
 
 
 def _amount(best: Judged, budget: Constraint, column: str) -> str:
-    networks = best.values.values()
-    asks_for_more = all(outside({**each, column: _HUGE}, [budget]) is None for each in networks)
-    values = (min if asks_for_more else max)(networks, key=lambda each: each[column])
+    values = nearest_to_breaking(budget, column, best.values.values())
     text = amount_text(values[column], UNITS.get(column, ""))
     ends = [each[column] for each in (_at_lower_end(values), _at_upper_end(values))]
     if ends[0] == ends[1]:

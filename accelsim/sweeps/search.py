@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 
 from accelsim.errors import ARGUMENTS, Mistake, UserError
@@ -178,14 +179,18 @@ class _Proposals:
         self.study.tell(trial, min(cost, _WORST))
 
 
-def _study(seed: int) -> Any:
-    """A study that proposes the same whenever it is told the same. Raises UserError where Optuna is missing."""
-    try:
-        import optuna
-    except ImportError:
+def refuse_without_optuna() -> None:
+    """Raises UserError where Optuna is missing."""
+    if find_spec("optuna") is None:
         expected = "Optuna, installed by `pip install 'accelsim[recommend]'`"
-        raise UserError([Mistake(ARGUMENTS, 0, "recommend", expected, "none")]) from None
+        raise UserError([Mistake(ARGUMENTS, 0, "recommend", expected, "none")])
+
+
+def _study(seed: int) -> Any:
+    """A study that proposes the same whenever it is told the same."""
     import warnings
+
+    import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with warnings.catch_warnings():

@@ -108,7 +108,7 @@ def test_verbose_shows_progress_where_there_is_no_terminal(tmp_path: Path) -> No
     assert [each.split("  ")[-1] for each in swept.stderr.splitlines()] == ["0/2 points", "1/2 points", "2/2 points"]
     said = accelsim("compare", TINY[0], "--hw", TINY[1], "-o", str(tmp_path / "b"), "-v").stderr
     assert "1/1 tiny on tiny" in said
-    assert said.endswith("no picture: no accuracy is known\n")
+    assert said.endswith("no compare.svg: no accuracy is known\n")
 
 
 def test_one_command_line_leaves_no_verbosity_to_the_next(capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,7 +121,7 @@ def test_one_command_line_leaves_no_verbosity_to_the_next(capsys: pytest.Capture
 def test_quiet_leaves_out_notes_and_not_mistakes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     line = ["compare", TINY[0], "--hw", TINY[1], "-o", str(tmp_path)]
     assert main(line) == 0
-    assert capsys.readouterr().err == "no picture: no accuracy is known\n"
+    assert capsys.readouterr().err == "no compare.svg: no accuracy is known\n"
     assert main([*line, "--quiet"]) == 0
     assert capsys.readouterr().err == ""
     assert main(["compare", TINY[0], "--hw", "nothing", "--quiet"]) == 2

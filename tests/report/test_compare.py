@@ -150,7 +150,7 @@ def test_output_folder_gets_the_rows_and_a_picture(tmp_path: Path, capsys: pytes
     """The CSV has what `--json` has, numbers in full; what has no accuracy is in the CSV alone, and that is said."""
     argv = (*SMALL, "--hw", "edge", "-o", str(tmp_path))
     out, err = said(capsys, *argv, "--json")
-    assert err == f"a picture without {SMALL[0]}: no accuracy is known\n"
+    assert err == f"compare.svg is without {SMALL[0]}: no accuracy is known\n"
     assert sorted(contents(tmp_path)) == [*ACCURACY, *TYPES]
     rows = list(csv.DictReader(io.StringIO((tmp_path / "compare.csv").read_text())))
     assert rows == [
@@ -224,7 +224,7 @@ def test_without_any_accuracy_there_is_no_picture(tmp_path: Path, capsys: pytest
         f"command-line:0: -o: expected a folder without another run, or --force, got {tmp_path} with {others}\n",
     )
     assert contents(tmp_path) == before
-    assert said(capsys, *argv[1:], "--force")[1] == "no picture: no accuracy is known\n"
+    assert said(capsys, *argv[1:], "--force")[1] == "no compare.svg: no accuracy is known\n"
     assert sorted(contents(tmp_path)) == ["compare.csv", *TYPES]
     said(capsys, *argv[1:])
 

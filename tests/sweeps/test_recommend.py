@@ -248,6 +248,13 @@ def test_budgets_say_what_ranges_leave_of_them(tmp_path: Path) -> None:
     )
 
 
+def test_without_optuna_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("accelsim.sweeps.search.find_spec", lambda _: None)
+    with pytest.raises(UserError, match=r"Optuna, installed by `pip install 'accelsim\[recommend\]'`, got none"):
+        searched(tmp_path / "out", space_of("array.rows=2"), Aim("latency"))
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_rate_that_is_asked_for_is_that_of_the_slowest_network(tmp_path: Path) -> None:
     """And a limit that of the network with most."""
     rates = {"tiny": 30.0, "quick": 90.0}
@@ -414,6 +421,9 @@ def test_means_are_geometric_and_weighted() -> None:
     found, left_out = means(points, ["cost"], {"b": 3.0})
     assert [point["cost"] for point in found] == [pytest.approx(math.exp((math.log(2) + 3 * math.log(8)) / 4))]
     assert left_out == 1
+    for condition, shown in (("cost <= 9", 8.0), ("cost >= 1", 2.0)):
+        (found,), _ = means(points[:2], [], {}, {"cost": parse_constraint(condition, of_columns=True)})
+        assert found["cost"] == shown
 
 
 @pytest.mark.parametrize(

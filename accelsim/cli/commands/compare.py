@@ -101,5 +101,5 @@ def _save_comparison(rows: Sequence[Row], types: Sequence[Types], arguments: Nam
     save_files(Path(arguments.output), {**files, "compare.csv": csv_text(rows)}, force=arguments.force)
     unknown = dict.fromkeys(str(row["network"]) for row in rows if row["top1_pct"] is None)
     if unknown:
-        which = f"a picture without {', '.join(unknown)}" if known else "no picture"
+        which = f"compare.svg is without {', '.join(unknown)}" if known else "no compare.svg"
         note(f"{which}: no accuracy is known")
