@@ -136,7 +136,7 @@ def outside(values: Mapping[str, Any], where: Sequence[Constraint]) -> str | Non
 
 
 def nearest_to_breaking(condition: Constraint, column: str, rows: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Of rows that keep a condition, the one with most in a column, or with least where the condition asks for more."""
+    """The row with most in a column of those that keep a condition, or with least where the condition asks for more."""
     known = list(rows)
     asks_for_more = all(outside({**each, column: _HUGE}, [condition]) is None for each in known)
     return (min if asks_for_more else max)(known, key=lambda each: each[column])
