@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, product, takewhile
@@ -25,11 +25,7 @@ from accelsim.lowering.schedule.groups import Group, Groups, Span
 from accelsim.lowering.schedule.heights import Fitted, Heights, Over
 from accelsim.lowering.schedule.residents import Cascade, Residency, Resident, Ring, readers_of
 from accelsim.lowering.schedule.rings import FAR
-from accelsim.lowering.schedule.states import Beam, State, Step, Way, key_of, room_of
-
-BEAM = 5
-"""States that go on from a cut, of those that cost least and of those that promise most; one of those whose residents
-save as much and leave as much room."""
+from accelsim.lowering.schedule.states import Beam, Key, State, Step, Way, key_of
 
 
 @dataclass
@@ -58,7 +54,7 @@ class ScheduleSearch:
             spans = self._spans(cut)
             for way in chain.from_iterable(self._ways(cut, state, spans) for state in states):
                 ways[way.cut].append(way)
-            states = self._best_states(cut + 1, self._reached(ways.pop(cut + 1, ())))
+            states = self._reached(cut + 1, ways.pop(cut + 1, ()))
         if not states:
             assert self.failed is not None
             raise self.failed[1]
@@ -80,15 +76,14 @@ class ScheduleSearch:
     ) -> Way:
         return Way(self._behind(state, least)[0], state, cut, key_of(residents, cut, self.capacity), find)
 
-    def _reached(self, ways: Iterable[Way]) -> Collection[State]:
-        """The states at a cut to which these ways lead, the best way to each."""
-        beam: Beam = {}
+    def _reached(self, cut: int, ways: Iterable[Way]) -> list[State]:
+        """The states that go on from a cut, of those to which these ways lead."""
+        beam = Beam(partial(self._saves, cut))
         for way in sorted(ways, key=lambda each: each.least):
-            known = beam.get(way.key)
-            step = way.find() if known is None or way.least < known.score else None
+            step = way.find() if beam.is_open(way) else None
             if step is not None:
-                self._enter(beam, way, step)
-        return beam.values()
+                beam.enter(*self._entered(way, step))
+        return beam.going_on()
 
     def _fail(self, layer: int, error: LoweringError) -> None:
         """Note that a step with a layer fails; where no way leads behind it, the first failure there says why."""
@@ -117,24 +112,9 @@ class ScheduleSearch:
             if span.first in self.given.groups or self.heights.fit(span, touched, room):
                 yield span
 
-    def _best_states(self, cut: int, states: Collection[State]) -> list[State]:
-        """The states that go on: those that cost least so far, and those that do less half of what residents save."""
-        if len(states) <= BEAM:
-            return list(states)
-        saving = [(each, self._saves(cut, each)) for each in states]
-        found: dict[int, State] = {}
-        for share in (0.0, 0.5):
-            ranked = sorted(saving, key=lambda each: each[0].score - share * each[1])
-            alike = {
-                (round(saved), room_of(state.residents, self.capacity)): state for state, saved in reversed(ranked)
-            }
-            best = sorted(alike.items(), key=lambda each: each[1].score - share * each[0][0])[:BEAM]
-            found.update((id(state), state) for _, state in best)
-        return list(found.values())
-
-    def _saves(self, cut: int, state: State) -> float:
+    def _saves(self, cut: int, key: Key) -> float:
         """Value of the bytes that the layers from a cut on would load if the residents were none."""
-        moved = sum((place.high - place.low) * self._reads(place.name, cut) for place in state.residents)
+        moved = sum(self.candidates[name].size * self._reads(name, cut) for name in key[0])
         return self.costs.value(0.0, moved)
 
     def _reads(self, name: str, cut: int) -> int:
@@ -143,14 +123,13 @@ class ScheduleSearch:
             self.readers[name] = sorted(self.groups.numbers[reader] for reader in found)
         return len(self.readers[name]) - bisect_left(self.readers[name], cut)
 
-    def _enter(self, beam: Beam, way: Way, step: Step) -> None:
+    def _entered(self, way: Way, step: Step) -> tuple[Key, State]:
+        """The state to which a way leads, with its key."""
         before = way.state
         residents = tuple(sorted(each for each in (*before.residents, *step.made) if each.last >= way.cut))
-        key = key_of(residents, way.cut, self.capacity)
         score, cycles, pace = self._behind(before, step.effort)
-        if key not in beam or score < beam[key].score:
-            sums = before.cycles + cycles, before.dram_bytes + step.effort.dram_bytes
-            beam[key] = State(score, *sums, residents, pace, step, before)
+        sums = before.cycles + cycles, before.dram_bytes + step.effort.dram_bytes
+        return key_of(residents, way.cut, self.capacity), State(score, *sums, residents, pace, step, before)
 
     def _behind(self, state: State, effort: Effort) -> tuple[float, float, Pace]:
         """The score behind a step from a state, the step's clocks, and its end."""
