@@ -24,7 +24,7 @@ from accelsim.lowering.schedule.partial import plan_partial_residents
 from accelsim.lowering.schedule.plan import plan_schedule
 from accelsim.lowering.schedule.residents import Cost, Residency, Resident, candidates, readers_of
 from accelsim.lowering.schedule.search import ScheduleSearch
-from accelsim.lowering.schedule.states import Beam, Step, Way
+from accelsim.lowering.schedule.states import BEAM, Beam, Key, State, Step, Way
 from accelsim.lowering.schedule.weights import no_resident_weights
 from accelsim.lowering.tiling.cache import TilingCache
 from accelsim.network.graph import Network, Node
@@ -465,15 +465,15 @@ def test_residents_and_cascades_never_move_more_where_bytes_are_the_objective(
 def checked_ways(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The scores of all ways that are worked out from now on, none of them below the least that was said of it, but for
     a byte of rounding."""
-    scores, enter = list[float](), ScheduleSearch._enter
+    scores, entered = list[float](), ScheduleSearch._entered
 
-    def checked(search: ScheduleSearch, beam: Beam, way: Way, step: Step) -> None:
+    def checked(search: ScheduleSearch, way: Way, step: Step) -> tuple[Key, State]:
         scores.append(search._behind(way.state, step.effort)[0])
         byte = search.costs.value(1 / search.groups.cache.base.bytes_per_cycle, 1)
         assert way.least <= scores[-1] * (1 + 1e-9) + byte
-        enter(search, beam, way, step)
+        return entered(search, way, step)
 
-    monkeypatch.setattr(ScheduleSearch, "_enter", checked)
+    monkeypatch.setattr(ScheduleSearch, "_entered", checked)
     return scores
 
 
@@ -483,6 +483,24 @@ def test_no_way_costs_less_than_the_least(network: str, monkeypatch: pytest.Monk
     scores = checked_ways(monkeypatch)
     lower(load_network(network)[1], machine_of())
     assert len(scores) > 100
+
+
+KEYS = st.tuples(st.sampled_from([(), ("a",), ("b",), ("a", "b"), ("c",)]), st.integers(0, 4))
+
+
+@given(st.lists(st.tuples(KEYS, st.floats(1, 100), st.floats(0, 1)), max_size=40, unique_by=lambda each: each[1]))
+def test_ways_left_out_lead_to_no_state_that_goes_on(drawn: list[tuple[Key, float, float]]) -> None:
+    """The same states go on as if all ways were worked out, in the order of their least scores."""
+    saves = {"a": 40.0, "b": 20.0, "c": 20.0}
+    start = State(0.0, 0.0, 0.0, (), Pace(0.0, 0), None, None)
+    tried, every = (Beam(lambda key: sum(saves[name] for name in key[0])) for _ in range(2))
+    for least, key, score in sorted((share * score, key, score) for key, score, share in drawn):
+        state = start._replace(score=score)
+        every.enter(key, state)
+        if tried.is_open(Way(least, start, 1, key, lambda: None)):
+            tried.enter(key, state)
+    assert {each.score for each in tried.going_on()} == {each.score for each in every.going_on()}
+    assert len(tried.going_on()) <= 2 * BEAM
 
 
 def test_no_way_of_any_network_costs_less_than_the_least(monkeypatch: pytest.MonkeyPatch) -> None:
