@@ -500,7 +500,7 @@ def test_ways_left_out_lead_to_no_state_that_goes_on(drawn: list[tuple[Key, floa
         if tried.is_open(Way(least, start, 1, key, lambda: None)):
             tried.enter(key, state)
     assert {each.score for each in tried.going_on()} == {each.score for each in every.going_on()}
-    assert len(tried.going_on()) <= 2 * BEAM
+    assert len(tried.going_on()) <= BEAM
 
 
 def test_no_way_of_any_network_costs_less_than_the_least(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from math import inf
 from typing import NamedTuple
 
 from accelsim.lowering.allocate import Piece, Place, free, largest, size_of
@@ -50,25 +51,23 @@ class Way(NamedTuple):
 
 
 BEAM = 5
-"""States that go on from a cut by each rank; one of those whose residents save as much and leave as much room."""
+"""States that go on from a cut."""
 
-SHARES = 0.0, 0.5
-"""Of what residents save, the shares by which states rank: those that cost least so far, and those that promise
-most."""
+SAVED_SHARE = 0.5
+"""Share of what residents save behind a cut that counts where states are ranked: they may have to leave before."""
 
 
 @dataclass(slots=True)
 class Beam:
     """The best states at a cut: with each key, and of those whose residents save as much and leave as much room.
 
-    saves: value of the bytes that a key's residents save behind the cut. worst: the last rank that goes on, by share;
-    empty where it is not known.
+    saves: value of the bytes that a key's residents save behind the cut. worst: the last rank that goes on.
     """
 
     saves: Callable[[Key], float]
     states: dict[Key, State] = field(default_factory=dict)
     alike: dict[tuple[int, int], State] = field(default_factory=dict)
-    worst: list[float] = field(default_factory=list)
+    worst: float = inf
 
     def enter(self, key: Key, state: State) -> None:
         """Keep a state, if it is the best with its key."""
@@ -78,31 +77,24 @@ class Beam:
         kind = round(self.saves(key)), key[1]
         if kind not in self.alike or state.score < self.alike[kind].score:
             self.alike[kind] = state
-            self.worst.clear()
+            ranked = self._ranked()
+            self.worst = ranked[-1][0] if len(ranked) == BEAM else inf
 
     def is_open(self, way: Way) -> bool:
         """True where a way may lead to a state that goes on."""
         known = self.states.get(way.key)
         if known is not None and known.score <= way.least:
             return False
-        if len(self.alike) < BEAM:
-            return True
-        if not self.worst:
-            self.worst += (self._ranked(share)[BEAM - 1][0] for share in SHARES)
-        saved = round(self.saves(way.key))
-        return any(way.least - share * saved <= worst for share, worst in zip(SHARES, self.worst, strict=True))
+        return way.least - SAVED_SHARE * round(self.saves(way.key)) <= self.worst
 
     def going_on(self) -> list[State]:
         """The states that go on."""
-        if len(self.states) <= BEAM:
-            return list(self.states.values())
-        best = [state for share in SHARES for _, state in self._ranked(share)[:BEAM]]
-        return list({id(state): state for state in best}.values())
+        return list(self.states.values()) if len(self.states) <= BEAM else [state for _, state in self._ranked()]
 
-    def _ranked(self, share: float) -> list[tuple[float, State]]:
-        """Ranks and states, the best first, and of equal ones the last found."""
-        ranks = [(state.score - share * saved, state) for (saved, _), state in self.alike.items()]
-        return sorted(ranks, key=lambda each: each[0])
+    def _ranked(self) -> list[tuple[float, State]]:
+        """The best ranks with their states."""
+        ranks = [(state.score - SAVED_SHARE * saved, state) for (saved, _), state in self.alike.items()]
+        return sorted(ranks, key=lambda each: each[0])[:BEAM]
 
 
 def key_of(residents: Iterable[Place], cut: int, capacity: int) -> Key:
