@@ -43,6 +43,8 @@ RUNS: dict[str, list[str]] = {
     "commands": ["both.yaml", "edge"],
     "imported": ["table.csv", "machine.yaml"],
 }
+QUICKEST = "one-layer", "no-array-layer", "no-traffic", "what-if"
+"""Shapes of runs that are not left to the slow tests."""
 SWEEPS: dict[str, list[str]] = {
     "of-one": ["--network", "array.yaml"],
     "of-nothing": ["--network", "nothing.yaml", "--vary", "array.rows=2,4"],
@@ -84,7 +86,12 @@ def fine(*argv: str) -> None:
     assert main(list(argv)) == 0
 
 
-@pytest.mark.parametrize("name", RUNS)
+each_run = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name not in QUICKEST)) for name in RUNS]
+)
+
+
+@each_run
 def test_each_command_on_each_run(name: str, made: Callable[[str], str], capsys: pytest.CaptureFixture[str]) -> None:
     output, spec = made(name), RUNS[name]
     layer = csv_rows(Path(output) / "layers.csv")[0]["layer"]
@@ -109,7 +116,7 @@ def csv_rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-@pytest.mark.parametrize("name", RUNS)
+@each_run
 @pytest.mark.parametrize("kind", RUN_PLOTS)
 def test_each_picture_of_each_run(name: str, kind: str, made: Callable[[str], str]) -> None:
     for form in KINDS if kind == "cycles" else KINDS[:1]:
@@ -118,7 +125,7 @@ def test_each_picture_of_each_run(name: str, kind: str, made: Callable[[str], st
     assert Path("picture.csv").read_text().count("\n") >= 1
 
 
-@pytest.mark.parametrize("name", RUNS)
+@each_run
 def test_each_picture_of_a_difference(name: str, made: Callable[[str], str]) -> None:
     for form in KINDS if name == "usual" else KINDS[:1]:
         fine("diff", made("usual"), made(name), "-o", f"difference.{form}", "--force")

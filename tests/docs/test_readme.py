@@ -58,7 +58,11 @@ def python_blocks() -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(
-    ("page", "session"), [pytest.param(page, session, id=session[0][0]) for page, session in sessions()]
+    ("page", "session"),
+    [
+        pytest.param(page, session, id=session[0][0], marks=[pytest.mark.slow] * (page != README))
+        for page, session in sessions()
+    ],
 )
 def test_a_command_prints_what_is_shown(
     page: Path,
@@ -84,6 +88,7 @@ def test_a_command_prints_what_is_shown(
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "block"), [pytest.param(*block, id=block[0]) for block in python_blocks()])
 def test_python_gives_what_is_shown(name: str, block: str) -> None:
     parsed = doctest.DocTestParser().get_doctest(block, {}, name, None, None)

@@ -40,6 +40,7 @@ def test_the_lecture_has_the_tables_that_are_printed(thesis: ModuleType, lines: 
     assert thesis.order_text(lines) in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", ["cacti_22nm", "lecture_100x"])
 @pytest.mark.parametrize(("name", "size"), CHECKED)
 def test_the_points_are_what_is_computed(

@@ -102,7 +102,7 @@ def test_terms_add_up_on_every_family(network: str, machine: str) -> None:
     check(played_on(network, machine))
 
 
-@pytest.mark.parametrize("machine", ["edge", "gemmini_default"])
+@pytest.mark.parametrize("machine", ["edge", pytest.param("gemmini_default", marks=pytest.mark.slow)])
 def test_terms_add_up_on_the_main_network(machine: str) -> None:
     check(played_on("shufflenet_g3", machine))
 

@@ -102,7 +102,9 @@ def table(of: Network) -> list[list[str]]:
 # What is published.
 
 
-@pytest.mark.parametrize("path", GOLDENS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [pytest.param(path, marks=[pytest.mark.slow] * (".dynamo." in path.name), id=path.stem) for path in GOLDENS]
+)
 def test_an_exported_network_is_ours_layer_by_layer(path: Path) -> None:
     """Exported by PyTorch in two ways, weights as ConstantOfShape or as inputs; and it costs the same, the softmax that
     only the built-in network ends with left out. The terms of an addition come in another order, a few clocks apart."""
@@ -624,6 +626,7 @@ def test_what_can_not_be_modelled_is_refused_all_at_once(tmp_path: Path) -> None
     ]
 
 
+@pytest.mark.slow
 def test_it_is_left_out_where_that_is_allowed_and_said_everywhere(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

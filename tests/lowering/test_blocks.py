@@ -88,6 +88,7 @@ def test_a_larger_batch_is_no_worse_an_image(name: str) -> None:
     assert eight["dram_burst_bytes"] <= 1.01 * 8 * one["dram_burst_bytes"]
 
 
+@pytest.mark.slow
 def test_a_shuffle_that_would_store_single_bytes_is_a_copy() -> None:
     """ShuffleNet v2 joins halves that are shuffled: stores that scatter them would fill a burst with a byte."""
     small = {"sram.activation.capacity_bytes": 1 << 15}

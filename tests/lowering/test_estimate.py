@@ -126,7 +126,10 @@ def sampled(memory: str, operator: str, dataflow: str, table: str = "lecture_100
 
 
 @pytest.mark.parametrize("dataflow", FLOWS)
-@pytest.mark.parametrize(("memory", "operator"), BOUNDS, ids=lambda value: str(value).replace(" ", "-"))
+@pytest.mark.parametrize(
+    ("memory", "operator"),
+    [pytest.param(*each, marks=[pytest.mark.slow] * (each[0] != "a bus"), id="-".join(each)) for each in BOUNDS],
+)
 def test_estimate_over_simulation(memory: str, operator: str, dataflow: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Clocks and energy, each and in the median, within the bounds of the operator."""
     monkeypatch.setitem(DATAFLOWS, dataflow, FLOWS[dataflow])  # type: ignore[misc, index]  # its name is a str here

@@ -185,6 +185,7 @@ def check_columns(run: Run, lowered: Lowered) -> None:
     assert run.totals["energy_total_pj"] == pytest.approx(sum(run.layers["energy_total_pj"]))
 
 
+@pytest.mark.slow
 @given(networks(), any_machines(), schedulings())
 def test_something_is_always_going_on(network: Network, machine: Machine, scheduling: Scheduling) -> None:
     """At every instant a unit is busy or a named latency runs, and no unit does more than the clocks there are."""
@@ -241,6 +242,7 @@ def check_faster(program: Program, machine: Machine, resource: str) -> None:
     assert _in_order(program, faster) <= _in_order(program, machine)
 
 
+@pytest.mark.slow
 @given(networks(), machines(), schedulings(), st.randoms(use_true_random=False))
 def test_quicker_vector_work_never_makes_the_same_program_slower(
     network: Network, machine: Machine, scheduling: Scheduling, random: Random
@@ -257,6 +259,7 @@ def test_quicker_vector_work_never_makes_the_same_program_slower(
     assert _in_order(quicker, machine) <= _in_order(program, machine)
 
 
+@pytest.mark.slow
 @given(networks(), any_machines(), schedulings(), st.integers(1, 3), st.integers(1, 3), st.integers(1, 4))
 def test_several_engines_compute_the_same(
     network: Network, machine: Machine, scheduling: Scheduling, engines_in: int, engines_out: int, bursts: int
@@ -268,6 +271,7 @@ def test_several_engines_compute_the_same(
     assert check_network(network, machine, scheduling) == []
 
 
+@pytest.mark.slow
 @given(networks(), any_machines(), schedulings())
 def test_a_run_takes_no_longer_than_its_layers_one_by_one(
     network: Network, machine: Machine, scheduling: Scheduling

@@ -401,6 +401,7 @@ def chains(draw: st.DrawFn) -> Network:
         raise
 
 
+@pytest.mark.slow
 @given(chains(), small_machines(), schedulings(keep_activations="auto", fusion="auto"), st.integers(200, 2400))
 def test_cascades_compute_what_they_should(
     network: Network, machine: Machine, scheduling: Scheduling, room: int
@@ -413,6 +414,7 @@ def test_cascades_compute_what_they_should(
     assert check_program(machine, lowered, link(lowered.program), scheduling.arbitration) == []
 
 
+@pytest.mark.slow
 def test_layers_may_be_images_ahead() -> None:
     """Twelve layers of three stripes each: the first is four images ahead of the last."""
     network, machine = load_network("shufflenet_0.25x_g1", parse_overrides([(0, "network.batch=7")]))[1], machine_of()
@@ -433,6 +435,7 @@ def cascades_of(lowered: Lowered) -> list[list[str]]:
     return [each for each in found if each]
 
 
+@pytest.mark.slow
 def test_some_of_those_random_chains_are_cascades() -> None:
     """The test above would say nothing of them otherwise."""
     found: list[bool] = []
@@ -450,6 +453,7 @@ def test_some_of_those_random_chains_are_cascades() -> None:
     assert sum(found) >= len(found) / 4
 
 
+@pytest.mark.slow
 @given(networks(), machines(), schedulings(objective="dram_bytes"))
 def test_residents_and_cascades_never_move_more_where_bytes_are_the_objective(
     network: Network, machine: Machine, scheduling: Scheduling
@@ -503,6 +507,7 @@ def test_ways_left_out_lead_to_no_state_that_goes_on(drawn: list[tuple[Key, floa
     assert len(tried.going_on()) <= BEAM
 
 
+@pytest.mark.slow
 def test_no_way_of_any_network_costs_less_than_the_least(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor by any objective."""
     scores = checked_ways(monkeypatch)
@@ -578,6 +583,7 @@ def test_weights_that_fit_are_loaded_once_for_all_inferences() -> None:
     assert min(loads[1:]) > 8192
 
 
+@pytest.mark.slow
 def test_later_inferences_take_no_longer_and_add_up() -> None:
     """The first one waits for its weights; the ends are those of the clocks, the energy is that of all images."""
     once = simulate("mobilenet_v1_0.25_128", "edge", {"sram.weight.capacity_bytes": 1 << 20}).totals
@@ -603,7 +609,7 @@ PLANNER = {
 """DRAM bytes in whole bursts and clocks that a simple independent planner needs on `edge` (within 5 %)."""
 
 
-@pytest.mark.parametrize("name", PLANNER)
+@pytest.mark.parametrize("name", [*list(PLANNER)[:-1], pytest.param("densenet121", marks=pytest.mark.slow)])
 def test_schedules_are_as_good_as_those_of_an_independent_planner(name: str) -> None:
     """At most a tenth more bytes and a twentieth more clocks."""
     moved, cycles = PLANNER[name]

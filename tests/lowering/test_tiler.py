@@ -95,6 +95,7 @@ def buffers_of(machine: Machine) -> Buffers:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LAYERS)
 def test_traffic_is_the_least_there_is(name: str) -> None:
     """Small, middling and large buffers; one of them not a power of two."""
@@ -201,6 +202,7 @@ def test_a_pool_loads_no_row_twice_if_fewer_channels_avoid_it() -> None:
     assert asked[-1] == 112 * 112 * 64
 
 
+@pytest.mark.slow
 @given(
     st.sampled_from(sorted(LAYERS)),
     st.integers(1 << 13, 1 << 19),
@@ -279,7 +281,8 @@ def test_the_best_dataflow_of_a_product_has_a_name() -> None:
     assert alone[str(found["array_dataflow"])] == found["array_cycles"]
 
 
-@pytest.mark.parametrize("network", ["mobilenet_v1_0.25_128", pytest.param("shufflenet_g3", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("network", ["mobilenet_v1_0.25_128", "shufflenet_g3"])
 def test_each_objective_does_best_what_it_is_for(network: str) -> None:
     """On `edge`; the estimates only choose, so to 1 %."""
     totals = {name: simulate(network, "edge", {"scheduling.objective": name}).totals for name in OBJECTIVES}
@@ -323,6 +326,7 @@ def test_a_stride_reads_no_more_than_it_touches() -> None:
     assert [least_dram_bytes(node, 1, maps, machine_of()) for node in network.nodes] == [4 * 4 * (4 + 8) + 32, 0]
 
 
+@pytest.mark.slow
 def test_no_plan_moves_less_than_the_bound() -> None:
     """All layers of the reference search, with buffers of many sizes."""
     for layer in LAYERS.values():

@@ -80,6 +80,7 @@ def test_the_right_map_goes_the_way_of_weights_and_images_have_their_own() -> No
                 assert command.tile.region[0].size == 1
 
 
+@pytest.mark.slow
 @given(attentions(), any_machines(), schedulings())
 def test_attention_is_what_a_direct_computation_gives(
     network: Network, machine: Machine, scheduling: Scheduling

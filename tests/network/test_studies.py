@@ -109,6 +109,7 @@ def test_the_forms_of_a_resnext_block_run_right_at_full_size(form: str, capsys: 
     assert "bit for bit" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("adds", "least"), [(32, 1.5), (0, 2)])
 def test_the_more_a_resnext_block_is_split_the_more_it_costs(adds: int, least: float) -> None:
     """Equal MACs and weights, but the paths read the map 32 times, and their sums go to DRAM and back; once more where

@@ -60,7 +60,7 @@ def rows_of(capsys: pytest.CaptureFixture[str], *argv: str) -> list[dict[str, An
     return parsed["rows"]
 
 
-@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("batch", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_a_row_is_what_a_run_of_its_own_says(batch: int, capsys: pytest.CaptureFixture[str]) -> None:
     """For one image; networks in the order asked for, and the machines of each."""
     options = ("--set", f"network.batch={batch}", "--set", "array.rows=16")
@@ -229,6 +229,7 @@ def test_without_any_accuracy_there_is_no_picture(tmp_path: Path, capsys: pytest
     said(capsys, *argv[1:])
 
 
+@pytest.mark.slow
 def test_the_same_comparison_writes_the_same_bytes(tmp_path: Path) -> None:
     """Whatever the place, time, hash seed, locale, and the user's own matplotlib settings are."""
     (tmp_path / "matplotlibrc").write_text("font.size: 20\naxes.facecolor: red\nsavefig.bbox: tight\n")

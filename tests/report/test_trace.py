@@ -111,6 +111,7 @@ def test_a_trace_is_bounded(traced: tuple[Run, Traced], monkeypatch: pytest.Monk
         trace_text(traced[1])
 
 
+@pytest.mark.slow
 def test_the_command_writes_it_the_same_each_time(tmp_path: Path) -> None:
     for name in ("a.json", "b.json"):
         assert main(["run", "mobilenet_v1_0.25_128", "edge", "--trace", str(tmp_path / name)]) == 0

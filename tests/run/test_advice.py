@@ -187,6 +187,7 @@ def test_weights_that_are_waited_for_while_the_bus_idles() -> None:
     assert "while engines that load are busy in" in one.why
 
 
+@pytest.mark.slow
 def test_a_mapping_that_closes_rows() -> None:
     device = {"dram.device": "lpddr4-3200"}
     bad = simulate("shufflenet_0.25x_g3", "edge", {**device, "dram.address_mapping": "column:bank:bankgroup:row"})

@@ -70,7 +70,13 @@ def doctored(path: Path, change: Callable[[dict[str, Any]], None]) -> Path:
 
 
 @pytest.mark.parametrize(
-    "more", [(), ("--what-if",), ("--set", "dram.device=lpddr4-3200"), ("--set", "energy.table=cacti_32nm")]
+    "more",
+    [
+        (),
+        pytest.param(("--what-if",), marks=pytest.mark.slow),
+        ("--set", "dram.device=lpddr4-3200"),
+        ("--set", "energy.table=cacti_32nm"),
+    ],
 )
 def test_a_run_comes_out_of_its_file_to_the_byte(
     more: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]

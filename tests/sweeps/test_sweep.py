@@ -202,6 +202,7 @@ def test_constraints_leave_out_what_would_be_wrong(tmp_path: Path) -> None:
     assert [tuple(point.settings.values()) for point in Points(wanted)] == [(2, 1024), (2, 16384), (1024, 16384)]
 
 
+@pytest.mark.slow
 def test_the_export_does_not_depend_on_who_ran(tmp_path: Path) -> None:
     """One worker, two, one for each point, or none: the same bytes."""
     exports = {
@@ -256,6 +257,7 @@ def process(*argv: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 def test_a_sweep_that_was_killed_goes_on(tmp_path: Path) -> None:
     """kill -9 of the parent loses no finished point; its workers end by themselves."""
     running = process("sweep", *SLOW, "--jobs", "2", "-o", str(tmp_path / "a"))
@@ -290,6 +292,7 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
     until(lambda: not alive_in_group(running.pid))
 
 
+@pytest.mark.slow
 def test_a_worker_that_was_killed_is_recorded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The others go on, and the same command again tries its point anew."""
 
