@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, product, takewhile
@@ -26,6 +26,11 @@ from accelsim.lowering.schedule.heights import Fitted, Heights, Over
 from accelsim.lowering.schedule.residents import Cascade, Residency, Resident, Ring, readers_of
 from accelsim.lowering.schedule.rings import FAR
 from accelsim.lowering.schedule.states import Beam, Key, State, Step, Way, key_of
+from accelsim.network.graph import Node
+from accelsim.units import ceil_div
+
+AMPLE = 2
+"""Room for tiles, in terms of all feature maps of a layer, of which more is of no use: in use and in flight."""
 
 
 @dataclass
@@ -42,9 +47,11 @@ class ScheduleSearch:
     failed: tuple[int, LoweringError] | None = field(init=False, default=None)
     readers: dict[str, list[int]] = field(default_factory=dict)
     heights: Heights = field(init=False)
+    map_bytes: list[int] = field(init=False)
 
     def __post_init__(self) -> None:
         self.heights = Heights(self.groups)
+        self.map_bytes = [self._map_bytes(node) for node in self.groups.nodes]
 
     def plan(self) -> Residency:
         """The best schedule found. Raises LoweringError where a layer fits in no state."""
@@ -59,6 +66,14 @@ class ScheduleSearch:
             assert self.failed is not None
             raise self.failed[1]
         return self._residency(min(states, key=lambda each: each.score))
+
+    def _map_bytes(self, node: Node) -> int:
+        """Bytes of all feature maps of a layer."""
+        if node.absorbed:
+            return 0
+        sizes = zip((*node.inputs, node.name), (*node.sizes, node.output), strict=True)
+        bits = sum(size.elements * self.groups.cache.bits(name) for name, size in sizes)
+        return ceil_div(self.groups.network.batch * bits, 8)
 
     def _ways(self, cut: int, state: State, spans: Sequence[Span]) -> Iterator[Way]:
         """The ways on from a state at a cut."""
@@ -140,7 +155,8 @@ class ScheduleSearch:
 
     def _single(self, layer: int, state: State) -> Iterator[Way]:
         node = self.groups.nodes[layer]
-        for made in self._choices((node.name,), state):
+        every = self._all_kept(layer, (node.name,), state)
+        for made in self._choices((node.name,), state) if every is None else [every]:
             residents = (*state.residents, *made)
             least = self.costs.least(node, self._channels(residents))
             yield self._way(state, layer + 1, residents, least, partial(self._alone, layer, residents, made))
@@ -157,11 +173,17 @@ class ScheduleSearch:
 
     def _depth_first(self, span: Span, state: State) -> Iterator[Way]:
         names = tuple(self.groups.nodes[span.first + place].name for place in span.leaving)
-        for made in self._choices(names, state):
+        every = self._all_kept(span.first, names, state)
+        for made in self._choices(names, state) if every is None else [every]:
             residents = (*state.residents, *made)
             touched = span.touched.intersection([each.number - span.first for each in residents])
             find = partial(self._beside, span, residents, touched, made)
             yield self._way(state, span.last + 1, residents, self.groups.least(span, touched), find)
+        if every is None:
+            yield from self._in_places(span, names, state)
+
+    def _in_places(self, span: Span, names: Collection[str], state: State) -> Iterator[Way]:
+        """A group each of whose results takes the place of each resident that is read for the last time."""
         forced = self.given.keep.keys() & {*names}
         kept = [self.candidates[name] for name in names if name in self.candidates and forced <= {name}]
         for resident, old in product(filter(self._has_whole_rows, kept), state.residents):
@@ -226,6 +248,17 @@ class ScheduleSearch:
         if both.high > self.capacity or found.ring_bytes > size_of(room):
             return None
         return self._step(span, room, (made,), found)
+
+    def _all_kept(self, first: int, outputs: Sequence[str], state: State) -> tuple[Place, ...] | None:
+        """The places of all results that may stay, where that leaves each layer from `first` to their last reader all
+        the room that it can use; otherwise None."""
+        names = [name for name in outputs if name in self.candidates]
+        made = self._placed(names, state) if self.keeps and names else None
+        if not made:
+            return None
+        last = max(each.last for each in made)
+        room = size_of(largest(free((*state.residents, *made), self.capacity)))
+        return made if room >= AMPLE * max(self.map_bytes[first : last + 1]) else None
 
     def _choices(self, outputs: Sequence[str], state: State) -> Iterator[tuple[Place, ...]]:
         """Results that stay: of those that are free to, none, all, or each by itself."""
