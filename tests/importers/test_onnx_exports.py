@@ -95,7 +95,7 @@ UNEQUAL = [
 LARGE = {
     *("densenet121", "resnext50_32x4d", "timm_mobilevit_xxs_ts17.onnx", "resnet50_v1.5", "efficientnet_b0"),
     *("vit_tiny_16_224", "vit_base_16_224", "mnasnet_b1_1.00_224", "mobilenet_v2_1.00_224", "shufflenet_v2_1.0x"),
-    *("squeezenet_v1.1", "mobilenet_v1_1.00_224", "tv_alexnet_ts17d.onnx"),
+    *("squeezenet_v1.1", "mobilenet_v1_1.00_224", "alexnet_owt"),
 }
 SETTINGS = {"squeezenet_v1.1": ("network.resolution=224",)}
 

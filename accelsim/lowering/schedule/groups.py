@@ -10,7 +10,7 @@ groups that are alike (the blocks of a residual network) are evaluated once.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import gcd
 from typing import Any, NamedTuple
@@ -28,6 +28,7 @@ from accelsim.lowering.schedule.rings import (
     RingSize,
     Source,
     distance_from,
+    inflows,
     leaves,
     makers,
     rings_of,
@@ -230,10 +231,22 @@ class Groups:
         """The effort of a group at least, however high its stripes; none where it has none."""
         key = span.alike, residents
         if key not in self.floors:
-            group = self.group(span, span.height)
-            moved = self.demand(group, residents).fmap_bytes if group else 0.0
-            self.floors[key] = self._effort(span.least, moved, group.weight_bytes) if group else NO_EFFORT
+            self.floors[key] = self._floor(span, residents)
         return self.floors[key]
+
+    def _floor(self, span: Span, residents: frozenset[int]) -> Effort:
+        layers = [(self._known(span.first + place), self.nodes[span.first + place]) for place in span.places]
+        if not all(self._rows(layer, node, layer.output.height) for layer, node in layers):
+            return NO_EFFORT
+        made = (self._known(span.first + place).output for place in span.leaving if place not in residents)
+        moved = sum(self._burst_bytes(fmap, fmap.channels) for fmap in made)
+        for inflow in inflows(span.places, [layer for layer, _ in layers]).values():
+            moved += self._loaded_bytes(inflow.fmap, inflow.sources, residents)
+        return self._effort(span.least, moved, sum(layer.weight_bytes for layer, _ in layers))
+
+    def _loaded_bytes(self, fmap: Fmap, sources: Mapping[int, int], residents: Collection[int]) -> float:
+        channels = sum(count for source, count in sources.items() if source not in residents)
+        return self._burst_bytes(fmap, channels) if channels else 0.0
 
     def group(self, span: Span, rows: int) -> Group | None:
         """The layers with stripes of about this many rows of the highest feature map; None where one has none such."""

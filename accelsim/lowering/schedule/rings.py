@@ -183,10 +183,16 @@ def made_rings(
     return internal, outputs
 
 
-def loaded_rings(
-    places: Sequence[int], layers: Sequence[Layer], members: Sequence[Member], counts: Sequence[Counts]
-) -> dict[int, Loaded]:
-    """The inputs from before the group, by tensor, each loaded once for all its readers."""
+class Inflow(NamedTuple):
+    """One tensor from before a group: its sources with their channels, and what reads it, by number of the reader."""
+
+    sources: dict[int, int]
+    fmap: Fmap
+    reads: list[tuple[int, Read]]
+
+
+def inflows(places: Sequence[int], layers: Sequence[Layer]) -> dict[int, Inflow]:
+    """The inputs from before the group, by tensor."""
     parts: dict[int, list[tuple[Range, dict[int, int]]]] = {}
     fmaps: dict[int, Fmap] = {}
     reads: dict[int, list[tuple[int, Read]]] = {}
@@ -202,13 +208,20 @@ def loaded_rings(
                 parts.setdefault(tensor, []).append((each.channels, outside))
                 fmaps[tensor] = each.fmap
                 reads.setdefault(tensor, []).append((number, Read(-1, each.window, each.fmap.height)))
+    return {tensor: Inflow(_joined(parts[tensor]), fmaps[tensor], reads[tensor]) for tensor in reads}
+
+
+def loaded_rings(
+    places: Sequence[int], layers: Sequence[Layer], members: Sequence[Member], counts: Sequence[Counts]
+) -> dict[int, Loaded]:
+    """The inputs from before the group, by tensor, each loaded once for all its readers."""
     found: dict[int, Loaded] = {}
-    for tensor, readers in reads.items():
-        rows = input_rows([(members[number], read) for number, read in readers])
-        made = [rows_until(members[number], read, next_step(counts[number]), rows) for number, read in readers]
-        kept = [rows_from(members[number], read, counts[number], rows) for number, read in readers]
+    for tensor, (sources, fmap, reads) in inflows(places, layers).items():
+        rows = input_rows([(members[number], read) for number, read in reads])
+        made = [rows_until(members[number], read, next_step(counts[number]), rows) for number, read in reads]
+        kept = [rows_from(members[number], read, counts[number], rows) for number, read in reads]
         slots = ring_slots(np.maximum.reduce(made), np.minimum.reduce(kept))
-        found[tensor] = Loaded(_joined(parts[tensor]), slots, rows, fmaps[tensor])
+        found[tensor] = Loaded(sources, slots, rows, fmap)
     return found
 
 
