@@ -897,9 +897,9 @@ def test_hostile_models_are_refused_in_one_line_each_quickly_and_in_little_memor
         "from accelsim.cli import main\n"
         "main(['run', sys.argv[1], 'edge'])\n"
         "for path in sys.argv[1:]:\n"
-        "    begin = time.perf_counter()\n"
+        "    begin = time.process_time()\n"
         "    code = main(['run', path, 'edge'])\n"
-        "    print(path, code, time.perf_counter() - begin < 2)\n"
+        "    print(path, code, time.process_time() - begin < 2)\n"
         "status = open('/proc/self/status').read()\n"
         "print(int(re.search(r'VmHWM:\\s+(\\d+) kB', status)[1]) < 300_000)\n"
     )
