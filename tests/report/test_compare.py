@@ -521,4 +521,5 @@ def test_the_gallery_is_up_to_date(tmp_path: Path, capsys: pytest.CaptureFixture
     """What plots/draw.py compares gives the table that is there; pictures differ with the version of matplotlib."""
     compared = runpy.run_path(str(GALLERY / "draw.py"))["COMPARED"]
     assert main(["compare", *shlex.split(compared), "--hw", "edge", "-o", str(tmp_path)]) == 0
-    assert (tmp_path / "compare.csv").read_bytes() == (GALLERY / "compare.csv").read_bytes()
+    for name in ("compare.csv", "types.csv"):
+        assert (tmp_path / name).read_bytes() == (GALLERY / name).read_bytes()
