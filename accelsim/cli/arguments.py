@@ -206,7 +206,9 @@ def _weight(text: str) -> tuple[str, float]:
 def add_output(parser: argparse.ArgumentParser) -> None:
     """Options of the output: the part of a run that is printed, and where it is kept."""
     parser.add_argument(
-        "--by", type=one_of("--by", GROUPINGS), help="shares of MACs, cycles and energy instead of the layer table"
+        "--by",
+        type=one_of("--by", GROUPINGS),
+        help="shares of MACs, cycles and energy by type, stage, layer or group, instead of the layer table",
     )
     shape = '{"complete": true, "totals": ..., "layers": [...], "warnings": [...], "not_tried": [...]}'
     parser.add_argument("--json", action="store_true", help=f"print {shape}")

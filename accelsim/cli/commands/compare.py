@@ -37,7 +37,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="machine file, name of a shipped one, or pattern; may be repeated",
     )
     parser.add_argument(
-        "--by", type=one_of("--by", ("type",)), help="shares of each type of layer in the cycles instead of the costs"
+        "--by",
+        type=one_of("--by", ("type",)),
+        help="type: shares of each type of layer in the cycles, instead of costs",
     )
     parser.add_argument(
         "--json",

@@ -11,7 +11,9 @@ from accelsim.config.kinds import LISTED
 
 def add_arguments(parser: ArgumentParser) -> None:
     """The arguments of `list`."""
-    parser.add_argument("kind", nargs="?", type=one_of("kind", list(LISTED)), help="only this kind")
+    parser.add_argument(
+        "kind", nargs="?", type=one_of("kind", list(LISTED)), help=f"only this kind: {', '.join(LISTED)}"
+    )
 
 
 def run(arguments: Namespace) -> int:

@@ -11,7 +11,7 @@ from accelsim.config.kinds import KINDS
 
 def add_arguments(parser: ArgumentParser) -> None:
     """The arguments of `schema`."""
-    parser.add_argument("kind", type=one_of("kind", list(KINDS)), help="kind of file")
+    parser.add_argument("kind", type=one_of("kind", list(KINDS)), help=f"kind of file: {', '.join(KINDS)}")
 
 
 def run(arguments: Namespace) -> int:
