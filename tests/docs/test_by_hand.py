@@ -64,6 +64,13 @@ def test_a_full_round_trip_of_edge() -> None:
     )
 
 
+def test_what_commands_of_the_dram_cost_is_what_the_runs_show() -> None:
+    """docs/machine.md, section 6: the share of the cycles that a device without rows and refresh saves."""
+    shown = page("machine.md").partition("take 2 % of the cycles, as a device without them shows:")[2]
+    whole, ideal = (int(cycles) for cycles in re.findall(r"(\d+) cycles =", shown)[:2])
+    assert f"{1 - ideal / whole:.0%}" == "2%"
+
+
 def test_a_pointwise_layer_of_the_plan_does_not_fit() -> None:
     """docs/plan.md: 98 KiB of either map, 256 KiB of weights."""
     text = page("plan.md")
