@@ -110,7 +110,8 @@ def test_a_row_is_what_a_run_of_its_own_says(tmp_path: Path) -> None:
     assert list(rows[0])[-len(COLUMN_NAMES) :] == list(COLUMN_NAMES)
     for number, row in enumerate(rows):
         run = simulate("mobilenet_v1_0.25_224", "edge", {name: row[name] for name in ("network.batch", "dram.device")})
-        assert {name: row[name] for name in run.totals} == {name: str(value) for name, value in run.totals.items()}
+        totals = {name: "" if value is None else str(value) for name, value in run.totals.items()}
+        assert {name: row[name] for name in totals} == totals
         assert (row["point"], row["machine"], row["batch"], row["error"]) == (
             str(number),
             "edge",
