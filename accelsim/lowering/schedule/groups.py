@@ -22,6 +22,7 @@ from accelsim.lowering.schedule.residents import readers_of
 from accelsim.lowering.schedule.rings import (
     FAR,
     Fmap,
+    Inflow,
     Input,
     Layer,
     Loaded,
@@ -117,6 +118,7 @@ class Groups:
     found: dict[tuple[int, int], Group | None] = field(default_factory=dict)
     quickest: dict[int, float] = field(default_factory=dict)
     floors: dict[tuple[int, frozenset[int]], Effort] = field(default_factory=dict)
+    inflows: dict[int, list[Inflow]] = field(default_factory=dict)
     moved: dict[tuple[Fmap, int], float] = field(default_factory=dict)
     gaps: dict[tuple[int, int, int, int], int] = field(default_factory=dict)
     counts: dict[int, list[Counts]] = field(default_factory=dict)
@@ -240,8 +242,9 @@ class Groups:
             return NO_EFFORT
         made = (self._known(span.first + place).output for place in span.leaving if place not in residents)
         moved = sum(self._burst_bytes(fmap, fmap.channels) for fmap in made)
-        for inflow in inflows(span.places, [layer for layer, _ in layers]).values():
-            moved += self._loaded_bytes(inflow.fmap, inflow.sources, residents)
+        if span.alike not in self.inflows:
+            self.inflows[span.alike] = list(inflows(span.places, [layer for layer, _ in layers]).values())
+        moved += sum(self._loaded_bytes(each.fmap, each.sources, residents) for each in self.inflows[span.alike])
         return self._effort(span.least, moved, sum(layer.weight_bytes for layer, _ in layers))
 
     def _loaded_bytes(self, fmap: Fmap, sources: Mapping[int, int], residents: Collection[int]) -> float:
