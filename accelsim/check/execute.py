@@ -40,7 +40,7 @@ from accelsim.network.graph import Network, Node
 from accelsim.program.commands import Buffer, Compute, Load, Store, Tile, Work
 from accelsim.program.link import Linked, Moment
 from accelsim.program.tensors import Range, Region, Tensor, descriptors, elements
-from accelsim.run.outlook import announce_check
+from accelsim.run.outlook import announce_check, announce_planning, announce_run
 from accelsim.run.play import lower_or_refuse, refusing
 
 MOST_FAILURES = 20
@@ -54,7 +54,9 @@ def check_network(
     Raises UserError where a layer does not fit the machine, or the network the memory of this one.
     """
     announce_check(network, scheduling.inferences)
+    announce_planning(network)
     lowered, order = lower_or_refuse(network, machine, scheduling), scheduling.arbitration
+    announce_run(lowered, machine, scheduling.inferences)
     with refusing(machine, scheduling):
         return check_program(machine, lowered, link_for(lowered.program, machine, scheduling), order, seed=seed)
 

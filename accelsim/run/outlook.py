@@ -26,6 +26,8 @@ NODE_S = 0.0095
 """Rough work of planning a layer: measured on `edge`."""
 
 WORTH_SAYING_BYTES = 2 << 30
+_KEPT_BYTES = 8 << 10
+"""Memory of a tile iteration whose commands are all kept, for a trace or an explanation, as measured."""
 _ELEMENT_BYTES = 32
 """Memory that a check takes for an element of a map or a weight, as measured: values, cells, and those in between."""
 _UNITS = ((24 * 3600, "days"), (3600, "hours"), (60, "minutes"))
@@ -43,23 +45,49 @@ def announce_run(lowered: Lowered, machine: Machine, inferences: int) -> None:
     LOGGER.warning(f"{lowered.network.name} on {machine.name} takes {work}")
 
 
+def announce_history(lowered: Lowered) -> None:
+    """Say how much memory it takes to keep all commands of a program, where that is over 2 GiB. Raises UserError where
+    it is more than there is."""
+    name = lowered.network.name
+    _announce_memory(lowered.iterations * _KEPT_BYTES, f"to keep all that happens in {name}", "traced or explained")
+
+
+def announce_planning(network: Network) -> None:
+    """Say how long it takes to plan a network, where that is over a minute."""
+    seconds = NODE_S * len(network.nodes)
+    if seconds >= WORTH_SAYING_S:
+        LOGGER.warning(f"to plan {network.name} takes {duration(seconds)} at most")
+
+
 def announce_comparison(networks: Sequence[Network]) -> None:
     """Say how long it takes to plan networks one after the other, where that is over a minute."""
     seconds = NODE_S * sum(len(network.nodes) for network in networks)
-    if seconds >= WORTH_SAYING_S:
+    if seconds >= WORTH_SAYING_S and len(networks) > 1:
         LOGGER.warning(f"{len(networks)} networks take {duration(seconds)}")
+
+
+def announce_sweep(points: int, networks: Sequence[tuple[Network, int]]) -> None:
+    """Say how much processor time points take, where that is over a minute. networks: some of theirs, each with the
+    number of its points."""
+    layers = sum(len(network.nodes) * count for network, count in networks)
+    seconds = NODE_S * layers * points / max(1, sum(count for _, count in networks))
+    if seconds >= WORTH_SAYING_S:
+        LOGGER.warning(f"{points} points take {duration(seconds)} of processor time")
 
 
 def announce_check(network: Network, inferences: int) -> None:
     """Say how much memory a check takes, where that is over 2 GiB. Raises UserError where it is more than there is."""
     maps = sum(node.output.elements for node in network.nodes) * network.batch * inferences
-    needed = (maps + network.weights) * _ELEMENT_BYTES
+    _announce_memory((maps + network.weights) * _ELEMENT_BYTES, f"to check {network.name}", "checked")
+
+
+def _announce_memory(needed: int, what: str, done: str) -> None:
     there = _memory_bytes()
     if needed > there:
-        expected = f"one that is checked in the {there / 2**30:.1f} GiB of this machine"
+        expected = f"one that is {done} in the {there / 2**30:.1f} GiB of this machine"
         raise UserError([Mistake(ARGUMENTS, 0, "network", expected, f"about {needed / 2**30:,.0f} GiB")])
     if needed > WORTH_SAYING_BYTES:
-        LOGGER.warning(f"to check {network.name} takes about {needed / 2**30:.1f} GiB of memory")
+        LOGGER.warning(f"{what} takes about {needed / 2**30:.1f} GiB of memory")
 
 
 def _memory_bytes() -> float:

@@ -28,7 +28,7 @@ from accelsim.program.commands import UnitKind
 from accelsim.program.link import Linked
 from accelsim.records import RESOURCES, ActionCounts, LayerRecord
 from accelsim.run.doubled import chain_ratios
-from accelsim.run.outlook import announce_run
+from accelsim.run.outlook import announce_history, announce_planning, announce_run
 from accelsim.run.record import layer_record
 
 LOGGER = logging.getLogger("accelsim")
@@ -84,9 +84,12 @@ def perform(
     """Lower, link and play, and put the records together; without `saves` nothing is known of what twice a resource
     saves, which takes less time. Raises UserError where a layer does not fit the machine."""
     LOGGER.info(f"tiling {len(network.nodes)} layers of {network.name} for {machine.name}")
+    announce_planning(network)
     network = placed(network, machine, scheduling.objective)
     lowered = lower_or_refuse(network, machine, scheduling)
     announce_run(lowered, machine, scheduling.inferences)
+    if keep_history:
+        announce_history(lowered)
     LOGGER.info(f"playing {len(lowered.program.layers)} layers")
     history = History()
     with refusing(machine, scheduling):

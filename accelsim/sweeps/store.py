@@ -175,6 +175,16 @@ class Store:
         (count,) = self.connection.execute(query).fetchone()
         return int(count)
 
+    def some_networks(self) -> list[tuple[str, int]]:
+        """Some of the networks of results that are missing, as JSON, each with the number of its results."""
+        query = (
+            "SELECT networks.json, count(*) FROM points"
+            " JOIN configs AS networks ON networks.sha256 = points.network_sha256"
+            " LEFT JOIN results USING (config_sha256)"
+            " WHERE first AND outcome IS NULL GROUP BY points.network_sha256 LIMIT 8"
+        )
+        return self.connection.execute(query).fetchall()
+
     def tasks(self) -> Iterator[Task]:
         """Tasks that are missing, equal points once, those of a network together; looked up page by page."""
         after = ("", -1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,11 +16,12 @@ from accelsim.report.columns import Value
 from accelsim.report.completeness import incomplete
 from accelsim.report.export import save_rows
 from accelsim.report.writing import locked
+from accelsim.run.outlook import announce_sweep
 from accelsim.sweeps.points import Point, Points
 from accelsim.sweeps.spec import Wanted
 from accelsim.sweeps.store import Store, digest_of, discard_if_damaged, opened
 from accelsim.sweeps.stored import About, Row
-from accelsim.sweeps.work import COLUMN_NAMES, Finished, Task
+from accelsim.sweeps.work import COLUMN_NAMES, Finished, Task, network_of
 from accelsim.version import __version__
 
 RESULTS = "results.csv"
@@ -56,6 +57,7 @@ def run_sweep(
             _take_up(store, folder, points, plan, force=force)
             missing = store.missing()
             if missing:
+                _announce(store, missing)
                 done = watch(missing)
                 with closing(workers(store.tasks())) as results:
                     for finished in results:
@@ -64,6 +66,15 @@ def run_sweep(
             save_results(store, folder, keys)
             errors = [_described(row) for row in store.rows(only_errors=True)]
             return Summary(store.counts(), errors, incomplete(named_values(row, keys) for row in store.rows()))
+
+
+def _announce(store: Store, missing: int) -> None:
+    """Say how long it will take; a network that is none is a result of its point."""
+    networks = []
+    for text, count in store.some_networks():
+        with suppress(UserError):
+            networks.append((network_of(text)[1], count))
+    announce_sweep(missing, networks)
 
 
 @contextmanager

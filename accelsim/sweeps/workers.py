@@ -16,6 +16,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
 from multiprocessing.connection import Connection, wait
+from time import monotonic, sleep
 from typing import Any
 
 from accelsim.errors import ARGUMENTS, Mistake, UserError, shorten
@@ -24,6 +25,9 @@ from accelsim.sweeps.work import Finished, Task, work
 _CONTEXT = multiprocessing.get_context("spawn")
 """A worker imports what it needs in half a second, on any system, and inherits nothing."""
 _CONNECT_SECONDS = 4
+_ALONE_SECONDS = 5
+"""For another worker to come where all are lost."""
+_LOOK_SECONDS = 0.05
 _ADDRESS = re.compile(
     r"(?P<scheme>tcp|tls)://(?P<host>[A-Za-z0-9_.-]{1,253}|\[[0-9a-fA-F:]{2,45}\]):(?P<port>[0-9]{1,5})"
 )
@@ -125,7 +129,8 @@ def on_cluster(tasks: Iterator[Task], address: str) -> Generator[Finished, None,
         expected = "Dask, installed by `pip install 'accelsim[cluster]'`"
         raise UserError([Mistake(ARGUMENTS, 0, "scheduler", expected, "none")]) from None
     _refuse_silence(address)
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in ("distributed", "tornado", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError):
@@ -140,18 +145,42 @@ def on_cluster(tasks: Iterator[Task], address: str) -> Generator[Finished, None,
 
         def submit() -> None:
             """Tasks that keep all workers busy."""
-            most = 2 * max(1, sum(client.nthreads().values()))
-            for task in islice(tasks, most - len(wanted)):
+            most = 2 * max(1, _threads(client))
+            for task in islice(tasks, max(0, most - len(wanted))):
                 future = client.submit(work, task, pure=False)
                 wanted[future.key] = task
                 finished.add(future)
 
         submit()
-        for future in finished:
+        for future in _arriving(finished, client, address):
             task = wanted.pop(future.key)
             submit()
             error = future.exception()
             yield future.result() if error is None else _lost(task, error)
+
+
+def _arriving(finished: Any, client: Any, address: str) -> Iterator[Any]:
+    """Futures as they are finished. Raises UserError where the last worker, or the scheduler, is lost for good."""
+    seen = monotonic()
+    while not finished.is_empty():
+        if finished.has_ready():
+            future = next(finished)
+            if future.cancelled():
+                raise _no_scheduler("a Dask scheduler that stays", address)
+            yield future
+            continue
+        seen = monotonic() if _threads(client) else seen
+        if monotonic() > seen + _ALONE_SECONDS:
+            raise _no_scheduler("a Dask scheduler with workers", f"{address}, which lost them all")
+        sleep(_LOOK_SECONDS)
+
+
+def _threads(client: Any) -> int:
+    """Threads of all workers; none where the scheduler is lost."""
+    try:
+        return sum(client.nthreads().values())
+    except OSError:
+        return 0
 
 
 def _no_scheduler(expected: str, got: str) -> UserError:

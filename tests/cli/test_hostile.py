@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from resource import RLIMIT_FSIZE, getrlimit, setrlimit
 from time import process_time, sleep
@@ -31,7 +32,14 @@ from accelsim.report.export import csv_text
 from accelsim.report.writing import locked
 from accelsim.run import outlook
 from accelsim.run.define import load_network, load_target
-from accelsim.run.outlook import announce_check, announce_comparison, announce_run, duration
+from accelsim.run.outlook import (
+    announce_check,
+    announce_comparison,
+    announce_planning,
+    announce_run,
+    announce_sweep,
+    duration,
+)
 from accelsim.run.play import lower_or_refuse
 from tests.commands import contents, heeds_interrupts, refused
 
@@ -296,6 +304,47 @@ def test_a_comparison_of_minutes_is_announced(caplog: pytest.LogCaptureFixture) 
     announce_comparison([network])
     announce_comparison([network] * 100)
     assert [record.message for record in caplog.records] == ["100 networks take about 4 minutes"]
+
+
+def test_plans_and_sweeps_of_minutes_are_announced(caplog: pytest.LogCaptureFixture) -> None:
+    """A network alone by its layers; points by those of some of their networks."""
+    caplog.set_level("WARNING", logger="accelsim")
+    network = load_network("densenet121")[1]
+    for times in (1, 100):
+        announce_planning(replace(network, nodes=network.nodes * times))
+        announce_sweep(50 * times, [(network, 2), (network, 1)])
+    assert caplog.messages == [
+        "50 points take about 2 minutes of processor time",
+        "to plan densenet121 takes about 4 minutes at most",
+        "5000 points take about 3 hours of processor time",
+    ]
+
+
+def test_a_sweep_says_how_long_it_takes(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(outlook, "NODE_S", 20)
+    argv = ["sweep", "--network", "net.yaml", "--hw", "machine.yaml", "--vary", "array.rows=2,4", "--jobs", "1"]
+    assert main([*argv, "-o", "out"]) == 0
+    assert capsys.readouterr().err == "2 points take about 80 seconds of processor time\n"
+    assert main([*argv, "-o", "out"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_memory_of_a_trace_is_announced_or_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["run", "net.yaml", "machine.yaml", "--no-advice", "--trace", "out.json"]
+    monkeypatch.setattr(outlook, "_memory_bytes", lambda: 1 << 40)
+    monkeypatch.setattr(outlook, "_KEPT_BYTES", 1 << 30)
+    assert main(argv) == 0
+    assert re.fullmatch(r"to keep all that happens in tiny takes about \d+\.0 GiB of memory\n", capsys.readouterr().err)
+    monkeypatch.setattr(outlook, "_KEPT_BYTES", 1 << 40)
+    expected = (
+        "command-line:0: network: expected one that is traced or explained in the 1024.0 GiB of this machine, got"
+    )
+    assert refused([*argv, "--force"], capsys).startswith(expected)
+    assert main(list(TINY)) == 0
 
 
 @pytest.mark.parametrize(("extent", "words"), [(8, ""), (1 << 15, "minutes"), (1 << 16, "minutes")])

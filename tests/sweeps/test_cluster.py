@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from accelsim.cli import main
+from accelsim.errors import UserError
+from accelsim.sweeps.spec import inline_sweep
+from accelsim.sweeps.sweep import run_sweep
+from accelsim.sweeps.workers import on_cluster
 from tests.sweeps.test_sweep import MACHINE, NET, ROOT, SLOW, TIMEOUT_S, process, run_here, until
 
 pytest.importorskip("distributed")
@@ -44,6 +49,38 @@ def test_a_cluster_gives_the_same_bytes(scheduler: Path, tmp_path: Path) -> None
     assert done.communicate(timeout=TIMEOUT_S)[0] == f"16 points: 16 done; {tmp_path / 'a' / 'results.csv'}\n"
     run_here(tmp_path / "b", *SLOW)
     assert (tmp_path / "a" / "results.csv").read_bytes() == (tmp_path / "b" / "results.csv").read_bytes()
+
+
+@pytest.mark.slow
+def test_points_of_lost_workers_are_done_by_others(
+    scheduler: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And without others, that is a mistake, with what was finished kept."""
+    from distributed import Client
+
+    until(lambda: scheduler.exists() and scheduler.stat().st_size > 0)
+    address = json.loads(scheduler.read_text())["address"]
+    monkeypatch.setattr("accelsim.sweeps.workers._ALONE_SECONDS", 0.5)
+
+    def killing(_: int) -> Callable[[], None]:
+        """Kills a worker after the first point, if there is one."""
+        left = [True]
+
+        def step() -> None:
+            if left.pop() if left else False:
+                with Client(address, set_as_default=False) as client:
+                    os.kill(next(iter(client.run(os.getpid).values())), signal.SIGKILL)
+
+        return step
+
+    with Client(address, set_as_default=False) as client:
+        client.wait_for_workers(2, timeout=TIMEOUT_S)
+    wanted = inline_sweep([SLOW[1]], [SLOW[3]], [(0, SLOW[5])], [])
+    summary = run_sweep(wanted, tmp_path / "a", lambda tasks: on_cluster(tasks, address), killing)
+    assert summary.counts == {"done": 16}
+    with pytest.raises(UserError, match=r"expected a Dask scheduler with workers, got .*, which lost them all"):
+        run_sweep(wanted, tmp_path / "b", lambda tasks: on_cluster(tasks, address), killing)
+    assert len(run_here(tmp_path / "b", *SLOW)) < 16
 
 
 ADDRESS = "the address of a Dask scheduler, such as tcp://127.0.0.1:8786"
