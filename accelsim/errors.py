@@ -158,6 +158,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     names = sorted(known) if isinstance(known, Set) else list(known)
     if word in names:
         return None
+    word = word[:_MOST_CHARACTERS]
     begun = (
         sorted((name for name in names if name.startswith(word)), key=_plainness) if len(word) >= _LEAST_BEGUN else []
     )

@@ -24,7 +24,7 @@ from accelsim.config import places
 from accelsim.config.named import matching
 from accelsim.config.scheduling import Scheduling
 from accelsim.config.strict_json import parse_json
-from accelsim.errors import MAX_MISTAKES, Mistake, shorten
+from accelsim.errors import MAX_MISTAKES, Mistake, nearest, shorten
 from accelsim.lowering.tiling.footprint import windows
 from accelsim.lowering.tiling.sizes import sizes_of
 from accelsim.operators.shapes import Axis
@@ -410,6 +410,12 @@ def test_names_longer_than_a_file_has_name_no_file(
     assert refused(argv, capsys).startswith(f"command-line:0: {key}: expected {expected}, got ")
     for command in (["report", LONG, "-o", "x.html"], ["plot", LONG, "--kind", "energy", "-o", "x.svg"]):
         assert refused(command, capsys).endswith(":0: file: expected a readable file, got File name too long\n")
+
+
+def test_words_of_megabytes_are_compared_with_known_ones_at_once() -> None:
+    begin = process_time()
+    assert nearest("a" * 1_500_000, [f"network_{number}" for number in range(500)]) is None
+    assert process_time() - begin < 0.5
 
 
 def test_a_file_without_a_name_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
