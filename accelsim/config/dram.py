@@ -144,6 +144,9 @@ class Scheduler(Section):
     write_low: Annotated[float, Field(ge=0, le=1)] = Field(
         default=0.2, description="reads are served again when less than this part of the write queue is in use"
     )
+    write_answer: Literal["data", "command"] = Field(
+        default="data", description="whether a write is answered when its data has passed or with its command"
+    )
 
 
 class CommandCounts(Protocol):

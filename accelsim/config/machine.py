@@ -195,6 +195,9 @@ class Cache(Section):
         "back", description="written lines are fetched, kept and written back when they leave, or writes are passed on"
     )
     write_port: Literal["shared", "separate"] = Field("shared", description="whether writes have a port of their own")
+    same_set: Literal["waits", "stalls"] = Field(
+        "waits", description="whether a request to the set of a miss under way waits alone or with those behind it"
+    )
 
 
 class Decoder(Section):

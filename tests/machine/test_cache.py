@@ -189,6 +189,56 @@ def test_a_store_waits_for_the_blocks_of_a_row() -> None:
     assert [end - ends[0] for end in ends] == [0, 0, 3 * 3]
 
 
+@pytest.mark.parametrize("plain", [True, False])
+def test_a_line_that_leaves_holds_the_place_of_its_miss_until_it_is_below(plain: bool) -> None:
+    """One miss at once. The line comes 10 + 4 + 100 clocks behind its request. A line that leaves passes the bus behind
+    that request, 4 clocks, and is there after the latency: so much later does the next miss begin."""
+    ends = []
+    for write in (False, True):
+        memory = cached({"misses_in_flight": 1}, plain=plain)
+        for place, number in enumerate((0, 16, 32, 48)):
+            served(memory, lines(number, 1), 1000 * place, write=write)
+        ends.append(served(memory, lines(64, 2), 5000)[0].done - 5000)
+    fill = 10 + 4 + LATENCY
+    assert ends == [2 * fill + 4, 2 * fill + 4 + 4]
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_a_line_that_leaves_for_a_cache_below_holds_it_too(plain: bool) -> None:
+    """Below, the line that leaves takes the port behind the one that comes, 4 clocks, and ends as a hit."""
+    ends = []
+    for write in (False, True):
+        memory = cached({"misses_in_flight": 1}, {"name": "LLC", "capacity_bytes": 1 << 16}, plain=plain)
+        for number in (64, 65):
+            served(memory, lines(number, 1), 100 * number)
+        for place, number in enumerate((0, 16, 32, 48)):
+            served(memory, lines(number, 1), 10_000 + 1000 * place, write=write)
+        for place, number in enumerate((1, 17, 33, 49)):
+            served(memory, lines(number, 1), 20_000 + 1000 * place)
+        ends.append(served(memory, lines(64, 2), 30_000)[0].done - 30_000)
+    fill = 10 + 10 + 4
+    assert ends == [2 * fill + 4, 2 * fill + 4 + 4]
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_hits_wait_where_all_misses_are_under_way(plain: bool) -> None:
+    """Line 8, which misses, before line 0, which hits: 10 + 4 clocks after that miss, or behind it on the port."""
+    for misses, ends in ((1, 10 + 4 + LATENCY + 10 + 4), (2, 10 + 4 + LATENCY + 4)):
+        memory = cached({"misses_in_flight": misses}, plain=plain)
+        served(memory, lines(0, 1), 0)
+        assert served(memory, [*lines(8, 1), *lines(0, 1)], 1000)[0].done == 1000 + ends
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_a_request_that_waits_for_a_miss_of_its_set_stalls_those_behind_it_where_it_does(plain: bool) -> None:
+    """Two requests to line 0 and one to line 1. The second of them is a hit behind the first, 10 + 1 clocks, and the
+    last to end; or the third misses a clock behind that, when the first has ended."""
+    fill = 10 + 4 + LATENCY
+    for same_set, end in (("waits", fill + 10 + 1), ("stalls", fill + 1 + fill + 4)):
+        memory = cached({"same_set": same_set}, plain=plain)
+        assert served(memory, [Block(0, 2, 16, 16), Block(64, 1, 64, 0)], 0)[0].done == end
+
+
 def test_reads_wait_for_writes_only_where_they_share_a_port() -> None:
     for port, waits in (("shared", True), ("separate", False)):
         memory = cached({"write_port": port, "request_clocks": 40})
@@ -239,11 +289,13 @@ BLOCKS = st.builds(
 PLANS = st.lists(st.tuples(st.booleans(), st.lists(BLOCKS, min_size=1, max_size=3), st.integers(0, 300)), max_size=6)
 
 
-def played(plan: list[tuple[bool, list[Block], int]], device: str, random: bool, plain: bool) -> list[Any]:
+def played(
+    plan: list[tuple[bool, list[Block], int]], device: str, random: bool, below: dict[str, Any], plain: bool
+) -> list[Any]:
     """Transfers of two requesters, all that they are told and met."""
     memory = cached(
         {"replacement": "random" if random else "lru", "capacity_bytes": 1024},
-        {"name": "LLC", "capacity_bytes": 4096, "line_bytes": 128, "fill_clocks": 8, "misses_in_flight": 2},
+        {"name": "LLC", "capacity_bytes": 4096, "line_bytes": 128, "fill_clocks": 8, "misses_in_flight": 2, **below},
         dma={**DMA, "requests_in_flight": 5, "descriptors_in_flight": 2, "descriptor_rows": 8},
         device=device,
         plain=plain,
@@ -259,11 +311,11 @@ def played(plan: list[tuple[bool, list[Block], int]], device: str, random: bool,
 
 @pytest.mark.parametrize("device", ["ideal_16b", "ddr4-2400-x8"])
 @settings(max_examples=40)
-@given(PLANS, st.booleans())
+@given(PLANS, st.booleans(), st.sampled_from(["waits", "stalls"]))
 def test_the_compiled_kernel_does_what_the_plain_one_does(
-    device: str, plan: list[tuple[bool, list[Block], int]], random: bool
+    device: str, plan: list[tuple[bool, list[Block], int]], random: bool, same_set: str
 ) -> None:
-    found = [played(plan, device, random, plain) for plain in (True, False)]
+    found = [played(plan, device, random, {"same_set": same_set}, plain) for plain in (True, False)]
     assert found[0] == found[1]
     assert all(one[0].done <= other[0].issued for one, other in pairwise(found[0]))
 
@@ -426,6 +478,7 @@ def strange_caches(draw: st.DrawFn) -> tuple[list[dict[str, Any]], dict[str, Any
         level |= {
             "replacement": draw(st.sampled_from(["lru", "random"])),
             "writes": draw(st.sampled_from(["back", "through"])),
+            "same_set": draw(st.sampled_from(["waits", "stalls"])),
         }
         levels.append(level | {"write_port": draw(st.sampled_from(["shared", "separate"]))})
     dma = {"request_bytes": request, "requests_in_flight": draw(st.sampled_from([1, 3, 1 << 12]))}

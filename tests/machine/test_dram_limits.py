@@ -142,6 +142,20 @@ def test_reads_are_served_where_no_low_watermark_is_reached(plain: bool) -> None
     assert [each.name for each in log] == ["ACT", "ACT", "WR", "RD"]
 
 
+@pytest.mark.parametrize("plain", KERNELS)
+def test_a_write_is_answered_with_its_command_where_the_device_says_so(plain: bool) -> None:
+    """A clock behind WR; else when its data has passed: the write latency and the burst behind it."""
+    ends = []
+    for answer in ("data", "command"):
+        device = device_of("ddr4-2400-x8", f"scheduler.write_answer={answer}")
+        memory = CommandMemory(device, device.clock_mhz, plain=plain)
+        memory.add_requester(1)
+        memory.request(Request(0, True, (Block(0, 1, 64, 0),)), 0)
+        told = [each for _ in range(2) for each in memory.advance(10_000)]
+        ends += [each.completion.done for each in told if each.completion]
+    assert ends[0] - ends[1] == device.clocks("t_cwl") + 4 - 1
+
+
 def steps_of(dram: Dram) -> list[int]:
     """Slices of steps that a DRAM takes from now on, one number appended for each."""
     taken: list[int] = []
@@ -290,6 +304,7 @@ def strange_devices(draw: st.DrawFn) -> CommandDevice:
             "queue_entries": one_of(1, 2, 8, 1024),
             "write_high": draw(st.sampled_from([0.01, 0.5, 1.0])),
             "write_low": draw(st.sampled_from([0.0, 0.005, 0.01])),
+            "write_answer": draw(st.sampled_from(["data", "command"])),
         },
         "energy": dict.fromkeys(
             ("activate_pj", "read_pj", "write_pj", "refresh_pj", "active_mw", "precharged_mw"), 1.0

@@ -41,8 +41,8 @@ class Reading:
 class CachedMemory:
     """Caches, the highest first, above a memory. See `Memory`.
 
-    A miss in flight of the lowest cache is a requester of the memory below; what nobody waits for, lines that are
-    written back, goes through one more, in order.
+    A miss in flight of the lowest cache is two requesters of the memory below, for its line and for the one that leaves
+    for it; what nobody waits for goes through one more, in order.
     """
 
     def __init__(self, caches: Sequence[Cache], dma: Dma, below: Memory, *, plain: bool = False) -> None:
@@ -56,8 +56,10 @@ class CachedMemory:
         self._hierarchy: Hierarchy = self.kernel.Hierarchy([self._level(cache) for cache in caches])
         window = self._line_bytes
         self._readers = [below.add_requester(window) for _ in range(caches[-1].misses_in_flight)]
+        self._writers = [below.add_requester(window) for _ in range(caches[-1].misses_in_flight)]
         self._poster = below.add_requester(window)
         self._missing: dict[int, tuple[int, Reading]] = {}
+        self._leaving: dict[int, int] = {}
         self._readings: deque[Reading] = deque()
         self._asked_for: dict[int, deque[int]] = {}
         self._posted: deque[tuple[Request, int]] = deque()
@@ -71,7 +73,12 @@ class CachedMemory:
         level: Level = self.kernel.Level(
             (sets, cache.ways, cache.line_bytes), (*clocks, missed), cache.misses_in_flight
         )
-        level.behave(cache.replacement == "lru", cache.writes == "back", cache.write_port == "separate")
+        level.behave(
+            cache.replacement == "lru",
+            cache.writes == "back",
+            cache.write_port == "separate",
+            cache.same_set == "stalls",
+        )
         return level
 
     @property
@@ -150,6 +157,8 @@ class CachedMemory:
             self._under_way -= 1
             if progress.requester in self._missing:
                 self._answer(*self._missing.pop(progress.requester), progress.completion.done)
+            elif progress.requester in self._leaving:
+                self._hierarchy.written(self._leaving.pop(progress.requester), _played(progress.completion.done))
 
     def _answer(self, miss: int, reading: Reading, end: int) -> None:
         reading.end = end
@@ -165,8 +174,20 @@ class CachedMemory:
             if miss == NONE:
                 self._posted.append((Request(self._poster, size < 0, blocks), self._asked_at))
                 self._post_next(self._asked_at)
+            elif size < 0:
+                self._write(miss, blocks, self._asked_at)
             else:
                 self._ask(Request(self._readers[miss], False, blocks), self._asked_at, miss)
+
+    def _write(self, miss: int, blocks: Sequence[Block], clock: int) -> None:
+        """Write the line that leaves for a miss."""
+        writer = self._writers[miss]
+        completion = self.below.request(Request(writer, True, blocks), clock)
+        if completion is None:
+            self._under_way += 1
+            self._leaving[writer] = miss
+        else:
+            self._hierarchy.written(miss, _played(completion.done))
 
     def _post_next(self, clock: int) -> None:
         """Hand on the next request that nobody waits for, if the one before was issued."""

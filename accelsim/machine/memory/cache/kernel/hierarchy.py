@@ -13,7 +13,7 @@ from accelsim.machine.memory.cache.kernel.requester import Requester
 from accelsim.machine.memory.integers import zeros
 from accelsim.machine.memory.port import Completion, Progress
 
-LAYOUT = 2
+LAYOUT = 3
 """Which arguments the classes of the kernel take: a compiled one that takes others is not used."""
 KINDS = 3
 """What is counted for each cache: hits, misses and lines written back; behind them, lines that the memory below reads
@@ -22,9 +22,12 @@ HITS, MISSES, WRITE_BACKS = 0, 1, 2
 
 
 class Hierarchy:
-    """Caches, the highest first. asked: (miss, or NONE for a write; address; bytes; clock) for the memory below."""
+    """Caches, the highest first.
 
-    __slots__ = ("asked", "counts", "depth", "end", "floor", "lag", "levels", "requesters", "stops", "waits")
+    asked: (miss, or NONE where nobody waits; address; bytes, negative of a write; clock) for the memory below.
+    """
+
+    __slots__ = ("asked", "back", "counts", "depth", "end", "floor", "lag", "levels", "requesters", "stops", "waits")
 
     def __init__(self, levels: Sequence[Level]) -> None:
         self.levels = list(levels)
@@ -33,7 +36,7 @@ class Hierarchy:
         self.asked: list[tuple[int, int, int, int]] = []
         self.counts = zeros(KINDS * self.depth + 2)
         self.stops = False
-        self.end, self.waits, self.floor, self.lag = 0, NONE, 0, 0
+        self.end, self.waits, self.floor, self.lag, self.back = 0, NONE, 0, 0, 0
 
     def begin(self, number: int, blocks: Sequence[int], write: int, cycle: int) -> None:
         """Have a requester send the requests of blocks from clock `cycle` on."""
@@ -91,19 +94,39 @@ class Hierarchy:
             self.stops = True
 
     def answer(self, miss: int, end: int) -> None:
-        """The memory below has answered a miss at this clock."""
+        """The memory below has given the line of a miss at this clock."""
+        lowest = self.levels[self.depth - 1]
+        lowest.miss_fill[miss] = end
+        self.settle(miss, end)
+        self.finish(miss)
+
+    def written(self, miss: int, end: int) -> None:
+        """The memory below has the line that left for a miss at this clock."""
+        lowest = self.levels[self.depth - 1]
+        lowest.miss_back[miss] = end
+        self.finish(miss)
+
+    def finish(self, miss: int) -> None:
+        """End a miss of the lowest cache, if all is known of it."""
+        lowest = self.levels[self.depth - 1]
+        end = lowest.end_of(miss)
+        if end != UNKNOWN:
+            self.settle(lowest.ends(miss), end)
+
+    def settle(self, token: int, end: int) -> None:
+        """What misses and requests wait for has come at this clock."""
         for level in self.levels:
-            level.answered(miss, end)
+            level.answered(token, end)
         for requester in self.requesters:
-            requester.answered(miss, end)
+            requester.answered(token, end)
 
     # A request to a cache.
 
     def serve(self, number: int, address: int, size: int, write: int, clock: int, posted: bool) -> bool:
         """Serve a request to cache `number`; False, with nothing done, where it waits for an unknown end.
 
-        posted: a write that nobody waits for, and that does not wait either. end, waits, floor and lag then say when
-        it ends.
+        posted: of a line that is written back, which waits for no miss. end, waits, floor and lag then say when it
+        ends.
         """
         level = self.levels[number]
         line = address // level.line_bytes
@@ -111,6 +134,11 @@ class Hierarchy:
         begin = level.free[level.port(write)]
         if clock > begin:
             begin = clock
+        if not posted:
+            begin = level.admits(other, begin)
+            if begin == UNKNOWN:
+                return False
+            level.hold(begin)
         self.floor, self.waits, self.lag = begin, NONE, 0
         if other != NONE and not posted:
             if level.miss_end[other] == UNKNOWN:
@@ -159,30 +187,51 @@ class Hierarchy:
         end, waits, fill_floor, lag = self.end, self.waits, self.floor, self.lag
         if whole:
             end, waits, fill_floor, lag = floor + level.hit_clocks, NONE, 0, 0
-        if miss != NONE:
-            level.miss_set[miss] = line % level.sets
-            level.miss_end[miss], level.miss_waits[miss] = end, waits
-            level.miss_floor[miss], level.miss_lag[miss] = fill_floor, lag
         self.counts[KINDS * number + MISSES] += 1
         level.look_up(write, begin, size)
         level.free[level.port(write)] += 0 if whole else level.fill_clocks
-        self.replace(number, line, write, begin)
+        self.replace(number, miss, line, write, begin)
+        if miss != NONE:
+            level.miss_set[miss] = line % level.sets
+            self.take(number, miss, end)
+            if level.miss_end[miss] == UNKNOWN and number + 1 < self.depth:
+                level.miss_waits[miss], level.miss_lag[miss] = waits, lag
+                level.miss_floor[miss] = fill_floor if fill_floor > self.back else self.back
         if waits == NONE:
             self.ends_after(end, NONE, 0, level.beats(size))
         else:
             self.ends_after(fill_floor, waits, lag, level.beats(size))
         return True
 
-    def replace(self, number: int, line: int, write: int, begin: int) -> None:
-        """A line takes its place; a dirty one that was there is written back."""
+    def take(self, number: int, miss: int, fill: int) -> None:
+        """Note when the line of a miss comes and, from `back`, when the other one is below."""
+        level = self.levels[number]
+        level.miss_fill[miss], level.miss_back[miss] = fill, self.back
+        level.miss_end[miss] = level.end_of(miss)
+        level.miss_waits[miss], level.miss_floor[miss], level.miss_lag[miss] = level.ends(miss), 0, 0
+
+    def replace(self, number: int, miss: int, line: int, write: int, begin: int) -> None:
+        """A line takes its place; a dirty one that was there is written back. `back` then says when that is below."""
         level = self.levels[number]
         place = level.victim(line)
+        self.back = 0
         if level.tags[place] != NONE and level.dirty[place]:
             self.counts[KINDS * number + WRITE_BACKS] += 1
             level.free[level.port(write)] += level.fill_clocks
-            self.write_below(number, level.tags[place] * level.line_bytes, level.line_bytes, begin + level.hit_clocks)
+            self.write_back(number, miss, level.tags[place] * level.line_bytes, begin + level.hit_clocks)
         level.tags[place], level.dirty[place] = line, 1 if write else 0
         level.touch(place)
+
+    def write_back(self, number: int, miss: int, address: int, clock: int) -> None:
+        """Write a line that leaves for a miss to what is below."""
+        level = self.levels[number]
+        if number + 1 < self.depth:
+            self.write_below(number, address, level.line_bytes, clock)
+            self.back = self.floor
+            return
+        self.counts[KINDS * self.depth + 1] += 1
+        self.asked.append((miss, address, -level.line_bytes, clock))
+        self.back = UNKNOWN
 
     def fetch(self, number: int, miss: int, line: int, clock: int, posted: bool) -> bool:
         """Ask what is below for a line; False where that can't be asked yet."""

@@ -17,8 +17,9 @@ class Level:
 
     tags: number of the line of each way, NONE if it is empty; used: when it was used last. free: clock from which a
     port takes the next request, that of reads and that of writes. miss_*: of each miss in flight its set and the clock
-    of its end; while that is UNKNOWN, it is the greater of `floor` and `lag` after the end of miss `waits` of the
-    lowest cache.
+    of its end, when its line has come and the line that left for it is below; while that is UNKNOWN, it is the greater
+    of `floor` and `lag` after what it `waits` for. fill, back: of the lowest cache, when its line comes and when the
+    memory below has the other one.
     """
 
     __slots__ = (
@@ -28,8 +29,10 @@ class Level:
         "hit_clocks",
         "line_bytes",
         "lru",
+        "miss_back",
         "miss_clocks",
         "miss_end",
+        "miss_fill",
         "miss_floor",
         "miss_lag",
         "miss_set",
@@ -40,6 +43,7 @@ class Level:
         "request_clocks",
         "separate_ports",
         "sets",
+        "stalls",
         "tags",
         "used",
         "uses",
@@ -51,17 +55,19 @@ class Level:
         self.sets, self.ways, self.line_bytes = shape
         self.port_bytes, self.hit_clocks, self.request_clocks, self.fill_clocks, self.miss_clocks = clocks
         self.misses = misses
-        self.lru, self.writes_back, self.separate_ports = False, True, False
+        self.lru, self.writes_back, self.separate_ports, self.stalls = False, True, False, False
         lines = self.sets * self.ways
         self.tags, self.dirty, self.used = filled(lines, NONE), zeros(lines), zeros(lines)
         self.free = zeros(2)
         self.miss_set, self.miss_waits = filled(misses, NONE), filled(misses, NONE)
         self.miss_end, self.miss_floor, self.miss_lag = zeros(misses), zeros(misses), zeros(misses)
+        self.miss_fill, self.miss_back = zeros(misses), zeros(misses)
         self.random, self.uses = SEED, 0
 
-    def behave(self, lru: bool, writes_back: bool, separate_ports: bool) -> None:
-        """Set what is replaced, where writes go, and whether they have a port of their own."""
-        self.lru, self.writes_back, self.separate_ports = lru, writes_back, separate_ports
+    def behave(self, lru: bool, writes_back: bool, separate_ports: bool, stalls: bool) -> None:
+        """Set what is replaced, where writes go, whether they have a port of their own, and whether a request that
+        waits for a miss of its set holds up those behind it."""
+        self.lru, self.writes_back, self.separate_ports, self.stalls = lru, writes_back, separate_ports, stalls
 
     # Lines.
 
@@ -117,7 +123,26 @@ class Level:
         else:
             self.free[self.port(write)] = begin + self.miss_clocks
 
+    def hold(self, clock: int) -> None:
+        """Take no request before this clock."""
+        for port in range(2):
+            if self.free[port] < clock:
+                self.free[port] = clock
+
     # Misses.
+
+    def admits(self, other: int, begin: int) -> int:
+        """The clock, `begin` or later, at which a request enters whose set has had miss `other`, or UNKNOWN.
+
+        It takes the place of a miss while it is looked up, but where a miss of its set is under way: it then waits for
+        that one, in the cache or, where it stalls, before it.
+        """
+        if other != NONE and (self.miss_end[other] == UNKNOWN or self.miss_end[other] > begin):
+            return self.miss_end[other] if self.stalls else begin
+        vacant = self.next_miss()
+        if vacant == NONE:
+            return UNKNOWN
+        return self.miss_end[vacant] if self.miss_end[vacant] > begin else begin
 
     def miss_of_set(self, line: int) -> int:
         """The last miss in flight of a line's set, or NONE."""
@@ -138,10 +163,23 @@ class Level:
                 found = number
         return found
 
-    def answered(self, miss: int, end: int) -> None:
-        """Miss number `miss` of the lowest cache ends at this clock."""
+    def answered(self, token: int, end: int) -> None:
+        """What misses may wait for has come at this clock."""
         for number in range(self.misses):
-            if self.miss_end[number] == UNKNOWN and self.miss_waits[number] == miss:
+            if self.miss_end[number] == UNKNOWN and self.miss_waits[number] == token:
                 late = end + self.miss_lag[number]
                 self.miss_end[number] = late if late > self.miss_floor[number] else self.miss_floor[number]
                 self.miss_waits[number] = NONE
+
+    # Of the lowest cache: who waits for the line of a miss waits for its number, who waits for its end for `ends`.
+
+    def ends(self, miss: int) -> int:
+        """What stands for the end of a miss, where its number stands for its line."""
+        return self.misses + miss
+
+    def end_of(self, miss: int) -> int:
+        """The end of a miss of the lowest cache, or UNKNOWN."""
+        fill, back = self.miss_fill[miss], self.miss_back[miss]
+        if fill == UNKNOWN or back == UNKNOWN:
+            return UNKNOWN
+        return fill if fill > back else back

@@ -170,7 +170,7 @@ class Requester:
         self.offer = clock
 
     def sent(self, end: int, waits: int, floor: int, lag: int) -> None:
-        """The request was sent at clock `offer`; it ends at `end`, or is UNKNOWN and `waits` for a miss."""
+        """The request was sent at clock `offer`; it ends at `end`, or that is UNKNOWN and it `waits`."""
         place, part, transfer = self.next % self.window, self.descriptor % self.descriptors, self.request
         if self.open_descriptor:
             self.parts_left[part] = self.parts_latest[part] = 0
@@ -210,10 +210,10 @@ class Requester:
 
     # What became of those before.
 
-    def answered(self, miss: int, end: int) -> None:
-        """Miss number `miss` of the lowest cache ends at this clock."""
+    def answered(self, token: int, end: int) -> None:
+        """What requests may wait for has come at this clock."""
         for place in range(self.window):
-            if self.end_of[place] == UNKNOWN and self.waits_of[place] == miss:
+            if self.end_of[place] == UNKNOWN and self.waits_of[place] == token:
                 late = end + self.lag_of[place]
                 late = late if late > self.floor_of[place] else self.floor_of[place]
                 self.end_of[place], self.waits_of[place] = late, NONE

@@ -24,10 +24,10 @@ class Channel:
     """
 
     __slots__ = (
-        "access_free", "access_slots", "accesses", "act_slots", "activates", "answered", "bank", "banks", "burst",
-        "closed_for_burst", "command", "conflicts", "data_clock_runs_on", "data_clock_until", "due", "dues",
-        "end", "fruitless", "half_open", "half_open_until", "idle_refreshes", "interval", "last_direction", "log",
-        "next_refresh", "patience", "queues", "ranks", "read_latency", "refresh_at", "refreshes", "row_free",
+        "access_free", "access_slots", "accesses", "act_slots", "activates", "answered", "answers_at_command", "bank",
+        "banks", "burst", "closed_for_burst", "command", "conflicts", "data_clock_runs_on", "data_clock_until", "due",
+        "dues", "end", "fruitless", "half_open", "half_open_until", "idle_refreshes", "interval", "last_direction",
+        "log", "next_refresh", "patience", "queues", "ranks", "read_latency", "refresh_at", "refreshes", "row_free",
         "second_act_within", "separate_row_bus", "served", "served_end", "spans", "turnarounds", "write_latency",
     )  # fmt: skip
 
@@ -36,6 +36,7 @@ class Channel:
     ) -> None:
         self.banks = Banks(timing, ranks, groups, banks_per_group)
         self.queues = Queues(self.banks, policy)
+        self.answers_at_command = policy.answers_at_command
         self.ranks = ranks
         self.burst, (self.read_latency, self.write_latency) = timing.burst, timing.latency
         self.act_slots, self.access_slots = timing.act_slots, timing.access_slots
@@ -266,6 +267,8 @@ class Channel:
         self.banks.access(direction, bank, clock)
         self.accesses[direction] += 1
         self.served, self.served_end, self.fruitless = place, end, 0
+        if self.answers_at_command and direction == WRITE:
+            self.served_end = clock + 1
         if direction != self.last_direction:
             self.turnarounds += self.last_direction != NONE
             self.last_direction = direction

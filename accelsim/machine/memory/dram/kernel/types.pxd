@@ -75,7 +75,7 @@ cdef class Channel:
     cdef readonly Banks banks
     cdef readonly Queues queues
     cdef q ranks, burst, read_latency, write_latency, act_slots, access_slots, second_act_within, data_clock_runs_on
-    cdef bint separate_row_bus
+    cdef bint separate_row_bus, answers_at_command
     cdef q row_free, access_free, interval, refresh_at, dues, half_open, half_open_until, data_clock_until
     cdef q[::1] next_refresh, due, closed_for_burst
     cdef q command, bank, last_direction, fruitless, idle_refreshes, patience, served, served_end
