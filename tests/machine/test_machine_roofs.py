@@ -39,8 +39,9 @@ BY_HAND = {
     # 48 bursts of 128 bytes in 510.7 clocks are just the 12 GB/s; 32 outputs at once, 1024 inputs each
     "ethos_u65": Roofs(12, 12, 16 * 32, 1024 // 32 * 1024, 1 / 32),
     # a line of 128 bytes is missed in 2 clocks of its lowest cache, comes in 16, and its other half goes in 9; one of
-    # four is written, which takes 9 for either half, and 16 to come first
-    "gemmini": Roofs(128 / 27, 1.25 * 128 / (27 + 34 / 4), 16 * 16, 1024 * 1024 // 16, 1 / 16),
+    # four is written, which takes 9 for either half, and 16 to come first. Loads: the other half, and all behind it,
+    # waits for the line: 24 clocks to ask for it, one to be seen, 14 and 4 of the DRAM; then it takes its 9
+    "gemmini": Roofs(128 / (24 + 1 + 14 + 4 + 9), 1.25 * 128 / (27 + 34 / 4), 16 * 16, 1024 * 1024 // 16, 1 / 16),
     # 16 bursts of 64 bytes in 104 clocks: two thirds of its bus
     "gemmini_default": Roofs(16 * 64 / 104, 16, 16 * 16, 1024 * 1024 // 16, 1 / 16),
     # 10 bytes a clock; each of 32 x 32 folds takes 32 to load, 1 to stream and 62 to drain
