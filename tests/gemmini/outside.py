@@ -28,12 +28,6 @@ def narrow_products() -> list[float]:
     return more(each for each in rows if mapped_tile(each.row.layer, each.row.mapping).outputs <= NARROW)
 
 
-def of_unet(inputs: int) -> list[float]:
-    """U-Net's layers that go from so many channels to 64, with the default tiles."""
-    rows = (each for each in errors(read(), mapped=False) if each.row.program[0] == "unet")
-    return more(each for each in rows if (each.row.layer.inputs, each.row.layer.outputs) == (inputs, 64))
-
-
 def places() -> float:
     """The most that the place of the arrays makes of a row."""
     rows = [list(group) for _, group in groupby(read(), lambda each: each.row.number)]
