@@ -114,7 +114,7 @@ class Hierarchy:
             self.settle(lowest.ends(miss), end)
 
     def settle(self, token: int, end: int) -> None:
-        """What misses and requests wait for has come at this clock."""
+        """Tell misses and requests that wait for it: it has come at this clock."""
         for level in self.levels:
             level.answered(token, end)
         for requester in self.requesters:

@@ -164,7 +164,7 @@ class Level:
         return found
 
     def answered(self, token: int, end: int) -> None:
-        """What misses may wait for has come at this clock."""
+        """Note that something that misses wait for has come at this clock."""
         for number in range(self.misses):
             if self.miss_end[number] == UNKNOWN and self.miss_waits[number] == token:
                 late = end + self.miss_lag[number]
@@ -174,7 +174,7 @@ class Level:
     # Of the lowest cache: who waits for the line of a miss waits for its number, who waits for its end for `ends`.
 
     def ends(self, miss: int) -> int:
-        """What stands for the end of a miss, where its number stands for its line."""
+        """Stand-in for the end of a miss, where its number stands for its line."""
         return self.misses + miss
 
     def end_of(self, miss: int) -> int:

@@ -211,7 +211,7 @@ class Requester:
     # What became of those before.
 
     def answered(self, token: int, end: int) -> None:
-        """What requests may wait for has come at this clock."""
+        """Note that something that requests wait for has come at this clock."""
         for place in range(self.window):
             if self.end_of[place] == UNKNOWN and self.waits_of[place] == token:
                 late = end + self.lag_of[place]
