@@ -148,3 +148,14 @@ def test_a_table_runs_with_its_mappings(tmp_path: Path, capsys: pytest.CaptureFi
         (7, 7, 128, 256, 3)
     ]
     assert main(["import", str(tmp_path / "t.yaml"), "--mapping"]) == 2
+
+
+def test_a_mapping_whose_sums_do_not_fit_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Line 97 of Gemmini's table: 28 x 28 x 720 sums of 4 bytes wait, where half of the accumulator has 2 MiB."""
+    row = table("gemmini_firesim.csv")[95]
+    path, mapping = tmp_path / "row.csv", tmp_path / "row.yaml"
+    text = ",".join([row["dosa_mapping"] if name == "mapping" else row[name] for name in HEADINGS.split(",")])
+    path.write_text(f"{HEADINGS}\n{text}\n", encoding="utf-8")
+    assert main(["import", str(path), "--mapping", "-o", str(mapping)]) == 0
+    assert main(["run", str(path), "gemmini", "--mapping", str(mapping), "--quiet"]) == 2
+    assert "got 2257920 bytes of partial sums" in capsys.readouterr().err
