@@ -86,6 +86,15 @@ class Lowered:
         return sum(iteration_count(layer, self.maps, self.network.batch) for layer in working(self.layers))
 
     @property
+    def iterations_apart(self) -> int:
+        """Tile iterations of the longest stretch of layers of which none is on the array."""
+        longest = stretch = 0
+        for layer in working(self.layers):
+            stretch = 0 if layer.on_array else stretch + iteration_count(layer, self.maps, self.network.batch)
+            longest = max(longest, stretch)
+        return longest
+
+    @property
     def map_bits(self) -> dict[str, int]:
         """Bits of an element of each map; one that is on a way only is as wide as what it is made from."""
         bits = {name: place.tensor.bits for name, place in self.maps.by_name.items()}

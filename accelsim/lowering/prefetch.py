@@ -25,6 +25,9 @@ from accelsim.program.tensors import Tensor, elements
 LOOK_AHEAD = 256
 """Computes in which the next maps that have to be loaded are looked for."""
 
+WEIGHTS_AHEAD = 1 << 12
+"""Computes by which weights may be ahead of maps, so that a long layer without any is never held as a whole."""
+
 
 class _Wait(NamedTuple):
     """The next compute that loads maps, and the one whose results it has to wait for, by their numbers."""
@@ -158,7 +161,8 @@ class _Prefetcher:
                 outcome = self._place(compute, Buffer.WEIGHT)
             if outcome is _Outcome.PLACED:
                 outcome = self._place(compute, Buffer.ACTIVATION)
-        while compute := self.seen(self.placed[Buffer.WEIGHT]):
+        furthest = self.placed[Buffer.ACTIVATION] + WEIGHTS_AHEAD
+        while self.placed[Buffer.WEIGHT] < furthest and (compute := self.seen(self.placed[Buffer.WEIGHT])):
             if not self._has_time(compute, outcome) or self._place(compute, Buffer.WEIGHT) is not _Outcome.PLACED:
                 break
 

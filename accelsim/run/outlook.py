@@ -28,13 +28,18 @@ NODE_S = 0.0095
 WORTH_SAYING_BYTES = 2 << 30
 _KEPT_BYTES = 8 << 10
 """Memory of a tile iteration whose commands are all kept, for a trace or an explanation, as measured."""
+_APART_BYTES = 7 << 10
+"""Memory of a tile iteration between two of the array, as measured: what kept the array waiting is told back to the one
+before it."""
 _ELEMENT_BYTES = 32
 """Memory that a check takes for an element of a map or a weight, as measured: values, cells, and those in between."""
 _UNITS = ((24 * 3600, "days"), (3600, "hours"), (60, "minutes"))
 
 
 def announce_run(lowered: Lowered, machine: Machine, inferences: int) -> None:
-    """Say how long a program takes to play, where that is over a minute. Raises UserError where it is over a week."""
+    """Say how long a program takes to play, where that is over a minute, and how much memory, where that is over 2 GiB.
+    Raises UserError where it is over a week, or more memory than there is."""
+    _announce_memory(lowered.iterations_apart * _APART_BYTES, f"to simulate {lowered.network.name}", "simulated")
     bursts = sum(lowered.least_dram_bytes) * inferences // machine.dram.burst_bytes
     seconds = lowered.iterations * _ITERATION_S + bursts * _BURST_S
     if seconds < WORTH_SAYING_S:

@@ -133,7 +133,8 @@ class Search:
         if self.best.broken is not None:
             columns = sorted({key for budget in self.aim.budgets for key in budget.keys})
             kept = ", ".join(f"{name} {self._reached(name)}" for name in columns)
-            got = f"none of {len(self.found)}; the nearest is {self.best.broken}; each alone can be had: {kept}"
+            alone = f"; each alone can be had: {kept}" if kept else ""
+            got = f"none of {len(self.found)}; the nearest is {self.best.broken}{alone}"
             raise UserError([Mistake(ARGUMENTS, 0, "budget", "budgets that a machine of the space keeps", got)])
 
     def _reached(self, column: str) -> str:

@@ -15,6 +15,7 @@ from resource import RLIMIT_FSIZE, getrlimit, setrlimit
 from time import process_time, sleep
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -329,6 +330,27 @@ def test_a_sweep_says_how_long_it_takes(
     assert capsys.readouterr().err == "2 points take about 80 seconds of processor time\n"
     assert main([*argv, "-o", "out"]) == 0
     assert capsys.readouterr().err == ""
+
+
+def test_memory_of_a_long_layer_beside_the_array_is_announced_or_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A convolution keeps the layers around it apart."""
+    layers = [
+        {"name": "a", "op": "relu"},
+        {"name": "b", "op": "conv", "channels": 4, "kernel": 1},
+        {"name": "c", "op": "relu"},
+    ]
+    document = {"name": "apart", "source": "made for this", "input": {"height": 64, "width": 64, "channels": 4}}
+    (folder / "apart.yaml").write_text(yaml.safe_dump({**document, "layers": layers}))
+    monkeypatch.setattr(outlook, "_memory_bytes", lambda: 1 << 40)
+    monkeypatch.setattr(outlook, "_APART_BYTES", 1 << 30)
+    assert main(["run", "apart.yaml", "machine.yaml", "--no-advice"]) == 0
+    said = re.fullmatch(r"to simulate apart takes about (\d+)\.0 GiB of memory\n", capsys.readouterr().err)
+    assert said
+    monkeypatch.setattr(outlook, "_memory_bytes", lambda: (int(said[1]) << 30) - 1)
+    assert main(["run", "apart.yaml", "machine.yaml", "--no-advice"]) == 2
+    assert ": network: expected one that is simulated in the " in capsys.readouterr().err
 
 
 def test_memory_of_a_trace_is_announced_or_refused(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from accelsim.config.scheduling import Scheduling
+from accelsim.lowering import prefetch
 from accelsim.lowering.compile import lower
+from accelsim.program.commands import Command
 from accelsim.run.play import perform
 from accelsim.run.simulate import load_both, simulate
 from tests.strategies import machine_of, network_of
@@ -46,3 +48,20 @@ def test_a_tile_in_pieces_finds_room_beside_its_slots() -> None:
     settings = [(0, f"sram.{name}.capacity_bytes={size}") for name, size in sizes.items()]
     _, network, machine, scheduling = load_both("densenet161", "edge", settings)
     assert sum(1 for _ in lower(network, machine, scheduling).program.commands) > 20_000
+
+
+def test_a_long_layer_without_weights_is_never_held_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights behind it are looked for some computes ahead of maps, and no further."""
+    monkeypatch.setattr(prefetch, "WEIGHTS_AHEAD", 8)
+    held = list[int]()
+    next_commands = prefetch._Prefetcher.next_commands
+
+    def counted(self: prefetch._Prefetcher) -> list[Command]:
+        held.append(len(self.ahead))
+        return next_commands(self)
+
+    monkeypatch.setattr(prefetch._Prefetcher, "next_commands", counted)
+    network = network_of([{"name": "a", "op": "relu"}], (256, 64, 16))
+    lowered = lower(network, machine_of(sram__activation__capacity_bytes=8192))
+    assert sum(1 for _ in lowered.program.commands) > 3 * 64
+    assert max(held) < 8 + 8
