@@ -39,15 +39,14 @@ _UNITS = ((24 * 3600, "days"), (3600, "hours"), (60, "minutes"))
 def announce_run(lowered: Lowered, machine: Machine, inferences: int) -> None:
     """Say how long a program takes to play, where that is over a minute, and how much memory, where that is over 2 GiB.
     Raises UserError where it is over a week, or more memory than there is."""
-    _announce_memory(lowered.iterations_apart * _APART_BYTES, f"to simulate {lowered.network.name}", "simulated")
     bursts = sum(lowered.least_dram_bytes) * inferences // machine.dram.burst_bytes
     seconds = lowered.iterations * _ITERATION_S + bursts * _BURST_S
-    if seconds < WORTH_SAYING_S:
-        return
     work = f"about {lowered.iterations:.2g} tile iterations and {bursts:.2g} DRAM bursts, {duration(seconds)}"
     if seconds > MOST_S:
         raise UserError([Mistake(ARGUMENTS, 0, "network", "one that is simulated within 7 days", work)])
-    LOGGER.warning(f"{lowered.network.name} on {machine.name} takes {work}")
+    if seconds >= WORTH_SAYING_S:
+        LOGGER.warning(f"{lowered.network.name} on {machine.name} takes {work}")
+    _announce_memory(lowered.iterations_apart * _APART_BYTES, f"to simulate {lowered.network.name}", "simulated")
 
 
 def announce_history(lowered: Lowered) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from resource import RLIMIT_FSIZE, getrlimit, setrlimit
 from time import process_time, sleep
@@ -370,8 +371,11 @@ def test_memory_of_a_trace_is_announced_or_refused(
 
 
 @pytest.mark.parametrize(("extent", "words"), [(8, ""), (1 << 15, "minutes"), (1 << 16, "minutes")])
-def test_a_run_of_minutes_is_announced(extent: int, words: str, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_run_of_minutes_is_announced(
+    extent: int, words: str, folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     caplog.set_level("WARNING", logger="accelsim")
+    monkeypatch.setattr(outlook, "_memory_bytes", lambda: inf)
     (folder / "large.yaml").write_text(large(extent))
     machine = load_target("machine.yaml").machine
     announce_run(lower_or_refuse(load_network("large.yaml")[1], machine), machine, 1)
