@@ -86,15 +86,7 @@ def command(reader: Reader, raw: bytes, number: int) -> tuple[str, ...]:
 
 
 def fault(argv: tuple[str, ...]) -> str:
-    """What is wrong with the answer to a command line; nothing if it is a result, or mistakes of a line each.
-
-    What takes too long is done once more: a busy machine doubles the processor's time now and then.
-    """
-    found = _fault(argv)
-    return _fault(argv) if found.startswith("took ") else found
-
-
-def _fault(argv: tuple[str, ...]) -> str:
+    """What is wrong with the answer to a command line; nothing if it is a result, or mistakes of a line each."""
     try:
         with bounded_memory(), bounded_time(), small_work():
             return answered(argv)
