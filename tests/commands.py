@@ -34,19 +34,21 @@ class Alarm(Exception):  # noqa: N818 (no error)
 
 
 @contextmanager
-def alarm(seconds: float) -> Iterator[None]:
-    """Raises Alarm this long from now, as an interrupt would be: as soon as Python is there to hear of it."""
+def alarm(seconds: float, *, of_processor: bool = False) -> Iterator[None]:
+    """Raises Alarm this long from now, or after so much processor time, as an interrupt would be: as soon as Python is
+    there to hear of it."""
 
     def ring(number: int, frame: FrameType | None) -> None:
-        raise Alarm
+        raise Alarm(f"{seconds:g} s are over")
 
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    timer, rings = (signal.ITIMER_PROF, signal.SIGPROF) if of_processor else (signal.ITIMER_REAL, signal.SIGALRM)
+    before = signal.signal(rings, ring)
+    signal.setitimer(timer, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(timer, 0)
+        signal.signal(rings, before)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

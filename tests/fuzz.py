@@ -11,12 +11,12 @@ there is one.
 from __future__ import annotations
 
 import argparse
+import gc
 import io
 import json
 import logging
 import os
 import re
-import signal
 import sys
 import tempfile
 import time
@@ -27,7 +27,6 @@ from itertools import islice
 from pathlib import Path
 from random import Random
 from resource import RLIMIT_AS, getrlimit, setrlimit
-from types import FrameType
 from typing import NamedTuple
 from unittest.mock import patch
 
@@ -36,10 +35,12 @@ from accelsim.cli import main as accelsim
 from accelsim.errors import MAX_MISTAKES
 from accelsim.sweeps.points import Points
 from accelsim.sweeps.work import Finished, Task, work
+from tests.commands import alarm
 from tests.readers import READERS, Reader, good_files
 
 MOST_S, MOST_BYTES = 2, 1 << 30
 HANGS_S = 20
+"""Processor time after which a case is ended; the commands take what ends it for no mistake of a user."""
 TURN_S = 5
 MOST_POINTS, MOST_RUNS = 6, 1
 ADVICE_S = 0.02
@@ -62,6 +63,7 @@ def cases(name: str, folder: Path, seed: int = 0) -> Iterator[Case]:
     path = folder / reader.file
     good = path.read_bytes()
     number = 0
+    gc.freeze()  # a command has a process of its own, and no garbage of other tests to look through
     while True:
         raw = reader.change(good, random)
         overwrite(path, raw)
@@ -88,7 +90,7 @@ def command(reader: Reader, raw: bytes, number: int) -> tuple[str, ...]:
 def fault(argv: tuple[str, ...]) -> str:
     """What is wrong with the answer to a command line; nothing if it is a result, or mistakes of a line each."""
     try:
-        with bounded_memory(), bounded_time(), small_work():
+        with bounded_memory(), alarm(HANGS_S, of_processor=True), small_work():
             return answered(argv)
     except Exception as error:
         return f"{type(error).__name__}: {error}"
@@ -126,22 +128,6 @@ def bounded_memory() -> Iterator[None]:
         yield
     finally:
         setrlimit(RLIMIT_AS, before)
-
-
-@contextmanager
-def bounded_time() -> Iterator[None]:
-    """An error where something takes `HANGS_S` of processor time; none of those that commands tell as mistakes."""
-
-    def ring(number: int, frame: FrameType | None) -> None:
-        raise RuntimeError(f"{HANGS_S} s of processor time are over")
-
-    before = signal.signal(signal.SIGPROF, ring)
-    signal.setitimer(signal.ITIMER_PROF, HANGS_S)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, before)
 
 
 @contextmanager

@@ -51,4 +51,4 @@ def sentence() -> str:
 
 
 if __name__ == "__main__":
-    print(sentence())  # noqa: T201
+    print(sentence())

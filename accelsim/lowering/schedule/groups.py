@@ -118,7 +118,7 @@ class Groups:
     found: dict[tuple[int, int], Group | None] = field(default_factory=dict)
     quickest: dict[int, float] = field(default_factory=dict)
     floors: dict[tuple[int, frozenset[int]], Effort] = field(default_factory=dict)
-    inflows: dict[int, list[Inflow]] = field(default_factory=dict)
+    incoming: dict[int, list[Inflow]] = field(default_factory=dict)
     moved: dict[tuple[Fmap, int], float] = field(default_factory=dict)
     gaps: dict[tuple[int, int, int, int], int] = field(default_factory=dict)
     counts: dict[int, list[Counts]] = field(default_factory=dict)
@@ -242,14 +242,12 @@ class Groups:
             return NO_EFFORT
         made = (self._known(span.first + place).output for place in span.leaving if place not in residents)
         moved = sum(self._burst_bytes(fmap, fmap.channels) for fmap in made)
-        if span.alike not in self.inflows:
-            self.inflows[span.alike] = list(inflows(span.places, [layer for layer, _ in layers]).values())
-        moved += sum(self._loaded_bytes(each.fmap, each.sources, residents) for each in self.inflows[span.alike])
+        if span.alike not in self.incoming:
+            self.incoming[span.alike] = list(inflows(span.places, [layer for layer, _ in layers]).values())
+        for each in self.incoming[span.alike]:
+            channels = _channels_loaded(each.sources, residents)
+            moved += self._burst_bytes(each.fmap, channels) if channels else 0.0
         return self._effort(span.least, moved, sum(layer.weight_bytes for layer, _ in layers))
-
-    def _loaded_bytes(self, fmap: Fmap, sources: Mapping[int, int], residents: Collection[int]) -> float:
-        channels = sum(count for source, count in sources.items() if source not in residents)
-        return self._burst_bytes(fmap, channels) if channels else 0.0
 
     def group(self, span: Span, rows: int) -> Group | None:
         """The layers with stripes of about this many rows of the highest feature map; None where one has none such."""
@@ -343,7 +341,7 @@ class Groups:
                 ring_bytes += ring.bytes
                 moved += self._burst_bytes(group.output_fmaps[place], group.output_fmaps[place].channels)
         for each in group.inputs.values():
-            channels = sum(count for source, count in each.sources.items() if source not in residents)
+            channels = _channels_loaded(each.sources, residents)
             if channels:
                 ring_bytes += each.ring(channels).bytes
                 moved += self._burst_bytes(each.fmap, channels)
@@ -377,6 +375,11 @@ class Groups:
             pixel = fmap.tensor_channels * fmap.bits // 8
             run = fmap.runs * (each + burst - gcd(gcd(pixel, burst), int(each)))
         return self.network.batch * fmap.height * fmap.width * run * fmap.moved_share
+
+
+def _channels_loaded(sources: Mapping[int, int], residents: Collection[int]) -> int:
+    """Channels that come from sources, by distance, that are no residents."""
+    return sum(count for source, count in sources.items() if source not in residents)
 
 
 def _stripe_bytes(counts: Counts, rows: int, fmap: Fmap) -> Counts:
