@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from operator import add
 
 from accelsim.config.machine import Machine
-from accelsim.machine.doubling import NOTHING, STREAM, STREAM_END, Clocks, Doubling, TransferRates
+from accelsim.machine.doubling import BEGIN, NOTHING, STREAM, STREAM_END, Clocks, Doubling, TransferRates
 from accelsim.machine.memory.port import Block, CacheCounts, Met
-from accelsim.machine.stalls import Cause, Phase, Segment, idle_at_end, idle_before_stream, led_by
+from accelsim.machine.stalls import Cause, Phase, Segment, idle_at_end, idle_before, idle_before_stream, led_by, origin
 from accelsim.program.commands import NO_ACTIONS, Buffer, Command, Compute, Program, UnitKind, clocks_before
 from accelsim.program.folds import bubble_cycles
 from accelsim.program.link import NEVER, Linked, Moment, Task
@@ -22,6 +22,9 @@ from accelsim.program.tensors import Descriptor
 from accelsim.records import ActionCounts
 
 NO_CACHE_COUNTS = CacheCounts(0, 0, 0)
+
+PATHS = 4096
+"""Commands in an idle time of the array of which is kept what led to each, before its first half is counted."""
 
 OnSegment = Callable[[Segment], None]
 """Sees, in order of time, what went on in the clocks of the run."""
@@ -89,6 +92,7 @@ class Accounting:
         self._on_segment = on_segment
         self._stream: Task | None = None
         self._last: Task | None = None
+        self._counted = 0
         self._may_lead: deque[Task] = deque()
         self._layer, self._reached = 0, NOTHING
 
@@ -110,6 +114,8 @@ class Accounting:
             task.led_by = led_by(task, before)
             task.begin_waits = ()
             self._may_lead.append(task)
+            if len(self._may_lead) > PATHS:
+                self._count_first_half(task)
         if isinstance(command, Compute):
             account = layer.account
             account.counts += command.actions
@@ -124,16 +130,34 @@ class Accounting:
         command, task = linked
         assert isinstance(command, Compute)
         assert command.chain is not None
-        end = self._stream.stream_end if self._stream is not None else 0
+        end = self._counted
         if self._doubling is not None:
             self._doubling.streams(task, command.chain, self._stream, done)
         self._count(task, idle_before_stream(task, command.chain, end, self._rates), STREAM)
         is_empty = task.stream == task.stream_end
         stream = Segment(task.stream, task.stream_end, None, Phase.STREAM, task.index, task.role.layer)
         self._count(task, [] if is_empty else [stream], STREAM_END)
-        self._stream = task
+        self._stream, self._counted = task, task.stream_end
         task.begin_waits = task.stream_waits = ()
-        while self._may_lead and self._may_lead[0].begin <= end:
+        self._forget_paths(end)
+
+    def _count_first_half(self, task: Task) -> None:
+        """Give out the clocks until the first half of the commands that may lead to the next stream had begun, by the
+        path of a command that begins now: all paths come from there, or from one beside it that took as long."""
+        self._forget_paths(self._counted)
+        if len(self._may_lead) <= PATHS:
+            return
+        middle = self._may_lead[PATHS // 2]
+        first = origin(task, middle.begin)
+        if not self._counted < first.begin <= middle.begin:
+            first = middle
+        self._count(first, idle_before(first, self._counted, self._rates), BEGIN)
+        self._counted = first.begin
+        self._forget_paths(first.begin)
+
+    def _forget_paths(self, cycle: int) -> None:
+        """Forget what led to commands that began by a clock, until which all clocks are given out."""
+        while self._may_lead and self._may_lead[0].begin <= cycle:
             self._may_lead.popleft().led_by = None
 
     def moves(self, linked: Linked, descriptors: Sequence[Descriptor], blocks: Sequence[Block]) -> None:
@@ -188,8 +212,7 @@ class Accounting:
     def finish(self) -> tuple[int, list[LayerAccount]]:
         """The end of the run, and the accounts, when all commands are done."""
         if self._last is not None:
-            end = self._stream.stream_end if self._stream is not None else 0
-            self._count(self._last, idle_at_end(self._last, end, self._rates), Moment.DONE)
+            self._count(self._last, idle_at_end(self._last, self._counted, self._rates), Moment.DONE)
             if self._doubling is not None:
                 self._pass(self._layer, self._doubling.since(self._reached))
         for layer in self._layers:

@@ -2,7 +2,7 @@
 
 Between two streams, the path of what had to happen is walked backwards from the start of the second one: its load, the
 transfer it waited for, what that transfer waited for, and so on until the end of the first stream. So a command is
-looked at no more once a stream has ended after it began.
+looked at no more once a stream has ended after it began. Of a long time without streams, the path is counted in parts.
 """
 
 from __future__ import annotations
@@ -90,6 +90,11 @@ def idle_before_stream(task: Task, chain: FoldChain, low: int, rates: TransferRa
     return _clipped(low, task.stream, _before_stream(task, chain, rates), task)
 
 
+def idle_before(task: Task, low: int, rates: TransferRates) -> list[Segment]:
+    """The idle clocks from `low` until a command begins, in order."""
+    return _clipped(low, task.begin, _path(task.led_by, rates), task)
+
+
 def idle_at_end(last: Task, low: int, rates: TransferRates) -> list[Segment]:
     """The clocks from `low`, the end of the last stream, until the last command to be done is done, in order."""
     return _clipped(low, last.done, _path((last, Moment.DONE), rates), last)
@@ -104,6 +109,13 @@ def led_by(task: Task, before: Task | None) -> Wait | None:
     if before is not None and before.free >= task.begin:
         return before, Moment.SRAM_READ
     return binding
+
+
+def origin(task: Task, cycle: int) -> Task:
+    """The command begun by a clock that the path to another comes from, or the first of the path."""
+    while task.begin > cycle and task.led_by is not None:
+        task = task.led_by[0]
+    return task
 
 
 def _clipped(low: int, high: int, path: Iterator[_Step], waiting: Task) -> list[Segment]:

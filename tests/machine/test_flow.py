@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
 import pytest
 
+from accelsim.config.scheduling import Scheduling
+from accelsim.lowering import prefetch
 from accelsim.lowering.compile import lower
+from accelsim.machine import accounting, queues
+from accelsim.machine.clock import CommandEvent, Observer
 from accelsim.machine.machine import link_for, play
+from accelsim.program.commands import Compute, Tile
+from accelsim.program.link import Linked, Moment, Task
+from accelsim.records import LayerRecord
+from accelsim.run.play import perform
 from tests.strategies import machine_of, network_of
 
 ROOT = Path(__file__).parents[2]
@@ -83,3 +93,48 @@ def test_work_is_in_proportion_to_commands(decades: int) -> None:
     (few, first), (many, last) = work_of(1000), work_of(1000 * 10**decades)
     assert many > 9 * few
     assert math.log(last / first) / math.log(many / few) == pytest.approx(1.0, abs=0.05)
+
+
+class Census:
+    """Counts the commands, tiles and tasks that are alive, those before left out where they are frozen."""
+
+    most = 0
+
+    def happened(self, what: CommandEvent | Moment, linked: Linked, cycle: int) -> None:
+        """See `Observer`."""
+        if what is CommandEvent.BEGIN and linked.task.index % 4 == 0:
+            alive = sum(isinstance(each, Compute | Tile | Task) for each in gc.get_objects())
+            self.most = max(self.most, alive)
+
+
+def played_relu(rows: int, *observers: Observer) -> LayerRecord:
+    """A layer without weights or clocks of the array, a tile iteration a row."""
+    machine = machine_of(sram__activation__capacity_bytes=256)
+    network = network_of([{"name": "a", "op": "relu"}], (rows, 1, 64))
+    (record,) = perform(network, machine, Scheduling(), observers).records
+    return record
+
+
+def test_memory_without_the_array_is_that_of_a_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four times the tiles take as much."""
+    for module, name in ((queues, "WINDOW"), (queues, "CHUNK"), (prefetch, "WEIGHTS_AHEAD"), (accounting, "PATHS")):
+        monkeypatch.setattr(module, name, 16)
+    few, many = Census(), Census()
+    gc.freeze()
+    try:
+        played_relu(50, few)
+        played_relu(200, many)
+    finally:
+        gc.unfreeze()
+    assert 50 < many.most <= 1.2 * few.most
+
+
+@pytest.mark.parametrize("paths", [50, 100, 200])
+def test_idle_clocks_counted_in_parts_have_the_same_causes(paths: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All else is equal, and where two paths took as long, a part may go by the other one: 2 % of the clocks."""
+    whole = played_relu(100)
+    monkeypatch.setattr(accounting, "PATHS", paths)
+    parts = played_relu(100)
+    assert sum(parts.stalls.values()) == whole.total_cycles
+    assert parts.stalls == pytest.approx(whole.stalls, abs=0.02 * whole.total_cycles)
+    assert replace(parts, stalls=whole.stalls) == whole
