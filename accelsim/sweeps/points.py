@@ -18,6 +18,8 @@ from accelsim.sweeps.spec import Wanted
 
 MOST_KEPT = 4096
 """Resolved networks and machines that are kept for points to come."""
+MOST_REFUSED = 100
+"""Networks and machines that are refused before no more are read: each may be a long file."""
 
 
 class Half(NamedTuple):
@@ -77,17 +79,23 @@ class Points:
         where many are wrong; or if there is none.
         """
         mistakes: set[Mistake] = set()
+        refused: set[tuple[Mistake, ...]] = set()
         empty, wrong = True, 0
         for network, machine, overrides in selected(self.wanted, self._value, mistakes):
             left = self._half(network, overrides, self._network)
             right = self._half(machine, overrides, self._target)
             empty = False
             mistakes.update(left.mistakes, right.mistakes)
+            refused.update(each.mistakes for each in (left, right) if not each.half)
             wrong += not (left.half and right.half)
             if left.half and right.half:
                 yield Point(left.half, right.half, {dotted(each.path): each.value for each in overrides})
             if wrong > MAX_MISTAKES:
                 mistakes.add(Mistake(ARGUMENTS, 0, "points", f"at most {MAX_MISTAKES} that are wrong", "more"))
+            if len(refused) > MOST_REFUSED:
+                expected = f"at most {MOST_REFUSED} wrong networks and machines"
+                mistakes.add(Mistake(ARGUMENTS, 0, "points", expected, "more"))
+                break
             if max(wrong, len(mistakes)) > MAX_MISTAKES:
                 break
         if empty and not mistakes:
@@ -124,7 +132,7 @@ class Points:
         try:
             config = kind.load(name, overrides)
         except UserError as error:
-            return _Resolved(None, error.mistakes, self._as_asked(name, overrides, kind))
+            return _Resolved(None, error.mistakes, self._as_asked(name, overrides, kind) if overrides else {})
         parts = {key: canonical(part) for key, part in _split(config, kind.root).items()}
         return _Resolved(Half(config["name"], parts, sha256(_joined(parts))), (), {})
 

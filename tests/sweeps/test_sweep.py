@@ -21,6 +21,7 @@ import pytest
 
 from accelsim.cli import main, progress
 from accelsim.config.resolved import config_hash
+from accelsim.run.define import load_network
 from accelsim.run.result import Run
 from accelsim.run.simulate import simulate
 from accelsim.sweeps import sweep as sweeping
@@ -485,6 +486,27 @@ def test_many_wrong_points_are_not_all_resolved(
         "command-line:0: points: expected at most 3 that are wrong, got more\n"
         "command-line:6: array.rows: expected a whole number, got 'x'\n"
     )
+
+
+def test_a_pattern_of_many_wrong_files_does_not_read_them_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A wrong file is read once, and no more than a few are; what is right is not counted."""
+    monkeypatch.setattr("accelsim.sweeps.points.MOST_REFUSED", 3)
+    opened: list[str] = []
+
+    def load(name: str, *others: Any) -> Any:
+        opened.append(name)
+        return load_network(name, *others)
+
+    monkeypatch.setattr("accelsim.sweeps.points.load_network", load)
+    for number in range(9):
+        (tmp_path / f"f{number}.yaml").write_text("name: n\n")
+    argv = ["--network", str(tmp_path / "f*.yaml"), "--hw", MACHINE, "--vary", "array.rows=1,2"]
+    assert main(["sweep", *argv, "-o", str(tmp_path / "out")]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-1] == "command-line:0: points: expected at most 3 wrong networks and machines, got more"
+    assert sorted(opened) == [str(tmp_path / f"f{number}.yaml") for number in range(4)]
 
 
 def test_the_store_is_as_documented(tmp_path: Path) -> None:
