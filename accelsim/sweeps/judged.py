@@ -56,6 +56,12 @@ class Judged(NamedTuple):
         """False where the machine alone breaks a budget."""
         return all("outcome" in each for each in self.values.values())
 
+    @property
+    def error(self) -> str | None:
+        """The first error of its runs."""
+        failed = (each for each in self.values.values() if each.get("outcome", "done") != "done")
+        return next((str(each["error"]) for each in failed), None)
+
     def mean(self, objective: str, weights: Mapping[str, float]) -> float:
         """The mean of an objective over the networks."""
         costs = [OBJECTIVES[objective](each) for each in self.values.values()]

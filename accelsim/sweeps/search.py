@@ -129,12 +129,16 @@ class Search:
         return min(self.found, key=lambda each: each.rank)
 
     def refuse_broken(self) -> None:
-        """Raises UserError where the best machine keeps not all budgets."""
-        if self.best.broken is not None:
+        """Raises UserError where the best machine does not run all networks, or keeps not all budgets."""
+        best, count = self.best, len(self.found)
+        if best.error is not None:
+            got = f"none of {count}; {best.error}"
+            raise UserError([Mistake(ARGUMENTS, 0, "machines", "one that runs all networks", got)])
+        if best.broken is not None:
             columns = sorted({key for budget in self.aim.budgets for key in budget.keys})
             kept = ", ".join(f"{name} {self._reached(name)}" for name in columns)
-            alone = f"; each alone can be had: {kept}" if kept else ""
-            got = f"none of {len(self.found)}; the nearest is {self.best.broken}{alone}"
+            alone = f"; each alone can be had: {kept}" if columns else ""
+            got = f"none of {count}; the nearest is {best.broken}{alone}"
             raise UserError([Mistake(ARGUMENTS, 0, "budget", "budgets that a machine of the space keeps", got)])
 
     def _reached(self, column: str) -> str:

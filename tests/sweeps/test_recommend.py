@@ -93,6 +93,22 @@ def test_budgets_that_nothing_keeps_are_refused_with_what_there_was(tmp_path: Pa
         searched(tmp_path, space_of(*SIZES), Aim("latency", budgets, trials=24))
 
 
+def test_a_budget_without_columns_has_nothing_that_can_be_had(tmp_path: Path) -> None:
+    budgets = conditions([(0, "1 >= 2")])
+    with pytest.raises(UserError, match=r"got none of 1; the nearest is outside 1 >= 2$"):
+        searched(tmp_path, space_of("array.rows=2"), Aim("latency", budgets))
+
+
+@pytest.mark.parametrize("budgets", [[], ["latency_ms <= 3"]])
+def test_machines_that_all_fail_are_refused_with_an_error(budgets: list[str], tmp_path: Path) -> None:
+    """Whatever the budgets are: none can be had."""
+    aim = Aim("latency", conditions(list(enumerate(budgets))))
+    with pytest.raises(
+        UserError, match=r"^arguments:0: machines: expected one that runs all .*, got none of 2; no room$"
+    ):
+        advised(tmp_path, aim, lambda task: Finished(task.sha256, "refused", "no room"), space_of("array.rows=2,4"))
+
+
 def test_an_answer_goes_where_the_next_search_has_none(tmp_path: Path) -> None:
     """A page would open with it beside other results."""
     searched(tmp_path, space_of(*SIZES), Aim("latency", trials=4))
