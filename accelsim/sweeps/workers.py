@@ -28,6 +28,8 @@ _CONNECT_SECONDS = 4
 _ALONE_SECONDS = 5
 """For another worker to come where all are lost."""
 _LOOK_SECONDS = 0.05
+_SPEAKERS = ("distributed", "tornado", "asyncio")
+"""Loggers of Dask, its connections and its threads."""
 _ADDRESS = re.compile(
     r"(?P<scheme>tcp|tls)://(?P<host>[A-Za-z0-9_.-]{1,253}|\[[0-9a-fA-F:]{2,45}\]):(?P<port>[0-9]{1,5})"
 )
@@ -129,8 +131,7 @@ def on_cluster(tasks: Iterator[Task], address: str) -> Generator[Finished, None,
         expected = "Dask, installed by `pip install 'accelsim[cluster]'`"
         raise UserError([Mistake(ARGUMENTS, 0, "scheduler", expected, "none")]) from None
     _refuse_silence(address)
-    for name in ("distributed", "tornado", "asyncio"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    _silence()
     try:
         client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError):
@@ -157,6 +158,14 @@ def on_cluster(tasks: Iterator[Task], address: str) -> Generator[Finished, None,
             submit()
             error = future.exception()
             yield future.result() if error is None else _lost(task, error)
+
+
+def _silence() -> None:
+    """Let Dask and what it stands on log nothing: some of its loggers have levels of their own, and all that its user
+    has to know of is a mistake."""
+    for name in (*_SPEAKERS, *logging.root.manager.loggerDict):
+        if name.partition(".")[0] in _SPEAKERS:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _arriving(finished: Any, client: Any, address: str) -> Iterator[Any]:

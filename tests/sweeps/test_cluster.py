@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import socket
@@ -19,7 +20,7 @@ from accelsim.errors import UserError
 from accelsim.sweeps.spec import inline_sweep
 from accelsim.sweeps.sweep import run_sweep
 from accelsim.sweeps.workers import on_cluster
-from tests.sweeps.test_sweep import MACHINE, NET, ROOT, SLOW, TIMEOUT_S, process, run_here, until
+from tests.sweeps.test_sweep import MACHINE, NET, ROOT, SLOW, TIMEOUT_S, process, results_in, run_here, until
 
 pytest.importorskip("distributed")
 
@@ -112,6 +113,36 @@ def test_a_scheduler_that_never_speaks_is_a_mistake(
         argv = ["sweep", "--network", NET, "--hw", MACHINE, "-o", str(tmp_path / "out"), "--scheduler", address]
         assert main(argv) == 2
     assert capsys.readouterr() == ("", f"command-line:0: --scheduler: expected a Dask scheduler, got {address}\n")
+
+
+def test_threads_of_a_client_log_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What they come to, such as a lost connection, is a mistake of one line."""
+    monkeypatch.setattr("accelsim.sweeps.workers._CONNECT_SECONDS", 0.1)
+    monkeypatch.setattr("accelsim.sweeps.workers._refuse_silence", lambda _: None)
+    with pytest.raises(UserError):
+        next(on_cluster(iter([]), "tcp://127.0.0.1:9"))
+    names = ("distributed", "distributed.client", "distributed.utils", "tornado.application", "asyncio")
+    assert not [name for name in names if logging.getLogger(name).isEnabledFor(logging.ERROR)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_scheduler_that_is_lost_is_a_mistake(how: signal.Signals, scheduler: Path, tmp_path: Path) -> None:
+    """One line, and what was finished is kept."""
+    from distributed import Client
+
+    until(lambda: scheduler.exists() and scheduler.stat().st_size > 0)
+    address = json.loads(scheduler.read_text())["address"]
+    with Client(address, set_as_default=False) as client:
+        number = client.run_on_scheduler(os.getpid)
+    done = process("sweep", *SLOW, "-o", str(tmp_path / "a"), "--scheduler", address)
+    until(lambda: results_in(tmp_path / "a") > 1)
+    os.kill(number, how)
+    said = done.communicate(timeout=TIMEOUT_S)
+    expected = f"expected a Dask scheduler that stays, got {address}"
+    assert said == ("", f"command-line:0: --scheduler: {expected}\n")
+    assert done.returncode == 2
+    assert results_in(tmp_path / "a") > 1
 
 
 def test_a_scheduler_without_workers_is_a_mistake(tmp_path: Path) -> None:
