@@ -87,10 +87,13 @@ class Lowered:
 
     @property
     def iterations_apart(self) -> int:
-        """Tile iterations of the longest stretch of layers of which none is on the array."""
+        """Tile iterations whose results are loaded again, of the longest stretch of layers of which none is on the
+        array."""
         longest = stretch = 0
         for layer in working(self.layers):
-            stretch = 0 if layer.on_array else stretch + iteration_count(layer, self.maps, self.network.batch)
+            is_reloaded = self.maps.by_name[layer.node.name].tensor in self.program.reloaded
+            iterations = iteration_count(layer, self.maps, self.network.batch) if is_reloaded else 0
+            stretch = 0 if layer.on_array else stretch + iterations
             longest = max(longest, stretch)
         return longest
 

@@ -28,9 +28,8 @@ NODE_S = 0.0095
 WORTH_SAYING_BYTES = 2 << 30
 _KEPT_BYTES = 8 << 10
 """Memory of a tile iteration whose commands are all kept, for a trace or an explanation, as measured."""
-_APART_BYTES = 7 << 10
-"""Memory of a tile iteration between two of the array, as measured: what kept the array waiting is told back to the one
-before it."""
+_APART_BYTES = 4 << 10
+"""Memory of a tile iteration whose results are loaded again, as measured: who waits for them is told of its store."""
 _ELEMENT_BYTES = 32
 """Memory that a check takes for an element of a map or a weight, as measured: values, cells, and those in between."""
 _UNITS = ((24 * 3600, "days"), (3600, "hours"), (60, "minutes"))

@@ -336,7 +336,7 @@ def test_a_sweep_says_how_long_it_takes(
 def test_memory_of_a_long_layer_beside_the_array_is_announced_or_refused(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A convolution keeps the layers around it apart."""
+    """A convolution keeps the layers around it apart; what is not loaded again takes none."""
     layers = [
         {"name": "a", "op": "relu"},
         {"name": "b", "op": "conv", "channels": 4, "kernel": 1},
@@ -352,6 +352,9 @@ def test_memory_of_a_long_layer_beside_the_array_is_announced_or_refused(
     monkeypatch.setattr(outlook, "_memory_bytes", lambda: (int(said[1]) << 30) - 1)
     assert main(["run", "apart.yaml", "machine.yaml", "--no-advice"]) == 2
     assert ": network: expected one that is simulated in the " in capsys.readouterr().err
+    (folder / "apart.yaml").write_text(yaml.safe_dump({**document, "layers": layers[:1]}))
+    assert main(["run", "apart.yaml", "machine.yaml", "--no-advice"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_memory_of_a_trace_is_announced_or_refused(
