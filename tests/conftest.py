@@ -1,11 +1,17 @@
-"""Random cases: the same ones each time, few in a fast run (`--hypothesis-profile=many` or `=most` takes more)."""
+"""Random cases: the same ones each time, few in a fast run (`--hypothesis-profile=many` or `=most` takes more).
+
+The garbage collector seldom looks, as in a command, and never at what pytest has collected.
+"""
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from accelsim.__main__ import COLLECTION
 
 for name, examples in (("few", 20), ("many", 100), ("most", 2000)):
     settings.register_profile(
@@ -23,3 +29,9 @@ def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
     for item in items:
         if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             item.add_marker("random")
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECTION)
