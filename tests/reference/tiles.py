@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import permutations, product
 
 import numpy as np
@@ -136,6 +137,18 @@ def every_walk(layer: Layer, buffers: Buffers) -> Iterator[int]:
 
 def least_traffic(layer: Layer, buffers: Buffers) -> int:
     """Bytes of the best tiles and order, over all map pieces and all numbers of channel tiles."""
+    grid = _map_pieces(layer)
+    channels = [(group, layer.outputs, layer.inputs) for group in _tile_sizes(layer.groups) if group > 1]
+    channels += [(1, out, part) for out in _tile_sizes(layer.outputs) for part in _tile_sizes(layer.inputs)]
+    tiles = np.array(channels, dtype=np.int64).T
+    return min(
+        _least_in_order(layer, buffers, grid[:, :, None], tiles[:, None, :], order) for order in permutations(LOOPS)
+    )
+
+
+@cache
+def _map_pieces(layer: Layer) -> np.ndarray:
+    """Number, output pixels, input pixels and all input pixels of the map pieces of each size."""
     rows, cols = np.arange(1, layer.out_height + 1), np.arange(1, layer.out_width + 1)
     tall, all_tall = _below(layer, layer.out_height, layer.height)
     wide, all_wide = _below(layer, layer.out_width, layer.width)
@@ -143,14 +156,7 @@ def least_traffic(layer: Layer, buffers: Buffers) -> int:
     pixels, taken, all_taken = (
         np.outer(*pair).reshape(-1) for pair in ((rows, cols), (tall, wide), (all_tall, all_wide))
     )
-    best = np.unique(np.stack((pieces, pixels, taken, all_taken)), axis=1)
-    grid = _not_worse(best)
-    channels = [(group, layer.outputs, layer.inputs) for group in _tile_sizes(layer.groups) if group > 1]
-    channels += [(1, out, part) for out in _tile_sizes(layer.outputs) for part in _tile_sizes(layer.inputs)]
-    tiles = np.array(channels, dtype=np.int64).T
-    return min(
-        _least_in_order(layer, buffers, grid[:, :, None], tiles[:, None, :], order) for order in permutations(LOOPS)
-    )
+    return _not_worse(np.unique(np.stack((pieces, pixels, taken, all_taken)), axis=1))
 
 
 def _tile_sizes(extent: int) -> list[int]:
@@ -169,11 +175,11 @@ def _below(layer: Layer, outputs: int, extent: int) -> tuple[np.ndarray, np.ndar
 
 def _not_worse(pieces: np.ndarray) -> np.ndarray:
     """Map pieces, without those that another one beats in number, pixels, room and bytes alike."""
-    kept: list[np.ndarray] = []
+    kept = np.empty((0, len(pieces)), dtype=np.int64)
     for one in pieces[:, np.lexsort(pieces[::-1])].T:
-        if not any(np.all(other <= one) for other in kept):
-            kept.append(one)
-    return np.array(kept).T
+        if not (kept <= one).all(axis=1).any():
+            kept = np.vstack((kept, one))
+    return kept.T
 
 
 def _least_in_order(
