@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 MAIN_JOB = ("run", "shufflenet_g3", "edge", "--json")
 OUTSIDE = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("packaging")]
 
 
 def output(*line: str | Path, cwd: Path, **environment: str) -> str:
