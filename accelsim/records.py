@@ -35,11 +35,13 @@ class ActionCounts:
     sram_read_psum_bytes: int = 0
     sram_read_ofmap_bytes: int = 0
     sram_read_line_bytes: int = 0
+    sram_read_pool_bytes: int = 0
     sram_write_ifmap_bytes: int = 0
     sram_write_weight_bytes: int = 0
     sram_write_psum_bytes: int = 0
     sram_write_ofmap_bytes: int = 0
     sram_write_line_bytes: int = 0
+    sram_write_pool_bytes: int = 0
     dram_read_ifmap_bytes: int = 0
     dram_read_weight_bytes: int = 0
     dram_write_ofmap_bytes: int = 0

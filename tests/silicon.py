@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from accelsim.area.sizes import Area, area_of, buffer_mm2, node_factor
+from accelsim.area.sizes import Area, area_of, buffer_mm2, buffers, node_factor
 from accelsim.config.area_table import AreaTable
 from accelsim.config.load import load_energy_table, load_machine, parse_overrides
 from accelsim.config.machine import Machine
@@ -162,6 +162,8 @@ def eyeriss_components() -> Iterator[Compared]:
             yield Compared(f"power of Eyeriss's {name}, {row['layer']} of AlexNet", source, "mW", theirs, ours[name], 2)
 
 
+TPU_MM2 = 331
+"""Size of its die at most."""
 TPU_SOURCE = "Jouppi et al., ISCA 2017, Table 2"
 
 
@@ -205,12 +207,12 @@ def areas() -> Iterator[Compared]:
     yield Compared("area of these three", dac, "mm2", 0.806, area.pe_mm2 + area.sram_mm2, 0.4)
     isca = "Jouppi et al., ISCA 2017, Figure 2: shares of at most 331 mm2"
     area, machine = sized("tpu_v1")
-    yield Compared("area of TPU v1's unified buffer", isca, "mm2", 0.29 * 331, unified_mm2(machine), 0.4)
-    yield Compared("area of TPU v1's accumulators", isca, "mm2", 0.06 * 331, accumulator_mm2(machine), 0.4)
-    yield Compared("area of TPU v1's matrix unit", isca, "mm2", 0.24 * 331, area.pe_mm2, 0.4)
-    yield Compared("area of TPU v1's data buffers", isca, "mm2", 0.37 * 331, area.sram_mm2, 0.4)
-    yield Compared("area of TPU v1's compute", isca, "mm2", 0.30 * 331, area.logic_mm2, 0.4)
-    yield Compared("area of both", isca, "mm2", 0.67 * 331, area.sram_mm2 + area.logic_mm2, 0.4)
+    yield Compared("area of TPU v1's unified buffer", isca, "mm2", 0.29 * TPU_MM2, unified_mm2(machine), 0.4)
+    yield Compared("area of TPU v1's accumulators", isca, "mm2", 0.06 * TPU_MM2, accumulator_mm2(machine), 0.4)
+    yield Compared("area of TPU v1's matrix unit", isca, "mm2", 0.24 * TPU_MM2, area.pe_mm2, 0.4)
+    yield Compared("area of TPU v1's data buffers", isca, "mm2", 0.37 * TPU_MM2, area.sram_mm2, 0.4)
+    yield Compared("area of TPU v1's compute", isca, "mm2", 0.30 * TPU_MM2, area.logic_mm2, 0.4)
+    yield Compared("area of both", isca, "mm2", 0.67 * TPU_MM2, area.sram_mm2 + area.logic_mm2, 0.4)
     jssc = "Chen et al., JSSC 2017, section VI"
     table = eyeriss_areas()
     macs = PES * (4 * table.multiplier_8x8.area_um2 + table.adder_32.area_um2) / table.cells.share / 1e6
@@ -236,20 +238,18 @@ def sized(name: str) -> tuple[Area, Machine]:
 def scratchpad_mm2(machine: Machine) -> float:
     """Both parts of what is one memory there."""
     assert machine.area is not None
-    return sum(
-        buffer_mm2(machine.area, buffer.capacity_bytes) for buffer in (machine.sram.activation, machine.sram.weight)
-    )
+    return sum(buffer_mm2(machine.area, *memory) for memory in buffers(machine)[:2])
 
 
 def accumulator_mm2(machine: Machine) -> float:
     assert machine.area is not None
-    return buffer_mm2(machine.area, machine.sram.accumulator.capacity_bytes) * node_factor(machine.area)
+    return buffer_mm2(machine.area, *buffers(machine)[2]) * node_factor(machine.area)
 
 
 def unified_mm2(machine: Machine) -> float:
     """The activation buffer."""
     assert machine.area is not None
-    return buffer_mm2(machine.area, machine.sram.activation.capacity_bytes) * node_factor(machine.area)
+    return buffer_mm2(machine.area, *buffers(machine)[0]) * node_factor(machine.area)
 
 
 def eyeriss_areas() -> AreaTable:

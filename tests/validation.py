@@ -58,7 +58,8 @@ the error; *missed* says that the error is larger.
 - **Power of TPU v1.** It is priced by `cacti_28nm_hp`, whose logic leaks as CACTI's transistors of high performance do.
   What it lacks when idle is I/O and the leakage of what has no size. Its paper has no power by component.
 - **Power of Gemmini.** We could read none in watts. The chip that has one publishes it with its cores and its other
-  accelerators, 106.1 GOPS/W at a voltage that we do not know (ESSCIRC 2021, 22 nm). So there is no row.
+  accelerators, 106.1 GOPS/W at a voltage that we do not know (ESSCIRC 2021, 22 nm). Synthesis in 7 nm is published as
+  shares of area and power (arXiv 2302.14017, section 3.4). So there is no row.
 - **An edge NPU of the 2020s.** SNCPU is a systolic array in 65 nm at 1.0 V, so that nothing is scaled. Ours is its DNN
   mode alone; the chip has CPU logic beside it that is gated, for which its paper names 15 %. Its 1.8 TOPS/W at 0.5 V
   are left out: the law of voltages turns at 0.59 V in this node. Others publish neither the voltage of their figure nor
@@ -70,8 +71,8 @@ the error; *missed* says that the error is larger.
 - **Area of TPU v1.** Shares of its die are those of its Figure 2, of 331 mm2, which is an upper bound. All blocks
   come out too small: single ones by {blocks}, its compute as a whole by {compute}. A die a quarter smaller would
   explain most of it. Its matrix unit takes signed and unsigned operands, so that its multipliers are 9 x 9 bits. Of its
-  compute, 6 % of the die are the activation unit. Here that is requantisation and lanes, less than a tenth of it. Its
-  functions, its normalisation and its pools have no size.
+  compute, 6 % of the die are the activation unit. Here that is requantisation, lanes, functions and pools: {unit} of
+  it. Its normalisation, which a patent shows in registers and units of several columns (US 10192162), has no size.
 - **Not compared.** Eyeriss's cycles: accelsim has no row-stationary dataflow.
 """
 
@@ -312,11 +313,13 @@ def about() -> str:
     """The text above the table."""
     areas = {each.what: each.error for each in silicon.areas()}
     blocks = sorted(-areas[f"area of TPU v1's {name}"] for name in ("unified buffer", "accumulators", "matrix unit"))
-    compute = -100 * areas["area of TPU v1's compute"]
+    compute, area = -100 * areas["area of TPU v1's compute"], silicon.sized("tpu_v1")[0]
+    unit = (area.logic_mm2 - area.pe_mm2) / (0.06 * silicon.TPU_MM2)
     chips = {chip.network: silicon.eyeriss_components_mw(chip) for chip in silicon.eyeriss_runs()}
     shares = {name: sum(each[part] for part in STORAGE) / sum(each.values()) for name, each in chips.items()}
     return ABOUT.format(
         shares=" and ".join(f"{share:.0%} ({name})" for name, share in shares.items()).replace("%", " %"),
         blocks=f"{100 * blocks[0]:.0f} to {100 * blocks[-1]:.0f} %",
         compute=f"{compute:.0f} %",
+        unit=f"{100 * unit:.0f} %",
     )

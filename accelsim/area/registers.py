@@ -5,6 +5,9 @@ from __future__ import annotations
 from accelsim.config.machine import Array, Depthwise, Machine
 from accelsim.dataflows import DATAFLOWS
 
+SCALE_BITS = 32
+"""Bits of the fixed-point factor that a sum is scaled by (Jacob et al., CVPR 2018, section 2.2)."""
+
 
 def pe_register_bits(array: Array) -> int:
     """Bits of a PE: a register for each operand and sum, a second one for what `overlap` exchanges behind a stream,
@@ -16,9 +19,23 @@ def pe_register_bits(array: Array) -> int:
     return sum(widths.values()) + sum(widths[operand] for operand in twice) + stages
 
 
+def requantiser_register_bits(array: Array) -> int:
+    """Bits of a column's requantisation: its factor, and a product behind each cycle; 0 where sums are as narrow as
+    maps."""
+    if array.psum_bits <= array.activation_bits:
+        return 0
+    return SCALE_BITS + array.post_latency * (array.psum_bits + SCALE_BITS)
+
+
 def lane_register_bits(array: Array) -> int:
-    """Bits of a lane of the vector unit: two operands and a sum."""
+    """Bits of a lane of the vector unit, or of a way's element: two operands and a sum."""
     return 2 * array.activation_bits + array.psum_bits
+
+
+def way_elements(machine: Machine) -> int:
+    """Elements a cycle of all parts of the ways to and from the array."""
+    before, after = machine.input_path, machine.output_path
+    return before.scale + after.scale + after.function + after.add + after.max_pool + after.avg_pool
 
 
 def channel_register_bits(engine: Depthwise, array: Array) -> int:
@@ -31,7 +48,8 @@ def channel_register_bits(engine: Depthwise, array: Array) -> int:
 
 
 def register_bits(machine: Machine) -> int:
-    """Bits of all PEs, lanes and channels of a depthwise engine."""
+    """Bits of all PEs, requantisers, lanes, ways and channels of a depthwise engine."""
     array, engine = machine.array, machine.depthwise
-    bits = array.rows * array.cols * pe_register_bits(array) + machine.vector.lanes * lane_register_bits(array)
+    bits = array.rows * array.cols * pe_register_bits(array) + array.cols * requantiser_register_bits(array)
+    bits += (machine.vector.lanes + way_elements(machine)) * lane_register_bits(array)
     return bits + (engine.channels * channel_register_bits(engine, array) if engine else 0)

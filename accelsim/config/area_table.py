@@ -29,6 +29,7 @@ class SramArea(Section):
     """Area of an SRAM with a read and a write port, by capacity; between the points as accelsim/area/curves.py says."""
 
     source: SourceText
+    port_bytes: Positive = Field(description="widest port of one; several lie side by side for a wider one")
     capacity_bytes: Annotated[list[Positive], Field(min_length=1, max_length=100)] = Field(description="ascending")
     area_mm2: Annotated[list[PositiveNumber], Field(max_length=100)] = Field(description="at each capacity")
 

@@ -169,7 +169,10 @@ class OutputPath(Section):
     add: Count = Field(default=0, description="elements a cycle that another map is added to; 0: it can't")
     max_pool: Count = Field(default=0, description="elements a cycle that enter a maximum; 0: it can't")
     avg_pool: Count = Field(default=0, description="elements a cycle that enter a mean; 0: it can't")
-    pool_buffer_bytes: Count = Field(default=0, description="capacity for a row of maxima or sums under way")
+    pool_in: Literal["buffer", "accumulator"] = Field(
+        default="buffer", description="where the maxima or sums of pools lie until their windows are whole"
+    )
+    pool_buffer_bytes: Count = Field(default=0, description="capacity of that buffer, for a row of outputs")
 
 
 class Cache(Section):

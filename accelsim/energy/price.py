@@ -9,8 +9,15 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from accelsim.area.nodes import energy_factor
-from accelsim.area.registers import register_bits
-from accelsim.area.sizes import SCALE_BITS, area_of
+from accelsim.area.registers import SCALE_BITS, register_bits
+from accelsim.area.sizes import (
+    accumulator_port_bytes,
+    area_of,
+    buffers,
+    line_port_bytes,
+    memories_of,
+    pool_memory,
+)
 from accelsim.config.dram import CommandDevice
 from accelsim.config.energy_table import Action, EnergyTable, Range, SramWord, is_assumed
 from accelsim.config.machine import Cache, Machine
@@ -68,16 +75,13 @@ OFF_CHIP_ROWS = ("dram_byte", "dram_interface_byte")
 """Rows that do not scale with the node of the chip."""
 
 
-TAG_BYTES = 4
-"""Assumed bytes of a cache line's address and state."""
-
-
 def not_priced(machine: Machine) -> tuple[str, ...]:
     """Names of what the machine has and its table has no price for."""
     rows = (words for row, words in OPTIONAL_ROWS.items() if not _is_priced(row, machine))
     codecs = {"weight decoder": machine.dma.decoder, "map codec": machine.dma.map_codec}
     has_price = machine.energy.codec_byte is not None
-    return (*rows, *(words for words, unit in codecs.items() if unit is not None and not has_price))
+    unpriced = (words for words, unit in codecs.items() if unit is not None and not has_price)
+    return (*rows, *unpriced, *(["host"] if machine.host is not None else []))
 
 
 def _is_priced(row: str, machine: Machine) -> bool:
@@ -249,10 +253,10 @@ def _cache_accesses(counts: ActionCounts, met: Mapping[str, int], machine: Machi
 
 def _tag_accesses(cache: Cache, met: Mapping[str, int]) -> _Accesses:
     """A word of the tag memory has the tags of a set."""
-    word_bytes, lines = TAG_BYTES * cache.ways, cache.capacity_bytes // cache.line_bytes
+    _, tags = memories_of(cache)
     hits, misses = (met.get(f"{cache.name}_{what}", 0) for what in ("hits", "misses"))
-    reads = (hits + misses) * word_bytes
-    return _Accesses(f"tags of {cache.name}", TAG_BYTES * lines, word_bytes, reads, misses * word_bytes)
+    reads = (hits + misses) * tags.port_bytes
+    return _Accesses(f"tags of {cache.name}", *tags, reads, misses * tags.port_bytes)
 
 
 def _words(sram: SramWord, buffers: Iterable[_Accesses], table: EnergyTable) -> Iterator[Part]:
@@ -286,10 +290,12 @@ def _accesses(counts: ActionCounts, machine: Machine) -> Iterator[_Accesses]:
         yield _Accesses(
             "line",
             machine.depthwise.line_buffer_bytes,
-            ceil_div(machine.depthwise.channels * machine.array.activation_bits, 8),
+            line_port_bytes(machine.depthwise, machine.array),
             counts.sram_read_line_bytes,
             counts.sram_write_line_bytes,
         )
+    if counts.sram_read_pool_bytes or counts.sram_write_pool_bytes:
+        yield _Accesses("pool", *pool_memory(machine), counts.sram_read_pool_bytes, counts.sram_write_pool_bytes)
 
 
 def _buffers(counts: ActionCounts, machine: Machine) -> Sequence[_Accesses]:
@@ -312,7 +318,7 @@ def _buffers(counts: ActionCounts, machine: Machine) -> Sequence[_Accesses]:
         _Accesses(
             "accumulator",
             accumulator.capacity_bytes,
-            accumulator.port_bytes_per_cycle or ceil_div(machine.array.cols * machine.array.psum_bits, 8),
+            accumulator_port_bytes(machine),
             counts.sram_read_psum_bytes,
             counts.sram_write_psum_bytes,
         ),
@@ -382,5 +388,6 @@ def nominal_ratio(table: EnergyTable) -> float:
 
 def static_mw(machine: Machine) -> float:
     """Leakage of the SRAM, caches included."""
-    capacity_bytes = machine.sram.capacity_bytes + sum(cache.capacity_bytes for cache in machine.caches or ())
+    caches = (memory for cache in machine.caches or () for memory in memories_of(cache))
+    capacity_bytes = sum(memory.capacity_bytes for memory in (*buffers(machine), *caches))
     return machine.energy.static.power_mw_per_kib * capacity_bytes / 1024

@@ -146,6 +146,8 @@ WORDS = {
     "vector_ops": "operations of the vector unit",
     "sram_read_line_bytes": "pixels read from the line buffer",
     "sram_write_line_bytes": "pixels written to the line buffer",
+    "sram_read_pool_bytes": "maxima or sums of a pool read back",
+    "sram_write_pool_bytes": "maxima or sums of a pool kept",
     "sram_read_ifmap_bytes": "maps read by array or vector unit",
     "sram_read_weight_bytes": "weights read by array or vector unit",
     "sram_read_psum_bytes": "partial sums read back",
@@ -219,7 +221,7 @@ def _agreed(derived: int, counted: int, text: str) -> str:
 
 def of_sram(evidence: Evidence, direction: str) -> Term:
     """Bytes read from, or written to, all buffers."""
-    names = ("ifmap", "weight", "psum", "ofmap", "line")
+    names = ("ifmap", "weight", "psum", "ofmap", "line", "pool")
     parts = (of_operand(evidence, f"sram_{direction}_{name}_bytes") for name in names)
     return total(f"sram_{direction}_bytes", parts)
 

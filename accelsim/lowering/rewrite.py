@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from accelsim.area.sizes import pool_memory
 from accelsim.config.machine import InputPath, Machine, OutputPath
 from accelsim.lowering.layout import map_bits
 from accelsim.network.graph import Network, Node
-from accelsim.network.ops import elements_per_clock, on_array
+from accelsim.network.ops import bytes_under_way, elements_per_clock, on_array
 from accelsim.operators.shapes import Axis
-from accelsim.units import ceil_div, packed_bytes
+from accelsim.units import packed_bytes
 
 POOLS = {"max_pool", "avg_pool"}
 """Parts of the way out that make one output of several results."""
@@ -103,12 +104,11 @@ def _pools(pool: Node, host: Node, machine: Machine, bits: int) -> bool:
         axis == Axis(axis.stride, axis.stride) and extent == outputs * axis.stride
         for axis, (extent, outputs) in zip(axes, extents, strict=True)
     )
-    each = ceil_div(bits + (pool.window.elements - 1).bit_length() * (pool.op.station == "avg_pool"), 8)
-    row = output.width * min(output.channels, machine.array.cols) * each
+    row = output.width * min(output.channels, machine.array.cols) * bytes_under_way(pool, bits)
     rows = host.window.vertical.of_several(pool.window.vertical.kernel).kernel
     read = rows * host.sizes[0].width * host.sizes[0].channels
     held = packed_bytes(2 * (read + output.width * output.channels), bits)
-    return apart and row <= machine.output_path.pool_buffer_bytes and held <= machine.sram.activation.capacity_bytes
+    return apart and row <= pool_memory(machine).capacity_bytes and held <= machine.sram.activation.capacity_bytes
 
 
 def _with_ways_in(network: Network, machine: Machine, bits: Mapping[str, int]) -> Network:

@@ -31,6 +31,11 @@ def elements_per_clock(path: InputPath | OutputPath, node: Node) -> int:
     return found
 
 
+def bytes_under_way(pool: Node, bits: int) -> int:
+    """Bytes of a maximum, or of a sum of the whole window, of a pool. bits: of its map."""
+    return ceil_div(bits + (pool.window.elements - 1).bit_length() * (pool.op.station == "avg_pool"), 8)
+
+
 def dram_weight_bits(node: Node, machine: Machine) -> int:
     """Bits of a layer's weights in DRAM: compressed where the machine decodes them on their way."""
     bits = machine.array.weight_bits

@@ -176,11 +176,13 @@ COLUMNS: tuple[Column, ...] = (
     _count("sram_read_psum_bytes", "bytes", "partial sums read from the accumulator"),
     _count("sram_read_ofmap_bytes", "bytes", "results read by stores"),
     _count("sram_read_line_bytes", "bytes", "pixels read from the depthwise engine's line buffer"),
+    _count("sram_read_pool_bytes", "bytes", "maxima or sums that a pool on the output path goes on with"),
     _count("sram_write_ifmap_bytes", "bytes", "feature maps written by loads"),
     _count("sram_write_weight_bytes", "bytes", "weights written by loads"),
     _count("sram_write_psum_bytes", "bytes", "partial sums written to the accumulator"),
     _count("sram_write_ofmap_bytes", "bytes", "results written by array, vector unit and depthwise engine"),
     _count("sram_write_line_bytes", "bytes", "pixels written to the depthwise engine's line buffer"),
+    _count("sram_write_pool_bytes", "bytes", "maxima or sums that a pool on the output path leaves for its next row"),
     _count("active_macs", "", "MACs that take energy; those on padding, or on gated pruned weights, take none"),
     _count(
         "multiplier_bit_products", "bits^2", "weight bits x feature map bits, summed over active MACs that multiply"

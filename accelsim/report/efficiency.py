@@ -13,11 +13,13 @@ from accelsim.records import LayerRecord
 COLUMNS: tuple[tuple[str, str, str], ...] = (
     ("area_mm2", "mm2", "sum of the parts without I/O; empty without an area table"),
     ("area_pe_mm2", "mm2", "PEs: multipliers, adders, registers"),
-    ("area_requantisation_mm2", "mm2", "multipliers and adders that scale and round a result of each column a cycle"),
-    ("area_vector_mm2", "mm2", "lanes of the vector unit"),
+    ("area_requantisation_mm2", "mm2", "multipliers, adders and registers that scale a result of each column a cycle"),
+    ("area_vector_mm2", "mm2", "lanes of the vector unit, each with the table of a function"),
+    ("area_way_mm2", "mm2", "input and output path: a lane for each element a cycle of a part, tables of functions"),
     ("area_depthwise_mm2", "mm2", "depthwise engine without its line buffer"),
-    ("area_sram_mm2", "mm2", "SRAM buffers, each with a read and a write port of any width, in banks of 32 KiB"),
-    ("area_dma_mm2", "mm2", "buffers of the DMA engines for bursts in flight"),
+    ("area_sram_mm2", "mm2", "SRAM buffers with line and pool buffer, each with a read and a write port, in banks"),
+    ("area_cache_mm2", "mm2", "data and tags of caches"),
+    ("area_dma_mm2", "mm2", "buffers of the DMA engines for bursts in flight, decoders, codecs"),
     (
         "area_io_mm2",
         "mm2",

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from accelsim.area.nodes import area_factor
-from accelsim.area.sizes import area_of, buffer_mm2, interface_mm2, not_sized, pe_mm2
+from accelsim.area.sizes import area_of, buffer_mm2, function_mm2, interface_mm2, not_sized, pe_mm2
 from accelsim.config.area_table import AreaTable
 from accelsim.config.load import load_dram, load_machine, parse_overrides
 from accelsim.config.machine import Machine
@@ -29,36 +29,88 @@ BY_HAND: dict[str, Any] = {
     "adder_32": {"area_um2": 200, "source": "test"},
     "register_bit": {"area_um2": 5, "source": "test"},
     "cells": {"share": 0.5, "source": "test"},
-    "sram": {"source": "test", "capacity_bytes": [1024, 4096], "area_mm2": [0.01, 0.02]},
+    "sram": {"source": "test", "port_bytes": 4, "capacity_bytes": [1024, 4096], "area_mm2": [0.01, 0.02]},
     "dram_bit": {"area_um2": 50000, "source": "test"},
 }
 
 
 def sized(**changes: Any) -> Machine:
-    """A machine with the areas above."""
-    return machine_of(area=BY_HAND, **changes)
+    """A machine with the areas above, and ways that do nothing unless `changes` have them."""
+    return machine_of(**{"area": BY_HAND, "input_path": {}, "output_path": {}, **changes})
 
 
 def test_areas_by_hand() -> None:
-    """A PE: 400 + 200 + 56 bits x 5 = 880 um2 of cells in 1760. A column's requantisation: 16 multipliers of 400 and 4
-    adders of 200 in 14400. A lane: 400 + 200 + 48 x 5 = 840 in 1680. Buffers of 1, 4 and 16 KiB: 0.01, 0.02 and, going
-    on as the curve ended, 0.04 mm2. 64 bursts of 64 bytes in flight of each of two engines, 4 KiB."""
+    """A PE: 400 + 200 + 56 bits x 5 = 880 um2 of cells in 1760. A column's requantisation: 16 multipliers of 400, 4
+    adders of 200 and 32 + 4 x 64 bits x 5 = 8640 in 17280. A lane: 400 + 200 + 48 x 5 = 840 in 1680, and 256 bytes for
+    a function, a half of 1 KiB's 0.01 mm2 as the curve begins. Buffers of 4, 16 and 64 KiB whose ports take 1, 4 and 16
+    memories of 4 KiB. 64 bursts of 64 bytes in flight of each of two engines, 4 KiB."""
     machine = sized(
         array__rows=10,
-        array__cols=100,
+        array__cols=16,
         vector__lanes=100,
-        sram__activation__capacity_bytes=1024,
-        sram__weight__capacity_bytes=4096,
-        sram__accumulator__capacity_bytes=16384,
+        sram__activation__capacity_bytes=4096,
+        sram__activation__port_bytes_per_cycle=4,
+        sram__weight__capacity_bytes=16384,
+        sram__weight__port_bytes_per_cycle=16,
+        sram__accumulator__capacity_bytes=65536,
     )
     area = area_of(machine)
     assert area is not None
-    assert area.pe_mm2 == pytest.approx(1.76)
-    assert area.vector_mm2 == pytest.approx(0.168)
-    assert area.requantisation_mm2 == pytest.approx(1.44)
-    assert area.sram_mm2 == pytest.approx(0.01 + 0.02 + 0.04)
+    assert area.pe_mm2 == pytest.approx(0.2816)
+    assert area.vector_mm2 == pytest.approx(0.168 + 100 * 0.005)
+    assert area.requantisation_mm2 == pytest.approx(0.27648)
+    assert area.sram_mm2 == pytest.approx(21 * 0.02)
     assert area.dma_mm2 == pytest.approx(2 * 0.02)
-    assert area.total_mm2 == pytest.approx(1.76 + 1.44 + 0.168 + 0.07 + 0.04)
+    assert (area.way_mm2, area.depthwise_mm2, area.cache_mm2) == (0, 0, 0)
+    assert area.total_mm2 == pytest.approx(0.2816 + 0.668 + 0.27648 + 21 * 0.02 + 0.04)
+
+
+def test_ways_by_hand() -> None:
+    """A lane of 1680 um2 for each of 8 + 4 + 2 + 2 + 1 elements a cycle, the table of a function for each of 2, and a
+    pool's buffer of 1 KiB, a memory wide; in the accumulator it takes no place of its own."""
+    plain = sized()
+    path = {"scale": 4, "function": 2, "add": 2, "max_pool": 1, "pool_buffer_bytes": 1024}
+    machine = sized(input_path={"scale": 8}, output_path=path)
+    within = sized(input_path={"scale": 8}, output_path={**path, "pool_in": "accumulator"})
+    areas = [area_of(each) for each in (plain, machine, within)]
+    assert all(areas)
+    before, after, inside = (area for area in areas if area)
+    assert after.way_mm2 == pytest.approx(17 * 0.00168 + 2 * 0.005)
+    assert after.sram_mm2 - before.sram_mm2 == pytest.approx(0.01)
+    assert inside == after._replace(sram_mm2=before.sram_mm2)
+
+
+@pytest.mark.parametrize(("bits", "table_bytes"), [(4, 8), (8, 256), (16, 1024)])
+def test_a_function_is_looked_up_among_all_values_or_512(bits: int, table_bytes: int) -> None:
+    machine = sized(array__activation_bits=bits)
+    assert machine.area is not None
+    assert function_mm2(machine, machine.area) == pytest.approx(buffer_mm2(machine.area, table_bytes))
+
+
+def test_caches_and_codecs_by_hand() -> None:
+    """A cache of 4 KiB with lines of 64 bytes and 4 ways: a word of 4 bytes, and 64 tags of 4 bytes of which a set has
+    16. A decoder of 2 bytes a clock in the engine that loads, and a codec of 1 in both: 4 x 3.5 MACs of 600 um2."""
+    cache = {
+        "name": "L1", "capacity_bytes": 4096, "ways": 4, "line_bytes": 64, "port_bytes_per_cycle": 4, "hit_clocks": 1,
+        "misses_in_flight": 1,
+    }  # fmt: skip
+    codecs = {
+        "dma__decoder": {"format": "huffman", "bytes_per_clock": 2},
+        "dma__map_codec": {"format": "zero_run_length", "bytes_per_clock": 1},
+    }
+    before, after = area_of(sized()), area_of(sized(caches=[cache], **codecs))
+    assert before is not None
+    assert after is not None
+    assert after.cache_mm2 == pytest.approx(0.02 + 4 * buffer_mm2(AreaTable.model_validate(BY_HAND), 64))
+    assert after.dma_mm2 - before.dma_mm2 == pytest.approx(4 * 3.5 * 0.0012)
+
+
+def test_wide_ports_take_memories_side_by_side() -> None:
+    """By hand: 4 KiB are one memory up to 4 bytes, then as many as the port is wide, each of a part of the capacity."""
+    table = AreaTable.model_validate(BY_HAND)
+    assert [buffer_mm2(table, 4096, port) for port in (1, 4, 8, 16)] == pytest.approx([0.02, 0.02, 0.02 * 2**0.5, 0.04])
+    shipped_table = table_of("scaled_22nm")
+    assert buffer_mm2(shipped_table, 1 << 20, 128) == pytest.approx(buffer_mm2(shipped_table, 1 << 20))
 
 
 def test_sums_as_narrow_as_maps_need_no_requantisation() -> None:
@@ -97,7 +149,7 @@ def test_a_pe_by_widths_and_dataflow(changes: dict[str, Any], cells_um2: float) 
 
 def test_areas_scale_to_a_node() -> None:
     """All parts by the law."""
-    plain, scaled = area_of(sized()), area_of(machine_of(area={**BY_HAND, "scaled_to_nm": 22}))
+    plain, scaled = area_of(sized()), area_of(sized(area={**BY_HAND, "scaled_to_nm": 22}))
     assert plain is not None
     assert scaled is not None
     assert tuple(scaled) == pytest.approx([part * area_factor(45, 22) for part in plain])
@@ -155,8 +207,9 @@ def test_a_machine_without_an_area_table_has_no_area() -> None:
     """Its columns are empty, and its rates are there."""
     totals = simulate("study_conv_separable", load_machine("edge").model_copy(update={"area": None})).totals
     assert [name for name in EFFICIENCY if totals[name] is None] == [
-        "area_mm2", "area_pe_mm2", "area_requantisation_mm2", "area_vector_mm2", "area_depthwise_mm2", "area_sram_mm2",
-        "area_dma_mm2", "area_io_mm2", "area_node_nm", "tops_per_mm2", "peak_tops_per_mm2",
+        "area_mm2", "area_pe_mm2", "area_requantisation_mm2", "area_vector_mm2", "area_way_mm2", "area_depthwise_mm2",
+        "area_sram_mm2", "area_cache_mm2", "area_dma_mm2", "area_io_mm2", "area_node_nm", "tops_per_mm2",
+        "peak_tops_per_mm2",
     ]  # fmt: skip
     assert totals["not_sized"] == "all"
 
@@ -179,12 +232,12 @@ def test_what_a_run_gets_out_of_area_and_power() -> None:
     assert totals["inferences_per_j"] == pytest.approx(2 / chip_joules)
     assert totals["peak_inferences_per_j"] == pytest.approx(totals["peak_tops_per_w"] * 1e12 / (operations / 2))
     assert totals["peak_tops_per_w"] > totals["tops_per_w"]
-    parts = ("pe", "requantisation", "vector", "depthwise", "sram", "dma")
+    parts = ("pe", "requantisation", "vector", "way", "depthwise", "sram", "cache", "dma")
     assert totals["area_mm2"] == pytest.approx(sum(totals[f"area_{part}_mm2"] for part in parts))
     assert (totals["area_node_nm"], totals["energy_node_nm"], totals["not_sized"]) == (
         22,
         22,
-        "control, functions of the output path",
+        "control",
     )
 
 
@@ -234,4 +287,4 @@ def test_an_engine_that_lies_idle_is_named_with_the_cause(place: str) -> None:
         assert last == f"the depthwise engine does nothing: array.depthwise_on is {place}"
     else:
         area = last
-    assert re.fullmatch(r"\d\.\d+ mm2 at 22 nm and 4\.96 mm2 of I/O without control, functions .*", area)
+    assert re.fullmatch(r"\d\.\d+ mm2 at 22 nm and 4\.96 mm2 of I/O without control", area)

@@ -280,6 +280,19 @@ def test_a_pool_that_takes_each_result_once_is_done_on_the_way_out(
     assert absorbed([CONV, {**POOL, **keys}], **changes) == (["pool"] if pooled else [])
 
 
+@pytest.mark.parametrize(
+    ("op", "room", "kept"),
+    [("maxpool", 1 << 16, 4 * 4 * 64), ("avgpool", 1 << 16, 2 * 4 * 4 * 64), ("maxpool", 6 << 10, 4 * 4 * 64)],
+)
+def test_each_row_of_a_window_but_the_first_goes_on_with_what_is_kept(op: str, room: int, kept: int) -> None:
+    """4 x 4 outputs of 64 channels, of two rows each: a byte of a maximum, or two of a sum of 10 bit, once; in whatever
+    pieces."""
+    machine = machine_of(sram__activation__capacity_bytes=room)
+    records = perform(network(CONV, {**POOL, "op": op}), machine, Scheduling()).records
+    counts = {each.layer: each.counts for each in records}["pool"]
+    assert (counts.sram_read_pool_bytes, counts.sram_write_pool_bytes) == (kept, kept)
+
+
 @pytest.mark.parametrize("dataflow", ["ws", "is", "os"])
 @pytest.mark.parametrize("op", ["maxpool", "avgpool"])
 def test_pooled_values_are_those_of_a_direct_computation(op: str, dataflow: str) -> None:

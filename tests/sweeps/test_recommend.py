@@ -161,7 +161,7 @@ def test_machines_beyond_an_area_are_not_simulated(tmp_path: Path) -> None:
             values = {**valley(task).values, "area_mm2": area.total_mm2}
             yield valley(task)._replace(values=values)
 
-    aim = Aim("latency", conditions([(0, "area_mm2 <= 1.6")]))
+    aim = Aim("latency", conditions([(0, "area_mm2 <= 1.9")]))
     found = recommend(on_edge("array.rows=4,8,16,64,128"), tmp_path, workers, aim, watch)
     sizes = {target_of(task.machine).machine.array.rows for task in ran}
     assert (sizes, totals, found.tried, found.unfit) == ({4, 8, 16}, [3], 3, 2)

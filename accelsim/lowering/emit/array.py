@@ -40,7 +40,7 @@ from accelsim.network.geometry import (
     work_block,
 )
 from accelsim.network.graph import Node
-from accelsim.network.ops import ops_per_element
+from accelsim.network.ops import bytes_under_way, ops_per_element
 from accelsim.program.commands import Buffer, Tile, UnitKind, Work
 from accelsim.program.folds import FoldChain
 from accelsim.program.tensors import Range, elements, region_bytes, share_of_tile
@@ -297,15 +297,19 @@ class ArrayEmission(LayerEmission):
         return _Done(done.chain, done.chain.stream_cycles - done.unstretched_cycles, actions, beside)
 
     def _on_way(self, way: Iterable[Absorbed], elements: int) -> Iterator[tuple[int, ActionCounts]]:
-        """Operations of what is done to elements on their way."""
+        """Operations of what is done to elements on their way. Each row of a pool's window but the first goes on with
+        what the row above has left in the pool's memory."""
         for number, node in way:
             elements //= node.window.elements
             read = elements if node.op.station == "add" else 0
+            kept = elements * (node.window.vertical.kernel - 1) * bytes_under_way(node, self.array.ofmap_bits)
             yield (
                 number,
                 ActionCounts(
                     vector_ops=elements * ops_per_element(node),
                     sram_read_ifmap_bytes=packed_bytes(read, self.array.ofmap_bits),
+                    sram_read_pool_bytes=kept,
+                    sram_write_pool_bytes=kept,
                 ),
             )
 
