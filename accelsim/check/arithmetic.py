@@ -22,8 +22,8 @@ EXACT_BITS = 53
 
 def wrap(values: Values, bits: int) -> Values:
     """The low `bits` as a two's-complement number."""
-    half = 1 << (bits - 1)
-    return (values + half) % (1 << bits) - half
+    above = 64 - bits
+    return values << above >> above
 
 
 def activate(values: Values, activation: str) -> Values:

@@ -72,7 +72,9 @@ FAMILIES = (
     ("name", "machine"), [*product(FAMILIES, ["edge"]), *product(FAMILIES[-4:], ["gemmini_default"])]
 )
 def test_advice_for_every_family_comes_true(name: str, machine: str) -> None:
-    check(simulate(name, machine), name, machine, {})
+    """On a small image."""
+    settings = {"network.resolution": 96}
+    check(simulate(name, machine, settings), name, machine, settings)
 
 
 def test_what_does_not_pay_is_not_advised() -> None:

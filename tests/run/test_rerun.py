@@ -47,8 +47,8 @@ FAMILIES = (
     "alexnet_grouped", "vgg13", "resnet18", "resnext50_32x4d", "densenet121", "googlenet", "mobilenet_v1_0.25_128",
     "squeezenet_v1.0", "shufflenet_1.0x_g3", "cmp_xceptionlike_38",
 )  # fmt: skip
-
-
+SMALL = {"network.resolution": 96}
+"""What is held of all families is held on a small image."""
 LARGE = {"vgg13", "resnext50_32x4d", "densenet121", "googlenet"}
 """Families whose dozen reruns take minutes."""
 
@@ -93,7 +93,7 @@ def test_a_run_comes_out_of_its_file_to_the_byte(
 @pytest.mark.parametrize("machine", ["edge", "gemmini_default"])
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_family_comes_out_again(name: str, machine: str, tmp_path: Path) -> None:
-    saved(tmp_path, name, machine)
+    saved(tmp_path, name, machine, *(word for key, value in SMALL.items() for word in ("--set", f"{key}={value}")))
     assert main(["rerun", str(tmp_path)]) == 0
 
 
@@ -158,11 +158,11 @@ def test_a_file_that_names_no_resource_we_know_is_refused(tmp_path: Path, capsys
 # What-if.
 
 
-def checked(name: str) -> Run:
+def checked(name: str, settings: dict[str, object]) -> Run:
     """A run on `edge` with its what-ifs, each compared with a run that was asked for by `--set`."""
-    run = with_what_if(simulate(name, "edge"))
+    run = with_what_if(simulate(name, "edge", settings))
     for resource, more in AS_SET.items():
-        again = simulate(name, "edge", more)
+        again = simulate(name, "edge", {**settings, **more})
         assert run.doubled_cycles[resource] == tuple(record.total_cycles for record in again.records), resource
         column = speedup_column(resource)
         assert run.totals[column] == run.total.total_cycles / again.total.total_cycles
@@ -173,14 +173,14 @@ def checked(name: str) -> Run:
 
 
 def test_a_what_if_is_a_rerun() -> None:
-    run = checked("study_conv_separable")
+    run = checked("study_conv_separable", {})
     assert list(run.doubled_cycles) == list(WHAT_IFS) == list(RESOURCES) == list(DOUBLED) == list(AS_SET)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in FAMILIES if name not in LARGE])
 def test_every_family_is_as_quick_as_its_rerun(name: str) -> None:
-    checked(name)
+    checked(name, SMALL)
 
 
 def test_a_resource_that_a_layer_does_not_use_changes_nothing() -> None:
