@@ -36,7 +36,7 @@ def tests(session: nox.Session) -> None:
 def slow(session: nox.Session) -> None:
     """Slow tests."""
     session.install("-e.[test]")
-    session.run("python", "-m", "pytest", "-n", "2", "-m", "slow")
+    session.run("python", "-m", "pytest", "-n", "2", "--dist", "loadgroup", "-m", "slow")
 
 
 @nox.session(default=False)
