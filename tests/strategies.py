@@ -97,6 +97,7 @@ def machines(draw: st.DrawFn, **fixed: Any) -> Machine:
         "output_path__max_pool": draw(st.sampled_from([0, 1, 16])),
         "output_path__avg_pool": draw(st.sampled_from([0, 1, 16])),
         "output_path__pool_buffer_bytes": draw(st.sampled_from([0, 64, 16384])),
+        "output_path__pool_overlaps": draw(st.booleans()),
         "dma__setup_cycles": draw(st.integers(0, 20)),
         "dma__max_outstanding_bursts": draw(st.integers(1, 16)),
         "dma__scatter": draw(st.booleans()),

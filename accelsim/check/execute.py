@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ from accelsim.check.images import (
     stored_regions,
 )  # fmt: skip
 from accelsim.check.operate import ABSENT, CheckError, Inputs, on_way, operate, taps, under_block
+from accelsim.check.pools import PooledRows
 from accelsim.check.reference import compute_directly, differing
 from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Arbitration, Scheduling
@@ -97,6 +99,7 @@ class Executor:
         self.held: dict[tuple[int, Tile], Cells] = {}
         self.arriving: dict[int, Cells] = {}
         self.sums: dict[tuple[int, Work], Values] = {}
+        self.pools = PooledRows()
         self.begun: set[Tile] = set()
         self.kept: dict[Tensor, Values] = {}
         self.macs = [0] * len(self.network.nodes)
@@ -186,7 +189,8 @@ class Executor:
             values = arithmetic.activate(values, node.activation)
         values = arithmetic.wrap(values, self.map_bits[node.name])
         shortcut = self._shortcut(command, node, operands) if node.shortcut else None
-        self._write(command, node, on_way(node.after, values, command.work.channels, self.map_bits, shortcut))
+        channels, pool = command.work.channels, partial(self.pools.outputs, node, command.work)
+        self._write(command, node, on_way(node.after, values, channels, self.map_bits, pool=pool, shortcut=shortcut))
 
     def _values(self, tile: Tile) -> Values:
         """Values of a tile. A compressed one is opaque: if its bits arrived whole, it stands for the values it had."""
@@ -349,8 +353,7 @@ class Executor:
                     yield text
 
     def _wrong_macs(self, number: int, node: Node) -> str | None:
-        wanted = self.lowered.source.nodes[number].macs * self.network.batch
-        done = self.macs[number]
+        done, wanted = self.macs[number], self.lowered.source.nodes[number].macs * self.network.batch
         return None if done == wanted else f"{node.name}: {done} MACs done, {wanted} expected"
 
     def _wrong_values(self, node: Node, wanted: Values) -> str | None:
@@ -380,9 +383,8 @@ class Executor:
         return cells[: bits // self.cell_bits].copy()
 
     def _hold(self, tile: Tile) -> None:
-        cells = self._read(tile)
+        cells = self.held[self.index, tile] = self._read(tile)
         self._expect(tile, not np.any(cells == POISON), "reads what is not in SRAM yet:")
-        self.held[self.index, tile] = cells
 
     def _release(self, tile: Tile) -> Cells:
         """The tile's cells, unchanged since they were first read."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -65,8 +65,18 @@ def operate(node: Node, work: Work, inputs: Inputs) -> Values:
     return _operate(node, work, there)
 
 
+Pool = Callable[[Node, Values], Values]
+"""Outputs of a pool for values that come on its way, and those of earlier tiles that it still has."""
+
+
 def on_way(
-    way: Iterable[Node], values: Values, channels: Range, bits: Mapping[str, int], shortcut: Values | None = None
+    way: Iterable[Node],
+    values: Values,
+    channels: Range,
+    bits: Mapping[str, int],
+    *,
+    pool: Pool | None = None,
+    shortcut: Values | None = None,
 ) -> Values:
     """Result of operators on the way to or from the array, for values of these channels; ABSENT ones stay so.
 
@@ -74,7 +84,8 @@ def on_way(
     """
     for node in way:
         if node.op.slides:
-            done = values = WINDOWS[node.op.name](node, _apart(values, node.window))
+            assert pool is not None
+            done = values = pool(node, values)
         else:
             inputs = [values] if shortcut is None or node.op.maps == 1 else [values, shortcut]
             done = ELEMENTS[node.op.name](node, inputs, np.arange(channels.start, channels.stop))
@@ -83,10 +94,10 @@ def on_way(
     return values
 
 
-def _apart(values: Values, window: Window) -> list[Values]:
-    """Values under each position of a window as wide as its stride."""
-    down, right = window.vertical.stride, window.horizontal.stride
-    return [values[:, row::down, col::right] for row in range(down) for col in range(right)]
+def slide(node: Node, work: Work, region: Region, image: Values) -> Values:
+    """Result of an operator with a window for an image of these images, rows and columns."""
+    fill = FILL.get(node.op.name, 0)
+    return WINDOWS[node.op.name](node, list(taps(node.window, work, region, image, fill, node.sizes[0])))
 
 
 def _moved_box(work: Work) -> tuple[range, range, range]:
@@ -119,8 +130,7 @@ def _taken(work: Work, inputs: Inputs, taken: Taken) -> Values:
 
 def _operate(node: Node, work: Work, inputs: list[tuple[Region, Values]]) -> Values:
     if node.op.name in WINDOWS:
-        fill = FILL.get(node.op.name, 0)
-        return WINDOWS[node.op.name](node, list(taps(node.window, work, *inputs[0], fill, node.sizes[0])))
+        return slide(node, work, *inputs[0])
     values = [_at_outputs(node, position, work, *each) for position, each in enumerate(inputs)]
     if node.op.is_address:
         return values[0]

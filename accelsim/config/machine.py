@@ -172,7 +172,11 @@ class OutputPath(Section):
     pool_in: Literal["buffer", "accumulator"] = Field(
         default="buffer", description="where the maxima or sums of pools lie until their windows are whole"
     )
-    pool_buffer_bytes: Count = Field(default=0, description="capacity of that buffer, for a row of outputs")
+    pool_buffer_bytes: Count = Field(default=0, description="capacity of that buffer")
+    pool_overlaps: bool = Field(
+        default=False,
+        description="whether windows of pools may overlap; maxima or sums wait in that buffer for the next tile",
+    )
 
 
 class Cache(Section):

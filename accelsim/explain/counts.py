@@ -193,9 +193,11 @@ def _derived(evidence: Evidence, compute: Compute, counts: ActionCounts, name: s
         case "sram_write_ofmap_bytes":
             made = elements(work_block(evidence.lowered_node, compute.work)) * compute.work.channels.size
             outputs = min(done.outputs, made)
-            text = f"{outputs // array.pooled} results of {array.ofmap_bits} bits"
-            text += f", each the pool of {array.pooled}" if array.pooled > 1 else ""
-            written = packed_bytes(outputs // array.pooled, array.ofmap_bits)
+            work = compute.work
+            left = outputs * elements((work.images, work.rows, work.cols)) // (made // work.channels.size)
+            text = f"{left} results of {array.ofmap_bits} bits"
+            text += f", the pool of {outputs}" if left != outputs else ""
+            written = packed_bytes(left, array.ofmap_bits)
             return _agreed(written, counts.sram_write_ofmap_bytes, text)
         case "sram_read_weight_bytes":
             tile = counts.sram_read_weight_bytes // done.weight_passes

@@ -25,7 +25,7 @@ from accelsim.lowering.prices import Prices
 from accelsim.lowering.right_map import RightMap
 from accelsim.network.array import array_context
 from accelsim.network.graph import Node
-from accelsim.operators.shapes import Shape, Window
+from accelsim.operators.shapes import Pooled, Shape, Window
 from accelsim.program.commands import UnitKind
 from accelsim.program.tensors import Tensor
 from accelsim.units import ceil_div
@@ -120,9 +120,9 @@ class LayerTask:
     parts of a concat. scattered: true where neighbouring output channels are stored apart (a channel shuffle follows).
     loaded: channels of all inputs that come from DRAM, the others being on chip; stored: those of the output that go
     there. times: how often the tiling is carried out, each time on other operands (a product of maps, by image).
-    pooled: rows and columns of the array's results that become one output on their way. right: the feature
-    map in the place of the weights, if there is one. shortcut_channels: of the tensor that a map lies in which is
-    added to the results on their way; shortcut_loaded: its channels that come from DRAM.
+    pool: rows and columns of the array's results that become outputs on their way, if these are pooled. right: the
+    feature map in the place of the weights, if there is one. shortcut_channels: of the tensor that a map lies in which
+    is added to the results on their way; shortcut_loaded: its channels that come from DRAM.
     """
 
     batch: int
@@ -136,7 +136,7 @@ class LayerTask:
     loaded: int
     stored: int
     times: int = 1
-    pooled: tuple[int, int] = (1, 1)
+    pool: tuple[Pooled, Pooled] | None = None
     right: RightMap | None = None
     shortcut_channels: int = 0
     shortcut_loaded: int = 0
@@ -162,7 +162,7 @@ class LayerTask:
             sum(len(layout.by_name[name].channels) for name in layout.reads(node)),
             layout.written(node),
             batch if product else 1,
-            node.pooled,
+            node.pooled if node.pool else None,
             RightMap.of(node, layout.by_name[node.inputs[1]].tensor) if product else None,
             shortcut,
             node.output.channels if shortcut else 0,
@@ -185,14 +185,32 @@ class LayerTask:
     @property
     def positions(self) -> int:
         """(output pixel, kernel position) pairs that are not on padding."""
-        rows, cols = self.output.height * self.pooled[0], self.output.width * self.pooled[1]
-        vertical = self.window.vertical.reads(0, rows, self.size.height)
-        return self.batch * vertical * self.window.horizontal.reads(0, cols, self.size.width)
+        down, across = self.pooled
+        vertical = self.window.vertical.reads(0, down.extent, self.size.height)
+        return self.batch * vertical * self.window.horizontal.reads(0, across.extent, self.size.width)
 
     @property
-    def results_each(self) -> int:
-        """Results of the array for each output."""
-        return prod(self.pooled)
+    def pooled(self) -> tuple[Pooled, Pooled]:
+        """Rows and columns of the array's results that become outputs on their way."""
+        return self.pool or (Pooled(self.output.height), Pooled(self.output.width))
+
+    @property
+    def results(self) -> int:
+        """Results of the array for all images, of each channel."""
+        down, across = self.pooled
+        return self.batch * down.extent * across.extent
+
+    @property
+    def read_extents(self) -> tuple[int, int]:
+        """Rows and columns of the input up to the last that is read."""
+        return self.read_by(self.window)
+
+    def read_by(self, window: Window) -> tuple[int, int]:
+        """Rows and columns of the input up to the last that is read under a part of the window."""
+        if self.pool is None:
+            return self.size.height, self.size.width
+        down, across = self.pool
+        return down.read(window.vertical, self.size.height), across.read(window.horizontal, self.size.width)
 
     @property
     def reach(self) -> Window:

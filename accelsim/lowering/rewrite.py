@@ -15,7 +15,7 @@ from accelsim.config.machine import InputPath, Machine, OutputPath
 from accelsim.lowering.layout import map_bits
 from accelsim.network.graph import Network, Node
 from accelsim.network.ops import bytes_under_way, elements_per_clock, on_array
-from accelsim.operators.shapes import Axis
+from accelsim.operators.shapes import Pooled
 from accelsim.units import packed_bytes
 
 POOLS = {"max_pool", "avg_pool"}
@@ -42,11 +42,13 @@ def _with_ways_out(network: Network, machine: Machine, bits: Mapping[str, int]) 
     """Move to the way out what is done to results of a layer that nobody else reads."""
     ways, writers = dict[str, tuple[Node, ...]](), dict[str, str]()
     made = {node.name: number for number, node in enumerate(network.nodes)}
+    room = pool_memory(machine).capacity_bytes
     for number, node in enumerate(network.nodes):
         if on_array(node, machine):
-            ways[node.name] = way = tuple(_behind(node, network, machine, bits, made))
+            ways[node.name] = way = tuple(_behind(node, network, machine, bits, made, room))
             writers |= {each.name: node.name for each in way}
             made |= {each.name: number for each in way}
+            room -= sum(_waiting_bytes(each, bits[each.name]) for each in way if each.op.slides)
     return replace(network, nodes=tuple(_with_way(node, ways.get(node.name, ()), writers) for node in network.nodes))
 
 
@@ -67,18 +69,18 @@ def _with_way(node: Node, way: Sequence[Node], writers: Mapping[str, str]) -> No
 
 
 def _behind(
-    host: Node, network: Network, machine: Machine, bits: Mapping[str, int], made: Mapping[str, int]
+    host: Node, network: Network, machine: Machine, bits: Mapping[str, int], made: Mapping[str, int], room: int
 ) -> Iterator[Node]:
-    """The operators behind a layer that its way out does, each part of the way once, and no add beside a pool.
+    """The operators behind a layer that its way out does, each part of the way once, one pool, and no add beside it.
 
-    made: number of the layer that makes a map.
+    made: number of the layer that makes a map; room: bytes that are left of the pools' buffer.
     """
     stations, node = set[str](), host
     while len(readers := network.consumers[node.name]) == 1:
         (reader,) = readers
         if reader.op.station in stations or not _is_done_on(machine.output_path, reader, bits):
             return
-        if reader.op.slides and ("add" in stations or not _pools(reader, host, machine, bits[reader.name])):
+        if reader.op.slides and (stations & {"add", *POOLS} or not _pools(reader, host, machine, bits, room)):
             return
         if reader.op.station == "add" and (stations & POOLS or not _adds(reader, node, host, made)):
             return
@@ -94,21 +96,51 @@ def _adds(add: Node, node: Node, host: Node, made: Mapping[str, int]) -> bool:
     return host.op.weighted and len(others) == 1 and len(set(add.sizes)) == 1 and before
 
 
-def _pools(pool: Node, host: Node, machine: Machine, bits: int) -> bool:
-    """True where a pool takes each result once, its buffer holds a row, and the activation buffer two rows of outputs
-    with their inputs."""
-    axes = (pool.window.vertical, pool.window.horizontal)
-    size, output = pool.sizes[0], pool.output
-    extents = ((size.height, output.height), (size.width, output.width))
-    apart = all(
-        axis == Axis(axis.stride, axis.stride) and extent == outputs * axis.stride
-        for axis, (extent, outputs) in zip(axes, extents, strict=True)
-    )
-    row = output.width * min(output.channels, machine.array.cols) * bytes_under_way(pool, bits)
-    rows = host.window.vertical.of_several(pool.window.vertical.kernel).kernel
+def _pools(pool: Node, host: Node, machine: Machine, bits: Mapping[str, int], room: int) -> bool:
+    """True where a pool can take results as they come, its buffer has room for what is under way, the activation buffer
+    for two rows of outputs with their inputs, and, where windows overlap, the accumulator for all sums of a row."""
+    output, each = pool.output, bits[pool.name]
+    overlaps = any(axis.waits for axis in pool.pools)
+    if overlaps and not (_may_overlap(machine) and _row_sums(pool, machine) <= _sums(host, machine)):
+        return False
+    row = _under_way_bytes(pool, min(output.channels, machine.array.cols), each)
+    rows = host.window.vertical.reach(pool.window.vertical.kernel)
     read = rows * host.sizes[0].width * host.sizes[0].channels
-    held = packed_bytes(2 * (read + output.width * output.channels), bits)
-    return apart and row <= pool_memory(machine).capacity_bytes and held <= machine.sram.activation.capacity_bytes
+    held = packed_bytes(2 * (read + output.width * output.channels), each)
+    fits = row + _waiting_bytes(pool, each) <= room and held <= machine.sram.activation.capacity_bytes
+    return fits and all(map(_takes_all, pool.pools, (output.height, output.width)))
+
+
+def _takes_all(pooled: Pooled, outputs: int) -> bool:
+    """True where a pool takes all results along an axis, some of its own for each output."""
+    _, each, lead, _ = pooled
+    return lead >= 0 and (outputs - 1) * each + lead < pooled.extent <= outputs * each + lead
+
+
+def _may_overlap(machine: Machine) -> bool:
+    """True where maxima or sums wait for the next tile: in a buffer of their own, not where those of other tiles lie."""
+    return machine.output_path.pool_overlaps and machine.output_path.pool_in == "buffer"
+
+
+def _under_way_bytes(pool: Node, channels: int, bits: int) -> int:
+    """Bytes of the maxima or sums of a row of outputs."""
+    return pool.output.width * channels * bytes_under_way(pool, bits)
+
+
+def _waiting_bytes(pool: Node, bits: int) -> int:
+    """Bytes of the rows of outputs that wait for results of the next tile."""
+    return pool.pools[0].waits * _under_way_bytes(pool, pool.output.channels, bits)
+
+
+def _row_sums(pool: Node, machine: Machine) -> int:
+    """Sums that a row of outputs is made of, in the columns of the array."""
+    down, across = pool.pools
+    return down.most(1) * across.extent * min(pool.output.channels, machine.array.cols)
+
+
+def _sums(host: Node, machine: Machine) -> int:
+    """Sums that half of the accumulator has room for."""
+    return machine.sram.accumulator.capacity_bytes // 2 * 8 // (host.bits.psum or machine.array.psum_bits)
 
 
 def _with_ways_in(network: Network, machine: Machine, bits: Mapping[str, int]) -> Network:

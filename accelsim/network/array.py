@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from math import prod
 
 from accelsim.config.machine import Array, InputPath, Machine, OutputPath
 from accelsim.dataflows import DEFAULT
@@ -63,7 +62,7 @@ def layer_context(array: ArrayContext, node: Node, machine: Machine, ifmap_bits:
         skipped=Ratio(node.nonzeros, node.weights) if skips else None,
         way_in=_clocks_each(node.before, machine.input_path),
         way_out=_clocks_each(node.after, machine.output_path),
-        pooled=prod(node.pooled),
+        pooled=_results_each(node),
         patch=patch_of(node, machine),
         dram_weights=Ratio(dram_weight_bits(node, machine), node.weights) if decodes(node, machine) else None,
     )
@@ -74,8 +73,14 @@ def _clocks_each(operators: Iterable[Node], path: InputPath | OutputPath) -> Rat
     slowest, whole = NO_CLOCKS, 1
     for node in operators:
         slowest = slower(slowest, Ratio(1, whole * elements_per_clock(path, node)))
-        whole *= node.window.elements
+        whole *= node.window.vertical.stride * node.window.horizontal.stride if node.op.slides else 1
     return slowest
+
+
+def _results_each(node: Node) -> int:
+    """Results that an output takes on their way, a few at the edges aside."""
+    down, across = node.pooled
+    return down.each * across.each
 
 
 def layer_product(node: Node, batch: int, machine: Machine) -> tuple[Gemm, ArrayContext]:
@@ -108,9 +113,11 @@ def mac_counts(node: Node, array: ArrayContext, macs: int, active: int) -> dict[
     }
 
 
-def work_counts(done: ArrayWork, array: ArrayContext, read: int, weight_bytes: int, outputs: int) -> dict[str, int]:
+def work_counts(
+    done: ArrayWork, array: ArrayContext, read: int, weight_bytes: int, outputs: int, written: int
+) -> dict[str, int]:
     """Actions of registers, SRAM ports and requantisation. read: ifmap elements; weight_bytes: of all weights; outputs:
-    that leave the array, before they are pooled on their way."""
+    that leave the array, before they are pooled on their way; written: that are left of them."""
     return {
         "register_bytes": sum(map(packed_bytes, done.moves, array.move_bits())),
         "requantised_results": requantised(outputs, array.psum_bits, array.ofmap_bits),
@@ -118,7 +125,7 @@ def work_counts(done: ArrayWork, array: ArrayContext, read: int, weight_bytes: i
         "sram_read_weight_bytes": done.weight_passes * weight_bytes,
         "sram_read_psum_bytes": packed_bytes(done.psum_reads, array.psum_bits),
         "sram_write_psum_bytes": packed_bytes(done.psum_writes, array.psum_bits),
-        "sram_write_ofmap_bytes": packed_bytes(outputs // array.pooled, array.ofmap_bits),
+        "sram_write_ofmap_bytes": packed_bytes(written, array.ofmap_bits),
     }
 
 

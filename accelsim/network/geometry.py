@@ -26,10 +26,10 @@ def window_of(node: Node, taps: Range | None) -> Window:
 
 def array_block(node: Node, block: Block) -> Block:
     """The results of the array that the outputs of a block are made of."""
-    if not node.after:
+    if node.pool is None:
         return block
     (images, rows, cols), (down, across) = block, node.pooled
-    return images, Range(rows.start * down, rows.stop * down), Range(cols.start * across, cols.stop * across)
+    return images, Range(*down.results(*rows[:2])), Range(*across.results(*cols[:2]))
 
 
 def work_block(node: Node, work: Work) -> Block:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
-from math import ceil, prod
+from math import ceil
 
 from accelsim.operators.form import Form
-from accelsim.operators.shapes import Shape, Window
+from accelsim.operators.shapes import Pooled, Shape, Window
 from accelsim.operators.table import Operator
 from accelsim.program.commands import UnitKind
 from accelsim.units import ceil_div
@@ -106,16 +106,33 @@ class Node(Form):
         return self.after[-1].name if self.after else self.name
 
     @property
-    def pooled(self) -> tuple[int, int]:
-        """Rows and columns of the array's results that become one output on their way."""
-        windows = [node.window for node in self.after if node.op.slides]
-        return prod(each.vertical.kernel for each in windows), prod(each.horizontal.kernel for each in windows)
+    def pool(self) -> Node | None:
+        """The pool on the way of its results, if there is one."""
+        return next((node for node in self.after if node.op.slides), None)
+
+    @property
+    def pooled(self) -> tuple[Pooled, Pooled]:
+        """Rows and columns of the array's results that become outputs on their way."""
+        pool = self.pool
+        if pool is None:
+            return Pooled(self.output.height), Pooled(self.output.width)
+        return pool.pools
+
+    @property
+    def pools(self) -> tuple[Pooled, Pooled]:
+        """Rows and columns that this pool makes outputs of, on the way of the results of another layer."""
+        window, size = self.window, self.sizes[0]
+        return Pooled.by(window.vertical, size.height), Pooled.by(window.horizontal, size.width)
+
+    @property
+    def waits(self) -> bool:
+        """True where outputs of a pool on its way wait for results of the next rows or columns."""
+        return self.pool is not None and any(each.waits for each in self.pooled)
 
     @property
     def array_output(self) -> Shape:
         """Results of the array, before any pooling on their way."""
-        rows, cols = self.pooled
-        return Shape(self.output.height * rows, self.output.width * cols, self.output.channels)
+        return self.output if self.pool is None else self.pool.sizes[0]
 
     @property
     def reach(self) -> Window:

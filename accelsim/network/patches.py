@@ -37,7 +37,7 @@ def _comes_in_patches(node: Node) -> bool:
     window = node.window
     dense = window.vertical.dilation == window.horizontal.dilation == 1
     skips = node.pruning is not None and node.pruning.zeros == "skip"
-    return node.is_depthwise and dense and node.pooled == (1, 1) and not skips
+    return node.is_depthwise and dense and node.pool is None and not skips
 
 
 @lru_cache(maxsize=1 << 10)

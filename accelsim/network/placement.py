@@ -99,7 +99,7 @@ def _on_array(node: Node, batch: int, machine: Machine) -> _Effort:
         read = done.ifmap_passes * under * reuse.part // reuse.whole
         counts = ActionCounts(
             **mac_counts(node, array, batch * node.macs, positions),
-            **work_counts(done, array, read, weight_bytes, outputs),
+            **work_counts(done, array, read, weight_bytes, outputs, outputs),
         )
         found.append(_effort(cycles_of(done.chain, overlap=machine.array.overlap), counts, machine))
     return min(found)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+
+from accelsim.units import ceil_div
 
 Given = Mapping[str, Any]
 """Parameters of a row of a workload file, by key; a key that is left out has its default."""
@@ -23,20 +25,54 @@ class Shape:
         return self.height * self.width * self.channels
 
 
+class Pooled(NamedTuple):
+    """Results of the array that become outputs on their way, along one axis: some for each output, and others that the
+    first takes before its own. extent: of all; waits: outputs under way behind a result."""
+
+    extent: int
+    each: int = 1
+    lead: int = 0
+    waits: int = 0
+
+    @classmethod
+    def by(cls, axis: Axis, extent: int) -> Pooled:
+        """Results of a pool along an axis: an output is done with the last one of its window."""
+        reach = axis.reach(1)
+        return cls(extent, axis.stride, reach - axis.stride - axis.pad, ceil_div(reach, axis.stride) - 1)
+
+    def results(self, start: int, stop: int) -> tuple[int, int]:
+        """The results [low, high) that outputs [start, stop) are done with, and the outputs before them not."""
+        low = start * self.each + self.lead if start else 0
+        return low, min(stop * self.each + self.lead, self.extent)
+
+    def most(self, outputs: int) -> int:
+        """Results of a number of neighbouring outputs, at most."""
+        return min(outputs * self.each + self.lead, self.extent)
+
+    def read(self, axis: Axis, extent: int) -> int:
+        """The extent of an input up to the last element that the results read under a window."""
+        return max(1, min(extent, axis.reach(self.extent) - axis.pad))
+
+
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """A sliding window along one axis, with `pad` zeros before the map and `pad_end` behind it."""
+    """A sliding window along one axis, with `pad` zeros before the map and `pad_end` behind it.
+
+    lead: elements before its window that the first output reads, too.
+    """
 
     kernel: int = 1
     stride: int = 1
     dilation: int = 1
     pad: int = 0
     pad_end: int = 0
+    lead: int = 0
 
     def taken(self, start: int, stop: int, extent: int) -> tuple[int, int]:
         """The part [low, high) of a map of `extent` that outputs [start, stop) read: at least one element of it."""
         low = start * self.stride - self.pad
         high = low + self.reach(stop - start)
+        low -= 0 if start else self.lead
         low = min(max(low, 0), extent - 1)
         return low, max(min(high, extent), low + 1)
 
@@ -49,15 +85,16 @@ class Axis:
         before, behind = start * self.dilation, (self.kernel - stop) * self.dilation
         return Axis(stop - start, self.stride, self.dilation, self.pad - before, self.pad_end - behind)
 
-    def of_several(self, count: int) -> Axis:
+    def of_several(self, pooled: Pooled) -> Axis:
         """The axis of outputs that each are made of some neighbouring ones of this."""
-        if count == 1:
+        if pooled.each == 1 and not pooled.lead:
             return self
-        return Axis(self.reach(count), count * self.stride, 1, self.pad, self.pad_end)
+        lead = pooled.lead * self.stride
+        return Axis(self.reach(pooled.each), pooled.each * self.stride, 1, self.pad - lead, self.pad_end, lead)
 
     def span(self, outputs: int, extent: int) -> int:
         """Elements of a map of `extent` under a number of neighbouring outputs, at most."""
-        return min(extent, self.reach(outputs))
+        return min(extent, self.reach(outputs) + self.lead)
 
     def touched(self, start: int, stop: int, extent: int) -> int:
         """How many elements of a map of `extent` outputs [start, stop) read, each counted once."""
@@ -103,9 +140,9 @@ class Window:
         begin = first * width
         return Window(self.vertical.part(first, first + 1), self.horizontal.part(start - begin, stop - begin))
 
-    def of_several(self, counts: tuple[int, int]) -> Window:
-        """The window of outputs that each are made of this many rows and columns of neighbouring ones."""
-        rows, cols = counts
+    def of_several(self, pooled: tuple[Pooled, Pooled]) -> Window:
+        """The window of outputs that each are made of some rows and columns of neighbouring ones."""
+        rows, cols = pooled
         return Window(self.vertical.of_several(rows), self.horizontal.of_several(cols))
 
 

@@ -27,7 +27,7 @@ from tests.strategies import BASE, attentions, machine_of, machines, network_of,
 CONVOLUTIONS = [
     {"name": "a", "op": "conv", "kernel": 3, "pad": 1, "channels": 24},
     {"name": "b", "op": "conv", "kernel": 3, "pad": 1, "channels": 24, "groups": 4},
-    {"name": "pool", "op": "maxpool", "kernel": 3, "stride": 2, "pad": 1},
+    {"name": "pool", "op": "maxpool", "kernel": 3, "stride": 2},
 ]
 NETWORK = network_of(CONVOLUTIONS, (12, 10, 16), batch=2)
 ALONE = {"keep_activations": "never"}

@@ -10,6 +10,7 @@ import pytest
 from accelsim.check.execute import check_network
 from accelsim.config.plan import Plan
 from accelsim.config.scheduling import Scheduling
+from accelsim.errors import UserError
 from accelsim.lowering.compile import lower
 from accelsim.lowering.rewrite import rewrite
 from accelsim.network.graph import Network
@@ -17,12 +18,13 @@ from accelsim.program.commands import Buffer, Compute, Load, Program, Store, Til
 from accelsim.program.folds import Fold, single
 from accelsim.program.link import Moment, link
 from accelsim.program.tensors import Range, Tensor
-from accelsim.run.play import perform
+from accelsim.run.play import lower_or_refuse, perform
 from tests.played import dma_counts
 from tests.strategies import machine_of, network_of
 
 NO_WAYS = {"input_path__scale": 0, "output_path__scale": 0, "output_path__function": 0}
 NORM = {"name": "norm", "op": "bn", "activation": "relu"}
+OVERLAPPING = {"name": "pool", "op": "maxpool", "kernel": 3, "stride": 2, "pad": 1}
 CONV = {"name": "conv", "op": "conv", "kernel": 3, "pad": 1, "channels": 64}
 
 
@@ -319,3 +321,72 @@ def test_a_pool_is_counted_once_for_each_result_and_stores_a_quarter() -> None:
     assert records["pool"].counts.vector_ops == 4 * 4 * 4 * 64
     assert records["conv"].counts.sram_write_ofmap_bytes == records["conv"].counts.dram_write_ofmap_bytes == 4 * 4 * 64
     assert records["conv"].counts.macs == 8 * 8 * 9 * 32 * 64
+
+
+@pytest.mark.parametrize(
+    ("changes", "keys", "pooled"),
+    [
+        ({}, {}, True),
+        ({}, {"pad": 0, "ceil": True}, True),
+        ({}, {"pad": 0}, False),
+        ({"output_path__pool_overlaps": False}, {}, False),
+        ({"output_path__pool_buffer_bytes": 4 * (64 + 32)}, {}, True),
+        ({"output_path__pool_buffer_bytes": 4 * (64 + 32) - 1}, {}, False),
+        ({"sram__accumulator__capacity_bytes": 2 * 4 * 2 * 8 * 32}, {}, True),
+        ({"sram__accumulator__capacity_bytes": 2 * 4 * 2 * 8 * 32 - 8}, {}, False),
+    ],
+)
+def test_a_pool_whose_windows_overlap_is_done_on_the_way_out(
+    changes: dict[str, Any], keys: dict[str, Any], pooled: bool
+) -> None:
+    """Where it takes all results, its buffer holds a row of 4 maxima that waits in 64 channels and one that begins in
+    32, and half of the accumulator the 2 x 8 sums of a row in 32 columns."""
+    assert absorbed([CONV, {**OVERLAPPING, **keys}], **changes) == (["pool"] if pooled else [])
+
+
+def test_pools_whose_windows_overlap_share_the_buffer() -> None:
+    """Each keeps its place for good: the second has none where the first one's row waits."""
+    rows = [CONV, OVERLAPPING, {**CONV, "name": "next"}, {**OVERLAPPING, "name": "last"}]
+    both = 4 * 64 + 2 * 64 + 2 * 32
+    assert absorbed(rows, output_path__pool_buffer_bytes=both) == ["pool", "last"]
+    assert absorbed(rows, output_path__pool_buffer_bytes=both - 1) == ["pool"]
+
+
+@pytest.mark.parametrize("dataflow", ["ws", "is", "os"])
+@pytest.mark.parametrize(("op", "pad"), [("maxpool", 0), ("maxpool", 1), ("avgpool", 1)])
+def test_values_under_overlapping_windows_are_those_of_a_direct_computation(op: str, pad: int, dataflow: str) -> None:
+    """In a cascade and in pieces of their own; rows wait for the next piece, and none is computed twice."""
+    pool = {**OVERLAPPING, "op": op, "pad": pad, "ceil": pad == 0}
+    rows = [CONV, NORM, pool, {**CONV, "name": "next"}, {**pool, "name": "last"}]
+    for room in (1 << 16, 6 << 10):
+        machine = machine_of(sram__activation__capacity_bytes=room, array__dataflow=dataflow)
+        assert [node.name for node in rewrite(network(*rows), machine).nodes if node.absorbed] == [
+            "norm", "pool", "last",
+        ]  # fmt: skip
+        assert check_network(network(*rows), machine) == []
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 4])
+def test_a_tile_of_rows_computes_each_result_once(rows: int) -> None:
+    """Two rows of results for each of outputs, and one more for the first; the input has the kernel's halo alone."""
+    plan = Plan.model_validate({"layers": [{"match": "conv", "tile": {"rows": rows}}]})
+    scheduling = Scheduling(keep_activations="never", plan=plan)
+    pool = {**OVERLAPPING, "pad": 0, "ceil": True}
+    (conv, _) = perform(network(CONV, pool), machine_of(), scheduling).records
+    assert conv.counts.macs == 8 * 8 * 9 * 32 * 64
+    tiles = [(max(0, 2 * first), min(8, 2 * min(first + rows, 4) + 2)) for first in range(0, 4, rows)]
+    assert conv.counts.dram_read_ifmap_bytes == sum(stop - start for start, stop in tiles) * 8 * 32
+
+
+@pytest.mark.parametrize(
+    ("tile", "key"), [({"columns": 2}, "columns"), ({"images": 2, "rows": 2}, "rows"), ({"images": 2}, "")]
+)
+def test_a_plan_may_not_cut_the_rows_of_overlapping_windows(tile: dict[str, int], key: str) -> None:
+    """Nor the rows of several images at once."""
+    given = Scheduling(plan=Plan.model_validate({"layers": [{"match": "conv", "tile": tile}]}))
+    pair = network_of([CONV, OVERLAPPING], (8, 8, 32), batch=2)
+    if key:
+        with pytest.raises(UserError, match=f"tile.{key}: expected all 4 of conv, behind which pool has windows that"):
+            lower_or_refuse(pair, machine_of(), given)
+    else:
+        lower_or_refuse(pair, machine_of(), given)

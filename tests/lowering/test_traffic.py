@@ -40,6 +40,8 @@ def random_plan(draw: st.DrawFn, shape: LayerTask, dataflow: str) -> Tiling:
     order = draw(st.permutations(("groups", "map", "outputs", "inputs")))
     images, height, width = shape.batch, shape.output.height, shape.output.width
     sizes = [draw(st.integers(1, extent)) for extent in (images, height, width)]
+    if shape.pool and any(each.waits for each in shape.pool):
+        sizes = [sizes[0], sizes[1] if sizes[0] == 1 else height, width]
     taps = draw(st.sampled_from([None, *kernel_parts(shape)])) if split and dataflow != "os" else None
     ins = shape.group_inputs if dataflow == "os" else ins
     kept = draw(st.integers(1, 6)), draw(st.integers(1, 6))

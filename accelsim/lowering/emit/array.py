@@ -51,12 +51,14 @@ from accelsim.units import ceil_div, packed_bytes
 class _Operands(NamedTuple):
     """Operands of an iteration, which decide its clocks and actions.
 
-    pixels: of its results; taps: kernel positions; inputs: to a sum, of each; positions: of all pixels that are not on
-    padding, and under: as folds carry them; weights: elements, of which nonzero, and their bytes.
+    pixels: of its results; pooled: that are left of them behind the array; taps: kernel positions; inputs: to a sum, of
+    each; positions: of all pixels that are not on padding, and under: as folds carry them; weights: elements, of which
+    nonzero, and their bytes.
     """
 
     gemm: Gemm
     pixels: int
+    pooled: int
     channels: int
     taps: int
     inputs: int
@@ -266,6 +268,7 @@ class ArrayEmission(LayerEmission):
         operands = _Operands(
             gemm_of(node, work, self.array.patch),
             elements(work_block(node, work)),
+            block_elements(work),
             work.channels.size,
             node.window.elements if work.taps is None else work.taps.size,
             work.reduction.size,
@@ -289,18 +292,19 @@ class ArrayEmission(LayerEmission):
         done = array_work(gemm, array, first=operands.first, last=operands.last, reuse=reuse)
         read = done.ifmap_passes * gemm.groups * operands.inputs * operands.under * reuse.part // reuse.whole
         outputs = min(done.outputs, operands.pixels * operands.channels)
+        written = outputs * operands.pooled // operands.pixels
         actions = ActionCounts(
             **_macs(node, operands, array),
-            **work_counts(done, array, read, operands.weight_bytes, outputs),
+            **work_counts(done, array, read, operands.weight_bytes, outputs, written),
         )
-        beside = (*self._on_way(self.layer.before, read), *self._on_way(self.layer.after, outputs))
+        beside = (*self._on_way(self.layer.before, read, read), *self._on_way(self.layer.after, outputs, written))
         return _Done(done.chain, done.chain.stream_cycles - done.unstretched_cycles, actions, beside)
 
-    def _on_way(self, way: Iterable[Absorbed], elements: int) -> Iterator[tuple[int, ActionCounts]]:
+    def _on_way(self, way: Iterable[Absorbed], elements: int, pooled: int) -> Iterator[tuple[int, ActionCounts]]:
         """Operations of what is done to elements on their way. Each row of a pool's window but the first goes on with
-        what the row above has left in the pool's memory."""
+        what the row above has left in the pool's memory. pooled: elements that are left behind a pool."""
         for number, node in way:
-            elements //= node.window.elements
+            elements = pooled if node.op.slides else elements
             read = elements if node.op.station == "add" else 0
             kept = elements * (node.window.vertical.kernel - 1) * bytes_under_way(node, self.array.ofmap_bits)
             yield (

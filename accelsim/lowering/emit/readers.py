@@ -25,7 +25,7 @@ from accelsim.lowering.ir import Layout, PlannedLayer, tile_counts
 from accelsim.lowering.placement import Placement
 from accelsim.network.geometry import window_of
 from accelsim.network.graph import Node
-from accelsim.operators.shapes import Axis, Shape, Window
+from accelsim.operators.shapes import Axis, Pooled, Shape, Window
 from accelsim.program.commands import Work
 from accelsim.program.tensors import Range, Region, Tensor
 from accelsim.units import ceil_div
@@ -35,13 +35,15 @@ from accelsim.units import ceil_div
 class AxisReader:
     """Reads of an input of `extent` under a window by the tiles of `outputs` outputs, `size` each.
 
-    Neither end of what a tile reads goes back from one tile to the next.
+    Neither end of what a tile reads goes back from one tile to the next. pooled: results that the window is over,
+    which become the outputs.
     """
 
     axis: Axis
     extent: int
     outputs: int
     size: int
+    pooled: Pooled
 
     def reads_of(self, part: Range) -> int:
         """Number of tiles that read something of a part of the input."""
@@ -50,7 +52,8 @@ class AxisReader:
         return begun - bisect_right(tiles, part.start, key=lambda tile: self._taken(tile)[1])
 
     def _taken(self, tile: int) -> tuple[int, int]:
-        return self.axis.taken(tile * self.size, min((tile + 1) * self.size, self.outputs), self.extent)
+        results = self.pooled.results(tile * self.size, min((tile + 1) * self.size, self.outputs))
+        return self.axis.taken(*results, self.extent)
 
 
 SAME = Axis(stride=0)
@@ -117,8 +120,8 @@ def _axis_readers(layer: PlannedLayer, window: Window, size: Shape) -> tuple[Axi
     """Reads of the rows and columns of a map by the tiles of the output, results pooled on their way included."""
     node, plan, (down, across) = layer.node, layer.plan, layer.node.pooled
     return (
-        AxisReader(window.vertical, size.height, node.output.height * down, plan.rows * down),
-        AxisReader(window.horizontal, size.width, node.output.width * across, plan.cols * across),
+        AxisReader(window.vertical, size.height, node.output.height, plan.rows, down),
+        AxisReader(window.horizontal, size.width, node.output.width, plan.cols, across),
     )
 
 
@@ -126,8 +129,8 @@ def _as_written(layer: PlannedLayer) -> tuple[AxisReader, AxisReader]:
     """The rows and columns of the tiles of the output."""
     size, plan = layer.node.output, layer.plan
     return (
-        AxisReader(Axis(), size.height, size.height, plan.rows),
-        AxisReader(Axis(), size.width, size.width, plan.cols),
+        AxisReader(Axis(), size.height, size.height, plan.rows, Pooled(size.height)),
+        AxisReader(Axis(), size.width, size.width, plan.cols, Pooled(size.width)),
     )
 
 

@@ -106,6 +106,7 @@ def _until(rows: int, height: int, window: Axis, extent: int, each: int) -> Coun
 def _from(rows: int, height: int, window: Axis, extent: int, each: int) -> Counts:
     """Rows of one image with `extent` rows of input, for each number of stripes of `rows` rows; of all of them, all."""
     low = np.arange(ceil_div(height, rows) + 1) * (rows * window.stride) - window.pad
+    low[0] -= window.lead
     found: Counts = np.clip(low, 0, extent - 1) // each
     found[-1] = ceil_div(extent, each)
     return found

@@ -185,7 +185,7 @@ class Estimate:
         """Energy of what differs from plan to plan: DRAM, SRAM, moves between PEs, leakage."""
         task, array, prices, work = self.task, self.context.array, self.context.prices, self.work
         bits, weights = array.stored_weights
-        outputs = task.batch * task.output.elements * task.results_each
+        outputs = task.results * task.output.channels
         under_kernel = task.positions * task.size.channels * work.n_tiles
         ifmap_bits = under_kernel * self.context.ifmap_reuse(task, self.dataflow) * array.ifmap_bits
         weight_bits = task.weights * work.m_tiles * bits / weights

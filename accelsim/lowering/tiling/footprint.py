@@ -23,10 +23,17 @@ def windows(axis: Axis, outputs: int, size: int, extent: int) -> list[int]:
     """Input rows (or columns) that the tiles of an axis read, halos included."""
     starts = np.arange(0, outputs, size)
     stops = np.minimum(starts + size, outputs)
-    low = np.clip(starts * axis.stride - axis.pad, 0, extent - 1)
+    low = np.clip(starts * axis.stride - axis.pad - axis.lead * (starts == 0), 0, extent - 1)
     high = (stops - 1) * axis.stride - axis.pad + (axis.kernel - 1) * axis.dilation + 1
     taken: list[int] = (np.maximum(np.minimum(high, extent), low + 1) - low).tolist()
     return taken
+
+
+def results_of(task: LayerTask, images: Size, rows: Size, cols: Size) -> Size:
+    """Results of the array for a piece of this many images, rows and columns of the output, at most."""
+    down, across = task.pooled
+    high = np.minimum(rows * down.each + down.lead, down.extent)
+    return images * high * np.minimum(cols * across.each + across.lead, across.extent)
 
 
 def ifmap_bytes(task: LayerTask, context: TilingContext, pixels: Size, groups: Size, ins: Size) -> Size:
@@ -80,8 +87,9 @@ def input_extents(task: LayerTask, tiling: Tiling) -> tuple[int, int]:
     output, size = task.output, task.size
     if tiling.taps is None:
         down, across = task.reach.vertical, task.reach.horizontal
-        rows = max(windows(down, output.height, tiling.rows, size.height))
-        return rows, max(windows(across, output.width, tiling.cols, size.width))
+        height, width = task.read_extents
+        rows = max(windows(down, output.height, tiling.rows, height))
+        return rows, max(windows(across, output.width, tiling.cols, width))
     part = task.window.part(0, tiling.taps).of_several(task.pooled)
     return part.vertical.span(tiling.rows, size.height), part.horizontal.span(tiling.cols, size.width)
 

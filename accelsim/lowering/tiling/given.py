@@ -100,6 +100,7 @@ def _given_layer(plan: Plan, node: Node, batch: int, machine: Machine) -> GivenL
             found = GivenLayer(tile, path, path if entry.order else before.order_path)
             _refuse_part_of_several_groups(node, found)
             _refuse_part_of_a_kernel(node, found)
+            _refuse_part_of_a_pool(node, found)
     if found is None or found.tile.order is None:
         return found
     order = _order(node, batch, found.tile.order, found)
@@ -184,6 +185,20 @@ def _refuse_part_of_a_kernel(node: Node, given: GivenLayer) -> None:
         some = ", ".join(map(str, sorted(known, reverse=True)))
         expected = f"one of {some}, rows of the {high} x {wide} kernel of {node.name} or an equal part of each"
         raise PlanError((*given.path, "tile", "kernel"), expected, str(given.tile.taps))
+
+
+def _refuse_part_of_a_pool(node: Node, given: GivenLayer) -> None:
+    """Raises PlanError for parts of rows, or of several images, where outputs of a pool wait for the next piece."""
+    tile, output = given.tile, node.output
+    pool = node.pool
+    if pool is None or not node.waits:
+        return
+    several = tile.images not in (None, 1)
+    wrong = {"columns": (tile.cols, output.width), "rows": (tile.rows if several else None, output.height)}
+    for key, (size, most) in wrong.items():
+        if size not in (None, most):
+            expected = f"all {most} of {node.name}, behind which {pool.name} has windows that overlap"
+            raise PlanError((*given.path, "tile", key), expected, str(size))
 
 
 def unstriped(node: Node, tile: GivenTile, *, on_array: bool) -> str:

@@ -10,7 +10,7 @@ from accelsim.dataflows.average import largest_fold
 from accelsim.dataflows.contract import Dimension
 from accelsim.lowering.ir import LayerTask, Tiling, TilingContext, tile_counts
 from accelsim.lowering.tiling.candidates import ORDERS
-from accelsim.lowering.tiling.footprint import tile_bytes, weight_bytes
+from accelsim.lowering.tiling.footprint import results_of, tile_bytes, weight_bytes
 from accelsim.units import packed_bytes
 
 
@@ -56,8 +56,8 @@ def reasons(task: LayerTask, context: TilingContext, tiling: Tiling) -> Iterator
 
 def _extents(task: LayerTask, tiling: Tiling) -> dict[Dimension, int]:
     """The product of a group in a tile, over all of K."""
-    pixels = tiling.images * tiling.rows * tiling.cols
-    return {"m": pixels * task.results_each, "k": task.depth, "n": tiling.out_channels}
+    results = int(results_of(task, tiling.images, tiling.rows, tiling.cols))
+    return {"m": results, "k": task.depth, "n": tiling.out_channels}
 
 
 def _fold_reasons(task: LayerTask, context: TilingContext, tiling: Tiling) -> Iterator[str]:
@@ -69,9 +69,9 @@ def _fold_reasons(task: LayerTask, context: TilingContext, tiling: Tiling) -> It
 def _waiting_reasons(task: LayerTask, context: TilingContext, tiling: Tiling) -> Iterator[str]:
     """Sums that wait while the loop over the parts of each goes on: of the loop inside of it all."""
     inner = tiling.order[3]
-    pixels = task.pixels if inner == "map" else tiling.images * tiling.rows * tiling.cols
+    results = task.results if inner == "map" else int(results_of(task, tiling.images, tiling.rows, tiling.cols))
     outs = task.group_outputs if inner == "outputs" else tiling.out_channels
-    yield from _too_many_sums(context, pixels * task.results_each * outs, "that wait while loop inputs goes on")
+    yield from _too_many_sums(context, results * outs, "that wait while loop inputs goes on")
 
 
 def _too_many_sums(context: TilingContext, sums: int, which: str) -> Iterator[str]:

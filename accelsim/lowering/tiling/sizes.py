@@ -19,7 +19,7 @@ from accelsim.dataflows.average import Part
 from accelsim.dataflows.work import ONE_OUTPUT, Patch
 from accelsim.lowering.given import ANY_PIECE, GivenPiece, GivenTile
 from accelsim.lowering.ir import LayerTask
-from accelsim.lowering.tiling.footprint import windows
+from accelsim.lowering.tiling.footprint import results_of, windows
 from accelsim.operators.shapes import Axis
 from accelsim.units import ceil_div
 
@@ -117,10 +117,14 @@ class Blocks:
             ceil_div(width, self.cols),
             ceil_div(task.batch, self.images),
         )
-        low, narrow = height - (down - 1) * self.rows, width - (across - 1) * self.cols
-        rows, low = ceil_div(self.rows, patch.rows), ceil_div(low, patch.rows)
-        cols, narrow = ceil_div(self.cols, patch.cols), ceil_div(narrow, patch.cols)
-        many, few = (task.results_each * each for each in (self.images, task.batch - (images - 1) * self.images))
+        (high, each_row, *_), (wide, each_col, *_) = task.pooled
+        low, narrow = (
+            np.maximum(1, high - (down - 1) * self.rows * each_row),
+            np.maximum(1, wide - (across - 1) * self.cols * each_col),
+        )
+        rows, low = ceil_div(self.rows * each_row, patch.rows), ceil_div(low, patch.rows)
+        cols, narrow = ceil_div(self.cols * each_col, patch.cols), ceil_div(narrow, patch.cols)
+        many, few = self.images, task.batch - (images - 1) * self.images
         return [
             Part(many * rows * cols, images * (down - 1) * (across - 1)),
             Part(many * low * cols, images * (across - 1)),
@@ -128,6 +132,11 @@ class Blocks:
             Part(many * low * narrow, images - 1),
             Part(few * low * narrow, 1),
         ]
+
+    def results(self, task: LayerTask) -> Ints:
+        """Results of the array of the largest part."""
+        results: Ints = results_of(task, self.images, self.rows, self.cols)
+        return results
 
     def at(self, index: Ints | slice) -> Blocks:
         """Some of them, in this order."""
@@ -162,11 +171,18 @@ def blocks_of(
 
 def block_keys(task: LayerTask) -> tuple[int, AxisKey, AxisKey]:
     """The arguments of `blocks_of` for a layer."""
+    height, width = task.read_extents
     return (
         task.batch,
-        (task.reach.vertical, task.output.height, task.size.height),
-        (task.reach.horizontal, task.output.width, task.size.width),
+        (task.reach.vertical, task.output.height, height),
+        (task.reach.horizontal, task.output.width, width),
     )
+
+
+def piece_of(task: LayerTask, given: GivenPiece) -> GivenPiece:
+    """The part of a piece that is given: whole rows, where outputs of a row wait for results of the next piece."""
+    waits = task.pool is not None and any(each.waits for each in task.pool)
+    return (*given[:2], task.output.width) if waits else given
 
 
 @lru_cache(maxsize=1 << 10)

@@ -43,6 +43,7 @@ from accelsim.lowering.tiling.sizes import (
     block_keys,
     blocks_of,
     channel_tiles,
+    piece_of,
     searched_blocks,
     sizes_of,
     sum_tiles,
@@ -75,7 +76,7 @@ class Grid:
         self.blocks, self.sums = blocks, sums
         self.groups, self.outs = (each[:, None] for each in channels)
         self.group_tiles, self.out_tiles = ceil_div(task.groups, self.groups), ceil_div(task.group_outputs, self.outs)
-        self.count, self.pixels = (each[:, None, None] for each in (blocks.count, blocks.pixels))
+        self.count, self.results = (each[:, None, None] for each in (blocks.count, blocks.results(task)))
         self.shape = len(blocks.count), len(self.groups), len(sums.ins)
         self.known: dict[tuple[int, bool, tuple[int, ...]], Allowed] = {}
 
@@ -141,7 +142,7 @@ class Grid:
     @property
     def _extents(self) -> dict[Dimension, Any]:
         """The product of a group in a tile, over all of K."""
-        return {"m": self.pixels * self.task.results_each, "k": self.task.depth, "n": self.outs}
+        return {"m": self.results, "k": self.task.depth, "n": self.outs}
 
     def _fold_sums_fit(self) -> Bools:
         """True where the sums of a fold over all of K fit half of the accumulator."""
@@ -156,8 +157,8 @@ class Grid:
             return np.asarray((rows <= array.rows) & (cols <= array.cols))
         innermost = [order[3] for order in ORDERS]
         outs = np.where(_along_orders(each == "outputs" for each in innermost), task.group_outputs, self.outs)
-        pixels = np.where(_along_orders(each == "map" for each in innermost), task.pixels, self.pixels)
-        return np.asarray(pixels * task.results_each * outs <= self.context.psums_half)
+        results = np.where(_along_orders(each == "map" for each in innermost), task.results, self.results)
+        return np.asarray(results * outs <= self.context.psums_half)
 
 
 def _along_orders(values: Iterable[Any]) -> NDArray[Any]:
@@ -191,7 +192,7 @@ def folds_of(
             "k": [Part(pixels * one, one)],
             "n": [Part(patch.outputs * one, one)],
         }
-    line = blocks.cols if task.output.width > 1 else 0
+    line = blocks.cols * task.pooled[1].each if task.output.width > 1 else 0
     return layer_folds(dataflow, cuts, _cut(groups, task.groups), context.array.shape, line, averaged=averaged)
 
 
@@ -250,8 +251,9 @@ def _grids(task: LayerTask, context: TilingContext, dataflow: DataflowName, deep
     kernel = task.window.vertical.kernel, task.window.horizontal.kernel
     every = context.objective == "dram_bytes"
     channels = channel_tiles(task, given, array.cols, every=every)
-    is_free = given.piece == ANY_PIECE
-    blocks = searched_blocks(*keys) if is_free and not every else blocks_of(*keys, given.piece, ragged=not is_free)
+    piece = piece_of(task, given.piece)
+    is_free = piece == ANY_PIECE
+    blocks = searched_blocks(*keys) if is_free and not every else blocks_of(*keys, piece, ragged=not is_free)
     sums = sum_tiles(kernel, task.group_inputs, array.rows, given, deep=deep)
     return tuple(Grid(task, context, dataflow, _under(task, blocks, each.taps), channels, each) for each in sums)
 
@@ -259,7 +261,8 @@ def _grids(task: LayerTask, context: TilingContext, dataflow: DataflowName, deep
 def near(task: LayerTask, context: TilingContext, tiling: Tiling) -> Candidates:
     """All tilings that fit whose tiles are nearly as large as those of one, in the same loop order."""
     given = context.given
-    every = blocks_of(*block_keys(task), given.piece, ragged=context.objective == "dram_bytes")
+    piece = piece_of(task, given.piece)
+    every = blocks_of(*block_keys(task), piece, ragged=context.objective == "dram_bytes")
     close = (every.images == tiling.images) & _close(every.rows, tiling.rows) & _close(every.cols, tiling.cols)
     taps = tiling.taps or task.taps
     blocks = _under(task, every.at(np.flatnonzero(close)), taps)
@@ -282,7 +285,7 @@ def _close(sizes: Ints, size: int) -> Bools:
 def in_stripes(task: LayerTask, context: TilingContext, dataflow: DataflowName) -> Candidates:
     """Tilings whose tiles are whole rows of an image, several of it, with all channels."""
     given, output = context.given, task.output
-    blocks = blocks_of(*block_keys(task), given.piece)
+    blocks = blocks_of(*block_keys(task), piece_of(task, given.piece))
     all_channels = given.groups in (None, task.groups) and given.out_channels in (None, task.group_outputs)
     all_channels &= given.in_channels in (None, task.group_inputs) and given.taps in (None, task.taps)
     banded = all_channels & (blocks.images == 1) & (blocks.cols == output.width) & (blocks.rows < output.height)

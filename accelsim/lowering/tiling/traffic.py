@@ -58,11 +58,12 @@ def _ifmap_bytes(task: LayerTask, tiling: Tiling, array: ArrayContext) -> int:
         for groups, inputs in product(_cuts(task.groups, tiling.groups), _cuts(task.group_inputs, tiling.in_channels))
     ]
     total, dims = 0, (task.batch, size.height, size.width, task.source_channels)
-    for window in (each.of_several(task.pooled) for each in _windows(task.window, tiling.taps)):
+    for part in _windows(task.window, tiling.taps):
+        (height, width), window = task.read_by(part), part.of_several(task.pooled)
         extents = (
             _cuts(task.batch, tiling.images),
-            windows(window.vertical, task.output.height, tiling.rows, size.height),
-            windows(window.horizontal, task.output.width, tiling.cols, size.width),
+            windows(window.vertical, task.output.height, tiling.rows, height),
+            windows(window.horizontal, task.output.width, tiling.cols, width),
             channels,
         )
         total += _requested(extents, dims, array.ifmap_bits, array.ifmap_code)
