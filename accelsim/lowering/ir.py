@@ -200,11 +200,6 @@ class LayerTask:
         down, across = self.pooled
         return self.batch * down.extent * across.extent
 
-    @property
-    def read_extents(self) -> tuple[int, int]:
-        """Rows and columns of the input up to the last that is read."""
-        return self.read_by(self.window)
-
     def read_by(self, window: Window) -> tuple[int, int]:
         """Rows and columns of the input up to the last that is read under a part of the window."""
         if self.pool is None:

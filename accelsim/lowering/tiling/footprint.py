@@ -87,7 +87,7 @@ def input_extents(task: LayerTask, tiling: Tiling) -> tuple[int, int]:
     output, size = task.output, task.size
     if tiling.taps is None:
         down, across = task.reach.vertical, task.reach.horizontal
-        height, width = task.read_extents
+        height, width = task.read_by(task.window)
         rows = max(windows(down, output.height, tiling.rows, height))
         return rows, max(windows(across, output.width, tiling.cols, width))
     part = task.window.part(0, tiling.taps).of_several(task.pooled)

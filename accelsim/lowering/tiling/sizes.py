@@ -171,7 +171,7 @@ def blocks_of(
 
 def block_keys(task: LayerTask) -> tuple[int, AxisKey, AxisKey]:
     """The arguments of `blocks_of` for a layer."""
-    height, width = task.read_extents
+    height, width = task.read_by(task.window)
     return (
         task.batch,
         (task.reach.vertical, task.output.height, height),
