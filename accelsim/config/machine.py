@@ -173,10 +173,7 @@ class OutputPath(Section):
         default="buffer", description="where the maxima or sums of pools lie until their windows are whole"
     )
     pool_buffer_bytes: Count = Field(default=0, description="capacity of that buffer")
-    pool_overlaps: bool = Field(
-        default=False,
-        description="whether windows of pools may overlap; maxima or sums wait in that buffer for the next tile",
-    )
+    pool_overlaps: bool = Field(default=False, description="whether windows of pools may overlap, from tile to tile")
 
 
 class Cache(Section):

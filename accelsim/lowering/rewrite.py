@@ -118,7 +118,7 @@ def _takes_all(pooled: Pooled, outputs: int) -> bool:
 
 
 def _may_overlap(machine: Machine) -> bool:
-    """True where maxima or sums wait for the next tile: in a buffer of their own, not where those of other tiles lie."""
+    """True where maxima or sums can wait for the next tile: in a buffer, not in the accumulator with sums of others."""
     return machine.output_path.pool_overlaps and machine.output_path.pool_in == "buffer"
 
 
