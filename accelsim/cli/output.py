@@ -25,6 +25,7 @@ def finish(result: Run, arguments: Namespace, *, advises: bool = False) -> int:
     from accelsim.report import text
     from accelsim.report.completeness import INCOMPLETE
     from accelsim.report.ports import overrun
+    from accelsim.report.unused import unused
 
     if arguments.output is not None:
         result.save(arguments.output, force=arguments.force)
@@ -53,8 +54,8 @@ def finish(result: Run, arguments: Namespace, *, advises: bool = False) -> int:
         print(f"  {result.workload.source}")
     for each in result.workload.unmodelled:
         print(f"  not modelled, and in no figure: {each}")
-    for demand in overrun(result.records, result.machine):
-        print(f"  {demand}")
+    for line in (*overrun(result.records, result.machine), *unused(result.network, result.machine)):
+        print(f"  {line}")
     if found:
         print("  tried, and worth it:")
         print("\n".join(f"    {each.text}" for each in found))
