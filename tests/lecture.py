@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+from accelsim.run.reprice import reprice
 from accelsim.run.simulate import simulate
 from tests.network.test_lecture import (
     COMPARED,
@@ -211,7 +212,8 @@ def _shuffles() -> Iterator[tuple[str, ...]]:
 
 def _costs() -> Iterator[tuple[str, ...]]:
     for name in NETWORKS:
-        own, premise = (simulate(name, "edge", each).totals for each in ({}, {"energy.table": "lecture_100x"}))
+        run = simulate(name, "edge")
+        own, premise = run.totals, reprice(run, "lecture_100x").totals
         moved = own["dram_read_burst_bytes"] + own["dram_write_burst_bytes"]
         cells = [f"{own['macs'] / MEGA:.0f}", f"{own['weights'] / MEGA:.2f}", f"{own['total_cycles'] / MEGA:.2f}"]
         cells.append(f"{moved / 2**20:.1f}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
+from functools import cache
 from importlib import import_module
 from types import ModuleType
 
@@ -40,6 +41,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     return arguments
 
 
+@cache
 def parser_of(name: str) -> Parser:
     """The parser of a command."""
     module = _module(name)

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import shutil
+from contextlib import chdir
 from itertools import islice
 from pathlib import Path
 
@@ -16,11 +18,20 @@ from tests.readers import LINES, READERS, good_files
 CASES = 2000
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One good file for each reader."""
+    folder = tmp_path_factory.mktemp("good")
+    with chdir(folder):
+        good_files(folder)
+    return folder
+
+
+@pytest.fixture
+def folder(good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The good files, to be changed."""
+    shutil.copytree(good, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    good_files(tmp_path)
     return tmp_path
 
 

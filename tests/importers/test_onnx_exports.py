@@ -201,6 +201,7 @@ def with_numbers(network: Network) -> Network:
     return replace(network, name="numbered", source="", nodes=tuple(nodes))
 
 
+@pytest.mark.xdist_group("clocks of exports")
 @pytest.mark.parametrize("names", [each if each[0] not in LARGE else slow(each) for each in SAME], ids=itemgetter(-1))
 def test_exports_of_a_network_take_the_same_clocks(names: tuple[str, ...], tmp_path: Path) -> None:
     first, *others = (clocks(name, tmp_path) for name in names)
@@ -225,6 +226,7 @@ def test_exports_that_are_other_graphs_differ_as_it_is_said(case: Unequal, tmp_p
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("clocks of exports")
 @pytest.mark.parametrize("case", UNEQUAL, ids=lambda case: case.export)
 def test_exports_that_are_other_graphs_take_other_clocks(case: Unequal, tmp_path: Path) -> None:
     ratio = clocks(case.export, tmp_path) / clocks(case.built_in, tmp_path)

@@ -251,15 +251,18 @@ def played_again(network: str, machine: str, folder: Path, changed: dict[str, ob
     assert again.totals == first.totals
 
 
+SMALL = {"network.resolution": 96}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("network", "machine", "changed"),
     [
-        ("alexnet_ungrouped", "edge", {}),
-        ("vgg16", "edge", {}),
-        ("resnet18", "gemmini_default", {}),
-        ("densenet121", "edge", {}),
-        ("googlenet", "edge", {"array.dataflow": "auto"}),
+        ("alexnet_ungrouped", "edge", SMALL),
+        ("vgg16", "edge", SMALL),
+        ("resnet18", "gemmini_default", SMALL),
+        ("densenet121", "edge", SMALL),
+        ("googlenet", "edge", {"array.dataflow": "auto", **SMALL}),
         ("mobilenet_v1_0.25_128", "edge", {"array.depthwise_on": "vector"}),
         ("mobilenet_v2_0.35_96", "edge", {}),
         ("squeezenet_v1.0_pruned_6bit", "edge", {}),
