@@ -23,6 +23,9 @@ from accelsim.errors import shorten
 MAX_LENGTH = 1000
 MAX_NESTING = 40
 
+MACHINE_COLUMNS = ("area_mm2", "peak_tops", "peak_tops_per_w", "peak_tops_per_mm2")
+"""Columns of results that a machine has before it runs anything, so that constraints on keys may have them."""
+
 Number = Any
 """An int or Fraction, or an array of them: all that is done with one is done with each element of the other."""
 Lookup = Callable[[str], Number]
@@ -94,7 +97,7 @@ class Constraint:
 
 
 def parse_constraint(text: str, *, of_columns: bool = False) -> Constraint:
-    """A constraint on keys, or on columns of results, whose names may have no dot.
+    """A constraint on keys and `MACHINE_COLUMNS`, or on columns of results, whose names may have no dot.
 
     Raises ValueError, with what was expected and where.
     """
@@ -173,15 +176,19 @@ class _Parser:
             return inside
         if self.kind == "number":
             return self.number()
-        if self.kind == "word" and ("." in self.token or (self.of_columns and self.token != "and")):
+        if self.kind == "word" and ("." in self.token or self.token in MACHINE_COLUMNS or self._is_column()):
             key = self.advance()
             self.keys.add(key)
             return lambda lookup: lookup(key)
         if self.kind == "word" and self.token != "and":
-            raise self.wrong("keys such as array.rows (columns of results: `pareto --where`, `recommend --budget`)")
+            known = ", ".join(MACHINE_COLUMNS)
+            raise self.wrong(f"keys such as array.rows, or {known} (others: `pareto --where`, `recommend --budget`)")
         raise self.wrong(
             f"a number, a {'column such as area_mm2' if self.of_columns else 'key such as array.rows'}, - or ("
         )
+
+    def _is_column(self) -> bool:
+        return self.of_columns and self.token != "and"
 
     def number(self) -> Sum:
         try:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from accelsim.config.constraint import parse_constraint
+from accelsim.config.constraint import MACHINE_COLUMNS, parse_constraint
 from accelsim.config.load import SECTIONS, key_path
 from accelsim.config.schema import Section, validate
 from accelsim.config.strict_yaml import KeyPath, read
@@ -25,7 +25,7 @@ def _key(key: str) -> str:
 
 
 def _where(text: str) -> str:
-    unknown = sorted(key for key in parse_constraint(text).keys if not key_path(key))
+    unknown = sorted(key for key in parse_constraint(text).keys if key not in MACHINE_COLUMNS and not key_path(key))
     if unknown:
         raise ValueError(f"keys below {', '.join(SECTIONS)}, got {unknown[0]!r}")
     return text
@@ -55,7 +55,8 @@ class Sweep(Section):
     )
     mapping: str | None = Field(None, description="mapping file, which holds for all machines")
     where: list[Annotated[str, AfterValidator(_where)]] = Field(
-        default_factory=list, description="conditions on keys that every point keeps, such as `array.rows <= 32`"
+        default_factory=list,
+        description="conditions on keys, or on area and peak, that every point keeps, such as `array.rows <= 32`",
     )
 
 

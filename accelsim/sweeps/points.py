@@ -8,13 +8,16 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from accelsim.config.constraint import MACHINE_COLUMNS
 from accelsim.config.load import Override, apply_overrides
 from accelsim.config.resolved import as_config, canonical, sha256
 from accelsim.config.strict_yaml import Document, Origin, dotted
 from accelsim.errors import ARGUMENTS, MAX_MISTAKES, Mistake, UserError
+from accelsim.report.efficiency import of_the_chip
 from accelsim.run.define import load_network, load_target
 from accelsim.sweeps.selection import selected
 from accelsim.sweeps.spec import Wanted
+from accelsim.sweeps.work import target_of
 
 MOST_KEPT = 4096
 """Resolved networks and machines that are kept for points to come."""
@@ -151,12 +154,14 @@ class Points:
         return document.data
 
     def _value(self, key: str, name: str, overrides: Sequence[Override]) -> Any:
-        """Value of a network or machine under a key; of one that is wrong, the requested one."""
+        """Value of a network or machine under a key, or in a column; of one that is wrong, the requested one."""
         path = key.split(".")
         kind = self._network if path[0] == "network" else self._target
         half, _, asked = self._half(name, overrides, kind)
         if half is None:
-            return _under(asked, path[len(kind.root) :])
+            return None if key in MACHINE_COLUMNS else _under(asked, path[len(kind.root) :])
+        if key in MACHINE_COLUMNS:
+            return of_the_chip(target_of(half.text).machine)[key]
         if path[0] in half.parts:
             return _under(json.loads(half.parts[path[0]]), path[1:])
         return _under(json.loads(half.parts["machine"]), path)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from accelsim.config.constraint import Constraint, exactly
+from accelsim.config.constraint import MACHINE_COLUMNS, Constraint, exactly
 from accelsim.config.load import Override
 from accelsim.config.strict_yaml import KeyPath, kind_of
 from accelsim.errors import Mistake
@@ -107,7 +107,9 @@ def _any(axis: Sequence[Choice], is_one: Callable[[KeyPath], bool]) -> bool:
 
 def _may_change(found: KeyPath, path: KeyPath) -> bool:
     """True where one key may change another: around or below it, in a section that a file fills, or of a network,
-    of which less is known when it is another one."""
+    of which less is known when it is another one. All of a machine may change its area and peak."""
+    if path[0] in MACHINE_COLUMNS:
+        return found[0] not in ("network", "scheduling")
     shared = min(len(found), len(path))
     names_section = found in _NAMING and found[0] == path[0]
     return found[:shared] == path[:shared] or names_section or found[:2] == ("dram", "timing") == path[:2] or (

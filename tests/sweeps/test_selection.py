@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from accelsim.config.constraint import exactly
 from accelsim.config.load import Override
 from accelsim.config.resolved import as_config
-from accelsim.errors import Mistake
+from accelsim.errors import Mistake, UserError
+from accelsim.report.efficiency import of_the_chip
 from accelsim.run.define import load_network, load_target
 from accelsim.sweeps.points import Points
 from accelsim.sweeps.selection import Combination, selected
@@ -31,7 +32,15 @@ AXES: dict[str, list[Any]] = {
     "vector.lanes": ["many", 0, 8],
 }
 TERMS = ["array.rows", "array.clock_mhz", "dram.clock_mhz", "network.batch", "vector.lanes", "dma.setup_cycles", "3"]
-TERMS += ["0.5", "energy.table", "sram.weight.capacity_bytes", "network.width", "network.none"]
+TERMS += [
+    "area_mm2",
+    "peak_tops_per_w",
+    "0.5",
+    "energy.table",
+    "sram.weight.capacity_bytes",
+    "network.width",
+    "network.none",
+]
 SUMS = st.tuples(*[st.sampled_from(TERMS)] * 2, st.sampled_from("+-*/")).map(
     lambda found: f"{found[2]}".join(found[:2])
 )
@@ -56,6 +65,8 @@ def both(network: str, machine: str, overrides: list[Override]) -> dict[str, Any
     rest = [override for override in overrides if override not in lanes and override.path[0] != "network"]
     values = as_config(load_target(machine, rest).machine)
     values["vector"]["lanes"] = lanes[-1].value if lanes else values["vector"]["lanes"]
+    with suppress(UserError):
+        values |= of_the_chip(load_target(machine, rest + lanes).machine)
     ours = [override for override in overrides if override.path[0] == "network"]
     return {**values, "network": as_config(load_network(network, ours)[0])}
 
