@@ -30,10 +30,10 @@ def taps(window: Window, work: Work, region: Region, image: Values, fill: int, s
     """
     down, right = window.vertical, window.horizontal
     images = slice(work.images.start - region[0].start, work.images.stop - region[0].start)
+    columns = [_under(right, col, work.cols, region[2], size.width) for col in range(right.kernel)]
     for row in range(down.kernel):
         rows, rows_inside = _under(down, row, work.rows, region[1], size.height)
-        for col in range(right.kernel):
-            cols, cols_inside = _under(right, col, work.cols, region[2], size.width)
+        for cols, cols_inside in columns:
             tap = image[images, rows[:, None], cols[None, :], :]
             inside = rows_inside[:, None] & cols_inside[None, :]
             found = np.where(inside[None, :, :, None], tap, fill)
