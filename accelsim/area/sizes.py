@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import fsum
+from math import ceil, fsum
 from typing import NamedTuple
 
 from accelsim.area.curves import interpolated
@@ -151,7 +151,7 @@ def engines_mm2(machine: Machine, table: AreaTable) -> float:
     engines = dma.engines_in + dma.engines_out
     coded = dma.decoder.bytes_per_clock * dma.engines_in if dma.decoder else 0
     coded += dma.map_codec.bytes_per_clock * engines if dma.map_codec else 0
-    in_flight = buffer_mm2(table, dma.max_outstanding_bursts * machine.dram.burst_bytes)
+    in_flight = buffer_mm2(table, bytes_in_flight(machine))
     return engines * in_flight + coded * CODEC_MACS * _logic_mm2(table, 8 * 8, 32, 0)
 
 
@@ -174,6 +174,14 @@ def _logic_mm2(table: AreaTable, multiplier_bit_products: int, adder_bits: int, 
         + table.register_bit.area_um2 * register_bits
     )
     return cells_um2 / table.cells.share / 1e6
+
+
+def bytes_in_flight(machine: Machine) -> int:
+    """Bytes of the bursts that an engine may have in flight; an ideal DRAM has no more than those of a round trip."""
+    dram, asked = machine.dram, machine.dma.max_outstanding_bursts
+    if dram.kind == "ideal":
+        asked = min(asked, 1 + ceil(dram.latency_clocks * dram.bytes_per_clock / dram.burst_bytes))
+    return asked * dram.burst_bytes
 
 
 def buffers(machine: Machine) -> tuple[Memory, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from accelsim.area.nodes import area_factor
-from accelsim.area.sizes import area_of, buffer_mm2, function_mm2, interface_mm2, not_sized, pe_mm2
+from accelsim.area.sizes import area_of, buffer_mm2, bytes_in_flight, function_mm2, interface_mm2, not_sized, pe_mm2
 from accelsim.config.area_table import AreaTable
 from accelsim.config.load import load_dram, load_machine, parse_overrides
 from accelsim.config.machine import Machine
@@ -43,7 +43,8 @@ def test_areas_by_hand() -> None:
     """A PE: 400 + 200 + 56 bits x 5 = 880 um2 of cells in 1760. A column's requantisation: 16 multipliers of 400, 4
     adders of 200 and 32 + 4 x 64 bits x 5 = 8640 in 17280. A lane: 400 + 200 + 48 x 5 = 840 in 1680, and 256 bytes for
     a function, a half of 1 KiB's 0.01 mm2 as the curve begins. Buffers of 4, 16 and 64 KiB whose ports take 1, 4 and 16
-    memories of 4 KiB. 64 bursts of 64 bytes in flight of each of two engines, 4 KiB."""
+    memories of 4 KiB. 64 bursts of 64 bytes in flight of each of two engines, 4 KiB, which a DRAM of 100 clocks and 64
+    bytes a clock has under way."""
     machine = sized(
         array__rows=10,
         array__cols=16,
@@ -53,6 +54,8 @@ def test_areas_by_hand() -> None:
         sram__weight__capacity_bytes=16384,
         sram__weight__port_bytes_per_cycle=16,
         sram__accumulator__capacity_bytes=65536,
+        dram__bytes_per_clock=64,
+        dram__latency_clocks=100,
     )
     area = area_of(machine)
     assert area is not None
@@ -103,6 +106,16 @@ def test_caches_and_codecs_by_hand() -> None:
     assert after is not None
     assert after.cache_mm2 == pytest.approx(0.02 + 4 * buffer_mm2(AreaTable.model_validate(BY_HAND), 64))
     assert after.dma_mm2 - before.dma_mm2 == pytest.approx(4 * 3.5 * 0.0012)
+
+
+@pytest.mark.parametrize(
+    ("latency_clocks", "asked", "in_flight"), [(0, 1 << 20, 1), (10, 1 << 20, 6), (10, 4, 4), (11, 1 << 20, 7)]
+)
+def test_an_ideal_dram_has_no_more_under_way_than_a_round_trip(latency_clocks: int, asked: int, in_flight: int) -> None:
+    """Bursts of 16 bytes at 8 a clock: five in 10 clocks, and the one on the bus."""
+    dram = {"dram__latency_clocks": latency_clocks, "dram__bytes_per_clock": 8, "dram__burst_bytes": 16}
+    machine = sized(dma__max_outstanding_bursts=asked, **dram)
+    assert bytes_in_flight(machine) == in_flight * 16
 
 
 def test_wide_ports_take_memories_side_by_side() -> None:
