@@ -98,8 +98,8 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=5, help="runs a figure is the best of (5)")
     arguments = parser.parse_args()
     if arguments.plain:
-        kernels.fastest = kernels.plain
-    print("plain Python" if kernels.fastest is kernels.plain else "compiled")
+        kernels.fastest = kernels.plain()
+    print("compiled" if kernels.is_compiled() else "plain Python")
     of_devices(arguments.devices, arguments.bursts, arguments.repeat)
     of_runs(arguments.repeat)
 

@@ -19,7 +19,7 @@ WORTH_SAYING_S = 60
 MOST_S = 7 * 24 * 3600
 """Time of a run that is refused: who means a week and not a mistake can cut the network in parts."""
 _ITERATION_S = 450e-6
-_BURST_S = 1e-6 if kernels.fastest is not kernels.plain else 30e-6
+_BURST_S = 1e-6 if kernels.is_compiled() else 30e-6
 """Processor time of a tile iteration with its commands, and of a DRAM burst, on one core of a 2.5 GHz Xeon."""
 
 NODE_S = 0.0095

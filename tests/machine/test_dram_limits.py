@@ -336,7 +336,7 @@ def outcome(device: CommandDevice, bursts: list[Burst], *, plain: bool) -> objec
 @settings(max_examples=60)
 @given(strange_devices(), st.integers(0, 1 << 30))
 def test_kernels_take_the_same_devices(device: CommandDevice, seed: int) -> None:
-    assert kernels.fastest is not kernels.plain
+    assert kernels.is_compiled()
     bursts = bursts_for(seed)
     if not list(broken_rules(device)):
         assert outcome(device, bursts, plain=False) == outcome(device, bursts, plain=True)

@@ -61,7 +61,7 @@ def check_rerun(run: Run) -> None:
 def check_kernels(program: Program, machine: Machine, arbitration: Arbitration) -> None:
     """In plain Python, the DRAM does what it does compiled."""
     compiled = _times(program, machine, arbitration)
-    with patch.object(kernels, "fastest", kernels.plain):
+    with patch.object(kernels, "fastest", kernels.plain()):
         assert _times(program, machine, arbitration) == compiled
 
 

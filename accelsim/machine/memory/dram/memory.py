@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from accelsim.config.dram import CommandDevice
 from accelsim.errors import DeadlockError
 from accelsim.machine.memory.dram import kernels
 from accelsim.machine.memory.dram.address import AddressMap
-from accelsim.machine.memory.dram.kernel.controller import Controller
 from accelsim.machine.memory.dram.policy import Policy
 from accelsim.machine.memory.dram.statistics import DramCounts
 from accelsim.machine.memory.dram.timing import READ, WRITE, Timing
 from accelsim.machine.memory.port import LAST_CLOCK, BusSpan, Completion, Progress, Request, merged
 from accelsim.units import ClockRatio
+
+if TYPE_CHECKING:
+    from accelsim.machine.memory.dram.kernel.controller import Controller
 
 NEVER = 1 << 62
 
@@ -30,7 +33,7 @@ class Dram:
         parts = device.organisation
         self.device = device
         self.last_clock = LAST_CLOCK
-        self.kernel = kernels.plain if plain else kernels.fastest
+        self.kernel = kernels.plain() if plain else kernels.fastest
         self.controller: Controller = self.kernel.Controller(
             parts.channels,
             Timing.of(device),
