@@ -14,7 +14,7 @@ from accelsim.lowering.emit.iterations import cuts, ranges_overlap
 from accelsim.lowering.emit.readers import SAME, AxisReader
 from accelsim.lowering.tiling import cache
 from accelsim.lowering.tiling.vector import plan_vector
-from accelsim.operators.shapes import Axis
+from accelsim.operators.shapes import Axis, Pooled
 from accelsim.program.tensors import Range
 from tests.strategies import network_of
 
@@ -25,11 +25,15 @@ AXES = st.builds(
 
 @given(AXES | st.just(SAME), st.integers(1, 20), st.integers(1, 20), st.integers(1, 20), st.data())
 def test_reads_are_those_of_each_tile(axis: Axis, extent: int, outputs: int, size: int, data: st.DataObject) -> None:
+    """Results pooled on their way included, in windows that overlap or not."""
+    each, lead = data.draw(st.integers(1, 3)), data.draw(st.integers(0, 2))
+    pooled = Pooled(data.draw(st.integers((outputs - 1) * each + lead + 1, outputs * each + lead)), each, lead)
     start = data.draw(st.integers(0, extent - 1))
     part = Range(start, data.draw(st.integers(start + 1, extent)))
-    windows = (Range(*axis.taken(tile.start, tile.stop, extent)) for tile in cuts(outputs, size))
+    results = (pooled.results(tile.start, tile.stop) for tile in cuts(outputs, size))
+    windows = (Range(*axis.taken(*found, extent)) for found in results)
     expected = sum(ranges_overlap(part, window) for window in windows)
-    assert AxisReader(axis, extent, outputs, size).reads_of(part) == expected
+    assert AxisReader(axis, extent, outputs, size, pooled).reads_of(part) == expected
 
 
 def planned(inferences: int) -> int:
