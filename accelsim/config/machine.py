@@ -194,7 +194,7 @@ class Cache(Section):
         description="cycles from a read that misses to the next request, whatever its bytes; null: as one that hits",
     )
     misses_in_flight: Annotated[int, Field(gt=0, le=256)] = Field(description="misses under way")
-    replacement: Literal["random", "lru"] = Field("lru", description="line of a full set that leaves")
+    replacement: Literal["random", "any_way", "lru"] = Field("lru", description="line of a set that leaves")
     writes: Literal["back", "through"] = Field(
         "back", description="written lines are fetched, kept and written back when they leave, or writes are passed on"
     )
@@ -250,6 +250,9 @@ class Dma(Section):
     )
     descriptors_in_flight: Few | None = Field(
         default=None, description="descriptors whose requests are in flight of one engine; null: any"
+    )
+    landing_cycles: Few | None = Field(
+        default=None, description="cycles from the last byte of a load to its end, on the way into the buffer; null: 0"
     )
     descriptor_rows: Few | None = Field(default=None, description="most rows of a descriptor; null: any")
     load_row_bytes: Positive | None = Field(
@@ -322,15 +325,8 @@ def _broken_clocks(machine: Machine) -> Iterator[tuple[KeyPath, str, str]]:
         yield ("array", "clock_mhz"), expected, str(array_mhz)
 
 
-CACHE_KEYS = (
-    "request_bytes",
-    "requests_in_flight",
-    "descriptors_in_flight",
-    "descriptor_rows",
-    "load_row_bytes",
-    "store_row_bytes",
-    "store_block_bytes",
-)
+DESCRIPTOR_KEYS = ("descriptors_in_flight", "landing_cycles", "descriptor_rows", "load_row_bytes", "store_row_bytes")
+CACHE_KEYS = ("request_bytes", "requests_in_flight", *DESCRIPTOR_KEYS, "store_block_bytes")
 """Keys of `dma` that say how requests reach a cache."""
 
 

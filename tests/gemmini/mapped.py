@@ -1,7 +1,8 @@
 """The mapped set: layers with a mapping each on arrays of 4x4 to 64x64, beside what accelsim plays of them.
 
-`python -m tests.gemmini.mapped` plays a sample, each row alone, a minute or two for a hundred short ones, and writes
-`tests/data/validation/gemmini_mapped_played.csv`, of which docs/fidelity.md is made.
+`python -m tests.gemmini.mapped` plays a sample, each row behind the one before it, some
+minutes for a hundred short ones, and writes `tests/data/validation/gemmini_mapped_played.csv` and
+`gemmini_mapped_own.csv`, of which docs/fidelity.md is made.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Iterable, Sequence
+from statistics import fmean
 from typing import NamedTuple
 
 from accelsim.config.load import load_machine
@@ -16,11 +18,11 @@ from accelsim.config.machine import Machine
 from accelsim.machine.machine import link_for, play
 from tests.gemmini.apart import own_clocks
 from tests.gemmini.mapping import loop_order, mapped_tile, side_of
-from tests.gemmini.measured import DATA, offsets_of, table
+from tests.gemmini.measured import DATA, DEFAULT_ORDER, offsets_of, table
 from tests.gemmini.programs import SLOTS, Run, as_run, clocks, program
-from tests.gemmini.tiler import Layer, layers_of
+from tests.gemmini.tiler import Layer, default_tile, layers_of
 
-PLAYED = DATA / "gemmini_mapped_played.csv"
+PLAYED, OWN = DATA / "gemmini_mapped_played.csv", DATA / "gemmini_mapped_own.csv"
 IN_FLIGHT = 16
 """Requests of a DMA engine in flight, of which the descriptors in flight follow (LoadController.scala line 84)."""
 HELD_BYTES = (512 << 10) + (4 << 20)
@@ -28,7 +30,8 @@ HELD_BYTES = (512 << 10) + (4 << 20)
 LONGEST = 4_000_000
 """Clocks that were measured of the rows that are played: about half of all."""
 EVERY = 12
-"""Of the rows that are not longer, one of so many is played."""
+"""Of the rows that are not longer, one of so many is played, from each of these on."""
+SAMPLES = (0, 6, 3)
 
 
 class Mapped(NamedTuple):
@@ -42,11 +45,20 @@ class Mapped(NamedTuple):
 
 
 class PlayedRow(NamedTuple):
-    """A row, its clocks here, and those of accelsim's own plan on the same machine, 0 where there is none."""
+    """A row and its clocks here by where its arrays lie."""
 
     row: Mapped
-    clocks: int
-    own_clocks: int = 0
+    by_offset: dict[int, int]
+
+    @property
+    def clocks(self) -> float:
+        """On average over the places."""
+        return fmean(self.by_offset.values())
+
+    @property
+    def error(self) -> float:
+        """Distance from what was measured on average over the places, as a share of it."""
+        return fmean(abs(clocks / self.row.measured - 1) for clocks in self.by_offset.values())
 
 
 def mapped() -> list[Mapped]:
@@ -58,9 +70,14 @@ def mapped() -> list[Mapped]:
     ]
 
 
+def short() -> list[Mapped]:
+    """Rows that do not take too long and whose array is known, in order."""
+    return [row for row in mapped() if row.side is not None and row.measured <= LONGEST]
+
+
 def sample() -> list[Mapped]:
-    """Every so many of the rows that do not take too long and whose array is known, in order."""
-    return [row for row in mapped() if row.side is not None and row.measured <= LONGEST][::EVERY]
+    """Every so many of those, one sample after the other."""
+    return [row for first in SAMPLES for row in short()[first::EVERY]]
 
 
 def machine_of(side: int, *, is_product: bool) -> Machine:
@@ -97,54 +114,94 @@ def held(layer: Layer) -> int:
     return inputs + layer.kernel**2 * layer.inputs * layer.outputs + layer.outputs * layer.rows * layer.cols
 
 
-def played(row: Mapped) -> PlayedRow:
-    """The clocks of a row, the second time that it runs where its data stays in the caches.
+def places(layer: Layer) -> range:
+    """Where the arrays of a layer are put: the second of the places that they can have, 8 bytes behind the begin of a
+    line, or 16 of products."""
+    return offsets_of(layer)[1:2]
 
-    Arrays lie at the second of the places that they can have, 8 bytes behind a line's begin, or 16 of products.
-    """
+
+def runs(row: Mapped, before: Mapped | None) -> list[Run]:
+    """A row behind what its program ran before: of the same layer, whose data is in the caches, the row itself; another
+    layer with the default tiles. Nothing where that filled the caches."""
+    assert row.side is not None
+    run = Run(row.layer, mapped_tile(row.layer, row.mapping, row.side), loop_order(row.mapping))
+    if before is None or held(before.layer) > HELD_BYTES:
+        return [run]
+    return [run if before.layer == row.layer else Run(before.layer, default_tile(before.layer), DEFAULT_ORDER), run]
+
+
+def program_before(row: Mapped) -> Mapped | None:
+    """The row that its program ran before: the one before it with the same array, product or not (`per_pe_dim`)."""
+    alike = [
+        each
+        for each in mapped()[: row.number]
+        if each.side == row.side and each.layer.is_product == row.layer.is_product
+    ]
+    return alike[-1] if alike else None
+
+
+def played(row: Mapped, offset: int) -> int:
+    """The clocks of a row whose arrays begin at an offset from a line."""
     assert row.side is not None
     machine = machine_of(row.side, is_product=row.layer.is_product)
-    run = Run(row.layer, mapped_tile(row.layer, row.mapping, row.side), loop_order(row.mapping))
-    tiles = program([run] * (2 if held(row.layer) <= HELD_BYTES else 1), machine, offsets_of(row.layer)[1])
+    tiles = program(runs(row, program_before(row)), machine, offset)
     outcome = play(tiles, link_for(tiles, machine, SLOTS), machine)
-    return PlayedRow(row, clocks([account.end_cycle for account in outcome.layers])[-1])
+    return clocks([account.end_cycle for account in outcome.layers])[-1]
 
 
-def with_own(found: PlayedRow) -> PlayedRow:
-    """The row with the clocks of its own plan."""
-    assert found.row.side is not None
-    machine = machine_of(found.row.side, is_product=found.row.layer.is_product)
-    return found._replace(own_clocks=own_clocks(found.row.layer, machine))
+def own_of(row: Mapped) -> int:
+    """The clocks of accelsim's own plan on the same machine."""
+    assert row.side is not None
+    return own_clocks(row.layer, machine_of(row.side, is_product=row.layer.is_product))
 
 
 def write(rows: Iterable[PlayedRow]) -> None:
     """Write the file of what was played."""
     with PLAYED.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["row", "clocks", "own_clocks"])
+        writer.writerow(["row", "offset", "clocks"])
         for each in sorted(rows, key=lambda one: one.row.number):
-            writer.writerow([each.row.number, each.clocks, each.own_clocks])
+            writer.writerows([each.row.number, *pair] for pair in sorted(each.by_offset.items()))
 
 
 def read() -> list[PlayedRow]:
     """What was played."""
-    rows = mapped()
-    return [
-        PlayedRow(rows[int(each["row"])], int(each["clocks"]), int(each["own_clocks"])) for each in table(PLAYED.name)
-    ]
+    rows, found = mapped(), dict[int, dict[int, int]]()
+    for each in table(PLAYED.name):
+        found.setdefault(int(each["row"]), {})[int(each["offset"])] = int(each["clocks"])
+    return [PlayedRow(rows[number], by_offset) for number, by_offset in found.items()]
+
+
+def own() -> dict[int, int]:
+    """Clocks of own plans by row."""
+    return {int(each["row"]): int(each["own_clocks"]) for each in table(OWN.name)}
+
+
+def write_own(found: dict[int, int]) -> None:
+    """Write the file of own plans."""
+    with OWN.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["row", "own_clocks"])
+        writer.writerows(sorted(found.items()))
 
 
 def main(numbers: Sequence[str]) -> None:
-    """Play the rows with these numbers, or those of the sample that the file lacks, then own plans of all in it."""
+    """Play the rows with these numbers, or those of the sample that the file lacks, then own plans of the first sample
+    that the file of these lacks."""
     rows = mapped()
     found = {each.row.number: each for each in (read() if PLAYED.exists() else ())}
-    for row in [rows[int(number)] for number in numbers] or [row for row in sample() if row.number not in found]:
-        found[row.number] = played(row)
-        write(found.values())
-        sys.stdout.write(f"{row.number}: {found[row.number].clocks / row.measured - 1:+.1%}, {len(found)} played\n")
-    for number, each in found.items():
-        found[number] = each if each.own_clocks else with_own(each)
-        write(found.values())
+    for row in [rows[int(number)] for number in numbers] or sample():
+        known = found[row.number].by_offset if row.number in found and not numbers else {}
+        missing = [offset for offset in places(row.layer) if offset not in known]
+        if missing:
+            found[row.number] = PlayedRow(row, known | {offset: played(row, offset) for offset in missing})
+            write(found.values())
+            sys.stdout.write(f"{row.number}: {found[row.number].clocks / row.measured - 1:+.1%}\n")
+            sys.stdout.flush()
+    plans = own() if OWN.exists() else {}
+    for row in [row for row in short()[SAMPLES[0] :: EVERY] if row.number not in plans and not numbers]:
+        plans[row.number] = own_of(row)
+        write_own(plans)
 
 
 if __name__ == "__main__":

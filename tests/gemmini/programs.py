@@ -7,7 +7,7 @@ block of 64 elements of the sum.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise, product
 from typing import NamedTuple
@@ -21,7 +21,7 @@ from accelsim.program.commands import Buffer, Command, Compute, Load, Program, R
 from accelsim.program.commands import Tile as ProgramTile
 from accelsim.program.tensors import Range, Tensor
 from accelsim.units import ceil_div
-from tests.gemmini.tiler import Layer, Tile
+from tests.gemmini.tiler import DIM, Layer, Tile
 
 CAPACITY = 1 << 34
 """Bytes of the buffers: that tiles fit was seen to when they were chosen."""
@@ -36,19 +36,38 @@ declaration."""
 
 
 class HostClocks(NamedTuple):
-    """Clocks of the core: before the first tile of a layer, for each tile, and more where its sums begin or end."""
+    """Clocks of the core: before the first tile of a layer, for each tile, more where its sums begin and where they
+    end, and where loops within the one that goes on begin anew: for the first of them and for each further one."""
 
     first: int
     tile: int
-    sums: int
+    begins: int
+    ends: int
+    loop: int
+    loops: int
 
     def of(self, part: Part) -> int:
         """Clocks for a tile."""
-        return self.tile + self.sums * (part.first + part.last)
+        anew = self.loop + self.loops * (part.loops - 1) if part.loops else 0
+        return self.tile + self.begins * part.first + self.ends * part.last + anew
 
 
-CONVOLUTION_HOST, PRODUCT_HOST = HostClocks(440, 252, 80), HostClocks(405, 91, 32)
-"""What the instruction counts of gemmini_host.csv are made of: layers differ in how many of their tiles begin sums."""
+CONVOLUTION_HOST = HostClocks(first=620, tile=240, begins=20, ends=25, loop=45, loops=30)
+PRODUCT_HOST = HostClocks(first=565, tile=122, begins=3, ends=10, loop=41, loops=29)
+OTHER_PRODUCT_HOST = HostClocks(first=610, tile=134, begins=5, ends=14, loop=38, loops=27)
+"""What the core takes for the programs' tiles, those of products on arrays of 16 and on others, whose size the compiler
+does not know.
+
+The functions of gemmini.h (branch `dosa`, 959b23f, `tiled_matmul_outer`, `tiled_conv`) as GCC 12.2 compiles them with
+the flags of its Makefile, each instruction with the clocks of Rocket (rocket-chip f5ebf26: RocketCore.scala,
+Multiplier.scala, DCache.scala, BTB.scala), gave `gemmini_host_loops.csv`, of which these are the simplest sum."""
+
+
+def host_of(layer: Layer, side: int = DIM) -> HostClocks:
+    """Clocks of the core that issues the tiles of a layer, for an array of this side."""
+    if not layer.is_product:
+        return CONVOLUTION_HOST
+    return PRODUCT_HOST if side == DIM else OTHER_PRODUCT_HOST
 
 
 class Run(NamedTuple):
@@ -58,15 +77,13 @@ class Run(NamedTuple):
     tile: Tile
     order: str
 
-    @property
-    def host(self) -> HostClocks:
-        """Clocks of the core that issues its tiles."""
-        return PRODUCT_HOST if self.layer.is_product else CONVOLUTION_HOST
-
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A tile of a layer's output and of its sums: first index and size of each dimension; whether sums begin or end."""
+    """A tile of a layer's output and of its sums: first index and size of each dimension; whether sums begin or end.
+
+    loops: how many of the program's loops begin anew with it, the innermost first; 0 for the first tile.
+    """
 
     rows: Range
     cols: Range
@@ -76,6 +93,7 @@ class Part:
     inputs: Range
     first: bool
     last: bool
+    loops: int
 
 
 def clocks(ends: Sequence[int]) -> list[int]:
@@ -132,13 +150,18 @@ def parts_of(run: Run) -> Iterator[Part]:
         [Range(low, min(low + sizes[name], extents[name])) for low in range(0, extents[name], sizes[name])]
         for name in names
     ]
-    for combination in product(*cuts):
+    for number, combination in enumerate(product(*cuts)):
         at = dict(zip(names, combination, strict=True))
         sums = [at[name] for name in "SRC"]
         first = all(each.start == 0 for each in sums)
         last = all(at[name].stop == extents[name] for name in "SRC")
         map_rows, map_cols = (at["P"], at["Q"]) if layer.is_product else (at["Q"], at["P"])
-        yield Part(map_rows, map_cols, at["K"], *sums, first, last)
+        yield Part(map_rows, map_cols, at["K"], *sums, first, last, loops_anew(run.order, at) if number else 0)
+
+
+def loops_anew(order: str, at: Mapping[str, Range]) -> int:
+    """How many of the loops, innermost first, are at their begin before one that is not; batches are one."""
+    return next((place for place, name in enumerate(order) if name != "N" and at[name].start), len(order))
 
 
 class _Maker:
@@ -146,6 +169,7 @@ class _Maker:
 
     def __init__(self, number: int, run: Run, array: ArrayContext, addresses: dict[str, int], zeros: bool) -> None:
         self.number, self.run, self.array, self.fills = number, run, array, zeros
+        self.host = host_of(run.layer, array.shape.cols)
         layer = run.layer
         rows, cols = (layer.rows, 1) if layer.is_product else (layer.size, layer.size)
         names = [f"{number}.{name}" for name in ("input", "weights", "output")]
@@ -162,7 +186,7 @@ class _Maker:
             loads = self.loads(part)
             if position == 0:
                 first, *others = loads[0]
-                waits = self.run.host.first + self.run.host.of(part)
+                waits = self.host.first + self.host.of(part)
                 loads[0] = [replace(first, fill_cycles=first.fill_cycles + waits), *others]
             yield from (load for block in loads for load in block)
             waiting.append((loads, part))
@@ -184,7 +208,7 @@ class _Maker:
         else:
             found = [self.block_loads(part, self.zeros(part) if self.fills else 0)]
         first, *others = found[0]
-        found[0] = [replace(first, host_cycles=self.run.host.of(part)), *others]
+        found[0] = [replace(first, host_cycles=self.host.of(part)), *others]
         return found
 
     def block_loads(self, part: Part, zeros: int) -> list[Load]:

@@ -119,6 +119,18 @@ def test_random_replacement_keeps_some_of_what_lru_loses() -> None:
     assert 20 < hits["random"] < 80
 
 
+@pytest.mark.parametrize("plain", [True, False])
+def test_any_way_is_taken_even_where_others_are_empty(plain: bool) -> None:
+    """512 sets of 8, as many lines in each. The first one stays with (7/8)^7 = 39 %, if 7 others take any way."""
+    stays = {}
+    for replacement in ("random", "any_way"):
+        memory = cached({"replacement": replacement, "ways": 8, "capacity_bytes": 1 << 18}, plain=plain)
+        met(memory, lines(0, 4096))
+        stays[replacement] = met(memory, lines(0, 512), 1_000_000)[0]
+    assert stays["random"] == 512
+    assert stays["any_way"] == pytest.approx(512 * (7 / 8) ** 7, rel=0.15)
+
+
 def test_written_lines_are_written_back_when_they_leave() -> None:
     memory = cached()
     assert met(memory, lines(0, 1), write=True) == (0, 1, 0)
@@ -269,6 +281,17 @@ def test_descriptors_in_flight_cap_small_rows() -> None:
     assert ends == [10_000 + 31 + 11, 10_000 + 3 * 14 + 7 + 11]
 
 
+@pytest.mark.parametrize("plain", [True, False])
+def test_a_load_lands_behind_its_last_byte_and_a_store_does_not(plain: bool) -> None:
+    """As above, but of each descriptor the place is free, and of the transfer the end is, 5 clocks later."""
+    blocks = [Block(0, 32, 16, 16)]
+    dma = {**DMA, "descriptor_rows": 4, "descriptors_in_flight": 2, "landing_cycles": 5}
+    memory = cached(dma=dma, plain=plain)
+    served(memory, blocks, 0)
+    assert served(memory, blocks, 10_000)[0].done == 10_000 + 3 * (14 + 5) + 7 + 11 + 5
+    assert served(memory, blocks, 20_000, write=True)[0].done == 20_000 + 3 * 14 + 7 + 11
+
+
 def test_two_caches_count_apart() -> None:
     """Two lines of 64 share one of 128 below."""
     memory = cached({}, {"name": "LLC", "capacity_bytes": 1 << 16, "line_bytes": 128})
@@ -290,13 +313,13 @@ PLANS = st.lists(st.tuples(st.booleans(), st.lists(BLOCKS, min_size=1, max_size=
 
 
 def played(
-    plan: list[tuple[bool, list[Block], int]], device: str, random: bool, below: dict[str, Any], plain: bool
+    plan: list[tuple[bool, list[Block], int]], device: str, replacement: str, below: dict[str, Any], plain: bool
 ) -> list[Any]:
     """Transfers of two requesters, all that they are told and met."""
     memory = cached(
-        {"replacement": "random" if random else "lru", "capacity_bytes": 1024},
+        {"replacement": replacement, "capacity_bytes": 1024},
         {"name": "LLC", "capacity_bytes": 4096, "line_bytes": 128, "fill_clocks": 8, "misses_in_flight": 2, **below},
-        dma={**DMA, "requests_in_flight": 5, "descriptors_in_flight": 2, "descriptor_rows": 8},
+        dma={**DMA, "requests_in_flight": 5, "descriptors_in_flight": 2, "descriptor_rows": 8, "landing_cycles": 3},
         device=device,
         plain=plain,
     )
@@ -311,11 +334,11 @@ def played(
 
 @pytest.mark.parametrize("device", ["ideal_16b", "ddr4-2400-x8"])
 @settings(max_examples=40)
-@given(PLANS, st.booleans(), st.sampled_from(["waits", "stalls"]))
+@given(PLANS, st.sampled_from(["lru", "random", "any_way"]), st.sampled_from(["waits", "stalls"]))
 def test_the_compiled_kernel_does_what_the_plain_one_does(
-    device: str, plan: list[tuple[bool, list[Block], int]], random: bool, same_set: str
+    device: str, plan: list[tuple[bool, list[Block], int]], replacement: str, same_set: str
 ) -> None:
-    found = [played(plan, device, random, {"same_set": same_set}, plain) for plain in (True, False)]
+    found = [played(plan, device, replacement, {"same_set": same_set}, plain) for plain in (True, False)]
     assert found[0] == found[1]
     assert all(one[0].done <= other[0].issued for one, other in pairwise(found[0]))
 
@@ -476,13 +499,16 @@ def strange_caches(draw: st.DrawFn) -> tuple[list[dict[str, Any]], dict[str, Any
             "port_bytes_per_cycle": draw(POWERS),
         }
         level |= {
-            "replacement": draw(st.sampled_from(["lru", "random"])),
+            "replacement": draw(st.sampled_from(["lru", "random", "any_way"])),
             "writes": draw(st.sampled_from(["back", "through"])),
             "same_set": draw(st.sampled_from(["waits", "stalls"])),
         }
         levels.append(level | {"write_port": draw(st.sampled_from(["shared", "separate"]))})
     dma = {"request_bytes": request, "requests_in_flight": draw(st.sampled_from([1, 3, 1 << 12]))}
-    dma |= {name: draw(st.sampled_from([None, 1, 5])) for name in ("descriptors_in_flight", "descriptor_rows")}
+    dma |= {
+        name: draw(st.sampled_from([None, 1, 5]))
+        for name in ("descriptors_in_flight", "descriptor_rows", "landing_cycles")
+    }
     rows = ("load_row_bytes", "store_row_bytes", "store_block_bytes")
     dma |= {name: draw(st.sampled_from([None, 1, 48])) for name in rows}
     return levels, dma

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from statistics import fmean, median
 
 import pytest
 
+from accelsim.program.tensors import Range
 from tests.gemmini import mapped
 from tests.gemmini.errors import errors, summary
 from tests.gemmini.mapping import loop_order, mapped_tile, side_of
 from tests.gemmini.measured import DEFAULT_ORDER, hosts, measured, offsets, played, programs, read, table
-from tests.gemmini.programs import CONVOLUTION_HOST, PRODUCT_HOST, Run, as_run, parts_of
+from tests.gemmini.programs import CONVOLUTION_HOST, Part, Run, as_run, host_of, parts_of
 from tests.gemmini.tiler import Layer, Tile, default_tile
 
+SOME_PART = Part(*[Range(0, 1)] * 6, first=False, last=False, loops=0)
 NOT_UNET = [row.number for row in measured() if row.program[0] != "unet"]
 """Rows of which all offsets are played; U-Net's take minutes each."""
 
@@ -36,15 +39,40 @@ def test_a_mapping_is_read_from_the_outside_in() -> None:
 
 
 def test_the_clocks_of_the_host_are_those_that_were_counted() -> None:
-    """Of 71 layers by an instruction count; those of one tile have what comes before it within."""
+    """By kind of layer, array, order of loops and of tile: 2 % off on average over tiles, 12 % at most."""
+    rows = table("gemmini_host_loops.csv")
+    assert len({(row["kind"], row["side"], row["order"]) for row in rows}) == 13
+    found: dict[str, list[tuple[float, int]]] = {}
+    for row in rows:
+        host = host_of(
+            Layer(1, 1, 1, 1, 1, 1) if row["kind"] == "product" else Layer(1, 1, 2, 2, 3, 1), int(row["side"])
+        )
+        loops, first, last = (int(row[name]) for name in ("loops_anew", "begins", "ends"))
+        share = abs(host.of(replace(SOME_PART, loops=loops, first=first > 0, last=last > 0)) / float(row["clocks"]) - 1)
+        assert share < 0.12
+        found.setdefault(row["kind"], []).append((share, int(row["tiles"])))
+    for shares in found.values():
+        assert sum(share * tiles for share, tiles in shares) < 0.025 * sum(tiles for _, tiles in shares)
+
+
+def test_an_independent_count_of_the_host_is_near() -> None:
+    """Of 48 convolutions with several tiles, another instruction count, which had loops that begin anew within."""
     shares = []
     for layer, host in hosts().items():
         parts = list(parts_of(Run(as_run(layer), default_tile(as_run(layer)), DEFAULT_ORDER)))
-        run = PRODUCT_HOST if layer.is_product else CONVOLUTION_HOST
-        clocks = fmean(run.of(part) for part in parts) + (run.first if len(parts) == 1 else 0)
-        shares.append(abs(clocks / host.tile - 1))
-    assert fmean(shares) < 0.025
-    assert max(shares) < 0.12
+        if not layer.is_product and len(parts) > 16:
+            shares.append(abs(fmean(CONVOLUTION_HOST.of(part) for part in parts) / host.tile - 1))
+    assert len(shares) > 40
+    assert fmean(shares) < 0.07
+
+
+def test_loops_begin_anew_as_counters_carry() -> None:
+    """Six input channel blocks innermost, four output channel blocks around them, then three of rows."""
+    run = Run(Layer(96, 64, 48, 1, 1, 1), Tile(16, 1, 16, 1, 1, 16), "CKPQRSN")
+    found = [part.loops for part in parts_of(run)]
+    assert found[:13] == [0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1]
+    assert found[24] == 2
+    assert (len(found), sum(found)) == (72, 4 * 3 - 1 + 3 - 1)
 
 
 def test_every_row_has_its_layer_and_host() -> None:
@@ -110,22 +138,41 @@ def test_a_mapping_has_the_array_that_the_harness_took_it_to() -> None:
 
 
 def test_layers_on_other_arrays_take_what_was_measured() -> None:
-    """The sample, 12 % on average; 6 % in the middle, which are wanted, are not met."""
+    """All samples, and the first: 12 % on average, 6 % in the middle; the last, which nothing was changed after."""
     rows = mapped.read()
     assert {row.row.number for row in rows} == {row.number for row in mapped.sample()}
-    errors_of = {
-        is_product: [abs(row.clocks / row.row.measured - 1) for row in rows if row.row.layer.is_product == is_product]
-        for is_product in (False, True)
-    }
-    assert fmean(errors_of[False] + errors_of[True]) <= 0.12
-    assert fmean(errors_of[False]) <= 0.07
-    assert median(errors_of[False]) <= 0.06
+    assert all(list(row.by_offset) == list(mapped.places(row.row.layer)) for row in rows)
+    by_number = {row.row.number: row.error for row in rows}
+    for first in (*mapped.SAMPLES, None):
+        sample = mapped.sample() if first is None else mapped.short()[first :: mapped.EVERY]
+        errors_of = [by_number[row.number] for row in sample]
+        assert fmean(errors_of) <= 0.12
+        assert median(errors_of) <= (0.065 if first == 6 else 0.06)
+    assert fmean(row.error for row in rows if not row.row.layer.is_product) <= 0.07
 
 
 @pytest.mark.slow
 def test_some_layers_on_other_arrays_are_played_again() -> None:
-    for row in [row for row in mapped.read() if row.row.measured < 300_000][::3]:
-        assert mapped.played(row.row).clocks == row.clocks
+    for row in [row for row in mapped.read() if row.row.measured < 200_000][::9]:
+        assert mapped.played(row.row, mapped.places(row.row.layer)[0]) == row.clocks
+
+
+def test_a_row_runs_behind_the_one_before_it_in_its_program() -> None:
+    """Of a layer's rows on one array the first finds the data of another layer, the next its own."""
+    rows = mapped.mapped()
+    second = next(
+        row
+        for row in rows
+        if (before := mapped.program_before(row)) and before.layer == row.layer and mapped.held(row.layer) < 1 << 20
+    )
+    before = mapped.program_before(second)
+    assert before is not None
+    assert before.side == second.side
+    first, again = mapped.runs(second, before)
+    assert first == again
+    other = next(row for row in rows if row.layer != second.layer and mapped.held(row.layer) < 1 << 20)
+    assert [run.layer for run in mapped.runs(second, other)] == [other.layer, second.layer]
+    assert len(mapped.runs(second, None)) == 1
 
 
 @pytest.mark.slow

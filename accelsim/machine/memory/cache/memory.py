@@ -73,12 +73,8 @@ class CachedMemory:
         level: Level = self.kernel.Level(
             (sets, cache.ways, cache.line_bytes), (*clocks, missed), cache.misses_in_flight
         )
-        level.behave(
-            cache.replacement == "lru",
-            cache.writes == "back",
-            cache.write_port == "separate",
-            cache.same_set == "stalls",
-        )
+        level.replaces(cache.replacement == "lru", cache.replacement == "any_way")
+        level.behave(cache.writes == "back", cache.write_port == "separate", cache.same_set == "stalls")
         return level
 
     @property
@@ -92,7 +88,7 @@ class CachedMemory:
         window = dma.requests_in_flight or window
         rows = dma.descriptor_rows or NEVER, dma.load_row_bytes or NEVER, dma.store_row_bytes or NEVER
         sizes = self._least, self._most, *rows, dma.store_block_bytes or NEVER
-        limits = window, dma.descriptors_in_flight or window, bursts_per_clock
+        limits = window, dma.descriptors_in_flight or window, bursts_per_clock, dma.landing_cycles or 0
         kinds = KINDS * self._levels + 2
         self._hierarchy.requesters.append(self.kernel.Requester(number, limits, sizes, kinds))
         return number

@@ -13,7 +13,7 @@ from accelsim.machine.memory.cache.kernel.requester import Requester
 from accelsim.machine.memory.integers import zeros
 from accelsim.machine.memory.port import Completion, Progress
 
-LAYOUT = 3
+LAYOUT = 4
 """Which arguments the classes of the kernel take: a compiled one that takes others is not used."""
 KINDS = 3
 """What is counted for each cache: hits, misses and lines written back; behind them, lines that the memory below reads

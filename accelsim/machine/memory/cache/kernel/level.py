@@ -23,6 +23,7 @@ class Level:
     """
 
     __slots__ = (
+        "any_way",
         "dirty",
         "fill_clocks",
         "free",
@@ -55,7 +56,8 @@ class Level:
         self.sets, self.ways, self.line_bytes = shape
         self.port_bytes, self.hit_clocks, self.request_clocks, self.fill_clocks, self.miss_clocks = clocks
         self.misses = misses
-        self.lru, self.writes_back, self.separate_ports, self.stalls = False, True, False, False
+        self.lru, self.any_way = False, False
+        self.writes_back, self.separate_ports, self.stalls = True, False, False
         lines = self.sets * self.ways
         self.tags, self.dirty, self.used = filled(lines, NONE), zeros(lines), zeros(lines)
         self.free = zeros(2)
@@ -64,10 +66,14 @@ class Level:
         self.miss_fill, self.miss_back = zeros(misses), zeros(misses)
         self.random, self.uses = SEED, 0
 
-    def behave(self, lru: bool, writes_back: bool, separate_ports: bool, stalls: bool) -> None:
-        """Set what is replaced, where writes go, whether they have a port of their own, and whether a request that
-        waits for a miss of its set holds up those behind it."""
-        self.lru, self.writes_back, self.separate_ports, self.stalls = lru, writes_back, separate_ports, stalls
+    def replaces(self, lru: bool, any_way: bool) -> None:
+        """Set whether the line that was used least lately leaves, else any at random; of all ways, or of full sets."""
+        self.lru, self.any_way = lru, any_way
+
+    def behave(self, writes_back: bool, separate_ports: bool, stalls: bool) -> None:
+        """Set where writes go, whether they have a port of their own, and whether a request that waits for a miss of
+        its set holds up those behind it."""
+        self.writes_back, self.separate_ports, self.stalls = writes_back, separate_ports, stalls
 
     # Lines.
 
@@ -80,16 +86,17 @@ class Level:
         return NONE
 
     def victim(self, line: int) -> int:
-        """The place that a line is to take: an empty one, or that of another line."""
+        """The place that a line is to take: an empty one, or that of another line; where any way is taken, either."""
         first = line % self.sets * self.ways
-        oldest = first
-        for place in range(first, first + self.ways):
-            if self.tags[place] == NONE:
-                return place
-            if self.used[place] < self.used[oldest]:
-                oldest = place
-        if self.lru:
-            return oldest
+        if not self.any_way:
+            oldest = first
+            for place in range(first, first + self.ways):
+                if self.tags[place] == NONE:
+                    return place
+                if self.used[place] < self.used[oldest]:
+                    oldest = place
+            if self.lru:
+                return oldest
         odd = self.random & 1
         self.random >>= 1
         if odd:

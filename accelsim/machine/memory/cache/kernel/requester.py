@@ -19,30 +19,31 @@ class Requester:
     """Requests in the order in which they are sent, made from blocks one at a time.
 
     offer: the clock at which the next one can be sent, NEVER if there is none. stuck: it waits for an answer of the
-    memory below. window, descriptors: requests and descriptors in flight at most. counts: what its requests met since
-    they were last looked at.
+    memory below. window, descriptors: requests and descriptors in flight at most. landing: clocks for which the bytes
+    of a read are on their way once its request has ended. counts: what its requests met since they were last looked at.
     """
 
     __slots__ = (
-        "address", "block", "blocks", "chunk", "completed", "completed_issue", "counts", "cycle", "descriptor",
-        "descriptors", "end_of", "floor_of", "in_clock", "issued", "issued_at", "lag_of", "latest", "least", "left",
-        "load_row_bytes", "most", "next", "number", "of_descriptor", "of_request", "offer", "open_descriptor",
-        "parts_latest", "parts_left", "per_clock", "request", "retired", "row", "row_bytes", "rows", "rows_left",
-        "sending", "sent_at", "size", "store_block", "store_row_bytes", "stuck", "taken", "waits_of", "width", "window",
-        "write",
+        "address", "after_of", "block", "blocks", "chunk", "completed", "completed_issue", "counts", "cycle",
+        "descriptor", "descriptors", "end_of", "floor_of", "in_clock", "issued", "issued_at", "lag_of", "landing",
+        "latest", "least", "left", "load_row_bytes", "most", "next", "number", "of_descriptor", "of_request", "offer",
+        "open_descriptor", "parts_latest", "parts_left", "per_clock", "request", "retired", "row", "row_bytes", "rows",
+        "rows_left", "sending", "sent_at", "size", "store_block", "store_row_bytes", "stuck", "taken", "waits_of",
+        "width", "window", "write",
     )  # fmt: skip
 
     def __init__(
-        self, number: int, limits: tuple[int, int, int], sizes: tuple[int, int, int, int, int, int], kinds: int
+        self, number: int, limits: tuple[int, int, int, int], sizes: tuple[int, int, int, int, int, int], kinds: int
     ) -> None:
         self.number = number
-        self.window, self.descriptors, self.per_clock = limits
+        self.window, self.descriptors, self.per_clock, self.landing = limits
         self.least, self.most, self.rows, self.load_row_bytes, self.store_row_bytes, self.store_block = sizes
         self.row_bytes = self.load_row_bytes
         self.counts = zeros(kinds)
         self.end_of, self.waits_of = zeros(self.window), filled(self.window, NONE)
         self.floor_of, self.lag_of = zeros(self.window), zeros(self.window)
         self.of_descriptor, self.of_request = zeros(self.window), zeros(self.window)
+        self.after_of = zeros(self.window)
         self.parts_left, self.parts_latest = zeros(self.descriptors), zeros(self.descriptors)
         self.left, self.latest, self.issued_at = zeros(2), zeros(2), zeros(2)
         self.blocks = zeros(0)
@@ -177,12 +178,13 @@ class Requester:
             self.open_descriptor = False
         self.end_of[place], self.waits_of[place] = end, waits
         self.of_descriptor[place], self.of_request[place] = part, transfer
+        self.after_of[place] = 0 if self.write else self.landing
         if end == UNKNOWN:
             self.floor_of[place], self.lag_of[place] = floor, lag
             self.parts_left[part] += 1
             self.left[transfer % len(self.left)] += 1
         else:
-            self.note(part, transfer, end)
+            self.note(part, transfer, end + self.after_of[place])
         self.next += 1
         self.count_clock()
         self.step()
@@ -192,7 +194,7 @@ class Requester:
         self.plan()
 
     def note(self, part: int, transfer: int, end: int) -> None:
-        """A request of this descriptor and transfer ends at this clock."""
+        """A request of this descriptor and transfer is done with at this clock."""
         if end > self.parts_latest[part]:
             self.parts_latest[part] = end
         at = transfer % len(self.left)
@@ -219,7 +221,7 @@ class Requester:
                 self.end_of[place], self.waits_of[place] = late, NONE
                 self.parts_left[self.of_descriptor[place]] -= 1
                 self.left[self.of_request[place] % len(self.left)] -= 1
-                self.note(self.of_descriptor[place], self.of_request[place], late)
+                self.note(self.of_descriptor[place], self.of_request[place], late + self.after_of[place])
         if self.stuck:
             self.plan()
 

@@ -6,7 +6,7 @@ cdef q NEVER, NONE, UNKNOWN, SEED, TAPS, BLOCK, KINDS, HITS, MISSES, WRITE_BACKS
 @cython.final
 cdef class Level:
     cdef readonly q sets, ways, line_bytes, port_bytes, hit_clocks, request_clocks, fill_clocks, miss_clocks, misses
-    cdef bint lru, writes_back, separate_ports, stalls
+    cdef bint lru, any_way, writes_back, separate_ports, stalls
     cdef readonly q[::1] tags, dirty
     cdef q[::1] used, free, miss_set, miss_end, miss_waits, miss_floor, miss_lag, miss_fill, miss_back
     cdef q random, uses
@@ -32,8 +32,8 @@ cdef class Requester:
     cdef readonly q number
     cdef public q[::1] counts
     cdef q window, descriptors, per_clock, least, most, rows, row_bytes, load_row_bytes, store_row_bytes
-    cdef q store_block
-    cdef q[::1] end_of, waits_of, floor_of, lag_of, of_descriptor, of_request, parts_left, parts_latest
+    cdef q store_block, landing
+    cdef q[::1] end_of, waits_of, floor_of, lag_of, after_of, of_descriptor, of_request, parts_left, parts_latest
     cdef q[::1] left, latest, issued_at, blocks
     cdef q offer, issued, next, descriptor, request, completed, completed_issue, retired
     cdef bint stuck, sending, open_descriptor
