@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import gcd
 from typing import Any, NamedTuple
 
@@ -25,11 +26,11 @@ from accelsim.lowering.schedule.rings import (
     Inflow,
     Input,
     Layer,
-    Loaded,
-    RingSize,
+    Rings,
     Source,
     distance_from,
     inflows,
+    input_rows,
     leaves,
     makers,
     rings_of,
@@ -72,34 +73,55 @@ class Span(NamedTuple):
         return self.first + self.places[-1]
 
 
-class Group(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Group:
     """Layers in stripes of certain heights.
 
-    places: distances of the layers; internal: rings of the feature maps that nobody else reads; outputs: of the others;
-    inputs: by tensor; compute: clocks of each unit.
+    places: distances of the layers; incoming: the inputs from before them; compute: clocks of each unit.
     """
 
     places: tuple[int, ...]
+    layers: tuple[Layer, ...]
     members: tuple[Member, ...]
-    internal: dict[int, RingSize]
-    outputs: dict[int, RingSize]
-    inputs: dict[int, Loaded]
-    output_fmaps: dict[int, Fmap]
-    internal_bytes: int
-    weight_bytes: int
+    incoming: Collection[Inflow]
     compute: tuple[float, ...]
+    batch: int
 
     @property
     def steps(self) -> int:
         """Stripes of the last layer in an image."""
         return self.members[-1].stripes
 
+    @property
+    def weight_bytes(self) -> int:
+        return sum(layer.weight_bytes for layer in self.layers)
 
-class Demand(NamedTuple):
-    """SRAM of a group's rings, and DRAM bytes of its feature maps, with certain residents."""
+    @cached_property
+    def rings(self) -> Rings:
+        """Rings of its feature maps and of what it loads."""
+        return rings_of(self.places, tuple(layer.shape for layer in self.layers), self.members, self.batch)
 
-    ring_bytes: int
-    fmap_bytes: float
+    def ring_bytes(self, residents: Collection[int]) -> int:
+        """SRAM of its rings, given which feature maps are resident, by their distance."""
+        made = sum(ring.bytes for ring in self.rings.internal.values())
+        made += sum(ring.bytes for place, ring in self.rings.outputs.items() if place not in residents)
+        loaded = ((each, _channels_loaded(each.sources, residents)) for each in self.rings.inputs.values())
+        return made + sum(each.ring(channels).bytes for each, channels in loaded if channels)
+
+    def most_ring_bytes(self, residents: Collection[int]) -> int:
+        """SRAM of its rings at most: each has all stripes of its feature map, and those on their way to DRAM twice."""
+        most = 0
+        for place, layer, member in zip(self.places, self.layers, self.members, strict=True):
+            leaves_group = leaves(layer, place, self.places[-1])
+            if not (leaves_group and place in residents):
+                size = layer.output.slot_bytes(member.rows, layer.output.channels)
+                most += (1 + leaves_group) * member.stripes * size
+        for each in self.incoming:
+            channels = _channels_loaded(each.sources, residents)
+            if channels:
+                rows = input_rows([(self.members[number], read) for number, read in each.reads])
+                most += ceil_div(each.fmap.height, rows) * each.fmap.slot_bytes(rows, channels)
+        return most * self.batch
 
 
 @dataclass
@@ -118,10 +140,11 @@ class Groups:
     found: dict[tuple[int, int], Group | None] = field(default_factory=dict)
     quickest: dict[int, float] = field(default_factory=dict)
     floors: dict[tuple[int, frozenset[int]], Effort] = field(default_factory=dict)
-    incoming: dict[int, list[Inflow]] = field(default_factory=dict)
+    incoming: dict[int, Collection[Inflow]] = field(default_factory=dict)
     moved: dict[tuple[Fmap, int], float] = field(default_factory=dict)
-    gaps: dict[tuple[int, int, int, int], int] = field(default_factory=dict)
-    counts: dict[int, list[Counts]] = field(default_factory=dict)
+    fmap_bytes: dict[tuple[int, frozenset[int]], float] = field(default_factory=dict)
+    gaps: dict[tuple[Group, int, int, int], int] = field(default_factory=dict)
+    counts: dict[Group, list[Counts]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.nodes = self.network.nodes[: self.layers]
@@ -240,14 +263,24 @@ class Groups:
         layers = [(self._known(span.first + place), self.nodes[span.first + place]) for place in span.places]
         if not all(self._rows(layer, node, layer.output.height) for layer, node in layers):
             return NO_EFFORT
-        made = (self._known(span.first + place).output for place in span.leaving if place not in residents)
-        moved = sum(self._burst_bytes(fmap, fmap.channels) for fmap in made)
+        weights = sum(layer.weight_bytes for layer, _ in layers)
+        return self._effort(span.least, self.moved_bytes(span, residents), weights)
+
+    def moved_bytes(self, span: Span, residents: frozenset[int]) -> float:
+        """DRAM bytes of the feature maps of a group, given which are resident, by their distance."""
+        key = span.alike, residents
+        if key not in self.fmap_bytes:
+            made = (self._known(span.first + place).output for place in span.leaving if place not in residents)
+            loaded = ((each.fmap, _channels_loaded(each.sources, residents)) for each in self._incoming(span))
+            moved = sum(self._burst_bytes(fmap, fmap.channels) for fmap in made)
+            self.fmap_bytes[key] = moved + sum(self._burst_bytes(*each) for each in loaded if each[1])
+        return self.fmap_bytes[key]
+
+    def _incoming(self, span: Span) -> Collection[Inflow]:
         if span.alike not in self.incoming:
-            self.incoming[span.alike] = list(inflows(span.places, [layer for layer, _ in layers]).values())
-        for each in self.incoming[span.alike]:
-            channels = _channels_loaded(each.sources, residents)
-            moved += self._burst_bytes(each.fmap, channels) if channels else 0.0
-        return self._effort(span.least, moved, sum(layer.weight_bytes for layer, _ in layers))
+            layers = [self._known(span.first + place) for place in span.places]
+            self.incoming[span.alike] = inflows(span.places, layers).values()
+        return self.incoming[span.alike]
 
     def group(self, span: Span, rows: int) -> Group | None:
         """The layers with stripes of about this many rows of the highest feature map; None where one has none such."""
@@ -283,16 +316,8 @@ class Groups:
                 if place + distance in order
             )
             members.append(Member(found[0], layer.output.height, tuple(reads)))
-        shapes = tuple(layer.shape for layer in layers)
-        rings = rings_of(places, shapes, tuple(members), self.network.batch)
         return Group(
-            places,
-            tuple(members),
-            *rings,
-            {place: layer.output for place, layer in zip(places, layers, strict=True) if place in rings.outputs},
-            sum(ring.bytes for ring in rings.internal.values()),
-            sum(layer.weight_bytes for layer in layers),
-            tuple(compute.values()),
+            places, tuple(layers), tuple(members), self._incoming(span), tuple(compute.values()), self.network.batch
         )
 
     def _rows(self, layer: Layer, node: Node, most: int) -> tuple[int, float] | None:
@@ -312,15 +337,15 @@ class Groups:
     def ahead(self, span: Span, group: Group, made: int, old: int, rows: int) -> int:
         """Bytes by which a result has to begin before a resident with stripes of this many rows, so that it fills only
         places that the step before the last is done with. made, old: their distances."""
-        key = id(group), made, old, rows
+        key = group, made, old, rows
         if key not in self.gaps:
             self.gaps[key] = self._ahead(span, group, made, old, rows)
         return self.gaps[key]
 
     def _ahead(self, span: Span, group: Group, made: int, old: int, rows: int) -> int:
-        counts = self.counts.get(id(group))
+        counts = self.counts.get(group)
         if counts is None:
-            counts = self.counts[id(group)] = stripe_counts(group.members, self.network.batch)
+            counts = self.counts[group] = stripe_counts(group.members, self.network.batch)
         number, resident = group.places.index(made), self._known(span.first + old).output
         freed = [
             rows_from(member, Read(-1, each.window, resident.height), counts[reader], rows)
@@ -332,20 +357,6 @@ class Groups:
         left = _stripe_bytes(np.minimum.reduce(freed), rows, resident)
         before = np.concatenate(([0, 0], left))[: len(filled)]
         return int((filled - before).max())
-
-    def demand(self, group: Group, residents: Collection[int]) -> Demand:
-        """Cost of a group, given which feature maps are resident, by their distance."""
-        ring_bytes, moved = group.internal_bytes, 0.0
-        for place, ring in group.outputs.items():
-            if place not in residents:
-                ring_bytes += ring.bytes
-                moved += self._burst_bytes(group.output_fmaps[place], group.output_fmaps[place].channels)
-        for each in group.inputs.values():
-            channels = _channels_loaded(each.sources, residents)
-            if channels:
-                ring_bytes += each.ring(channels).bytes
-                moved += self._burst_bytes(each.fmap, channels)
-        return Demand(ring_bytes, moved)
 
     def effort(self, group: Group, fmap_bytes: float) -> Effort:
         """The effort of a group that moves these bytes of feature maps: its units work at the same time, but for the

@@ -3,28 +3,43 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 from accelsim.lowering.schedule.effort import Effort
-from accelsim.lowering.schedule.groups import MOST_ROWS, Demand, Group, Groups, Span
+from accelsim.lowering.schedule.groups import MOST_ROWS, Group, Groups, Span
 from accelsim.lowering.tiling.sizes import sizes_of
 
 HEIGHTS = 3
 """Heights of stripes that are compared: the highest that fits, and the next lower ones."""
 
 
-class Tried(NamedTuple):
-    """A group with stripes of some height, and what it needs."""
+@dataclass(frozen=True, eq=False)
+class Striped:
+    """A group with stripes of some height, and which of its feature maps are resident, by their distance."""
 
     group: Group
-    need: Demand
+    residents: frozenset[int]
+
+    @cached_property
+    def ring_bytes(self) -> int:
+        """SRAM of its rings."""
+        return self.group.ring_bytes(self.residents)
+
+    @cached_property
+    def most_ring_bytes(self) -> int:
+        """SRAM of its rings at most, which is known sooner."""
+        return self.group.most_ring_bytes(self.residents)
+
+    def fits(self, room: int) -> bool:
+        """True where its rings fit a room."""
+        return self.most_ring_bytes <= room or self.ring_bytes <= room
 
 
 class Fitted(NamedTuple):
-    """A group whose rings fit a room, the bytes of these, and its effort."""
+    """A group whose rings fit a room, and its effort."""
 
-    group: Group
-    ring_bytes: int
+    striped: Striped
     effort: Effort
 
 
@@ -45,7 +60,7 @@ class Heights:
     """The groups of a network with the stripes that are best for them, those that are alike worked out once."""
 
     groups: Groups
-    tried: dict[tuple[int, frozenset[int]], dict[int, Tried | None]] = field(default_factory=dict)
+    tried: dict[tuple[int, frozenset[int]], dict[int, Striped | None]] = field(default_factory=dict)
     bests: dict[Key, Fitted | None] = field(default_factory=dict)
 
     def fit(self, span: Span, residents: frozenset[int], room: int) -> bool:
@@ -68,13 +83,13 @@ class Heights:
     def _best(self, span: Span, residents: frozenset[int], room: int, over: Over | None) -> Fitted | None:
         highest = self._highest(span, residents, room, over)
         numbers = range(highest, min(highest + HEIGHTS, len(_heights(span))))
-        tried = (self._try(span, number, residents) for number in numbers)
-        fitted = (
-            Fitted(each.group, each.need.ring_bytes, self.groups.effort(each.group, each.need.fmap_bytes))
-            for each in tried
-            if each and _fits(each, room - self._ahead(span, each, over))
+        moved = self.groups.moved_bytes(span, residents)
+        tried = filter(None, (self._try(span, number, residents) for number in numbers))
+        found = (Fitted(each, self.groups.effort(each.group, moved)) for each in tried)
+        quickest = sorted(found, key=lambda each: each.effort.cycles)
+        return next(
+            filter(lambda each: each.striped.fits(room - self._ahead(span, each.striped, over)), quickest), None
         )
-        return min(fitted, key=lambda each: each.effort.cycles, default=None)
 
     def _highest(self, span: Span, residents: frozenset[int], room: int, over: Over | None) -> int:
         """Number of the highest stripes whose rings fit a room; of all where none do. The lower the better they fit."""
@@ -86,22 +101,22 @@ class Heights:
         while high - low > 1:
             number = 0 if low < 0 else high - 1 if high == len(heights) else (low + high) // 2
             found = self._try(span, number, residents)
-            fits = found and _fits(found, room - self._ahead(span, found, over))
+            fits = found and found.fits(room - self._ahead(span, found, over))
             low, high = (low, number) if fits else (number, high)
         return high
 
-    def _ahead(self, span: Span, tried: Tried, over: Over | None) -> int:
-        return self.groups.ahead(span, tried.group, *over) if over else 0
+    def _ahead(self, span: Span, striped: Striped, over: Over | None) -> int:
+        return self.groups.ahead(span, striped.group, *over) if over else 0
 
-    def _of(self, span: Span, residents: frozenset[int]) -> dict[int, Tried | None]:
+    def _of(self, span: Span, residents: frozenset[int]) -> dict[int, Striped | None]:
         return self.tried.setdefault((span.alike, residents), {})
 
-    def _try(self, span: Span, number: int, residents: frozenset[int]) -> Tried | None:
+    def _try(self, span: Span, number: int, residents: frozenset[int]) -> Striped | None:
         """The group with stripes of the height of this number."""
         tried = self._of(span, residents)
         if number not in tried:
             group = self.groups.group(span, _heights(span)[number])
-            tried[number] = Tried(group, self.groups.demand(group, residents)) if group else None
+            tried[number] = Striped(group, residents) if group else None
         return tried[number]
 
 
@@ -110,5 +125,5 @@ def _heights(span: Span) -> tuple[int, ...]:
     return sizes_of(min(span.height, MOST_ROWS))
 
 
-def _fits(tried: Tried | None, room: int) -> bool:
-    return tried is not None and tried.need.ring_bytes <= room
+def _fits(striped: Striped | None, room: int) -> bool:
+    return striped is not None and striped.fits(room)

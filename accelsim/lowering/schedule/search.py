@@ -203,23 +203,22 @@ class ScheduleSearch:
             return self._step(span, room, made, found)
         if span.first in self.given.groups:
             group = self.groups.group(span, 1)
-            needed = self.groups.demand(group, touched).ring_bytes if group else "more"
+            needed = group.ring_bytes(touched) if group else "more"
             got = f"{size_of(room)} bytes beside what stays, where the lowest need {needed}"
             expected = "room for the stripes of its layers in sram.activation"
             self._fail(span.first, PlanError(self.given.groups[span.first].path, expected, got))
         return None
 
     def _step(self, span: Span, room: Piece, made: tuple[Place, ...], found: Fitted) -> Step:
-        """A group whose rings are at the top of a room."""
-        group = found.group
+        """A group with its rings in a room."""
+        group = found.striped.group
         rows = {
             span.first + place: member.rows
             for place, member in zip(group.places, group.members, strict=True)
             if self.groups.has_whole_rows(span.first + place)
         }
-        top = (room[1] - found.ring_bytes, room[1])
         made = tuple(each._replace(rows=rows.get(each.number, 0)) for each in made)
-        return Step(span.first, span.last, group, top, made, found.effort)
+        return Step(span.first, span.last, found.striped, room, made, found.effort)
 
     def _in_place(self, span: Span, state: State, resident: Resident, old: Place) -> Way:
         """A group one of whose results takes the place of a resident, stripe by stripe as the group is done with it."""
@@ -239,13 +238,13 @@ class ScheduleSearch:
         found = self.heights.best(span, touched, size_of(room), over)
         if found is None:
             return None
-        low = old.low - self.groups.ahead(span, found.group, *over)
+        low = old.low - self.groups.ahead(span, found.striped.group, *over)
         made = Place(low, low + resident.size, resident.first, resident.name, resident.last)
         both = old._replace(low=low, high=max(old.high, made.high))
         if low < 0 or overlaps(both[:2], others) or self._address(resident.name) not in (None, low):
             return None
         room = largest(free([*others, both], self.capacity))
-        if both.high > self.capacity or found.ring_bytes > size_of(room):
+        if both.high > self.capacity or not found.striped.fits(size_of(room)):
             return None
         return self._step(span, room, (made,), found)
 
@@ -317,24 +316,26 @@ class ScheduleSearch:
         for step, before in reversed(steps):
             for place in step.made:
                 stays[place.name], addresses[place.name] = self.candidates[place.name], place.low
-            rooms += [step.room] * (step.last + 1 - step.first)
-            if step.group is not None:
+            room = step.room
+            if step.striped is not None:
+                room = room[1] - step.striped.ring_bytes, room[1]
                 channels = self._channels((*before, *step.made))
-                cascade = self._cascade(step, step.group, channels, len(cascades))
+                cascade = self._cascade(step, step.striped.group, room, channels, len(cascades))
                 cascades.append(cascade)
                 span = cascade.span
                 for name, count in cascade.internal.items():
                     stays[name] = Resident(name, span.start, span.stop - 1, 0, count)
+            rooms += [room] * (step.last + 1 - step.first)
         return Residency(stays, addresses, tuple(rooms), tuple(cascades), state.cycles, state.dram_bytes)
 
-    def _cascade(self, step: Step, group: Group, channels: ResidentChannels, number: int) -> Cascade:
+    def _cascade(self, step: Step, group: Group, room: Piece, channels: ResidentChannels, number: int) -> Cascade:
         """The group with its rings one after the other; every other cascade has its weights at the top."""
         groups = self.groups
         names = {place: groups.nodes[step.first + place].name for place in group.places}
-        made = (*group.internal.items(), *group.outputs.items())
+        made = (*group.rings.internal.items(), *group.rings.outputs.items())
         sizes = {names[place]: tuple(ring) for place, ring in made if names[place] not in channels}
         loaded = dict(self._loaded(step, group, channels))
-        addresses = stacked(step.room[0], (slots * size for slots, size in (*sizes.values(), *loaded.values())))
+        addresses = stacked(room[0], (slots * size for slots, size in (*sizes.values(), *loaded.values())))
         rings = {name: Ring(next(addresses), *each) for name, each in sizes.items()}
         inputs = {name: Ring(next(addresses), *each) for name, each in loaded.items()}
         nodes = [groups.nodes[step.first + place] for place in group.places]
@@ -343,8 +344,8 @@ class ScheduleSearch:
             group.members,
             rings,
             inputs,
-            {names[place]: groups.nodes[step.first + place].output.channels for place in group.internal},
-            step.room,
+            {names[place]: groups.nodes[step.first + place].output.channels for place in group.rings.internal},
+            room,
             groups.weights.room - group.weight_bytes if number % 2 else 0,
             {
                 node.name: groups.cache.stripe_tiling(node, member.rows, groups.weights)
@@ -354,7 +355,7 @@ class ScheduleSearch:
 
     def _loaded(self, step: Step, group: Group, channels: ResidentChannels) -> Iterator[tuple[str, tuple[int, int]]]:
         """Slots and bytes of each for what a group loads, by name of the tensor."""
-        for each in group.inputs.values():
+        for each in group.rings.inputs.values():
             sources = {self._source(step, source): count for source, count in each.sources.items()}
             there = {name: count for name, count in sources.items() if name not in channels}
             if there:

@@ -9,15 +9,16 @@ from typing import NamedTuple
 
 from accelsim.lowering.allocate import Piece, Place, free, largest, size_of
 from accelsim.lowering.schedule.effort import Effort, Pace
-from accelsim.lowering.schedule.groups import Group
+from accelsim.lowering.schedule.heights import Striped
 
 
 class Step(NamedTuple):
-    """Layers [first, last] together: a group in a piece of the buffer, or one layer with a piece for its tiles."""
+    """Layers [first, last] together: a group with its rings at the top of a room, or one layer with room for its
+    tiles."""
 
     first: int
     last: int
-    group: Group | None
+    striped: Striped | None
     room: Piece
     made: tuple[Place, ...]
     effort: Effort
