@@ -1,19 +1,18 @@
 """`python -m accelsim`, and the command `accelsim`."""
 
-import gc
 import os
 import signal
 import sys
 from types import FrameType
 
+from accelsim.collection import collect_rarely
+
 INTERRUPTED = 130
-COLLECTION = (50_000, 50, 1000)
-"""Thresholds of the garbage collector: a command makes many objects that stay and few that end in circles."""
 
 
 def start() -> int:
     """Run the command line. An interrupt ends it with 130, also where a library makes another error of it."""
-    gc.set_threshold(*COLLECTION)
+    collect_rarely()
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # else all that is installed is searched for plug-ins
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         from accelsim.cli import main

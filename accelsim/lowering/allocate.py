@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
 
@@ -35,7 +36,8 @@ def size_of(piece: Piece) -> int:
     return piece[1] - piece[0]
 
 
-def free(taken: Iterable[Place], capacity: int) -> list[Piece]:
+@lru_cache(maxsize=1 << 12)
+def free(taken: tuple[Place, ...], capacity: int) -> tuple[Piece, ...]:
     """The pieces of a buffer beside these places."""
     pieces, low = list[Piece](), 0
     for place in sorted(taken):
@@ -44,22 +46,25 @@ def free(taken: Iterable[Place], capacity: int) -> list[Piece]:
         low = place.high
     if low < capacity:
         pieces.append((low, capacity))
-    return pieces or [(0, 0)]
+    return tuple(pieces) or ((0, 0),)
 
 
-def largest(pieces: Sequence[Piece]) -> Piece:
-    """The largest piece."""
-    return max(pieces, key=size_of)
+@lru_cache(maxsize=1 << 12)
+def largest_free(taken: tuple[Place, ...], capacity: int) -> Piece:
+    """The largest piece of a buffer beside these places."""
+    return max(free(taken, capacity), key=size_of)
 
 
 def address_in(pieces: Sequence[Piece], size: int, wanted: int | None = None) -> int | None:
     """An address for some bytes: the one that is wanted, or the end of a piece that leaves the largest one for others;
     None where they do not fit."""
-    fitting = [piece for piece in pieces if size_of(piece) >= size]
+    fitting = [piece for piece in pieces if piece[1] - piece[0] >= size]
     if wanted is not None:
         return wanted if any(low <= wanted <= high - size for low, high in fitting) else None
     if not fitting:
         return None
+    if len(pieces) == 1:
+        return fitting[0][1] - size
     sizes = sorted(map(size_of, pieces), reverse=True)
     best = max(fitting, key=lambda piece: _largest_beside(sizes, piece, size))
     return best[1] - size
@@ -67,8 +72,8 @@ def address_in(pieces: Sequence[Piece], size: int, wanted: int | None = None) ->
 
 def _largest_beside(sizes: Sequence[int], piece: Piece, size: int) -> int:
     """Size of the largest piece when some bytes take the end of one. sizes: of all pieces, the largest first."""
-    others = sizes[1:] if size_of(piece) == sizes[0] else sizes
-    return max([size_of(piece) - size, *others[:1]])
+    own = piece[1] - piece[0]
+    return max(own - size, sizes[1] if own == sizes[0] else sizes[0])
 
 
 def overlaps(piece: Piece, taken: Iterable[Place]) -> bool:

@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection, wait
 from time import monotonic, sleep
 from typing import Any
 
+from accelsim.collection import collect_rarely
 from accelsim.errors import ARGUMENTS, Mistake, UserError, shorten
 from accelsim.sweeps.work import Finished, Task, work
 
@@ -101,6 +102,7 @@ class _Worker:
 
 
 def _serve(connection: Connection) -> None:
+    collect_rarely()
     with suppress(EOFError, OSError):
         while True:
             connection.send(work(connection.recv()))

@@ -14,7 +14,7 @@ from accelsim.lowering.ir import Layout, PlannedLayer
 from accelsim.lowering.placement import Placement, progressions
 from accelsim.lowering.schedule.residents import Cascade, Ring
 from accelsim.lowering.schedule.rings import input_rows
-from accelsim.lowering.schedule.stripes import Member, Read
+from accelsim.lowering.schedule.stripes import Read
 from accelsim.network.graph import Node
 from accelsim.program.commands import Buffer, Tile
 from accelsim.program.tensors import Range, Region, Tensor
@@ -120,13 +120,13 @@ class CascadeTiles:
 
     def _loaded(self, tensor: Tensor, ring: Ring) -> Loaded:
         wanted = np.zeros(tensor.dims[3], dtype=np.bool_)
-        reads: list[tuple[Member, Read]] = []
+        reads: list[tuple[int, Read]] = []
         for node, member in zip(self.nodes, self.cascade.members, strict=True):
             for name, window in node.reaches:
                 place = self.layout.by_name[name]
                 if place.tensor is tensor:
                     wanted[place.channels] = True
-                    reads.append((member, Read(-1, window.vertical, tensor.dims[1])))
+                    reads.append((member.rows, Read(-1, window.vertical, tensor.dims[1])))
         stay = self.residents.resident_channels(tensor)
         if stay is not None:
             wanted &= ~stay

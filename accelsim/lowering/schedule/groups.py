@@ -77,12 +77,13 @@ class Span(NamedTuple):
 class Group:
     """Layers in stripes of certain heights.
 
-    places: distances of the layers; incoming: the inputs from before them; compute: clocks of each unit.
+    places: distances of the layers; rows: of a stripe of each; incoming: the inputs from before them; compute: clocks
+    of each unit.
     """
 
     places: tuple[int, ...]
     layers: tuple[Layer, ...]
-    members: tuple[Member, ...]
+    rows: tuple[int, ...]
     incoming: Collection[Inflow]
     compute: tuple[float, ...]
     batch: int
@@ -90,7 +91,16 @@ class Group:
     @property
     def steps(self) -> int:
         """Stripes of the last layer in an image."""
-        return self.members[-1].stripes
+        return ceil_div(self.layers[-1].output.height, self.rows[-1])
+
+    @cached_property
+    def members(self) -> tuple[Member, ...]:
+        """The layers as members of a cascade."""
+        order = {place: number for number, place in enumerate(self.places)}
+        return tuple(
+            Member(rows, layer.output.height, tuple(_reads_inside(layer, place, order)))
+            for place, layer, rows in zip(self.places, self.layers, self.rows, strict=True)
+        )
 
     @property
     def weight_bytes(self) -> int:
@@ -111,15 +121,15 @@ class Group:
     def most_ring_bytes(self, residents: Collection[int]) -> int:
         """SRAM of its rings at most: each has all stripes of its feature map, and those on their way to DRAM twice."""
         most = 0
-        for place, layer, member in zip(self.places, self.layers, self.members, strict=True):
-            leaves_group = leaves(layer, place, self.places[-1])
+        for place, layer, rows in zip(self.places, self.layers, self.rows, strict=True):
+            output, leaves_group = layer.output, leaves(layer, place, self.places[-1])
             if not (leaves_group and place in residents):
-                size = layer.output.slot_bytes(member.rows, layer.output.channels)
-                most += (1 + leaves_group) * member.stripes * size
+                size = output.slot_bytes(rows, output.channels)
+                most += (1 + leaves_group) * ceil_div(output.height, rows) * size
         for each in self.incoming:
             channels = _channels_loaded(each.sources, residents)
             if channels:
-                rows = input_rows([(self.members[number], read) for number, read in each.reads])
+                rows = input_rows((self.rows[number], read) for number, read in each.reads)
                 most += ceil_div(each.fmap.height, rows) * each.fmap.slot_bytes(rows, channels)
         return most * self.batch
 
@@ -134,6 +144,7 @@ class Groups:
     weights: WeightResidents
     numbers: dict[str, int] = field(init=False)
     known: list[Layer | None] = field(init=False)
+    looks: list[int] = field(init=False)
     kinds: dict[Any, int] = field(default_factory=dict)
     rows: dict[tuple[int, int], tuple[int, float] | None] = field(default_factory=dict)
     alike: dict[tuple[Any, ...], int] = field(default_factory=dict)
@@ -152,6 +163,9 @@ class Groups:
         self.known = [
             self._layer(number, node) if self._joins(node) else None for number, node in enumerate(self.nodes)
         ]
+        looks: dict[Layer | None, int] = {}
+        apart = (layer and layer._replace(readers=()) for layer in self.known)
+        self.looks = [looks.setdefault(layer, len(looks)) for layer in apart]
 
     def _joins(self, node: Node) -> bool:
         """True where a layer can work on stripes."""
@@ -218,12 +232,9 @@ class Groups:
         """The group of a layer and others at these distances from it, all of which can work on stripes."""
         layers = [self._known(first + place) for place in places]
         last = places[-1]
-        alike = tuple(
-            (place, layer.kind, layer.inputs, layer.output, leaves(layer, place, last))
-            for place, layer in zip(places, layers, strict=True)
-        )
         made = (makers(layer, place) for place, layer in zip(places, layers, strict=True))
         leaving = tuple(place for place, layer in zip(places, layers, strict=True) if leaves(layer, place, last))
+        alike = places, tuple(self.looks[first + place] for place in places), leaving
         return Span(
             first,
             places,
@@ -299,26 +310,18 @@ class Groups:
         return layer
 
     def _group(self, span: Span, stripes: int) -> Group | None:
-        first, places = span.first, span.places
-        layers = [self._known(first + place) for place in places]
-        members: list[Member] = []
+        layers = tuple(self._known(span.first + place) for place in span.places)
+        heights: list[int] = []
         compute: dict[UnitKind, float] = {}
-        order = {place: number for number, place in enumerate(places)}
-        for place, layer in zip(places, layers, strict=True):
-            found = self._rows(layer, self.nodes[first + place], ceil_div(layer.output.height, stripes))
+        for place, layer in zip(span.places, layers, strict=True):
+            found = self._rows(layer, self.nodes[span.first + place], ceil_div(layer.output.height, stripes))
             if found is None:
                 return None
-            compute[layer.unit] = compute.get(layer.unit, 0.0) + found[1]
-            reads = (
-                Read(order[place + distance], each.window, each.fmap.height)
-                for each in layer.inputs
-                for distance, _ in each.sources
-                if place + distance in order
-            )
-            members.append(Member(found[0], layer.output.height, tuple(reads)))
-        return Group(
-            places, tuple(layers), tuple(members), self._incoming(span), tuple(compute.values()), self.network.batch
-        )
+            rows, clocks = found
+            heights.append(rows)
+            compute[layer.unit] = compute.get(layer.unit, 0.0) + clocks
+        around = self._incoming(span), tuple(compute.values()), self.network.batch
+        return Group(span.places, layers, tuple(heights), *around)
 
     def _rows(self, layer: Layer, node: Node, most: int) -> tuple[int, float] | None:
         """Rows of a stripe, at most this many, and the clocks of the layer's unit in such stripes."""
@@ -386,6 +389,14 @@ class Groups:
             pixel = fmap.tensor_channels * fmap.bits // 8
             run = fmap.runs * (each + burst - gcd(gcd(pixel, burst), int(each)))
         return self.network.batch * fmap.height * fmap.width * run * fmap.moved_share
+
+
+def _reads_inside(layer: Layer, place: int, order: Mapping[int, int]) -> Iterator[Read]:
+    """What a layer reads of others of its group, by their numbers in the order of their places."""
+    for each in layer.inputs:
+        for distance, _ in each.sources:
+            if place + distance in order:
+                yield Read(order[place + distance], each.window, each.fmap.height)
 
 
 def _channels_loaded(sources: Mapping[int, int], residents: Collection[int]) -> int:

@@ -6,7 +6,7 @@ Layers of a group are known by their distance from its first, and inputs from be
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -217,7 +217,7 @@ def loaded_rings(
     """The inputs from before the group, by tensor, each loaded once for all its readers."""
     found: dict[int, Loaded] = {}
     for tensor, (sources, fmap, reads) in inflows(places, layers).items():
-        rows = input_rows([(members[number], read) for number, read in reads])
+        rows = input_rows((members[number].rows, read) for number, read in reads)
         made = [rows_until(members[number], read, next_step(counts[number]), rows) for number, read in reads]
         kept = [rows_from(members[number], read, counts[number], rows) for number, read in reads]
         slots = ring_slots(np.maximum.reduce(made), np.minimum.reduce(kept))
@@ -236,6 +236,6 @@ def _joined(parts: Sequence[tuple[Range, dict[int, int]]]) -> dict[int, int]:
     return dict(together)
 
 
-def input_rows(readers: Sequence[tuple[Member, Read]]) -> int:
-    """Rows in which an input is loaded: as many as the reader with the lowest stripes moves on."""
-    return min(min(read.height, member.rows * read.window.stride) for member, read in readers)
+def input_rows(readers: Iterable[tuple[int, Read]]) -> int:
+    """Rows in which an input is loaded: as many as the reader with the lowest stripes, of these rows, moves on."""
+    return min(min(read.height, rows * read.window.stride) for rows, read in readers)

@@ -16,7 +16,7 @@ from functools import partial
 from itertools import chain, product, takewhile
 
 from accelsim.errors import LoweringError, PlanError
-from accelsim.lowering.allocate import Piece, Place, address_in, free, largest, overlaps, size_of, stacked
+from accelsim.lowering.allocate import Piece, Place, address_in, free, largest_free, overlaps, size_of, stacked
 from accelsim.lowering.ir import ResidentChannels
 from accelsim.lowering.schedule.costs import Costs
 from accelsim.lowering.schedule.effort import NO_EFFORT, Effort, Pace, elapsed
@@ -46,6 +46,7 @@ class ScheduleSearch:
     keeps: bool = True
     failed: tuple[int, LoweringError] | None = field(init=False, default=None)
     readers: dict[str, list[int]] = field(default_factory=dict)
+    placed: dict[tuple[tuple[str, ...], tuple[Place, ...]], tuple[Place, ...] | None] = field(default_factory=dict)
     heights: Heights = field(init=False)
     map_bytes: list[int] = field(init=False)
 
@@ -87,7 +88,7 @@ class ScheduleSearch:
             yield from self._depth_first(span, state)
 
     def _way(
-        self, state: State, cut: int, residents: Sequence[Place], least: Effort, find: Callable[[], Step | None]
+        self, state: State, cut: int, residents: tuple[Place, ...], least: Effort, find: Callable[[], Step | None]
     ) -> Way:
         return Way(self._behind(state, least)[0], state, cut, key_of(residents, cut, self.capacity), find)
 
@@ -120,7 +121,7 @@ class ScheduleSearch:
     def _fitting(self, spans: Iterable[Span], state: State) -> Iterator[Span]:
         """The groups whose rings fit beside the residents of a state with the lowest stripes, all that leaves resident;
         and those that are given, whether they do or not."""
-        room = size_of(largest(free(state.residents, self.capacity)))
+        room = size_of(largest_free(state.residents, self.capacity))
         for span in spans:
             there = (each.number - span.first for each in state.residents)
             touched = span.touched.intersection([*span.leaving, *there])
@@ -161,9 +162,9 @@ class ScheduleSearch:
             least = self.costs.least(node, self._channels(residents))
             yield self._way(state, layer + 1, residents, least, partial(self._alone, layer, residents, made))
 
-    def _alone(self, layer: int, residents: Sequence[Place], made: tuple[Place, ...]) -> Step | None:
+    def _alone(self, layer: int, residents: tuple[Place, ...], made: tuple[Place, ...]) -> Step | None:
         """A layer by itself beside these residents; None where it does not fit."""
-        room = largest(free(residents, self.capacity))
+        room = largest_free(residents, self.capacity)
         try:
             effort = self.costs.alone(self.groups.nodes[layer], size_of(room), self._channels(residents))
         except LoweringError as error:
@@ -194,10 +195,10 @@ class ScheduleSearch:
         return self.groups.has_whole_rows(resident.first)
 
     def _beside(
-        self, span: Span, residents: Sequence[Place], touched: frozenset[int], made: tuple[Place, ...]
+        self, span: Span, residents: tuple[Place, ...], touched: frozenset[int], made: tuple[Place, ...]
     ) -> Step | None:
         """A group beside these residents; None where it does not fit."""
-        room = largest(free(residents, self.capacity))
+        room = largest_free(residents, self.capacity)
         found = self.heights.best(span, touched, size_of(room))
         if found:
             return self._step(span, room, made, found)
@@ -212,17 +213,16 @@ class ScheduleSearch:
     def _step(self, span: Span, room: Piece, made: tuple[Place, ...], found: Fitted) -> Step:
         """A group with its rings in a room."""
         group = found.striped.group
-        rows = {
-            span.first + place: member.rows
-            for place, member in zip(group.places, group.members, strict=True)
-            if self.groups.has_whole_rows(span.first + place)
-        }
-        made = tuple(each._replace(rows=rows.get(each.number, 0)) for each in made)
+        made = tuple(each._replace(rows=self._rows(group, span.first, each.number)) for each in made)
         return Step(span.first, span.last, found.striped, room, made, found.effort)
+
+    def _rows(self, group: Group, first: int, number: int) -> int:
+        """Rows of the stripes in which a result of a group lies; 0 where they fill no whole bytes."""
+        return group.rows[group.places.index(number - first)] if self.groups.has_whole_rows(number) else 0
 
     def _in_place(self, span: Span, state: State, resident: Resident, old: Place) -> Way:
         """A group one of whose results takes the place of a resident, stripe by stripe as the group is done with it."""
-        others = [each for each in state.residents if each is not old]
+        others = tuple(each for each in state.residents if each is not old)
         number = resident.first - span.first
         touched = span.touched.intersection([number, *(each.number - span.first for each in state.residents)])
         there = old._replace(number=resident.first, name=resident.name, last=resident.last)
@@ -230,10 +230,10 @@ class ScheduleSearch:
         return self._way(state, span.last + 1, (*others, there), self.groups.least(span, touched), find)
 
     def _over(
-        self, span: Span, touched: frozenset[int], resident: Resident, old: Place, others: Sequence[Place]
+        self, span: Span, touched: frozenset[int], resident: Resident, old: Place, others: tuple[Place, ...]
     ) -> Step | None:
         """A group one of whose results takes the place of a resident beside others; None where it does not fit."""
-        room = largest(free([*others, old._replace(high=max(old.high, old.low + resident.size))], self.capacity))
+        room = largest_free((*others, old._replace(high=max(old.high, old.low + resident.size))), self.capacity)
         over = Over(resident.first - span.first, old.number - span.first, old.rows)
         found = self.heights.best(span, touched, size_of(room), over)
         if found is None:
@@ -243,7 +243,7 @@ class ScheduleSearch:
         both = old._replace(low=low, high=max(old.high, made.high))
         if low < 0 or overlaps(both[:2], others) or self._address(resident.name) not in (None, low):
             return None
-        room = largest(free([*others, both], self.capacity))
+        room = largest_free((*others, both), self.capacity)
         if both.high > self.capacity or not found.striped.fits(size_of(room)):
             return None
         return self._step(span, room, (made,), found)
@@ -256,7 +256,7 @@ class ScheduleSearch:
         if not made:
             return None
         last = max(each.last for each in made)
-        room = size_of(largest(free((*state.residents, *made), self.capacity)))
+        room = size_of(largest_free((*state.residents, *made), self.capacity))
         return made if room >= AMPLE * max(self.map_bytes[first : last + 1]) else None
 
     def _choices(self, outputs: Sequence[str], state: State) -> Iterator[tuple[Place, ...]]:
@@ -280,16 +280,22 @@ class ScheduleSearch:
         return PlanError(path, f"room for the {resident.size} bytes of {name} in sram.activation{where}", got)
 
     def _placed(self, names: Sequence[str], state: State) -> tuple[Place, ...] | None:
+        """Places of new residents beside those of a state; None where one finds no place."""
+        key = tuple(names), state.residents
+        if key not in self.placed:
+            self.placed[key] = self._found_places(*key)
+        return self.placed[key]
+
+    def _found_places(self, names: Sequence[str], residents: tuple[Place, ...]) -> tuple[Place, ...] | None:
         """Places of new residents, each where it leaves the largest piece; None where one finds no place."""
-        made: list[Place] = []
+        made = tuple[Place, ...]()
         for name in sorted(names, key=self._precedence):
             resident = self.candidates[name]
-            pieces = free((*state.residents, *made), self.capacity)
-            low = address_in(pieces, resident.size, self._address(name))
+            low = address_in(free((*residents, *made), self.capacity), resident.size, self._address(name))
             if low is None:
                 return None
-            made.append(Place(low, low + resident.size, resident.first, name, resident.last))
-        return tuple(made)
+            made = *made, Place(low, low + resident.size, resident.first, name, resident.last)
+        return made
 
     def _precedence(self, name: str) -> tuple[bool, int]:
         """Feature maps at given addresses come first, and then the large ones."""
@@ -298,7 +304,7 @@ class ScheduleSearch:
     def _address(self, name: str) -> int | None:
         return self.given.keep[name].address if name in self.given.keep else None
 
-    def _channels(self, residents: Sequence[Place]) -> ResidentChannels:
+    def _channels(self, residents: tuple[Place, ...]) -> ResidentChannels:
         return {each.name: self.candidates[each.name].channels for each in residents}
 
     def _residency(self, state: State) -> Residency:

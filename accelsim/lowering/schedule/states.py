@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import NamedTuple
 
-from accelsim.lowering.allocate import Piece, Place, free, largest, size_of
+from accelsim.lowering.allocate import Piece, Place, largest_free, size_of
 from accelsim.lowering.schedule.effort import Effort, Pace
 from accelsim.lowering.schedule.heights import Striped
 
@@ -99,11 +99,7 @@ class Beam:
 
 
 def key_of(residents: Iterable[Place], cut: int, capacity: int) -> Key:
-    """Names of the residents that are still read behind a cut, in the order of their places, and the room beside."""
-    there = sorted(each for each in residents if each.last >= cut)
-    return tuple(each.name for each in there), room_of(there, capacity)
-
-
-def room_of(residents: Iterable[Place], capacity: int) -> int:
-    """Fourths of the buffer that the largest free piece holds."""
-    return 4 * size_of(largest(free(residents, capacity))) // capacity
+    """Names of the residents that are still read behind a cut, in the order of their places, and the fourths of the
+    buffer that the largest piece beside them holds."""
+    there = tuple(sorted(each for each in residents if each.last >= cut))
+    return tuple(each.name for each in there), 4 * size_of(largest_free(there, capacity)) // capacity
