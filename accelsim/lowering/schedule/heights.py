@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import inf
 from typing import NamedTuple
 
 from accelsim.lowering.schedule.effort import Effort
@@ -62,15 +63,26 @@ class Heights:
     groups: Groups
     tried: dict[tuple[int, frozenset[int]], dict[int, Striped | None]] = field(default_factory=dict)
     bests: dict[Key, Fitted | None] = field(default_factory=dict)
+    most: dict[int, float] = field(default_factory=dict)
 
     def fit(self, span: Span, residents: frozenset[int], room: int) -> bool:
         """True where the rings of a group fit a room with some stripes: with some that were tried, or the highest, or
         the lowest."""
+        if self._most(span) <= room:
+            return True
         tried = self._of(span, residents)
         if any(_fits(each, room) for each in tried.values()):
             return True
         ends = 0, len(_heights(span)) - 1
         return any(_fits(self._try(span, number, residents), room) for number in ends if number not in tried)
+
+    def _most(self, span: Span) -> float:
+        """SRAM of the rings of a group with the highest stripes at most, whatever is resident; more than there is where
+        it has none such."""
+        if span.alike not in self.most:
+            group = self.groups.group(span, _heights(span)[0])
+            self.most[span.alike] = group.most_ring_bytes(()) if group else inf
+        return self.most[span.alike]
 
     def best(self, span: Span, residents: frozenset[int], room: int, over: Over | None = None) -> Fitted | None:
         """The quickest of the groups with the highest stripes whose rings fit a room: lower ones overlap units better,
