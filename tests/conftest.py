@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import pytest
 from hypothesis import HealthCheck, settings
 
-from accelsim.__main__ import COLLECTION
+from accelsim.collection import collect_rarely
 
 for name, examples in (("few", 20), ("many", 100), ("most", 2000)):
     settings.register_profile(
@@ -34,4 +34,4 @@ def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*COLLECTION)
+    collect_rarely()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from dataclasses import replace
+from itertools import combinations, product
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from accelsim.config.load import parse_overrides
 from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Scheduling
 from accelsim.errors import LoweringError, ProgramError, UserError
-from accelsim.lowering.allocate import Place, free, largest
+from accelsim.lowering.allocate import Place, free, largest_free
 from accelsim.lowering.compile import Lowered, layout_of, lower
 from accelsim.lowering.ir import NO_RESIDENTS, ResidentChannels
 from accelsim.lowering.layout import lay_out
@@ -212,10 +213,10 @@ def test_two_maps_in_one_place_are_seen() -> None:
 
 def test_free_pieces_are_those_beside_places() -> None:
     """Two places in 100 bytes."""
-    taken = [Place(60, 70, 1, "b", 9), Place(0, 20, 0, "a", 9)]
-    assert free(taken, 100) == [(20, 60), (70, 100)]
-    assert largest(free(taken, 100)) == (20, 60)
-    assert free([Place(0, 100, 0, "a", 9)], 100) == [(0, 0)]
+    taken = Place(60, 70, 1, "b", 9), Place(0, 20, 0, "a", 9)
+    assert free(taken, 100) == ((20, 60), (70, 100))
+    assert largest_free(taken, 100) == (20, 60)
+    assert free((Place(0, 100, 0, "a", 9),), 100) == ((0, 0),)
 
 
 def blocks(count: int) -> list[dict[str, Any]]:
@@ -267,6 +268,24 @@ def test_nearer_it_would_overwrite_what_is_still_read(monkeypatch: pytest.Monkey
     assert in_place(lowered)
     with pytest.raises(LoweringError):
         list(link(lowered.program))
+
+
+@pytest.mark.parametrize("network", ["shufflenet_0.25x_g3", "densenet121", "mobilenet_v3_small_minimalistic_1.00_224"])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_rings_take_no_more_than_what_is_known_sooner(network: str, batch: int) -> None:
+    """Of groups in stripes of 1, 3 and all rows, whatever is resident."""
+    machine = machine_of()
+    nodes = replace(load_network(network)[1], batch=batch)
+    cache = TilingCache(machine, batch, lay_out(nodes, 8, scatter=True), nodes=nodes.nodes)
+    groups = Groups(nodes, len(nodes.nodes), cache, no_resident_weights(machine.sram.weight.capacity_bytes))
+    found = 0
+    for first in range(0, len(nodes.nodes), 5):
+        for span, rows in product(groups.spans(first), (1, 3, 64)):
+            group = groups.group(span, rows)
+            for residents in (frozenset[int](), span.touched) if group else ():
+                assert group.ring_bytes(residents) <= group.most_ring_bytes(residents)
+                found += 1
+    assert found > 50
 
 
 def test_weights_are_loaded_while_the_step_before_computes() -> None:
