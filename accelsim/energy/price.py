@@ -294,8 +294,9 @@ def _accesses(counts: ActionCounts, machine: Machine) -> Iterator[_Accesses]:
             counts.sram_read_line_bytes,
             counts.sram_write_line_bytes,
         )
-    if counts.sram_read_pool_bytes or counts.sram_write_pool_bytes:
-        yield _Accesses("pool", *pool_memory(machine), counts.sram_read_pool_bytes, counts.sram_write_pool_bytes)
+    pool, passed = pool_memory(machine), (counts.sram_read_pool_bytes, counts.sram_write_pool_bytes)
+    if pool.capacity_bytes and any(passed):
+        yield _Accesses("pool", *pool, *passed)
 
 
 def _buffers(counts: ActionCounts, machine: Machine) -> Sequence[_Accesses]:

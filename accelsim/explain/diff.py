@@ -200,7 +200,7 @@ def _sram(record: LayerRecord) -> dict[str, int]:
     """Bytes read and written by operand."""
     return {
         name: getattr(record.counts, f"sram_read_{name}_bytes") + getattr(record.counts, f"sram_write_{name}_bytes")
-        for name in ("ifmap", "weight", "psum", "ofmap", "line")
+        for name in ("ifmap", "weight", "psum", "ofmap", "line", "pool")
     }
 
 

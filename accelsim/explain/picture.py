@@ -20,6 +20,7 @@ FILLS = {
     "psum": Fill(PURPLE),
     "ofmap": Fill(BLUE),
     "line": Fill(SKY_BLUE, "///"),
+    "pool": Fill(SKY_BLUE, "..."),
     "rest of bursts": Fill(GREY),
     **CLOCK_FILLS,
 }

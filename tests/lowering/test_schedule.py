@@ -20,7 +20,8 @@ from accelsim.lowering.compile import Lowered, layout_of, lower
 from accelsim.lowering.ir import NO_RESIDENTS, ResidentChannels
 from accelsim.lowering.layout import lay_out
 from accelsim.lowering.schedule.effort import Effort, Pace, elapsed
-from accelsim.lowering.schedule.groups import Group, Groups, Span
+from accelsim.lowering.schedule.group import Group
+from accelsim.lowering.schedule.groups import Groups, Span
 from accelsim.lowering.schedule.partial import plan_partial_residents
 from accelsim.lowering.schedule.plan import plan_schedule
 from accelsim.lowering.schedule.residents import Cost, Residency, Resident, candidates, readers_of

@@ -10,15 +10,15 @@ groups that are alike (the blocks of a residual network) are evaluated once.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from math import gcd
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from accelsim.lowering.schedule.effort import NO_EFFORT, Effort
+from accelsim.lowering.schedule.group import Group, channels_loaded
 from accelsim.lowering.schedule.residents import readers_of
 from accelsim.lowering.schedule.rings import (
     FAR,
@@ -26,16 +26,13 @@ from accelsim.lowering.schedule.rings import (
     Inflow,
     Input,
     Layer,
-    Rings,
     Source,
     distance_from,
     inflows,
-    input_rows,
     leaves,
     makers,
-    rings_of,
 )
-from accelsim.lowering.schedule.stripes import Counts, Member, Read, rows_from, stripe_counts
+from accelsim.lowering.schedule.stripes import Counts, Read, rows_from, stripe_counts
 from accelsim.lowering.schedule.weights import WeightResidents
 from accelsim.lowering.tiling.cache import TilingCache
 from accelsim.network.graph import Network, Node
@@ -71,67 +68,6 @@ class Span(NamedTuple):
     @property
     def last(self) -> int:
         return self.first + self.places[-1]
-
-
-@dataclass(frozen=True, eq=False)
-class Group:
-    """Layers in stripes of certain heights.
-
-    places: distances of the layers; rows: of a stripe of each; incoming: the inputs from before them; compute: clocks
-    of each unit.
-    """
-
-    places: tuple[int, ...]
-    layers: tuple[Layer, ...]
-    rows: tuple[int, ...]
-    incoming: Collection[Inflow]
-    compute: tuple[float, ...]
-    batch: int
-
-    @property
-    def steps(self) -> int:
-        """Stripes of the last layer in an image."""
-        return ceil_div(self.layers[-1].output.height, self.rows[-1])
-
-    @cached_property
-    def members(self) -> tuple[Member, ...]:
-        """The layers as members of a cascade."""
-        order = {place: number for number, place in enumerate(self.places)}
-        return tuple(
-            Member(rows, layer.output.height, tuple(_reads_inside(layer, place, order)))
-            for place, layer, rows in zip(self.places, self.layers, self.rows, strict=True)
-        )
-
-    @property
-    def weight_bytes(self) -> int:
-        return sum(layer.weight_bytes for layer in self.layers)
-
-    @cached_property
-    def rings(self) -> Rings:
-        """Rings of its feature maps and of what it loads."""
-        return rings_of(self.places, tuple(layer.shape for layer in self.layers), self.members, self.batch)
-
-    def ring_bytes(self, residents: Collection[int]) -> int:
-        """SRAM of its rings, given which feature maps are resident, by their distance."""
-        made = sum(ring.bytes for ring in self.rings.internal.values())
-        made += sum(ring.bytes for place, ring in self.rings.outputs.items() if place not in residents)
-        loaded = ((each, _channels_loaded(each.sources, residents)) for each in self.rings.inputs.values())
-        return made + sum(each.ring(channels).bytes for each, channels in loaded if channels)
-
-    def most_ring_bytes(self, residents: Collection[int]) -> int:
-        """SRAM of its rings at most: each has all stripes of its feature map, and those on their way to DRAM twice."""
-        most = 0
-        for place, layer, rows in zip(self.places, self.layers, self.rows, strict=True):
-            output, leaves_group = layer.output, leaves(layer, place, self.places[-1])
-            if not (leaves_group and place in residents):
-                size = output.slot_bytes(rows, output.channels)
-                most += (1 + leaves_group) * ceil_div(output.height, rows) * size
-        for each in self.incoming:
-            channels = _channels_loaded(each.sources, residents)
-            if channels:
-                rows = input_rows((self.rows[number], read) for number, read in each.reads)
-                most += ceil_div(each.fmap.height, rows) * each.fmap.slot_bytes(rows, channels)
-        return most * self.batch
 
 
 @dataclass
@@ -282,7 +218,7 @@ class Groups:
         key = span.alike, residents
         if key not in self.fmap_bytes:
             made = (self._known(span.first + place).output for place in span.leaving if place not in residents)
-            loaded = ((each.fmap, _channels_loaded(each.sources, residents)) for each in self._incoming(span))
+            loaded = ((each.fmap, channels_loaded(each.sources, residents)) for each in self._incoming(span))
             moved = sum(self._burst_bytes(fmap, fmap.channels) for fmap in made)
             self.fmap_bytes[key] = moved + sum(self._burst_bytes(*each) for each in loaded if each[1])
         return self.fmap_bytes[key]
@@ -389,19 +325,6 @@ class Groups:
             pixel = fmap.tensor_channels * fmap.bits // 8
             run = fmap.runs * (each + burst - gcd(gcd(pixel, burst), int(each)))
         return self.network.batch * fmap.height * fmap.width * run * fmap.moved_share
-
-
-def _reads_inside(layer: Layer, place: int, order: Mapping[int, int]) -> Iterator[Read]:
-    """What a layer reads of others of its group, by their numbers in the order of their places."""
-    for each in layer.inputs:
-        for distance, _ in each.sources:
-            if place + distance in order:
-                yield Read(order[place + distance], each.window, each.fmap.height)
-
-
-def _channels_loaded(sources: Mapping[int, int], residents: Collection[int]) -> int:
-    """Channels that come from sources, by distance, that are no residents."""
-    return sum(count for source, count in sources.items() if source not in residents)
 
 
 def _stripe_bytes(counts: Counts, rows: int, fmap: Fmap) -> Counts:

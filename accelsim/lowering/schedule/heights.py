@@ -8,7 +8,8 @@ from math import inf
 from typing import NamedTuple
 
 from accelsim.lowering.schedule.effort import Effort
-from accelsim.lowering.schedule.groups import MOST_ROWS, Group, Groups, Span
+from accelsim.lowering.schedule.group import Group
+from accelsim.lowering.schedule.groups import MOST_ROWS, Groups, Span
 from accelsim.lowering.tiling.sizes import sizes_of
 
 HEIGHTS = 3

@@ -21,7 +21,8 @@ from accelsim.lowering.ir import ResidentChannels
 from accelsim.lowering.schedule.costs import Costs
 from accelsim.lowering.schedule.effort import NO_EFFORT, Effort, Pace, elapsed
 from accelsim.lowering.schedule.given import GivenSchedule
-from accelsim.lowering.schedule.groups import Group, Groups, Span
+from accelsim.lowering.schedule.group import Group
+from accelsim.lowering.schedule.groups import Groups, Span
 from accelsim.lowering.schedule.heights import Fitted, Heights, Over
 from accelsim.lowering.schedule.residents import Cascade, Residency, Resident, Ring, readers_of
 from accelsim.lowering.schedule.rings import FAR
