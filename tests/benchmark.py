@@ -260,6 +260,7 @@ def main() -> None:
     parser.add_argument("--scalesim", metavar="PYTHON", help="compare with the SCALE-Sim of this interpreter")
     parser.add_argument("--phases", metavar="NETWORK", help="measure it once, in this process, and print JSON")
     arguments = parser.parse_args()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # with it, every process compiles the package anew
     if arguments.phases is not None:
         print(json.dumps(phases(arguments.phases)))
     elif arguments.scalesim is not None:
