@@ -29,7 +29,8 @@ from accelsim.lowering.tiling.space import fitting, near
 from accelsim.lowering.tiling.traffic import traffic
 from accelsim.records import ActionCounts
 from accelsim.run.gemm import run_gemm
-from accelsim.run.simulate import load_network, run_network, simulate
+from accelsim.run.play import perform
+from accelsim.run.simulate import load_both, load_network, run_network, simulate
 from tests.played import dma_counts
 from tests.reference.tiles import Buffers, Layer, every_walk, least_traffic
 from tests.strategies import machine_of, network_of
@@ -229,8 +230,9 @@ OBJECTIVES = ("cycles", "energy", "edp", "dram_bytes")
 
 
 def cycles_of(network: str, machine: str, dataflow: str) -> int:
-    settings = {"array.dataflow": dataflow, "scheduling.arbitration": "program_order"}
-    return int(simulate(network, machine, settings).totals["total_cycles"])
+    settings = [(0, f"array.dataflow={dataflow}"), (0, "scheduling.arbitration=program_order")]
+    _, *target = load_both(network, machine, settings)
+    return perform(*target, saves=False).outcome.total_cycles
 
 
 def check_auto(network: str, machine: str) -> None:

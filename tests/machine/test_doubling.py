@@ -74,7 +74,7 @@ def tried(name: str, node: Node, machine: str) -> Tried:
     network, target = alone(network_named(name), node), load_machine(machine)
     (record,) = perform(network, target, Scheduling()).records
     doubled = {
-        resource: perform(network, DOUBLED[resource](target), Scheduling()).outcome.total_cycles
+        resource: perform(network, DOUBLED[resource](target), Scheduling(), saves=False).outcome.total_cycles
         for resource in RESOURCES
     }
     return Tried(f"{name} {node.name} on {machine}", bound_by(record), record.total_cycles, doubled)
