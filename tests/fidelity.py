@@ -137,9 +137,7 @@ def _summaries(found: Sequence[Sequence[Error]]) -> str:
         f"\n## Errors\n\n{len(found[0])} of {len(measured())} rows are simulated, {len(whole[0])} at all offsets. "
         f"U-Net's {len(found[0]) - len(whole[0])} are simulated at one offset that may not be theirs: its first "
         "program was measured to take less than the two others with the same tiles, as arrays would that lie on "
-        "lines. All but one of them were simulated before L2's ways, hits and pipeline, the end of loads and the host "
-        "were as they are now; that one moved by 1.0 % and 0.2 %. The largest error is that of the cycles averaged "
-        "over the offsets.\n",
+        "lines. The largest error is that of the cycles averaged over the offsets.\n",
         "| rows | tiles | mean | median | largest | rank correlation |",
         "|---|---|---|---|---|---|",
     ]
