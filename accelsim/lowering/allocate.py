@@ -55,19 +55,27 @@ def largest_free(taken: tuple[Place, ...], capacity: int) -> Piece:
     return max(free(taken, capacity), key=size_of)
 
 
-def address_in(pieces: Sequence[Piece], size: int, wanted: int | None = None) -> int | None:
-    """An address for some bytes: the one that is wanted, or the end of a piece that leaves the largest one for others;
-    None where they do not fit."""
+def address_in(pieces: Sequence[Piece], size: int, later: Sequence[Piece], wanted: int | None = None) -> int | None:
+    """An address for some bytes: the one that is wanted, or the end of a piece that leaves the largest one for others
+    now, and of its ends the one that does so later; None where they do not fit.
+
+    later: pieces that are free when what leaves before these bytes is gone.
+    """
     fitting = [piece for piece in pieces if piece[1] - piece[0] >= size]
     if wanted is not None:
         return wanted if any(low <= wanted <= high - size for low, high in fitting) else None
     if not fitting:
         return None
-    if len(pieces) == 1:
-        return fitting[0][1] - size
-    sizes = sorted(map(size_of, pieces), reverse=True)
-    best = max(fitting, key=lambda piece: _largest_beside(sizes, piece, size))
-    return best[1] - size
+    best = fitting[0]
+    if len(fitting) > 1:
+        sizes = sorted(map(size_of, pieces), reverse=True)
+        best = max(fitting, key=lambda piece: _largest_beside(sizes, piece, size))
+    return max((best[1] - size, best[0]), key=lambda low: _largest_around(later, low, low + size))
+
+
+def _largest_around(pieces: Iterable[Piece], low: int, high: int) -> int:
+    """Size of the largest piece when [low, high) is taken."""
+    return max(max(min(end, low) - start, end - max(start, high)) for start, end in pieces)
 
 
 def _largest_beside(sizes: Sequence[int], piece: Piece, size: int) -> int:

@@ -35,19 +35,8 @@ RESOURCES = {
     "engines in": "dma.engines_in",
     "engines out": "dma.engines_out",
 }
-KNOWN = {
-    ("squeezenet_v1.0", "weights"): 1.03,
-    ("squeezenet_v1.0", "sums"): 1.04,
-    ("squeezenet_v1.0", "channels"): 1.12,
-    ("resnet18", "rows"): 1.02,
-    ("resnet18", "columns"): 1.06,
-    ("small", "dram__bytes_per_clock"): 1.14,
-}
+KNOWN = {("resnet18", "rows"): 1.02}
 """Where twice a resource moves more DRAM bytes, in the ratio given at most: clocks are the objective, and fall."""
-
-
-SLOWER = {("squeezenet_v1.0", "sums"): 1.02, ("resnet18", "weights"): 1.02}
-"""Where twice a resource takes more clocks, in the ratio given at most: the law fails there, by 1.5 and 1.1 %."""
 
 
 def twice(config: dict[str, Any], path: str) -> int:
@@ -70,7 +59,7 @@ def cost(network: str, path: str | None = None) -> tuple[int, int]:
 @pytest.mark.parametrize("network", NETWORKS)
 def test_twice_of_anything_makes_no_network_worse(network: str, resource: str) -> None:
     before, after = cost(network), cost(network, RESOURCES[resource])
-    assert after[0] <= SLOWER.get((network, resource), MOST) * before[0]
+    assert after[0] <= MOST * before[0]
     assert after[1] <= KNOWN.get((network, resource), MOST) * before[1]
 
 
@@ -129,7 +118,7 @@ def test_twice_of_anything_makes_a_small_network_no_worse(key: str) -> None:
     """Layer by layer; depth-first, weights that lie where those of the next group will keep it waiting."""
     before, after = (played(SMALL, machine_of(**{**SIZES, key: times * SIZES[key]})) for times in (1, 2))
     assert after[0] <= MOST * before[0]
-    assert after[1] <= KNOWN.get(("small", key), MOST) * before[1]
+    assert after[1] <= MOST * before[1]
 
 
 LAWFUL = (

@@ -15,7 +15,7 @@ from accelsim.config.load import parse_overrides
 from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Scheduling
 from accelsim.errors import LoweringError, ProgramError, UserError
-from accelsim.lowering.allocate import Place, free, largest_free
+from accelsim.lowering.allocate import Place, address_in, free, largest_free
 from accelsim.lowering.compile import Lowered, layout_of, lower
 from accelsim.lowering.ir import NO_RESIDENTS, ResidentChannels
 from accelsim.lowering.layout import lay_out
@@ -218,6 +218,15 @@ def test_free_pieces_are_those_beside_places() -> None:
     assert free(taken, 100) == ((20, 60), (70, 100))
     assert largest_free(taken, 100) == (20, 60)
     assert free((Place(0, 100, 0, "a", 9),), 100) == ((0, 0),)
+
+
+def test_what_stays_longer_is_placed_as_if_the_others_were_gone() -> None:
+    """At the end of a free piece that is the buffer's: the other one would be beside a place that is free before."""
+    pieces = [(0, 90)]
+    assert address_in(pieces, 20, pieces) == 70
+    assert address_in(pieces, 20, [(0, 100)]) == 0
+    assert address_in(pieces, 20, [(0, 100)], 30) == 30
+    assert address_in(pieces, 91, [(0, 100)]) is None
 
 
 def blocks(count: int) -> list[dict[str, Any]]:

@@ -292,11 +292,19 @@ class ScheduleSearch:
         made = tuple[Place, ...]()
         for name in sorted(names, key=self._precedence):
             resident = self.candidates[name]
-            low = address_in(free((*residents, *made), self.capacity), resident.size, self._address(name))
+            there = (*residents, *made)
+            last = 0 if self._is_added(resident) else resident.last
+            later = free(tuple(each for each in there if each.last >= last), self.capacity)
+            low = address_in(free(there, self.capacity), resident.size, later, self._address(name))
             if low is None:
                 return None
             made = *made, Place(low, low + resident.size, resident.first, name, resident.last)
         return made
+
+    def _is_added(self, resident: Resident) -> bool:
+        """True where the last that reads a resident adds it: the sum may take its place, and begins before it."""
+        reader = self.groups.nodes[resident.last]
+        return reader.shortcut == resident.name or reader.op.station == "add"
 
     def _precedence(self, name: str) -> tuple[bool, int]:
         """Feature maps at given addresses come first, and then the large ones."""
