@@ -39,11 +39,14 @@ def done_on_ways(network: Network) -> dict[str, str]:
 
 
 def _with_ways_out(network: Network, machine: Machine, bits: Mapping[str, int]) -> Network:
-    """Move to the way out what is done to results of a layer that nobody else reads."""
+    """Move to the way out what is done to results of a layer that nobody else reads; pools of an inference take the
+    places of those of the one before."""
     ways, writers = dict[str, tuple[Node, ...]](), dict[str, str]()
     made = {node.name: number for number, node in enumerate(network.nodes)}
-    room = pool_memory(machine).capacity_bytes
+    room, layers = 0, len(network.nodes) // network.inferences
     for number, node in enumerate(network.nodes):
+        if number % layers == 0:
+            room = pool_memory(machine).capacity_bytes
         if on_array(node, machine):
             ways[node.name] = way = tuple(_behind(node, network, machine, bits, made, room))
             writers |= {each.name: node.name for each in way}

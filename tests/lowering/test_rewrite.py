@@ -8,17 +8,20 @@ from typing import Any
 import pytest
 
 from accelsim.check.execute import check_network
+from accelsim.config.load import load_machine
 from accelsim.config.plan import Plan
 from accelsim.config.scheduling import Scheduling
 from accelsim.errors import UserError
 from accelsim.lowering.compile import lower
 from accelsim.lowering.rewrite import rewrite
 from accelsim.network.graph import Network
+from accelsim.network.stream import stream
 from accelsim.program.commands import Buffer, Compute, Load, Program, Store, Tile, UnitKind, Work
 from accelsim.program.folds import Fold, single
 from accelsim.program.link import Moment, link
 from accelsim.program.tensors import Range, Tensor
 from accelsim.run.play import lower_or_refuse, perform
+from accelsim.run.simulate import load_network
 from tests.played import dma_counts
 from tests.strategies import machine_of, network_of
 
@@ -390,3 +393,13 @@ def test_a_plan_may_not_cut_the_rows_of_overlapping_windows(tile: dict[str, int]
             lower_or_refuse(pair, machine_of(), given)
     else:
         lower_or_refuse(pair, machine_of(), given)
+
+
+def test_each_inference_has_the_same_on_its_ways() -> None:
+    """Pools of as many as fill the buffer of what waits several times over."""
+    _, network = load_network("squeezenet_v1.0")
+    nodes = rewrite(stream(network, 9), load_machine("edge")).nodes
+    ways = [[each.op.name for each in node.after] for node in nodes]
+    first = ways[: len(network.nodes)]
+    assert any("maxpool" in way for way in first)
+    assert ways == 9 * first
