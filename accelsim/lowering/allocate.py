@@ -61,7 +61,7 @@ def address_in(pieces: Sequence[Piece], size: int, later: Sequence[Piece], wante
 
     later: pieces that are free when what leaves before these bytes is gone.
     """
-    fitting = [piece for piece in pieces if piece[1] - piece[0] >= size]
+    fitting = [piece for piece in pieces if size_of(piece) >= size]
     if wanted is not None:
         return wanted if any(low <= wanted <= high - size for low, high in fitting) else None
     if not fitting:
@@ -80,7 +80,7 @@ def _largest_around(pieces: Iterable[Piece], low: int, high: int) -> int:
 
 def _largest_beside(sizes: Sequence[int], piece: Piece, size: int) -> int:
     """Size of the largest piece when some bytes take the end of one. sizes: of all pieces, the largest first."""
-    own = piece[1] - piece[0]
+    own = size_of(piece)
     return max(own - size, sizes[1] if own == sizes[0] else sizes[0])
 
 

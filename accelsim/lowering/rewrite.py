@@ -43,7 +43,7 @@ def _with_ways_out(network: Network, machine: Machine, bits: Mapping[str, int]) 
     places of those of the one before."""
     ways, writers = dict[str, tuple[Node, ...]](), dict[str, str]()
     made = {node.name: number for number, node in enumerate(network.nodes)}
-    room, layers = 0, max(1, len(network.nodes) // network.inferences)
+    room, layers = 0, len(network.nodes) // network.inferences
     for number, node in enumerate(network.nodes):
         if number % layers == 0:
             room = pool_memory(machine).capacity_bytes
@@ -138,7 +138,8 @@ def _waiting_bytes(pool: Node, bits: int) -> int:
 def _row_sums(pool: Node, machine: Machine) -> int:
     """Sums that a row of outputs is made of, in the columns of the array."""
     down, across = pool.pools
-    return down.most(1) * across.extent * min(pool.output.channels, machine.array.cols)
+    _, first = down.results(0, 1)
+    return first * across.extent * min(pool.output.channels, machine.array.cols)
 
 
 def _sums(host: Node, machine: Machine) -> int:

@@ -45,10 +45,6 @@ class Pooled(NamedTuple):
         low = start * self.each + self.lead if start else 0
         return low, min(stop * self.each + self.lead, self.extent)
 
-    def most(self, outputs: int) -> int:
-        """Results of a number of neighbouring outputs, at most."""
-        return min(outputs * self.each + self.lead, self.extent)
-
     def read(self, axis: Axis, extent: int) -> int:
         """The extent of an input up to the last element that the results read under a window."""
         return max(1, min(extent, axis.reach(self.extent) - axis.pad))

@@ -131,7 +131,7 @@ LAWFUL = (
 )
 
 
-RANDOM_CASES, RANDOM_WORSE = 60, 3
+RANDOM_CASES, RANDOM_WORSE = 60, 2
 """Random cases, and how many may be worse: of a few hundred clocks, the estimate's own error is more than 1 %."""
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from time import perf_counter
@@ -426,13 +425,13 @@ def test_the_array_waits_for_caches_or_for_the_dram_below(below: dict[str, Any],
     level = {**LEVEL, "ways": 1, **below}
     machine = machine_of(sram__weight__capacity_bytes=4096, caches=[level])
     rows = [{"op": "conv", "name": f"conv{number}", "channels": 128, "kernel": 1} for number in (1, 2)]
-    network = replace(network_of(rows, (2, 2, 128)), inferences=5)
-    performance = perform(network, machine, Scheduling(fusion="never"))
+    network, scheduling = network_of(rows, (2, 2, 128)), Scheduling(fusion="never", inferences=5)
+    performance = perform(network, machine, scheduling)
     stalls = {name: sum(record.stalls[name] for record in performance.records) for name in STALL_CAUSES}
     streams = sum(record.stream_cycles for record in performance.records)
     assert streams + sum(stalls.values()) == performance.outcome.total_cycles
     assert (stalls["cache"] > stalls["dram_ifmap"] + stalls["dram_weight"]) == (cause == "cache")
-    quicker = perform(network, DOUBLED["caches"](machine), Scheduling(fusion="never")).outcome.total_cycles
+    quicker = perform(network, DOUBLED["caches"](machine), scheduling).outcome.total_cycles
     if cause == "cache":
         saved = performance.outcome.total_cycles - quicker
         replayed = sum(record.savings["caches"] for record in performance.records)

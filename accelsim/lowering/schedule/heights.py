@@ -100,9 +100,8 @@ class Heights:
         tried = filter(None, (self._try(span, number, residents) for number in numbers))
         found = (Fitted(each, self.groups.effort(each.group, moved)) for each in tried)
         quickest = sorted(found, key=lambda each: each.effort.cycles)
-        return next(
-            filter(lambda each: each.striped.fits(room - self._ahead(span, each.striped, over)), quickest), None
-        )
+        fitted = (each for each in quickest if each.striped.fits(room - self._ahead(span, each.striped, over)))
+        return next(fitted, None)
 
     def _highest(self, span: Span, residents: frozenset[int], room: int, over: Over | None) -> int:
         """Number of the highest stripes whose rings fit a room; of all where none do. The lower the better they fit."""
