@@ -90,9 +90,9 @@ def test_attention_is_what_a_direct_computation_gives(
     assert check_program(machine, lowered, link(lowered.program), scheduling.arbitration) == []
     moved = dma_counts(lowered.program, machine.dram.burst_bytes)
     if scheduling.keep_activations == "never" and scheduling.inferences == 1:
-        for node, counts in zip(network.nodes, moved, strict=True):
+        for node, counts in zip(lowered.source.nodes, moved, strict=True):
             done = counts.dram_read_ifmap_bytes + counts.dram_read_weight_bytes + counts.dram_write_ofmap_bytes
-            assert done >= least_dram_bytes(node, network.batch, lowered.maps, machine)
+            assert done >= least_dram_bytes(node, lowered.network.batch, lowered.maps, machine)
 
 
 def test_a_wrong_part_of_the_right_map_is_seen() -> None:

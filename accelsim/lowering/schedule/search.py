@@ -314,7 +314,9 @@ class ScheduleSearch:
         return self.given.keep[name].address if name in self.given.keep else None
 
     def _channels(self, residents: tuple[Place, ...]) -> ResidentChannels:
-        return {each.name: self.candidates[each.name].channels for each in residents}
+        """Channels that are on chip: of residents, and of the parts that are given, which are placed at last."""
+        parts = {part.resident.name: part.resident.channels for part in self.given.parts}
+        return parts | {each.name: self.candidates[each.name].channels for each in residents}
 
     def _residency(self, state: State) -> Residency:
         """The schedule that led to a state."""

@@ -150,8 +150,9 @@ def _tile_bytes(node: Node, task: LayerTask, context: TilingContext, channels: i
         read = (prod(access.most(node, place, (rows, cols, channels))) for place in range(len(node.inputs)))
         written = packed_bytes(images * rows * cols * channels, array.ofmap_bits)
         return sum(packed_bytes(images * each, array.ifmap_bits) for each in read) + written, 0
-    window, size = task.window, task.size
-    taken = images * window.vertical.span(rows, size.height) * window.horizontal.span(cols, size.width)
+    _, vertical, horizontal = block_keys(task)
+    high, wide = (int(axis_tiles(*axis, size).widest[0]) for axis, size in ((vertical, rows), (horizontal, cols)))
+    taken = images * high * wide
     return vector_bytes(node, task, context, channels, images, taken, images * rows * cols)
 
 
