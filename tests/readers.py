@@ -139,7 +139,11 @@ scheduling:
   inferences: 2
   plan:
     layers:
-    - {match: "*", dataflow: ws, tile: {rows: 4, columns: 4, outputs: 4}, order: [map, groups, outputs, inputs]}
+    - match: "*"
+      dataflow: ws
+      tile: {rows: 4, columns: 4, outputs: 4}
+      order: [map, groups, outputs, inputs]
+      results: apart
 """
 SCALE = """\
 [general]

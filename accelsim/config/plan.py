@@ -17,6 +17,9 @@ Loop = Literal["groups", "map", "outputs", "inputs"]
 Order = tuple[Loop, Loop, Loop, Loop]
 """Loops over the tiles of a layer, outermost first."""
 
+Results = Literal["together", "apart"]
+"""When results of a piece of the map leave: those of all channels at once, or those of each tile by themselves."""
+
 MOST_ENTRIES = 4096
 """Entries of a list of a plan."""
 
@@ -60,6 +63,11 @@ class LayerPlan(Section):
     order: Annotated[list[Loop], AfterValidator(_each_once)] | None = Field(
         default=None,
         description="loops over the tiles, outermost first: `groups`, `map`, `outputs`, `inputs`, in six orders",
+    )
+    results: Results | None = Field(
+        default=None,
+        description="results of a piece of the map leave `together`, those of all channels at once, or `apart`, tile "
+        "by tile",
     )
     stay: TileSets = Field(
         TileSets(),

@@ -161,6 +161,7 @@ def _plan_dict(plan: Tiling) -> dict[str, Any]:
     return {
         "dataflow": plan.dataflow,
         "order": list(plan.order),
+        "results": plan.results,
         "images": plan.images,
         "rows": plan.rows,
         "cols": plan.cols,

@@ -223,7 +223,7 @@ def _entry(row: Row, factors: _Factors) -> dict[str, Any]:
     tile |= {"outputs": sizes["K"], "inputs": sizes["C"]}
     if (sizes["R"], sizes["S"]) != (row.size("R"), row.size("S")):
         tile["kernel"] = _kernel(row, sizes["R"], sizes["S"])
-    return {"match": _name(row), "tile": tile, "order": _order(row, factors)}
+    return {"match": _name(row), "tile": tile, "order": _order(row, factors), "results": "apart"}
 
 
 def _kernel(row: Row, wide: int, high: int) -> int:

@@ -14,10 +14,14 @@ ANY_PIECE: GivenPiece = (None, None, None)
 
 
 class GivenTile(NamedTuple):
-    """Choices of a layer's tiling that a plan has made (docs/mapping.md); None for those that are free."""
+    """Choices of a layer's tiling that a plan has made (docs/mapping.md); None for those that are free.
+
+    orders: those that are the same but for loops of one iteration and when results leave; gathers: see `Tiling`.
+    """
 
     dataflow: DataflowName | None = None
-    order: Order | None = None
+    orders: tuple[Order, ...] | None = None
+    gathers: bool | None = None
     images: int | None = None
     rows: int | None = None
     cols: int | None = None

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from accelsim.config.machine import Machine
-from accelsim.config.plan import Loop, Order
+from accelsim.config.plan import Loop, Order, Results
 from accelsim.config.scheduling import Objective
 from accelsim.dataflows import DATAFLOWS, DEFAULT, DataflowName
 from accelsim.dataflows.contract import Dataflow
@@ -87,6 +87,7 @@ class Tiling:
     positions of a tile, whole rows of the kernel or an equal part of each; None for all. The loop over input channels
     is inside of that over kernel positions, and both are the loop `inputs`. ifmap_tiles, weight_tiles: tiles of the
     operand that are kept at once: where those that some inner loops touch are no more, they stay while these go on.
+    gathers: the results of all channels leave together for each block of the map, not tile by tile.
     """
 
     images: int
@@ -100,6 +101,7 @@ class Tiling:
     taps: int | None = None
     ifmap_tiles: int = 1
     weight_tiles: int = 1
+    gathers: bool = True
 
     @property
     def sizes(self) -> Sizes:
@@ -107,9 +109,9 @@ class Tiling:
         return self.images, self.rows, self.cols, self.groups, self.out_channels, self.in_channels, self.taps
 
     @property
-    def gathers(self) -> bool:
-        """True where the results of all channels leave together for each block of the map, not tile by tile."""
-        return self.order[0] == "map"
+    def results(self) -> Results:
+        """When results leave, in the word of a plan."""
+        return "together" if self.gathers else "apart"
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def _layer(layer: PlannedLayer, batch: int) -> dict[str, Any]:
     tile |= {"groups": plan.groups, "outputs": plan.out_channels, "inputs": plan.in_channels}
     tile |= {"kernel": plan.taps or layer.task.taps}
     stay = {"inputs": plan.ifmap_tiles, "weights": plan.weight_tiles}
-    given = {"dataflow": plan.dataflow, "tile": tile, "order": list(plan.order), "stay": stay}
+    given = {"dataflow": plan.dataflow, "tile": tile, "order": list(plan.order), "results": plan.results, "stay": stay}
     return {"match": layer.node.name, **given}
 
 

@@ -42,6 +42,7 @@ def test_a_mapping_is_a_tile_and_an_order_of_loops() -> None:
         "match": "line2",
         "tile": {"images": 1, "rows": 7, "columns": 7, "outputs": 128, "inputs": 256, "kernel": 3},
         "order": ["groups", "map", "outputs", "inputs"],
+        "results": "apart",
     }
     product = entry_of("3072,768,1,128,1,1,1,1,1", "L3[WIO] C4 K48 - L2[WI] N1 K16X - L1[O] C48 P16 C16X - L0[W] P8")
     assert product["tile"] == {"images": 1, "rows": 128, "columns": 1, "outputs": 16, "inputs": 768}

@@ -16,9 +16,9 @@ from accelsim.config.scheduling import Scheduling
 from accelsim.config.show import data_to_yaml
 from accelsim.errors import LoweringError, PlanError, UserError
 from accelsim.lowering.compile import Lowered, lower, written
-from accelsim.lowering.ir import Tiling
+from accelsim.lowering.ir import Tiling, tile_counts
 from accelsim.lowering.tiling.candidates import ORDERS
-from accelsim.network.ops import on_array
+from accelsim.program.commands import Store
 from accelsim.run.simulate import load_both, simulate
 from accelsim.run.written import mapping_of
 from tests.played import lowered_or_skip
@@ -48,8 +48,8 @@ SIZES = {"images": 2, "rows": 5, "columns": 10, "groups": 1, "outputs": 7, "inpu
 
 def test_a_tile_is_as_it_is_given() -> None:
     """Sizes too that the search would not try."""
-    given = {"match": "a", "tile": SIZES, "order": list(ORDERS[3]), "dataflow": "ws"}
-    assert tiling("a", {**given, "stay": {"weights": 1}}) == Tiling(2, 5, 10, 1, 7, 9, ORDERS[3], "ws")
+    given = {"match": "a", "tile": SIZES, "order": list(ORDERS[3]), "results": "apart", "dataflow": "ws"}
+    assert tiling("a", {**given, "stay": {"weights": 1}}) == Tiling(2, 5, 10, 1, 7, 9, ORDERS[3], "ws", gathers=False)
     assert tiling("a", {**given, "stay": {"weights": 8}}).weight_tiles == 8
 
 
@@ -109,6 +109,15 @@ def test_each_dataflow_of_a_free_array_can_be_given() -> None:
             "order: expected groups outside of outputs and inputs, and inputs inside of map or of outputs, got inputs, "
             "map, outputs in a (loops of one iteration left out)",
         ),
+        (
+            {"match": "b", "order": ["map", "groups", "outputs", "inputs"], "results": "apart"},
+            "order: expected groups outside of outputs and inputs, and inputs inside of map or of outputs, with groups "
+            "outermost, as results have it, got map, groups, outputs, inputs in b (loops of one iteration left out)",
+        ),
+        (
+            {"match": "pool", "results": "apart"},
+            "results: expected a layer on the array, got pool, which does not run there",
+        ),
     ],
 )
 def test_a_plan_that_contradicts_is_refused(entry: dict[str, Any], mistake: str) -> None:
@@ -123,6 +132,23 @@ def test_loops_of_one_iteration_may_stand_anywhere() -> None:
     assert tiling("a", wide).order == ("groups", "outputs", "map", "inputs")
     deep = {"match": "a", "order": ["inputs", "groups", "map", "outputs"], "tile": {"inputs": 16, "kernel": 9}}
     assert tiling("a", deep).order == ORDERS[0]
+
+
+@pytest.mark.parametrize("order", [None, ["map", "outputs", "inputs", "groups"]])
+@pytest.mark.parametrize("results", ["together", "apart"])
+def test_when_results_leave_is_a_choice_of_its_own(order: list[str] | None, results: str) -> None:
+    """The same loops over the tiles of a layer of one group: three stores for each piece of the map, or one of all
+    channels; a plan that does not say leaves it to the compiler."""
+    given = {"match": "a", "tile": {"rows": 4, "outputs": 8}, "results": results, "order": order}
+    options = scheduling({key: value for key, value in given.items() if value is not None}, **ALONE)
+    lowered = lower(NETWORK, machine_of(), options)
+    layer = lowered.layers[0]
+    assert layer is not None
+    assert layer.plan.results == results
+    pieces = 2 * 12 * 10 // (layer.plan.images * layer.plan.rows * layer.plan.cols)
+    stores = sum(isinstance(command, Store) and command.layer == 0 for command in lowered.program.commands)
+    assert stores == pieces * (1 if results == "together" else 3)
+    assert check_network(NETWORK, machine_of(), options) == []
 
 
 @pytest.mark.parametrize("stay", [1, 2, 4])
@@ -160,7 +186,7 @@ PART = {"rows": 6, "columns": 10, "outputs": 24, "inputs": 4}
             "60 x 24 sums of a tile by os where 32 x 32 PEs hold them while loop inputs goes on",
         ),
         (
-            {"tile": {**PART, "rows": 1}, "dataflow": "os", "order": list(ORDERS[1])},
+            {"tile": {**PART, "rows": 1, "outputs": 12}, "dataflow": "os", "order": list(ORDERS[1])},
             {"array__dataflow": "auto"},
             "loop outputs inside of inputs while the PEs hold the sums by os",
         ),
@@ -195,13 +221,21 @@ sizes = st.dictionaries(st.sampled_from(sorted(SIZES)), st.integers(1, 9), max_s
 
 @pytest.mark.slow
 @settings(max_examples=100)
-@given(networks(), machines(), st.integers(0, 6), sizes, st.sampled_from([None, *ORDERS]), st.booleans())
+@given(
+    networks(),
+    machines(),
+    st.integers(0, 6),
+    sizes,
+    st.sampled_from([None, *ORDERS]),
+    st.sampled_from([None, "together", "apart"]),
+    st.booleans(),
+)
 def test_any_given_tile_is_carried_out_or_refused(
-    network: Any, machine: Any, number: int, tile: dict[str, int], order: Any, alone: bool
+    network: Any, machine: Any, number: int, tile: dict[str, int], order: Any, results: str | None, alone: bool
 ) -> None:
     """With the right results: functionally checked."""
     node = network.nodes[number % len(network.nodes)]
-    entry = {"match": node.name, "tile": tile, "order": list(order) if order else None}
+    entry = {"match": node.name, "tile": tile, "order": list(order) if order else None, "results": results}
     options = scheduling(entry, **(ALONE if alone else {}))
     try:
         lowered = lower(network, machine, options)
@@ -209,17 +243,21 @@ def test_any_given_tile_is_carried_out_or_refused(
     except (LoweringError, UserError):
         return
     assert defects == []
-    found = next((layer.plan for layer in lowered.layers if layer and layer.node is node), None)
-    if found is None:
+    layer = next((layer for layer in lowered.layers if layer and layer.node is node), None)
+    if layer is None:
         return
+    found = layer.plan
     most = {"rows": node.output.height, "columns": node.output.width, "images": network.batch}
     names = {"rows": "rows", "columns": "cols", "images": "images"}
     if node.op.multiplies_maps:
         most["images"] = 1
     for key in tile.keys() & names.keys():
         assert getattr(found, names[key]) == min(tile[key], most[key])
-    if on_array(node, machine) and order:
-        assert found.order == order
+    if layer.on_array:
+        several = {loop for loop, count in tile_counts(layer.task, found).items() if count > 1}
+        orders = [[loop for loop in each if loop in several] for each in (found.order, order or found.order)]
+        assert orders[0] == orders[1]
+        assert found.results == (results or found.results)
 
 
 def given_again(lowered: Lowered, batch: int, options: Scheduling) -> Scheduling:

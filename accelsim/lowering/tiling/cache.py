@@ -210,7 +210,8 @@ class TilingCache:
         entry, width = self._entry(node, NO_RESIDENTS, weights), node.output.width
         task = replace(entry.task, loaded=0, stored=0, shortcut_loaded=0)
         tiling = Tiling(1, given.rows or 1, width, task.groups, task.group_outputs, task.group_inputs)
-        tiling = replace(tiling, order=given.order or tiling.order, dataflow=entry.context.dataflows[0])
+        order = given.orders[0] if given.orders else tiling.order
+        tiling = replace(tiling, order=order, dataflow=entry.context.dataflows[0])
         return ", ".join(reasons(task, entry.context, tiling))
 
     def stripe_tiling(self, node: Node, rows: int, weights: WeightResidents) -> Tiling:

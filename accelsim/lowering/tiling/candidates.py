@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from accelsim.config.plan import Order
 from accelsim.dataflows import DataflowName
+from accelsim.lowering.given import GivenTile
 from accelsim.lowering.ir import Tiling
 from accelsim.lowering.tiling.sizes import Blocks, Ints
 
@@ -31,6 +32,12 @@ before it."""
 
 GATHERING, WEIGHTS_OUTSIDE, LAST_ORDER = 1, 4, 5
 """Orders up to which results gather, and from which on the weights are outside of the map; and the last."""
+
+
+def free_orders(given: GivenTile) -> list[int]:
+    """Places of the orders that a given plan leaves free."""
+    orders = ORDERS if given.orders is None else given.orders
+    return [place for place in map(ORDERS.index, orders) if given.gathers in (None, place <= GATHERING)]
 
 
 class Allowed(NamedTuple):
@@ -131,8 +138,8 @@ class Candidates:
         each = (blocks.images, blocks.rows, blocks.cols, self.groups, self.outs, self.ins, self.taps)
         images, rows, cols, groups, outs, ins, part = (int(size[index]) for size in each)
         order, positions = ORDERS[self.order[index]], part if part < taps else None
-        kept = int(self.ifmap_tiles[index]), int(self.weight_tiles[index])
-        return Tiling(images, rows, cols, groups, outs, ins, order, dataflow, positions, *kept)
+        rest = int(self.ifmap_tiles[index]), int(self.weight_tiles[index]), bool(self.gathers[index])
+        return Tiling(images, rows, cols, groups, outs, ins, order, dataflow, positions, *rest)
 
 
 def ifmap_set(order: Ints, count: Ints, in_tiles: Ints) -> Ints:

@@ -14,7 +14,7 @@ from accelsim.errors import PlanError, PlanFaults, suggestion
 from accelsim.lowering.given import FREE, GivenTile
 from accelsim.lowering.ir import Layout
 from accelsim.lowering.rewrite import done_on_ways
-from accelsim.lowering.tiling.candidates import ORDERS
+from accelsim.lowering.tiling.candidates import GATHERING, ORDERS
 from accelsim.network.graph import Network, Node
 from accelsim.network.ops import on_array
 
@@ -40,7 +40,10 @@ _LOOPS: Mapping[Loop, tuple[str, ...]] = {
 }
 """The sizes of a `GivenTile` that each loop goes over."""
 
-_ARRAY_ONLY = frozenset({"dataflow", "order", "groups", "in_channels", "taps", *_SETS.values()})
+_ARRAY_ONLY = frozenset(
+    {"dataflow", "order", "orders", "results", "gathers", "groups", "in_channels", "taps", *_SETS.values()}
+)
+"""Keys of an entry, and what they are of a `GivenTile`, that layers on the array alone have."""
 
 
 class GivenLayer(NamedTuple):
@@ -101,22 +104,27 @@ def _given_layer(plan: Plan, node: Node, batch: int, machine: Machine) -> GivenL
             _refuse_part_of_several_groups(node, found)
             _refuse_part_of_a_kernel(node, found)
             _refuse_part_of_a_pool(node, found)
-    if found is None or found.tile.order is None:
+    if found is None or found.tile.orders is None:
         return found
-    order = _order(node, batch, found.tile.order, found)
-    return found._replace(tile=found.tile._replace(order=order))
+    orders = _orders(node, batch, found.tile.orders[0], found)
+    return found._replace(tile=found.tile._replace(orders=orders))
 
 
-def _order(node: Node, batch: int, order: Order, given: GivenLayer) -> Order:
-    """The order of those known that is the same as one that is given, loops of one iteration aside. Raises
-    PlanError."""
+def _orders(node: Node, batch: int, order: Order, given: GivenLayer) -> tuple[Order, ...]:
+    """The orders of those known that are the same as one that is given, loops of one iteration aside: one for results
+    that leave together and one for those that leave apart, where these are free. Raises PlanError."""
     whole = {key for key, extent in _extents(node, batch, on_array=True).items() if _is_whole(given.tile, key, extent)}
     once = {loop for loop, keys in _LOOPS.items() if whole.issuperset(keys)}
     several = [loop for loop in order if loop not in once]
+    found: dict[bool, Order] = {}
     for known in (order, *ORDERS):
         if known in ORDERS and [loop for loop in known if loop not in once] == several:
-            return known
+            found.setdefault(ORDERS.index(known) <= GATHERING, known)
+    if given.tile.gathers in (None, *found) and found:
+        return tuple(found.values())
     expected = "groups outside of outputs and inputs, and inputs inside of map or of outputs"
+    if given.tile.gathers is not None:
+        expected += f", with {'map' if given.tile.gathers else 'groups'} outermost, as results have it"
     got = f"{', '.join(several)} in {node.name} (loops of one iteration left out)"
     raise PlanError((*given.order_path, "order"), expected, got)
 
@@ -128,7 +136,11 @@ def _is_whole(tile: GivenTile, key: str, extent: int) -> bool:
 
 def _given(entry: LayerPlan, node: Node, batch: int, *, on_array: bool) -> dict[str, Any]:
     """The keys of an entry that a layer has, sizes at most those of the layer."""
-    choices: dict[str, Any] = {"dataflow": entry.dataflow, "order": tuple(entry.order) if entry.order else None}
+    choices: dict[str, Any] = {
+        "dataflow": entry.dataflow,
+        "orders": (tuple(entry.order),) if entry.order else None,
+        "gathers": entry.results == "together" if entry.results else None,
+    }
     most = _extents(node, batch, on_array=on_array)
     choices |= {name: number for key, name in _SETS.items() if (number := getattr(entry.stay, key))}
     choices |= {name: min(size, most[name]) for key, name in _SIZES.items() if (size := getattr(entry.tile, key))}
@@ -154,6 +166,7 @@ def _refuse(entry: LayerPlan, path: KeyPath, matching: Sequence[Node], machine: 
     """Raises PlanError where none of the layers can have what an entry says."""
     arrayed = [node for node in matching if on_array(node, machine)]
     only = {**entry.tile.model_dump(exclude_none=True), "dataflow": entry.dataflow, "order": entry.order}
+    only |= {"results": entry.results}
     for key, value in only.items():
         if value is not None and _SIZES.get(key, key) in _ARRAY_ONLY and not arrayed:
             where = (*path, "tile", key) if key in _SIZES else (*path, key)

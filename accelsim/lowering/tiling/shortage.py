@@ -9,7 +9,7 @@ from accelsim.dataflows import DATAFLOWS
 from accelsim.dataflows.average import largest_fold
 from accelsim.dataflows.contract import Dimension
 from accelsim.lowering.ir import LayerTask, Tiling, TilingContext, tile_counts
-from accelsim.lowering.tiling.candidates import ORDERS
+from accelsim.lowering.tiling.candidates import GATHERING, ORDERS, free_orders
 from accelsim.lowering.tiling.footprint import results_of, tile_bytes, weight_bytes
 from accelsim.units import packed_bytes
 
@@ -28,11 +28,11 @@ def _least_tilings(task: LayerTask, context: TilingContext) -> Iterator[Tiling]:
     given = context.given
     images, rows, cols = (size or 1 for size in given.piece)
     groups, outs = given.groups or 1, given.out_channels or 1
-    orders = (given.order,) if given.order else ORDERS
+    orders = [(ORDERS[place], place <= GATHERING) for place in free_orders(given)]
     parts = ((given.in_channels or ins, given.taps or taps) for ins, taps in ((task.group_inputs, task.taps), (1, 1)))
-    for order, dataflow, (ins, taps) in product(orders, context.dataflows, parts):
+    for (order, gathers), dataflow, (ins, taps) in product(orders, context.dataflows, parts):
         part = taps if taps < task.taps else None
-        yield Tiling(images, rows, cols, groups, outs, ins, order, dataflow, part)
+        yield Tiling(images, rows, cols, groups, outs, ins, order, dataflow, part, gathers=gathers)
 
 
 def reasons(task: LayerTask, context: TilingContext, tiling: Tiling) -> Iterator[str]:

@@ -31,6 +31,7 @@ from accelsim.lowering.tiling.candidates import (
     Bools,
     Candidates,
     Floats,
+    free_orders,
     ifmap_set,
     joined,
     weight_set,
@@ -102,9 +103,12 @@ class Grid:
         orders, number = _along_orders(range(len(ORDERS))), self.sums.number
         result = np.where(number == 1, self._fold_sums_fit(), self._waiting_fit())
         result = result & ((number == 1) | (self.groups == 1))
-        if self.context.given.order is None:
+        given = self.context.given
+        if given.orders is None:
+            result = result & ((orders % 2 == 0) | (number > 1))
+        if given.orders is None and given.gathers is None:
             loops = (self.group_tiles > 1) | (self.out_tiles > 1) | (orders >= WEIGHTS_OUTSIDE) & (number > 1)
-            result = result & ((orders % 2 == 0) | (number > 1)) & ((orders <= GATHERING) | loops)
+            result = result & ((orders <= GATHERING) | loops)
         if self.dataflow.sums_stay:
             result = result & ((number == 1) | np.isin(orders, [0, 2, 5]))
         return np.broadcast_to(result, (len(ORDERS), *self.shape))
@@ -236,13 +240,7 @@ def anywhere(task: LayerTask, context: TilingContext) -> tuple[LayerTask, Tiling
 
 def _searched(task: LayerTask, context: TilingContext, dataflow: DataflowName, *, deep: bool) -> Candidates:
     grids = _grids(*anywhere(task, context), dataflow, deep)
-    return joined([candidates_of(task, context, grid, _orders(context)) for grid in grids])
-
-
-def _orders(context: TilingContext) -> Sequence[int]:
-    """All, or the one that is given."""
-    given = context.given.order
-    return range(len(ORDERS)) if given is None else (ORDERS.index(given),)
+    return joined([candidates_of(task, context, grid, free_orders(context.given)) for grid in grids])
 
 
 @lru_cache(maxsize=8)
@@ -292,7 +290,7 @@ def in_stripes(task: LayerTask, context: TilingContext, dataflow: DataflowName) 
     channels = np.array([task.groups]), np.array([task.group_outputs])
     sums = SumTiles(task.taps, np.array([task.group_inputs]), np.array([1]))
     grid = Grid(task, context, dataflow, blocks.at(np.flatnonzero(banded)), channels, sums)
-    found = candidates_of(task, context, grid, (0,) if given.order is None else _orders(context))
+    found = candidates_of(task, context, grid, free_orders(given)[:1])
     return found.at(np.flatnonzero(found.ifmap_hidden & found.weight_hidden))
 
 
@@ -371,7 +369,7 @@ def _weights(task: LayerTask, context: TilingContext, grid: Grid, orders: Ints) 
     tiles = np.where(stays, kept, 1)
     last = task.times * grid.group_tiles * grid.out_tiles * number == tiles
     hidden = last | (kept_weight_bytes(context, tile, tiles + 1) <= most)
-    useful = (orders != LAST_ORDER) | (tiles == kept) | (context.given.order is not None)
+    useful = (orders != LAST_ORDER) | (tiles == kept) | (context.given.orders is not None)
     return tiles, hidden, (tile <= most) & useful
 
 
