@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,11 @@ from accelsim.config.named import names
 from accelsim.config.strict_yaml import Document, Origin
 from accelsim.config.variants import NAMES
 from accelsim.config.workload import Accuracy
+from accelsim.lowering.compile import lower
 from accelsim.network.graph import Network
+from accelsim.program.commands import Compute
 from accelsim.report.layers import layer_table
-from accelsim.run.simulate import load_network, simulate
+from accelsim.run.simulate import load_both, load_network, simulate
 
 GOLDENS = Path(__file__).parents[1] / "data" / "networks"
 COLUMNS = [
@@ -178,9 +181,17 @@ def test_one_of_each_family_computes_what_it_should(name: str, capsys: pytest.Ca
     assert "bit for bit" in capsys.readouterr().out
 
 
+DIFFERENT = {re.sub(r"_(224|192|160|128|96)$", "", name): name for name in NAMES}.values()
+"""Variants that are others on an image of one size."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
-def test_every_variant_runs_end_to_end(name: str) -> None:
-    """On `edge`, with all its MACs, on a small image; the gallery has those of plots/draw.py on their own."""
-    run = simulate(name, "edge", {"network.resolution": 128})
-    assert run.totals["macs"] == load_network(name, parse_overrides([(0, "network.resolution=128")]))[1].macs
+@pytest.mark.parametrize("name", DIFFERENT)
+def test_every_variant_is_a_program_with_all_its_macs(name: str) -> None:
+    """For `edge`, of a small image; that one of each family is played, too, `test_rerun.py` and the gallery see to."""
+    size = 67 if name.startswith("alexnet") else 64
+    _, network, machine, scheduling = load_both(name, "edge", [(0, f"network.resolution={size}")])
+    commands = lower(network, machine, scheduling).program.commands
+    computes = [command for command in commands if isinstance(command, Compute)]
+    beside = (actions for compute in computes for _, actions in compute.beside)
+    assert sum(actions.macs for actions in (*(each.actions for each in computes), *beside)) == network.macs
