@@ -7,7 +7,8 @@ one reads: the check is about where data goes, not about how well a table fits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,17 +108,17 @@ ELEMENTS: dict[str, Callable[[Node, Sequence[Values], Values], Values]] = {
 }
 """Element by element, by operator: from the maps where the outputs are, and the numbers of their channels."""
 
-WINDOWS: dict[str, Callable[[Node, Sequence[Values]], Values]] = {
-    "maxpool": lambda _, taps: np.asarray(np.max(taps, axis=0)),
-    "avgpool": lambda node, taps: np.asarray(np.sum(taps, axis=0) // node.window.elements),
-    "gap": lambda node, taps: np.asarray(np.sum(taps, axis=0) // node.window.elements),
-    "subsample_pad": lambda node, taps: filled_up(taps[0], node.output.channels),
+WINDOWS: dict[str, Callable[[Node, Iterable[Values]], Values]] = {
+    "maxpool": lambda _, taps: reduce(np.maximum, taps),
+    "avgpool": lambda node, taps: reduce(np.add, taps) // node.window.elements,
+    "gap": lambda node, taps: reduce(np.add, taps) // node.window.elements,
+    "subsample_pad": lambda node, taps: filled_up(next(iter(taps)), node.output.channels),
 }
-"""From what lies under each position of a window, by operator."""
+"""From what lies under each position of a window, one after the other, by operator."""
 
-MOVED: dict[str, Callable[[Node, Sequence[Values]], Values]] = {
-    **dict.fromkeys(("crop", "join", "rearrange", "fold", "reduce_sum"), lambda _, taken: np.sum(taken, axis=0)),
-    "reduce_max": lambda _, taken: np.asarray(np.max(taken, axis=0)),
+MOVED: dict[str, Callable[[Node, Iterable[Values]], Values]] = {
+    **dict.fromkeys(("crop", "join", "rearrange", "fold", "reduce_sum"), lambda _, taken: reduce(np.add, taken)),
+    "reduce_max": lambda _, taken: reduce(np.maximum, taken),
     "resize": lambda _, taken: np.asarray(sum((2 * number + 1) * each for number, each in enumerate(taken))),
 }
 """From all the elements that an output is made of (`accelsim.check.moves`), by operator."""

@@ -55,10 +55,10 @@ def check_network(
 
     Raises UserError where a layer does not fit the machine, or the network the memory of this one.
     """
-    announce_check(network, scheduling.inferences)
+    announce_check(network, machine, scheduling.inferences)
     announce_planning(network)
     lowered, order = lower_or_refuse(network, machine, scheduling), scheduling.arbitration
-    announce_run(lowered, machine, scheduling.inferences)
+    announce_run(lowered, machine, scheduling.inferences, checks=True)
     with refusing(machine, scheduling):
         return check_program(machine, lowered, link_for(lowered.program, machine, scheduling), order, seed=seed)
 

@@ -60,7 +60,7 @@ def operate(node: Node, work: Work, inputs: Inputs) -> Values:
     """Result of the vector unit for the inputs of a piece."""
     if node.op.name in MOVED:
         wanted = _moved_box(work)
-        return MOVED[node.op.name](node, [_taken(work, inputs, each) for each in TAKEN[node.op.name](node, wanted)])
+        return MOVED[node.op.name](node, (_taken(work, inputs, each) for each in TAKEN[node.op.name](node, wanted)))
     there = [each for each in inputs if each is not None]
     return _operate(node, work, there)
 
@@ -97,7 +97,7 @@ def on_way(
 def slide(node: Node, work: Work, region: Region, image: Values) -> Values:
     """Result of an operator with a window for an image of these images, rows and columns."""
     fill = FILL.get(node.op.name, 0)
-    return WINDOWS[node.op.name](node, list(taps(node.window, work, region, image, fill, node.sizes[0])))
+    return WINDOWS[node.op.name](node, taps(node.window, work, region, image, fill, node.sizes[0]))
 
 
 def _moved_box(work: Work) -> tuple[range, range, range]:

@@ -13,8 +13,8 @@ from accelsim.network.graph import Node
 from accelsim.program.commands import Work
 from accelsim.program.tensors import Range
 
-Key = tuple[str, Range, Range]
-"""Layer, images and channels."""
+Key = tuple[str, Range, Range, Range]
+"""Layer, images, columns of the pool and channels."""
 
 
 @dataclass(slots=True)
@@ -26,7 +26,7 @@ class PooledRows:
     def outputs(self, host: Node, work: Work, pool: Node, values: Values) -> Values:
         """Outputs of a pool for the results of a piece. Raises CheckError where rows come out of order."""
         images, rows, cols = work_block(host, work)
-        key = host.name, images, work.channels
+        key = host.name, images, work.cols, work.channels
         if work.rows.start and key in self.waiting:
             before, results = self.waiting.pop(key)
             if before.stop != rows.start:

@@ -104,11 +104,11 @@ def _taken(image: Values, taken: Taken) -> Values:
 def _operate(node: Node, inputs: list[Values]) -> Values:
     name = node.op.name
     if name in WINDOWS:
-        return WINDOWS[name](node, list(_taps(node, inputs[0], FILL.get(name, 0))))
+        return WINDOWS[name](node, _taps(node, inputs[0], FILL.get(name, 0)))
     if name in MOVES:
         return MOVES[name](node, inputs)
     if name in MOVED:
         output = node.output
         whole = range(output.height), range(output.width), range(output.channels)
-        return MOVED[name](node, [_taken(inputs[each.position], each) for each in TAKEN[name](node, whole)])
+        return MOVED[name](node, (_taken(inputs[each.position], each) for each in TAKEN[name](node, whole)))
     return ELEMENTS[name](node, inputs, np.arange(node.output.channels))

@@ -117,7 +117,7 @@ def read_bytes(path: Path, shown_as: str, most: int) -> bytes:
     """A regular file of at most `most` bytes; nothing else is opened. Raises UserError."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise UserError([Mistake(shown_as, 0, "file", "a regular file", _kind_of_file(path.stat().st_mode))])
+            raise UserError([Mistake(shown_as, 0, "file", "a regular file", special_kind(path.stat().st_mode))])
         with open(path, "rb", opener=_without_waiting) as file:
             raw = file.read(most + 1)
     except OSError as error:
@@ -134,7 +134,8 @@ def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _kind_of_file(mode: int) -> str:
+def special_kind(mode: int) -> str:
+    """Kind of a file that is no regular one, by its mode."""
     kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}
     return kinds.get(stat.S_IFMT(mode), "a device")
 

@@ -86,6 +86,14 @@ class Lowered:
         return sum(iteration_count(layer, self.maps, self.network.batch) for layer in working(self.layers))
 
     @property
+    def kernel_positions(self) -> int:
+        """Kernel positions of all tile iterations."""
+        return sum(
+            iteration_count(layer, self.maps, self.network.batch) * (layer.plan.taps or layer.node.window.elements)
+            for layer in working(self.layers)
+        )
+
+    @property
     def iterations_apart(self) -> int:
         """Tile iterations whose results are loaded again, of the longest stretch of layers of which none is on the
         array."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from accelsim.errors import ARGUMENTS, Mistake, UserError
 from accelsim.report.columns import Value
-from accelsim.report.writing import aside, changed, locked, move_in
+from accelsim.report.writing import aside, changed, locked, move_in, refuse_special
 
 _FORMULA = tuple("=+-@\t\r")
 """First characters of what spreadsheets compute."""
@@ -69,6 +69,7 @@ def save_files(folder: Path, files: Mapping[str, str | bytes | None], *, force: 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder):
+            refuse_special(contents, folder)
             others = changed(contents, folder)
             existing = sorted(name for name in others if os.path.lexists(folder / name))
             if existing and not force:

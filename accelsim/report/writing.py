@@ -5,11 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
+
+from accelsim.config.strict_yaml import special_kind
 
 HAS_LOCKS = True
 try:
@@ -66,15 +69,24 @@ def aside(folder: Path) -> Iterator[Path]:
         shutil.rmtree(place, ignore_errors=True)
 
 
+def refuse_special(names: Iterable[str], folder: Path) -> None:
+    """Raises OSError where what has one of the names is a folder, FIFO, device or socket, also behind a link."""
+    for name in names:
+        try:
+            mode = (folder / name).stat().st_mode
+        except FileNotFoundError:
+            continue
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EEXIST, f"{special_kind(mode)} in the place of a file", str(folder / name))
+
+
 def move_in(names: Sequence[str], source: Path, folder: Path) -> None:
     """Move all of these files in, in the place of others, or none; a name that the source lacks has no file then.
 
     Several never stand beside files that they do not belong to: all old ones go first, the last one ahead, as it
-    vouches for the others, and comes last. Raises IsADirectoryError where a folder has one of the names.
+    vouches for the others, and comes last. Raises OSError as `refuse_special` does.
     """
-    for name in names:
-        if (folder / name).is_dir() and not (folder / name).is_symlink():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(folder / name))
+    refuse_special(names, folder)
     if len(names) == 1 and (source / names[0]).exists():
         os.replace(source / names[0], folder / names[0])
         return

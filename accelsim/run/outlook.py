@@ -1,11 +1,11 @@
-"""How long a run will take and how much memory a check, said before they start where somebody would wonder."""
+"""How long a run or a check will take and how much memory, said before they start where somebody would wonder."""
 
 from __future__ import annotations
 
 import logging
 import os
 from collections.abc import Sequence
-from math import inf
+from math import gcd, inf
 
 from accelsim.config.machine import Machine
 from accelsim.errors import ARGUMENTS, Mistake, UserError
@@ -32,14 +32,19 @@ _APART_BYTES = 4 << 10
 """Memory of a tile iteration whose results are loaded again, as measured: who waits for them is told of its store."""
 _ELEMENT_BYTES = 32
 """Memory that a check takes for an element of a map or a weight, as measured: values, cells, and those in between."""
+_CELL_BYTES = 2
+"""Memory that a check takes for a cell of an SRAM buffer."""
+_TAP_S, _STEP_S, _ELEMENT_S = 30e-6, 3e-9, 175e-9
+"""Processor time of a check for a kernel position of a tile iteration, for a MAC or an element under a window, and for
+an element of a map or a weight, as measured."""
 _UNITS = ((24 * 3600, "days"), (3600, "hours"), (60, "minutes"))
 
 
-def announce_run(lowered: Lowered, machine: Machine, inferences: int) -> None:
+def announce_run(lowered: Lowered, machine: Machine, inferences: int, *, checks: bool = False) -> None:
     """Say how long a program takes to play, where that is over a minute, and how much memory, where that is over 2 GiB.
-    Raises UserError where it is over a week, or more memory than there is."""
+    checks: on numbers, too. Raises UserError where it is over a week, or more memory than there is."""
     bursts = sum(lowered.least_dram_bytes) * inferences // machine.dram.burst_bytes
-    seconds = lowered.iterations * _ITERATION_S + bursts * _BURST_S
+    seconds = lowered.iterations * _ITERATION_S + bursts * _BURST_S + (check_seconds(lowered) if checks else 0)
     work = f"about {lowered.iterations:.2g} tile iterations and {bursts:.2g} DRAM bursts, {duration(seconds)}"
     if seconds > MOST_S:
         raise UserError([Mistake(ARGUMENTS, 0, "network", "one that is simulated within 7 days", work)])
@@ -78,10 +83,24 @@ def announce_sweep(points: int, networks: Sequence[tuple[Network, int]]) -> None
         LOGGER.warning(f"{points} points take {duration(seconds)} of processor time")
 
 
-def announce_check(network: Network, inferences: int) -> None:
+def announce_check(network: Network, machine: Machine, inferences: int) -> None:
     """Say how much memory a check takes, where that is over 2 GiB. Raises UserError where it is more than there is."""
-    maps = sum(node.output.elements for node in network.nodes) * network.batch * inferences
-    _announce_memory((maps + network.weights) * _ELEMENT_BYTES, f"to check {network.name}", "checked")
+    cells = machine.sram.operand_bytes * 8 // gcd(8, machine.array.weight_bits, machine.array.activation_bits)
+    needed = _checked_elements(network) * inferences * _ELEMENT_BYTES + cells * _CELL_BYTES
+    _announce_memory(needed, f"to check {network.name}", "checked")
+
+
+def _checked_elements(network: Network) -> int:
+    """Elements of all maps and weights."""
+    maps = [*network.inputs.values(), *(node.output for node in network.nodes)]
+    return sum(each.elements for each in maps) * network.batch + network.weights
+
+
+def check_seconds(lowered: Lowered) -> float:
+    """Processor time of a check beside that of the run: of its program, and of the direct computation."""
+    steps = sum(max(node.macs, node.window.elements * node.output.elements) for node in lowered.source.nodes)
+    elements = _checked_elements(lowered.source)
+    return lowered.kernel_positions * _TAP_S + steps * lowered.source.batch * _STEP_S + elements * _ELEMENT_S
 
 
 def _announce_memory(needed: int, what: str, done: str) -> None:

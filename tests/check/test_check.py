@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from accelsim.check.execute import check_network, check_program
+from accelsim.config.plan import Plan
 from accelsim.config.scheduling import Scheduling
 from accelsim.errors import ProgramError, UserError
 from accelsim.lowering.compile import Lowered, lower
@@ -251,3 +253,29 @@ def test_a_forgotten_halo_is_seen(network: Network, monkeypatch: pytest.MonkeyPa
     """A tiler that loads a row too few of each tile."""
     monkeypatch.setattr(array, "input_window", _halo_forgotten(array.input_window))
     assert check_network(network, MACHINE, NEVER)
+
+
+@pytest.mark.parametrize("pool", ["maxpool", "avgpool"])
+def test_pools_behind_tiles_of_some_columns(pool: str) -> None:
+    """Rows of other columns are none that go on."""
+    network = network_of(
+        [
+            {"name": "a", "op": "conv", "kernel": 1, "channels": 4},
+            {"name": "p", "op": pool, "kernel": 2, "stride": 2},
+        ],
+        (16, 16, 4),
+    )
+    plan = Plan.model_validate({"layers": [{"match": "a", "tile": {"rows": 2, "columns": 4}}]})
+    assert check_network(network, machine_of(), Scheduling(plan=plan)) == []
+
+
+def test_large_windows_take_the_memory_of_a_map() -> None:
+    """Not that of a map for each of 400 positions."""
+    network = network_of([{"name": "p", "op": "maxpool", "kernel": 20}], (48, 48, 4))
+    tracemalloc.start()
+    try:
+        assert check_network(network, machine_of()) == []
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 8 << 20

@@ -203,6 +203,23 @@ def test_writing_in_place_of_a_huge_file_does_not_read_it(folder: Path, capsys: 
     assert (folder / "out" / "run.json").stat().st_size < 1 << 20
 
 
+@pytest.mark.parametrize(("name", "kind"), [("fifo", "a FIFO"), ("null", "a device"), ("own", "a folder")])
+@pytest.mark.parametrize("option", [[], ["--force"]])
+def test_writing_never_replaces_what_is_no_regular_file(
+    name: str, kind: str, option: list[str], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who may write to /dev would have no /dev/null any more."""
+    (folder / "own").mkdir()
+    os.mkfifo("fifo")
+    (folder / "null").symlink_to("/dev/null")
+    (folder / "one.csv").write_text("Layer, M, N, K,\na, 2, 2, 2,\n")
+    before = os.lstat(name)
+    for argv in ([*TINY, "--no-advice", "--trace", name], ["import", "one.csv", "-o", name]):
+        expected = f"command-line:0: -o: expected a folder that can be written, got {kind} in the place of a file\n"
+        assert refused([*argv, *option], capsys) == expected
+    assert (os.lstat(name).st_ino, os.lstat(name).st_mode) == (before.st_ino, before.st_mode)
+
+
 @pytest.mark.parametrize("length", [250, 300])
 def test_writing_names_as_long_as_the_system_takes(
     length: int, folder: Path, capsys: pytest.CaptureFixture[str]
@@ -400,19 +417,36 @@ def test_a_check_that_needs_more_memory_than_there_is_is_refused(
     monkeypatch.setattr(outlook.os, "sysconf", {"SC_PHYS_PAGES": 1 << 20, "SC_PAGE_SIZE": 1 << 12}.__getitem__)
     (folder / "large.yaml").write_text(large(1 << 16))
     assert refused(["check", "large.yaml", "machine.yaml"], capsys) == (
-        "command-line:0: network: expected one that is checked in the 4.0 GiB of this machine, got about 128 GiB\n"
+        "command-line:0: network: expected one that is checked in the 4.0 GiB of this machine, got about 256 GiB\n"
     )
+
+
+def test_a_check_keeps_the_buffers_of_the_machine(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A cell of two bytes for each of theirs."""
+    argv = ["check", "net.yaml", "machine.yaml", "--set", f"sram.weight.capacity_bytes={1 << 40}"]
+    expected = r"command-line:0: network: expected one that is checked in the .* of this machine, got about 2,048 GiB\n"
+    assert re.fullmatch(expected, refused(argv, capsys))
+
+
+@pytest.mark.parametrize(("kernel", "seconds"), [(1 << 13, 4), (1 << 16, 264)])
+def test_a_check_of_minutes_is_announced(kernel: int, seconds: int, folder: Path) -> None:
+    """By the kernel positions of all tiles, which a run does not go through."""
+    text = f"layers: [{{name: a, op: conv, kernel: [{kernel}, 1], channels: 1}}]\n"
+    size = f"{{height: {2 * kernel}, width: 1, channels: 1}}"
+    (folder / "tall.yaml").write_text(f"name: tall\nsource: x\ninput: {size}\n{text}")
+    lowered = lower_or_refuse(load_network("tall.yaml")[1], load_target("machine.yaml").machine)
+    assert outlook.check_seconds(lowered) == pytest.approx(seconds, rel=0.1, abs=1)
 
 
 def test_a_check_goes_on_where_the_system_does_not_tell_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(outlook.os, "sysconf")
-    announce_check(load_network("vgg16")[1], 1 << 20)
+    announce_check(load_network("vgg16")[1], load_target("edge").machine, 1 << 20)
 
 
 def test_a_check_of_gigabytes_is_announced(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("WARNING", logger="accelsim")
     network = load_network("vgg16")[1]
-    announce_check(network, 1)
+    announce_check(network, load_target("edge").machine, 1)
     assert caplog.messages == ["to check vgg16 takes about 4.6 GiB of memory"]
 
 

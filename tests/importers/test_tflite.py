@@ -283,7 +283,7 @@ def test_a_file_whose_parts_are_all_one_is_refused_at_once(tmp_path: Path) -> No
 def test_a_pipe_is_no_model(tmp_path: Path) -> None:
     path = tmp_path / "pipe.tflite"
     os.mkfifo(path)
-    with pytest.raises(UserError, match="expected a regular file, got another"):
+    with pytest.raises(UserError, match="expected a regular file, got a FIFO"):
         network(path)
 
 

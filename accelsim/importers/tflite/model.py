@@ -18,6 +18,7 @@ import tflite
 from flatbuffers import encode
 from flatbuffers import number_types as number
 
+from accelsim.config.strict_yaml import special_kind
 from accelsim.errors import Mistake, UserError
 from accelsim.importers.onnx.tensors import MAX_KNOWN
 
@@ -106,7 +107,7 @@ def opened(path: Path, shown_as: str) -> Iterator[LiteModel]:
     """A model while its file is open, of which only what is looked at is read. Raises UserError, MalformedError."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise UserError([Mistake(shown_as, 0, "file", "a regular file", "another")])
+            raise UserError([Mistake(shown_as, 0, "file", "a regular file", special_kind(path.stat().st_mode))])
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             if size < len(IDENTIFIER) + 4:
