@@ -7,8 +7,9 @@ docs/fidelity.md is made. Nothing is fitted, and much is not known of either: th
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import isqrt
+from typing import Any, NamedTuple
 
 from accelsim import simulate
 from accelsim.config.load import load_machine
@@ -41,9 +42,9 @@ class Point(NamedTuple):
 def played() -> Iterator[Point]:
     """All points."""
     for row in table("tpu_v3.csv"):
-        batch, rows, inputs, outputs = (int(row[name]) for name in ("batch", "rows", "sum", "columns"))
-        what = f"{row['kind']} {f'{batch} x ' if batch > 1 else ''}{rows} x {inputs} x {outputs}"
-        yield Point("tpu_v3", what, float(row["microseconds"]), product_us(batch, rows, inputs, outputs))
+        sizes = tuple(int(row[name]) for name in ("batch", "rows", "sum", "columns"))
+        what = f"{row['kind']} {' x '.join(str(size) for size in sizes if size > 1)}"
+        yield Point("tpu_v3", what, float(row["microseconds"]), TPU_V3.get(row["kind"], product_us)(*sizes))
     for row in table("dpu_zcu102.csv"):
         yield Point("dpu_b4096", row["network"], 1e6 / float(row["frames_per_s"]), dpu_us(row["network"]))
 
@@ -51,8 +52,51 @@ def played() -> Iterator[Point]:
 def product_us(batch: int, rows: int, inputs: int, outputs: int) -> float:
     """Time of products of rows x inputs x outputs on a core of TPU v3: a pointwise convolution, several in groups."""
     conv = {"name": "conv", "op": "conv", "channels": batch * outputs, "kernel": 1, "groups": batch}
-    size = {"height": rows, "width": 1, "channels": batch * inputs}
-    data = {"name": "product", "source": "COCOSSim", "batch": 1, "input": size, "layers": [conv]}
+    return tpu_us([conv], (rows, 1, batch * inputs))
+
+
+def softmax_us(batch: int, rows: int, _: int, columns: int) -> float:
+    """Time of softmaxes over the columns of each row."""
+    return tpu_us([{"name": "softmax", "op": "softmax", "groups": batch}], (rows, 1, batch * columns))
+
+
+def block_us(_: int, pixels: int, depth: int, channels: int) -> float:
+    """Time of a norm, a 3x3 convolution with sums of this depth and an activation, twice, on a square map."""
+    layers: list[dict[str, Any]] = []
+    for number in (1, 2):
+        layers += [
+            {"name": f"norm{number}", "op": "layernorm"},
+            {"name": f"conv{number}", "op": "conv", "channels": channels, "kernel": 3, "pad": 1},
+            {"name": f"silu{number}", "op": "silu"},
+        ]
+    return tpu_us(layers, (isqrt(pixels), isqrt(pixels), depth // 9))
+
+
+def attention_us(heads: int, tokens: int, inputs: int, width: int) -> float:
+    """Time of queries, keys and values, attention in heads, and the projection behind it."""
+    given = [{"name": each, "op": "matmul", "channels": width, "inputs": ["input"]} for each in ("q", "k", "v")]
+    layers = [
+        *given,
+        {"name": "scores", "op": "product", "inputs": ["q", "k"], "groups": heads, "transposed": True},
+        {"name": "weights", "op": "softmax", "groups": heads},
+        {"name": "mixed", "op": "product", "inputs": ["weights", "v"], "groups": heads},
+        {"name": "projection", "op": "matmul", "channels": width},
+    ]
+    return tpu_us(layers, (tokens, 1, inputs))
+
+
+TPU_V3: dict[str, Callable[[int, int, int, int], float]] = {
+    "softmax": softmax_us,
+    "block": block_us,
+    "self-attention": attention_us,
+}
+"""What is more than a product."""
+
+
+def tpu_us(layers: Sequence[Mapping[str, Any]], size: tuple[int, int, int]) -> float:
+    """Time of layers behind a map of rows, columns and channels on a core of TPU v3."""
+    given = dict(zip(("height", "width", "channels"), size, strict=True))
+    data = {"name": "point", "source": "COCOSSim", "batch": 1, "input": given, "layers": list(layers)}
     document = Document(data, {(): Origin("chips", 0)})
     workload = validate(Workload, document)
     machine = load_machine(str(DATA / "tpu_v3.yaml"))

@@ -11,6 +11,7 @@ import csv
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from pathlib import Path
 from statistics import fmean, geometric_mean, median
 
 from tests import chips, trust
@@ -23,6 +24,8 @@ from tests.gemmini.programs import CONVOLUTION_HOST, OTHER_PRODUCT_HOST, PRODUCT
 from tests.gemmini.tiler import Layer, layers_of
 from tests.validation import rank_correlation
 
+VALIDATION = Path(__file__).parent.parent / "docs" / "validation.md"
+
 ABOUT = """# Fidelity
 
 How far off is a simulated cycle? This page takes apart what accelsim says of a chip whose RTL anybody can run: Gemmini,
@@ -31,8 +34,8 @@ whole system counts: its DMA, an L2 of 512 KiB, FireSim's last-level cache and D
 `python -m tests.gemmini.measured` simulates the programs of those measurements, `python -m tests.gemmini.apart` the
 same with mechanisms left out. `python -m tests.gemmini.mapped` does layers on other arrays, `python -m tests.chips`
 chips that were measured. `python -m tests.fidelity` does all of that in an hour or two, and `python -m tests.pages`
-writes this page of what they found. What other references say (RTL arrays, Ramulator, DRAMsim3, SCALE-Sim, TPU v1,
-powers and areas) is in [validation](validation.md).
+writes this page of what they found. [Other references](#other-references) for cycles are at the end; powers and areas
+are in [validation](validation.md).
 """
 
 COMPARED = """
@@ -124,6 +127,7 @@ def page() -> str:
         _mapped(),
         _outside(),
         _chips(),
+        _others(),
     )
     return "".join(parts)
 
@@ -328,14 +332,16 @@ CHIPS = """
 
 Two chips of which little but a data sheet is public. Their machines say what is assumed; nothing is fitted.
 
-- **TPU v3** (`tests/data/validation/tpu_v3.yaml`): products of 16 bits that COCOSSim published
-  (github.com/mc186/cocossim, `ae_plots/plot.py`, Apache-2.0) with times on the chip; the convolutions as the products
-  they are there. Its twelve other points, softmax, norms and blocks of them, are not simulated: how the vector unit
-  takes them is not public. **Not known**: how a time was taken, and whether it holds the launch of a kernel; layout and
-  tiles of XLA; the real memory; how many units and cores were at work. Two units of one core are taken: three of the
-  convolutions took less time than one unit needs at its peak. Three keys were set after a first look: the second unit,
-  for that reason; eight bursts a cycle, without which the engine is slower than the memory; a port as wide as the
-  vector unit.
+- **TPU v3** (`tests/data/validation/tpu_v3.yaml`): all 24 points that COCOSSim published
+  (github.com/mc186/cocossim, `ae_plots/plot.py` and `experiments.py`, Apache-2.0) with times on the chip, in 16 bits.
+  Convolutions are the products that they are there. A block is a norm, a 3x3 convolution and an activation, twice.
+  Softmaxes are taken to be those of attention, over as many columns as there are rows: their times say so. One that is
+  larger than the chip's memory goes through DRAM here. Exponentials and norms take what
+  [the model](machine.md#4-vector-unit) says. **Not known**: how a time was taken, and whether it holds the launch of a
+  kernel; layout, tiles and fusions of XLA; the vector unit's operations; the real memory; how many units and cores were
+  at work. Two units of one core are taken: three of the convolutions took less time than one unit needs at its peak.
+  Three keys were set after a first look: the second unit, for that reason; eight bursts a cycle, without which the
+  engine is slower than the memory; a port as wide as the vector unit.
 - **DPU** (`dpu_b4096` at 281 MHz): frames a second of one thread on a ZCU102, of AMD's Vitis AI model zoo, which
   has three cores; one is busy. **Not known**: the host's part of a frame, which is in the
   measured time and larger the smaller the network; how a core shares DRAM; the compiler's tiles. How its array of
@@ -349,7 +355,7 @@ Two chips of which little but a data sheet is public. Their machines say what is
 def _chips() -> str:
     points = chips.read()
     lines = [
-        f"| {point.chip} | {point.what} | {point.measured:.0f} us | {point.ours:.0f} us | {point.error:+.0%} |"
+        f"| {point.chip} | {point.what} | {_us(point.measured)} | {_us(point.ours)} | {point.error:+.0%} |"
         for point in points
     ]
     means = ", ".join(
@@ -357,6 +363,35 @@ def _chips() -> str:
         for name in dict.fromkeys(point.chip for point in points)
     )
     return CHIPS + "\n".join(lines) + f"\n\nMean distance: {means}.\n"
+
+
+def _us(time: float) -> str:
+    return f"{time:.0f} us" if time >= 10 else f"{time:.1f} us"
+
+
+OTHERS = """
+## Other references
+
+What else cycles were compared with, from [validation](validation.md), where sources and errors of all figures stand.
+
+- **Arrays at register level** (`tests/reference/systolic.py`): each operand moves from register to register, and the
+  product is computed. Folds take the same cycles in all cases; nothing is assumed.
+- **Ramulator 2 and DRAMsim3** are peers, not chips. Timings of devices are theirs and public; policies of the
+  controller are those of Ramulator.
+- **SCALE-Sim** is a peer, too. With its timing its cycles are met. To the register they are others, by what
+  [its page](scalesim.md#its-cycles) says.
+- **TPU v1**: counters of its paper are public; the MLPs, the host and the control between its layers are not.
+
+| what | source | theirs | ours | error |
+|---|---|---|---|---|
+"""
+COMPARED_BEFORE = ("DRAM clocks", "compute_cycles", "useful share", "share of cycles")
+"""Rows of validation.md that are of cycles and not of Gemmini."""
+
+
+def _others() -> str:
+    rows = VALIDATION.read_text(encoding="utf-8").splitlines()
+    return OTHERS + "\n".join(row for row in rows if row.removeprefix("| ").startswith(COMPARED_BEFORE)) + "\n"
 
 
 def picture() -> str:
