@@ -338,8 +338,9 @@ Two chips of which little but a data sheet is public. Their machines say what is
   Softmaxes are taken to be those of attention, over as many columns as there are rows: their times say so. One that is
   larger than the chip's memory goes through DRAM here. Exponentials and norms take what
   [the model](machine.md#4-vector-unit) says. **Not known**: how a time was taken, and whether it holds the launch of a
-  kernel; layout, tiles and fusions of XLA; the vector unit's operations; the real memory; how many units and cores were
-  at work. Two units of one core are taken: three of the convolutions took less time than one unit needs at its peak.
+  kernel. Nor are layout, tiles and fusions of XLA; the vector unit's operations; the real memory; how many units and
+  cores were at work. Two units of one core are taken: three of the convolutions took less time than one unit needs at
+  its peak.
   Three keys were set after a first look: the second unit, for that reason; eight bursts a cycle, without which the
   engine is slower than the memory; a port as wide as the vector unit.
 - **DPU** (`dpu_b4096` at 281 MHz): frames a second of one thread on a ZCU102, of AMD's Vitis AI model zoo, which
