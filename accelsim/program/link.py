@@ -123,7 +123,8 @@ _shared_role = lru_cache(maxsize=1 << 10)(Role)
 
 @dataclass(slots=True)
 class _Occupied:
-    """A place in SRAM: who filled it, and who read it so far (the last of each unit and moment).
+    """A place in SRAM: who filled it, and who read it so far: of each unit and moment the last, and those before it
+    that may have read later, having a longer tail (see `_tail`).
 
     to_read: whether somebody still reads it.
     """
@@ -133,7 +134,7 @@ class _Occupied:
     high: int
     filled_by: list[Task]
     to_read: bool = True
-    readers: dict[tuple[UnitKind, Moment], Task] = field(default_factory=dict)
+    readers: dict[tuple[UnitKind, Moment], list[tuple[Task, int]]] = field(default_factory=dict)
 
     def filled(self) -> list[Wait]:
         """Commands that have to be over before it may be read."""
@@ -143,7 +144,14 @@ class _Occupied:
         """Commands that have to be over before another tile may take the place."""
         if not self.readers:
             return self.filled()
-        return [(task, moment) for (_, moment), task in self.readers.items()]
+        return [(task, moment) for (_, moment), readers in self.readers.items() for task, _ in reversed(readers)]
+
+    def read(self, task: Task, moment: Moment, tail: int) -> None:
+        """Note that a command reads it until then."""
+        readers = self.readers.setdefault((task.role.unit, moment), [])
+        while readers and readers[-1][1] <= tail:
+            readers.pop()
+        readers.append((task, tail))
 
 
 class _Linker:
@@ -240,7 +248,7 @@ class _Linker:
         place = self.place_of.get(tile)
         if place is None:
             raise ProgramError(f"{self._say(task, command)}: reads {_name(tile)}, which is not in SRAM")
-        place.readers[task.role.unit, moment] = task
+        place.read(task, moment, _tail(command, moment))
         return place.filled()
 
     def _release(self, tile: Tile) -> None:
@@ -256,6 +264,17 @@ class _Linker:
 
     def _say(self, task: Task, command: Command) -> str:
         return f"command {task.index} ({type(command).__name__} of {self.program.layers[command.layer]})"
+
+
+def _tail(command: Command, moment: Moment) -> int:
+    """Clocks from the last stream of a command on the array until a moment of it, which a narrower command behind it
+    may come to first. Of other units, each moment of a command comes before that of the next one."""
+    if not isinstance(command, Compute) or command.chain is None:
+        return 0
+    chain = command.chain
+    if moment is not Moment.DONE:
+        return chain.last.skew
+    return max(chain.last.skew, chain.end - chain.span - chain.last.stream + command.post_cycles)
 
 
 def _remains(place: _Occupied, low: int, high: int) -> Sequence[_Occupied]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import pytest
 import simpy
 
 from accelsim.config.machine import Machine
+from accelsim.config.plan import Plan
 from accelsim.config.scheduling import Arbitration, Scheduling
 from accelsim.dataflows import DATAFLOWS, DataflowName
 from accelsim.dataflows.contract import ArrayShape, Gemm
@@ -149,6 +151,24 @@ def test_a_deadlock_says_who_waits_for_what() -> None:
     says = rf"array: compute {compute.index} of x waits for store {store.index} of x \(done\)"
     with pytest.raises(DeadlockError, match=says):
         play(program, linked, machine)
+
+
+def test_who_takes_a_place_waits_for_all_who_read_it() -> None:
+    """A product of 1 x 4 beside one of 1 x 1: the narrow fold reads the map for the last time before the wide one does,
+    which began first. A load in the place of the map waits for both."""
+    tiles = Scheduling(plan=Plan.model_validate({"layers": [{"match": "x", "tile": {"outputs": 4}}]}))
+    at_once: dict[str, Any] = {"dma__setup_cycles": 0, "dram__latency_clocks": 0}
+    machine = machine_of(array__rows=4, array__cols=4, **(PLAIN | at_once))
+    program = lower(matmul(2, 1, 5), machine, tiles).program
+    commands = list(program.commands)
+    last = next(at for at, each in enumerate(commands) if isinstance(each, Compute) and len(each.released) == 2)
+    again = next(each for each in commands if isinstance(each, Load) and each.tile.buffer == "activation")
+    changed = replace(program, commands=[*commands[: last + 1], again])
+    linked = list(islice(link(changed), last + 2))
+    waits = {(task.index, moment) for task, moment in linked[-1].task.begin_waits}
+    assert waits == {(last - 1, Moment.STREAM_READ), (last, Moment.STREAM_READ)}
+    tasks = [each.task for each in history(program, machine)[0]]
+    assert tasks[last].moments[Moment.STREAM_READ] < tasks[last - 1].moments[Moment.STREAM_READ]
 
 
 def test_a_second_engine_takes_what_the_first_has_no_time_for() -> None:
