@@ -162,13 +162,13 @@ def phases_in_processes(batch: int, repeat: int) -> list[dict[str, float]]:
         return [json.loads(subprocess.check_output(command, cwd=ROOT)) for _ in range(repeat)]
 
 
-def main_job(repeat: int) -> None:
+def main_job(repeat: int, batches: Sequence[int]) -> None:
     """The main job: what a user waits for, and where it goes."""
     command = accelsim_command(NETWORK, MACHINE)
     runs = whole_command(command, repeat)
     print(f"whole command    {spread([run.wall_s for run in runs])} s, CPU {spread([run.cpu_s for run in runs])} s")
     print(f"peak memory      {spread([run.peak_mib for run in runs], '.1f')} MiB")
-    by_batch = {batch: phases_in_processes(batch, repeat) for batch in BATCHES}
+    by_batch = {batch: phases_in_processes(batch, repeat) for batch in batches}
     for phase in PHASES:
         print(f"  {phase.ljust(14)} {spread([run[phase] for run in by_batch[1]])} s CPU")
     base, first = by_batch[1], by_batch[1][0]
@@ -257,6 +257,7 @@ def main() -> None:
     assert __doc__ is not None
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeat", type=int, default=5, help="processes a figure is the median of (5)")
+    parser.add_argument("--batches", type=int, nargs="+", default=BATCHES, help="1 and others to compare (1 2 4 8)")
     parser.add_argument("--scalesim", metavar="PYTHON", help="compare with the SCALE-Sim of this interpreter")
     parser.add_argument("--phases", metavar="NETWORK", help="measure it once, in this process, and print JSON")
     arguments = parser.parse_args()
@@ -266,7 +267,7 @@ def main() -> None:
     elif arguments.scalesim is not None:
         beside_scalesim(arguments.scalesim, arguments.repeat)
     else:
-        main_job(arguments.repeat)
+        main_job(arguments.repeat, arguments.batches)
 
 
 if __name__ == "__main__":

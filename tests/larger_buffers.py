@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from itertools import pairwise, product
 
-from accelsim.run.simulate import simulate
+from accelsim.run.play import perform
+from accelsim.run.simulate import load_both
 
 NETWORKS = ("mobilenet_v1_0.50_160", "shufflenet_0.5x_g3", "squeezenet_v1.1")
-MAPS, WEIGHTS = (64, 128, 256, 512), (64, 128, 256)
+MAPS, WEIGHTS = (64, 128, 256, 512), (64, 256)
 """KiB of the buffers of `edge`."""
 
 
 def cycles() -> dict[tuple[str, int, int], int]:
     """Cycles by network and KiB for maps and for weights."""
-    return {
-        (network, maps, weights): simulate(
-            network,
-            "edge",
-            {"sram.activation.capacity_bytes": maps << 10, "sram.weight.capacity_bytes": weights << 10},
-        ).totals["total_cycles"]
-        for network, maps, weights in product(NETWORKS, MAPS, WEIGHTS)
-    }
+    return {each: cycles_of(*each) for each in product(NETWORKS, MAPS, WEIGHTS)}
+
+
+def cycles_of(network: str, maps: int, weights: int) -> int:
+    sizes = (f"sram.activation.capacity_bytes={maps << 10}", f"sram.weight.capacity_bytes={weights << 10}")
+    return perform(*load_both(network, "edge", list(enumerate(sizes)))[1:], saves=False).outcome.total_cycles
 
 
 def steps() -> list[float]:

@@ -71,7 +71,7 @@ def test_records_are_of_the_whole_batch() -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(networks(), machines(), st.sampled_from([2, 3, 4, 6]), st.sampled_from([1, 1, 2]))
 def test_blocks_compute_what_they_should(network: Any, machine: Any, batch: int, inferences: int) -> None:
     try:

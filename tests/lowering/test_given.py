@@ -220,7 +220,7 @@ sizes = st.dictionaries(st.sampled_from(sorted(SIZES)), st.integers(1, 9), max_s
 
 
 @pytest.mark.slow
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(
     networks(),
     machines(),
@@ -268,7 +268,7 @@ def given_again(lowered: Lowered, batch: int, options: Scheduling) -> Scheduling
 
 
 @pytest.mark.slow
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(networks() | attentions(), machines(), schedulings())
 def test_a_written_plan_is_the_plan(network: Any, machine: Any, options: Scheduling) -> None:
     """Tilings, residents and their addresses, groups and their rings."""

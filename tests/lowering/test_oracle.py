@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import chain, combinations, product
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
@@ -22,6 +22,7 @@ from accelsim.lowering.compile import lower
 from accelsim.machine.machine import link_for, play
 from accelsim.network.graph import Network
 from accelsim.run.define import load_target
+from tests.played import dma_counts
 from tests.strategies import network_of
 
 
@@ -98,24 +99,19 @@ CHAINS: dict[str, tuple[tuple[int, int, int], list[dict[str, Any]]]] = {
     ),
 }
 
-MACHINES = ("edge", "tiny", "gemmini_default", "ethos_u65")
+MACHINES = ("edge", "tiny", "ethos_u65")
 
 NOTHING_ELSE = {"fusion": "never", "keep_activations": "never"}
 
 
-class Cost(NamedTuple):
-    """Clocks and DRAM bytes, bursts in full."""
-
-    cycles: int
-    burst_bytes: int
-
-
-def cost(network: Network, machine: Machine, scheduling: Scheduling) -> Cost:
-    """Of a network with a plan. Raises LoweringError and PlanError."""
+def cost(network: Network, machine: Machine, scheduling: Scheduling) -> int:
+    """Clocks of a network with a plan; DRAM bytes, bursts in full, where these are the objective. Raises LoweringError
+    and PlanError."""
     program = lower(network, machine, scheduling).program
-    outcome = play(program, link_for(program, machine, scheduling), machine)
-    counts = [account.counts + account.moved for account in outcome.layers]
-    return Cost(outcome.total_cycles, sum(each.dram_read_burst_bytes + each.dram_write_burst_bytes for each in counts))
+    if scheduling.objective == "cycles":
+        return play(program, link_for(program, machine, scheduling), machine).total_cycles
+    counts = dma_counts(program, machine.dram.burst_bytes)
+    return sum(each.dram_read_burst_bytes + each.dram_write_burst_bytes for each in counts)
 
 
 def groupings(names: Sequence[str]) -> Iterator[list[list[str]]]:
@@ -138,7 +134,7 @@ def plans(network: Network, machine: Machine) -> Iterator[Plan]:
         yield Plan.model_validate({"groups": groups, "keep": [{"match": name} for name in kept]})
 
 
-def all_costs(network: Network, machine: Machine, objective: Objective) -> Iterator[Cost]:
+def all_costs(network: Network, machine: Machine, objective: Objective) -> Iterator[int]:
     """Of every schedule that can be given."""
     for plan in plans(network, machine):
         with suppress(LoweringError, PlanError):
@@ -153,9 +149,8 @@ def test_schedules_are_near_the_best_of_all(name: str, machine: str) -> None:
     size, rows = CHAINS[name]
     network, chip = network_of(rows, size), load_target(machine).machine
     quick, frugal = (list(all_costs(network, chip, objective)) for objective in ("cycles", "dram_bytes"))
-    clocks = cost(network, chip, Scheduling()).cycles / min(each.cycles for each in quick)
-    moved = cost(network, chip, Scheduling(objective="dram_bytes")).burst_bytes
-    moved_ratio = moved / min(each.burst_bytes for each in frugal)
-    sys.stdout.write(f"{name} on {machine}: {len(quick)} schedules, clocks {clocks:.4f}, bytes {moved_ratio:.4f}\n")
+    clocks = cost(network, chip, Scheduling()) / min(quick)
+    moved = cost(network, chip, Scheduling(objective="dram_bytes")) / min(frugal)
+    sys.stdout.write(f"{name} on {machine}: {len(quick)} schedules, clocks {clocks:.4f}, bytes {moved:.4f}\n")
     assert clocks <= 1.02
-    assert moved_ratio <= 1.02
+    assert moved <= 1.02

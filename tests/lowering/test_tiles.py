@@ -121,8 +121,9 @@ def test_a_sample_is_near_the_least_there_is() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "network", ["mobilenet_v1_1.00_224", "shufflenet_1.0x_g3", "squeezenet_v1.0", "resnet34_A", "vgg16"]
+    ("network", "every"),
+    [("mobilenet_v1_1.00_224", 1), ("shufflenet_1.0x_g3", 1), ("squeezenet_v1.0", 2), ("resnet34_A", 2), ("vgg16", 2)],
 )
-def test_the_tiler_is_near_the_least_there_is(network: str) -> None:
-    """Within 2 % in clocks and bytes for each kind of layer."""
-    assert max(max(each) for each in gaps(network, 1)) <= 1.02
+def test_the_tiler_is_near_the_least_there_is(network: str, every: int) -> None:
+    """Within 2 % in clocks and bytes for 49 kinds of layers, all or every other one of a network."""
+    assert max(max(each) for each in gaps(network, every)) <= 1.02

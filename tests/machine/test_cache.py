@@ -548,7 +548,7 @@ def test_kernels_take_the_same_caches(
 
 
 @pytest.mark.slow
-@settings(max_examples=2000)
+@settings(max_examples=600)
 @given(strange_caches(), FAR_PLANS)
 def test_kernels_take_the_same_of_many_caches(
     caches: tuple[list[dict[str, Any]], dict[str, Any]], plan: list[tuple[bool, list[Block], int]]

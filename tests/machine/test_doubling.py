@@ -73,9 +73,12 @@ def cases(every: int, first: int) -> list[tuple[str, Node, str]]:
 def tried(name: str, node: Node, machine: str) -> Tried:
     network, target = alone(network_named(name), node), load_machine(machine)
     (record,) = perform(network, target, Scheduling()).records
+    machines = {resource: DOUBLED[resource](target) for resource in RESOURCES}
     doubled = {
-        resource: perform(network, DOUBLED[resource](target), Scheduling(), saves=False).outcome.total_cycles
-        for resource in RESOURCES
+        resource: record.total_cycles
+        if better == target
+        else perform(network, better, Scheduling(), saves=False).outcome.total_cycles
+        for resource, better in machines.items()
     }
     return Tried(f"{name} {node.name} on {machine}", bound_by(record), record.total_cycles, doubled)
 

@@ -104,9 +104,9 @@ def test_the_forms_of_a_resnext_block_run_right(form: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_the_forms_of_a_resnext_block_run_right_in_many_tiles(form: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """`accelsim check`, of maps of 144 KiB, two of which do not fit."""
-    size = ("--set", "network.input.height=24", "--set", "network.input.width=24")
-    assert main(["check", form, "edge", *size]) == 0
+    """`accelsim check`, of maps of 16 KiB, two of which do not fit."""
+    sizes = ("network.input.height=8", "network.input.width=8", "sram.activation.capacity_bytes=24576")
+    assert main(["check", form, "edge", *(word for size in sizes for word in ("--set", size))]) == 0
     assert "bit for bit" in capsys.readouterr().out
 
 
