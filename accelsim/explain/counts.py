@@ -39,9 +39,11 @@ def _turns(evidence: Evidence, operand: str) -> str:
     """How often the plan has each tile of an operand loaded."""
     if evidence.plan is None or evidence.task is None or not on_array(evidence.node, evidence.machine):
         return ""
-    turns = tile_counts(evidence.task[0], evidence.plan)
-    outer_to_inner = ", ".join(f"{loop} {turns[loop]}" for loop in evidence.plan.order)
-    times = loads_each(evidence.plan.order, turns, WEIGHT_LOOPS if operand == "weight" else IFMAP_LOOPS)
+    plan = evidence.plan
+    turns = tile_counts(evidence.task[0], plan)
+    outer_to_inner = ", ".join(f"{loop} {turns[loop]}" for loop in plan.order)
+    set_of = (WEIGHT_LOOPS, plan.weight_tiles) if operand == "weight" else (IFMAP_LOOPS, plan.ifmap_tiles)
+    times = loads_each(plan.order, turns, *set_of)
     often = "once" if times == 1 else f"{times} times"
     return f"loops, outermost first: {outer_to_inner}; so the plan loads each tile {often}"
 

@@ -139,6 +139,8 @@ def _verdict(each: Alternative, chosen: Alternative, objective: str) -> str:
     ratio = getattr(each, second) / getattr(chosen, second)
     if ratio > SCORE_TOLERANCE:
         return f"{ratio - 1:.1%} more {words}"
+    if each.missing_slots > chosen.missing_slots:
+        return "as good, with fewer places for weights"
     if each.iterations > chosen.iterations:
         return "as good, in more pieces"
     return more if each.score > chosen.score else "equal, tried later"

@@ -381,11 +381,15 @@ class PlannedLayer:
 
 
 class Alternative(NamedTuple):
-    """A tiling that was estimated, with the objective's value and its tile iterations; bursts are whole."""
+    """A tiling that was estimated, with the objective's value and its tile iterations; bursts are whole.
+
+    missing_slots: places that the weight buffer lacks for the tiles of weights in flight.
+    """
 
     tiling: Tiling
     score: float
     iterations: int
+    missing_slots: int
     cycles: float
     burst_bytes: float
     energy_pj: float

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from enum import Enum, auto
 from itertools import islice
+from sys import maxsize
 from typing import NamedTuple
 
 from accelsim.errors import LoweringError
@@ -34,6 +35,10 @@ class _Wait(NamedTuple):
 
     number: int
     behind: int
+
+
+_NO_WAIT = _Wait(maxsize, 0)
+"""No map is to be loaded any more."""
 
 
 class _Outcome(Enum):
@@ -178,19 +183,19 @@ class _Prefetcher:
             return False
         if self.waiting is None or self.waiting.number < self.placed[Buffer.ACTIVATION]:
             self.waiting = self._next_wait()
-        if self.waiting is None:
+        if self.waiting is _NO_WAIT:
             return True
         last = self.waiting.behind if outcome is _Outcome.NO_DATA else max(self.waiting.behind, self.done)
         return self.timeline.is_idle_for(tiles, islice(self.ahead, max(0, last + 1 - self.done)))
 
-    def _next_wait(self) -> _Wait | None:
-        """The next maps to be loaded; None where the next computes load none."""
+    def _next_wait(self) -> _Wait:
+        """The next maps to be loaded."""
         made = set[Tile]()
         first = self.placed[Buffer.ACTIVATION]
         for number in range(first, first + LOOK_AHEAD):
             compute = self.compute_at(number)
             if compute is None:
-                return None
+                return _NO_WAIT
             reads = (tile for tile in compute.reads if tile not in self.on_chip and tile not in made)
             loads = [tile for tile in reads if tile.buffer is Buffer.ACTIVATION or not self._is_stored(tile)]
             if loads:

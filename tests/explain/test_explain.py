@@ -19,6 +19,7 @@ from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Scheduling
 from accelsim.errors import UserError
 from accelsim.explain.columns import EXPLAINED, SUMMARY, UNIT
+from accelsim.explain.counts import loaded_bytes
 from accelsim.explain.evidence import Evidence
 from accelsim.explain.explain import explanation
 from accelsim.explain.plan import plan_dict
@@ -214,6 +215,22 @@ def test_rejected_plans_are_other_plans() -> None:
     gathers = [each["order"][0] == "map" for each in plans]
     stays = [(each["ifmap_tiles"], each["weight_tiles"]) for each in plans]
     assert len(set(zip(sizes, orders, gathers, stays, strict=True))) == len(plans)
+
+
+def test_a_plan_loads_a_tile_as_often_as_it_is_said_to() -> None:
+    """Tiles that stay together are loaded once for all loops inside: 8 of the input, for 16 of output channels."""
+    layers = [{"name": "a", "op": "conv", "kernel": 1, "channels": 512}]
+    size = {"height": 14, "width": 14, "channels": 512}
+    network = define_network({"name": "one", "source": "made up", "input": size, "layers": layers})
+    buffers = (("activation", 16), ("weight", 8), ("accumulator", 8))
+    sizes = (f"sram.{name}.capacity_bytes={kib << 10}" for name, kib in buffers)
+    small = enumerate(["array.rows=16", "array.cols=16", *sizes])
+    evidence = Evidence(play_network(*load_both(network, "edge", small), keep_history=True), 0)
+    loaded = [part for operand in ("ifmap", "weight") for part in loaded_bytes(evidence, operand).parts]
+    for operand, times in (("input", 1), ("a.weights", 7)):
+        (term,) = (each for each in loaded if each.words == operand)
+        assert term.note.endswith("loads each tile once" if times == 1 else f"loads each tile {times} times")
+        assert term.value == times * term.parts[0].value
 
 
 def said(capsys: pytest.CaptureFixture[str], *argv: str) -> str:

@@ -22,6 +22,8 @@ from accelsim.lowering.ir import (
 )
 from accelsim.lowering.tiling.candidates import Candidates, Floats, joined
 from accelsim.lowering.tiling.cost import Estimate, requested_bytes
+from accelsim.lowering.tiling.footprint import weight_bytes
+from accelsim.lowering.tiling.sizes import Ints
 from accelsim.lowering.tiling.space import fitting, in_stripes, least_cycles, near
 from accelsim.program.tensors import share_of_plain
 
@@ -43,6 +45,11 @@ TOLERANCES = {"cycles": SCORE_TOLERANCE, "energy": SCORE_TOLERANCE, "edp": SCORE
 NEXT_BEST = 3
 """Tilings of a dataflow with other tiles that are shown to those who ask for alternatives, beside the best of each loop
 order."""
+
+
+IN_FLIGHT = 3
+"""Tiles of weights, one in use, one that is there and one on its way, with which a store or a row miss in the way of a
+load does not hold up the array."""
 
 
 class Planned(NamedTuple):
@@ -139,7 +146,9 @@ class _Ranked(NamedTuple):
         estimate = self.estimate
         numbers = (float(each[index]) for each in (estimate.cycles, estimate.burst_bytes, estimate.energy_pj))
         tiling = self.candidates.plan(index, self.dataflow, task.taps)
-        return Alternative(tiling, float(self.scores[index]), int(self.candidates.iterations[index]), *numbers)
+        missing = _missing_slots(estimate.context, self.candidates)
+        pieces = int(self.candidates.iterations[index]), int(missing[index])
+        return Alternative(tiling, float(self.scores[index]), *pieces, *numbers)
 
     def noteworthy(self) -> list[int]:
         """The one that is chosen, and the best of each loop order that is another one."""
@@ -233,14 +242,24 @@ def _exactly(
     task: LayerTask, context: TilingContext, dataflow: DataflowName, candidates: Candidates, fitted: int
 ) -> _Ranked:
     """Tilings scored by all their different folds; of those that are nearly equal, those with the least energy, or the
-    quickest where the objective is not clocks; of these the one with the fewest tile iterations."""
+    quickest where the objective is not clocks; of these the ones whose weights best have a place in time, and of these
+    the one with the fewest tile iterations."""
     estimate = Estimate(task, context, dataflow, candidates, averaged=False)
     scores = _scores(context.objective, estimate)
     near = np.flatnonzero(scores <= TOLERANCES.get(context.objective, 1.0) * scores.min())
     ties = estimate.energy_pj if context.objective == "cycles" else estimate.cycles
     near = near[ties[near] <= SCORE_TOLERANCE * ties[near].min()]
-    chosen = int(near[np.lexsort((scores[near], ties[near], candidates.iterations[near]))[0]])
+    last = candidates.iterations, _missing_slots(context, candidates)
+    chosen = int(near[np.lexsort([each[near] for each in (scores, ties, *last)])[0]])
     return _Ranked(dataflow, fitted, candidates, estimate, scores, chosen)
+
+
+def _missing_slots(context: TilingContext, candidates: Candidates) -> Ints:
+    """Places that the weight buffer lacks for the tiles of weights in flight."""
+    tile = weight_bytes(context, candidates.groups, candidates.outs, candidates.taps * candidates.ins)
+    loads = candidates.group_tiles * candidates.in_tiles * candidates.out_tiles * candidates.weight_loads_each
+    missing: Ints = np.maximum(0, np.minimum(IN_FLIGHT, loads) - context.weight_bytes // np.maximum(1, tile))
+    return missing
 
 
 def _scores(objective: Objective, estimate: Estimate) -> Floats:
