@@ -45,7 +45,7 @@ def random_plan(draw: st.DrawFn, shape: LayerTask, dataflow: str) -> Tiling:
     taps = draw(st.sampled_from([None, *kernel_parts(shape)])) if split and dataflow != "os" else None
     ins = shape.group_inputs if dataflow == "os" else ins
     kept = draw(st.integers(1, 6)), draw(st.integers(1, 6))
-    return Tiling(*sizes, groups, outs, ins, tuple(order), dataflow, taps, *kept)
+    return Tiling(*sizes, groups, outs, ins, tuple(order), dataflow, taps, *kept, gathers=order[0] == "map")
 
 
 def kernel_parts(shape: LayerTask) -> list[int]:
