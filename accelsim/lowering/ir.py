@@ -73,7 +73,6 @@ IFMAP_LOOPS: tuple[Loop, ...] = ("groups", "map", "inputs")
 WEIGHT_LOOPS: tuple[Loop, ...] = ("groups", "outputs", "inputs")
 """The loops that a tile of the operand depends on."""
 
-
 Sizes = tuple[int, int, int, int, int, int, int | None]
 """Images, rows, columns, groups, output channels, input channels and kernel positions of a tile, None for all."""
 
@@ -381,10 +380,8 @@ class PlannedLayer:
 
 
 class Alternative(NamedTuple):
-    """A tiling that was estimated, with the objective's value and its tile iterations; bursts are whole.
-
-    missing_slots: places that the weight buffer lacks for the tiles of weights in flight.
-    """
+    """A tiling that was estimated, with the objective's value, its tile iterations, and the places that the weight
+    buffer lacks for tiles in flight; bursts are whole."""
 
     tiling: Tiling
     score: float
