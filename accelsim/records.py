@@ -16,10 +16,10 @@ class ActionCounts:
 
     macs: every multiply-accumulate, zeros of the padding included; active_macs: those that are not clock-gated;
     multiplier_bit_products: weight bits x ifmap bits of those that multiply; adder_bits: bits of their sums; xnor_ops:
-    those that multiply two signs; register_bytes: bytes moved one PE on, or one register on in the depthwise engine;
-    requantised_results: sums that are scaled and rounded to the width of maps; coded_bytes: plain bytes that decoders
-    and codecs of DMA engines pass. Bytes read and written are the requested ones; burst bytes are what DRAM moved for
-    them. Commands and clocks are those of a DRAM at command granularity.
+    those that multiply two signs; register_bytes: bytes moved one PE on, or one register on at the edges of
+    the array or in the depthwise engine; requantised_results: sums that are scaled and rounded to the width of maps;
+    coded_bytes: plain bytes that decoders and codecs of DMA engines pass. Bytes read and written are the requested
+    ones; burst bytes are what DRAM moved for them. Commands and clocks are those of a DRAM at command granularity.
     """
 
     macs: int = 0

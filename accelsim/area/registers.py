@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from accelsim.config.machine import Array, Depthwise, Machine
 from accelsim.dataflows import DATAFLOWS
+from accelsim.dataflows.contract import Dataflow, skewed
 
 SCALE_BITS = 32
 """Bits of the fixed-point factor that a sum is scaled by (Jacob et al., CVPR 2018, section 2.2)."""
@@ -12,11 +13,31 @@ SCALE_BITS = 32
 def pe_register_bits(array: Array) -> int:
     """Bits of a PE: a register for each operand and sum, a second one for what `overlap` exchanges behind a stream,
     and the operands in the multiplier's stages. A PE for `dataflow: auto` has what any dataflow needs."""
-    widths = {"ifmap": array.activation_bits, "weight": array.weight_bits, "psum": array.psum_bits}
-    dataflows = DATAFLOWS.values() if array.dataflow == "auto" else (DATAFLOWS[array.dataflow],)
-    twice = {dataflow.stationary for dataflow in dataflows} if array.overlap else set()
+    widths = _widths(array)
+    twice = {dataflow.stationary for dataflow in _dataflows(array)} if array.overlap else set()
     stages = (array.mac_latency - 1) * (array.weight_bits + array.activation_bits)
     return sum(widths.values()) + sum(widths[operand] for operand in twice) + stages
+
+
+def skew_register_bits(array: Array) -> int:
+    """Bits of the triangles at the array's edges: before rows and columns, and behind the requantisation of columns.
+    With `dataflow: auto` each is as deep and wide as any dataflow needs."""
+    widths, dataflows = _widths(array), _dataflows(array)
+    west = max(widths[dataflow.west] * dataflow.row_delay(array.mac_latency) for dataflow in dataflows)
+    north = max(widths[dataflow.north] for dataflow in dataflows)
+    before: int = skewed(array.rows * west, array.rows)
+    above_and_below: int = skewed(array.cols * (north + array.activation_bits), array.cols)
+    return before + above_and_below
+
+
+def _widths(array: Array) -> dict[str, int]:
+    """Bits of a value of each operand."""
+    return {"ifmap": array.activation_bits, "weight": array.weight_bits, "psum": array.psum_bits}
+
+
+def _dataflows(array: Array) -> tuple[Dataflow, ...]:
+    """The dataflows that the array is made for."""
+    return tuple(DATAFLOWS.values()) if array.dataflow == "auto" else (DATAFLOWS[array.dataflow],)
 
 
 def requantiser_register_bits(array: Array) -> int:
@@ -48,8 +69,9 @@ def channel_register_bits(engine: Depthwise, array: Array) -> int:
 
 
 def register_bits(machine: Machine) -> int:
-    """Bits of all PEs, requantisers, lanes, ways and channels of a depthwise engine."""
+    """Bits of all PEs, triangles, requantisers, lanes, ways and channels of a depthwise engine."""
     array, engine = machine.array, machine.depthwise
-    bits = array.rows * array.cols * pe_register_bits(array) + array.cols * requantiser_register_bits(array)
+    bits = array.rows * array.cols * pe_register_bits(array) + skew_register_bits(array)
+    bits += array.cols * requantiser_register_bits(array)
     bits += (machine.vector.lanes + way_elements(machine)) * lane_register_bits(array)
     return bits + (engine.channels * channel_register_bits(engine, array) if engine else 0)

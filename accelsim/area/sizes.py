@@ -13,6 +13,7 @@ from accelsim.area.registers import (
     lane_register_bits,
     pe_register_bits,
     requantiser_register_bits,
+    skew_register_bits,
     way_elements,
 )
 from accelsim.config.area_table import AreaTable
@@ -33,9 +34,11 @@ CHIPS_OVER_MODEL = 1.0, 1.5
 
 
 class Area(NamedTuple):
-    """Square millimetres by part. requantisation_mm2: for a result of each column a clock."""
+    """Square millimetres by part. skew_mm2: triangles of registers at the array's edges; requantisation_mm2: for a
+    result of each column a clock."""
 
     pe_mm2: float
+    skew_mm2: float
     requantisation_mm2: float
     vector_mm2: float
     way_mm2: float
@@ -47,7 +50,8 @@ class Area(NamedTuple):
     @property
     def logic_mm2(self) -> float:
         """All but memories and DMA engines; the tables of functions count as logic."""
-        return self.pe_mm2 + self.requantisation_mm2 + self.vector_mm2 + self.way_mm2 + self.depthwise_mm2
+        array_mm2 = self.pe_mm2 + self.skew_mm2 + self.requantisation_mm2
+        return array_mm2 + self.vector_mm2 + self.way_mm2 + self.depthwise_mm2
 
     @property
     def total_mm2(self) -> float:
@@ -69,6 +73,7 @@ def area_of(machine: Machine) -> Area | None:
         return None
     sizes = Area(
         pe_mm2=array.rows * array.cols * pe_mm2(machine, table),
+        skew_mm2=_logic_mm2(table, 0, 0, skew_register_bits(array)),
         requantisation_mm2=array.cols * requantiser_mm2(machine, table),
         vector_mm2=machine.vector.lanes * (lane_mm2(machine, table) + function_mm2(machine, table)),
         way_mm2=ways_mm2(machine, table),

@@ -5,7 +5,8 @@ follow the operand that stays in the PEs and those that each edge carries (`oper
 
 - `phases`: the clocks of load, stream, drain and tail, and the elements that pass each SRAM port in them, results
   included;
-- `moves`: the registers of PEs that a value is written to, on its way from PE to PE or into a sum that stays;
+- `moves`: the registers that a value is written to: of PEs, on its way from one to the next or into a sum that stays,
+  and of the triangles at the edges, which let a row of values in askew and line results up again;
 - `sums`: the partial sums that leave the PEs for the accumulator buffer.
 
 It promises that these equal an array of registers, clock by clock and move by move, for any fold and array
@@ -130,12 +131,27 @@ class Phases(NamedTuple):
 
 
 class Moves(NamedTuple):
-    """Registers that are written: operands and sums moved one PE on, and sums latched in the PE where they stay."""
+    """Registers that are written.
+
+    ifmap, weight: operands moved one PE on, or one register on in the triangle at their edge; psum: sums moved one PE
+    on; latched: sums in the PE where they stay; result: results on their way to be written as a row.
+    """
 
     ifmap: Size = 0
     weight: Size = 0
     psum: Size = 0
     latched: Size = 0
+    result: Size = 0
+
+
+def skewed(values: Size, lanes: Size) -> Size:
+    """Registers that values, as many on each of these lanes, pass where lane i, from 0, is delayed by i of them."""
+    return values * (lanes - 1) // 2
+
+
+def lined_up(values: Size, lanes: Size, width: int) -> Size:
+    """Registers that values, as many on each of the first lanes, pass where all lanes of `width` wait for the last."""
+    return values * (2 * width - lanes - 1) // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +172,7 @@ class Dataflow(ABC):
 
     @abstractmethod
     def moves(self, shape: FoldShape, array: ArrayShape) -> Moves:
-        """The registers of PEs that a fold writes, elements each."""
+        """The registers that a fold writes, elements each."""
 
     def sums(self, shape: FoldShape) -> Size:
         """The partial sums of a fold that meet in the accumulator buffer; none where they stay in the PEs."""
@@ -175,6 +191,20 @@ class Dataflow(ABC):
     def sums_stay(self) -> bool:
         """True where partial sums stay in the PEs."""
         return self.stationary == "psum"
+
+    @property
+    def west(self) -> Operand:
+        """The operand that enters at the west edge."""
+        return self.operand(self.rows, self.streamed)
+
+    @property
+    def north(self) -> Operand:
+        """The operand that enters at the top."""
+        return self.operand(self.cols, self.streamed) if self.sums_stay else self.stationary
+
+    def row_delay(self, mac_latency: int) -> int:
+        """Clocks by which each row is later than the one above it."""
+        return 1 if self.sums_stay else mac_latency
 
     def width(self, dimension: Dimension, array: ArrayShape) -> int | None:
         """The PEs that a dimension lies along; None for the one that is streamed."""

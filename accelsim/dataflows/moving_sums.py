@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from accelsim.dataflows.contract import NOTHING, ArrayShape, Dataflow, FoldShape, Moves, Phase, Phases
+from accelsim.dataflows.contract import NOTHING, ArrayShape, Dataflow, FoldShape, Moves, Phase, Phases, lined_up, skewed
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,18 @@ class MovingSums(Dataflow):
         )
         return Phases(
             load=Phase(shape.rows, **{self.stationary: shape.pes}),
-            stream=stream._replace(**{self.operand(self.rows, self.streamed): shape.steps * shape.rows}),
+            stream=stream._replace(**{self.west: shape.steps * shape.rows}),
             tail=array.mac_latency * array.rows + shape.cols - 2,
         )
 
     def moves(self, shape: FoldShape, array: ArrayShape) -> Moves:
-        """The value of row i, from 0, is shifted in i + 1 times; operands cross their columns, sums all rows."""
-        shifted_in, streamed = shape.pes * (shape.rows + 1) // 2, shape.pes * shape.steps
-        operands = {self.stationary: shifted_in, self.operand(self.rows, self.streamed): streamed}
-        return Moves(psum=self.sums(shape) * array.rows, **operands)
+        """The value of row i, from 0, is shifted in i + 1 times; operands cross their columns, sums all rows. Both
+        operands pass a triangle before, and results one behind; sums that go on do not, as each column has its part of
+        the accumulator."""
+        shifted_in = shape.pes * (shape.rows + 1) // 2 + skewed(shape.pes, shape.cols)
+        triangle = self.row_delay(array.mac_latency) * skewed(shape.steps * shape.rows, shape.rows)
+        return Moves(
+            psum=self.sums(shape) * array.rows,
+            result=lined_up(self.sums(shape), shape.cols, array.cols) if shape.last_k else 0,
+            **{self.north: shifted_in, self.west: shape.pes * shape.steps + triangle},
+        )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from accelsim.dataflows.contract import ArrayShape, Dataflow, FoldShape, Moves, Phase, Phases
+from accelsim.dataflows.contract import ArrayShape, Dataflow, FoldShape, Moves, Phase, Phases, lined_up, skewed
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +18,7 @@ class OutputStationary(Dataflow):
 
     def phases(self, shape: FoldShape, array: ArrayShape) -> Phases:
         """Nothing is loaded; results leave in the drain, after the rows that the fold leaves vacant."""
-        west, north = self.operand(self.rows, self.streamed), self.operand(self.cols, self.streamed)
-        operands = {west: shape.steps * shape.rows, north: shape.steps * shape.cols}
+        operands = {self.west: shape.steps * shape.rows, self.north: shape.steps * shape.cols}
         stream = Phase(shape.steps, **operands)
         if not shape.last_k:
             return Phases(Phase(), stream)
@@ -32,11 +31,18 @@ class OutputStationary(Dataflow):
         )
 
     def moves(self, shape: FoldShape, array: ArrayShape) -> Moves:
-        """Operands cross the columns and rows of their group; each step adds to each sum; that of row i, from 0, takes
-        R - i moves down and out."""
+        """Operands cross the columns and rows of their group, behind the triangles; each step adds to each sum; that of
+        row i, from 0, takes R - i moves down and out."""
         macs = shape.pes * shape.steps
-        drained = shape.pes * (2 * array.rows - shape.rows + 1) // 2 if shape.last_k else 0
-        return Moves(ifmap=macs, weight=macs, psum=drained, latched=macs)
+        operands = {
+            self.west: macs + skewed(shape.steps * shape.rows, shape.rows),
+            self.north: macs + skewed(shape.steps * shape.cols, shape.cols),
+        }
+        if not shape.last_k:
+            return Moves(latched=macs, **operands)
+        drained = shape.pes * (2 * array.rows - shape.rows + 1) // 2
+        written = lined_up(shape.pes, shape.cols, array.cols)
+        return Moves(psum=drained, latched=macs, result=written, **operands)
 
 
 OUTPUT_STATIONARY = OutputStationary("os", rows="m", cols="n", streamed="k")

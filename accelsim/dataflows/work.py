@@ -94,7 +94,7 @@ class ArrayContext:
 
     def move_bits(self) -> Moves:
         """Bits of a register of each kind of move."""
-        return Moves(self.ifmap_bits, self.weight_bits, self.psum_bits, self.psum_bits)
+        return Moves(self.ifmap_bits, self.weight_bits, self.psum_bits, self.psum_bits, self.ofmap_bits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class ArrayWork:
     """Timing of a piece, and what it moves, in elements.
 
     unstretched_cycles: its streams if the SRAM ports never limited them; ifmap_passes, weight_passes: how often each
-    ifmap element under the kernel, and each weight, is read; moves: registers of PEs that are written.
+    ifmap element under the kernel, and each weight, is read; moves: registers that are written.
     """
 
     chain: FoldChain

@@ -18,7 +18,7 @@ def peak_counts(machine: Machine) -> ActionCounts:
     one, two = (FoldShape(array.rows, array.cols, steps, packed=1, pes=pes) for steps in (1, 2))
     stream = dataflow.phases(one, shape).stream
     written = [more - less for less, more in zip(dataflow.moves(one, shape), dataflow.moves(two, shape), strict=True)]
-    bits = array.activation_bits, array.weight_bits, array.psum_bits, array.psum_bits
+    bits = array.activation_bits, array.weight_bits, array.psum_bits, array.psum_bits, array.activation_bits
     return ActionCounts(
         macs=pes,
         active_macs=pes,

@@ -143,7 +143,7 @@ def coded_bytes(evidence: Evidence) -> Term:
 WORDS = {
     "macs": "multiply-accumulates",
     "active_macs": "multiply-accumulates that take energy",
-    "register_bytes": "registers of the PEs",
+    "register_bytes": "registers of the PEs and of the triangles at the array's edges",
     "requantised_results": "results scaled and rounded to the width of maps",
     "vector_ops": "operations of the vector unit",
     "sram_read_line_bytes": "pixels read from the line buffer",
@@ -160,7 +160,7 @@ WORDS = {
 
 WAY_WORDS = "done in pieces of other layers, on the way of their data to or from the array"
 
-MOVES = ("moves of maps", "moves of weights", "moves of sums", "sums latched where they stay")
+MOVES = ("moves of maps", "moves of weights", "moves of sums", "sums latched where they stay", "moves of results")
 """Registers that are written, in the order of `Moves`."""
 
 

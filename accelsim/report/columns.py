@@ -189,7 +189,11 @@ COLUMNS: tuple[Column, ...] = (
     ),
     _count("adder_bits", "bits", "partial sum bits, summed over active MACs"),
     _count("xnor_ops", "", "active MACs that multiply two signs"),
-    _count("register_bytes", "bytes", "bytes moved from one PE to the next, or within the depthwise engine"),
+    _count(
+        "register_bytes",
+        "bytes",
+        "bytes moved from one PE to the next, through the skew at the array's edges, or within the depthwise engine",
+    ),
     _count("requantised_results", "", "sums scaled and rounded to the width of feature maps"),
     _count("vector_ops", "", "operations of the vector unit"),
     _count("dma_descriptors", "", "descriptors set up"),

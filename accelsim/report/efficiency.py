@@ -13,6 +13,7 @@ from accelsim.records import LayerRecord
 COLUMNS: tuple[tuple[str, str, str], ...] = (
     ("area_mm2", "mm2", "sum of the parts without I/O; empty without an area table"),
     ("area_pe_mm2", "mm2", "PEs: multipliers, adders, registers"),
+    ("area_skew_mm2", "mm2", "registers that let operands in askew at the array's edges and line results up again"),
     ("area_requantisation_mm2", "mm2", "multipliers, adders and registers that scale a result of each column a cycle"),
     ("area_vector_mm2", "mm2", "lanes of the vector unit, each with the table of a function"),
     ("area_way_mm2", "mm2", "input and output path: a lane for each element a cycle of a part, tables of functions"),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from accelsim.area.nodes import area_factor
+from accelsim.area.registers import skew_register_bits
 from accelsim.area.sizes import area_of, buffer_mm2, bytes_in_flight, function_mm2, interface_mm2, not_sized, pe_mm2
 from accelsim.config.area_table import AreaTable
 from accelsim.config.load import load_dram, load_machine, parse_overrides
@@ -40,11 +41,11 @@ def sized(**changes: Any) -> Machine:
 
 
 def test_areas_by_hand() -> None:
-    """A PE: 400 + 200 + 56 bits x 5 = 880 um2 of cells in 1760. A column's requantisation: 16 multipliers of 400, 4
-    adders of 200 and 32 + 4 x 64 bits x 5 = 8640 in 17280. A lane: 400 + 200 + 48 x 5 = 840 in 1680, and 256 bytes for
-    a function, a half of 1 KiB's 0.01 mm2 as the curve begins. Buffers of 4, 16 and 64 KiB whose ports take 1, 4 and 16
-    memories of 4 KiB. 64 bursts of 64 bytes in flight of each of two engines, 4 KiB, which a DRAM of 100 clocks and 64
-    bytes a clock has under way."""
+    """A PE: 400 + 200 + 56 bits x 5 = 880 um2 of cells in 1760. Triangles of 45, 120 and 120 bytes. A column's
+    requantisation: 16 multipliers of 400, 4 adders of 200 and 32 + 4 x 64 bits x 5 = 8640 in 17280. A lane: 400 + 200 +
+    48 x 5 = 840 in 1680, and 256 bytes for a function, a half of 1 KiB's 0.01 mm2 as the curve begins. Buffers of 4, 16
+    and 64 KiB whose ports take 1, 4 and 16 memories of 4 KiB. 64 bursts of 64 bytes in flight of each of two engines, 4
+    KiB, which a DRAM of 100 clocks and 64 bytes a clock has under way."""
     machine = sized(
         array__rows=10,
         array__cols=16,
@@ -60,12 +61,13 @@ def test_areas_by_hand() -> None:
     area = area_of(machine)
     assert area is not None
     assert area.pe_mm2 == pytest.approx(0.2816)
+    assert area.skew_mm2 == pytest.approx(285 * 8 * 5 / 0.5 / 1e6)
     assert area.vector_mm2 == pytest.approx(0.168 + 100 * 0.005)
     assert area.requantisation_mm2 == pytest.approx(0.27648)
     assert area.sram_mm2 == pytest.approx(21 * 0.02)
     assert area.dma_mm2 == pytest.approx(2 * 0.02)
     assert (area.way_mm2, area.depthwise_mm2, area.cache_mm2) == (0, 0, 0)
-    assert area.total_mm2 == pytest.approx(0.2816 + 0.668 + 0.27648 + 21 * 0.02 + 0.04)
+    assert area.total_mm2 == pytest.approx(0.2816 + 0.0228 + 0.668 + 0.27648 + 21 * 0.02 + 0.04)
 
 
 def test_ways_by_hand() -> None:
@@ -220,9 +222,9 @@ def test_a_machine_without_an_area_table_has_no_area() -> None:
     """Its columns are empty, and its rates are there."""
     totals = simulate("study_conv_separable", load_machine("edge").model_copy(update={"area": None})).totals
     assert [name for name in EFFICIENCY if totals[name] is None] == [
-        "area_mm2", "area_pe_mm2", "area_requantisation_mm2", "area_vector_mm2", "area_way_mm2", "area_depthwise_mm2",
-        "area_sram_mm2", "area_cache_mm2", "area_dma_mm2", "area_io_mm2", "area_node_nm", "tops_per_mm2",
-        "peak_tops_per_mm2",
+        "area_mm2", "area_pe_mm2", "area_skew_mm2", "area_requantisation_mm2", "area_vector_mm2", "area_way_mm2",
+        "area_depthwise_mm2", "area_sram_mm2", "area_cache_mm2", "area_dma_mm2", "area_io_mm2", "area_node_nm",
+        "tops_per_mm2", "peak_tops_per_mm2",
     ]  # fmt: skip
     assert totals["not_sized"] == "all"
 
@@ -245,7 +247,7 @@ def test_what_a_run_gets_out_of_area_and_power() -> None:
     assert totals["inferences_per_j"] == pytest.approx(2 / chip_joules)
     assert totals["peak_inferences_per_j"] == pytest.approx(totals["peak_tops_per_w"] * 1e12 / (operations / 2))
     assert totals["peak_tops_per_w"] > totals["tops_per_w"]
-    parts = ("pe", "requantisation", "vector", "way", "depthwise", "sram", "cache", "dma")
+    parts = ("pe", "skew", "requantisation", "vector", "way", "depthwise", "sram", "cache", "dma")
     assert totals["area_mm2"] == pytest.approx(sum(totals[f"area_{part}_mm2"] for part in parts))
     assert (totals["area_node_nm"], totals["energy_node_nm"], totals["not_sized"]) == (
         22,
@@ -273,10 +275,11 @@ def test_multipliers_of_either_sign_are_a_bit_wider() -> None:
     [("ws", 16 * (8 + 32), (2, 0, 8)), ("is", 16 * (8 + 32), (0, 2, 8)), ("os", 16 * (16 + 32), (2, 8, 0))],
 )
 def test_the_peak_by_hand(dataflow: str, registers: int, reads: tuple[int, int, int]) -> None:
-    """2 rows and 8 columns of 8-bit operands: what hops and is latched, read and written in a clock."""
+    """2 rows and 8 columns of 8-bit operands: what hops and is latched, read and written in a clock. A byte passes a
+    triangle in front of the rows; 28 one in front of the columns (OS) or behind them."""
     machine = machine_of(array__rows=2, array__cols=8, array__dataflow=dataflow)
     counts = peak_counts(machine)
-    assert (counts.macs, counts.register_bytes) == (16, registers // 8)
+    assert (counts.macs, counts.register_bytes) == (16, registers // 8 + 1 + 28)
     read = (counts.sram_read_ifmap_bytes, counts.sram_read_weight_bytes, counts.sram_write_ofmap_bytes)
     assert read == reads
     assert peak_tops(machine) == pytest.approx(0.032)
@@ -301,3 +304,20 @@ def test_an_engine_that_lies_idle_is_named_with_the_cause(place: str) -> None:
     else:
         area = last
     assert re.fullmatch(r"\d\.\d+ mm2 at 22 nm and 4\.96 mm2 of I/O without control", area)
+
+
+@pytest.mark.parametrize(
+    ("dataflow", "bits"),
+    [
+        ("ws", 3 * 6 * 8 + 28 * (4 + 8)),
+        ("is", 3 * 6 * 4 + 28 * (8 + 8)),
+        ("os", 6 * 8 + 28 * (4 + 8)),
+        ("auto", 3 * 6 * 8 + 28 * (8 + 8)),
+    ],
+)
+def test_triangles_by_hand(dataflow: str, bits: int) -> None:
+    """4 rows, which on WS and IS are 3 clocks apart, and 8 columns; weights of 4 bits, maps of 8."""
+    machine = machine_of(
+        array__rows=4, array__cols=8, array__mac_latency=3, array__weight_bits=4, array__dataflow=dataflow
+    )
+    assert skew_register_bits(machine.array) == bits

@@ -69,7 +69,7 @@ def played(name: DataflowName, gemm: Gemm, array: ArrayShape, rng: np.random.Gen
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("seed", range(6))
 def test_reads_and_moves_are_those_of_an_array_of_registers(name: DataflowName, shape: str, seed: int) -> None:
-    """Operands read at each edge, results that leave, registers written with operands and sums, additions."""
+    """Operands read at each edge, results that leave, registers written with operands, sums and results, additions."""
     rng = np.random.default_rng([seed, SHAPES.index(shape), 10])
     array = random_array(rng, mac_latency=1 + seed % 3)
     gemm = random_gemm(rng, name, array, shape)
@@ -83,7 +83,8 @@ def test_reads_and_moves_are_those_of_an_array_of_registers(name: DataflowName, 
     assert {operand: moves[operand] for operand in at} == {
         operand: reference.moves[edge] for operand, edge in at.items()
     }
-    assert (moves["psum"], moves["latched"]) == (reference.moves["sum"], reference.moves["latched"])
+    others = (moves["psum"], moves["latched"], moves["result"])
+    assert others == tuple(reference.moves[what] for what in ("sum", "latched", "result"))
     assert work.outputs == gemm.groups * gemm.m * gemm.n
 
 

@@ -549,16 +549,16 @@ def test_a_total_lies_between_the_ends_of_its_prices() -> None:
 
 
 def test_time_and_what_passes_are_priced_by_hand() -> None:
-    """16x16 PEs of 8 x 2 + 8 + 32 bits, as WS overlaps, 16 lanes of 48, 192 elements of the ways of 48, and 16 columns
-    of a factor and 4 products of 64: 28928 bits, 100 clocks at 2 fJ; the sequencer at 5 pJ; 2 descriptors of 16 bytes
-    read and latched; 64 bytes latched twice at 0.072. 3 bytes over the network that the table of Eyeriss has, at 1;
-    those that a load writes come by DMA."""
+    """16x16 PEs of 8 x 2 + 8 + 32 bits, as WS overlaps, three triangles of 120 bytes, 16 lanes of 48, 192 elements of
+    the ways of 48, and 16 columns of a factor and 4 products of 64: 31808 bits, 100 clocks at 2 fJ; the sequencer at
+    5 pJ; 2 descriptors of 16 bytes read and latched; 64 bytes latched twice at 0.072. 3 bytes over the network that the
+    table of Eyeriss has, at 1; those that a load writes come by DMA."""
     machine = edge_with("cacti_45nm", array__rows=16, array__cols=16, vector__lanes=16)
     counts = ActionCounts(
         dma_descriptors=2, dram_read_burst_bytes=64, sram_write_ofmap_bytes=3, sram_write_ifmap_bytes=9
     )
     energy = price(counts, 100, machine)
-    assert energy.clock_pj == pytest.approx((256 * 56 + 16 * 48 + 192 * 48 + 16 * 288) * 100 * 0.002)
+    assert energy.clock_pj == pytest.approx((256 * 56 + 3 * 120 * 8 + 16 * 48 + 192 * 48 + 16 * 288) * 100 * 0.002)
     assert energy.control_pj == 500
     assert energy.dma_pj == pytest.approx(2 * 16 * (13.203 / 8 + 0.072) + 64 * 0.144)
     assert price(counts, 0, edge_with("eyeriss_normalized")).wire_pj == 3
@@ -608,15 +608,17 @@ def test_registers_of_a_pe(changes: dict[str, Any], bits: int) -> None:
 def test_an_accumulator_costs_its_register() -> None:
     """A product of 32 x 64 x 32 on 32 x 32 PEs. OS: a map and a weight hop at each MAC and the sum is latched, 6 bytes,
     and 32 x 32 sums drain 16.5 rows on average; WS: a map hops and a sum of 4 bytes moves on, and each weight, of 32
-    MACs, is shifted in over 16.5 rows. So quick a DRAM makes a single tile of it."""
+    MACs, is shifted in over 16.5 rows. A value passes 15.5 registers of a triangle: each map and weight, of 32 MACs,
+    and each result, a byte of 64. So quick a DRAM makes a single tile of it."""
     per_mac = {}
     for dataflow in ("ws", "os"):
         rows = [{"name": "a", "op": "conv", "kernel": 1, "channels": 32}]
         machine = machine_of(array__dataflow=dataflow, dram__bytes_per_clock=4096)
         totals = run_network(load_network("shufflenet_g3")[0], network_of(rows, (4, 8, 64)), machine).totals
         per_mac[dataflow] = totals["register_bytes"] / totals["macs"]
-    assert per_mac["os"] == pytest.approx(6 + 4 * 16.5 / 64)
-    assert per_mac["ws"] == pytest.approx(5 + 16.5 / 32)
+    triangles = 15.5 * (2 / 32 + 1 / 64)
+    assert per_mac["os"] == pytest.approx(6 + 4 * 16.5 / 64 + triangles)
+    assert per_mac["ws"] == pytest.approx(5 + 16.5 / 32 + triangles)
 
 
 def test_every_price_has_its_range() -> None:

@@ -7,7 +7,7 @@ import pytest
 from tests import silicon
 
 MISSED = {
-    "area of TPU v1's compute": -0.46,
+    "area of TPU v1's compute": -0.43,
 }
 """Rows that are further off than wanted, as docs/validation.md says why."""
 

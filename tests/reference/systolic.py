@@ -11,7 +11,9 @@ cell of its block is registered out of the bottom row; a fold of packed groups o
 as a block, and the off-diagonal sums in it are dropped at the exit.
 
 Each array counts the values that its edges present (`reads`) and the registers of PEs that are written (`moves`); PEs
-without work, off the diagonal of packed groups, are clock-gated and count nothing.
+without work, off the diagonal of packed groups, are clock-gated and count nothing. What stands in front of the array is
+found from what came and left: with lane i of an edge delayed by i registers, all values of a step must have been read
+in one clock, and with column j delayed to the last one, all results of a row leave in one (`move_through_triangles`).
 """
 
 from __future__ import annotations
@@ -51,6 +53,7 @@ class Fold:
     destination: where in the flat result each of them is added.
     steps_before, steps_after: streamed for the same sums in the folds before and after, on the output-stationary array.
     at_work: rows x cols, the PEs whose products count; not those off the diagonal of packed groups.
+    last_k: whether its sums are results, to which no later fold adds.
     """
 
     west: Ints
@@ -62,6 +65,7 @@ class Fold:
     steps_after: int = 0
     stationary_ready_cycle: int = 0
     operands_ready_cycle: int = 0
+    last_k: bool = True
 
     @property
     def rows(self) -> int:
@@ -173,7 +177,8 @@ class SystolicArray(ABC):
         self.row = np.arange(rows)[:, None]
         self.col = np.arange(cols)[None, :]
         self.reads = {"west": 0, "north": 0}
-        self.moves = {"west": 0, "north": 0, "sum": 0, "latched": 0}
+        self.moves = {"west": 0, "north": 0, "sum": 0, "latched": 0, "result": 0}
+        self.results: list[tuple[int, int, int, int]] = []
         self.at_work = np.zeros((len(folds) + 1, rows, cols), dtype=np.bool_)
         for number, fold in enumerate(folds, start=1):
             self.at_work[number, : fold.rows, : fold.cols] = fold.at_work
@@ -189,6 +194,11 @@ class SystolicArray(ABC):
     def count(self, what: str, fold: Ints, row: Ints | None = None) -> None:
         """Registers that are written with values of these folds, those in PEs at work or bound for `row` of them."""
         self.moves[what] += int(self.at_work[fold, self.row if row is None else row, self.col].sum())
+
+    @property
+    @abstractmethod
+    def row_delay(self) -> int:
+        """Clocks from a row of operands to the next."""
 
     @abstractmethod
     def load(self, index: int, clock: int) -> None:
@@ -239,6 +249,8 @@ class SystolicArray(ABC):
                 raise CollisionError("a wrong sum")
             if fold.destination[row, col] != DROPPED:
                 self.result[fold.destination[row, col]] += bottom[VALUE, col]
+                if fold.last_k:
+                    self.results.append((self.clock, col, index, row))
             self.owed[index] -= 1
             self.left_cycle[index] = self.clock + 1
 
@@ -249,6 +261,29 @@ class SystolicArray(ABC):
             if self.clock >= self.horizon_cycles:
                 raise CollisionError("outputs that never leave")
             self.step()
+
+    def move_through_triangles(self) -> None:
+        """Registers in front of rows and columns, and behind columns, that all values passed.
+
+        Raises CollisionError where these do not let values in, or results out, a row at a time.
+        """
+        for what, edge, delay in ("west", self.west_edge, self.row_delay), ("north", self.north_edge, 1):
+            clock, lane = edge.tokens[:, FOLD].nonzero()
+            fold, step, row = (edge.tokens[clock, name, lane] for name in (FOLD, STEP, ROW))
+            _assert_in_line(clock - delay * lane, np.stack([fold, step, self.row_of(what, row)]))
+            self.moves[what] += int((delay * lane)[self.passes(what, fold, row, lane)].sum())
+        clock, lane, index, row = np.array(self.results, dtype=np.int64).reshape(-1, 4).T
+        delays = self.cols - 1 - lane
+        _assert_in_line(clock + delays, np.stack([index, row]))
+        self.moves["result"] += int(delays.sum())
+
+    def row_of(self, what: str, row: Ints) -> Ints:
+        """What tells values of one edge apart that are read in different clocks, beside their step."""
+        return 0 * row
+
+    def passes(self, what: str, fold: Ints, row: Ints, lane: Ints) -> NDArray[np.bool_]:
+        """Which values of an edge are read, and not zeros that it makes itself."""
+        return fold != 0
 
     def fork(self) -> SystolicArray:
         """An array in the same state, to try something with."""
@@ -269,6 +304,14 @@ def _copied(value: Any) -> Any:
     return twin
 
 
+def _assert_in_line(clock: Ints, steps: Ints) -> None:
+    """All values of a step pass in one clock, and no others in that."""
+    together = np.unique(np.vstack([clock, steps]), axis=1)
+    alike = (len(np.unique(together[0])), len(np.unique(together[1:], axis=1).T))
+    if alike != (len(together.T), len(together.T)):
+        raise CollisionError("values of a step that the triangle does not line up")
+
+
 class PinnedArray(SystolicArray):
     """Weight- or input-stationary: stationary values and partial sums move down, streamed operands east.
 
@@ -281,6 +324,17 @@ class PinnedArray(SystolicArray):
         super().__init__(rows, cols, mac_latency, overlap, folds)
         self.operand, self.loaded, self.active, self.psum = (self.registers() for _ in range(4))
         self.links, self.mac_stages = self.delay(), self.delay()
+
+    @property
+    def row_delay(self) -> int:
+        return self.mac_latency
+
+    def row_of(self, what: str, row: Ints) -> Ints:
+        return row
+
+    def passes(self, what: str, fold: Ints, row: Ints, lane: Ints) -> NDArray[np.bool_]:
+        """Zeros off the diagonal of packed groups are made at the top."""
+        return self.at_work[fold, row, lane] if what == "north" else super().passes(what, fold, row, lane)
 
     def load(self, index: int, clock: int) -> None:
         fold = self.folds[index]
@@ -359,8 +413,8 @@ class OutputArray(SystolicArray):
     The first operands of a sum turn a PE to its other accumulator, if it has two. The clock after the last MAC in the
     bottom row of a column, all its accumulators move over to the drain chain, which moves down one row a clock; its
     bottom cell is the output register, and stays as it is, with the chain above it, until the write port has passed the
-    row. A column does what the one west of it did a clock before. Below the array, registers line the columns up again
-    for the port, which so sees rows; that delay is the same for all and not counted.
+    row. A column does what the one west of it did a clock before. Below the array, the triangle lines the columns up
+    again for the port, which so sees rows; that delay is the same for all and not counted.
     A step enters when the read ports have passed its operands.
     """
 
@@ -385,6 +439,10 @@ class OutputArray(SystolicArray):
         self.accumulators = [self.registers() for _ in range(2 if overlap else 1)]
         self.turn: Ints = np.zeros((rows, cols), dtype=np.int64)
         self.latching: Ints = np.zeros(cols, dtype=np.int64)
+
+    @property
+    def row_delay(self) -> int:
+        return 1
 
     def load(self, index: int, clock: int) -> None:
         """Nothing is stationary but the sums."""
@@ -501,6 +559,7 @@ def play(array: SystolicArray, schedule: Sequence[FoldClocks]) -> SystolicArray:
         array.load(index, clocks.load)
         array.stream(index, clocks.stream)
     array.run_out()
+    array.move_through_triangles()
     return array
 
 
@@ -573,7 +632,8 @@ def _cut_pinned(
         for top in range(0, pinned.shape[0], rows):
             block = slice(top, top + rows), slice(left, left + cols)
             west, north = streamed[:, block[0]], pinned[block]
-            yield Fold(west.T, north, west @ north, place[:, block[1]], at_work[block])
+            last_k = top + rows >= pinned.shape[0]
+            yield Fold(west.T, north, west @ north, place[:, block[1]], at_work[block], last_k=last_k)
 
 
 def _cut_output(west: Ints, north: Ints, place: Ints, rows: int, cols: int) -> Iterator[Fold]:
