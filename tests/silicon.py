@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from accelsim.area.registers import pe_register_bits
 from accelsim.area.sizes import Area, area_of, buffer_mm2, buffers, node_factor
 from accelsim.config.area_table import AreaTable
 from accelsim.config.load import load_energy_table, load_machine, parse_overrides
@@ -233,6 +234,18 @@ def sized(name: str) -> tuple[Area, Machine]:
     area = area_of(machine)
     assert area is not None
     return area, machine
+
+
+def pe_cells(machine: Machine) -> dict[str, float]:
+    """Shares of a PE's cells."""
+    array, table = machine.array, machine.area
+    assert table is not None
+    cells = {
+        "multipliers": table.multiplier_8x8.area_um2 * (9 * 9) / 64,
+        "adders": table.adder_32.area_um2 * array.psum_bits / 32,
+        "registers": table.register_bit.area_um2 * pe_register_bits(array),
+    }
+    return {name: area / sum(cells.values()) for name, area in cells.items()}
 
 
 def scratchpad_mm2(machine: Machine) -> float:

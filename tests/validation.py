@@ -70,9 +70,12 @@ the error; *missed* says that the error is larger.
   48 bytes are register files, which have multiplexers and clock gates beside their flip-flops.
 - **Area of TPU v1.** Shares of its die are those of its Figure 2, of 331 mm2, which is an upper bound. All blocks
   come out too small: single ones by {blocks}, its compute as a whole by {compute}. A die a quarter smaller would
-  explain most of it. Its matrix unit takes signed and unsigned operands, so that its multipliers are 9 x 9 bits. Of its
-  compute, 6 % of the die are the activation unit. Here that is requantisation, lanes, functions and pools: {unit} of
-  it. Its normalisation, which a patent shows in registers and units of several columns (US 10192162), has no size.
+  explain most of it. A PE is {pe} um2, of which cells fill 70 %, where the plot has {theirs} at most: multipliers take
+  {multipliers} of the cells (9 x 9 bits, for signed and unsigned operands), adders {adders}, registers {registers}.
+  No public number says what else is in it. Systolic data setup, the registers that skew operands and results, takes
+  {skew} of the die; the plot does not show it, so that it is in the compute alone. 6 % of the die are the activation
+  unit. Here that is requantisation, lanes, functions and pools: {unit} of it. Its normalisation, which a patent shows
+  in registers and units of several columns (US 10192162), has no size.
 - **Not compared.** Eyeriss's cycles: accelsim has no row-stationary dataflow.
 """
 
@@ -313,8 +316,9 @@ def about() -> str:
     """The text above the table."""
     areas = {each.what: each.error for each in silicon.areas()}
     blocks = sorted(-areas[f"area of TPU v1's {name}"] for name in ("unified buffer", "accumulators", "matrix unit"))
-    compute, area = -100 * areas["area of TPU v1's compute"], silicon.sized("tpu_v1")[0]
-    unit = (area.logic_mm2 - area.pe_mm2) / (0.06 * silicon.TPU_MM2)
+    compute, (area, machine) = -100 * areas["area of TPU v1's compute"], silicon.sized("tpu_v1")
+    unit = (area.logic_mm2 - area.pe_mm2 - area.skew_mm2) / (0.06 * silicon.TPU_MM2)
+    pes, cells = machine.array.rows * machine.array.cols, silicon.pe_cells(machine)
     chips = {chip.network: silicon.eyeriss_components_mw(chip) for chip in silicon.eyeriss_runs()}
     shares = {name: sum(each[part] for part in STORAGE) / sum(each.values()) for name, each in chips.items()}
     return ABOUT.format(
@@ -322,4 +326,8 @@ def about() -> str:
         blocks=f"{100 * blocks[0]:.0f} to {100 * blocks[-1]:.0f} %",
         compute=f"{compute:.0f} %",
         unit=f"{100 * unit:.0f} %",
+        pe=f"{1e6 * area.pe_mm2 / pes:.0f}",
+        theirs=f"{1e6 * 0.24 * silicon.TPU_MM2 / pes:.0f}",
+        skew=f"{100 * area.skew_mm2 / silicon.TPU_MM2:.1f} %",
+        **{name: f"{100 * share:.0f} %" for name, share in cells.items()},
     )
