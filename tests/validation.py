@@ -70,7 +70,7 @@ the error; *missed* says that the error is larger.
   48 bytes are register files, which have multiplexers and clock gates beside their flip-flops.
 - **Area of TPU v1.** Shares of its die are those of its Figure 2, of 331 mm2, which is an upper bound. All blocks
   come out too small: single ones by {blocks}, its compute as a whole by {compute}. A die a quarter smaller would
-  explain most of it. A PE is {pe} um2, of which cells fill 70 %, where the plot has {theirs} at most: multipliers take
+  explain most of it. A PE is {pe} um2, of which cells fill 70 %, where the plot has {theirs} at most. Multipliers take
   {multipliers} of the cells (9 x 9 bits, for signed and unsigned operands), adders {adders}, registers {registers}.
   No public number says what else is in it. Systolic data setup, the registers that skew operands and results, takes
   {skew} of the die; the plot does not show it, so that it is in the compute alone. 6 % of the die are the activation

@@ -178,9 +178,11 @@ def _alternating(count: Size, load: Size, busy: Size) -> Size:
 
 
 def array_moves(dataflow: Dataflow, folds: LayerFolds, array: ArrayShape) -> Moves:
-    """Registers written in all folds, of which some may end no sum."""
+    """Registers written in all folds, of which some may end no sum: of K's tiles those of the tiling where sums stay in
+    the PEs, else those of the array."""
+    cuts = folds.split if dataflow.sums_stay else folds.tiles["k"]
     ending, going_on = (dataflow.moves(replace(folds.shape, last_k=last), array) for last in (True, False))
-    each = (on + (end - on) / folds.split for end, on in zip(ending, going_on, strict=True))
+    each = (on + (end - on) / cuts for end, on in zip(ending, going_on, strict=True))
     return Moves(*(_over_classes(folds.count * moved) for moved in each))
 
 

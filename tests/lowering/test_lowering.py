@@ -57,7 +57,18 @@ def plain_counts(dataflow: str, gemm: Gemm, rows: int, cols: int) -> dict[str, i
     row_extent, col_extent, steps = extents[dataflow]
     fits = row_extent <= rows and col_extent <= cols
     pack = min(rows // row_extent, cols // col_extent, gemm.groups) if fits else 1
-    names = ("folds", "weights", "psum_r", "psum_w", "out", "act_hops", "weight_hops", "psum_hops", "latched")
+    names = (
+        "folds",
+        "weights",
+        "psum_r",
+        "psum_w",
+        "out",
+        "act_hops",
+        "weight_hops",
+        "psum_hops",
+        "latched",
+        "result_hops",
+    )
     counts = dict.fromkeys(names, 0)
     for start in range(0, gemm.groups, pack):
         packed = min(pack, gemm.groups - start)
@@ -68,23 +79,29 @@ def plain_counts(dataflow: str, gemm: Gemm, rows: int, cols: int) -> dict[str, i
                 counts["folds"] += 1
                 for group in range(packed):
                     base = group * r
+                    west = steps * sum(base + i for i in range(r))
+                    north = sum(group * c + j for j in range(c))
+                    south = sum(cols - 1 - group * c - j for j in range(c))
                     if dataflow == "os":
                         counts["weights"] += c * steps
-                        counts["act_hops"] += r * steps * c
-                        counts["weight_hops"] += c * steps * r
+                        counts["act_hops"] += r * steps * c + west
+                        counts["weight_hops"] += c * steps * r + steps * north
+                        counts["result_hops"] += r * south
                         counts["out"] += r * c
                         counts["latched"] += r * c * steps
                         counts["psum_hops"] += sum(c * (rows - base - i) for i in range(r))
                         continue
                     shifted_in = sum(c * (base + i + 1) for i in range(r))
                     counts["weights"] += r * c if dataflow == "ws" else r * steps
-                    counts["act_hops"] += r * steps * c if dataflow == "ws" else shifted_in
-                    counts["weight_hops"] += shifted_in if dataflow == "ws" else r * steps * c
+                    pinned, streamed = shifted_in + r * north, r * steps * c + west
+                    counts["act_hops"] += streamed if dataflow == "ws" else pinned
+                    counts["weight_hops"] += pinned if dataflow == "ws" else streamed
                     counts["psum_hops"] += c * steps * rows
                     counts["psum_r"] += c * steps * (row > 0)
                     last = row + rows >= row_extent
                     counts["psum_w"] += c * steps * (not last)
                     counts["out"] += c * steps * last
+                    counts["result_hops"] += steps * south * last
     return counts
 
 
@@ -104,6 +121,7 @@ def test_actions_of_a_product_equal_those_of_plain_loops(
     assert (work.psum_reads, work.psum_writes) == (plain["psum_r"], plain["psum_w"])
     assert (work.moves.ifmap, work.moves.weight) == (plain["act_hops"], plain["weight_hops"])
     assert (work.moves.psum, work.moves.latched) == (plain["psum_hops"], plain["latched"])
+    assert work.moves.result == plain["result_hops"]
 
 
 def test_narrow_ports_stretch_streams_and_loads() -> None:
