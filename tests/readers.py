@@ -46,6 +46,7 @@ READERS = {
     "machine": Reader("machine.yaml", changed_yaml, (("show", "machine.yaml"), RUN)),
     "heir": Reader("heir.yaml", changed_yaml, (("show", "heir.yaml"), ("run", "net.yaml", "heir.yaml"))),
     "caches": Reader("cached.yaml", changed_yaml, (("show", "cached.yaml"), ("run", "net.yaml", "cached.yaml"))),
+    "parts": Reader("parts.yaml", changed_yaml, (("show", "parts.yaml"), ("run", "rows.yaml", "parts.yaml"))),
     "network": Reader("net.yaml", changed_yaml, (("show", "net.yaml", "--layers"), RUN)),
     "layers": Reader("rows.yaml", changed_yaml, (("show", "rows.yaml"), ("show", "rows.yaml", "--layers"))),
     "mapping": Reader("mapping.yaml", changed_yaml, ((*RUN, "--mapping", "mapping.yaml"),)),
@@ -55,9 +56,31 @@ READERS = {
     "device": Reader("device.yaml", changed_yaml, (("run", "net.yaml", "driven.yaml"),)),
     "trace": Reader("trace.txt", changed_bytes, (("dram", "lpddr4-3200", "trace.txt"),)),
     "topology": Reader("topology.csv", changed_table, (("show", "topology.csv", "--layers"),)),
+    "mappings": Reader(
+        "mappings.csv",
+        changed_table,
+        (
+            ("show", "mappings.csv", "--layers"),
+            ("import", "mappings.csv", "--mapping"),
+            ("import", "mappings.csv", "--mapping", "--allow-unmodelled"),
+        ),
+    ),
     "configuration": Reader("scale.cfg", changed_bytes, (("show", "scale.cfg"), ("import", "scale.cfg"))),
-    "onnx": Reader("model.onnx", changed_onnx, (("show", "model.onnx", "--layers"), ("import", "model.onnx"))),
-    "tflite": Reader("model.tflite", changed_words, (("show", "model.tflite", "--layers"), ("import", "model.tflite"))),
+    "onnx": Reader(
+        "model.onnx",
+        changed_onnx,
+        (("show", "model.onnx", "--layers"), ("import", "model.onnx"), ("import", "model.onnx", "--allow-unmodelled")),
+    ),
+    "operators": Reader(
+        "moved.onnx",
+        changed_onnx,
+        (("show", "moved.onnx", "--layers"), ("import", "moved.onnx", "--allow-unmodelled"), ("import", "moved.onnx")),
+    ),
+    "tflite": Reader(
+        "model.tflite",
+        changed_words,
+        (("show", "model.tflite", "--layers"), ("import", "model.tflite", "--allow-unmodelled")),
+    ),
     "run": Reader(
         "run.json",
         changed_json,
@@ -131,6 +154,25 @@ caches:
    replacement: random, writes: back, write_port: separate}
 - {name: LLC, capacity_bytes: 16384, ways: 8, line_bytes: 128, port_bytes_per_cycle: 8, hit_clocks: 24, fill_clocks: 17,
    request_clocks: 9, misses_in_flight: 8, writes: through}
+"""
+PARTS = """\
+extends: machine.yaml
+depthwise: {channels: 4, taps_per_clock: 3, max_taps: 9, line_buffer_bytes: 1024}
+host: {tile_clocks: 9}
+array: {depthwise_on: auto, operands: either, post_latency: 2}
+sram: {unified: true, accumulator: {capacity: 4 KiB, fill: dma}}
+input_path: {scale: 4}
+output_path: {scale: 4, function: 4, add: 4, max_pool: 4, avg_pool: 4, pool_buffer_bytes: 512, pool_overlaps: true}
+dma:
+  decoder: {format: huffman, bytes_per_clock: 8}
+  map_codec: {format: zero_run_length, run_bits: 4, word_bits: 32, bytes_per_clock: 8}
+area: scaled_22nm
+scheduling: {fusion: auto, keep_activations: auto, inferences: 2, slots: 2}
+"""
+MAPPINGS = """\
+name, C, K, N, P, Q, R, S, stride_h, stride_w, mapping
+a, 16, 32, 1, 7, 7, 3, 3, 1, 1, L3[WIO] K2 S3 - L2[WI] N1 K16X - L1[O] R3 C16 Q7 P7 - L0[W] N1
+b, 64, 8, 1, 12, 1, 1, 1, 1, 1, L3[WIO] P3 C2 - L2[WI] N1 K8X - L1[O] P4 C16X - L0[W] C2
 """
 MAPPING = """\
 scheduling:
@@ -215,6 +257,7 @@ def good_files(folder: Path) -> None:
         "machine.yaml": machine,
         "heir.yaml": HEIR,
         "cached.yaml": CACHED,
+        "parts.yaml": PARTS,
         "rows.yaml": ROWS,
         "mapping.yaml": MAPPING,
         "priced.yaml": machine.replace("lecture_100x", "energy.yaml"),
@@ -225,6 +268,7 @@ def good_files(folder: Path) -> None:
         "device.yaml": (SHIPPED / "dram" / "lpddr4-3200.yaml").read_text(),
         "trace.txt": "".join(f"{'RW'[number % 3 == 0]} 0x{number * 64:x}\n" for number in range(40)),
         "topology.csv": TOPOLOGY,
+        "mappings.csv": MAPPINGS,
         "scale.cfg": SCALE,
         "spec.yaml": SPEC,
         "choice.yaml": CHOICE,
@@ -235,6 +279,7 @@ def good_files(folder: Path) -> None:
     with (folder / "plan.yaml").open("w") as file, redirect_stdout(file):
         assert main(["show", "rows.yaml", "machine.yaml", "--mapping"]) == 0
     (folder / "model.onnx").write_bytes(onnx_model())
+    (folder / "moved.onnx").write_bytes(moved_model())
     (folder / "model.tflite").write_bytes(tflite_model())
     assert main([*RUN, "-o", "out", "--quiet"]) == 0
     for name in ("run.json", "good.json"):
@@ -284,6 +329,60 @@ def onnx_model() -> bytes:
     outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("y", "q", "s")]
     inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 8, 8])]
     graph = helper.make_graph(nodes, "graph", inputs, outputs, [*constants, *weights])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)]).SerializeToString()
+
+
+def moved_model() -> bytes:
+    """A model whose operators pick, order, count and join, by numbers that are known."""
+    node = helper.make_node
+    numbers = {
+        "rows": [[0], [2]],
+        "picked": [[[[0, 1], [1, 0]]]],
+        "sizes": [1, 4, 4, 4],
+        "halves": [2, 2],
+        "one": [1],
+        "two": [2],
+        "first": [0],
+        "most": [3],
+        "flags": [0, 1],
+        "depth": [4],
+        "ends": [0, 1],
+    }  # fmt: skip
+    constants = [numpy_helper.from_array(np.array(each, dtype=np.int64), name) for name, each in numbers.items()]
+    constants.append(numpy_helper.from_array(np.zeros((4, 8), np.float32), "table"))
+    nodes = [
+        node("Resize", ["x", "", "", "sizes"], ["a"], mode="nearest", coordinate_transformation_mode="asymmetric"),
+        node("Split", ["a", "halves"], ["b", "c"], axis=1),
+        node("Einsum", ["b"], ["d"], equation="nchw->nhwc"),
+        node("Transpose", ["d"], ["e"], perm=[0, 3, 1, 2]),
+        node("CumSum", ["e", "most"], ["f"]),
+        node("TopK", ["f", "two"], ["g", "h"], axis=3),
+        node("GatherElements", ["c", "picked"], ["i"], axis=2),
+        node("DepthToSpace", ["a"], ["j"], blocksize=2),
+        node("SpaceToDepth", ["j"], ["k"], blocksize=2),
+        node("SplitToSequence", ["k", "halves"], ["l"], axis=1),
+        node("SequenceAt", ["l", "first0"], ["m"]),
+        node("Trilu", ["m"], ["n"], upper=1),
+        node("OneHot", ["flags", "depth0", "ends"], ["o"], axis=-1),
+        node("Cast", ["o"], ["p"], to=TensorProto.FLOAT),
+        node("MatMul", ["p", "table"], ["q"]),
+        node("ReduceMax", ["n", "one"], ["r"], keepdims=1),
+        node("ConstantOfShape", ["sizes"], ["s"]),
+        node("Add", ["a", "s"], ["t"]),
+        node("GatherND", ["t", "first2"], ["u"]),
+        node("InstanceNormalization", ["t", "scale", "scale"], ["v"]),
+        node("LRN", ["v"], ["w"], size=3),
+        node("HardSwish", ["w"], ["y"]),
+    ]  # fmt: skip
+    constants += [
+        numpy_helper.from_array(np.array(0, dtype=np.int64), "first0"),
+        numpy_helper.from_array(np.array(4, dtype=np.int64), "depth0"),
+        numpy_helper.from_array(np.array([[0]], dtype=np.int64), "first2"),
+        numpy_helper.from_array(np.ones(4, np.float32), "scale"),
+    ]
+    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in "gijqruy"]
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 4, 2, 2])]
+    graph = helper.make_graph(nodes, "graph", inputs, outputs, constants)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)]).SerializeToString()
 
 

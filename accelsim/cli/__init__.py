@@ -15,6 +15,7 @@ from accelsim.errors import ARGUMENTS, DeadlockError, Mistake, UserError
 from accelsim.report.tables import PAGE, page_of
 
 TYPED = {
+    "budget": "--budget",
     "column": "COLUMN",
     "energy_table": "--energy",
     "file": "FILE",
@@ -25,7 +26,9 @@ TYPED = {
     "scheduler": "--scheduler",
     "settings": "--set",
     "sweep": "DIR",
+    "trials": "--trials",
     "vary": "--vary",
+    "weights": "--weight",
 }
 """Arguments of functions as the command line has them, where it calls them something else."""
 OPTIONS = {" or an allowed one": ", or --allow-path", "or `force`": "or --force", "with `force`": "with --force"}

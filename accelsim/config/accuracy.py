@@ -52,7 +52,7 @@ def add_published(document: Document, folder: Path) -> None:
 def _lines(path: Path) -> dict[str, tuple[int, dict[str, Any]]]:
     """By network: the number of its line, and its cells; what is not published is left out."""
     with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
+        reader = csv.DictReader(file, restkey="more")
         return {row.pop("network"): (reader.line_num, _values(row)) for row in reader}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from accelsim.config.schema import Count, Name, Section
 from accelsim.config.transforms import Binarize, Compress, Factorize, MapZeros, Prune, Quantize
@@ -337,7 +337,15 @@ class Expectation(Section):
 
 
 Percent = Annotated[float, Field(ge=0, le=100)]
-Text = Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+def _visible_text(text: str) -> str:
+    if not text.strip():
+        raise ValueError("some text")
+    return text
+
+
+Text = Annotated[str, Field(max_length=1000), AfterValidator(_visible_text)]
 
 
 class Accuracy(Section):

@@ -15,10 +15,12 @@ from pathlib import Path
 from resource import RLIMIT_FSIZE, getrlimit, setrlimit
 from time import process_time, sleep
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
 
 from accelsim import UserError, define_network
 from accelsim.cli import main
@@ -27,6 +29,7 @@ from accelsim.config.named import matching
 from accelsim.config.scheduling import Scheduling
 from accelsim.config.strict_json import parse_json
 from accelsim.errors import MAX_MISTAKES, Mistake, nearest, shorten
+from accelsim.importers.onnx import inference
 from accelsim.lowering.tiling.footprint import windows
 from accelsim.lowering.tiling.sizes import sizes_of
 from accelsim.operators.shapes import Axis
@@ -136,6 +139,84 @@ def test_mistakes_without_end() -> None:
     error = UserError(Mistake("x", number, "k", "a", "b") for number in range(5000))
     assert len(str(error).splitlines()) == MAX_MISTAKES
     assert str(error).endswith("x:0: file: expected at most 1000 mistakes, got 5000")
+
+
+def model_with(operator: str, name: str, size: int) -> bytes:
+    """A model of one node that is none of ONNX, between two that are, whose output is as large as it says."""
+    nodes = [
+        helper.make_node("Relu", ["x"], ["a"]),
+        helper.make_node(operator, ["a"], ["b"], name=name),
+        helper.make_node("Relu", ["b"], ["y"]),
+    ]
+    sizes = {"x": (1, 4, 8, 8), "b": (1, 1, size), "a": None, "y": None}
+    values = {key: helper.make_tensor_value_info(key, TensorProto.FLOAT, size) for key, size in sizes.items()}
+    graph = helper.make_graph(nodes, "g", [values["x"]], [values["a"], values["y"]], value_info=[values["b"]])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)]).SerializeToString()
+
+
+@pytest.mark.parametrize(
+    ("operator", "kinds"),
+    [("Foo\x1b[31m bar", "1 Foo\\x1b[31m_bar, 1 Relu"), ("\x1b", "1 \\x1b, 1 Relu"), (" ", "1 node, 1 Relu")],
+)
+def test_operators_that_are_left_out_are_said_in_plain_words(
+    operator: str, kinds: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On the terminal, and in a network file that is read again."""
+    (folder / "model.onnx").write_bytes(model_with(operator, "n\x1b\n", 1 << 62))
+    assert main(["show", "model.onnx", "--layers", "--allow-unmodelled"]) == 0
+    said = "INCOMPLETE: 2 nodes of the model (66.7%), 0.0% of the MACs, are in no figure: "
+    assert capsys.readouterr().out.splitlines()[0] == said + kinds
+    assert main(["import", "model.onnx", "--allow-unmodelled", "-o", "model.yaml"]) == 0
+    assert main(["show", "model.yaml", "--layers"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == said + kinds
+
+
+def test_inference_that_ends_its_process(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """ONNX aborts where a map that is cut has fewer than no elements; nothing is known of sizes then."""
+    value, node = helper.make_tensor_value_info, helper.make_node
+    nodes = [
+        node("Relu", ["x"], ["a"]),
+        node("Foo", ["a"], ["b"]),
+        node("Slice", ["b", "first", "last", "first"], ["y"]),
+    ]
+    numbers = [
+        numpy_helper.from_array(np.array([number], np.int64), name) for name, number in (("first", 0), ("last", 3))
+    ]
+    maps = [value("b", TensorProto.FLOAT, (-5, 4, 8, 8)), *(value(name, TensorProto.FLOAT, None) for name in "ay")]
+    inputs = [value("x", TensorProto.FLOAT, (1, 4, 8, 8))]
+    graph = helper.make_graph(nodes, "g", inputs, maps[1:], numbers, value_info=maps[:1])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+    assert main(["show", "model.onnx", "--layers", "--allow-unmodelled"]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith(
+        "INCOMPLETE: 2 nodes of the model (66.7%), 0.0% of the MACs, are in no figure: 1 Foo, 1 Slice\n"
+    )
+    assert err == ""
+
+
+@pytest.mark.parametrize("ends", ["abort", pytest.param("spin", marks=pytest.mark.slow), "fill", "fail"])
+def test_what_is_inferred_apart_may_end_in_any_way(ends: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inference, "MOST_S", 1)
+
+    def infer() -> int:
+        while ends == "spin":
+            pass
+        return {"abort": os.abort, "fill": lambda: len(bytes(1 << 33)), "fail": lambda: 1 // 0}[ends]()
+
+    assert inference.apart(infer) is None
+    assert inference.apart(lambda: {"a": [1]}) == {"a": [1]}
+
+
+def test_texts_of_blanks_are_none(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "net.yaml").write_text((folder / "net.yaml").read_text() + 'unmodelled: [" "]\n')
+    assert refused(["show", "net.yaml", "--layers"], capsys).endswith("unmodelled.0: expected some text, got ' '\n")
+
+
+def test_accuracies_of_more_cells_than_headings(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file may be YAML and CSV at once."""
+    (folder / "both.yaml").write_text("network,a: 1\ntop1_pct: 2,3,4,5\n")
+    assert "both.yaml:2: networks.'top1_pct: 2'.more: expected a known key" in refused(["show", "both.yaml"], capsys)
 
 
 TINY = ("run", "net.yaml", "machine.yaml", "--quiet")

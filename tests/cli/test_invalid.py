@@ -120,7 +120,7 @@ def output_is_a_file(folder: Path) -> str:
 def output_is_below_a_file(folder: Path) -> str:
     (folder / "out").mkdir()
     (folder / "out" / "run.json").mkdir()
-    return f"{FORCE}, got out with run.json"
+    return "a folder that can be written, got a folder in the place of a file"
 
 
 def output_has_another_run(folder: Path) -> str:

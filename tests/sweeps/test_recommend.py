@@ -399,7 +399,7 @@ def test_conditions_on_columns_leave_points_out(swept: Path, capsys: pytest.Capt
     [
         (("--where", "cycles < 3"), "columns: expected a column of results.csv (did you mean total_cycles?)"),
         (("--where", "__import__('os')"), "where: expected an operator or a comparison, got '('"),
-        (("--weight", "vgg=2"), "weights: expected a network of the sweep, got 'vgg'"),
+        (("--weight", "vgg=2"), "--weight: expected a network of the sweep, got 'vgg'"),
         (("--weight", "vgg=x"), "--weight: expected a network and a number above 0, such as vgg16=2, got 'vgg=x'"),
         (("--per-network", "--mean"), "--per-network: expected one of the two, got means over networks too"),
     ],

@@ -17,10 +17,11 @@ from typing import Any, NamedTuple, SupportsInt, cast
 import onnx
 
 from accelsim.config.strict_yaml import Document, Origin
-from accelsim.errors import Mistake, UserError, shorten
+from accelsim.errors import Mistake, UserError, shorten, visible
 from accelsim.importers.onnx.attributes import Attributes
 from accelsim.importers.onnx.folding import folded
 from accelsim.importers.onnx.importing import Importing
+from accelsim.importers.onnx.inference import apart
 from accelsim.importers.onnx.inputs import Shapes, axes_of, started
 from accelsim.importers.onnx.model import DOMAINS, Graph, has_graph, read_graph
 from accelsim.importers.onnx.naming import named
@@ -116,7 +117,8 @@ def _label(node: onnx.NodeProto) -> str:
 
 def _line(node: onnx.NodeProto, reason: str) -> str:
     """A node that is left out, in a line."""
-    return " ".join(f"{node.op_type} {_label(node)}: {reason}".split())[:200]
+    kind = visible(node.op_type).replace(" ", "_") or "node"
+    return visible(f"{kind} {_label(node)}: {reason}")[:200]
 
 
 def _padded_outputs(importing: Importing, graph: onnx.GraphProto) -> Iterator[Refusal]:
@@ -254,17 +256,21 @@ def _check_size(shape: Sequence[int]) -> None:
 
 def _inferred_shapes(graph: onnx.GraphProto) -> dict[str, tuple[int, ...]]:
     """Shapes as the file says, or by ONNX's own inference, where that finds numbers."""
-    said = {name: dims for name, dims in _declared_shapes(graph).items() if dims and all(dims)}
+    said = {name: dims for name, dims in _declared_shapes(graph).items() if dims and min(dims) > 0}
     model = onnx.helper.make_model(graph)
-    try:
-        inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
-    except Exception:
-        return said
-    return {name: dims for name, dims in _declared_shapes(inferred).items() if all(dims)} | said
+    inferred = apart(lambda: _declared_shapes(onnx.shape_inference.infer_shapes(model, data_prop=True).graph))
+    return {name: tuple(dims) for name, dims in (inferred or {}).items() if all(dim > 0 for dim in dims)} | said
 
 
 def _left_out(importing: Importing, graph: Graph, node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> bool:
-    """Give the outputs of a node that is left out as maps of their own; whether their shapes are known."""
+    """Give the outputs of a node that is left out as maps of their own; whether they are known, and not too large."""
+    try:
+        return _stood_in(importing, graph, node, shapes)
+    except UnmodelledError:
+        return False
+
+
+def _stood_in(importing: Importing, graph: Graph, node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> bool:
     names = [name for name in node.output if name]
     if not names or any(name not in shapes or len(shapes[name]) > 6 for name in names):
         return False

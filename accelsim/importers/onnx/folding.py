@@ -7,6 +7,7 @@ operators make of constants, where ONNX infers a shape for it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from math import ceil, isfinite, prod
 from typing import Any
 
@@ -26,6 +27,7 @@ from accelsim.importers.onnx.constants import (
     of,
     tensor_value,
 )
+from accelsim.importers.onnx.inference import apart
 from accelsim.importers.onnx.results import Fold, Inputs, first_of, result, shape_only
 from accelsim.importers.onnx.shapes import normalised, reduced_axes
 from accelsim.importers.onnx.tensors import MAX_KNOWN, Constant, Tensor, UnmodelledError, Values
@@ -66,21 +68,25 @@ def _inferred(node: onnx.NodeProto, inputs: Inputs, opset: int) -> list[Constant
         for name, each in there.items()
         if each.values is not None and each.values.dtype.kind in "biuf"
     }
-    for unknown in (KINDS.FLOAT, KINDS.INT64):
-        types = {
-            name: onnx.helper.make_tensor_type_proto(data[name].data_type if name in data else unknown, each.shape)
-            for name, each in there.items()
-        }
-        try:
-            found = shape_inference.infer_node_outputs(
-                schema, node, types, data, opset_imports=[onnx.helper.make_opsetid("", opset)]
-            )
-        except Exception:
-            continue
-        shapes = [_dims(found[name].tensor_type) if name in found else None for name in node.output]
-        if shapes and None not in shapes:
-            return [Constant(checked_shape(each)) for each in shapes if each is not None]
-    raise UnmodelledError("constants that can be computed (docs/onnx.md)", f"{node.op_type} of constants")
+    opsets = [onnx.helper.make_opsetid("", opset)]
+
+    def shapes() -> list[list[int]] | None:
+        for unknown in (KINDS.FLOAT, KINDS.INT64):
+            types = {
+                name: onnx.helper.make_tensor_type_proto(data[name].data_type if name in data else unknown, each.shape)
+                for name, each in there.items()
+            }
+            with suppress(Exception):
+                found = shape_inference.infer_node_outputs(schema, node, types, data, opset_imports=opsets)
+                dims = [_dims(found[name].tensor_type) if name in found else None for name in node.output]
+                if dims and None not in dims:
+                    return [each for each in dims if each is not None]
+        return None
+
+    found = apart(shapes)
+    if found is None:
+        raise UnmodelledError("constants that can be computed (docs/onnx.md)", f"{node.op_type} of constants")
+    return [Constant(checked_shape(each)) for each in found]
 
 
 def _dims(tensor: onnx.TypeProto.Tensor) -> list[int] | None:
