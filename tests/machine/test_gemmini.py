@@ -7,13 +7,15 @@ from statistics import fmean, median
 
 import pytest
 
+from accelsim.config.load import load_machine
 from accelsim.program.tensors import Range
 from tests.gemmini import mapped
+from tests.gemmini.apart import default_clocks, own_clocks
 from tests.gemmini.errors import errors, summary
 from tests.gemmini.mapping import loop_order, mapped_tile, side_of
 from tests.gemmini.measured import DEFAULT_ORDER, hosts, measured, offsets, offsets_of, played, programs, read, table
 from tests.gemmini.programs import CONVOLUTION_HOST, Part, Run, as_run, host_of, parts_of
-from tests.gemmini.tiler import Layer, Tile, default_tile
+from tests.gemmini.tiler import Layer, Tile, default_tile, layers_of
 
 SOME_PART = Part(*[Range(0, 1)] * 6, first=False, last=False, loops=0)
 NOT_UNET = [row.number for row in measured() if row.program[0] != "unet"]
@@ -161,6 +163,18 @@ def test_some_layers_on_other_arrays_are_played_again() -> None:
     for number, row in enumerate([row for row in mapped.read() if row.row.measured < 200_000][::9]):
         offset = list(row.by_offset)[number % len(row.by_offset)]
         assert mapped.played(row.row, offset) == row.by_offset[offset]
+
+
+@pytest.mark.slow
+def test_some_own_plans_are_made_again() -> None:
+    """To the clock, with what they stand beside; else `python -m tests.gemmini.apart` and `.mapped` make all anew."""
+    rows = table("gemmini_plans.csv")
+    for row, layer in list(zip(rows, layers_of(rows), strict=True))[1::7]:
+        assert own_clocks(layer, load_machine("gemmini")) == int(row["own_clocks"])
+        assert default_clocks(layer) == int(row["default_clocks"])
+    plans = mapped.own()
+    for row in mapped.short()[mapped.SAMPLES[0] :: mapped.EVERY][::10]:
+        assert mapped.own_of(row) == plans[row.number]
 
 
 def test_a_row_runs_behind_the_one_before_it_in_its_program() -> None:
