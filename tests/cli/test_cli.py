@@ -360,9 +360,10 @@ def test_every_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         words = shlex.split(line)[1:]
         force = ["--force"] if words[0] == "run" and "-o" in words else []
         output = ["-o", "chosen"] if words[0] == "recommend" else []
+        quick = ["--no-advice"] if words[0] == "run" else []
         code: object
         try:
-            code = main([*words, *force, *output])
+            code = main([*words, *force, *output, *quick])
         except SystemExit as ended:
             code = ended.code
         assert code == 0, line

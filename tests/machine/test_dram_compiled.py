@@ -63,8 +63,12 @@ def test_engines_are_told_the_same(seed: int) -> None:
     assert (kernel.bus_spans(), kernel.busy_clocks) == (plain.bus_spans(), plain.busy_clocks)
 
 
+SHORTER = [row for row in goldens() if not row["trace"].endswith("4M")]
+"""All but 4 MiB in a row, which are the same again and again."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("row", goldens(), ids=lambda row: f"{row['device']}-{row['trace']}")
+@pytest.mark.parametrize("row", SHORTER, ids=lambda row: f"{row['device']}-{row['trace']}")
 def test_golden_traces_take_the_same_commands(row: dict[str, str]) -> None:
     device = golden_device(row)
     bursts = golden_bursts(row["trace"], device.burst_bytes)

@@ -12,6 +12,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from fnmatch import fnmatch
 from itertools import combinations, product
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ from accelsim.report.plots import Drawing
 from accelsim.report.plots.types import type_bars
 from accelsim.report.tradeoff import COSTS, MOST_NAMED, NOT_BEATEN, tradeoff
 from accelsim.run.compare import compare, load_points
+from accelsim.run.reprice import reprice
 from accelsim.run.simulate import run_network, simulate
 from tests.commands import contents
 from tests.report.test_plots import assert_legible
@@ -279,12 +281,12 @@ def test_networks_whose_order_by_energy_depends_on_the_table_are_named(capsys: p
     """As runs by each of the tables say; the words name the tables with which the order is another."""
     options, own = ("--hw", "edge"), "cacti_22nm"
     found = json.loads(said(capsys, *FLIPPING, *options, "--json")[0])["energy_order_flips"]
-    by_table = {
-        table: [simulate(name, "edge", {"energy.table": table}).totals["energy_total_pj"] for name in FLIPPING]
-        for table in shipped("energy")
-    }
+    runs = [simulate(name, "edge") for name in FLIPPING]
+    by_table = {table: [reprice(run, table).totals["energy_total_pj"] for run in runs] for table in shipped("energy")}
     less, more = FLIPPING
     others = [table for table, (one, other) in by_table.items() if one > other]
+    again = [simulate(name, "edge", {"energy.table": others[0]}).totals["energy_total_pj"] for name in FLIPPING]
+    assert again == by_table[others[0]]
     assert by_table[own][0] < by_table[own][1]
     assert others
     assert found == [
@@ -520,9 +522,15 @@ def test_the_gallery_shows_what_its_table_says() -> None:
 
 
 @pytest.mark.slow
-def test_the_gallery_is_up_to_date(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What plots/draw.py compares gives the table that is there; pictures differ with the version of matplotlib."""
-    compared = runpy.run_path(str(GALLERY / "draw.py"))["COMPARED"]
-    assert main(["compare", *shlex.split(compared), "--hw", "edge", "-o", str(tmp_path)]) == 0
+def test_the_gallery_is_up_to_date(tmp_path: Path) -> None:
+    """Of every third network that plots/draw.py compares the lines are those that are there; pictures differ with the
+    version of matplotlib."""
+    patterns = shlex.split(runpy.run_path(str(GALLERY / "draw.py"))["COMPARED"])
+    compared = dict.fromkeys(name for pattern in patterns for name in names("networks") if fnmatch(name, pattern))
+    sample = list(compared)[::3]
+    assert main(["compare", *sample, "--hw", "edge", "-o", str(tmp_path)]) == 0
     for name in ("compare.csv", "types.csv"):
-        assert (tmp_path / name).read_bytes() == (GALLERY / name).read_bytes()
+        header, *lines = (GALLERY / name).read_text(encoding="utf-8").splitlines()
+        assert list(dict.fromkeys(line.split(",")[0] for line in lines)) == list(compared)
+        kept = [line for line in lines if line.split(",")[0] in sample]
+        assert (tmp_path / name).read_text(encoding="utf-8").splitlines() == [header, *kept]
