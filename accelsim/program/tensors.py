@@ -63,8 +63,9 @@ def share_of_plain(code: RowCode | None) -> float:
 class Tensor:
     """An array in DRAM: a feature map (images, rows, columns, channels) or the weights of a layer.
 
-    tile: None for row-major order (NHWC); else the tensor is stored tile by tile of these sizes, in row-major order of
-    the tiles: the order in which a layer loads its weights. compressed_bits: bits of the whole where it is stored in
+    tile: None for row-major order (NHWC); else the tensor is stored tile by tile of these sizes. axes: numbers of the
+    dimensions in the order of the loops over such tiles, the outermost first: the order in which a layer loads its
+    weights. compressed_bits: bits of the whole where it is stored in
     another form than its elements one by one; each tile then has its share. decoded: whether it is expanded on its way,
     and takes its plain bytes on chip. code: of the rows of a feature map; None where they are plain.
     """
@@ -74,6 +75,7 @@ class Tensor:
     bits: int
     address_bytes: int
     tile: tuple[int, ...] | None = None
+    axes: tuple[int, ...] = (0, 1, 2, 3)
     compressed_bits: int | None = None
     decoded: bool = False
     code: RowCode | None = None
@@ -179,7 +181,8 @@ def tiled_offset(tensor: Tensor, region: Region) -> int:
     offset = 0
     behind = tensor.elements
     sizes = 1
-    for part, extent, size in zip(region, tensor.dims, tensor.tile, strict=True):
+    for axis in tensor.axes:
+        part, extent, size = region[axis], tensor.dims[axis], tensor.tile[axis]
         if part.step != 1 or part.start % size or part.stop != min(part.start + size, extent):
             raise ValueError(f"{region} is not a tile of {tensor.name}")
         behind //= extent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accelsim.check.execute import check_network
-from accelsim.config.plan import Plan
+from accelsim.config.plan import Order, Plan
 from accelsim.config.scheduling import Scheduling
 from accelsim.config.show import data_to_yaml
 from accelsim.errors import LoweringError, PlanError, UserError
 from accelsim.lowering.compile import Lowered, lower, written
 from accelsim.lowering.ir import Tiling, tile_counts
 from accelsim.lowering.tiling.candidates import ORDERS
-from accelsim.program.commands import Store
+from accelsim.program.commands import Load, Store
+from accelsim.program.tensors import descriptors
 from accelsim.run.simulate import load_both, simulate
 from accelsim.run.written import mapping_of
 from tests.played import lowered_or_skip
@@ -51,6 +53,26 @@ def test_a_tile_is_as_it_is_given() -> None:
     given = {"match": "a", "tile": SIZES, "order": list(ORDERS[3]), "results": "apart", "dataflow": "ws"}
     assert tiling("a", {**given, "stay": {"weights": 1}}) == Tiling(2, 5, 10, 1, 7, 9, ORDERS[3], "ws", gathers=False)
     assert tiling("a", {**given, "stay": {"weights": 8}}).weight_tiles == 8
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("part", [{"inputs": 8, "kernel": 9}, {"inputs": 8, "kernel": 3}])
+def test_weights_lie_in_the_order_in_which_they_are_loaded(order: Order, part: dict[str, int]) -> None:
+    """Whatever loop is outermost, with a kernel in parts, too: one tile behind the other, without gaps."""
+    tile = {"rows": 3, "columns": 10, "images": 1, "outputs": 8, **part}
+    given = scheduling({"match": "a", "tile": tile, "order": list(order), "dataflow": "ws"}, **ALONE)
+    lowered = lower(NETWORK, machine_of(), given)
+    tiles = dict.fromkeys(
+        command.tile.region
+        for command in lowered.program.commands
+        if isinstance(command, Load) and command.tile.tensor.name == "a.weights"
+    )
+    (tensor,) = (layer.weights for layer in lowered.layers if layer and layer.weights and layer.node.name == "a")
+    lie = [descriptors(tensor, region)[0] for region in tiles]
+    assert [each.address_bits - lie[0].address_bits for each in lie] == [
+        *accumulate((each.row_bits for each in lie[:-1]), initial=0)
+    ]
+    assert len(lie) == 3 * 2 * 9 // part["kernel"]
 
 
 def test_parts_of_a_kernel_can_be_given() -> None:

@@ -42,7 +42,8 @@ def plan_layers(
         plan, context = _tiling(node, planner, stays, pins, context, striped.get(node.name), on_array=on_array)
         tile = _weight_tile(node, plan, on_array=on_array)
         if tile and node.weights_name not in weights:
-            tensor = weights[node.name] = _weight_tensor(node, tile, planner.machine, address)
+            axes = _weight_axes(plan) if on_array else (0, 1, 2, 3)
+            tensor = weights[node.name] = _weight_tensor(node, tile, axes, planner.machine, address)
             address = aligned(address + tensor.bytes, address)
         task = planner.task(node, stays)
         own = weights[node.weights_name] if tile else None
@@ -78,13 +79,21 @@ def _weight_tile(node: Node, plan: Tiling, *, on_array: bool) -> tuple[int, int,
     return (plan.groups, plan.out_channels, plan.in_channels, plan.taps or taps) if node.op.weighted else None
 
 
-def _weight_tensor(node: Node, tile: tuple[int, int, int, int], machine: Machine, address: int) -> Tensor:
+def _weight_axes(plan: Tiling) -> tuple[int, ...]:
+    """Axes of the weights in the order of the loops over them, the outermost first."""
+    axes = {"groups": (0,), "outputs": (1,), "inputs": (3, 2)}
+    return tuple(axis for loop in plan.order for axis in axes.get(loop, ()))
+
+
+def _weight_tensor(
+    node: Node, tile: tuple[int, int, int, int], axes: tuple[int, ...], machine: Machine, address: int
+) -> Tensor:
     channels = node.output.channels // node.groups, node.sizes[0].channels // node.groups
     decoded = decodes(node, machine)
     compressed = dram_weight_bits(node, machine) if decoded or (node.pruning and not node.compression) else None
     dims = (node.groups, *channels, node.window.elements)
     bits = node.bits.weight or machine.array.weight_bits
-    return Tensor(f"{node.name}.weights", dims, bits, address, tile, compressed, decoded)
+    return Tensor(f"{node.name}.weights", dims, bits, address, tile, axes, compressed, decoded)
 
 
 def _unread_after(network: Network, planner: TilingCache, residency: Residency) -> dict[int, tuple[Tensor, ...]]:
