@@ -17,6 +17,9 @@ _MOST_BITS = 2048
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\uffff]")
 """Control characters, marks that change the direction of text, halves of surrogate pairs."""
 
+_PRINTED = re.compile(r"(.*?):([0-9]{1,9}): (.*?): expected (.*), got (.*)")
+"""A mistake as it prints: file, line, key, what was expected, and what was given."""
+
 
 ARGUMENTS = "arguments"
 """Where a mistake is that stands in no file: its key is an argument of the function that was called."""
@@ -40,6 +43,12 @@ class Mistake:
         parts = [visible(part) or "''" for part in (self.file, self.key, self.expected, self.got)]
         file, key, expected, got = (clipped(part, _MOST_CHARACTERS) for part in parts)
         return f"{file}:{self.line}: {key}: expected {expected}, got {got}"
+
+    @classmethod
+    def read(cls, text: str) -> Mistake | None:
+        """The mistake that prints like this, if one does."""
+        found = _PRINTED.fullmatch(text)
+        return found and cls(found[1], int(found[2]), *found.groups()[2:])
 
 
 class UserError(AccelsimError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from accelsim.config.machine import Array, Depthwise, Machine
 from accelsim.dataflows import DATAFLOWS
 from accelsim.dataflows.contract import Dataflow, skewed
+from accelsim.kept import kept
 
 SCALE_BITS = 32
 """Bits of the fixed-point factor that a sum is scaled by (Jacob et al., CVPR 2018, section 2.2)."""
@@ -68,6 +69,7 @@ def channel_register_bits(engine: Depthwise, array: Array) -> int:
     return window + products + array.psum_bits
 
 
+@kept
 def register_bits(machine: Machine) -> int:
     """Bits of all PEs, triangles, requantisers, lanes, ways and channels of a depthwise engine."""
     array, engine = machine.array, machine.depthwise

@@ -19,6 +19,7 @@ from accelsim.area.registers import (
 from accelsim.config.area_table import AreaTable
 from accelsim.config.dram import CommandDevice
 from accelsim.config.machine import Array, Cache, Depthwise, Machine
+from accelsim.kept import kept
 from accelsim.units import ceil_div
 
 TAG_BYTES = 4
@@ -66,6 +67,7 @@ class Memory(NamedTuple):
     port_bytes: int
 
 
+@kept
 def area_of(machine: Machine) -> Area | None:
     """The area of a machine at the node of its table, or that it is scaled to; None where it has no area table."""
     table, array = machine.area, machine.array

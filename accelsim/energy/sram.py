@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from accelsim.area.curves import interpolated
 from accelsim.config.energy_table import PortCurve, SramWord
+from accelsim.kept import kept
 
 
 class WordEnergy(NamedTuple):
@@ -23,6 +24,19 @@ class WordEnergy(NamedTuple):
 
 def word_energy(sram: SramWord, capacity_bytes: int, port_bytes: int) -> WordEnergy:
     """The energy of a word of `port_bytes` in a buffer of that capacity."""
+    known, size = _known(sram), (capacity_bytes, port_bytes)
+    if size not in known:
+        known[size] = _interpolated(sram, *size)
+    return known[size]
+
+
+@kept
+def _known(_: SramWord) -> dict[tuple[int, int], WordEnergy]:
+    """Words of a table whose energy was asked for, by capacity and width of the port."""
+    return {}
+
+
+def _interpolated(sram: SramWord, capacity_bytes: int, port_bytes: int) -> WordEnergy:
     widths = [curve.port_bytes for curve in sram.curves]
     width = min(max(port_bytes, widths[0]), widths[-1])
     energies = [_at_capacity(curve, capacity_bytes) for curve in sram.curves]

@@ -132,8 +132,7 @@ class Search:
         """Raises UserError where the best machine does not run all networks, or keeps not all budgets."""
         best, count = self.best, len(self.found)
         if best.error is not None:
-            got = f"none of {count}; {best.error}"
-            raise UserError([Mistake(ARGUMENTS, 0, "machines", "one that runs all networks", got)])
+            raise UserError(_none_runs(count, best.error))
         if best.broken is not None:
             columns = sorted({key for budget in self.aim.budgets for key in budget.keys})
             kept = ", ".join(f"{name} {self._reached(name)}" for name in columns)
@@ -149,6 +148,13 @@ class Search:
         ]
         known = [of_machine for of_machine in values if of_machine]
         return f"<= {digits(min(map(max, known)))} or >= {digits(max(map(min, known)))}" if known else "unknown"
+
+
+def _none_runs(count: int, error: str) -> list[Mistake]:
+    """The mistake that none of some machines runs all networks, and the one that its error is, if it is one."""
+    cause = Mistake.read(error)
+    got = f"none of {count}" if cause else f"none of {count}; {error}"
+    return [Mistake(ARGUMENTS, 0, "machines", "one that runs all networks", got), *filter(None, [cause])]
 
 
 class _Proposals:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,19 @@ def test_machines_that_all_fail_are_refused_with_an_error(budgets: list[str], tm
         UserError, match=r"^arguments:0: machines: expected one that runs all .*, got none of 2; no room$"
     ):
         advised(tmp_path, aim, lambda task: Finished(task.sha256, "refused", "no room"), space_of("array.rows=2,4"))
+
+
+def test_what_a_machine_fails_by_has_a_line_of_its_own(tmp_path: Path) -> None:
+    """Two causes on a line would be taken for one."""
+    error = "arguments:0: network: expected one that is simulated within 7 days, got 9 days (and 2 more)"
+    first = r"arguments:0: machines: expected one that runs all networks, got none of 2"
+    with pytest.raises(UserError, match=f"^{first}\n{re.escape(error)}$"):
+        advised(
+            tmp_path,
+            Aim("latency", ()),
+            lambda task: Finished(task.sha256, "refused", error),
+            space_of("array.rows=2,4"),
+        )
 
 
 def test_an_answer_goes_where_the_next_search_has_none(tmp_path: Path) -> None:
