@@ -38,7 +38,10 @@ def apart(infer: Callable[[], Any]) -> Any:
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-    return json.loads(raw) if raw else None
+    try:
+        return json.loads(raw)
+    except ValueError:  # a child that was ended has said nothing, or not all
+        return None
 
 
 def _tried(infer: Callable[[], Any]) -> Any:
