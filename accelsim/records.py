@@ -63,6 +63,10 @@ class ActionCounts:
     def __add__(self, other: ActionCounts) -> ActionCounts:
         return ActionCounts(*map(add, _amounts(self), _amounts(other)))
 
+    def times(self, number: int) -> ActionCounts:
+        """These actions a number of times."""
+        return ActionCounts(*[number * each for each in _amounts(self)]) if number > 1 else self
+
     @property
     def sram_read_bytes(self) -> int:
         """Bytes read from all SRAM buffers."""

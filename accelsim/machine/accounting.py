@@ -16,12 +16,15 @@ from accelsim.machine.doubling import BEGIN, NOTHING, STREAM, STREAM_END, Clocks
 from accelsim.machine.memory.port import Block, CacheCounts, Met
 from accelsim.machine.stalls import Cause, Phase, Segment, idle_at_end, idle_before, idle_before_stream, led_by, origin
 from accelsim.program.commands import NO_ACTIONS, Buffer, Command, Compute, Program, UnitKind, clocks_before
-from accelsim.program.folds import bubble_cycles
+from accelsim.program.folds import FoldChain, bubble_cycles
 from accelsim.program.link import NEVER, Linked, Moment, Task
 from accelsim.program.tensors import Descriptor
 from accelsim.records import ActionCounts
 
 NO_CACHE_COUNTS = CacheCounts(0, 0, 0)
+
+KINDS = 64
+"""Kinds of Computes of a layer that are counted before their actions are added up."""
 
 PATHS = 4096
 """Commands in an idle time of the array of which is kept what led to each, before its first half is counted."""
@@ -61,13 +64,26 @@ class LayerAccount:
 
 
 @dataclass(slots=True)
+class _Kind:
+    """Actions and folds of Computes, see there, and how many have these."""
+
+    actions: ActionCounts
+    beside: tuple[tuple[int, ActionCounts], ...]
+    chain: FoldChain | None
+    stretched_cycles: int
+    times: int = 0
+
+
+@dataclass(slots=True)
 class _Layer:
     """A layer under way. begin: when its first command began; moved: transfers by kind of engine and buffer, as
-    requested bytes, bursts, descriptors, bytes on chip, bytes that a codec passes."""
+    requested bytes, bursts, descriptors, bytes on chip, bytes that a codec passes; kinds: of its last Computes, by the
+    actions and folds that they share."""
 
     account: LayerAccount = field(default_factory=LayerAccount)
     begin: int = NEVER
     moved: dict[tuple[UnitKind, Buffer], list[int]] = field(default_factory=dict)
+    kinds: dict[tuple[int, ...], _Kind] = field(default_factory=dict)
 
 
 class Accounting:
@@ -117,13 +133,30 @@ class Accounting:
             if len(self._may_lead) > PATHS:
                 self._count_first_half(task)
         if isinstance(command, Compute):
-            account = layer.account
-            account.counts += command.actions
-            for number, actions in command.beside:
-                self._layers[number].account.counts += actions
-            account.stretched_cycles += command.stretched_cycles
-            if command.chain is not None:
-                account.bubble_cycles += bubble_cycles(command.chain, overlap=self._overlap)
+            self._count_actions(layer, command)
+
+    def _count_actions(self, layer: _Layer, command: Compute) -> None:
+        key = id(command.actions), id(command.chain), id(command.beside), command.stretched_cycles
+        kind = layer.kinds.get(key)
+        if kind is None:
+            if len(layer.kinds) == KINDS:
+                self._add_up(layer)
+            own = command.actions, command.beside, command.chain, command.stretched_cycles
+            kind = layer.kinds[key] = _Kind(*own)
+        kind.times += 1
+
+    def _add_up(self, layer: _Layer) -> None:
+        """Add up the actions of the last Computes of a layer, and of the operators beside them."""
+        account = layer.account
+        for kind in layer.kinds.values():
+            times = kind.times
+            account.counts += kind.actions.times(times)
+            for number, actions in kind.beside:
+                self._layers[number].account.counts += actions.times(times)
+            account.stretched_cycles += times * kind.stretched_cycles
+            if kind.chain is not None:
+                account.bubble_cycles += times * bubble_cycles(kind.chain, overlap=self._overlap)
+        layer.kinds.clear()
 
     def streams(self, linked: Linked, done: int) -> None:
         """The stream of an array command starts, and all clocks until then are known; done: when it will be."""
@@ -133,10 +166,9 @@ class Accounting:
         end = self._counted
         if self._doubling is not None:
             self._doubling.streams(task, command.chain, self._stream, done)
-        self._count(task, idle_before_stream(task, command.chain, end, self._rates), STREAM)
-        is_empty = task.stream == task.stream_end
-        stream = Segment(task.stream, task.stream_end, None, Phase.STREAM, task.index, task.role.layer)
-        self._count(task, [] if is_empty else [stream], STREAM_END)
+        idle = idle_before_stream(task, command.chain, end, self._rates) if end < task.stream else ()
+        self._count(task, idle, STREAM)
+        self._count_stream(task)
         self._stream, self._counted = task, task.stream_end
         task.begin_waits = task.stream_waits = ()
         self._forget_paths(end)
@@ -216,6 +248,8 @@ class Accounting:
             if self._doubling is not None:
                 self._pass(self._layer, self._doubling.since(self._reached))
         for layer in self._layers:
+            self._add_up(layer)
+        for layer in self._layers:
             account = layer.account
             account.latency_cycles = account.end_cycle - layer.begin if layer.begin != NEVER else 0
             for (unit, buffer), (requested, bursts, parts, on_chip, coded) in layer.moved.items():
@@ -224,20 +258,29 @@ class Accounting:
         return max((account.end_cycle for account in accounts), default=0), accounts
 
     def _count(self, task: Task, segments: Sequence[Segment], reached: int) -> None:
-        """Give the next clocks of the run, which lead to `task`, to their layers; the replay has come to this place of
-        its clocks."""
+        """Give the next clocks of the run, idle ones that lead to `task`, to their layers; the replay has come to this
+        place of its clocks."""
         shares: dict[int, int] = {}
         for segment in segments:
             account, clocks = self._layers[segment.layer].account, segment.high - segment.low
-            if segment.cause is None:
-                account.stream_cycles += clocks
-            else:
-                account.stalls[segment.cause] += clocks
+            assert segment.cause is not None
+            account.stalls[segment.cause] += clocks
             shares[segment.layer] = shares.get(segment.layer, 0) + clocks
             if self._on_segment is not None:
                 self._on_segment(segment)
         if self._doubling is not None:
             self._share(shares or {task.role.layer: 1}, task.doubled[reached], self._doubling)
+
+    def _count_stream(self, task: Task) -> None:
+        """Give the clocks of a stream to its layer."""
+        number = task.role.layer
+        if task.stream < task.stream_end:
+            self._layers[number].account.stream_cycles += task.stream_end - task.stream
+            if self._on_segment is not None:
+                self._on_segment(Segment(task.stream, task.stream_end, None, Phase.STREAM, task.index, number))
+        if self._doubling is not None:
+            clocks = max(1, task.stream_end - task.stream)
+            self._share({number: clocks}, task.doubled[STREAM_END], self._doubling)
 
     def _share(self, shares: dict[int, int], reached: Clocks, doubling: Doubling) -> None:
         """Give the clocks of the replay until `reached` to layers, by their clocks; as long as one layer has all, at

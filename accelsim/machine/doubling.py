@@ -190,22 +190,24 @@ class Doubling:
     def streams(self, task: Task, chain: FoldChain, before: Task | None, done: int) -> None:
         """The first stream of an array command starts; done: when its results will be where they go."""
         clocks, layer = task.doubled, task.role.layer
-        loaded = _later(clocks[BEGIN], self._of_folds(layer, chain.first.load))
+        loaded = self._of_folds_later(clocks[BEGIN], layer, chain.first.load)
         free = before.doubled[STREAM_END] if before else NOTHING
         start = clocks[STREAM] = tuple(map(max, loaded, _latest(free, task.stream_waits)))
-        end = clocks[STREAM_END] = _later(start, self._of_folds(layer, task.stream_end - task.stream))
-        last = _later(start, self._of_folds(layer, task.free - task.stream))
+        end = clocks[STREAM_END] = self._of_folds_later(start, layer, task.stream_end - task.stream)
+        last = self._of_folds_later(start, layer, task.free - task.stream)
         clocks[Moment.STREAM_READ], clocks[Moment.STATIONARY_READ] = end, last
         clocks[Moment.DONE] = _after(end, done - task.stream_end)
         overlaps = self.machine.array.overlap
         clocks[FREE] = last if overlaps else _after(end, chain.last.tail)
 
-    def _of_folds(self, layer: int, took: int) -> Clocks:
-        """Clocks of folds of a layer, from those that they take now."""
+    def _of_folds_later(self, clocks: Clocks, layer: int, took: int) -> Clocks:
+        """Later by the clocks of folds of a layer. took: those now."""
+        if not took:
+            return clocks
         known = self._scaled.get((layer, took))
         if known is None:
             known = self._scaled[layer, took] = tuple(took * ratio for ratio in self.chains[layer])
-        return known
+        return _later(clocks, known)
 
     def since(self, reached: Clocks) -> Clocks:
         """Clocks from where it was asked for last to these."""

@@ -8,6 +8,7 @@ accounts of its layer, so that memory is that of a window.
 from __future__ import annotations
 
 import gc
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -106,7 +107,7 @@ class _Player:
         self.program = program
         self.memory = memory
         self.accounting = Accounting(program, machine, Doubling(machine, chains) if chains else None, on_segment)
-        self.clock = Clock(observers, self.accounting.done)
+        self.clock = Clock(observers, self.accounting.done, self._bring_memory)
         self.queues = {kind: CommandQueue(self.clock.env) for kind in UnitKind}
         self.order = ProgramOrder(self.clock.env) if arbitration == "program_order" else None
         self.feed = Feed(iter(linked), self.queues, self._fed)
@@ -151,17 +152,25 @@ class _Player:
         )
 
     def _step(self) -> None:
-        """Let the memory come to where the next event is, which may be one of its own, and play that. Where it has come
-        there already and no transfer was added, or none is under way, it has nothing to tell."""
-        env, accounting = self.clock.env, self.accounting
-        if accounting.under_way and (env.peek(), accounting.transfers) != self.reached:
-            while progress := self.memory.advance(env.peek()):
-                for each in progress:
-                    self.engines[each.requester].progress(each)
-            self.reached = env.peek(), accounting.transfers
-        if env.peek() == float("inf"):
+        """Let the memory come to where the next event is, which may be one of its own, and play that."""
+        env = self.clock.env
+        self._bring_memory(math.inf)
+        if env.peek() == math.inf:
             raise DeadlockError(self._deadlock())
         env.step()
+
+    def _bring_memory(self, cycle: float) -> None:
+        """Let the memory come to the next event, or to a clock before it.
+
+        Where it is there already and no transfer was added, or none is under way, it has nothing to tell.
+        """
+        env, accounting = self.clock.env, self.accounting
+        if not accounting.under_way or (min(env.peek(), cycle), accounting.transfers) == self.reached:
+            return
+        while progress := self.memory.advance(min(env.peek(), cycle)):
+            for each in progress:
+                self.engines[each.requester].progress(each)
+        self.reached = min(env.peek(), cycle), accounting.transfers
 
     def _deadlock(self) -> str:
         layers = self.program.layers

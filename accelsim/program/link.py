@@ -36,6 +36,14 @@ class Moment(IntEnum):
     SRAM_READ = 3
 
 
+class _Awaited(IntEnum):
+    """When a Compute on the array waited for what is in a place, if one did."""
+
+    NEVER = 0
+    TO_STREAM = 1
+    TO_BEGIN = 2
+
+
 class Role(NamedTuple):
     """Layer and clocks that a command is counted for. post_cycles: those of requantisation."""
 
@@ -52,8 +60,8 @@ class Task:
     begin_waits: before it begins; stream_waits: before the first stream of a Compute on the array starts. The machine
     notes the rest. instance: the unit that served it; begin: that took it on; stream: its first stream starts, or its
     transfer is handed to DRAM; stream_end: its last stream ends, or its last data is on the bus; free: its unit turns
-    to the next; moments: clock of each `Moment`, as soon as it is known; scheduled: bits of those that are known and
-    still to come; led_by: what it waited for last; issued: the host has issued its transfer; bursts: of that; lines,
+    to the next; moments: clock of each `Moment`, as soon as it is known; numbers: of their events, for those that have
+    one; led_by: what it waited for last; issued: the host has issued its transfer; bursts: of that; lines,
     dram: read for caches meanwhile, and clocks of it in which some were, NEVER without caches; doubled: when it was
     where with each resource of the machine twice as good.
     """
@@ -68,7 +76,7 @@ class Task:
     stream_end: int = NEVER
     free: int = NEVER
     moments: list[int] = field(default_factory=lambda: [NEVER] * len(Moment))
-    scheduled: int = 0
+    numbers: list[int] = field(default_factory=lambda: [NEVER] * len(Moment))
     led_by: Wait | None = None
     issued: int = NEVER
     bursts: int = 0
@@ -124,27 +132,44 @@ _shared_role = lru_cache(maxsize=1 << 10)(Role)
 @dataclass(slots=True)
 class _Occupied:
     """A place in SRAM: who filled it, and who read it so far: of each unit and moment the last, and those before it
-    that may have read later, having a longer tail (see `_tail`).
+    that may come to it later, having a longer tail (see `_tail`).
 
-    to_read: whether somebody still reads it.
+    to_read: whether somebody still reads it; awaited: by a Compute on the array.
     """
 
     tile: Tile
     low: int
     high: int
-    filled_by: list[Task]
+    filled_by: list[tuple[Task, int]]
     to_read: bool = True
     readers: dict[tuple[UnitKind, Moment], list[tuple[Task, int]]] = field(default_factory=dict)
+    awaited: _Awaited = _Awaited.NEVER
 
     def filled(self) -> list[Wait]:
         """Commands that have to be over before it may be read."""
-        return [(task, Moment.DONE) for task in self.filled_by]
+        return [(task, Moment.DONE) for task, _ in self.filled_by]
+
+    def filled_for_array(self, when: _Awaited) -> Sequence[Wait]:
+        """The same for a Compute on the array, which serves them in order: where an earlier one waited for it as soon,
+        nothing."""
+        if self.awaited >= when:
+            return ()
+        self.awaited = when
+        return self.filled()
 
     def vacated(self) -> list[Wait]:
         """Commands that have to be over before another tile may take the place."""
         if not self.readers:
             return self.filled()
         return [(task, moment) for (_, moment), readers in self.readers.items() for task, _ in reversed(readers)]
+
+    def fill(self, task: Task, tail: int) -> None:
+        """Note that a command fills it until it is done."""
+        filled = self.filled_by
+        while filled and filled[-1][1] <= tail and filled[-1][0].role.unit is task.role.unit:
+            filled.pop()
+        filled.append((task, tail))
+        self.awaited = _Awaited.NEVER
 
     def read(self, task: Task, moment: Moment, tail: int) -> None:
         """Note that a command reads it until then."""
@@ -174,7 +199,7 @@ class _Linker:
                 space = self._fill(task, command, tile)
                 task.begin_waits = (*space, *self._data_waits(task, command, tile), *self.slot)
             case Store(tile=tile):
-                task.begin_waits = tuple(self._read(task, command, tile, Moment.SRAM_READ))
+                task.begin_waits = tuple(self._operands(task, command, (tile,), Moment.SRAM_READ))
                 if not tile.read_on_chip:
                     self._release(tile)
                 if tile.tensor in self.program.reloaded:
@@ -189,13 +214,15 @@ class _Linker:
                     self.slot = ((task, Moment.DONE),)
 
     def _link_compute(self, task: Task, command: Compute) -> None:
-        stationary = [
-            wait for tile in command.stationary for wait in self._read(task, command, tile, Moment.STATIONARY_READ)
-        ]
-        streamed = [wait for tile in command.streamed for wait in self._read(task, command, tile, Moment.STREAM_READ)]
-        added = [wait for tile in command.added for wait in self._read(task, command, tile, Moment.DONE)]
+        on_array = command.unit is UnitKind.ARRAY
+        begin, stream = (_Awaited.TO_BEGIN, _Awaited.TO_STREAM) if on_array else (None, None)
+        stationary = self._operands(task, command, command.stationary, Moment.STATIONARY_READ, begin)
+        streamed = self._operands(
+            task, command, command.streamed, Moment.STREAM_READ, begin if self.after_loads else stream
+        )
+        added = self._operands(task, command, command.added, Moment.DONE, stream)
         space = [wait for tile in command.results for wait in self._fill(task, command, tile)]
-        if command.unit is UnitKind.ARRAY:
+        if on_array:
             before = [*stationary, *streamed] if self.after_loads else stationary
             task.begin_waits, task.stream_waits = _unique(before), _unique([*streamed, *added, *space])
         else:
@@ -220,7 +247,7 @@ class _Linker:
     def _fill(self, task: Task, command: Command, tile: Tile) -> list[Wait]:
         """`tile` takes its place, unless it has it already; what it has to wait for there."""
         if tile in self.place_of:
-            self.place_of[tile].filled_by.append(task)
+            self.place_of[tile].fill(task, _tail(command, Moment.DONE))
             return []
         low = tile.address
         high = low + tile.bytes
@@ -239,17 +266,26 @@ class _Linker:
                 raise ProgramError(f"{self._say(task, command)}: {over}")
             waits.extend(place.vacated())
             kept.extend(_remains(place, low, high))
-        mine = _Occupied(tile, low, high, [task])
+        mine = _Occupied(tile, low, high, [(task, _tail(command, Moment.DONE))])
         places[first:last] = sorted([*kept, mine], key=attrgetter("low"))
         self.place_of[tile] = mine
         return waits
 
-    def _read(self, task: Task, command: Command, tile: Tile, moment: Moment) -> list[Wait]:
-        place = self.place_of.get(tile)
-        if place is None:
-            raise ProgramError(f"{self._say(task, command)}: reads {_name(tile)}, which is not in SRAM")
-        place.read(task, moment, _tail(command, moment))
-        return place.filled()
+    def _operands(
+        self, task: Task, command: Command, tiles: Sequence[Tile], moment: Moment, on_array: _Awaited | None = None
+    ) -> list[Wait]:
+        """A command reads tiles until a moment of it; what it waits for. on_array: when, if that is on the array."""
+        waits: list[Wait] = []
+        if not tiles:
+            return waits
+        tail = _tail(command, moment)
+        for tile in tiles:
+            place = self.place_of.get(tile)
+            if place is None:
+                raise ProgramError(f"{self._say(task, command)}: reads {_name(tile)}, which is not in SRAM")
+            place.read(task, moment, tail)
+            waits += place.filled() if on_array is None else place.filled_for_array(on_array)
+        return waits
 
     def _release(self, tile: Tile) -> None:
         self.place_of.pop(tile).to_read = False
@@ -259,7 +295,7 @@ class _Linker:
         for tile, place in self.place_of.items():
             if place.readers:
                 raise ProgramError(f"{_name(tile)} is still to be read when the program ends")
-            by = self.program.layers[place.filled_by[-1].role.layer]
+            by = self.program.layers[place.filled_by[-1][0].role.layer]
             raise ProgramError(f"{_name(tile)}, which {by} puts on chip, is never used")
 
     def _say(self, task: Task, command: Command) -> str:
@@ -287,7 +323,7 @@ def _remains(place: _Occupied, low: int, high: int) -> Sequence[_Occupied]:
 
 
 def _unique(waits: list[Wait]) -> tuple[Wait, ...]:
-    return tuple(dict.fromkeys(waits))
+    return tuple(dict.fromkeys(waits)) if len(waits) > 1 else tuple(waits)
 
 
 def _name(tile: Tile) -> str:

@@ -75,11 +75,15 @@ def test_the_array_begins_after_all_loads_or_after_those_that_stay_in_it() -> No
     same."""
     machine, scheduling = machine_of(**SMALL), Scheduling(compute_after="loads", **ALONE)
     lowered = lower_or_refuse(small(), machine, scheduling)
+    loads: dict[Any, Any] = {}
+    begun: set[Any] = set()
     for command, task in link_for(lowered.program, machine, scheduling):
+        if isinstance(command, Load):
+            loads[command.tile] = task
         if isinstance(command, Compute) and command.unit is UnitKind.ARRAY:
-            loads = [wait for wait in task.stream_waits if wait[0].role.unit is UnitKind.DMA_IN]
-            assert loads
-            assert set(loads) <= set(task.begin_waits)
+            begun.update(task.begin_waits)
+            assert {(loads[tile], Moment.DONE) for tile in command.reads} <= begun
+            assert {wait for wait in task.stream_waits if wait[0].role.unit is UnitKind.DMA_IN} <= begun
     assert cycles(scheduling) > cycles(Scheduling(**ALONE))
     assert check_network(small(), machine, scheduling) == []
 

@@ -122,4 +122,4 @@ class DmaEngine(Unit):
         self.around.accounting.served(task, self.retired)
         if isinstance(command, Store):
             self.around.clock.schedule(max(completion.sent, coded), Moment.SRAM_READ, linked)
-        self.finish_at(self.retired, linked)
+        self.finish_at(self.retired, linked, early=False)

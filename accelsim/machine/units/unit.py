@@ -75,6 +75,6 @@ class Unit(ABC):
         self.around.accounting.begins(linked, self.before)
         self.around.feed.reach(linked.task.index)
 
-    def finish_at(self, cycle: int, linked: Linked) -> None:
-        """A command's data will be where it goes."""
-        self.around.clock.schedule(cycle, Moment.DONE, linked)
+    def finish_at(self, cycle: int, linked: Linked, *, early: bool = True) -> None:
+        """A command's data will be where it goes. early: see `Clock.schedule`."""
+        self.around.clock.schedule(cycle, Moment.DONE, linked, early=early)
