@@ -13,6 +13,8 @@ from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
 
+from accelsim.units import ceil_div
+
 Piece = tuple[int, int]
 """[low, high) of a buffer."""
 
@@ -100,7 +102,8 @@ def stacked(low: int, sizes: Iterable[int]) -> Iterator[int]:
 class Arena:
     """Space of one buffer: places are taken in a circle, round what still stands.
 
-    taken: (low, high) of the places taken, sorted; last: address of the slot that was taken last from a top.
+    taken: (low, high) of the places taken, sorted; last: address of the slot that was taken last from a top; changes:
+    places taken and given back so far.
     """
 
     capacity: int
@@ -108,19 +111,41 @@ class Arena:
     last: int = field(default=0, init=False)
     free: int = field(init=False)
     taken: list[tuple[int, int]] = field(default_factory=list, init=False)
+    changes: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self.free = self.capacity
+
+    @property
+    def state(self) -> tuple[int, int, int]:
+        """All that the next place depends on."""
+        return self.changes, self.next, self.last
 
     def take_slot(self, size: int, room: Piece, count: int) -> int | None:
         """The address of the next free slot of `size` bytes, from the bottom of a room up."""
         bottom, top = room
         slots = range(bottom, min(top, bottom + count * size) - size + 1, size)
         begin = max(0, self.next - bottom) // size % max(1, len(slots))
-        for low in chain(slots[begin:], slots[:begin]):
-            if self.take_at(low, size):
-                self.next = low + size
+        low = self._slot(slots[begin:])
+        if low is None:
+            low = self._slot(slots[:begin])
+        if low is not None and self.take_at(low, size):
+            self.next = low + size
+        return low
+
+    def _slot(self, slots: range) -> int | None:
+        """The first free one of slots that lie one behind the other."""
+        if not slots:
+            return None
+        taken, low, size = self.taken, slots.start, slots.step
+        number = bisect_left(taken, (low, 0))
+        number -= bool(number) and taken[number - 1][1] > low
+        while low < slots.stop:
+            while number < len(taken) and taken[number][1] <= low and taken[number][0] < low:
+                number += 1
+            if number == len(taken) or taken[number][0] >= low + size:
                 return low
+            low += max(1, ceil_div(taken[number][1] - low, size)) * size
         return None
 
     def take_top(self, size: int, room: Piece, count: int) -> int | None:
@@ -146,9 +171,8 @@ class Arena:
         if low is None and begin > bottom:
             low = self._gap(size, bottom, top)
         if low is not None:
-            insort(self.taken, (low, low + size))
+            self._take(low, size)
             self.next = low + size
-            self.free -= size
         return low
 
     def _gap(self, size: int, low: int, top: int) -> int | None:
@@ -169,11 +193,16 @@ class Arena:
         before = number and self.taken[number - 1][1] > low
         if before or (number < len(self.taken) and self.taken[number][0] < low + size):
             return False
+        self._take(low, size)
+        return True
+
+    def _take(self, low: int, size: int) -> None:
         insort(self.taken, (low, low + size))
         self.free -= size
-        return True
+        self.changes += 1
 
     def give(self, low: int, size: int) -> None:
         """Free a place."""
         del self.taken[bisect_left(self.taken, (low, low + size))]
         self.free += size
+        self.changes += 1

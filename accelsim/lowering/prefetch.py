@@ -75,7 +75,8 @@ def prefetch(
 class _Prefetcher:
     """Computes from the next one to be emitted (number `done`) to the furthest that anything was placed for.
 
-    placed: the first compute whose tiles have no place yet, by buffer.
+    placed: the first compute whose tiles have no place yet, by buffer; full: the one for which there was no space, and
+    the state that the buffer had.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class _Prefetcher:
         self.ahead: deque[Compute] = deque()
         self.done = 0
         self.placed = {Buffer.WEIGHT: 0, Buffer.ACTIVATION: 0}
+        self.full: dict[Buffer, tuple[int, tuple[int, int, int]]] = {}
         self.preloaded = preloaded
         self.reloaded = reloaded
         self.rooms = {buffer: list(pieces) for buffer, pieces in rooms.items()}
@@ -157,6 +159,7 @@ class _Prefetcher:
         if buffer is Buffer.ACTIVATION:
             return False
         self.rooms[buffer][compute.layer] = 0, self.weight_room
+        self.full.clear()
         return self._place(compute, buffer) is _Outcome.PLACED
 
     def _run_ahead(self) -> None:
@@ -214,22 +217,27 @@ class _Prefetcher:
 
     def _place(self, compute: Compute, buffer: Buffer) -> _Outcome:
         """Give the new tiles of a compute in one buffer their space, and emit their Loads; all of them or none."""
-        loads, results = (
-            [tile for tile in dict.fromkeys(tiles) if tile.buffer is buffer and tile not in self.on_chip]
-            for tiles in (compute.reads, compute.results)
-        )
+        arena, on_chip = self.arenas[buffer], self.on_chip
+        if self.full.get(buffer) == (self.placed[buffer], arena.state):
+            return _Outcome.NO_SPACE
+        loads = [tile for tile in compute.reads if tile.buffer is buffer and tile not in on_chip]
+        results = [tile for tile in dict.fromkeys(compute.results) if tile.buffer is buffer and tile not in on_chip]
+        if not loads and not results:
+            self.placed[buffer] += 1
+            return _Outcome.PLACED
         if not all(map(self._is_stored, loads)):
             return _Outcome.NO_DATA
-        arena = self.arenas[buffer]
         found: list[tuple[Tile, int]] = []
         in_pieces = sum(tile not in compute.added for tile in loads) > 1
-        before = arena.next
+        before, last = arena.next, arena.last
         for tile in (*loads, *results):
             address = self._address(arena, compute, tile, in_pieces=in_pieces)
             if address is None:
                 for taken, low in found:
                     arena.give(low, taken.place_bytes)
                 arena.next = before
+                if arena.last == last:
+                    self.full[buffer] = self.placed[buffer], arena.state
                 return _Outcome.NO_SPACE
             found.append((tile, address))
         for tile, address in found:

@@ -6,8 +6,7 @@ only decides which loads are worth a wait; the clocks of a run are the machine's
 
 from __future__ import annotations
 
-from collections import ChainMap
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from accelsim.lowering.ir import TilingContext
@@ -55,18 +54,23 @@ class Timeline:
     def is_idle_for(self, tiles: Iterable[Tile], computes: Iterable[Compute]) -> bool:
         """True where the bus can load tiles, and store the results of the computes that follow, until they are over."""
         wanted = max(self.bus, self.emitted) + self.transfer(tiles)
-        units, there = dict(self.units), ChainMap({}, self.there)
+        units, made = dict(self.units), dict[Tile, float]()
         for compute in computes:
-            if self._end(compute, units, there) >= wanted:
+            if self._end(compute, units, made) >= wanted:
                 return True
             wanted += self.transfer(compute.stored)
         return False
 
-    def _end(self, compute: Compute, units: dict[UnitKind, float], there: MutableMapping[Tile, float]) -> float:
+    def _end(self, compute: Compute, units: dict[UnitKind, float], made: dict[Tile, float]) -> float:
         """Clock at which a compute is over, which is noted for its unit and its results."""
-        begin = max((there.get(tile, 0.0) for tile in compute.reads), default=0.0)
-        end = max(begin, units.get(compute.unit, 0.0)) + self.clocks(compute)
-        units[compute.unit] = end
+        begin, there = units.get(compute.unit, 0.0), self.there
+        for tile in compute.reads:
+            when = made.get(tile)
+            if when is None:
+                when = there.get(tile, 0.0)
+            if when > begin:
+                begin = when
+        end = units[compute.unit] = begin + self.clocks(compute)
         for tile in compute.results:
-            there[tile] = end
+            made[tile] = end
         return end

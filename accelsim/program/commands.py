@@ -114,6 +114,7 @@ class Compute:
     results that none fills; unread, tensors that none loads from DRAM. slots: by buffer, where several tiles of its
     layer stay at once, places of equal size that the loads share, from the bottom of the room, but for tiles in pieces;
     results and what is added to them then come from its top.
+    reads: tiles that it reads, each once; stored: results that Stores take to DRAM right after it.
     """
 
     layer: int
@@ -134,16 +135,14 @@ class Compute:
     released: tuple[Tile, ...] = ()
     unread: tuple[Tensor, ...] = ()
     slots: Mapping[Buffer, int] = field(default_factory=dict)
+    reads: tuple[Tile, ...] = field(init=False)
+    stored: tuple[Tile, ...] = field(init=False)
 
-    @property
-    def reads(self) -> tuple[Tile, ...]:
-        """Tiles that it reads, each once."""
-        return tuple(dict.fromkeys((*self.stationary, *self.streamed, *self.added)))
-
-    @property
-    def stored(self) -> tuple[Tile, ...]:
-        """Results that Stores take to DRAM right after it."""
-        return tuple(tile for tile in self.complete if not tile.resident)
+    def __post_init__(self) -> None:
+        reads = tuple(dict.fromkeys((*self.stationary, *self.streamed, *self.added)))
+        object.__setattr__(self, "reads", reads)
+        stored = tuple([tile for tile in self.complete if not tile.resident]) if self.complete else ()
+        object.__setattr__(self, "stored", stored)
 
     @property
     def vacated(self) -> tuple[Tile, ...]:

@@ -150,10 +150,7 @@ class _Occupied:
         return [(task, Moment.DONE) for task, _ in self.filled_by]
 
     def filled_for_array(self, when: _Awaited) -> Sequence[Wait]:
-        """The same for a Compute on the array, which serves them in order: where an earlier one waited for it as soon,
-        nothing."""
-        if self.awaited >= when:
-            return ()
+        """The same for a Compute on the array, which serves them in order: later ones that wait as late need not."""
         self.awaited = when
         return self.filled()
 
@@ -171,12 +168,16 @@ class _Occupied:
         filled.append((task, tail))
         self.awaited = _Awaited.NEVER
 
-    def read(self, task: Task, moment: Moment, tail: int) -> None:
-        """Note that a command reads it until then."""
-        readers = self.readers.setdefault((task.role.unit, moment), [])
+    def read(self, until: tuple[UnitKind, Moment], reader: tuple[Task, int]) -> None:
+        """Note that a command with this tail reads it until then."""
+        readers = self.readers.get(until)
+        if readers is None:
+            self.readers[until] = [reader]
+            return
+        tail = reader[1]
         while readers and readers[-1][1] <= tail:
             readers.pop()
-        readers.append((task, tail))
+        readers.append(reader)
 
 
 class _Linker:
@@ -278,13 +279,16 @@ class _Linker:
         waits: list[Wait] = []
         if not tiles:
             return waits
-        tail = _tail(command, moment)
+        until, reader, place_of = (task.role.unit, moment), (task, _tail(command, moment)), self.place_of
         for tile in tiles:
-            place = self.place_of.get(tile)
+            place = place_of.get(tile)
             if place is None:
                 raise ProgramError(f"{self._say(task, command)}: reads {_name(tile)}, which is not in SRAM")
-            place.read(task, moment, tail)
-            waits += place.filled() if on_array is None else place.filled_for_array(on_array)
+            place.read(until, reader)
+            if on_array is None:
+                waits += place.filled()
+            elif place.awaited < on_array:
+                waits += place.filled_for_array(on_array)
         return waits
 
     def _release(self, tile: Tile) -> None:

@@ -25,8 +25,8 @@ def test_all_that_meet_a_region_are_found(kept: list[Region], asked: list[Region
     cells: Cells[int] = Cells()
     for number, region in enumerate(kept):
         cells.add(number, region)
-    for number, region in enumerate(kept[:gone]):
-        cells.remove(number, region)
+    for number, _ in enumerate(kept[:gone]):
+        cells.remove(number)
     left = dict(enumerate(kept))
     for number in range(min(gone, len(kept))):
         del left[number]

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from accelsim.config.plan import Loop
+from accelsim.dataflows import DATAFLOWS
 from accelsim.dataflows.contract import Gemm
 from accelsim.dataflows.timing import Ratio
 from accelsim.dataflows.work import ArrayContext, array_work
@@ -72,6 +73,21 @@ class _Operands(NamedTuple):
     weight_bytes: int
 
 
+MOST_KNOWN = 1 << 12
+"""Parts of a layer of which is kept what was found for them."""
+
+
+class _Part(NamedTuple):
+    """The part of a layer that an iteration works on, as far as its clocks and actions depend on it, where weights are
+    stored one by one and not pruned."""
+
+    block: Block
+    taps: Range | None
+    inputs: Range
+    groups: int
+    outputs: int
+
+
 class _Done(NamedTuple):
     """The folds of an iteration, clocks by which ports lengthen their streams, and its actions.
 
@@ -86,12 +102,15 @@ class _Done(NamedTuple):
 
 @dataclass(slots=True)
 class ArrayEmission(LayerEmission):
-    """A layer on the array in one pass. done: of iterations so far, by what they depend on; keeps_maps, keeps_right:
+    """A layer on the array in one pass. done: of iterations so far, by what they depend on; parts: the same by their
+    part of the layer; windows: what blocks read of the map under kernel positions; keeps_maps, keeps_right:
     whether a tile of the operand stays until the loop that it does not depend on goes on; shortcut_bytes: of the
     largest tile that is added to results."""
 
     array: ArrayContext = field(init=False)
     done: dict[_Operands, _Done] = field(default_factory=dict)
+    parts: dict[_Part, _Done] = field(default_factory=dict)
+    windows: dict[tuple[Block, Range | None], Block] = field(default_factory=dict)
     keeps_maps: bool = field(init=False)
     keeps_right: bool = field(init=False)
     shortcut_bytes: int = 0
@@ -175,11 +194,12 @@ class ArrayEmission(LayerEmission):
         """See `LayerEmission`."""
         node, plan, reuse = self.layer.node, self.layer.plan, self.reuse
         group_inputs, group_outputs = node.sizes[0].channels // node.groups, node.output.channels // node.groups
-        place = self.shared.maps.by_name[node.inputs[0]]
+        place, post_latency = self.shared.maps.by_name[node.inputs[0]], self.shared.machine.array.post_latency
+        stationary = DATAFLOWS[plan.dataflow].stationary
         maps: tuple[Tile, ...] = ()
         right: tuple[Tile, ...] = ()
         for block, groups, outs, (taps, ins) in loops(node, self.shared.batch, plan):
-            region = (*input_window(node, block, taps), place.reads(*channels_of(groups, ins, group_inputs)[:2]))
+            region = (*self._window(block, taps), place.reads(*channels_of(groups, ins, group_inputs)[:2]))
             before = maps, right
             maps = reuse.map_tiles(self.map_tiles, place, region, (block, taps))
             right = self._right_tiles(block, groups, outs, ins, taps)
@@ -192,16 +212,16 @@ class ArrayEmission(LayerEmission):
             results = self._iteration_results(work) if last else ()
             fills = last and (not plan.gathers or (groups.stop == node.groups and outs.stop == group_outputs))
             added = self._added(work) if last and node.shortcut else ()
-            done = self._done(work, right)
+            done = self._done_of_part(_Part(block, taps, ins, groups.size, outs.size), work, right)
             yield Iteration(
                 UnitKind.ARRAY,
                 work,
-                *roles(plan.dataflow, maps, right),
+                *roles(stationary, maps, right),
                 results,
                 results if fills else (),
                 done.actions,
                 done.chain,
-                post_cycles=self.shared.machine.array.post_latency if last else 0,
+                post_cycles=post_latency if last else 0,
                 stretched_cycles=done.stretched_cycles,
                 beside=done.beside,
                 fill_cycles=self._fill_cycles(work),
@@ -212,6 +232,16 @@ class ArrayEmission(LayerEmission):
                     *(() if self.keeps_right and not self._is_last_block(block) else self.loaded(right)),
                 ),
             )
+
+    def _window(self, block: Block, taps: Range | None) -> Block:
+        """The part of the input map that a block reads under these kernel positions."""
+        key = block, taps
+        found = self.windows.get(key)
+        if found is None:
+            if len(self.windows) == MOST_KNOWN:
+                self.windows.clear()
+            found = self.windows[key] = input_window(self.layer.node, block, taps)
+        return found
 
     def _fill_cycles(self, work: Work) -> int:
         """Clocks in which the DMA writes the zeros that sums begin with, a row of the array's columns in each."""
@@ -259,6 +289,17 @@ class ArrayEmission(LayerEmission):
         if tiles is not before and len(loaded) == 1:
             loaded[0].place_bytes = self.shortcut_bytes
         return tiles
+
+    def _done_of_part(self, part: _Part, work: Work, right: tuple[Tile, ...]) -> _Done:
+        weights = self.layer.weights
+        if weights is None or weights.compressed_bits is not None or self.layer.node.pruning:
+            return self._done(work, right)
+        done = self.parts.get(part)
+        if done is None:
+            if len(self.parts) == MOST_KNOWN:
+                self.parts.clear()
+            done = self.parts[part] = self._done(work, right)
+        return done
 
     def _done(self, work: Work, right: tuple[Tile, ...]) -> _Done:
         node = self.layer.node

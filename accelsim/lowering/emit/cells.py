@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
 from itertools import product
 from math import prod
 from typing import Generic, TypeVar
@@ -23,20 +23,23 @@ class Cells(Generic[Key]):
 
     def __init__(self) -> None:
         self._grids: dict[Extents, _Grid[Key]] = {}
+        self._places: dict[Key, tuple[_Grid[Key], tuple[Cell, ...]]] = {}
 
     def add(self, key: Key, region: Region) -> None:
         """Keep a region."""
         extents = _rounded(region)
         grid = self._grids.setdefault(extents, _Grid(extents))
         grid.regions[key] = region
-        for cell in product(*grid.spans(region)):
+        cells = tuple(product(*grid.spans(region)))
+        self._places[key] = grid, cells
+        for cell in cells:
             grid.cells.setdefault(cell, {})[key] = region
 
-    def remove(self, key: Key, region: Region) -> None:
+    def remove(self, key: Key) -> None:
         """Forget a region that is kept."""
-        grid = self._grids[_rounded(region)]
+        grid, cells = self._places.pop(key)
         del grid.regions[key]
-        for cell in product(*grid.spans(region)):
+        for cell in cells:
             del grid.cells[cell][key]
             if not grid.cells[cell]:
                 del grid.cells[cell]
@@ -45,7 +48,8 @@ class Cells(Generic[Key]):
         """Regions that lie in the same cells as this one: all that meet it, and others."""
         found: dict[Key, Region] = {}
         for grid in self._grids.values():
-            found.update(grid.near(region))
+            if grid.regions:
+                grid.add_near(region, found)
         return found
 
 
@@ -64,13 +68,14 @@ class _Grid(Generic[Key]):
             for (start, stop, _), size in zip(region, self.extents, strict=True)
         ]
 
-    def near(self, region: Region) -> Iterator[tuple[Key, Region]]:
+    def add_near(self, region: Region, found: dict[Key, Region]) -> None:
+        """Add the regions in the cells of one."""
         spans = self.spans(region)
         if prod(map(len, spans)) >= len(self.regions):
-            yield from self.regions.items()
+            found.update(self.regions)
             return
         for cell in product(*spans):
-            yield from self.cells.get(cell, {}).items()
+            found.update(self.cells.get(cell, ()))
 
 
 def _rounded(region: Region) -> Extents:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, product
+from itertools import product
 from math import prod
 from typing import Any
 
 from accelsim.config.plan import Loop
-from accelsim.dataflows import DATAFLOWS, DataflowName
 from accelsim.lowering.ir import Tiling
 from accelsim.network.geometry import Block, input_pixels, input_window, kernel_positions
 from accelsim.network.graph import Node
@@ -131,12 +130,15 @@ def once_each(tiles: Iterable[Tile]) -> tuple[Tile, ...]:
 
 
 def roles(
-    dataflow: DataflowName, ifmaps: tuple[Tile, ...], weights: tuple[Tile, ...]
+    stationary: str, ifmaps: tuple[Tile, ...], weights: tuple[Tile, ...]
 ) -> tuple[tuple[Tile, ...], tuple[Tile, ...]]:
-    """(stationary, streamed) operands."""
-    tiles = {"ifmap": ifmaps, "weight": weights}
-    stationary = tiles.pop(DATAFLOWS[dataflow].stationary, ())
-    return stationary, tuple(chain.from_iterable(tiles.values()))
+    """(stationary, streamed) operands. stationary: that of the dataflow."""
+    match stationary:
+        case "ifmap":
+            return ifmaps, weights
+        case "weight":
+            return weights, ifmaps
+    return (), ifmaps + weights
 
 
 def operand_positions(node: Node, work: Work) -> Iterator[tuple[int, str]]:

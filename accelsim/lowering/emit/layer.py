@@ -66,7 +66,7 @@ class LayerEmission(ABC):
 
     load_bytes, store_bytes: of its largest tile at each place, and of its largest result that is stored. Only tiles
     that are the only ones of their place in an iteration have places of that size, so that tiles of unequal size take
-    turns in them and leave no gaps. slots: see `Compute`.
+    turns in them and leave no gaps. slots: see `Compute`; missing: channels that are loaded, of those wanted.
     """
 
     shared: Emission
@@ -77,6 +77,7 @@ class LayerEmission(ABC):
     store_bytes: int = 0
     written: dict[bytes, tuple[tuple[Range, ...], tuple[Range, ...]]] = field(default_factory=dict)
     slots: dict[Buffer, int] = field(default_factory=dict)
+    missing: dict[tuple[Tensor, Range], tuple[Range, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.reuse = TileReuse.of(self.layer.plan)
@@ -96,14 +97,10 @@ class LayerEmission(ABC):
         for iteration in self.iterations():
             left -= 1
             operands = dict.fromkeys((*iteration.stationary, *iteration.streamed))
-            last_reads = [
-                tile
-                for tile in (*operands, *iteration.added)
-                if residents.is_expected(tile) and residents.is_last_read(tile)
-            ]
-            last_reads += [tile for tile in iteration.complete if tile.resident and residents.is_never_read(tile)]
-            if last_reads:
-                iteration = iteration._replace(released=(*iteration.released, *last_reads))
+            last = residents.last_reads((*operands, *iteration.added))
+            last += [tile for tile in iteration.complete if tile.resident and residents.is_never_read(tile)]
+            if last:
+                iteration = iteration._replace(released=(*iteration.released, *last))
             yield Compute(self.layer.index, *iteration, () if left else self.layer.unread, self.slots)
 
     def map_tiles(self, place: Placement, region: Region) -> tuple[Tile, ...]:
@@ -119,8 +116,11 @@ class LayerEmission(ABC):
         stay = self.shared.residents.resident_channels(tensor)
         if stay is None:
             return (channels,)
-        loaded = np.flatnonzero(~stay[channels.start : channels.stop]) + channels.start
-        return progressions(tuple(loaded.tolist()))
+        found = self.missing.get((tensor, channels))
+        if found is None:
+            loaded = np.flatnonzero(~stay[channels.start : channels.stop]) + channels.start
+            found = self.missing[tensor, channels] = progressions(tuple(loaded.tolist()))
+        return found
 
     def loaded(self, tiles: Iterable[Tile]) -> Iterator[Tile]:
         """Tiles of an iteration that are no residents."""
@@ -185,8 +185,10 @@ class LayerEmission(ABC):
         assert tensor is not None
         if node.weights_name in residents.plan.weights.names:
             return (residents.weight_tile(node.weights_name, tensor, region),)
-        address = residents.plan.cascade_weights.get(node.name, UNPLACED)
-        return self.reuse.weight_tiles(region, lambda: Tile(tensor, region, Buffer.WEIGHT, address=address))
+        addresses = residents.plan.cascade_weights
+        return self.reuse.weight_tiles(
+            region, lambda: Tile(tensor, region, Buffer.WEIGHT, address=addresses.get(node.name, UNPLACED))
+        )
 
 
 def all_channels(work: Work) -> Channels:

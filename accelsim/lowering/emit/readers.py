@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 
 from accelsim.lowering.emit.cells import Cells
@@ -36,7 +36,7 @@ class AxisReader:
     """Reads of an input of `extent` under a window by the tiles of `outputs` outputs, `size` each.
 
     Neither end of what a tile reads goes back from one tile to the next. pooled: results that the window is over,
-    which become the outputs.
+    which become the outputs. known: what was found.
     """
 
     axis: Axis
@@ -44,9 +44,16 @@ class AxisReader:
     outputs: int
     size: int
     pooled: Pooled
+    known: dict[Range, int] = field(default_factory=dict, compare=False)
 
     def reads_of(self, part: Range) -> int:
         """Number of tiles that read something of a part of the input."""
+        found = self.known.get(part)
+        if found is None:
+            found = self.known[part] = self._tiles_over(part)
+        return found
+
+    def _tiles_over(self, part: Range) -> int:
         tiles = range(ceil_div(self.outputs, self.size))
         begun = bisect_left(tiles, part.stop, key=lambda tile: self._taken(tile)[0])
         return begun - bisect_right(tiles, part.start, key=lambda tile: self._taken(tile)[1])
@@ -65,7 +72,8 @@ class TensorReader:
     """A layer that reads parts of a tensor of feature maps, iteration by iteration.
 
     images: of an iteration; rows, cols: what is read for each range of outputs; channels: those that are read, for each
-    range of channels that the layer works on; times: iterations that read the same.
+    range of channels that the layer works on; times: iterations that read the same. known: for channels, the
+    number of ranges that have some of them, as it was found.
     """
 
     images: int
@@ -73,6 +81,7 @@ class TensorReader:
     cols: AxisReader
     channels: tuple[tuple[Range, ...], ...]
     times: int
+    known: dict[Range, int] = field(default_factory=dict, compare=False)
 
     def reads_of(self, tile: Region) -> int:
         """Number of iterations that read a tile."""
@@ -82,8 +91,16 @@ class TensorReader:
             * ((images.stop - 1) // self.images - images.start // self.images + 1)
             * self.rows.reads_of(rows)
             * self.cols.reads_of(cols)
-            * sum(any(ranges_overlap(channels, part) for part in parts) for parts in self.channels)
+            * self._channel_tiles_over(channels)
         )
+
+    def _channel_tiles_over(self, channels: Range) -> int:
+        """Number of the ranges of channels that something of these is read for."""
+        found = self.known.get(channels)
+        if found is None:
+            found = sum(any(ranges_overlap(channels, part) for part in parts) for parts in self.channels)
+            self.known[channels] = found
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from math import prod
@@ -200,10 +200,16 @@ class ResidentTiles:
         found = (tile for tile, part in self._by_tensor[tensor].near(region).items() if overlap(part, region))
         return tuple(sorted(found, key=self._numbers.__getitem__))
 
-    def is_last_read(self, tile: Tile) -> bool:
-        """Note that a tile is read; whether it is for the last time."""
-        self.reads_left[tile] -= 1
-        return self._is_over(tile)
+    def last_reads(self, tiles: Iterable[Tile]) -> list[Tile]:
+        """Note that tiles are read; those of them that are read for the last time."""
+        left, last = self.reads_left, list[Tile]()
+        for tile in tiles:
+            reads = left.get(tile)
+            if reads is not None:
+                left[tile] = reads - 1
+                if reads == 1:
+                    last.append(tile)
+        return [tile for tile in last if self._is_over(tile)]
 
     def is_never_read(self, tile: Tile) -> bool:
         """True where nobody reads a tile that is complete."""
@@ -214,5 +220,5 @@ class ResidentTiles:
             return False
         del self.reads_left[tile]
         if self._numbers.pop(tile, None) is not None:
-            self._by_tensor[tile.tensor].remove(tile, tile.region)
+            self._by_tensor[tile.tensor].remove(tile)
         return True

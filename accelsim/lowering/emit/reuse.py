@@ -26,15 +26,21 @@ class Kept(OrderedDict[Hashable, tuple[Tile, ...]]):
     def __init__(self, most: int) -> None:
         super().__init__()
         self.most = most
+        self.last: tuple[Hashable, tuple[Tile, ...]] = None, ()
 
     def tiles(self, key: Hashable, find: Callable[[], tuple[Tile, ...]]) -> tuple[Tile, ...]:
         """The tiles for a key, or else new ones in the place of those that were not used for the longest time."""
-        if key not in self:
-            self[key] = find()
-        self.move_to_end(key)
-        if len(self) > self.most:
-            self.popitem(last=False)
-        return self[key]
+        if key == self.last[0]:
+            return self.last[1]
+        found = self.get(key)
+        if found is None:
+            found = self[key] = find()
+            if len(self) > self.most:
+                self.popitem(last=False)
+        else:
+            self.move_to_end(key)
+        self.last = key, found
+        return found
 
 
 def slots_of(tiling: Tiling, ifmap_slots: int) -> dict[Buffer, int]:
