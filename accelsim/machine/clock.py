@@ -169,7 +169,7 @@ class Clock:
             self.complete(moment, linked)
             return
         is_awaited = wait in self._events
-        is_told = bool(self.observers) or not early
+        is_told = not early or bool(self.observers)
         if awaited or is_awaited or is_told:
             task.numbers[moment] = self.env.number()
         if is_told:

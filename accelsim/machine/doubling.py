@@ -223,6 +223,9 @@ def _latest(floor: Clocks, waits: Sequence[Wait]) -> Clocks:
     if len(waits) == 1:
         ((task, moment),) = waits
         return tuple(map(max, floor, task.doubled[moment]))
+    if len(waits) == 2 and waits[0][1] is not waits[1][1]:
+        (first, its), (second, other) = waits
+        return tuple(map(max, floor, first.doubled[its], second.doubled[other]))
     last: dict[tuple[str, Moment], Task] = {}
     for task, moment in waits:
         known = last.get((task.instance, moment))

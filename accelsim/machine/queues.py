@@ -33,6 +33,10 @@ class CommandQueue:
         if self._idle:
             self._idle.popleft().succeed()
 
+    def next(self) -> Linked | None:
+        """The next command, if there is one."""
+        return self._commands.popleft() if self._commands else None
+
     def take(self) -> Generator[simpy.Event, Any, Linked]:
         """The next command, as soon as there is one."""
         while not self._commands:

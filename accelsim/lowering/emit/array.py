@@ -200,12 +200,13 @@ class ArrayEmission(LayerEmission):
         right: tuple[Tile, ...] = ()
         for block, groups, outs, (taps, ins) in loops(node, self.shared.batch, plan):
             region = (*self._window(block, taps), place.reads(*channels_of(groups, ins, group_inputs)[:2]))
-            before = maps, right
+            maps_before, right_before = maps, right
             maps = reuse.map_tiles(self.map_tiles, place, region, (block, taps))
             right = self._right_tiles(block, groups, outs, ins, taps)
-            for tiles, same in zip((maps, right), before, strict=True):
-                if tiles is not same:
-                    self.reserve(tiles)
+            if maps is not maps_before:
+                self.reserve(maps)
+            if right is not right_before:
+                self.reserve(right)
             first = ins.start == 0 and (taps is None or taps.start == 0)
             last = ins.stop == group_inputs and (taps is None or taps.stop == node.window.elements)
             work = Work(*block, channels_of(groups, outs, group_outputs), ins, first, last, taps)
@@ -285,7 +286,7 @@ class ArrayEmission(LayerEmission):
         region = (*block, place.reads(*channels[:2]))
         before = self.reuse.shortcut
         tiles = self.reuse.shortcut_tiles(self.map_tiles, place, region)
-        loaded = list(self.loaded(tiles))
+        loaded = self.loaded(tiles)
         if tiles is not before and len(loaded) == 1:
             loaded[0].place_bytes = self.shortcut_bytes
         return tiles

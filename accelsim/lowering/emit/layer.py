@@ -122,15 +122,18 @@ class LayerEmission(ABC):
             found = self.missing[tensor, channels] = progressions(tuple(loaded.tolist()))
         return found
 
-    def loaded(self, tiles: Iterable[Tile]) -> Iterator[Tile]:
+    def loaded(self, tiles: Iterable[Tile]) -> list[Tile]:
         """Tiles of an iteration that are no residents."""
         left = self.shared.residents.reads_left
-        return (tile for tile in tiles if not tile.resident and tile not in left)
+        return [tile for tile in tiles if not tile.resident and tile not in left]
 
     def reserve(self, tiles: Iterable[Tile]) -> None:
         """Give the loaded tiles of an iteration that are alone at their place the size of such places."""
+        loaded = self.loaded(tiles)
+        if not loaded:
+            return
         by_place: dict[Place, list[Tile]] = {}
-        for tile in self.loaded(tiles):
+        for tile in loaded:
             by_place.setdefault(Place(tile.tensor, tile.buffer), []).append(tile)
         for place, found in by_place.items():
             if len(found) == 1:

@@ -25,13 +25,17 @@ class ArrayUnit(Unit):
         clock, task, command = self.around.clock, linked.task, linked.command
         assert isinstance(command, Compute)
         assert command.chain is not None
-        yield from clock.wait(self.name, task, task.begin_waits)
+        if task.begin_waits:
+            yield from clock.wait(self.name, task, task.begin_waits)
         load_begin = self.pipeline.load_begin(clock.now)
-        yield from clock.until(load_begin)
+        if load_begin > clock.now:
+            yield from clock.until(load_begin)
         self.begin(linked)
-        yield from clock.wait(self.name, task, task.stream_waits)
+        if task.stream_waits:
+            yield from clock.wait(self.name, task, task.stream_waits)
         passage = self.pipeline.passage(command.chain, load_begin, clock.now)
-        yield from clock.until(passage.start)
+        if passage.start > clock.now:
+            yield from clock.until(passage.start)
         clock.notify(CommandEvent.STREAM, linked)
         task.stream, task.stream_end, task.free = passage.start, passage.stream_end, passage.last_start
         skew = command.chain.last.skew
@@ -43,6 +47,7 @@ class ArrayUnit(Unit):
             (Moment.STATIONARY_READ, passage.last_start + skew, command.stationary),
             (Moment.STREAM_READ, read, command.streamed),
         ):
-            clock.schedule(cycle, moment, linked, awaited=not is_released.isdisjoint(tiles))
+            clock.schedule(cycle, moment, linked, awaited=bool(is_released) and not is_released.isdisjoint(tiles))
         self.finish_at(done, linked)
-        yield from clock.until(passage.last_start)
+        if passage.last_start > clock.now:
+            yield from clock.until(passage.last_start)

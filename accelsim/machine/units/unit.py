@@ -59,7 +59,7 @@ class Unit(ABC):
     def run(self) -> Process:
         """Serve commands for ever."""
         while True:
-            linked = yield from self.queue.take()
+            linked = self.queue.next() or (yield from self.queue.take())
             linked.task.instance = self.name
             yield from self.serve(linked)
             self.before = linked.task
