@@ -99,9 +99,9 @@ def test_the_wheel_has_everything(wheel: Path) -> None:
     assert names >= {f"accelsim/data/{path.relative_to(ROOT).as_posix()}" for path in files}
     assert names >= {path.relative_to(ROOT).as_posix() for path in (ROOT / "accelsim").rglob("*.py")}
     assert "accelsim/py.typed" in names
-    assert any(
-        name.startswith("accelsim/machine/memory/dram/compiled.") and name.endswith((".so", ".pyd")) for name in names
-    )
+    for kernel in ("dram", "cache"):
+        begin = f"accelsim/machine/memory/{kernel}/compiled."
+        assert any(name.startswith(begin) and name.endswith((".so", ".pyd")) for name in names)
     assert any(name.endswith("/licenses/LICENSE") for name in names)
     assert {name.split("/")[0].split("-")[0] for name in names} == {"accelsim"}
 

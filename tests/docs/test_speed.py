@@ -14,7 +14,7 @@ from tests.docs.test_readme import ROOT
 PAGE = " ".join((ROOT / "docs" / "speed.md").read_text(encoding="utf-8").split())
 COMMANDS = sorted(set(re.findall(r"`python (tests/benchmark\w*\.py)([^`]*)`", PAGE)))
 LEAST_RATIO = 20
-"""Bursts a second, compiled over plain; some 50 here."""
+"""Bursts or requests a second, compiled over plain; some 50 and 90 here."""
 
 
 def printed(script: str, *argv: str) -> str:
@@ -30,9 +30,16 @@ def bursts(kind: str, *argv: str) -> float:
     return float(found[1])
 
 
+def requests(kind: str, *argv: str) -> float:
+    """Million requests a second of a stream to the caches of `gemmini`."""
+    found = re.search(rf"{kind} +([\d.]+) M requests/s", printed("tests/benchmark_caches.py", *argv))
+    assert found
+    return float(found[1])
+
+
 @pytest.mark.slow
 def test_the_commands_have_these_options() -> None:
-    assert len(COMMANDS) >= 6
+    assert len(COMMANDS) >= 8
     for script, arguments in COMMANDS:
         known = printed(script, "--help")
         assert [word for word in arguments.split() if word.startswith("--") and word not in known] == []
@@ -53,6 +60,13 @@ def test_the_compiled_kernel_is_so_many_times_as_quick() -> None:
     assert f"at least {LEAST_RATIO} times as many bursts" in PAGE
     small = ("--repeat", "1", "--bursts")
     assert bursts("stream", *small, "100000") > LEAST_RATIO * bursts("stream", "--plain", *small, "5000")
+
+
+@pytest.mark.slow
+def test_compiled_caches_are_so_many_times_as_quick() -> None:
+    assert f"it passes at least {LEAST_RATIO} times as many requests" in PAGE
+    small = ("--repeat", "1", "--requests")
+    assert requests("stream", *small, "100000") > LEAST_RATIO * requests("stream", "--plain", *small, "5000")
 
 
 @pytest.mark.slow

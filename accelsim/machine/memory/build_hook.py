@@ -17,11 +17,11 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 MEMORY = "accelsim.machine.memory"
 KERNELS = {
-    f"{MEMORY}.dram": ("banks", "queues", "channel", "requester", "controller"),
-    f"{MEMORY}.cache": ("level", "requester", "hierarchy"),
+    f"{MEMORY}.dram": ("__init__", "banks", "queues", "channel", "requester", "lines", "controller"),
+    f"{MEMORY}.cache": ("__init__", "level", "requester", "below", "hierarchy"),
 }
 """Modules of the kernel of each package, each of which needs those before it only; compiled as one, they call each
-other in C."""
+other in C. That of caches calls that of the DRAM."""
 BUILT = (".so", ".pyd")
 DIRECTIVES = {
     "language_level": 3,
@@ -58,23 +58,23 @@ class KernelHook(BuildHookInterface[Any]):  # type: ignore[misc]  # hatchling is
 
 def joined(package: str, folder: Path) -> str:
     """The modules of a kernel as one: without what they import of each other, and of `integers.py`, which is C."""
-    left_out = ("__future__", f"{package}.kernel.", f"{MEMORY}.integers")
+    left_out = ("__future__", *(f"{name}.kernel." for name in KERNELS), f"{MEMORY}.integers.")
     found = ["from __future__ import annotations"]
     for part in KERNELS[package]:
         text = (folder / f"{part}.py").read_text(encoding="utf-8")
         lines = text.splitlines()
         for node in ast.parse(text).body:
-            if isinstance(node, ast.ImportFrom) and str(node.module).startswith(left_out):
+            if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith(left_out):
                 assert node.end_lineno is not None
                 lines[node.lineno - 1 : node.end_lineno] = [""] * (node.end_lineno - node.lineno + 1)
         found += lines
     return "\n".join(found)
 
 
-def types_of(folder: Path) -> str:
-    """The C types of a kernel: those that kernels share, and its own."""
-    parts = folder.parent / "integers.pxd", folder / "kernel" / "types.pxd"
-    return "\n\n".join(part.read_text(encoding="utf-8") for part in parts)
+def types_of(folder: Path, *, seen: bool) -> str:
+    """The C types of a kernel: those that kernels share, and its own; of those, what others see, or all."""
+    own = sorted(path for path in (folder / "kernel").glob("*.pxd") if not seen or path.name != "types.pxd")
+    return "\n\n".join(part.read_text(encoding="utf-8") for part in (folder.parent / "integers.pxd", *own))
 
 
 def compile_kernel(name: str, folder: Path) -> None:
@@ -84,13 +84,15 @@ def compile_kernel(name: str, folder: Path) -> None:
 
     flags = ["-g0"] if os.name == "posix" else []
     with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(scratch):
-        package = Path(*name.split("."))
-        package.mkdir(parents=True)
-        for parent in (package, *package.parents[:-1]):
-            (parent / "__init__.py").touch()
-        source = package / "compiled.py"
+        for other in KERNELS:
+            package = Path(*other.split("."))
+            package.mkdir(parents=True)
+            for parent in (package, *package.parents[:-1]):
+                (parent / "__init__.py").touch()
+            types = types_of(folder.parent / package.name, seen=other != name)
+            (package / "compiled.pxd").write_text(types, encoding="utf-8")
+        source = Path(*name.split("."), "compiled.py")
         source.write_text(joined(name, folder / "kernel"), encoding="utf-8")
-        (package / "compiled.pxd").write_text(types_of(folder), encoding="utf-8")
         extension = Extension(f"{name}.compiled", [str(source)], extra_compile_args=flags)
         extensions = cythonize([extension], compiler_directives=DIRECTIVES, quiet=True)
         build = Distribution({"ext_modules": extensions}).get_command_obj("build_ext")

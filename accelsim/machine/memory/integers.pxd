@@ -7,6 +7,8 @@ ctypedef long long q
 
 cdef extern from *:
     """
+    #ifndef ACCELSIM_INTEGERS  /* a kernel that calls another one has both their types */
+    #define ACCELSIM_INTEGERS
     /* Exact beyond 64 bits; small numbers are divided faster. */
     static inline long long scaled_up(long long clock, long long numerator, long long denominator) {
         if ((unsigned long long) (clock | numerator | denominator) < 1ULL << 31)
@@ -17,6 +19,7 @@ cdef extern from *:
         if ((unsigned long long) (clock | numerator) < 1ULL << 31) return clock * numerator / denominator;
         return (long long) ((__int128) clock * numerator / denominator);
     }
+    #endif
     """
     q scaled_up(q clock, q numerator, q denominator) noexcept
     q scaled_down(q clock, q numerator, q denominator) noexcept
@@ -32,3 +35,11 @@ cdef inline array filled(q count, q value):
 
 cdef inline array zeros(q count):
     return array("q", bytes(8 * count))
+
+
+cdef inline q lowest(q[::1] row) noexcept:
+    cdef q least = row[0]
+    cdef Py_ssize_t at
+    for at in range(1, row.shape[0]):
+        least = row[at] if row[at] < least else least
+    return least

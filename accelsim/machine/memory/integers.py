@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 Numbers = list[int]
+lowest = min
+"""The lowest number of a row that has some."""
 
 
 def numbers(values: Iterable[int]) -> list[int]:

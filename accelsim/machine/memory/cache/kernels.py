@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from accelsim.machine.memory.cache.kernel import LAYOUT
 from accelsim.machine.memory.cache.kernel import hierarchy as plain
 
 try:
     fastest = import_module("accelsim.machine.memory.cache.compiled")
-except ImportError:
+except (ImportError, AttributeError, TypeError, ValueError):  # not there, or beside another kernel of the DRAM
     fastest = plain
-if getattr(fastest, "LAYOUT", 1) != plain.LAYOUT:  # compiled from sources that are not these any more
+if getattr(fastest, "LAYOUT", 1) != LAYOUT:  # compiled from sources that are not these any more
     fastest = plain
 
 __all__ = ["fastest", "plain"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from types import ModuleType
 
+from accelsim.machine.memory.dram.kernel import LAYOUT
+
 COMPILED = "accelsim.machine.memory.dram.compiled"
 
 __all__ = ["fastest", "is_compiled", "plain"]
@@ -18,6 +20,8 @@ def plain() -> ModuleType:
 try:
     fastest = import_module(COMPILED)
 except ImportError:
+    fastest = plain()
+if getattr(fastest, "LAYOUT", 1) != LAYOUT:  # compiled from sources that are not these any more
     fastest = plain()
 
 

@@ -17,6 +17,7 @@ from accelsim.units import ClockRatio
 
 if TYPE_CHECKING:
     from accelsim.machine.memory.dram.kernel.controller import Controller
+    from accelsim.machine.memory.dram.kernel.lines import Lines
 
 NEVER = 1 << 62
 
@@ -63,9 +64,13 @@ class Dram:
         found: list[Progress] = []
         while not found and controller.clock < until and controller.waiting:
             found = controller.advance(until)
-            if controller.stuck >= 0 or controller.clock > self.last_clock:
-                raise DeadlockError(self._standstill())
+            self.check()
         return found
+
+    def check(self) -> None:
+        """Raises DeadlockError where the DRAM stands still, or is beyond the last clock that is played."""
+        if self.controller.stuck >= 0 or self.controller.clock > self.last_clock:
+            raise DeadlockError(self._standstill())
 
     def _standstill(self) -> str:
         controller, name = self.controller, self.device.device
@@ -136,6 +141,20 @@ class CommandMemory:
         self._clocks = ClockRatio.of(array_mhz, device.clock_mhz)
         self._burst_bytes = device.burst_bytes
         self.dram.last_clock = min(LAST_CLOCK, self._clocks.from_array(LAST_CLOCK))
+        ratio, last_cycle = self._clocks, self._clocks.within(self.dram.last_clock)
+        self.dram.controller.keep_time((ratio.array_clocks, ratio.other_clocks), self.dram.last_clock, last_cycle)
+
+    @property
+    def lines(self) -> Lines:
+        """Its kernel as that of a cache sees it, who calls `check` where it fails."""
+        return self.dram.controller
+
+    def check(self) -> None:
+        """Raises DeadlockError where lines were asked for that it can't give."""
+        late = self.dram.controller.late
+        if late >= 0:
+            raise DeadlockError(self._asked_late(late))
+        self.dram.check()
 
     @property
     def busy_clocks(self) -> int:
@@ -153,11 +172,12 @@ class CommandMemory:
         if not bursts:
             raise ValueError("a request without bursts")
         if self._clocks.from_array(cycle) > self.dram.last_clock:
-            raise DeadlockError(
-                f"DRAM {self.dram.device.device} is asked at clock {cycle}, after the last that is played"
-            )
+            raise DeadlockError(self._asked_late(cycle))
         self.dram.controller.begin(request.requester, blocks, bursts, cycle)
         return None
+
+    def _asked_late(self, cycle: int) -> str:
+        return f"DRAM {self.dram.device.device} is asked at clock {cycle}, after the last that is played"
 
     def advance(self, cycle: float) -> list[Progress]:
         """See `Memory`."""

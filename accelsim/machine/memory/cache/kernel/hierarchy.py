@@ -8,13 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from accelsim.machine.memory.cache.kernel import LAYOUT
+from accelsim.machine.memory.cache.kernel.below import Below, lines_of
 from accelsim.machine.memory.cache.kernel.level import NEVER, NONE, UNKNOWN, Level
 from accelsim.machine.memory.cache.kernel.requester import Requester
 from accelsim.machine.memory.integers import zeros
-from accelsim.machine.memory.port import Completion, Progress
+from accelsim.machine.memory.port import LAST_CLOCK, Completion, Progress, Reads
 
-LAYOUT = 4
-"""Which arguments the classes of the kernel take: a compiled one that takes others is not used."""
+__all__ = ["LAYOUT", "Below", "Hierarchy", "Level", "Requester", "lines_of"]
+
+SLICE = 1 << 14
+"""Clocks in which requests are served at once."""
+TURNS = 64
+"""Slices, or answers of the memory below, after which the kernel comes back, for an interrupt to be heard."""
 KINDS = 3
 """What is counted for each cache: hits, misses and lines written back; behind them, lines that the memory below reads
 and writes."""
@@ -24,24 +30,67 @@ HITS, MISSES, WRITE_BACKS = 0, 1, 2
 class Hierarchy:
     """Caches, the highest first.
 
-    asked: (miss, or NONE where nobody waits; address; bytes, negative of a write; clock) for the memory below.
+    below_at: the clock until which all is known of what is under way below. is_over: there is nothing more before the
+    clock to which it was to go on. late: a clock after the last that is played at which it would go on, or NONE.
     """
 
-    __slots__ = ("asked", "back", "counts", "depth", "end", "floor", "lag", "levels", "requesters", "stops", "waits")
+    __slots__ = (
+        "asker", "back", "below", "below_at", "counts", "depth", "end", "floor", "is_over", "lag", "late", "levels",
+        "requesters", "stops", "waits",
+    )  # fmt: skip
 
-    def __init__(self, levels: Sequence[Level]) -> None:
+    def __init__(self, levels: Sequence[Level], below: Below) -> None:
         self.levels = list(levels)
         self.depth = len(self.levels)
+        for level in self.levels:
+            level.above(self.levels[self.depth - 1].misses)
         self.requesters: list[Requester] = []
-        self.asked: list[tuple[int, int, int, int]] = []
+        self.asker: Requester | None = None
+        self.below, self.below_at = below, 0
         self.counts = zeros(KINDS * self.depth + 2)
-        self.stops = False
+        self.stops, self.is_over, self.late = False, False, NONE
         self.end, self.waits, self.floor, self.lag, self.back = 0, NONE, 0, 0, 0
 
     def begin(self, number: int, blocks: Sequence[int], write: int, cycle: int) -> None:
         """Have a requester send the requests of blocks from clock `cycle` on."""
         requester = self.requesters[number]
         requester.begin(blocks, write, cycle)
+
+    def reads_below(self, begin: int, end: int) -> Reads:
+        """Reads of the memory below in clocks [begin, end)."""
+        return self.below.reads_within(begin, end)
+
+    def forget(self, cycle: int) -> None:
+        """Forget reads of the memory below that ended until a clock."""
+        self.below.forget(cycle)
+
+    def advance(self, until: int) -> list[Progress]:
+        """Go on before clock `until`, but not beyond what is to be told, or for some turns."""
+        self.is_over = False
+        for _ in range(TURNS):
+            reached = self.below_at if self.below.under_way else NEVER
+            offer = self.next_offer(reached)
+            if offer < until:
+                stop = offer + SLICE
+                self.run(stop if stop < until else until, reached)
+                self.hand_on()
+            elif not self.goes_on_below(until):
+                self.is_over = True
+                break
+            if self.fails() or self.has_news():
+                break
+        return self.told()
+
+    def fails(self) -> bool:
+        """True where it can't go on, nor the memory below."""
+        return self.late != NONE or self.below.lines.fails
+
+    def has_news(self) -> bool:
+        """True where something is to be told."""
+        found = False
+        for requester in self.requesters:
+            found = found or requester.issued != NONE or requester.is_complete()
+        return found
 
     def next_offer(self, reached: int) -> int:
         """The clock of the next request; where one waits for the memory below, none after the clock it has reached."""
@@ -82,19 +131,75 @@ class Hierarchy:
 
     def issue(self, requester: Requester) -> None:
         """Send the next request of a requester, or let it wait for an answer."""
-        self.counts = requester.counts
+        if self.asker is not requester:
+            self.asker, self.counts = requester, requester.counts
         address = requester.address + requester.taken
-        address -= address % requester.size
+        address -= address & (requester.size - 1)
         if not self.serve(0, address, requester.size, requester.write, requester.offer, False):
             requester.stuck = True
             return
         before = requester.request
         requester.sent(self.end, self.waits, self.floor, self.lag)
-        if requester.request != before or self.asked:
+        if requester.request != before or self.below.asked.first < self.below.asked.last:
             self.stops = True
+
+    # What is below.
+
+    def goes_on_below(self, until: int) -> bool:
+        """Let the memory below come to the next request; False where there is nothing more before clock `until`."""
+        below = self.below
+        if not below.under_way:
+            return False
+        stop = self.next_offer(NEVER)
+        if until < stop:
+            stop = until
+        goes_on = not below.lines.reach(stop)
+        while below.lines.tells():
+            self.hear()
+            goes_on = True
+        if goes_on:
+            return True
+        self.below_at = stop
+        return stop < until
+
+    def hear(self) -> None:
+        """Take note of what the memory below tells."""
+        below = self.below
+        teller, issued, done = below.lines.teller, below.lines.issued, below.lines.done
+        if issued != NONE and teller == below.poster:
+            below.is_posting = False
+            below.post_next(issued)
+        if done != NONE:
+            below.under_way -= 1
+            if teller < below.writer:
+                self.answer(teller - below.reader, done)
+            elif teller < below.poster:
+                self.written(teller - below.writer, done)
+
+    def hand_on(self) -> None:
+        """Ask the memory below for what the caches ask for."""
+        below = self.below
+        asked = below.asked
+        while asked.first < asked.last:
+            at = asked.place(asked.first)
+            asked.first += 1
+            miss, address, size = asked.numbers[at], asked.numbers[at + 1], asked.numbers[at + 2]
+            if asked.numbers[at + 3] > below.asked_at:
+                below.asked_at = asked.numbers[at + 3]
+            if miss == NONE:
+                below.post(address, size)
+            elif size > 0:
+                if below.read(miss, address, size):
+                    self.answer(miss, below.lines.done)
+            elif below.ask(below.writer + miss, address, size, below.asked_at):
+                self.written(miss, below.lines.done)
 
     def answer(self, miss: int, end: int) -> None:
         """The memory below has given the line of a miss at this clock."""
+        self.below.came(miss, end)
+        if end > LAST_CLOCK:
+            self.late = end
+            return
         lowest = self.levels[self.depth - 1]
         lowest.miss_fill[miss] = end
         self.settle(miss, end)
@@ -102,6 +207,9 @@ class Hierarchy:
 
     def written(self, miss: int, end: int) -> None:
         """The memory below has the line that left for a miss at this clock."""
+        if end > LAST_CLOCK:
+            self.late = end
+            return
         lowest = self.levels[self.depth - 1]
         lowest.miss_back[miss] = end
         self.finish(miss)
@@ -129,11 +237,13 @@ class Hierarchy:
         ends.
         """
         level = self.levels[number]
-        line = address // level.line_bytes
-        place, other = level.find(line), level.miss_of_set(line)
+        line = address >> level.line_bits
+        level.turn_to(line)
+        other = level.miss_of_set()
         begin = level.free[level.port(write)]
         if clock > begin:
             begin = clock
+        level.vacant = NONE
         if not posted:
             begin = level.admits(other, begin)
             if begin == UNKNOWN:
@@ -146,6 +256,7 @@ class Hierarchy:
                 self.waits, self.lag = level.miss_waits[other], level.miss_lag[other]
             elif level.miss_end[other] > begin:
                 self.floor = level.miss_end[other]
+        place = level.find(line)
         if place != NONE:
             return self.hit(number, place, address, size, write, begin)
         if self.waits != NONE:
@@ -175,7 +286,7 @@ class Hierarchy:
             self.write_below(number, line * level.line_bytes, size, begin)
             self.ends_after(self.floor, NONE, 0, level.hit_clocks + level.beats(size))
             return True
-        miss = level.next_miss()
+        miss = level.next_miss() if level.vacant == NONE else level.vacant
         if miss == NONE and not posted:
             return False
         if miss != NONE and level.miss_end[miss] > begin and not posted:
@@ -192,11 +303,13 @@ class Hierarchy:
         level.free[level.port(write)] += 0 if whole else level.fill_clocks
         self.replace(number, miss, line, write, begin)
         if miss != NONE:
-            level.miss_set[miss] = line % level.sets
+            level.miss_set[miss] = level.of_set
             self.take(number, miss, end)
             if level.miss_end[miss] == UNKNOWN and number + 1 < self.depth:
                 level.miss_waits[miss], level.miss_lag[miss] = waits, lag
                 level.miss_floor[miss] = fill_floor if fill_floor > self.back else self.back
+            if level.miss_end[miss] == UNKNOWN:
+                level.wait(miss)
         if waits == NONE:
             self.ends_after(end, NONE, 0, level.beats(size))
         else:
@@ -213,7 +326,7 @@ class Hierarchy:
     def replace(self, number: int, miss: int, line: int, write: int, begin: int) -> None:
         """A line takes its place; a dirty one that was there is written back. `back` then says when that is below."""
         level = self.levels[number]
-        place = level.victim(line)
+        place = level.victim()
         self.back = 0
         if level.tags[place] != NONE and level.dirty[place]:
             self.counts[KINDS * number + WRITE_BACKS] += 1
@@ -230,7 +343,7 @@ class Hierarchy:
             self.back = self.floor
             return
         self.counts[KINDS * self.depth + 1] += 1
-        self.asked.append((miss, address, -level.line_bytes, clock))
+        self.below.want(miss, address, -level.line_bytes, clock)
         self.back = UNKNOWN
 
     def fetch(self, number: int, miss: int, line: int, clock: int, posted: bool) -> bool:
@@ -242,7 +355,7 @@ class Hierarchy:
         self.end, self.waits, self.floor, self.lag = UNKNOWN, miss, clock, 0
         if miss == NONE:
             self.end = clock
-        self.asked.append((miss, line * level.line_bytes, level.line_bytes, clock))
+        self.below.want(miss, line * level.line_bytes, level.line_bytes, clock)
         return True
 
     def write_below(self, number: int, address: int, size: int, clock: int) -> None:
@@ -251,7 +364,7 @@ class Hierarchy:
             self.serve(number + 1, address, size, 1, clock, True)
             return
         self.counts[KINDS * self.depth + 1] += 1
-        self.asked.append((NONE, address, -size, clock))
+        self.below.want(NONE, address, -size, clock)
 
     def ends_after(self, floor: int, waits: int, lag: int, clocks: int) -> None:
         """Requests that were served end some clocks after the greater of `floor` and `lag` after a miss."""

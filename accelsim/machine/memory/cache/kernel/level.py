@@ -19,18 +19,22 @@ class Level:
     port takes the next request, that of reads and that of writes. miss_*: of each miss in flight its set and the clock
     of its end, when its line has come and the line that left for it is below; while that is UNKNOWN, it is the greater
     of `floor` and `lag` after what it `waits` for. fill, back: of the lowest cache, when its line comes and when the
-    memory below has the other one.
+    memory below has the other one. first_of, behind: the misses that wait for the same, for each thing. vacant: that of
+    which a request that was admitted takes the place, or NONE.
     """
 
     __slots__ = (
         "any_way",
         "dirty",
         "fill_clocks",
+        "first_of",
         "free",
         "hit_clocks",
+        "line_bits",
         "line_bytes",
         "lru",
         "miss_back",
+        "miss_behind",
         "miss_clocks",
         "miss_end",
         "miss_fill",
@@ -39,6 +43,8 @@ class Level:
         "miss_set",
         "miss_waits",
         "misses",
+        "of_set",
+        "port_bits",
         "port_bytes",
         "random",
         "request_clocks",
@@ -48,6 +54,7 @@ class Level:
         "tags",
         "used",
         "uses",
+        "vacant",
         "ways",
         "writes_back",
     )  # fmt: skip
@@ -59,16 +66,23 @@ class Level:
         self.lru, self.any_way = False, False
         self.writes_back, self.separate_ports, self.stalls = True, False, False
         lines = self.sets * self.ways
-        self.tags, self.dirty, self.used = filled(lines, NONE), zeros(lines), zeros(lines)
+        self.tags, self.dirty, self.used = filled(lines, NONE), bytearray(lines), zeros(lines)
         self.free = zeros(2)
         self.miss_set, self.miss_waits = filled(misses, NONE), filled(misses, NONE)
         self.miss_end, self.miss_floor, self.miss_lag = zeros(misses), zeros(misses), zeros(misses)
         self.miss_fill, self.miss_back = zeros(misses), zeros(misses)
+        self.miss_behind, self.first_of = zeros(misses), filled(2 * misses, NONE)
+        self.vacant, self.of_set = NONE, 0
+        self.line_bits, self.port_bits = self.line_bytes.bit_length() - 1, self.port_bytes.bit_length() - 1
         self.random, self.uses = SEED, 0
 
     def replaces(self, lru: bool, any_way: bool) -> None:
         """Set whether the line that was used least lately leaves, else any at random; of all ways, or of full sets."""
         self.lru, self.any_way = lru, any_way
+
+    def above(self, misses: int) -> None:
+        """Set how many misses in flight the lowest cache has, for what misses here can wait for."""
+        self.first_of = filled(2 * misses, NONE)
 
     def behave(self, writes_back: bool, separate_ports: bool, stalls: bool) -> None:
         """Set where writes go, whether they have a port of their own, and whether a request that waits for a miss of
@@ -77,36 +91,46 @@ class Level:
 
     # Lines.
 
+    def turn_to(self, line: int) -> None:
+        """Note the set of a line, which is meant from now on."""
+        self.of_set = line % self.sets
+
     def find(self, line: int) -> int:
-        """The place of a line, or NONE."""
-        first = line % self.sets * self.ways
+        """The place of a line in its set, or NONE."""
+        first = self.of_set * self.ways
         for place in range(first, first + self.ways):
             if self.tags[place] == line:
                 return place
         return NONE
 
-    def victim(self, line: int) -> int:
+    def victim(self) -> int:
         """The place that a line is to take: an empty one, or that of another line; where any way is taken, either."""
-        first = line % self.sets * self.ways
+        first = self.of_set * self.ways
         if not self.any_way:
-            oldest = first
             for place in range(first, first + self.ways):
                 if self.tags[place] == NONE:
                     return place
-                if self.used[place] < self.used[oldest]:
-                    oldest = place
             if self.lru:
-                return oldest
+                return self.oldest(first)
         odd = self.random & 1
         self.random >>= 1
         if odd:
             self.random ^= TAPS
         return first + self.random % self.ways
 
+    def oldest(self, first: int) -> int:
+        """The place of the line that was used longest ago, of the set that begins here."""
+        oldest = first
+        for place in range(first, first + self.ways):
+            if self.used[place] < self.used[oldest]:
+                oldest = place
+        return oldest
+
     def touch(self, place: int) -> None:
         """A line was used."""
-        self.uses += 1
-        self.used[place] = self.uses
+        if self.lru:
+            self.uses += 1
+            self.used[place] = self.uses
 
     # Ports.
 
@@ -116,7 +140,7 @@ class Level:
 
     def beats(self, size: int) -> int:
         """Clocks that these bytes take on a port."""
-        return (size + self.port_bytes - 1) // self.port_bytes
+        return (size + self.port_bytes - 1) >> self.port_bits
 
     def occupy(self, write: int, begin: int, size: int) -> None:
         """A request of these bytes begins."""
@@ -146,16 +170,16 @@ class Level:
         """
         if other != NONE and (self.miss_end[other] == UNKNOWN or self.miss_end[other] > begin):
             return self.miss_end[other] if self.stalls else begin
-        vacant = self.next_miss()
-        if vacant == NONE:
+        self.vacant = self.next_miss()
+        if self.vacant == NONE:
             return UNKNOWN
-        return self.miss_end[vacant] if self.miss_end[vacant] > begin else begin
+        return self.miss_end[self.vacant] if self.miss_end[self.vacant] > begin else begin
 
-    def miss_of_set(self, line: int) -> int:
-        """The last miss in flight of a line's set, or NONE."""
-        wanted, found = line % self.sets, NONE
+    def miss_of_set(self) -> int:
+        """The last miss in flight of the set, or NONE."""
+        found = NONE
         for number in range(self.misses):
-            if self.miss_set[number] == wanted:
+            if self.miss_set[number] == self.of_set:
                 if self.miss_end[number] == UNKNOWN:
                     return number
                 if found == NONE or self.miss_end[number] > self.miss_end[found]:
@@ -164,19 +188,26 @@ class Level:
 
     def next_miss(self) -> int:
         """The miss whose place is free first, of those whose end is known, or NONE."""
-        found = NONE
+        found, first = NONE, NEVER
         for number in range(self.misses):
-            if self.miss_end[number] != UNKNOWN and (found == NONE or self.miss_end[number] < self.miss_end[found]):
-                found = number
+            end = self.miss_end[number]
+            if end != UNKNOWN and end < first:
+                found, first = number, end
         return found
+
+    def wait(self, miss: int) -> None:
+        """Put a miss among those that wait for the same."""
+        token = self.miss_waits[miss]
+        self.miss_behind[miss], self.first_of[token] = self.first_of[token], miss
 
     def answered(self, token: int, end: int) -> None:
         """Note that something that misses wait for has come at this clock."""
-        for number in range(self.misses):
-            if self.miss_end[number] == UNKNOWN and self.miss_waits[number] == token:
-                late = end + self.miss_lag[number]
-                self.miss_end[number] = late if late > self.miss_floor[number] else self.miss_floor[number]
-                self.miss_waits[number] = NONE
+        number, self.first_of[token] = self.first_of[token], NONE
+        while number != NONE:
+            late = end + self.miss_lag[number]
+            self.miss_end[number] = late if late > self.miss_floor[number] else self.miss_floor[number]
+            self.miss_waits[number] = NONE
+            number = self.miss_behind[number]
 
     # Of the lowest cache: who waits for the line of a miss waits for its number, who waits for its end for `ends`.
 

@@ -20,27 +20,33 @@ class Requester:
 
     offer: the clock at which the next one can be sent, NEVER if there is none. stuck: it waits for an answer of the
     memory below. window, descriptors: requests and descriptors in flight at most. landing: clocks for which the bytes
-    of a read are on their way once its request has ended. counts: what its requests met since they were last looked at.
+    of a read are on their way once its request has ended. first_of, behind: the requests that wait for the same, for
+    each thing. counts: what its requests met since they were last looked at.
     """
 
     __slots__ = (
-        "address", "after_of", "block", "blocks", "chunk", "completed", "completed_issue", "counts", "cycle",
-        "descriptor", "descriptors", "end_of", "floor_of", "in_clock", "issued", "issued_at", "lag_of", "landing",
-        "latest", "least", "left", "load_row_bytes", "most", "next", "number", "of_descriptor", "of_request", "offer",
-        "open_descriptor", "parts_latest", "parts_left", "per_clock", "request", "retired", "row", "row_bytes", "rows",
-        "rows_left", "sending", "sent_at", "size", "store_block", "store_row_bytes", "stuck", "taken", "waits_of",
-        "width", "window", "write",
+        "address", "after_of", "behind", "block", "blocks", "chunk", "completed", "completed_issue", "counts", "cycle",
+        "descriptor", "descriptors", "end_of", "first_of", "floor_of", "in_clock", "issued", "issued_at", "lag_of",
+        "landing", "latest", "least", "left", "load_row_bytes", "most", "next", "number", "of_descriptor", "of_request",
+        "offer", "open_descriptor", "parts_latest", "parts_left", "per_clock", "request", "retired", "row", "row_bytes",
+        "rows", "rows_left", "sending", "sent_at", "size", "store_block", "store_row_bytes", "stuck", "taken", "width",
+        "window", "write",
     )  # fmt: skip
 
     def __init__(
-        self, number: int, limits: tuple[int, int, int, int], sizes: tuple[int, int, int, int, int, int], kinds: int
+        self,
+        number: int,
+        limits: tuple[int, int, int, int],
+        sizes: tuple[int, int, int, int, int, int],
+        kinds: int,
+        tokens: int,
     ) -> None:
         self.number = number
         self.window, self.descriptors, self.per_clock, self.landing = limits
         self.least, self.most, self.rows, self.load_row_bytes, self.store_row_bytes, self.store_block = sizes
         self.row_bytes = self.load_row_bytes
         self.counts = zeros(kinds)
-        self.end_of, self.waits_of = zeros(self.window), filled(self.window, NONE)
+        self.end_of, self.behind, self.first_of = zeros(self.window), zeros(self.window), filled(tokens, NONE)
         self.floor_of, self.lag_of = zeros(self.window), zeros(self.window)
         self.of_descriptor, self.of_request = zeros(self.window), zeros(self.window)
         self.after_of = zeros(self.window)
@@ -99,11 +105,11 @@ class Requester:
         begin = self.address + self.taken
         wanted = self.width - self.taken
         size = best = self.least
-        held = size - begin % size
+        held = size - (begin & (size - 1))
         held = held if held < wanted else wanted
         while size < self.most and held < wanted:
             size *= 2
-            more = size - begin % size
+            more = size - (begin & (size - 1))
             more = more if more < wanted else wanted
             if more > held:
                 best, held = size, more
@@ -112,7 +118,7 @@ class Requester:
     def step(self) -> None:
         """Go on to the request after the current one; not sending where that was the last."""
         begin = self.address + self.taken
-        self.taken += self.size - begin % self.size
+        self.taken += self.size - (begin & (self.size - 1))
         if self.taken < self.width:
             self.cut()
             return
@@ -176,11 +182,12 @@ class Requester:
         if self.open_descriptor:
             self.parts_left[part] = self.parts_latest[part] = 0
             self.open_descriptor = False
-        self.end_of[place], self.waits_of[place] = end, waits
+        self.end_of[place] = end
         self.of_descriptor[place], self.of_request[place] = part, transfer
         self.after_of[place] = 0 if self.write else self.landing
         if end == UNKNOWN:
             self.floor_of[place], self.lag_of[place] = floor, lag
+            self.behind[place], self.first_of[waits] = self.first_of[waits], place
             self.parts_left[part] += 1
             self.left[transfer % len(self.left)] += 1
         else:
@@ -214,22 +221,27 @@ class Requester:
 
     def answered(self, token: int, end: int) -> None:
         """Note that something that requests wait for has come at this clock."""
-        for place in range(self.window):
-            if self.end_of[place] == UNKNOWN and self.waits_of[place] == token:
-                late = end + self.lag_of[place]
-                late = late if late > self.floor_of[place] else self.floor_of[place]
-                self.end_of[place], self.waits_of[place] = late, NONE
-                self.parts_left[self.of_descriptor[place]] -= 1
-                self.left[self.of_request[place] % len(self.left)] -= 1
-                self.note(self.of_descriptor[place], self.of_request[place], late + self.after_of[place])
+        place, self.first_of[token] = self.first_of[token], NONE
+        while place != NONE:
+            late = end + self.lag_of[place]
+            late = late if late > self.floor_of[place] else self.floor_of[place]
+            self.end_of[place] = late
+            self.parts_left[self.of_descriptor[place]] -= 1
+            self.left[self.of_request[place] % len(self.left)] -= 1
+            self.note(self.of_descriptor[place], self.of_request[place], late + self.after_of[place])
+            place = self.behind[place]
         if self.stuck:
             self.plan()
 
+    def is_complete(self) -> bool:
+        """True where all of the oldest transfer under way was sent and answered."""
+        return self.completed != self.request and not self.left[self.completed % len(self.left)]
+
     def complete(self) -> bool:
-        """Retire the oldest transfer under way, if all of it was sent and answered: no earlier than those before it."""
-        at = self.completed % len(self.left)
-        if self.completed == self.request or self.left[at]:
+        """Retire the oldest transfer under way, if it is complete: no earlier than those before it."""
+        if not self.is_complete():
             return False
+        at = self.completed % len(self.left)
         if self.latest[at] > self.retired:
             self.retired = self.latest[at]
         self.completed_issue = self.issued_at[at]
@@ -239,5 +251,6 @@ class Requester:
     def take_counts(self) -> list[int]:
         """Hits and misses of its requests since they were last looked at."""
         found = list(self.counts)
-        self.counts = zeros(len(found))
+        for place in range(len(found)):
+            self.counts[place] = 0
         return found

@@ -7,23 +7,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from accelsim.machine.memory.dram.kernel import LAYOUT
 from accelsim.machine.memory.dram.kernel.channel import PRE, Channel
+from accelsim.machine.memory.dram.kernel.lines import Lines
 from accelsim.machine.memory.dram.kernel.queues import NEVER, NONE
 from accelsim.machine.memory.dram.kernel.requester import Requester
 from accelsim.machine.memory.dram.policy import Policy
 from accelsim.machine.memory.dram.timing import WRITE, Timing
-from accelsim.machine.memory.integers import numbers
+from accelsim.machine.memory.integers import filled, lowest, numbers, scaled_up
 from accelsim.machine.memory.port import Completion, Progress
+
+__all__ = ["LAYOUT", "Controller", "Lines", "Requester"]
 
 SLICE = 1 << 14
 """Steps of a run, after which it comes back, for others to look whether to go on."""
 
 
-class Controller:
-    """Channels whose clocks are those of the commands; waiting: bursts asked for and not yet served."""
+class Controller(Lines):
+    """Channels whose clocks are those of the commands; waiting: bursts asked for and not yet served.
+
+    offers: of each requester when its next burst can enter; held: some may wait for that to be known.
+    news, last_news: the first and last one of whom something is to be told.
+    last_clock, last_cycle: the last that is played, and the last of the array at which something is asked for.
+    """
 
     __slots__ = (
-        "asked", "channels", "clock", "requesters", "stops", "stuck", "waiting", "wakes",
+        "array_clocks", "asked", "channels", "clock", "held", "last_clock", "last_cycle", "last_news", "late", "news",
+        "offers", "other_clocks", "requesters", "stops", "stuck", "waiting", "wakes",
     )  # fmt: skip
 
     def __init__(
@@ -36,25 +46,114 @@ class Controller:
         banks_per_group: int,
         staggered: bool,
     ) -> None:
+        super().__init__()
         self.channels = [Channel(timing, policy, ranks, groups, banks_per_group, staggered) for _ in range(channels)]
         self.requesters: list[Requester] = []
+        self.offers, self.held = numbers([]), False
+        self.news, self.last_news = 0, NONE
         self.wakes = numbers([1] * channels)
         self.clock, self.waiting, self.asked, self.stops, self.stuck = 1, 0, 0, False, NONE
+        self.array_clocks = self.other_clocks = 1
+        self.last_clock = self.last_cycle = NEVER - 1
+        self.late = NONE
+
+    def keep_time(self, ratio: tuple[int, int], last_clock: int, last_cycle: int) -> None:
+        """Set how the clocks of the array, by which lines are asked for, stand to those of the DRAM, and their ends."""
+        self.array_clocks, self.other_clocks = ratio
+        self.last_clock, self.last_cycle = last_clock, last_cycle
 
     def begin(self, number: int, blocks: Sequence[int], bursts: int, cycle: int) -> None:
         """Have a requester send bursts from its clock `cycle` on."""
         requester = self.requesters[number]
+        self.know_all()
         requester.begin(blocks, bursts, self.asked, cycle)
+        self.offered(requester)
         self.asked += bursts
         self.waiting += bursts
 
-    def advance(self, until: int) -> list[Progress]:
+    def know_all(self) -> None:
+        """Have room for the offers of all requesters."""
+        if len(self.offers) < len(self.requesters):
+            self.offers = filled(len(self.requesters), NEVER)
+            for requester in self.requesters:
+                self.offered(requester)
+
+    def offered(self, requester: Requester) -> None:
+        """Note when the next burst of a requester can enter, or that it is held until there is room."""
+        offer = requester.offer
+        self.offers[requester.number] = offer
+        if offer == NEVER and requester.unissued:
+            self.held = True
+
+    def ask(self, requester: int, address: int, size: int, cycle: int, quiet: bool) -> bool:
+        """See `Lines`."""
+        if cycle > self.last_cycle:
+            self.late, self.fails = cycle, True
+            return False
+        self.send(requester, address, size, cycle, quiet)
+        return False
+
+    def send(self, number: int, address: int, size: int, cycle: int, quiet: bool) -> None:
+        """Have a requester send the bursts of some bytes."""
+        requester = self.requesters[number]
+        self.know_all()
+        requester.send(address, size, self.asked, cycle, quiet)
+        self.offered(requester)
+        self.asked += requester.unissued
+        self.waiting += requester.unissued
+
+    def reach(self, cycle: int) -> bool:
+        """See `Lines`."""
+        until = NEVER
+        if cycle <= self.last_cycle:
+            until = scaled_up(cycle, self.other_clocks, self.array_clocks) + 1
+        if self.clock >= until or not self.waiting:
+            return True
+        self.play(until)
+        self.fails = self.stuck >= 0 or self.clock > self.last_clock
+        return self.clock >= until or not self.waiting
+
+    def tells(self) -> bool:
+        """See `Lines`."""
+        self.stops = self.stops and self.tell()
+        return self.stops
+
+    def tell(self) -> bool:
+        """Find the next thing to be told."""
+        while self.news <= self.last_news:
+            requester = self.requesters[self.news]
+            if requester.issued != NONE:
+                self.teller, self.issued, self.done = requester.number, requester.issued, NONE
+                requester.issued = NONE
+                return True
+            if requester.complete():
+                self.teller, self.issued, self.done = requester.number, NONE, requester.retired
+                return True
+            self.news += 1
+        return False
+
+    def has_news(self, requester: Requester) -> None:
+        """There is something to be told of a requester."""
+        number = requester.number
+        if not self.stops:
+            self.news = self.last_news = number
+        elif number < self.news:
+            self.news = number
+        elif number > self.last_news:
+            self.last_news = number
+        self.stops = True
+
+    def play(self, until: int) -> None:
         """Play what happens before clock `until`, but not beyond what is to be told, or a slice of it."""
         self.stops = False
         if len(self.channels) == 1:
             self.run_one(until)
         else:
             self.run_all(until)
+
+    def advance(self, until: int) -> list[Progress]:
+        """Play, as `play` does, and list what is to be told."""
+        self.play(until)
         found: list[Progress] = []
         for requester in self.requesters:
             if requester.issued != NONE:
@@ -74,10 +173,7 @@ class Controller:
         for _ in range(SLICE):
             if clock >= until or self.stops or not self.waiting or self.stuck >= 0:
                 break
-            offer = NEVER
-            for requester in self.requesters:
-                if requester.offer < offer:
-                    offer = requester.offer
+            offer = lowest(self.offers)
             if offer < clock:
                 offer = self.enter(clock)
                 if self.is_over():
@@ -104,7 +200,7 @@ class Controller:
         for _ in range(SLICE):
             if self.is_over():
                 return
-            clock = self.first_offer()
+            clock = lowest(self.offers)
             clock = clock + 1 if clock < NEVER else clock
             for number in range(len(self.channels)):
                 if self.wakes[number] < clock:
@@ -127,7 +223,7 @@ class Controller:
             return clock + 1
         if time > clock:
             if time == NEVER:
-                offer = self.first_offer()
+                offer = lowest(self.offers)
                 channel.skip_refreshes(until if until < offer else offer)
             return time if time < channel.refresh_at else channel.refresh_at
         return self.issue(channel, number, time)
@@ -135,42 +231,36 @@ class Controller:
     def issue(self, channel: Channel, number: int, clock: int) -> int:
         """Do what a channel has chosen; returns its next clock to decide on."""
         after = channel.issue(clock)
-        place = channel.served
+        place, queues = channel.served, channel.queues
         if place >= 0:
-            requester = self.requesters[channel.queues.requester_of[place]]
+            requester = self.requesters[queues.requester_of[place]]
             self.waiting -= 1
-            if requester.served(channel.queues.burst_of[place], channel.queues.request_of[place], channel.served_end):
-                self.stops = True
-            channel.queues.vacate(place)
+            if requester.served(queues.burst_of[place], queues.request_of[place], channel.served_end):
+                self.has_news(requester)
+            queues.vacate(place)
         elif channel.fruitless > channel.patience and channel.is_asked():
             self.stuck = number
-        if channel.command != PRE:
+        if self.held and channel.command != PRE:
             self.make_room(clock)
         return after
 
-    def first_offer(self) -> int:
-        """The first clock at which a burst can enter."""
-        first = NEVER
-        for requester in self.requesters:
-            if requester.offer < first:
-                first = requester.offer
-        return first
-
     def enter(self, clock: int) -> int:
         """Let bursts enter before `clock`; returns when the next one can."""
-        for requester in self.requesters:
-            while requester.offer < clock:
-                self.enter_one(requester)
-        return self.first_offer()
+        for number in range(len(self.offers)):
+            while self.offers[number] < clock:
+                self.enter_one(self.requesters[number])
+        return lowest(self.offers)
 
     def enter_one(self, requester: Requester) -> None:
         """Let the next burst of a requester enter, or wait until there is room."""
         number, direction, clock = requester.channel, requester.direction, requester.offer
         channel = self.channels[number]
-        if channel.queues.size[direction] >= channel.queues.entries:
+        queues = channel.queues
+        if queues.size[direction] >= queues.entries:
             requester.offer = NEVER
+            self.offered(requester)
             return
-        if channel.queues.size[direction] + 1 == channel.queues.entries and len(self.requesters) > 1:
+        if queues.size[direction] + 1 == queues.entries and len(self.requesters) > 1:
             requester = self.longest_waiting(requester)
             clock = requester.offer
         self.arrive(requester, channel, clock)
@@ -178,13 +268,17 @@ class Controller:
             free = channel.row_free if channel.row_free < channel.access_free else channel.access_free
             self.wakes[number] = free if free > clock + 1 else clock + 1
         if requester.entered(clock):
-            self.stops = True
+            self.has_news(requester)
         elif (
-            channel.queues.size[direction] >= channel.queues.entries
+            queues.size[direction] >= queues.entries
             and requester.channel == number
             and requester.direction == direction
         ):
             requester.offer = NEVER
+        offer = requester.offer
+        self.offers[requester.number] = offer
+        if offer == NEVER and requester.unissued:
+            self.held = True
 
     def longest_waiting(self, requester: Requester) -> Requester:
         """Requester whose last burst entered the longest time ago, among those who offer one to the same queue."""
@@ -197,43 +291,44 @@ class Controller:
 
     def arrive(self, requester: Requester, channel: Channel, clock: int) -> None:
         """A burst comes to its queue; a write that waits there answers for another burst of its address."""
-        burst, request = requester.next, requester.requests - 1
+        queues, burst, request = channel.queues, requester.next, requester.requests - 1
         requester.end_of[burst & requester.mask] = 0
         channel.fruitless = 0
-        if channel.queues.size[WRITE] and channel.queues.write_waits(requester.bank, requester.local):
+        if queues.size[WRITE] and queues.write_waits(requester.bank, requester.local):
             channel.answered += 1
-            channel.queues.asked = True
+            queues.asked = True
             if clock + 1 > channel.end:
                 channel.end = clock + 1
             self.waiting -= 1
             if requester.served(burst, request, clock + 1):
-                self.stops = True
+                self.has_news(requester)
             return
-        place = channel.queues.arrive(
-            requester.direction, requester.bank, requester.row, requester.local, requester.age
-        )
-        channel.queues.requester_of[place] = requester.number
-        channel.queues.burst_of[place], channel.queues.request_of[place] = burst, request
+        place = queues.arrive(requester.direction, requester.bank, requester.row, requester.local, requester.age)
+        queues.requester_of[place] = requester.number
+        queues.burst_of[place], queues.request_of[place] = burst, request
 
     def enter_unnoticed(self, channel: Channel, clock: int) -> int:
         """Let bursts enter before `clock` until one changes what is to be done; returns when that is seen, or NEVER."""
         channel.queues.asked = False
         while True:
-            first = self.requesters[0]
-            for requester in self.requesters:
-                if requester.offer < first.offer:
-                    first = requester
-            if first.offer >= clock:
+            offer = lowest(self.offers)
+            if offer >= clock:
                 return NEVER
-            seen = first.offer + 1
-            self.enter_one(first)
+            seen, number = offer + 1, 0
+            while self.offers[number] != offer:
+                number += 1
+            self.enter_one(self.requesters[number])
             if channel.queues.asked or self.stops or channel.queues.turn_is_due():
                 return seen
 
     def make_room(self, clock: int) -> None:
         """After a command at `clock`, let those who waited for room try again."""
+        self.held = False
         for requester in self.requesters:
             if requester.offer == NEVER and requester.unissued:
                 channel = self.channels[requester.channel]
                 if channel.queues.size[requester.direction] < channel.queues.entries:
                     requester.room(clock)
+                    self.offers[requester.number] = requester.offer
+                if requester.offer == NEVER:
+                    self.held = True

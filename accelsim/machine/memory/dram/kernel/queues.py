@@ -199,10 +199,17 @@ class Queues:
     def ask_anew(self) -> None:
         """Find out from scratch what all banks ask for."""
         banks, base = self.banks, self.direction * self.banks.count
+        for at in range(self.hits):
+            self.hit[self.hit_banks[at]] = NONE
+        for at in range(self.pres):
+            self.asks_pre[self.pre_banks[at]] = 0
         self.forget()
         self.hits = self.pres = self.acts = 0
+        if not self.size[self.direction] and not self.closes_idle_rows:
+            return
         for bank in range(banks.count):
-            self.hit[bank], self.asks_pre[bank] = NONE, 0
+            if self.first[base + bank] < 0 and not self.closes_idle_rows:
+                continue
             if banks.open_row[bank] != CLOSED:
                 self.ask_open(bank)
             elif self.first[base + bank] >= 0:

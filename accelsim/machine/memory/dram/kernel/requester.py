@@ -63,6 +63,7 @@ class Requester:
         "other_clocks",
         "parts",
         "per_clock",
+        "quiet",
         "request_mask",
         "requests",
         "retired",
@@ -89,6 +90,7 @@ class Requester:
         self.free = zeros(channels)
         self.offer, self.next, self.age, self.cycle, self.last = NEVER, 0, 0, 0, 0
         self.issue_cycle, self.issued_then, self.issued = NONE, 0, NONE
+        self.quiet = False
         self.requests = self.completed = self.unissued = self.retired = 0
         self.request_mask = REQUESTS - 1
         self.left, self.latest, self.issued_at = zeros(REQUESTS), zeros(REQUESTS), zeros(REQUESTS)
@@ -104,12 +106,25 @@ class Requester:
 
     def begin(self, blocks: Sequence[int], bursts: int, age: int, cycle: int) -> None:
         """Send the bursts of blocks from clock `cycle` of the requester on; `age` is that of the first."""
+        self.blocks, self.block, self.rows_left, self.bursts_left = numbers(blocks), 0, 0, 0
+        self.open(bursts, age, cycle)
+
+    def send(self, address: int, size: int, age: int, cycle: int, quiet: bool) -> None:
+        """Send the bursts that hold these bytes, as a write where `size` is negative; quiet: see `Lines`."""
+        self.quiet = quiet
+        self.direction = 1 if size < 0 else 0
+        last = (address + (size if size > 0 else -size) - 1) // self.burst_bytes
+        self.burst = address // self.burst_bytes - 1
+        self.bursts_left, self.rows_left = last - self.burst, 0
+        self.open(self.bursts_left, age, cycle)
+
+    def open(self, bursts: int, age: int, cycle: int) -> None:
+        """A request begins."""
         if self.requests - self.completed > self.request_mask:
             self.grow()
         at = self.requests & self.request_mask
         self.left[at], self.latest[at] = bursts, 0
         self.requests += 1
-        self.blocks, self.block, self.rows_left, self.bursts_left = numbers(blocks), 0, 0, 0
         self.unissued, self.age, self.cycle = bursts, age, cycle
         self.fetch()
         self.room(self.last)
@@ -189,7 +204,7 @@ class Requester:
         self.offer = offer
 
     def entered(self, clock: int) -> bool:
-        """The next burst has entered its queue; returns whether it was the last one of its request."""
+        """The next burst has entered its queue; returns whether it was the last of its request and that is told."""
         self.free[self.channel], self.last = clock + 1, clock
         self.next += 1
         self.age += 1
@@ -201,7 +216,10 @@ class Requester:
             self.room(clock)
             return False
         self.offer = NEVER
-        self.issued = self.issued_at[(self.requests - 1) & self.request_mask] = self.issue_cycle + 1
+        self.issued_at[(self.requests - 1) & self.request_mask] = self.issue_cycle + 1
+        if self.quiet:
+            return False
+        self.issued = self.issue_cycle + 1
         return True
 
     def count_issue(self, cycle: int) -> None:

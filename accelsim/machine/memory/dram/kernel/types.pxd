@@ -1,4 +1,5 @@
-# C types of the kernel's classes, whose code is plain Python in the files beside this one; on top of `integers.pxd`.
+# C types of the kernel's classes, whose code is plain Python in the files beside this one; on top of `integers.pxd` and
+# `lines.pxd`.
 
 cdef q CLOSED, NEVER, NONE, UNKNOWN, READ, WRITE, ACT, PRE, HIT, OPENED, PRE_ALL, REFRESH, WAIT, MOST_DUE, PATIENCE
 cdef q BLOCK, REQUESTS, SLICE
@@ -108,8 +109,12 @@ cdef class Requester:
     cdef q[::1] end_of, free, left, latest, issued_at, blocks, table, sizes, weights
     cdef q block, burst, bursts_left, rows_left, row_start, row_bytes, stride
     cdef q direction, channel, bank, row, local
+    cdef bint quiet
     cdef q low, parts, high, high_channel, high_bank, high_row, high_local
 
+    @cython.locals(last=q)
+    cdef send(self, q address, q size, q age, q cycle, bint quiet)
+    cdef open(self, q bursts, q age, q cycle)
     cdef void grow(self)
     cdef void fetch(self) noexcept
     cdef void next_block(self) noexcept
@@ -122,34 +127,46 @@ cdef class Requester:
 
 
 @cython.final
-cdef class Controller:
+cdef class Controller(Lines):
     cdef readonly list channels, requesters
     cdef q[::1] wakes
     cdef readonly q clock, waiting, stuck
-    cdef q asked
+    cdef q[::1] offers
+    cdef bint held
+    cdef readonly q late
+    cdef q news, last_news
+    cdef q asked, array_clocks, other_clocks, last_clock, last_cycle
     cdef bint stops
 
     @cython.locals(requester=Requester)
     cpdef begin(self, q number, blocks, q bursts, q cycle)
     @cython.locals(requester=Requester)
     cpdef list advance(self, q until)
+    @cython.locals(requester=Requester)
+    cdef send(self, q number, q address, q size, q cycle, bint quiet)
+    cdef void has_news(self, Requester requester) noexcept
+    @cython.locals(requester=Requester)
+    cdef know_all(self)
+    @cython.locals(offer=q)
+    cdef void offered(self, Requester requester) noexcept
+    @cython.locals(requester=Requester)
+    cdef bint tell(self) noexcept
+    cdef void play(self, q until) noexcept
     cdef bint is_over(self) noexcept
-    @cython.locals(channel=Channel, requester=Requester)
+    @cython.locals(channel=Channel)
     cdef void run_one(self, q until) noexcept
     cdef void run_all(self, q until) noexcept
     cdef q step(self, Channel channel, q number, q clock, q until) noexcept
     @cython.locals(requester=Requester)
     cdef q issue(self, Channel channel, q number, q clock) noexcept
-    @cython.locals(requester=Requester)
-    cdef q first_offer(self) noexcept
-    @cython.locals(requester=Requester)
+    @cython.locals(number=q)
     cdef q enter(self, q clock) noexcept
-    @cython.locals(channel=Channel)
+    @cython.locals(channel=Channel, offer=q)
     cdef void enter_one(self, Requester requester) noexcept
     @cython.locals(first=Requester, other=Requester)
     cdef Requester longest_waiting(self, Requester requester)
     cdef void arrive(self, Requester requester, Channel channel, q clock) noexcept
-    @cython.locals(first=Requester, requester=Requester)
+    @cython.locals(number=q, offer=q, each=q, seen=q)
     cdef q enter_unnoticed(self, Channel channel, q clock) noexcept
     @cython.locals(requester=Requester, channel=Channel)
     cdef void make_room(self, q clock) noexcept
