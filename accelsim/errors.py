@@ -14,8 +14,11 @@ _MOST_CHARACTERS = 500
 """Of each part of such a line."""
 _MOST_BITS = 2048
 """Of a number that is written out; Python refuses to write one of 4300 digits."""
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\uffff]")
-"""Control characters, marks that change the direction of text, halves of surrogate pairs."""
+_UNSEEN = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\uffff"
+    r"\U000e0000-\U000e0fff]"
+)
+"""Control characters, marks that change the direction of text or do not show, halves of surrogate pairs."""
 
 _PRINTED = re.compile(r"(.*?):([0-9]{1,9}): (.*?): expected (.*), got (.*)")
 """A mistake as it prints: file, line, key, what was expected, and what was given."""

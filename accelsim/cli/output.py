@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from accelsim.cli.arguments import command_line
-from accelsim.errors import UserError
+from accelsim.errors import UserError, visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +53,7 @@ def finish(result: Run, arguments: Namespace, *, advises: bool = False) -> int:
     if is_model(getattr(arguments, "network", "")):
         print(f"  {result.workload.source}")
     for each in result.workload.unmodelled:
-        print(f"  not modelled, and in no figure: {each}")
+        print(f"  not modelled, and in no figure: {visible(each)}")
     for line in (*overrun(result.records, result.machine), *unused(result.network, result.machine)):
         print(f"  {line}")
     if found:

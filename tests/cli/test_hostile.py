@@ -213,6 +213,19 @@ def test_texts_of_blanks_are_none(folder: Path, capsys: pytest.CaptureFixture[st
     assert refused(["show", "net.yaml", "--layers"], capsys).endswith("unmodelled.0: expected some text, got ' '\n")
 
 
+@pytest.mark.parametrize("mark", ["\u061c", "\u202e", "\u2067"])
+def test_marks_that_turn_text_round_are_refused(mark: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "net.yaml").write_text((folder / "net.yaml").read_text() + f'unmodelled: ["a{mark}b"]\n')
+    expected = f"unmodelled.0: expected text without control characters, got U+{ord(mark):04X}\n"
+    assert refused(["run", "net.yaml", "machine.yaml"], capsys).endswith(expected)
+
+
+def test_breaks_of_lines_in_texts_are_printed_as_blanks(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "net.yaml").write_text((folder / "net.yaml").read_text() + 'unmodelled: ["a\\rb\\Nc\\Ld\\ne"]\n')
+    assert main(["run", "net.yaml", "machine.yaml", "--quiet"]) == 0
+    assert "\n  not modelled, and in no figure: a b c d e\n" in capsys.readouterr().out
+
+
 def test_accuracies_of_more_cells_than_headings(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A file may be YAML and CSV at once."""
     (folder / "both.yaml").write_text("network,a: 1\ntop1_pct: 2,3,4,5\n")

@@ -23,6 +23,7 @@ from accelsim.errors import UserError
 from accelsim.importers.onnx import model as model_file
 from accelsim.importers.onnx import read, skeleton, taken
 from accelsim.importers.onnx.folding import folded
+from accelsim.importers.onnx.importing import Importing
 from accelsim.importers.onnx.operators import OPERATORS
 from accelsim.importers.onnx.tensors import Constant
 from accelsim.network.graph import Network
@@ -1111,7 +1112,7 @@ def test_neighbours_without_a_rounding_lie_below(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("op", "value"), [("ReduceL1", 3), ("ReduceL2", 5**0.5), ("ReduceSumSquare", 5)])
 def test_a_constant_is_reduced_as_its_operator_says(op: str, value: float) -> None:
-    (found,) = folded(node(op, "a", keepdims=0), [Constant((2,), np.array([-1, 2]))], 17) or []
+    (found,) = folded(node(op, "a", keepdims=0), [Constant((2,), np.array([-1, 2]))], Importing(None, 17)) or []
     assert isinstance(found, Constant)
     assert found.values is not None
     assert float(found.values) == pytest.approx(value)
@@ -1127,7 +1128,7 @@ def test_a_constant_is_reduced_as_its_operator_says(op: str, value: float) -> No
 )  # fmt: skip
 def test_a_constant_of_no_elements_is_reduced_without_a_word(op: str, kind: Any, value: float) -> None:
     """To what ONNX says; warnings are errors here."""
-    (found,) = folded(node(op, "a", keepdims=0), [Constant((0, 2), np.zeros((0, 2), kind))], 17) or []
+    (found,) = folded(node(op, "a", keepdims=0), [Constant((0, 2), np.zeros((0, 2), kind))], Importing(None, 17)) or []
     assert isinstance(found, Constant)
     assert found.values is not None
     assert np.array_equal(found.values, value, equal_nan=True)

@@ -151,7 +151,7 @@ def test_what_once_had_too_few_macs_has_them_all(name: str, macs: int, tmp_path:
 HOSTILE_MESSAGES = {
     "onnx_20000_equal_names": "0: layers: expected 10000 or fewer values, got 20000",
     "onnx_clip_text": "1: Clip 'y': expected numbers for bounds, got text",
-    "onnx_escape_codes": "1: Foo\\x1b[31mRED 'y': expected an operator of ONNX, got 'Foo\\x1b[31mRED'",
+    "onnx_escape_codes": "1: 'Foo\\x1b[31mRED' 'y': expected an operator of ONNX, got 'Foo\\x1b[31mRED'",
     "onnx_loop_forever": "1: Loop 'z': expected an operator without a graph inside, got Loop",
     "onnx_pad_empty_value": "0: graph: expected nodes that compute something, got none",
     "onnx_reads_another_file": "1: If 'z': expected an operator without a graph inside, got If",

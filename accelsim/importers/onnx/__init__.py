@@ -23,7 +23,7 @@ from accelsim.importers.onnx.folding import folded
 from accelsim.importers.onnx.importing import Importing
 from accelsim.importers.onnx.inference import apart
 from accelsim.importers.onnx.inputs import Shapes, axes_of, started
-from accelsim.importers.onnx.model import DOMAINS, Graph, has_graph, read_graph
+from accelsim.importers.onnx.model import DOMAINS, Graph, has_graph, operator_key, operator_name, read_graph
 from accelsim.importers.onnx.naming import named
 from accelsim.importers.onnx.operators import OPERATORS, Call
 from accelsim.importers.onnx.operators.node import PLACES, note_bits
@@ -102,10 +102,10 @@ def taken(
             if allow_unmodelled:
                 inferred = _inferred_shapes(graph.proto) if inferred is None else inferred
                 importing.unmodelled.append(_line(node, error.got))
-                if not _left_out(importing, graph, node, inferred):
+                if not _left_out(importing, node, inferred):
                     lost.update(name for name in node.output if name)
                 continue
-            refusals.append(Refusal(number, _key(node), _label(node), error.expected, error.got))
+            refusals.append(Refusal(number, operator_name(node), _label(node), error.expected, error.got))
             lost.update(name for name in node.output if name)
     refusals += _padded_outputs(importing, graph.proto)
     return importing, refusals
@@ -133,11 +133,6 @@ def _padded_outputs(importing: Importing, graph: onnx.GraphProto) -> Iterator[Re
                 yield Refusal(len(graph.node), "output", shorten(each.name), error.expected, error.got)
 
 
-def _key(node: onnx.NodeProto) -> str:
-    """Name under which an operator is registered."""
-    return node.op_type if node.domain in DOMAINS else f"{node.domain}.{node.op_type}"
-
-
 def _take(
     importing: Importing, node: onnx.NodeProto, declared: Mapping[str, tuple[int, ...]], bits: Mapping[str, int]
 ) -> None:
@@ -147,15 +142,15 @@ def _take(
     if any(name in importing.values or name in importing.lists for name in node.output if name):
         raise UnmodelledError("outputs that no earlier node has", "one again")
     if has_graph(node):
-        raise UnmodelledError("an operator without a graph inside", node.op_type)
+        raise UnmodelledError("an operator without a graph inside", operator_name(node))
     lists = importing.lists.keys() & set(node.input)
     inputs = [importing.value(name) if name and name not in lists else None for name in node.input]
     if node.domain in DOMAINS:
         _check_signature(importing, node)
-    found = folded(node, inputs, importing.opset) if node.domain in DOMAINS and not lists else None
+    found = folded(node, inputs, importing) if node.domain in DOMAINS and not lists else None
     if found is None:
-        if _key(node) not in OPERATORS:
-            raise UnmodelledError(UNKNOWN.get(_key(node), MODELLED), shorten(_key(node)))
+        if operator_key(node) not in OPERATORS:
+            raise UnmodelledError(UNKNOWN.get(operator_key(node), MODELLED), shorten(operator_key(node)))
         found = list(_modelled(Call(importing, node, inputs, Attributes(node))))
     for name, value in zip(node.output, found, strict=False):
         if name:
@@ -167,7 +162,7 @@ def _take(
 def _modelled(call: Call) -> Sequence[Tensor]:
     """The outputs of a node. Raises UnmodelledError, whatever it is that does not fit."""
     try:
-        return OPERATORS[_key(call.node)](call)
+        return OPERATORS[operator_key(call.node)](call)
     except (ValueError, IndexError, KeyError, TypeError, ZeroDivisionError, OverflowError, StopIteration):
         shapes = " and ".join(str(list(each.shape)) for each in call.inputs[:4] if each is not None)
         raise UnmodelledError(f"inputs that fit {call.op}", shapes or "none") from None
@@ -262,15 +257,15 @@ def _inferred_shapes(graph: onnx.GraphProto) -> dict[str, tuple[int, ...]]:
     return {name: tuple(dims) for name, dims in (inferred or {}).items() if all(dim > 0 for dim in dims)} | said
 
 
-def _left_out(importing: Importing, graph: Graph, node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> bool:
+def _left_out(importing: Importing, node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> bool:
     """Give the outputs of a node that is left out as maps of their own; whether they are known, and not too large."""
     try:
-        return _stood_in(importing, graph, node, shapes)
+        return _stood_in(importing, node, shapes)
     except UnmodelledError:
         return False
 
 
-def _stood_in(importing: Importing, graph: Graph, node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> bool:
+def _stood_in(importing: Importing, node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> bool:
     names = [name for name in node.output if name]
     if not names or any(name not in shapes or len(shapes[name]) > 6 for name in names):
         return False
@@ -280,7 +275,8 @@ def _stood_in(importing: Importing, graph: Graph, node: onnx.NodeProto, shapes: 
         atoms: list[Dim] = [
             importing.batch_dim if images and not place else fresh(size) for place, size in enumerate(dims)
         ]
-        axes = axes_of(graph, name, [atom for atom in atoms if atom != importing.batch_dim or not atom])
+        own = [atom for atom in atoms if atom != importing.batch_dim or not atom]
+        axes = axes_of(own, channels_first=importing.channels_first.get(name))
         height, width, channels = axes.extents
         row = importing.row("input", (), axes.extents, height=height, width=width, channels=channels)
         importing.values[name] = FeatureMap(tuple(atoms), row, axes, importing.batch if images else None)

@@ -6,6 +6,7 @@ from typing import Any
 
 import onnx
 
+from accelsim.errors import shorten
 from accelsim.importers.onnx.tensors import UnmodelledError
 
 _KINDS = onnx.AttributeProto
@@ -24,7 +25,7 @@ class Attributes:
         self._found: dict[str, Any] = {}
         for each in node.attribute:
             if each.name in self._found:
-                raise UnmodelledError("each attribute once", each.name)
+                raise UnmodelledError("each attribute once", shorten(each.name))
             if each.type in _FIELDS:
                 self._found[each.name] = getattr(each, _FIELDS[each.type])
 

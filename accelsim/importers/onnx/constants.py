@@ -32,12 +32,17 @@ def tensor_value(tensor: onnx.TensorProto) -> Constant:
     if tensor.data_type == KINDS.STRING:
         return Constant(shape, np.array("text"))
     inside = tensor.data_location != onnx.TensorProto.EXTERNAL and not tensor.external_data
-    if inside and prod(shape) <= MAX_KNOWN and tensor.data_type in (*TYPES, *INTEGER_BITS):
+    if inside and few(shape) and tensor.data_type in (*TYPES, *INTEGER_BITS):
         try:
             values = numpy_helper.to_array(tensor)
         except (ValueError, TypeError, KeyError, AttributeError):
             values = None
     return Constant(shape, values, INTEGER_BITS.get(tensor.data_type))
+
+
+def few(shape: Sequence[int]) -> bool:
+    """True of a shape whose values are looked at: no dimension is longer than those, even if another one is empty."""
+    return prod(max(1, each) for each in shape) <= MAX_KNOWN
 
 
 def checked_shape(dims: Sequence[int]) -> tuple[int, ...]:
@@ -67,4 +72,4 @@ def integers(value: Tensor, what: str) -> list[int]:
 
 def of(values: Values) -> Constant:
     """A constant with these values, where they are few. Raises UnmodelledError."""
-    return Constant(checked_shape(values.shape), values if values.size <= MAX_KNOWN else None)
+    return Constant(checked_shape(values.shape), values if few(values.shape) else None)

@@ -22,18 +22,23 @@ from accelsim.importers.onnx.constants import (
     KINDS,
     TYPES,
     checked_shape,
+    few,
     integers,
     known,
     of,
     tensor_value,
 )
+from accelsim.importers.onnx.importing import Importing
 from accelsim.importers.onnx.inference import apart
 from accelsim.importers.onnx.results import Fold, Inputs, first_of, result, shape_only
 from accelsim.importers.onnx.shapes import normalised, reduced_axes
 from accelsim.importers.onnx.tensors import MAX_KNOWN, Constant, Tensor, UnmodelledError, Values
 
+MOST_INFERRED = 1000
+"""Constants of a model whose shape is inferred."""
 
-def folded(node: onnx.NodeProto, inputs: Sequence[Tensor | None], opset: int) -> list[Tensor] | None:
+
+def folded(node: onnx.NodeProto, inputs: Sequence[Tensor | None], importing: Importing) -> list[Tensor] | None:
     """The outputs of a node that has to do with constants alone; None where it has to do with maps.
 
     Raises UnmodelledError where it is no operator of this list, and ONNX infers no shape for it.
@@ -52,23 +57,27 @@ def folded(node: onnx.NodeProto, inputs: Sequence[Tensor | None], opset: int) ->
         return None
     constants = [each if isinstance(each, Constant) else None for each in inputs]
     if node.op_type not in FOLDED:
-        return list(_inferred(node, constants, opset))
+        return list(_inferred(node, constants, importing))
     try:
         return list(FOLDED[node.op_type](constants, found, len(node.output)))
     except (ValueError, TypeError, IndexError, OverflowError, ZeroDivisionError):
         raise UnmodelledError("constants that fit each other", f"{node.op_type} of {_shapes(there)}") from None
 
 
-def _inferred(node: onnx.NodeProto, inputs: Inputs, opset: int) -> list[Constant]:
-    """Constants of the shapes that ONNX infers, of any values. Raises UnmodelledError where it infers none."""
-    schema = onnx.defs.get_schema(node.op_type, opset)
+def _inferred(node: onnx.NodeProto, inputs: Inputs, importing: Importing) -> list[Constant]:
+    """Constants of the shapes that ONNX infers, of any values. Raises UnmodelledError where it infers none, or of many
+    nodes, each of which takes a process."""
+    importing.inferred += 1
+    if importing.inferred > MOST_INFERRED:
+        raise UnmodelledError(f"at most {MOST_INFERRED} constants whose shape ONNX has to infer", "more")
+    schema = onnx.defs.get_schema(node.op_type, importing.opset)
     there = {name: each for name, each in zip(node.input, inputs, strict=True) if each is not None}
     data = {
         name: numpy_helper.from_array(each.values)
         for name, each in there.items()
         if each.values is not None and each.values.dtype.kind in "biuf"
     }
-    opsets = [onnx.helper.make_opsetid("", opset)]
+    opsets = [onnx.helper.make_opsetid("", importing.opset)]
 
     def shapes() -> list[list[int]] | None:
         for unknown in (KINDS.FLOAT, KINDS.INT64):
@@ -125,7 +134,7 @@ def _of_shape(shape: Tensor, found: Attributes) -> Constant:
         if given is None or given.size != 1:
             raise UnmodelledError("one number to fill a constant with", "another")
         value = given
-    return Constant(dims, np.full(dims, value.ravel()[0]) if prod(dims) <= MAX_KNOWN else None)
+    return Constant(dims, np.full(dims, value.ravel()[0]) if few(dims) else None)
 
 
 def _elementwise(compute: Callable[..., Any]) -> Fold:

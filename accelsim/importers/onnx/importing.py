@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -36,7 +36,9 @@ class Importing:
     value; bits: of weights and maps, by row; unmodelled: nodes that were left out; moved: maps that were brought
     into another order, by their row and that order; latest: the tensor that a row gives, last of all that are views
     of it; extents: of the map of a row; read: rows that others read; numbers: of rows of one name; concats: rows by
-    what they put side by side; wanted, stage: of the row that is being made.
+    what they put side by side; wanted, stage: of the row that is being made; channels_first: whether what reads a
+    tensor has its channels as the second dimension; before: the row in front of each; inferred: constants whose shape
+    ONNX was asked for.
     """
 
     batch: Atom | None
@@ -55,6 +57,9 @@ class Importing:
     concats: dict[tuple[str, ...], str] = field(default_factory=dict)
     wanted: str = "layer"
     stage: str = ""
+    channels_first: Mapping[str, bool] = field(default_factory=dict)
+    before: dict[str, str] = field(default_factory=dict)
+    inferred: int = 0
 
     @property
     def images(self) -> int:
@@ -78,11 +83,13 @@ class Importing:
             raise UnmodelledError(f"maps of at most {MAX_ELEMENTS} elements in at most {MAX_ROWS} rows", list(extents))
         name = self.own_name(self.wanted + suffix)
         row: dict[str, Any] = {"name": name, "op": op}
-        if list(sources) != [next(reversed(self.rows), "input")] and op != "input":
+        before = next(reversed(self.rows), "input")
+        if list(sources) != [before] and op != "input":
             row["inputs"] = list(sources)
         if self.stage and op != "input":
             row["stage"] = self.stage
         self.rows[name] = {**row, **keys}
+        self.before[name] = before
         self.extents[name] = extents
         self.read.update(sources)
         return name
@@ -109,11 +116,7 @@ class Importing:
 
     def inputs_of(self, row: dict[str, Any]) -> list[str]:
         """The maps that a row reads."""
-        if "inputs" in row:
-            return list(row["inputs"])
-        names = list(self.rows)
-        place = names.index(row["name"])
-        return [names[place - 1] if place else "input"]
+        return list(row["inputs"]) if "inputs" in row else [self.before[row["name"]]]
 
     def ordered(self, source: FeatureMap, rows: Dim, cols: Dim, channels: Dim) -> FeatureMap:
         """The tensor on a map of this order, elements being moved where it lies in another. Raises UnmodelledError."""

@@ -9,7 +9,7 @@ import onnx
 from accelsim.errors import Mistake, UserError, shorten
 from accelsim.importers.onnx.constants import tensor_value
 from accelsim.importers.onnx.importing import Importing
-from accelsim.importers.onnx.model import Graph, data_inputs, has_graph
+from accelsim.importers.onnx.model import Graph, data_inputs, has_graph, operator_name
 from accelsim.importers.onnx.tensors import Atom, Axes, Constant, FeatureMap, fresh
 
 Shapes = Mapping[str, Sequence[int]]
@@ -47,21 +47,21 @@ def started(graph: Graph, shown_as: str, shapes: Shapes, *, batched: bool) -> Im
     inside = next(((number, node) for number, node in graph.nodes if has_graph(node)), None)
     if not maps and inside is not None:
         number, node = inside
-        label = f"{node.op_type} {shorten(node.name or next(iter(node.output), ''))}"
-        raise UserError([Mistake(shown_as, number, label, "an operator without a graph inside", node.op_type)])
+        label = f"{operator_name(node)} {shorten(node.name or next(iter(node.output), ''))}"
+        raise UserError([Mistake(shown_as, number, label, "an operator without a graph inside", operator_name(node))])
     if not maps:
         raise UserError([Mistake(shown_as, 0, "graph", "an input that a node reads", "none")])
     dims = {each.name: _known_dims(each, shapes, shown_as) for each in maps}
     first = dims[maps[0].name]
     images = first[0] if batched and len(first) > 1 else 1
-    importing = Importing(Atom(images) if images > 1 else None, graph.opset)
+    importing = Importing(Atom(images) if images > 1 else None, graph.opset, channels_first=channels_first(graph))
     for tensor in proto.initializer:
         importing.values[tensor.name] = tensor_value(tensor)
     for each in proto.input:
         if each.name in weights | scalars and each.name not in names:
             importing.values[each.name] = Constant(_declared(each))
     for number, each in enumerate(maps):
-        importing.values[each.name] = _given(importing, graph, each.name, dims[each.name], first=not number)
+        importing.values[each.name] = _given(importing, each.name, dims[each.name], first=not number)
     for _, node in graph.nodes:
         for name in data_inputs(node):
             importing.readers[name] = importing.readers.get(name, 0) + 1
@@ -108,12 +108,12 @@ def _weight_names(graph: Graph, shapes: Shapes) -> set[str]:
     return (found & set(inputs[1:])) - set(shapes) if inputs else set()
 
 
-def _given(importing: Importing, graph: Graph, name: str, dims: tuple[int, ...], *, first: bool) -> FeatureMap:
+def _given(importing: Importing, name: str, dims: tuple[int, ...], *, first: bool) -> FeatureMap:
     """An input as a map, in the order in which what reads it wants it."""
     images = importing.batch is not None and dims[:1] == (importing.images,)
     atoms = [importing.batch_dim if images and not place else fresh(size) for place, size in enumerate(dims)]
     own = [atom for atom in atoms if atom != importing.batch_dim or not atom]
-    axes = axes_of(graph, name, own)
+    axes = axes_of(own, channels_first=importing.channels_first.get(name))
     importing.wanted = name
     height, width, channels = axes.extents
     row = "input"
@@ -123,10 +123,10 @@ def _given(importing: Importing, graph: Graph, name: str, dims: tuple[int, ...],
     return FeatureMap(tuple(atoms), row, axes, importing.batch if images else None)
 
 
-def axes_of(graph: Graph, name: str, atoms: Sequence[tuple[Atom, ...]]) -> Axes:
+def axes_of(atoms: Sequence[tuple[Atom, ...]], *, channels_first: bool | None) -> Axes:
     """Channels last in the map, wherever they are in the tensor: where the first operator that minds has them."""
     dims = [each for each in atoms if each]
-    channels_first, rank = reads_channels_first(graph, name), len(atoms)
+    rank = len(atoms)
     rest = list(atoms[1:]) if rank in (3, 4) and not atoms[0] else dims
     if len(rest) == 3:
         channels, rows, cols = rest if channels_first is not False else (rest[2], rest[0], rest[1])
@@ -140,21 +140,26 @@ def axes_of(graph: Graph, name: str, atoms: Sequence[tuple[Atom, ...]]) -> Axes:
     return Axes(flat[:-2], flat[-2:-1], flat[-1:]) if channels_first is False else Axes(flat[1:2], flat[2:], flat[:1])
 
 
-def reads_channels_first(graph: Graph, name: str) -> bool | None:
-    """True where what reads a tensor has its channels as the second dimension; None where nothing says so."""
-    names = {name}
-    for _, node in graph.nodes:
-        if not names & set(node.input[:1] if node.op_type in _FIRST else node.input):
+def channels_first(graph: Graph) -> Mapping[str, bool]:
+    """Whether what reads a tensor has its channels as the second dimension; without those of which nothing says so."""
+    found = dict[str, tuple[int, bool]]()
+    for place, (_, node) in reversed(list(enumerate(graph.nodes))):
+        answer = _has_channels_second(node)
+        first = found.get(next(iter(node.output), "")) if answer is None else (place, answer)
+        if first is None or (answer is None and node.op_type not in _SAME_ORDER):
             continue
-        attribute = {each.name: list(each.ints) for each in node.attribute}
-        if node.op_type in _FIRST:
-            return True
-        if node.op_type in _LAST:
-            return False
-        if node.op_type == "Transpose":
-            return attribute.get("perm", []) not in _TO_FIRST
-        if node.op_type.startswith("Reduce"):
-            return sorted(attribute.get("axes", [])) not in ([1], [1, 2])
-        if node.op_type in _SAME_ORDER:
-            names.update(node.output[:1])
-    return None
+        for name in node.input[:1] if node.op_type in _FIRST else node.input:
+            found[name] = min(first, found.get(name, first))
+    return {name: second for name, (_, second) in found.items()}
+
+
+def _has_channels_second(node: onnx.NodeProto) -> bool | None:
+    """True where a node has the channels of what it reads as the second dimension; None where it does not mind."""
+    if node.op_type in _FIRST:
+        return True
+    if node.op_type in _LAST:
+        return False
+    ints = {each.name: list(each.ints) for each in node.attribute}
+    if node.op_type == "Transpose":
+        return ints.get("perm", []) not in _TO_FIRST
+    return sorted(ints.get("axes", [])) not in ([1], [1, 2]) if node.op_type.startswith("Reduce") else None

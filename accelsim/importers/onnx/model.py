@@ -10,7 +10,7 @@ from types import MappingProxyType
 import onnx
 from google.protobuf.message import DecodeError
 
-from accelsim.config.strict_yaml import read_bytes
+from accelsim.config.strict_yaml import dotted, read_bytes
 from accelsim.errors import Mistake, UserError
 from accelsim.importers.onnx.skeleton import skeleton
 
@@ -18,6 +18,8 @@ WHOLE_BYTES = 64 << 20
 """Up to which a file is read whole; of a larger one the contents of tensors are passed over."""
 MAX_MODEL_BYTES = 1 << 40
 MAX_GRAPH_NODES = 20_000
+MAX_GRAPH_READS = 100_000
+"""Inputs of all nodes together."""
 OLDEST_OPSET = 6
 DOMAINS = ("", "ai.onnx")
 """Those of ONNX itself."""
@@ -54,6 +56,10 @@ def read_graph(path: Path, shown_as: str) -> Graph:
     if len(model.graph.node) > MAX_GRAPH_NODES:
         expected = f"at most {MAX_GRAPH_NODES} nodes"
         raise UserError([Mistake(shown_as, 0, "graph", expected, str(len(model.graph.node)))])
+    reads = sum(len(node.input) for node in model.graph.node)
+    if reads > MAX_GRAPH_READS:
+        expected = f"nodes that read at most {MAX_GRAPH_READS} tensors"
+        raise UserError([Mistake(shown_as, 0, "graph", expected, str(reads))])
     return graph_of(model.graph, max(opsets))
 
 
@@ -115,6 +121,16 @@ def data_inputs(node: onnx.NodeProto) -> Sequence[str]:
     if node.op_type in LIKE:
         return []
     return [name for name in (node.input[:1] if node.op_type == "CastLike" else node.input) if name]
+
+
+def operator_key(node: onnx.NodeProto) -> str:
+    """Name under which an operator is registered."""
+    return node.op_type if node.domain in DOMAINS else f"{node.domain}.{node.op_type}"
+
+
+def operator_name(node: onnx.NodeProto) -> str:
+    """An operator in a mistake: what is no plain name is quoted."""
+    return dotted(tuple(operator_key(node).split(".")))
 
 
 def has_graph(node: onnx.NodeProto) -> bool:

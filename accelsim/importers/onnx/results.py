@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import prod
 
 import numpy as np
 
 from accelsim.importers.onnx.attributes import Attributes
-from accelsim.importers.onnx.constants import checked_shape
-from accelsim.importers.onnx.tensors import MAX_KNOWN, Constant, UnmodelledError, Values
+from accelsim.importers.onnx.constants import checked_shape, few
+from accelsim.importers.onnx.tensors import Constant, UnmodelledError, Values
 
 Inputs = list[Constant | None]
 Fold = Callable[[Inputs, Attributes, int], Sequence[Constant]]
@@ -25,7 +24,7 @@ def result(shape: Sequence[int], inputs: Inputs, compute: Callable[[list[Values]
     """A constant of a shape; with values, where they are few and those of the inputs are known."""
     dims, values = checked_shape(shape), _known_values(inputs)
     bits = inputs[0].bits if inputs[0] is not None else None
-    if values is None or prod(dims) > MAX_KNOWN or any(each.dtype.kind not in "biuf" for each in values):
+    if values is None or not few(dims) or any(each.dtype.kind not in "biuf" for each in values):
         return [Constant(dims, bits=bits)]
     with np.errstate(all="ignore"):
         computed = np.asarray(compute(values))

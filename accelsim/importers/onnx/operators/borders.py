@@ -7,6 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
+from accelsim.errors import shorten
 from accelsim.importers.onnx.constants import checked_shape, integers, known
 from accelsim.importers.onnx.operators.node import Call, operator
 from accelsim.importers.onnx.shapes import normalised
@@ -34,7 +35,7 @@ def pad(call: Call) -> list[Tensor]:
         raise UnmodelledError(f"two numbers for each of {len(places)} dimensions", amounts[:8])
     border = {"constant": "zeros", "edge": "edge", "reflect": "reflect"}.get(call.attributes.text("mode", "constant"))
     if border is None:
-        raise UnmodelledError("padding that is constant, edge or reflect", call.attributes.text("mode", "")[:40])
+        raise UnmodelledError("padding that is constant, edge or reflect", shorten(call.attributes.text("mode", "")))
     pads = [(0, 0)] * rank
     for number, place in enumerate(places):
         pads[place] = amounts[number], amounts[number + len(places)]
@@ -63,7 +64,7 @@ def resize(call: Call) -> list[Tensor]:
     mode = call.attributes.text("mode", "nearest")
     modes = {"nearest": "nearest", "linear": "linear", "bilinear": "linear", "cubic": "cubic"}
     if mode not in modes:
-        raise UnmodelledError("nearest, linear or cubic", mode[:40])
+        raise UnmodelledError("nearest, linear or cubic", shorten(mode))
     plain = _two_axes(call, source, [source.dims[place] for place in two])
     height, width = (shape[place] for place in two)
     keys: dict[str, Any] = {} if mode == "nearest" else {"mode": modes[mode]}

@@ -83,8 +83,10 @@ def _takes_relu(importing: Importing, row: dict[str, Any]) -> bool:
 
 
 def is_positive(importing: Importing, row: dict[str, Any]) -> bool:
-    """True where a map has no negative values: behind a ReLU, perhaps pooled."""
-    while row["op"] in ("maxpool", "avgpool", "gap", "shuffle"):
+    """True where a map has no negative values: behind a ReLU, perhaps pooled some times."""
+    for _ in range(MOST_POOLS):
+        if row["op"] not in ("maxpool", "avgpool", "gap", "shuffle"):
+            break
         before = importing.inputs_of(row)
         if before[0] not in importing.rows:
             return False
@@ -93,6 +95,8 @@ def is_positive(importing: Importing, row: dict[str, Any]) -> bool:
 
 
 MOST_CLASSES = 1 << 16
+MOST_POOLS = 16
+"""That are looked through for a ReLU."""
 FUNCTIONS = {
     "sigmoid": ("Sigmoid",),
     "tanh": ("Tanh",),

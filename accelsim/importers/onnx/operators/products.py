@@ -7,6 +7,7 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
+from accelsim.errors import shorten
 from accelsim.importers.onnx.operators.elementwise import folded_up
 from accelsim.importers.onnx.operators.node import Call, listed, note_bits, operator
 from accelsim.importers.onnx.operators.reductions import reduced
@@ -223,15 +224,15 @@ def einsum(call: Call) -> list[Tensor]:
     if len(letters) == 1 and result and "." not in equation:
         return [_of_letters(call, letters[0], result)]
     if len(letters) != 2 or not result or "." in equation or any(len(set(each)) < len(each) for each in letters):
-        raise UnmodelledError("two tensors, each letter once, and a result", equation[:60])
+        raise UnmodelledError("two tensors, each letter once, and a result", shorten(equation))
     first, second = call.tensor(0), call.tensor(1)
     if [len(each.shape) for each in (first, second)] != [len(each) for each in letters]:
-        raise UnmodelledError("as many letters as dimensions", equation[:60])
+        raise UnmodelledError("as many letters as dimensions", shorten(equation))
     both = [each for each in letters[0] if each in letters[1] and each in result]
     summed = [each for each in letters[0] if each in letters[1] and each not in result]
     own = [[each for each in mine if each not in other] for mine, other in (letters, letters[::-1])]
     if any(each not in result for each in own[0] + own[1]) or set(result) - set("".join(letters)):
-        raise UnmodelledError("sums over what both tensors have", equation[:60])
+        raise UnmodelledError("sums over what both tensors have", shorten(equation))
     left = _merged(first, letters[0], [*([each] for each in both), own[0], summed])
     right = _merged(second, letters[1], [*([each] for each in both), summed, own[1]])
     made = matrix_product(call, left, right)
@@ -248,7 +249,7 @@ def _of_letters(call: Call, letters: str, result: str) -> FeatureMap:
     source = call.map()
     once = len(set(letters)) == len(letters) == len(source.dims) and len(set(result)) == len(result)
     if not once or not set(result) <= set(letters):
-        raise UnmodelledError("each letter once, and a result of these", f"{letters}->{result}"[:60])
+        raise UnmodelledError("each letter once, and a result of these", shorten(f"{letters}->{result}"))
     gone = [place for place, each in enumerate(letters) if each not in result]
     made = reduced(call, source, gone, keep=True, largest=False) if gone else source
     return replace(made, dims=tuple(made.dims[letters.index(each)] for each in result))

@@ -19,7 +19,7 @@ from accelsim.importers.onnx.tensors import Constant, FeatureMap, Tensor, Unmode
 def quantize(call: Call) -> list[Tensor]:
     """Says how many bits the map before has; weights have those that they are stored in."""
     if isinstance(call.tensor(0), Constant):
-        return folded(call.node, call.inputs, call.importing.opset) or []
+        return folded(call.node, call.inputs, call.importing) or []
     source, zero = call.raw_map(), call.optional(2)
     bits = zero.bits if zero is not None else source.bits if call.op == "DequantizeLinear" else 8
     note_bits(call.importing, source.row, activation_bits=bits)

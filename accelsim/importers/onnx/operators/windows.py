@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
+from accelsim.errors import shorten
 from accelsim.importers.onnx.operators.node import Call, image_dims, listed, note_bits, operator, spatial
 from accelsim.importers.onnx.tensors import Constant, FeatureMap, Tensor, UnmodelledError
 from accelsim.operators import shapes
@@ -57,7 +58,7 @@ def sliding(call: Call, kernel: Sequence[int], source: FeatureMap) -> Sliding:
         given = _sizes(found.integers("pads"), 0, 2 * (1 + (not signal)), "pads")
         pads = [given[0], 0, given[1], 0] if signal else list(given)
     elif mode != "VALID":
-        raise UnmodelledError("auto_pad of NOTSET, VALID, SAME_UPPER or SAME_LOWER", mode[:40])
+        raise UnmodelledError("auto_pad of NOTSET, VALID, SAME_UPPER or SAME_LOWER", shorten(mode))
     for place, (before, behind) in enumerate(source.pads[2:]):
         pads[place] += before
         pads[place + 2] += behind
