@@ -141,7 +141,7 @@ def axes_of(atoms: Sequence[tuple[Atom, ...]], *, channels_first: bool | None) -
 
 
 def channels_first(graph: Graph) -> Mapping[str, bool]:
-    """Whether what reads a tensor has its channels as the second dimension; without those of which nothing says so."""
+    """For each tensor, true where what reads it has channels as its second dimension; none where nothing says so."""
     found = dict[str, tuple[int, bool]]()
     for place, (_, node) in reversed(list(enumerate(graph.nodes))):
         answer = _has_channels_second(node)
