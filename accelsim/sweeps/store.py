@@ -7,7 +7,7 @@ import json
 import logging
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -298,7 +298,10 @@ def _is_sound(store: Store) -> bool:
 
 @contextmanager
 def opened(folder: Path, *, create: bool = False) -> Iterator[Store]:
-    """The store of a folder. Raises UserError where there is none, or none that can be used."""
+    """The store of a folder; a new one that nothing was written to goes again.
+
+    Raises UserError where there is none, or none that can be used.
+    """
     path = folder / NAME
     if not create and not is_file(path):
         raise UserError([Mistake(ARGUMENTS, 0, "sweep", f"a folder with a sweep ({NAME})", str(folder))])
@@ -316,3 +319,6 @@ def opened(folder: Path, *, create: bool = False) -> Iterator[Store]:
         raise UserError([Mistake(str(path), 0, "file", "a store of sweeps that can be written", str(error))]) from None
     finally:
         connection.close()
+        with suppress(OSError):
+            if create and not path.stat().st_size:
+                path.unlink()

@@ -25,7 +25,7 @@ from accelsim.sweeps.recommend import Recommendation, recommend
 from accelsim.sweeps.recommended import recommendation_lines
 from accelsim.sweeps.space import Space
 from accelsim.sweeps.spec import Wanted, inline_sweep
-from accelsim.sweeps.store import opened
+from accelsim.sweeps.store import NAME, opened
 from accelsim.sweeps.work import COLUMN_NAMES, Finished, Task, target_of
 from tests import silicon
 from tests.commands import refused
@@ -324,9 +324,10 @@ def test_keys_of_networks_are_no_choice() -> None:
         Space(space_of("network.batch=1,2"))
 
 
-def test_a_space_of_wrong_machines_says_what_is_wrong(tmp_path: Path) -> None:
+def test_a_space_of_wrong_machines_says_what_is_wrong_and_leaves_no_store(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"array\.rowz: expected a known key"):
         searched(tmp_path, space_of("array.rowz=1,2"), Aim("latency"))
+    assert not (tmp_path / NAME).exists()
 
 
 def test_a_machine_that_is_never_proposed_is_a_matter_of_trials(tmp_path: Path) -> None:
