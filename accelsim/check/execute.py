@@ -25,6 +25,7 @@ from accelsim.check.images import (
     channels_within,
     decode,
     encode,
+    random_values,
     slices,
     stored_regions,
 )  # fmt: skip
@@ -112,8 +113,7 @@ class Executor:
         self.weights = {tensor.name.removesuffix(".weights"): self._random(random, tensor) for tensor in weights}
 
     def _random(self, random: np.random.Generator, tensor: Tensor) -> Values:
-        half = 1 << (tensor.bits - 1)
-        values: Values = random.integers(-half, half, size=tensor.dims, dtype=np.int64)
+        values = random_values(random, tensor.dims, tensor.bits)
         for region in stored_regions(tensor):
             where = self.dram.indices(descriptors(tensor, region))
             if tensor.compressed_bits is None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from math import gcd
+from collections.abc import Iterable, Iterator, Sequence
+from math import gcd, prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from accelsim.check.arithmetic import Values
 from accelsim.program.tensors import Descriptor, Range, Region, Tensor
 
 POISON = -1
+PIECE = 1 << 22
+"""Cells or values that are written at once: Ctrl-C is heard between two pieces."""
 
 Cells = NDArray[np.int16]
 
@@ -26,7 +29,9 @@ class Image:
 
     def __init__(self, size_bytes: int, cell_bits: int) -> None:
         self.cell_bits = cell_bits
-        self.cells: Cells = np.full(size_bytes * 8 // cell_bits, POISON, dtype=np.int16)
+        self.cells: Cells = np.empty(size_bytes * 8 // cell_bits, dtype=np.int16)
+        for piece in _pieces(self.cells):
+            piece[:] = POISON
 
     def span(self, address_bytes: int, size_bytes: int) -> slice:
         """The cells of some bytes."""
@@ -42,6 +47,15 @@ class Image:
         inside = np.arange(descriptor.row_bits // self.cell_bits)
         cells = np.add.outer(starts // self.cell_bits, inside).astype(np.int64)
         return cells.reshape(-1)
+
+
+def random_values(random: np.random.Generator, dims: Sequence[int], bits: int) -> Values:
+    """Two's-complement values of so wide a type, each as likely."""
+    values: Values = np.empty(prod(dims), dtype=np.int64)
+    half = 1 << (bits - 1)
+    for piece in _pieces(values):
+        piece[:] = random.integers(-half, half, size=piece.size, dtype=np.int64)
+    return values.reshape(tuple(dims))
 
 
 def encode(values: Values, bits: int, cell_bits: int) -> Cells:
@@ -85,3 +99,7 @@ def slices(region: Region) -> tuple[slice, ...]:
 def are_compressed(tensors: Iterable[Tensor]) -> bool:
     """True where one of these tensors lies in DRAM as bits that stand for no values of their own."""
     return any(tensor.compressed_bits is not None for tensor in tensors)
+
+
+def _pieces(flat: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    return (flat[start : start + PIECE] for start in range(0, flat.size, PIECE))
