@@ -99,8 +99,14 @@ def changed_yaml(raw: bytes, random: Random) -> bytes:
     """YAML with other values, or other bytes."""
     if random.randrange(3) == 0:
         return changed_bytes(raw, random)
-    tree = changed_tree(_parsed(raw), random)
-    return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True).encode("utf-8", "surrogatepass")
+    return _written(changed_tree(_parsed(raw), random)).encode("utf-8", "surrogatepass")
+
+
+def _written(tree: Any) -> str:
+    """A tree as YAML, by libyaml, which is quick, where that takes its texts: surrogates it refuses."""
+    with suppress(UnicodeEncodeError):
+        return str(yaml.dump(tree, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True))
+    return str(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True))
 
 
 @cache
