@@ -89,8 +89,9 @@ class Clock:
     """SimPy's clock, and who waits for which moment.
 
     Where nothing else happens until a clock that a process waits for, it goes on at once. on_done sees each command
-    whose data is, or is known to come, where it goes; bring_memory lets the memory come as far as to a clock; waiting:
-    what each unit that stands still waits for, by its name.
+    whose data is, or is known to come, where it goes; bring_memory lets the memory come as far as to a clock;
+    is_stepwise: whether each moment that somebody may wait for is an event, to which the memory comes; waiting: what
+    each unit that stands still waits for, by its name.
     """
 
     def __init__(
@@ -98,9 +99,12 @@ class Clock:
         observers: tuple[Observer, ...],
         on_done: Callable[[Linked], None],
         bring_memory: Callable[[float], None] = lambda _: None,
+        *,
+        is_stepwise: bool = False,
     ) -> None:
         self.env = _Environment()
         self.bring_memory = bring_memory
+        self.is_stepwise = is_stepwise
         self.observers = observers
         self.on_done = on_done
         self.waiting: dict[str, tuple[Task, Wait]] = {}
@@ -169,7 +173,7 @@ class Clock:
             self.complete(moment, linked)
             return
         is_awaited = wait in self._events
-        is_told = not early or bool(self.observers)
+        is_told = not early or bool(self.observers) or (self.is_stepwise and (awaited or is_awaited))
         if awaited or is_awaited or is_told:
             task.numbers[moment] = self.env.number()
         if is_told:

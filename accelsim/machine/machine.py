@@ -107,7 +107,7 @@ class _Player:
         self.program = program
         self.memory = memory
         self.accounting = Accounting(program, machine, Doubling(machine, chains) if chains else None, on_segment)
-        self.clock = Clock(observers, self.accounting.done, self._bring_memory)
+        self.clock = Clock(observers, self.accounting.done, self._bring_memory, is_stepwise=bool(machine.caches))
         self.queues = {kind: CommandQueue(self.clock.env) for kind in UnitKind}
         self.order = ProgramOrder(self.clock.env) if arbitration == "program_order" else None
         self.feed = Feed(iter(linked), self.queues, self._fed)
