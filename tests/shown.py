@@ -1,7 +1,8 @@
 """Outputs shown in README.md and docs/, written anew where they differ: `python -m tests.shown [PAGE ...]`.
 
 An output that is shown whole is replaced. Where `...` leaves something out, a line that is shown takes the place of the
-next printed one that is alike but for its numbers. Lines that find none are kept and named: they need a look.
+next printed one that is alike but for its numbers. Lines that find none are kept and named: they need a look. So are
+outputs in whose place there is a mistake now.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from accelsim.cli import main
-from tests.docs.test_readme import PAGES, PROMPT, ROOT, files_shown
+from tests.docs.test_readme import MISTAKE, PAGES, PROMPT, ROOT, files_shown
 
 NUMBER = re.compile(r"-?\d[\d,]*(\.\d+)?(e[-+]?\d+)?")
 
@@ -64,6 +65,10 @@ def console(block: str, looks: list[str]) -> str:
         line, _, shown = command.partition("\n")
         printed = output_of(line)
         if doctest.OutputChecker().check_output(shown, printed, doctest.ELLIPSIS):
+            parts.append(f"{PROMPT}{command}")
+            continue
+        if MISTAKE.search(printed) and not MISTAKE.search(shown):
+            looks.append(f"{line}: {printed}")
             parts.append(f"{PROMPT}{command}")
             continue
         if "..." not in shown:

@@ -23,6 +23,8 @@ ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 PROMPT = "$ accelsim "
+MISTAKE = re.compile(r"^\S+:\d+: \S+: expected ", re.MULTILINE)
+TUTORIALS = ("choosing.md", "start.md", "lecture.md", "sweeps.md")
 
 
 def blocks(page: Path, language: str) -> Iterator[str]:
@@ -105,6 +107,13 @@ def test_python_gives_what_is_shown(name: str, block: str) -> None:
 def test_a_network_that_is_shown_is_one(block: str, tmp_path: Path) -> None:
     (tmp_path / "shown.yaml").write_text(block, encoding="utf-8")
     assert load_network(str(tmp_path / "shown.yaml"))[1].nodes
+
+
+def test_commands_of_a_tutorial_make_no_mistakes() -> None:
+    """A mistake that is shown is what a command prints, and passes as such."""
+    shown = [output for page, session in sessions() if page.name in TUTORIALS for _, output in session]
+    assert shown
+    assert not [output for output in shown if MISTAKE.search(output)]
 
 
 def test_pages_have_blocks_to_run() -> None:
