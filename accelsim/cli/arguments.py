@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from accelsim.cli.verbosity import add_verbosity
 from accelsim.errors import Mistake, UserError, shorten, suggestion
@@ -47,6 +47,10 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Where an argument is missing, in some versions of argparse."""
         raise argparse.ArgumentError(None, message)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Help. Raises OSError where it cannot be written, which argparse does not say."""
+        print(message, end="", file=file, flush=True)
 
     def read(self, words: Sequence[str]) -> argparse.Namespace:
         """The arguments. Raises UserError; leaves through SystemExit(0) after `--help`."""

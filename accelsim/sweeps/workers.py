@@ -11,9 +11,10 @@ import os
 import re
 import signal
 import socket
+import ssl
 import threading
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from itertools import islice
 from multiprocessing.connection import Connection, wait
 from time import monotonic, sleep
@@ -26,6 +27,8 @@ from accelsim.sweeps.work import Finished, Task, work
 _CONTEXT = multiprocessing.get_context("spawn")
 """A worker imports what it needs in half a second, on any system, and inherits nothing."""
 _CONNECT_SECONDS = 4
+_MOST_GREETING = 1 << 20
+"""Bytes of a scheduler's first message."""
 _ALONE_SECONDS = 5
 """For another worker to come where all are lost."""
 _LOOK_SECONDS = 0.05
@@ -132,7 +135,7 @@ def on_cluster(tasks: Iterator[Task], address: str) -> Generator[Finished, None,
     except ImportError:
         expected = "Dask, installed by `pip install 'accelsim[cluster]'`"
         raise UserError([Mistake(ARGUMENTS, 0, "scheduler", expected, "none")]) from None
-    _refuse_silence(address)
+    _refuse_strangers(address)
     _silence()
     try:
         client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
@@ -198,17 +201,50 @@ def _no_scheduler(expected: str, got: str) -> UserError:
     return UserError([Mistake(ARGUMENTS, 0, "scheduler", expected, shorten(got).strip("'"))])
 
 
-def _refuse_silence(address: str) -> None:
-    """Raises UserError where nothing answers as a scheduler does, which speaks first; with TLS the client does."""
+def _refuse_strangers(address: str) -> None:
+    """Raises UserError where nothing answers as a scheduler does, which speaks first."""
     found = _ADDRESS.fullmatch(address)
     if not found or not 1 <= int(found["port"]) < 1 << 16:
         raise _no_scheduler("the address of a Dask scheduler, such as tcp://127.0.0.1:8786", address or "nothing")
+    place, until = (found["host"].strip("[]"), int(found["port"])), monotonic() + _CONNECT_SECONDS
+    certificates = _certificates() if found["scheme"] == "tls" else None
     try:
-        with socket.create_connection((found["host"].strip("[]"), int(found["port"])), _CONNECT_SECONDS) as there:
-            if found["scheme"] == "tcp" and not there.recv(1):
+        with (
+            socket.create_connection(place, _CONNECT_SECONDS) as plain,
+            certificates.wrap_socket(plain) if certificates else nullcontext(plain) as there,
+        ):
+            if not _greets(there, until):
                 raise OSError
     except OSError:
         raise _no_scheduler("a Dask scheduler", address) from None
+
+
+def _certificates() -> ssl.SSLContext:
+    """Certificates that Dask shows to a scheduler. Raises UserError where its configuration has none."""
+    from distributed.security import Security
+
+    context: ssl.SSLContext | None = Security().get_connection_args("client")["ssl_context"]
+    if context is None:
+        raise _no_scheduler("certificates for tls:// in Dask's configuration", "none")
+    return context
+
+
+def _greets(there: socket.socket, until: float) -> bool:
+    """True where a first message comes in time: its size, and as many bytes. What others say first has no such size."""
+    size = int.from_bytes(_next(there, 8, until), "little")
+    return 0 < size <= _MOST_GREETING and len(_next(there, size, until)) == size
+
+
+def _next(there: socket.socket, count: int, until: float) -> bytes:
+    """The next bytes, fewer where the other side ends. Raises OSError where they do not come in time."""
+    found = b""
+    while len(found) < count:
+        there.settimeout(max(until - monotonic(), 0.001))
+        more = there.recv(count - len(found))
+        if not more:
+            break
+        found += more
+    return found
 
 
 def _lost(task: Task, error: BaseException) -> Finished:

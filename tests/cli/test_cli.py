@@ -461,9 +461,10 @@ def test_a_network_and_a_machine_in_each_others_place(capsys: pytest.CaptureFixt
         pytest.param("> /dev/full", 2, "output: expected room to write, got No space left on device", id="full-disk"),
     ],
 )
-def test_output_that_nobody_can_take(redirected: str, code: int, err: str) -> None:
+@pytest.mark.parametrize("words", ["columns", "--help", "run --help", "--version"])
+def test_output_that_nobody_can_take(words: str, redirected: str, code: int, err: str) -> None:
     """The reader of a pipe may stop reading: that is no error. A full disk is one."""
-    line = f"set -o pipefail; '{sys.executable}' -m accelsim columns {redirected}"
+    line = f"set -o pipefail; '{sys.executable}' -m accelsim {words} {redirected}"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(["bash", "-c", line], env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (code, err and f"command-line:0: {err}\n")

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -115,10 +116,34 @@ def test_a_scheduler_that_never_speaks_is_a_mistake(
     assert capsys.readouterr() == ("", f"command-line:0: --scheduler: expected a Dask scheduler, got {address}\n")
 
 
+@pytest.mark.parametrize("said", [b"", b"x", b"SSH-2.0-OpenSSH_9.2\r\n", b"\0" * 8, b"\1\0\0\0\0\0\0", b"\xff" * 5000])
+def test_what_speaks_as_no_scheduler_does_is_a_mistake(
+    said: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whether it goes on or is silent then: Dask waited for it without end, or took its words for a size."""
+    monkeypatch.setattr("accelsim.sweeps.workers._CONNECT_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        address = f"tcp://127.0.0.1:{stranger.getsockname()[1]}"
+        argv = ["sweep", "--network", NET, "--hw", MACHINE, "-o", str(tmp_path / "out"), "--scheduler", address]
+        with ThreadPoolExecutor(1) as other:
+            answered = other.submit(lambda: stranger.accept()[0])
+            other.submit(lambda: answered.result().sendall(said))
+            assert main(argv) == 2
+            answered.result().close()
+    assert capsys.readouterr() == ("", f"command-line:0: --scheduler: expected a Dask scheduler, got {address}\n")
+
+
+def test_a_scheduler_with_tls_needs_certificates(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["sweep", "--network", NET, "--hw", MACHINE, "-o", str(tmp_path / "out"), "--scheduler", "tls://127.0.0.1:9"]
+    assert main(argv) == 2
+    expected = "certificates for tls:// in Dask's configuration"
+    assert capsys.readouterr() == ("", f"command-line:0: --scheduler: expected {expected}, got none\n")
+
+
 def test_threads_of_a_client_log_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """What they come to, such as a lost connection, is a mistake of one line."""
     monkeypatch.setattr("accelsim.sweeps.workers._CONNECT_SECONDS", 0.1)
-    monkeypatch.setattr("accelsim.sweeps.workers._refuse_silence", lambda _: None)
+    monkeypatch.setattr("accelsim.sweeps.workers._refuse_strangers", lambda _: None)
     with pytest.raises(UserError):
         next(on_cluster(iter([]), "tcp://127.0.0.1:9"))
     names = ("distributed", "distributed.client", "distributed.utils", "tornado.application", "asyncio")
