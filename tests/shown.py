@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from accelsim.cli import main
-from tests.docs.test_readme import MISTAKE, PAGES, PROMPT, ROOT, files_shown
+from tests.docs.test_readme import PAGES, PROMPT, ROOT, files_shown, has_mistake
 
 NUMBER = re.compile(r"-?\d[\d,]*(\.\d+)?(e[-+]?\d+)?")
 
@@ -67,7 +67,7 @@ def console(block: str, looks: list[str]) -> str:
         if doctest.OutputChecker().check_output(shown, printed, doctest.ELLIPSIS):
             parts.append(f"{PROMPT}{command}")
             continue
-        if MISTAKE.search(printed) and not MISTAKE.search(shown):
+        if has_mistake(printed) and not has_mistake(shown):
             looks.append(f"{line}: {printed}")
             parts.append(f"{PROMPT}{command}")
             continue

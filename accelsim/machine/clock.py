@@ -90,17 +90,18 @@ class Clock:
 
     Where nothing else happens until a clock that a process waits for, it goes on at once. on_done sees each command
     whose data is, or is known to come, where it goes; bring_memory lets the memory come as far as to a clock;
-    is_stepwise: whether each moment that somebody may wait for is an event, to which the memory comes; waiting: what
-    each unit that stands still waits for, by its name.
+    is_stepwise: whether each moment that somebody may wait for is an event, to which the memory comes: caches serve
+    requests of one clock in the order in which news of them came; waiting: what each unit that stands still waits for,
+    by its name.
     """
 
     def __init__(
         self,
         observers: tuple[Observer, ...],
         on_done: Callable[[Linked], None],
-        bring_memory: Callable[[float], None] = lambda _: None,
+        bring_memory: Callable[[float], None],
         *,
-        is_stepwise: bool = False,
+        is_stepwise: bool,
     ) -> None:
         self.env = _Environment()
         self.bring_memory = bring_memory

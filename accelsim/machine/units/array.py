@@ -47,7 +47,7 @@ class ArrayUnit(Unit):
             (Moment.STATIONARY_READ, passage.last_start + skew, command.stationary),
             (Moment.STREAM_READ, read, command.streamed),
         ):
-            clock.schedule(cycle, moment, linked, awaited=bool(is_released) and not is_released.isdisjoint(tiles))
+            clock.schedule(cycle, moment, linked, awaited=not is_released.isdisjoint(tiles))
         self.finish_at(done, linked)
         if passage.last_start > clock.now:
             yield from clock.until(passage.last_start)
