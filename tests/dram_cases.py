@@ -101,9 +101,9 @@ def goldens() -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def golden_device(row: dict[str, str]) -> CommandDevice:
+def golden_device(row: dict[str, str], *settings_: str) -> CommandDevice:
     name, mapping = row["device"].removeprefix("R_").rsplit("_", 1)
-    return device_of(GOLDEN_DEVICES[name], f"address_mapping={MAPPINGS[mapping]}")
+    return device_of(GOLDEN_DEVICES[name], f"address_mapping={MAPPINGS[mapping]}", *settings_)
 
 
 ODD_MAPPINGS = ("row:rank:bank:column:bankgroup", "bank:row:bankgroup:column", "column:row:bank:bankgroup")

@@ -1,8 +1,8 @@
 """What Gemmini's layers took in FireSim, beside what accelsim simulates of the same programs: docs/fidelity.md.
 
 `python -m tests.pages` writes the page and its picture anew from `tests/data/validation/*.csv`, which
-`python -m tests.fidelity` simulates; parts of it are `python -m tests.gemmini.measured`, `.apart`, `.mapped` and
-`python -m tests.chips`.
+`python -m tests.fidelity` simulates; parts of it are `python -m tests.gemmini.measured`, `.apart`, `.mapped`,
+`python -m tests.chips` and `python -m tests.traces`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
-from pathlib import Path
 from statistics import fmean, geometric_mean, median
 
-from tests import chips, trust
+from accelsim.report.palette import BLUE
+from tests import chips, measured_chips, references, tables, traces, trust
+from tests.distribution import Bars, Part, cells, counted, header
+from tests.distribution import picture as bars
 from tests.gemmini import apart, mapped, outside
 from tests.gemmini import measured as gemmini
 from tests.gemmini.apart import APART, MAPPED_ALONE, PLANS
@@ -24,8 +25,6 @@ from tests.gemmini.programs import CONVOLUTION_HOST, OTHER_PRODUCT_HOST, PRODUCT
 from tests.gemmini.tiler import Layer, layers_of
 from tests.validation import rank_correlation
 
-VALIDATION = Path(__file__).parent.parent / "docs" / "validation.md"
-
 ABOUT = """# Fidelity
 
 How far off is a simulated cycle? This page takes apart what accelsim says of a chip whose RTL anybody can run: Gemmini,
@@ -33,9 +32,9 @@ How far off is a simulated cycle? This page takes apart what accelsim says of a 
 whole system counts: its DMA, an L2 of 512 KiB, FireSim's last-level cache and DDR3, and the core that issues the tiles.
 `python -m tests.gemmini.measured` simulates the programs of those measurements, `python -m tests.gemmini.apart` the
 same with mechanisms left out. `python -m tests.gemmini.mapped` does layers on other arrays, `python -m tests.chips`
-chips that were measured. `python -m tests.fidelity` does all of that in an hour or two, and `python -m tests.pages`
-writes this page of what they found. [Other references](#other-references) for cycles are at the end; powers and areas
-are in [validation](validation.md).
+chips that were measured, `python -m tests.traces` traces of DRAM. `python -m tests.fidelity` does all of that in an
+hour or two, and `python -m tests.pages` writes this page of what they found. [Other references](#other-references) for
+cycles are at the end; powers and areas are in [validation](validation.md).
 """
 
 COMPARED = """
@@ -126,8 +125,8 @@ def page() -> str:
         _plans(),
         _mapped(),
         _outside(),
-        _chips(),
-        _others(),
+        measured_chips.section(),
+        references.section(),
     )
     return "".join(parts)
 
@@ -158,10 +157,6 @@ def _line(name: str, kind: str, found: Summary) -> str:
     return f"| {name}, {found.rows} | {kind} | {shares} | {found.rank:.3f} |"
 
 
-EDGES = (-1.0, -0.2, -0.1, -0.05, -0.02, 0.02, 0.05, 0.1, 0.2, 1.0)
-"""Bounds of the bars of the distribution, as shares."""
-
-
 def kind_of(layer: Layer) -> str:
     """What a layer is."""
     return "product" if layer.is_product else f"{layer.kernel}x{layer.kernel} convolution"
@@ -169,18 +164,12 @@ def kind_of(layer: Layer) -> str:
 
 def _distribution() -> str:
     """How many rows are how far off, by kind of layer: a table and bars."""
-    header = [f"{low:+.0%} to {high:+.0%}" for low, high in pairwise(EDGES)]
-    header[0], header[-1] = f"below {EDGES[1]:+.0%}", f"above {EDGES[-2]:+.0%}"
-    lines = [
+    found = (
         "\n## As a distribution\n\nRows by how far the cycles at the average offset are from those measured; other "
-        "arrays are the [mapped set](#layers-on-other-arrays).\n",
-        "![errors by kind of layer](fidelity.svg)\n",
-        f"| kind of layer | tiles | {' | '.join(header)} |",
-        "|---" * (len(header) + 2) + "|",
-    ]
-    for kind, counts in distribution():
-        lines.append(f"| {' | '.join(kind)} | {' | '.join(str(count or '') for count in counts)} |")
-    return "\n".join(lines) + "\n"
+        "arrays are the [mapped set](#layers-on-other-arrays).\n\n![errors by kind of layer](fidelity.svg)\n"
+    )
+    rows = ((*kind, *cells(counts)) for kind, counts in distribution())
+    return "\n".join((found, *tables.lines(("kind of layer", "tiles", *header()), rows))) + "\n"
 
 
 def distribution() -> Iterator[tuple[tuple[str, str], list[int]]]:
@@ -193,7 +182,7 @@ def distribution() -> Iterator[tuple[tuple[str, str], list[int]]]:
         found.setdefault((kind_of(played.row.layer), "other arrays"), []).append(played.signed)
     kinds = list(dict.fromkeys(kind for kind, _ in found))
     for key, signed in sorted(found.items(), key=lambda each: kinds.index(each[0][0])):
-        yield key, [sum(low <= share < high for share in signed) for low, high in pairwise(EDGES)]
+        yield key, counted(signed)
 
 
 def _apart() -> str:
@@ -327,101 +316,10 @@ def _mapped_line(name: str, rows: Sequence[mapped.PlayedRow]) -> str:
     return f"| {name} | {len(rows)} | {parts} | {within} | {rank:.3f} |"
 
 
-CHIPS = """
-## Chips that were measured
-
-Two chips of which little but a data sheet is public. Their machines say what is assumed; nothing is fitted.
-
-- **TPU v3** (`tests/data/validation/tpu_v3.yaml`): all 24 points that COCOSSim published
-  (github.com/mc186/cocossim, `ae_plots/plot.py` and `experiments.py`, Apache-2.0) with times on the chip, in 16 bits.
-  Convolutions are the products that they are there. A block is a norm, a 3x3 convolution and an activation, twice.
-  Softmaxes are taken to be those of attention, over as many columns as there are rows: their times say so. One that is
-  larger than the chip's memory goes through DRAM here. Exponentials and norms take what
-  [the model](machine.md#4-vector-unit) says. **Not known**: how a time was taken, and whether it holds the launch of a
-  kernel. Nor are layout, tiles and fusions of XLA; the vector unit's operations; the real memory; how many units and
-  cores were at work. Two units of one core are taken: three of the convolutions took less time than one unit needs at
-  its peak.
-  Three keys were set after a first look: the second unit, for that reason; eight bursts a cycle, without which the
-  engine is slower than the memory; a port as wide as the vector unit.
-- **DPU** (`dpu_b4096` at 281 MHz): frames a second of one thread on a ZCU102, of AMD's Vitis AI model zoo, which
-  has three cores; one is busy. **Not known**: the host's part of a frame, which is in the
-  measured time and larger the smaller the network; how a core shares DRAM; the compiler's tiles. How its array of
-  8 x 16 x 16 is fed is not known either.
-
-| chip | what | measured | here | error |
-|---|---|---|---|---|
-"""
-
-
-def _chips() -> str:
-    points = chips.read()
-    lines = [
-        f"| {point.chip} | {point.what} | {_us(point.measured)} | {_us(point.ours)} | {point.error:+.0%} |"
-        for point in points
-    ]
-    means = ", ".join(
-        f"{name} {fmean(abs(point.error) for point in points if point.chip == name):.0%}"
-        for name in dict.fromkeys(point.chip for point in points)
-    )
-    return CHIPS + "\n".join(lines) + f"\n\nMean distance: {means}.\n"
-
-
-def _us(time: float) -> str:
-    return f"{time:.0f} us" if time >= 10 else f"{time:.1f} us"
-
-
-OTHERS = """
-## Other references
-
-What else cycles were compared with, from [validation](validation.md), where sources and errors of all figures stand.
-
-- **Arrays at register level** (`tests/reference/systolic.py`): each operand moves from register to register, and the
-  product is computed. Folds take the same cycles in all cases; nothing is assumed.
-- **Ramulator 2 and DRAMsim3** are peers, not chips. Timings of devices are theirs and public; policies of the
-  controller are those of Ramulator.
-- **SCALE-Sim** is a peer, too. With its timing its cycles are met. To the register they are others, by what
-  [its page](scalesim.md#its-cycles) says.
-- **TPU v1**: counters of its paper are public; the MLPs, the host and the control between its layers are not.
-
-| what | source | theirs | ours | error |
-|---|---|---|---|---|
-"""
-COMPARED_BEFORE = ("DRAM clocks", "compute_cycles", "useful share", "share of cycles")
-"""Rows of validation.md that are of cycles and not of Gemmini."""
-
-
-def _others() -> str:
-    rows = VALIDATION.read_text(encoding="utf-8").splitlines()
-    return OTHERS + "\n".join(row for row in rows if row.removeprefix("| ").startswith(COMPARED_BEFORE)) + "\n"
-
-
 def picture() -> str:
     """Bars of the distribution, as SVG: a row of bars for each kind of layer and tiles."""
-    rows = list(distribution())
-    step, height, left = 60, 70, 230
-    width = left + step * (len(EDGES) - 1) + 20
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height * len(rows) + 40}" '
-        'font-family="sans-serif" font-size="11">',
-        '<rect width="100%" height="100%" fill="white"/>',
-    ]
-    for place, ((kind, tiles), counts) in enumerate(rows):
-        base, most = height * (place + 1), max(counts)
-        parts.append(f'<text x="8" y="{base - 25}">{kind}</text><text x="8" y="{base - 10}" fill="#666">{tiles}</text>')
-        for bar, count in enumerate(counts):
-            tall = round(45 * count / most)
-            x = left + step * bar
-            parts.append(f'<rect x="{x + 4}" y="{base - tall}" width="{step - 8}" height="{tall}" fill="#4477aa"/>')
-            if count:
-                parts.append(f'<text x="{x + step / 2}" y="{base - tall - 4}" text-anchor="middle">{count}</text>')
-        parts.append(f'<line x1="{left}" x2="{width - 20}" y1="{base}" y2="{base}" stroke="#999"/>')
-    for bar, edge in enumerate(EDGES[1:-1]):
-        x = left + step * (bar + 1)
-        parts.append(f'<text x="{x}" y="{height * len(rows) + 16}" text-anchor="middle">{edge:+.0%}</text>')
-    parts.append(
-        f'<text x="{left}" y="{height * len(rows) + 34}" fill="#666">cycles here against those measured</text></svg>'
-    )
-    return "\n".join(parts) + "\n"
+    rows = [Bars(*kind, {BLUE: counts}) for kind, counts in distribution()]
+    return bars([Part("", {}, rows)], "error of cycles here against those measured; numbers on bars: rows")
 
 
 def simulate() -> None:
@@ -431,6 +329,7 @@ def simulate() -> None:
     mapped.PLAYED.unlink(missing_ok=True)
     mapped.main(())
     chips.write()
+    traces.write()
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from accelsim.report import compare
 from accelsim.report.columns import COLUMNS, TOTALS
-from tests import fidelity, keys, layouts, lecture, notebook, validation
+from tests import fidelity, keys, layouts, lecture, notebook, references, validation
 from tests.tables import lines
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs"
@@ -71,6 +71,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "operators.md": operators,
     "fidelity.md": fidelity.page,
     "fidelity.svg": fidelity.picture,
+    "references.svg": references.picture,
 }
 """The text of each computed page."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from statistics import fmean, geometric_mean
@@ -43,6 +44,7 @@ the error; *missed* says that the error is larger.
 - **DRAM.** Device timings and traces are those of `tests/data/dram`; nothing was fitted to them. Two devices are held
   to Ramulator 2, command for command. LPDDR4, the DRAM of `edge`, is compared with DRAMsim3 alone, which schedules
   each bank by itself; its largest error is on a trace in which each read finds the row of a write.
+  [Fidelity](fidelity.md#ramulator-2-and-dramsim3) has all traces by kind, and what takes the two simulators apart.
 - **Gemmini.** RTL cycles of 120 layers with two tilers of their own. Here accelsim uses its own tiler on the plain
   `gemmini_default`, whose path to DRAM is ideal and assumed. The ratio to the better of the two is that of systems.
   With the programs that were measured, on the system that they were measured on: [fidelity](fidelity.md).
@@ -268,19 +270,35 @@ def rank_correlation(left: Sequence[float], right: Sequence[float]) -> float:
     return 1 - 6 * apart / (count * (count**2 - 1))
 
 
-def tpu() -> Iterator[Row]:
+class Mlp(NamedTuple):
+    """An MLP on TPU v1: its name, counters of the paper in percent, and our run."""
+
+    name: str
+    counters: Mapping[str, float]
+    run: Run
+
+
+@cache
+def mlps() -> list[Mlp]:
     """The two MLPs: layers, side of a square layer, batch."""
     with (DATA / "tpu_v1_table3.csv").open(newline="") as file:
-        measured = {row["metric"]: row for row in csv.DictReader(file)}
+        measured = list(csv.DictReader(file))
+    found = []
     for name, layers, side, batch in (("MLP0", 5, 2000, 200), ("MLP1", 4, 1118, 168)):
         block = {"name": "fc", "op": "fc", "channels": side, "activation": "relu"}
         run = run_of([{**block, "name": f"fc{number}"} for number in range(layers)], (1, 1, side), batch, "tpu_v1")
+        found.append(Mlp(name, {row["metric"]: float(row[name]) for row in measured}, run))
+    return found
+
+
+def tpu() -> Iterator[Row]:
+    for name, counters, run in mlps():
         waits = run.total.stalls["dram_weight"] / run.total.total_cycles
         for what, metric, ours in (
             ("useful share of the MACs", "useful_MACs_in_64K_matrix_pct_peak", run.total.utilization),
             ("share of cycles that wait for weights", "weight_stall_cycles_pct", waits),
         ):
-            theirs = float(measured[metric][name])
+            theirs = counters[metric]
             error = f"{100 * ours - theirs:+.1f} points"
             yield Row(
                 f"{what}, {name} on TPU v1", "Jouppi et al., ISCA 2017, Table 3", f"{theirs} %", f"{ours:.1%}", error
