@@ -100,7 +100,12 @@ def interface_mm2(machine: Machine) -> float | None:
 
 def not_sized(machine: Machine) -> tuple[str, ...]:
     """Parts of a chip without a size."""
-    parts = {"control": True, "host": machine.host is not None, "I/O": interface_mm2(machine) is None}
+    parts = {
+        "control": True,
+        "line buffer of the array": machine.sram.line_buffer,
+        "host": machine.host is not None,
+        "I/O": interface_mm2(machine) is None,
+    }
     return tuple(name for name, is_there in parts.items() if is_there)
 
 

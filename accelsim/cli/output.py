@@ -54,7 +54,7 @@ def finish(result: Run, arguments: Namespace, *, advises: bool = False) -> int:
         print(f"  {result.workload.source}")
     for each in result.workload.unmodelled:
         print(f"  not modelled, and in no figure: {visible(each)}")
-    for line in (*overrun(result.records, result.machine), *unused(result.network, result.machine)):
+    for line in (*overrun(result.records, result.machine), *unused(result.workload, result.network, result.machine)):
         print(f"  {line}")
     if found:
         print("  tried, and worth it:")

@@ -81,7 +81,8 @@ def not_priced(machine: Machine) -> tuple[str, ...]:
     codecs = {"weight decoder": machine.dma.decoder, "map codec": machine.dma.map_codec}
     has_price = machine.energy.codec_byte is not None
     unpriced = (words for words, unit in codecs.items() if unit is not None and not has_price)
-    return (*rows, *unpriced, *(["host"] if machine.host is not None else []))
+    others = {"line buffer of the array": machine.sram.line_buffer, "host": machine.host is not None}
+    return (*rows, *unpriced, *(words for words, is_there in others.items() if is_there))
 
 
 def _is_priced(row: str, machine: Machine) -> bool:

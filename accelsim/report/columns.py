@@ -12,9 +12,11 @@ from typing import Any
 
 from accelsim.config.machine import Machine
 from accelsim.energy.price import nominal_ratio, not_priced
+from accelsim.network.graph import Network
 from accelsim.records import RESOURCES, STALL_CAUSES, LayerRecord
 from accelsim.report.efficiency import COLUMNS as EFFICIENCY
 from accelsim.report.efficiency import efficiency
+from accelsim.report.pruned import pruned_parts
 
 Value = str | int | float
 
@@ -285,7 +287,7 @@ def speedup_column(resource: str) -> str:
     return f"speedup_if_twice_{resource}"
 
 
-def total_values(total: LayerRecord, batch: int, machine: Machine, ends: Sequence[int]) -> dict[str, Any]:
+def total_values(total: LayerRecord, network: Network, machine: Machine, ends: Sequence[int]) -> dict[str, Any]:
     """The columns of the whole run, then its latency, throughput, power, and what its energy is made of.
 
     ends: array clock at which each inference was done.
@@ -297,6 +299,7 @@ def total_values(total: LayerRecord, batch: int, machine: Machine, ends: Sequenc
     values["latency_ms"] = latency_ms
     interval = ends[-1] - ends[-2] if len(ends) > 1 else ends[-1]
     interval_ms = interval / machine.array.clock_mhz / 1e3
+    batch, unpriced = network.batch, pruned_parts(network)
     values["inferences"] = len(ends)
     values["images"] = batch * len(ends)
     values["first_inference_ms"] = ends[0] / machine.array.clock_mhz / 1e3
@@ -307,6 +310,6 @@ def total_values(total: LayerRecord, batch: int, machine: Machine, ends: Sequenc
     values["average_power_mw"] = energy_pj / latency_ms / 1e6 if latency_ms else 0.0
     values["dram_energy_share"] = total.energy.dram_pj / energy_pj if energy_pj else 0.0
     values["assumed_energy_share"] = min(total.energy.assumed_pj / energy_pj, 1.0) if energy_pj else 0.0
-    values["not_priced"] = ", ".join(not_priced(machine))
+    values["not_priced"] = ", ".join((*not_priced(machine), *unpriced))
     values["nominal_dram_sram_energy_ratio"] = nominal_ratio(machine.energy)
-    return {**values, **efficiency(total, batch * len(ends), machine)}
+    return {**values, **efficiency(total, batch * len(ends), machine, unpriced)}

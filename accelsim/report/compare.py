@@ -90,6 +90,7 @@ COLUMNS: tuple[Column, ...] = (
     Column(
         "dram_energy_share", "0..1", "DRAM's share of the energy", lambda run: float(run.totals["dram_energy_share"])
     ),
+    Column("not_priced", "", "what the energy is without", lambda run: str(run.totals["not_priced"]) or None),
     _per_image("dram_per_image_bytes", "bytes", "dram_read_burst_bytes", "dram_write_burst_bytes"),
     Column(
         "dram_burst_efficiency",
@@ -169,6 +170,26 @@ def comparison(rows: Sequence[Row]) -> str:
     lines = [["-" if row[cell.column] is None else cell.text(row[cell.column]) for cell in cells] for row in rows]
     left = [position for position, cell in enumerate(cells) if cell.text is str]
     return fitted([cell.title for cell in cells], lines, left, SPARE)
+
+
+def unpriced(rows: Sequence[Row]) -> list[str]:
+    """What the energies are without: all of them, those on some machines, those of some networks."""
+    lacks = [str(row["not_priced"] or "").split(", ") for row in rows]
+    whose: dict[str, list[str]] = {}
+    for part in dict.fromkeys(part for parts in lacks for part in parts if part):
+        whose.setdefault(_whose(rows, [part in parts for parts in lacks]), []).append(part)
+    return [f"not priced{words}: {', '.join(parts)}" for words, parts in whose.items()]
+
+
+def _whose(rows: Sequence[Row], lacks: Sequence[bool]) -> str:
+    """The machines that all rows which lack something have to themselves, or else their networks, in words."""
+    if all(lacks):
+        return ""
+    for word, key in (("on", "machine"), ("of", "network")):
+        names = dict.fromkeys(str(row[key]) for row, is_lacking in zip(rows, lacks, strict=True) if is_lacking)
+        if all(is_lacking or row[key] not in names for row, is_lacking in zip(rows, lacks, strict=True)):
+            return f" {word} {', '.join(names)}"
+    return " of some"
 
 
 def survival(pairs: int, found: Sequence[Unsure]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from accelsim.area.sizes import Area, area_of, interface_mm2, node_nm, not_sized
@@ -42,8 +42,11 @@ COLUMNS: tuple[tuple[str, str, str], ...] = (
 """(name, unit, meaning), in the order of `efficiency`."""
 
 
-def efficiency(total: LayerRecord, images: int, machine: Machine) -> dict[str, float | str | None]:
-    """The values of `COLUMNS`, by name. images: of the whole run."""
+def efficiency(
+    total: LayerRecord, images: int, machine: Machine, unsized: Sequence[str]
+) -> dict[str, float | str | None]:
+    """The values of `COLUMNS`, by name. images: of the whole run; unsized: parts that its network needs, without a
+    size."""
     seconds = total.total_cycles / machine.array.clock_mhz / 1e6
     operations, joules = 2 * total.counts.macs, total.energy.on_chip_pj / 1e12
     chip = of_the_chip(machine)
@@ -51,6 +54,7 @@ def efficiency(total: LayerRecord, images: int, machine: Machine) -> dict[str, f
     assert isinstance(peak_per_joule, float)
     found = {
         **chip,
+        "not_sized": ", ".join((str(chip["not_sized"]), *unsized)) if area else chip["not_sized"],
         "chip_power_mw": _ratio(joules, seconds) * 1e3,
         "tops": tops,
         "tops_per_w": _ratio(operations, joules) / 1e12,

@@ -66,7 +66,7 @@ class Run:
     @cached_property
     def totals(self) -> dict[str, Any]:
         """The columns for the whole run, with its latency, throughput and power."""
-        values = total_values(self.total, self.network.batch, self.machine, self.inference_ends)
+        values = total_values(self.total, self.network, self.machine, self.inference_ends)
         return values | speedups(
             self.total.total_cycles, {name: sum(each) for name, each in self.doubled_cycles.items()}
         )

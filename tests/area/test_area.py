@@ -256,6 +256,28 @@ def test_what_a_run_gets_out_of_area_and_power() -> None:
     )
 
 
+EXPANDED, CHOSEN = "expansion of pruned weights", "choice of activations by weights that are left"
+
+
+@pytest.mark.parametrize(
+    ("settings", "parts"),
+    [
+        ({"sram.line_buffer": True}, ["line buffer of the array"]),
+        ({"network.prune.density": 0.5}, [EXPANDED]),
+        ({"network.prune": {"density": 0.5, "zeros": "gate"}}, [EXPANDED]),
+        ({"network.prune": {"density": 0.5, "zeros": "skip"}}, [EXPANDED, CHOSEN]),
+        ({"network.prune.density": 0.5, "network.compress": {}}, []),
+    ],
+)
+def test_what_has_neither_price_nor_size_is_named_by_both(settings: dict[str, Any], parts: list[str]) -> None:
+    """Weights that a decoder has expanded lie plain on chip."""
+    totals = simulate("study_conv_separable", "edge", settings).totals
+    assert totals["not_priced"] == ", ".join(parts)
+    assert totals["not_sized"] == ", ".join(("control", *parts))
+    machine = load_machine("edge").model_copy(update={"area": None})
+    assert simulate("study_conv_separable", machine).totals["not_sized"] == "all"
+
+
 def test_multipliers_of_either_sign_are_a_bit_wider() -> None:
     """By hand: 9 x 9 instead of 8 x 8 bits in each PE; nothing else changes."""
     signed, either = (

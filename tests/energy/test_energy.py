@@ -641,6 +641,8 @@ def test_tables_of_cacti_price_all_there_is(name: str) -> None:
     machine = edge_with(name, dma=codecs)
     assert not_priced(machine.model_copy(update={"area": load_machine("edge").area})) == ()
     assert not_priced(load_machine("gemmini")) == ("host",)
+    line_buffer = load_machine("edge", parse_overrides([(0, "sram.line_buffer=true")]))
+    assert not_priced(line_buffer) == ("line buffer of the array",)
 
 
 def test_what_a_table_does_not_price_is_named() -> None:

@@ -29,7 +29,7 @@ from accelsim.energy.ranking import Flip, Unsure
 from accelsim.errors import UserError
 from accelsim.report.beside import write_beside
 from accelsim.report.by_type import TypeRow
-from accelsim.report.compare import COLUMNS, Row, flipped, survival
+from accelsim.report.compare import COLUMNS, Row, flipped, survival, unpriced
 from accelsim.report.figure import drawn
 from accelsim.report.palette import TYPE_FILLS
 from accelsim.report.plots import Drawing
@@ -534,3 +534,21 @@ def test_the_gallery_is_up_to_date(tmp_path: Path) -> None:
         assert list(dict.fromkeys(line.split(",")[0] for line in lines)) == list(compared)
         kept = [line for line in lines if line.split(",")[0] in sample]
         assert (tmp_path / name).read_text(encoding="utf-8").splitlines() == [header, *kept]
+
+
+def test_what_energies_are_without_is_said_once() -> None:
+    """Of all, of a machine, of a network; and where neither tells the rows apart."""
+
+    def row(network: str, machine: str, parts: str | None) -> Row:
+        return {"network": network, "machine": machine, "not_priced": parts}
+
+    assert unpriced([row("a", "m", None), row("b", "m", None)]) == []
+    both = [row("a", "m", "wires"), row("b", "m", "wires, pruned"), row("a", "n", "wires, host")]
+    assert unpriced(both) == ["not priced: wires", "not priced of b: pruned", "not priced on n: host"]
+    assert unpriced([row("a", "m", "odd"), row("a", "m", None)]) == ["not priced of some: odd"]
+
+
+def test_what_is_not_priced_stands_under_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    pruned = "squeezenet_v1.0_pruned_6bit"
+    out, _ = said(capsys, "squeezenet_v1.1", pruned, "--hw", "edge", "--quiet")
+    assert f"not priced of {pruned}: expansion of pruned weights\n" in out

@@ -62,7 +62,7 @@ def run(arguments: Namespace) -> int:
     """Carry it out; gives the exit code."""
     from accelsim.cli.progress import progress
     from accelsim.report.by_type import type_table
-    from accelsim.report.compare import comparison, flipped, survival
+    from accelsim.report.compare import comparison, flipped, survival, unpriced
     from accelsim.report.completeness import incomplete
     from accelsim.run import compare
     from accelsim.run.outlook import announce_comparison
@@ -83,7 +83,9 @@ def run(arguments: Namespace) -> int:
     elif arguments.by:
         print("\n".join([*incomplete(rows), type_table(types)]))
     else:
-        print("\n".join([*incomplete(rows), comparison(rows), *flipped(flips), *survival(pairs, unsure)]))
+        print(
+            "\n".join([*incomplete(rows), comparison(rows), *unpriced(rows), *flipped(flips), *survival(pairs, unsure)])
+        )
     return 0
 
 
