@@ -173,7 +173,7 @@ def comparison(rows: Sequence[Row]) -> str:
 
 
 def unpriced(rows: Sequence[Row]) -> list[str]:
-    """What the energies are without: all of them, those on some machines, those of some networks."""
+    """Lines on parts that the energies are without: all of them, those on some machines, those of some networks."""
     lacks = [str(row["not_priced"] or "").split(", ") for row in rows]
     whose: dict[str, list[str]] = {}
     for part in dict.fromkeys(part for parts in lacks for part in parts if part):
