@@ -255,6 +255,9 @@ class Dma(Section):
         default=None, description="cycles from the last byte of a load to its end, on the way into the buffer; null: 0"
     )
     descriptor_rows: Few | None = Field(default=None, description="most rows of a descriptor; null: any")
+    descriptor_within: Literal["row"] | None = Field(
+        default=None, description="row: a descriptor ends with a row of a map, or a position of a kernel; null: not"
+    )
     load_row_bytes: Positive | None = Field(
         default=None, description="most bytes of a row of a load's descriptor; null: any"
     )
@@ -326,7 +329,7 @@ def _broken_clocks(machine: Machine) -> Iterator[tuple[KeyPath, str, str]]:
 
 
 DESCRIPTOR_KEYS = ("descriptors_in_flight", "landing_cycles", "descriptor_rows", "load_row_bytes", "store_row_bytes")
-CACHE_KEYS = ("request_bytes", "requests_in_flight", *DESCRIPTOR_KEYS, "store_block_bytes")
+CACHE_KEYS = ("request_bytes", "requests_in_flight", *DESCRIPTOR_KEYS, "descriptor_within", "store_block_bytes")
 """Keys of `dma` that say how requests reach a cache."""
 
 

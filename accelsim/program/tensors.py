@@ -156,23 +156,28 @@ def _share_until(tensor: Tensor, offset: int, total: int) -> int:
     return total * offset // tensor.elements
 
 
-def transfers(tensor: Tensor, region: Region, *, by_pixel: bool = False) -> tuple[Descriptor, ...]:
+def transfers(
+    tensor: Tensor, region: Region, *, by_pixel: bool = False, by_row: bool = False
+) -> tuple[Descriptor, ...]:
     """The transfers that move `region` between DRAM and SRAM, encoded where the tensor is. See `descriptors`."""
-    plain, code = descriptors(tensor, region, by_pixel=by_pixel), tensor.code
+    plain, code = descriptors(tensor, region, by_pixel=by_pixel, by_row=by_row), tensor.code
     return plain if code is None else tuple(each._replace(row_bits=code.bits(each.row_bits)) for each in plain)
 
 
-def descriptors(tensor: Tensor, region: Region, *, by_pixel: bool = False) -> tuple[Descriptor, ...]:
+def descriptors(
+    tensor: Tensor, region: Region, *, by_pixel: bool = False, by_row: bool = False
+) -> tuple[Descriptor, ...]:
     """Where the elements of `region` lie in DRAM, those of a coded tensor as if it were plain.
 
     by_pixel: each row of theirs is one of the last dimension, even where neighbours lie one behind the other.
+    by_row: the rows of one lie along one dimension, the innermost that is left: pixels of a row of a map.
 
     Raises ValueError where a region of a tiled tensor is not one of its tiles.
     """
     if tensor.tile is not None:
         start = _share_until(tensor, tiled_offset(tensor, region), tensor.stored_bits)
         return (Descriptor(8 * tensor.address_bytes + start, 1, _stored_bits(tensor, region), 0),)
-    return tuple(_rows(tensor, region, by_pixel=by_pixel))
+    return tuple(_rows(tensor, region, by_pixel=by_pixel, by_row=by_row))
 
 
 def tiled_offset(tensor: Tensor, region: Region) -> int:
@@ -199,7 +204,7 @@ def row_major_offset(tensor: Tensor, index: tuple[int, ...]) -> int:
     return offset
 
 
-def _rows(tensor: Tensor, region: Region, *, by_pixel: bool) -> Iterator[Descriptor]:
+def _rows(tensor: Tensor, region: Region, *, by_pixel: bool, by_row: bool) -> Iterator[Descriptor]:
     """The region as descriptors: a run of contiguous elements, its innermost repetition, and a loop over the rest."""
     run, outer = _contiguous(tensor, region)
     last = len(region) - 1
@@ -207,9 +212,11 @@ def _rows(tensor: Tensor, region: Region, *, by_pixel: bool) -> Iterator[Descrip
         run, outer = region[last].size, last
     start = 8 * tensor.address_bytes + tensor.bits * row_major_offset(tensor, tuple(part.start for part in region))
     strides = [tensor.bits * prod(tensor.dims[axis + 1 :]) for axis in range(len(region))]
-    loops = _merged([(part.size, strides[axis] * part.step) for axis, part in enumerate(region[:outer])])
-    rows, stride = loops.pop() if loops else (1, 0)
-    for offset in _offsets(loops):
+    loops = [(part.size, strides[axis] * part.step) for axis, part in enumerate(region[:outer])]
+    along = max((axis for axis in range(outer) if tensor.dims[axis] > 1), default=0) if by_row else 0
+    around, inner = _merged(loops[:along]), _merged(loops[along:])
+    rows, stride = inner.pop() if inner else (1, 0)
+    for offset in _offsets([*around, *inner]):
         yield Descriptor(start + offset, rows, run * tensor.bits, stride)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from accelsim.config.load import load_dram, load_machine
-from accelsim.config.machine import Machine
+from accelsim.config.machine import CACHE_KEYS, Machine
 from accelsim.config.scheduling import Scheduling
 from accelsim.config.schema import validate
 from accelsim.config.strict_yaml import Document, Origin
@@ -58,8 +58,7 @@ def with_cache(machine: Machine, place: int, **keys: Any) -> Machine:
 
 def ideal_memory(machine: Machine) -> Machine:
     """No caches, and 16 bytes a clock after 100."""
-    plain = dict.fromkeys(("request_bytes", "requests_in_flight", "descriptors_in_flight", "descriptor_rows"))
-    machine = changed(machine, "dma", **plain, load_row_bytes=None, store_row_bytes=None)
+    machine = changed(machine, "dma", **dict.fromkeys(CACHE_KEYS))
     return machine.model_copy(update={"caches": None, "dram": load_dram("ideal_16b")})
 
 

@@ -21,7 +21,7 @@ from accelsim.program.commands import Buffer, Command, Compute, Load, Program, R
 from accelsim.program.commands import Tile as ProgramTile
 from accelsim.program.tensors import Range, Tensor
 from accelsim.units import ceil_div
-from tests.gemmini.tiler import DIM, Layer, Tile
+from tests.gemmini.tiler import Layer, Tile
 
 CAPACITY = 1 << 34
 """Bytes of the buffers: that tiles fit was seen to when they were chosen."""
@@ -29,6 +29,9 @@ SLOTS = Scheduling(slots=2)
 """Two tiles under way: LoopConv.scala line 1182."""
 BLOCK = 64
 """Elements of the sum of a product that are loaded and computed together."""
+ZEROS_END = 2
+"""Clocks from the last zeros of a descriptor to the next where one is in flight: DMACommandTracker.scala, lines 74 and
+86. Others begin meanwhile where several are."""
 CONVOLUTION_ARRAYS = {"input": 40 * 40 * 2048, "bias": 4 * 2048, "weights": 2048 * 2048, "output": 11000 * 2048}
 PRODUCT_ARRAYS = {"input": 10000 * 10000, "weights": 10000 * 10000, "output": 10000 * 10000}
 """Bytes of the static arrays of the measured programs (conv_tilings.c, matmul_tilings.c), in the order of their
@@ -36,11 +39,13 @@ declaration."""
 
 
 class HostClocks(NamedTuple):
-    """Clocks of the core: before the first tile of a layer, for each tile, more where its sums begin and where they
-    end, and where loops within the one that goes on begin anew: for the first of them and for each further one."""
+    """Clocks of the core: before the first tile of a layer, for each tile, more where it has other pixels than the one
+    before, where its sums begin and where they end, and where loops within the one that goes on begin anew: for the
+    first of them and for each further one."""
 
     first: int
     tile: int
+    moves: int
     begins: int
     ends: int
     loop: int
@@ -49,25 +54,21 @@ class HostClocks(NamedTuple):
     def of(self, part: Part) -> int:
         """Clocks for a tile."""
         anew = self.loop + self.loops * (part.loops - 1) if part.loops else 0
-        return self.tile + self.begins * part.first + self.ends * part.last + anew
+        return self.tile + self.moves * part.moves + self.begins * part.first + self.ends * part.last + anew
 
 
-CONVOLUTION_HOST = HostClocks(first=620, tile=240, begins=20, ends=25, loop=45, loops=30)
-PRODUCT_HOST = HostClocks(first=565, tile=122, begins=3, ends=10, loop=41, loops=29)
-OTHER_PRODUCT_HOST = HostClocks(first=610, tile=134, begins=5, ends=14, loop=38, loops=27)
-"""What the core takes for the programs' tiles, those of products on arrays of 16 and on others, whose size the compiler
-does not know.
+CONVOLUTION_HOST = HostClocks(first=620, tile=238, moves=12, begins=20, ends=25, loop=45, loops=30)
+PRODUCT_HOST = HostClocks(first=565, tile=122, moves=0, begins=3, ends=10, loop=41, loops=29)
+"""What the core takes for the programs' tiles.
 
 The functions of gemmini.h (branch `dosa`, 959b23f, `tiled_matmul_outer`, `tiled_conv`) as GCC 12.2 compiles them with
 the flags of its Makefile, each instruction with the clocks of Rocket (rocket-chip f5ebf26: RocketCore.scala,
 Multiplier.scala, DCache.scala, BTB.scala), gave `gemmini_host_loops.csv`, of which these are the simplest sum."""
 
 
-def host_of(layer: Layer, side: int = DIM) -> HostClocks:
-    """Clocks of the core that issues the tiles of a layer, for an array of this side."""
-    if not layer.is_product:
-        return CONVOLUTION_HOST
-    return PRODUCT_HOST if side == DIM else OTHER_PRODUCT_HOST
+def host_of(layer: Layer) -> HostClocks:
+    """Clocks of the core that issues the tiles of a layer."""
+    return PRODUCT_HOST if layer.is_product else CONVOLUTION_HOST
 
 
 class Run(NamedTuple):
@@ -82,7 +83,8 @@ class Run(NamedTuple):
 class Part:
     """A tile of a layer's output and of its sums: first index and size of each dimension; whether sums begin or end.
 
-    loops: how many of the program's loops begin anew with it, the innermost first; 0 for the first tile.
+    moves: whether the tile before had other pixels; loops: how many of the program's loops begin anew with it, the
+    innermost first; 0 for the first tile.
     """
 
     rows: Range
@@ -93,6 +95,7 @@ class Part:
     inputs: Range
     first: bool
     last: bool
+    moves: bool
     loops: int
 
 
@@ -121,7 +124,9 @@ def program(runs: Sequence[Run], machine: Machine, offset: int, *, zeros: bool =
     for name, size in arrays.items():
         addresses[name] = at
         at += size
-    makers = [_Maker(number, run, array_context(machine), addresses, zeros) for number, run in enumerate(runs)]
+    array = array_context(machine)
+    ends = ZEROS_END if machine.dma.descriptors_in_flight == 1 else 0
+    makers = [_Maker(number, run, array, addresses, ends if zeros else None) for number, run in enumerate(runs)]
     return Program(
         tuple(f"{number}" for number in range(len(runs))),
         tuple(tensor for maker in makers for tensor in (maker.input, maker.weights)),
@@ -150,13 +155,16 @@ def parts_of(run: Run) -> Iterator[Part]:
         [Range(low, min(low + sizes[name], extents[name])) for low in range(0, extents[name], sizes[name])]
         for name in names
     ]
-    for number, combination in enumerate(product(*cuts)):
+    before: tuple[Range, Range] | None = None
+    for combination in product(*cuts):
         at = dict(zip(names, combination, strict=True))
         sums = [at[name] for name in "SRC"]
         first = all(each.start == 0 for each in sums)
         last = all(at[name].stop == extents[name] for name in "SRC")
-        map_rows, map_cols = (at["P"], at["Q"]) if layer.is_product else (at["Q"], at["P"])
-        yield Part(map_rows, map_cols, at["K"], *sums, first, last, loops_anew(run.order, at) if number else 0)
+        pixels = (at["P"], at["Q"]) if layer.is_product else (at["Q"], at["P"])
+        moves, loops = pixels != before, loops_anew(run.order, at) if before else 0
+        yield Part(*pixels, at["K"], *sums, first, last, moves, loops)
+        before = pixels
 
 
 def loops_anew(order: str, at: Mapping[str, Range]) -> int:
@@ -165,11 +173,16 @@ def loops_anew(order: str, at: Mapping[str, Range]) -> int:
 
 
 class _Maker:
-    """The commands of one run."""
+    """The commands of one run.
 
-    def __init__(self, number: int, run: Run, array: ArrayContext, addresses: dict[str, int], zeros: bool) -> None:
-        self.number, self.run, self.array, self.fills = number, run, array, zeros
-        self.host = host_of(run.layer, array.shape.cols)
+    zeros_end: clocks from the last zeros of a descriptor to the next descriptor; None: the DMA writes none.
+    """
+
+    def __init__(
+        self, number: int, run: Run, array: ArrayContext, addresses: dict[str, int], zeros_end: int | None
+    ) -> None:
+        self.number, self.run, self.array, self.zeros_end = number, run, array, zeros_end
+        self.host = host_of(run.layer)
         layer = run.layer
         rows, cols = (layer.rows, 1) if layer.is_product else (layer.size, layer.size)
         names = [f"{number}.{name}" for name in ("input", "weights", "output")]
@@ -206,7 +219,7 @@ class _Maker:
             ]
             found = [self.block_loads(block, 0) for block in blocks]
         else:
-            found = [self.block_loads(part, self.zeros(part) if self.fills else 0)]
+            found = [self.block_loads(part, 0 if self.zeros_end is None else self.zeros(part, self.zeros_end))]
         first, *others = found[0]
         found[0] = [replace(first, host_cycles=self.host.of(part)), *others]
         return found
@@ -246,18 +259,27 @@ class _Maker:
         low = outputs.start * layer.stride + kernel.start - layer.kernel // 2
         return low, low + outputs.size * layer.stride + kernel.size - 1
 
-    def zeros(self, part: Part) -> int:
-        """Scratchpad rows of padding, and accumulator rows of sums that begin, that the DMA fills with zeros.
+    def zeros(self, part: Part, end: int) -> int:
+        """Clocks in which the DMA fills padding, and sums that begin, with zeros: a row of the scratchpad or of the
+        accumulator each, and `end` for each descriptor.
 
-        The first output channels of a layer have no bias to be replaced by zeros, as its address is null.
+        Those of padding lie left and right of a row of the map, or over its width above and below.
         """
         rows, cols = self.input_window(part)
-        axes = (self.span(part.rows, part.kernel_rows), self.span(part.cols, part.kernel_cols))
-        whole = [high - low for low, high in axes]
+        top, bottom = self.span(part.rows, part.kernel_rows)
+        left, right = self.span(part.cols, part.kernel_cols)
         side = self.array.shape.cols
-        padding = (whole[0] * whole[1] - rows.size * cols.size) * ceil_div(part.inputs.size, side)
-        sums = part.rows.size * part.cols.size * ceil_div(part.outputs.size, side)
-        return padding + (sums if part.first and part.outputs.start > 0 else 0)
+        above = bottom - top - rows.size
+        beside = sum(ceil_div(size, side) for size in (cols.start - left, right - cols.stop) if size > 0)
+        descriptors = rows.size * beside + above * (beside + ceil_div(cols.size, side))
+        descriptors *= ceil_div(part.inputs.size, max(side, BLOCK))
+        clocks = (bottom - top) * (right - left) - rows.size * cols.size
+        clocks *= ceil_div(part.inputs.size, side)
+        if part.first:
+            sums = part.rows.size * ceil_div(part.outputs.size, side)
+            clocks += sums * part.cols.size
+            descriptors += sums * ceil_div(part.cols.size, side)
+        return clocks + end * descriptors
 
     # What is computed and stored.
 

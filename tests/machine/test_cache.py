@@ -291,6 +291,18 @@ def test_a_load_lands_behind_its_last_byte_and_a_store_does_not(plain: bool) -> 
     assert served(memory, blocks, 20_000, write=True)[0].done == 20_000 + 3 * 14 + 7 + 11
 
 
+def test_descriptors_that_end_with_their_row_wait_more_often() -> None:
+    """Of a map of 6x6, 36 rows of 16 bytes are three descriptors of 16 rows, or six of 6, one at a time: three more
+    misses that are waited for on the way in, and three on the way out."""
+    cycles = []
+    for within in (None, "row"):
+        sizes = {"dma__request_bytes": 64, "dma__descriptor_rows": 16, "dma__load_row_bytes": 64}
+        machine = machine_of(caches=[LEVEL], dma__descriptors_in_flight=1, dma__descriptor_within=within, **sizes)
+        network = network_of([{"op": "conv", "name": "conv", "channels": 16, "kernel": 1}], (6, 6, 16))
+        cycles.append(perform(network, machine, Scheduling()).outcome.total_cycles)
+    assert 6 * LATENCY < cycles[1] - cycles[0] < 6 * 1.2 * LATENCY
+
+
 def test_two_caches_count_apart() -> None:
     """Two lines of 64 share one of 128 below."""
     memory = cached({}, {"name": "LLC", "capacity_bytes": 1 << 16, "line_bytes": 128})

@@ -17,7 +17,7 @@ from tests.gemmini.measured import DEFAULT_ORDER, hosts, measured, offsets, offs
 from tests.gemmini.programs import CONVOLUTION_HOST, Part, Run, as_run, host_of, parts_of
 from tests.gemmini.tiler import Layer, Tile, default_tile, layers_of
 
-SOME_PART = Part(*[Range(0, 1)] * 6, first=False, last=False, loops=0)
+SOME_PART = Part(*[Range(0, 1)] * 6, first=False, last=False, moves=False, loops=0)
 NOT_UNET = [row.number for row in measured() if row.program[0] != "unet"]
 """Rows of which all offsets are played; U-Net's take minutes each."""
 
@@ -41,16 +41,16 @@ def test_a_mapping_is_read_from_the_outside_in() -> None:
 
 
 def test_the_clocks_of_the_host_are_those_that_were_counted() -> None:
-    """By kind of layer, array, order of loops and of tile: 2 % off on average over tiles, 12 % at most."""
+    """By kind of layer, order of loops and of tile: 2 % off on average over tiles, 12 % at most."""
     rows = table("gemmini_host_loops.csv")
-    assert len({(row["kind"], row["side"], row["order"]) for row in rows}) == 13
+    assert len({(row["kind"], row["order"]) for row in rows}) == 9
     found: dict[str, list[tuple[float, int]]] = {}
     for row in rows:
-        host = host_of(
-            Layer(1, 1, 1, 1, 1, 1) if row["kind"] == "product" else Layer(1, 1, 2, 2, 3, 1), int(row["side"])
-        )
+        host = host_of(Layer(1, 1, 1, 1, 1, 1) if row["kind"] == "product" else Layer(1, 1, 2, 2, 3, 1))
         loops, first, last = (int(row[name]) for name in ("loops_anew", "begins", "ends"))
-        share = abs(host.of(replace(SOME_PART, loops=loops, first=first > 0, last=last > 0)) / float(row["clocks"]) - 1)
+        moves = not {"P", "Q"}.isdisjoint(row["order"][: loops + 1])
+        part = replace(SOME_PART, moves=moves, loops=loops, first=first > 0, last=last > 0)
+        share = abs(host.of(part) / float(row["clocks"]) - 1)
         assert share < 0.12
         found.setdefault(row["kind"], []).append((share, int(row["tiles"])))
     for shares in found.values():
@@ -140,21 +140,21 @@ def test_a_mapping_has_the_array_that_the_harness_took_it_to() -> None:
 
 
 def test_layers_on_other_arrays_take_what_was_measured() -> None:
-    """All samples and each, the last of which nothing was changed after. At all places of the arrays 12 % on average;
-    the one in the middle is 8 % off, not the 6 % that were wanted, which hold at the second place alone."""
+    """All samples and each. At all places of the arrays 12 % on average; the one in the middle is 7 % off, of a sample
+    8 %, not the 6 % that were wanted, which hold at the second place alone."""
     rows = mapped.read()
     assert {row.row.number for row in rows} == {row.number for row in mapped.sample()}
     assert all(list(row.by_offset) == list(offsets_of(row.row.layer)) for row in rows)
     second = [row._replace(by_offset=dict(list(row.by_offset.items())[1:2])) for row in rows]
-    for found, middle in ((rows, 0.08), (second, 0.06)):
+    for found, middle, of_all in ((rows, 0.08, 0.07), (second, 0.05, 0.05)):
         by_number = {row.row.number: row.error for row in found}
         for first in (*mapped.SAMPLES, None):
             sample = mapped.sample() if first is None else mapped.short()[first :: mapped.EVERY]
             errors_of = [by_number[row.number] for row in sample]
             assert fmean(errors_of) <= 0.12
-            assert median(errors_of) <= (0.065 if first == 6 and found is second else middle)
-    assert fmean(row.error for row in rows if not row.row.layer.is_product) <= 0.09
-    assert fmean(row.error for row in second if not row.row.layer.is_product) <= 0.07
+            assert median(errors_of) <= (of_all if first is None else middle)
+    assert fmean(row.error for row in rows if not row.row.layer.is_product) <= 0.08
+    assert fmean(row.error for row in second if not row.row.layer.is_product) <= 0.05
 
 
 @pytest.mark.slow

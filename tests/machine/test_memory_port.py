@@ -31,7 +31,7 @@ from accelsim.machine.memory import (
 from accelsim.machine.memory.dram.memory import CommandMemory
 from accelsim.machine.memory.dram.statistics import DramCounts
 from accelsim.machine.requests import blocks_of
-from accelsim.program.tensors import Descriptor
+from accelsim.program.tensors import Descriptor, Range, Tensor, descriptors
 from tests.dram_cases import device_of
 from tests.strategies import COMMAND_DEVICES, machine_of
 
@@ -206,6 +206,22 @@ def test_blocks_hold_the_rows_of_descriptors() -> None:
     assert blocks_of([Descriptor(16, 3, 24, 40)]) == [Block(2, 3, 3, 5)]
     assert blocks_of([Descriptor(4, 2, 8, 12)]) == [Block(0, 1, 2, 0), Block(2, 1, 1, 0)]
     assert blocks_of([Descriptor(12, 1, 6, 0)]) == [Block(1, 1, 2, 0)]
+
+
+def test_a_descriptor_may_end_with_its_row() -> None:
+    """Of a map of 4x4 pixels of 8 bytes: two whole rows; one column. Of a matrix, whose rows are all in one."""
+    tensor, matrix = Tensor("map", (1, 4, 4, 8), 8, 64), Tensor("matrix", (1, 4, 1, 8), 8, 64)
+    rows = (Range(0, 1), Range(1, 3), Range(0, 4), Range(0, 8))
+    assert descriptors(tensor, rows, by_pixel=True) == (Descriptor(768, 8, 64, 64),)
+    assert descriptors(tensor, rows, by_pixel=True, by_row=True) == tuple(
+        Descriptor(start, 4, 64, 64) for start in (768, 1024)
+    )
+    column = (Range(0, 1), Range(0, 4), Range(2, 3), Range(0, 8))
+    assert descriptors(tensor, column, by_pixel=True) == (Descriptor(640, 4, 64, 256),)
+    found = descriptors(tensor, column, by_pixel=True, by_row=True)
+    assert [each[:3] for each in found] == [(640 + 256 * row, 1, 64) for row in range(4)]
+    whole = (Range(0, 1), Range(0, 4), Range(0, 1), Range(0, 8))
+    assert descriptors(matrix, whole, by_pixel=True, by_row=True) == (Descriptor(512, 4, 64, 64),)
 
 
 # A port in between.

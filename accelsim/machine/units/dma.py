@@ -71,9 +71,10 @@ class DmaEngine(Unit):
 
     def _descriptors(self, command: Load | Store) -> tuple[Descriptor, ...]:
         dma, tile = self.around.machine.dma, command.tile
-        if (dma.store_row_bytes if isinstance(command, Store) else dma.load_row_bytes) is None:
+        by_row = dma.descriptor_within == "row"
+        if not by_row and (dma.store_row_bytes if isinstance(command, Store) else dma.load_row_bytes) is None:
             return tile.descriptors
-        return transfers(tile.tensor, tile.region, by_pixel=True)
+        return transfers(tile.tensor, tile.region, by_pixel=True, by_row=by_row)
 
     def progress(self, progress: Progress) -> None:
         """Take note of what the memory says of a transfer."""
