@@ -55,12 +55,11 @@ def layer_folds(
     """
     row, col, streamed = (cuts[name] for name in (dataflow.rows, dataflow.cols, dataflow.streamed))
     packed = _packs(row[0].size, col[0].size, groups[0].size, array)
-    whole = [_in_full(part, packed) for part in groups]
     axes = (
-        _classes(whole, averaged=averaged),
-        _classes([_in_full(part, array.rows) for part in row], averaged=averaged),
-        _classes([_in_full(part, array.cols) for part in col], averaged=averaged),
-        _classes([[part] for part in streamed], averaged=averaged),
+        _classes(groups, packed, averaged=averaged),
+        _classes(row, array.rows, averaged=averaged),
+        _classes(col, array.cols, averaged=averaged),
+        _classes(streamed, None, averaged=averaged),
     )
     packs, rows, cols, steps = (_along(part.size, axis) for axis, part in enumerate(axes))
     pack_count, row_count, col_count, step_count = (_along(part.times, axis) for axis, part in enumerate(axes))
@@ -78,22 +77,19 @@ def layer_folds(
     return LayerFolds(pack_count * row_count * col_count * step_count * 1.0, shape, tiles, split)
 
 
-def _in_full(part: Part, width: Size) -> list[Part]:
-    """The array tiles of equal extents: full ones, and the rest of each."""
-    full, rest = part.size // width, part.size % width
-    return [Part(width, full * part.times), Part(rest, (rest > 0) * part.times)]
-
-
-def _classes(parts: Sequence[Sequence[Part]], *, averaged: bool) -> Part:
-    """Sizes and numbers of different extents along a first axis, or of the average one."""
-    flat = [part for each in parts for part in each]
-    if not averaged:
-        sizes, times = (np.array(np.broadcast_arrays(*each)) for each in zip(*flat, strict=True))
-        there = np.flatnonzero(times.reshape(len(parts), len(parts[0]), times.shape[-1]).any(axis=(1, 2)))
-        kept = (len(parts[0]) * there[:, None] + np.arange(len(parts[0]))).reshape(-1)
-        return Part(sizes[kept], times[kept])
-    number = sum(part.times for part in flat)
-    return Part(np.atleast_2d(sum(part.size * part.times for part in flat) / number), np.atleast_2d(number))
+def _classes(parts: Sequence[Part], width: Size | None, *, averaged: bool) -> Part:
+    """Sizes and numbers of the array tiles of this width that parts are cut into, along a first axis: full ones, and
+    the rest of each; or of the average one. The parts themselves where there is no width."""
+    sizes, times = (np.array(np.broadcast_arrays(*each))[:, None] for each in zip(*parts, strict=True))
+    if width is not None:
+        full, rest = sizes // width, sizes % width
+        sizes = np.concatenate((np.broadcast_to(width, sizes.shape), rest), axis=1)
+        times = np.concatenate((full * times, (rest > 0) * times), axis=1)
+    if averaged:
+        number = times.sum(axis=(0, 1))
+        return Part(np.atleast_2d((sizes * times).sum(axis=(0, 1)) / number), np.atleast_2d(number))
+    there = (times != 0).any(axis=(1, 2))
+    return Part(*(each[there].reshape(-1, each.shape[2]) for each in (sizes, times)))
 
 
 def _along(values: Size, axis: int) -> Size:

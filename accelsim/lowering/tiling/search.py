@@ -190,7 +190,7 @@ def _with_other_tiles(
     others = [index for sizes, index in first.items() if sizes not in known][:SHORTLISTED]
     if not others:
         return []
-    ranked = _exactly(task, context, dataflow, candidates.at(np.array(others)), len(others))
+    ranked = _best(estimate.exactly(np.array(others)), len(others))
     return [ranked.at(index, task) for index in np.argsort(ranked.scores, kind="stable")[:NEXT_BEST].tolist()]
 
 
@@ -207,13 +207,18 @@ def _ranked(task: LayerTask, context: TilingContext, dataflow: DataflowName) -> 
     if not len(coarse):
         return None
     if context.objective == "cycles":
-        closest = _shortlist(task, context, dataflow, _promising(task, context, coarse))
-        return _exactly(task, context, dataflow, closest, len(coarse))
-    closest = _shortlist(task, context, dataflow, coarse)
+        estimate = Estimate(task, context, dataflow, _promising(task, context, coarse), averaged=True)
+        return _best(estimate.exactly(_shortlist(estimate)), len(coarse))
+    closest = _closest(task, context, dataflow, coarse)
     best = np.unique(closest.order, return_index=True)[1].tolist()
     fine = [near(task, context, closest.plan(index, dataflow, task.taps)) for index in best]
-    shortlists = (_shortlist(task, context, dataflow, each) for each in fine if len(each))
-    return _exactly(task, context, dataflow, joined([closest, *shortlists]), len(coarse) + sum(map(len, fine)))
+    every = joined([closest, *(_closest(task, context, dataflow, each) for each in fine if len(each))])
+    return _best(Estimate(task, context, dataflow, every, averaged=False), len(coarse) + sum(map(len, fine)))
+
+
+def _closest(task: LayerTask, context: TilingContext, dataflow: DataflowName, candidates: Candidates) -> Candidates:
+    """The shortlist of these candidates."""
+    return candidates.at(_shortlist(Estimate(task, context, dataflow, candidates, averaged=True)))
 
 
 def _promising(task: LayerTask, context: TilingContext, candidates: Candidates) -> Candidates:
@@ -225,33 +230,29 @@ def _promising(task: LayerTask, context: TilingContext, candidates: Candidates) 
     return candidates.at(np.sort(np.argpartition(least, PROMISING)[:PROMISING]))
 
 
-def _shortlist(task: LayerTask, context: TilingContext, dataflow: DataflowName, candidates: Candidates) -> Candidates:
-    """The candidates that are best by the average fold, those close to them that move the least, and the best of each
-    loop order."""
-    estimate = Estimate(task, context, dataflow, candidates, averaged=True)
-    scores = _scores(context.objective, estimate)
+def _shortlist(estimate: Estimate) -> Ints:
+    """Numbers of the tilings that are best by the average fold, of those close to them that move the least, and of the
+    best of each loop order."""
+    scores, orders = _scores(estimate.context.objective, estimate), estimate.plans.order
     best = np.lexsort((estimate.burst_bytes, scores))
     close = best[: np.searchsorted(scores[best], SHORTLIST_TOLERANCE * scores[best[0]], side="right")]
     frugal = close[np.argsort(estimate.burst_bytes[close], kind="stable")[:SHORTLISTED]]
-    by_order = best[np.unique(candidates.order[best], return_index=True)[1]]
-    chosen = dict.fromkeys((*best[:SHORTLISTED].tolist(), *frugal.tolist(), *by_order.tolist()))
-    return candidates.at(np.array(list(chosen)))
+    by_order = best[np.unique(orders[best], return_index=True)[1]]
+    return np.array(list(dict.fromkeys((*best[:SHORTLISTED].tolist(), *frugal.tolist(), *by_order.tolist()))))
 
 
-def _exactly(
-    task: LayerTask, context: TilingContext, dataflow: DataflowName, candidates: Candidates, fitted: int
-) -> _Ranked:
-    """Tilings scored by all their different folds; of those that are nearly equal, those with the least energy, or the
-    quickest where the objective is not clocks; of these the ones whose weights best have a place in time, and of these
-    the one with the fewest tile iterations."""
-    estimate = Estimate(task, context, dataflow, candidates, averaged=False)
+def _best(estimate: Estimate, fitted: int) -> _Ranked:
+    """The best of tilings that are estimated by all their different folds; of those that are nearly equal, those with
+    the least energy, or the quickest where the objective is not clocks; of these the ones whose weights best have a
+    place in time, and of these the one with the fewest tile iterations."""
+    context, candidates = estimate.context, estimate.plans
     scores = _scores(context.objective, estimate)
     near = np.flatnonzero(scores <= TOLERANCES.get(context.objective, 1.0) * scores.min())
     ties = estimate.energy_pj if context.objective == "cycles" else estimate.cycles
     near = near[ties[near] <= SCORE_TOLERANCE * ties[near].min()]
     last = candidates.iterations, _missing_slots(context, candidates)
     chosen = int(near[np.lexsort([each[near] for each in (scores, ties, *last)])[0]])
-    return _Ranked(dataflow, fitted, candidates, estimate, scores, chosen)
+    return _Ranked(estimate.dataflow_name, fitted, candidates, estimate, scores, chosen)
 
 
 def _missing_slots(context: TilingContext, candidates: Candidates) -> Ints:
