@@ -248,20 +248,11 @@ def pe_cells(machine: Machine) -> dict[str, float]:
     return {name: area / sum(cells.values()) for name, area in cells.items()}
 
 
-CONTROL_BITS = 13
-"""Registers of control in a PE of Gemmini: dataflow, propagate, 5 of shift, 3 of an id, last and valid (Mesh.scala at
-012bfae), and what propagate was (PE.scala at 0888fb7)."""
-
-
 class LeftOut(NamedTuple):
-    """Parts of TPU v1 that have no size here, and the cells of a PE that has one.
-
-    control_mm2: of all PEs, with as much of it as Gemmini's have; adders_mm2: one behind the accumulators of each
-    column.
-    """
+    """Adders behind the accumulators of TPU v1, one for each column, which have no size here, and the cells of a PE
+    that has one."""
 
     cells_um2: float
-    control_mm2: float
     adders_mm2: float
 
 
@@ -272,7 +263,6 @@ def left_out_of_tpu() -> LeftOut:
     pes, each_mm2 = array.rows * array.cols, node_factor(table) / table.cells.share / 1e6
     return LeftOut(
         1e6 * area.pe_mm2 / pes * table.cells.share,
-        pes * CONTROL_BITS * table.register_bit.area_um2 * each_mm2,
         array.cols * table.adder_32.area_um2 * array.psum_bits / 32 * each_mm2,
     )
 

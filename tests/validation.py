@@ -78,11 +78,10 @@ the error; *missed* says that the error is larger.
   its cells would fill {fill}. Systolic data setup, the registers that skew operands and results, takes {skew} of the
   die; the plot does not show it, so that it is in the compute alone. 6 % of the die are the activation unit. Here that
   is requantisation, lanes, functions and pools: {unit} of it.
-- **Left out of TPU v1.** Its compute lacks {gap} mm2. Three of its parts are known to have no size here. Control goes
-  from PE to PE with the data. TPU v1's is not published; Gemmini's RTL has 13 bits of it in a PE (Mesh.scala,
-  PE.scala). As many would be {control} mm2 here, so that the compute would be {with_control} too small instead of
-  {compute}. An adder of each column adds to the accumulators: {adders_mm2} mm2. A patent shows pools and normalisation
-  with registers and memories of their own (US 10192162), and not how large they are.
+- **Assumed and left out of TPU v1.** Control goes from PE to PE with the data. TPU v1's is not published; a PE has the
+  13 bits of Gemmini's here. The compute lacks {gap} mm2. Two of its parts are known to have no size. An adder of each
+  column adds to the accumulators: {adders_mm2} mm2. A patent shows pools and normalisation with registers and memories
+  of their own (US 10192162), and not how large they are.
 - **Not compared.** Eyeriss's cycles: accelsim has no row-stationary dataflow.
 """
 
@@ -343,7 +342,6 @@ def about() -> str:
     unit = (area.logic_mm2 - area.pe_mm2 - area.skew_mm2) / (0.06 * silicon.TPU_MM2)
     gemmini, eyeriss = areas["area of Gemmini's array"], areas["area of Eyeriss's multipliers and adders"]
     left_out, theirs = silicon.left_out_of_tpu(), 0.3 * silicon.TPU_MM2
-    short = 1 - (area.logic_mm2 + left_out.control_mm2) / theirs
     plot_um2 = 1e6 * 0.24 * silicon.TPU_MM2 / machine.array.rows / machine.array.cols
     pes, cells = machine.array.rows * machine.array.cols, silicon.pe_cells(machine)
     chips = {chip.network: silicon.eyeriss_components_mw(chip) for chip in silicon.eyeriss_runs()}
@@ -359,8 +357,6 @@ def about() -> str:
         eyeriss=f"{eyeriss:+.0%}".replace("%", " %"),
         fill=f"{100 * left_out.cells_um2 / plot_um2:.0f} %",
         gap=f"{theirs - area.logic_mm2:.0f}",
-        control=f"{left_out.control_mm2:.1f}",
-        with_control=f"{100 * short:.0f} %",
         adders_mm2=f"{left_out.adders_mm2:.2f}",
         skew=f"{100 * area.skew_mm2 / silicon.TPU_MM2:.1f} %",
         **{name: f"{100 * share:.0f} %" for name, share in cells.items()},

@@ -10,14 +10,18 @@ from accelsim.kept import kept
 SCALE_BITS = 32
 """Bits of the fixed-point factor that a sum is scaled by (Jacob et al., CVPR 2018, section 2.2)."""
 
+CONTROL_BITS = 13
+"""Bits of control that go from PE to PE with the data, those of Gemmini for any array: dataflow, propagate, 5 of shift,
+3 of an id, last and valid (Mesh.scala at 012bfae), and what propagate was (PE.scala at 0888fb7)."""
+
 
 def pe_register_bits(array: Array) -> int:
     """Bits of a PE: a register for each operand and sum, a second one for what `overlap` exchanges behind a stream,
-    and the operands in the multiplier's stages. A PE for `dataflow: auto` has what any dataflow needs."""
+    the operands in the multiplier's stages, and control. A PE for `dataflow: auto` has what any dataflow needs."""
     widths = _widths(array)
     twice = {dataflow.stationary for dataflow in _dataflows(array)} if array.overlap else set()
     stages = (array.mac_latency - 1) * (array.weight_bits + array.activation_bits)
-    return sum(widths.values()) + sum(widths[operand] for operand in twice) + stages
+    return sum(widths.values()) + sum(widths[operand] for operand in twice) + stages + CONTROL_BITS
 
 
 def skew_register_bits(array: Array) -> int:

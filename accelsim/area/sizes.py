@@ -29,7 +29,7 @@ MOST_ENTRIES = 512
 CODEC_MACS = 3.5
 """Size of an encoder or decoder of a byte a clock, in 8-bit MACs: both of EBPC are less than seven (Cavigelli et al.,
 JETCAS 9(4), 2019)."""
-CHIPS_OVER_MODEL = 1.0, 1.5
+CHIPS_OVER_MODEL = 1.0, 1.4
 """Area of the parts of Gemmini and, at most, of TPU v1 as published, over what the tables give for them
 (docs/validation.md)."""
 
