@@ -52,8 +52,9 @@ _HEADLINE = {
     "of it DRAM": "dram_energy_share",
     "power with DRAM": "average_power_mw",
     "area (mm2)": "area_mm2",
+    "TOPS/W without DRAM": "tops_per_w",
 }
-_SHOWN = ("latency_ms", "energy_total_pj", "utilization", "average_power_mw", "area_mm2", "top1_pct")
+_SHOWN = ("latency_ms", "energy_total_pj", "utilization", "average_power_mw", "area_mm2", "tops_per_w", "top1_pct")
 """Columns of the table of a sweep beside those that tell its points apart and the axes."""
 _COMPARED = ("top1_pct", "weight_bytes", "time_per_image_ms", "energy_per_image_pj", "dram_per_image_bytes")
 """Those of a comparison."""
