@@ -75,7 +75,7 @@ def measures(network: str, objective: Objective) -> dict[Objective, float]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("network", ["shufflenet_g3", *NETWORKS[1:], "mobilenet_v2_0.50_160"])
+@pytest.mark.parametrize("network", ["shufflenet_g3", *NETWORKS[1:], "mobilenet_v2_0.50_160", "efficientnet_b0"])
 def test_no_objective_beats_another_at_its_own_game(network: str) -> None:
     found = {objective: measures(network, objective) for objective in OBJECTIVES}
     for objective in OBJECTIVES:

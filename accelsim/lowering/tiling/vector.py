@@ -51,14 +51,14 @@ def vector_shortage(node: Node, task: LayerTask, context: TilingContext) -> str:
 
 
 def least_vector_room(node: Node, task: LayerTask, context: TilingContext) -> int | None:
-    """The activation buffer from which on a layer on the vector unit moves the same; None if its tiles share halos."""
+    """The activation buffer from which on a layer on the vector unit moves the same, as its tiles have all channels;
+    None if they share halos."""
     if node.op.access_of(node) is not None:
         return None
     down, across = (axis_tiles(*key) for key in block_keys(task)[1:])
     if len(set(down.totals.tolist())) + len(set(across.totals.tolist())) > 2:
         return None
-    channels = 1 if node.op.splits else task.output.channels
-    return 2 * _tile_bytes(node, task, context, channels, (1, 1, 1))[0]
+    return 2 * _tile_bytes(node, task, context, task.output.channels, (1, 1, 1))[0]
 
 
 def vector_dram_bytes(node: Node, task: LayerTask, context: TilingContext, rows: int, cols: int) -> float:
