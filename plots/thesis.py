@@ -4,14 +4,16 @@
 
 Energy of one image by component, against on-chip capacity from 64 KiB to 16 MiB, for heavy and light networks on
 `edge`, by its own energy table and by the lecture's. Writes thesis.svg, thesis.png and thesis.csv beside this file and
-prints the tables that docs/lecture.md has. On two cores it takes about three minutes.
+prints which capacity each network needs, what energy it takes there, and the order of the networks by capacity, as
+docs/lecture.md has it. On two cores it takes about three minutes.
 """
 
 from __future__ import annotations
 
-import math
 import tempfile
+import textwrap
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,13 +42,15 @@ NETWORKS = (
 MIB = 1 << 20
 TABLES = ("cacti_22nm", "lecture_100x")
 """The table of `edge`, for its node, and the lecture's premise."""
-COMPARED_BYTES = 1 << 19
-"""On-chip capacity at which networks are compared: that of `edge`."""
-CAPACITIES = [1 << power for power in range(16, 25)]
 IMAGES = 4
 """Images in a row: weights that fit are loaded once for all of them."""
 FPGA_BYTES = 10 * MIB
 """The lecture: FPGAs have less than 10 MB on chip."""
+COMPARED_BYTES = 1 << 19
+"""On-chip capacity at which networks are compared in both ways: that of `edge`."""
+COMPARED = (COMPARED_BYTES, MIB, 2 * MIB, FPGA_BYTES)
+"""On-chip capacities under which networks are put in order."""
+CAPACITIES = sorted((*(1 << power for power in range(16, 25)), FPGA_BYTES))
 SPEC = """networks: [{networks}]
 machines: [edge]
 grid: {{scheduling.inferences: [{images}]}}
@@ -61,12 +65,18 @@ Row = dict[str, str | int | float | None]
 
 
 class Finding(NamedTuple):
-    """What a network does by a table: the capacity from which DRAM takes less than half of the energy, and what DRAM
-    costs."""
+    """What a network does by a table, an image each.
+
+    capacity: what it needs: from there on DRAM takes less than half of the energy. energy_uj: what it takes there.
+    least_uj, least_at: the least energy of all capacities, and the capacity that it takes.
+    """
 
     table: str
     network: str
     capacity: int | None
+    energy_uj: float | None
+    least_uj: float
+    least_at: int
     share_at_least: float
     share_at_most: float
     penalty_at_least: float
@@ -156,8 +166,12 @@ def findings(lines: Sequence[Mapping[str, Any]]) -> list[Finding]:
 def _finding(table: str, network: str, lines: Sequence[Mapping[str, Any]]) -> Finding:
     shares = [float(line["dram_energy_share"]) for line in lines]
     dear = [float(line["energy_over_that_at_sram_price"]) for line in lines]
-    light = [int(line["on_chip_bytes"]) for place, line in enumerate(lines) if max(shares[place:]) < 0.5]
-    return Finding(table, network, min(light, default=None), min(shares), max(shares), min(dear), max(dear))
+    energies = {int(line["on_chip_bytes"]): float(line["energy_uj_per_image"]) for line in lines}
+    needed = next((size for place, size in enumerate(energies) if max(shares[place:]) < 0.5), None)
+    there = None if needed is None else energies[needed]
+    least_at = min(energies, key=energies.__getitem__)
+    ends = (min(shares), max(shares), min(dear), max(dear))
+    return Finding(table, network, needed, there, energies[least_at], least_at, *ends)
 
 
 def figure_of(found: dict[str, list[SweepPoint]]) -> Figure:
@@ -191,7 +205,7 @@ def _panel(axes: Axes, name: str, points: Sequence[SweepPoint]) -> None:
         bottom = [low + amount for low, amount in zip(bottom, amounts, strict=True)]
     axes.set_xticks(list(places), [bytes_text(capacity_of(point)) for point in points], rotation=45)
     axes.grid(visible=False, axis="x")
-    at = math.log2(FPGA_BYTES / CAPACITIES[0])
+    at = CAPACITIES.index(FPGA_BYTES) - 0.5
     axes.axvline(at, color="black", linestyle="--", linewidth=0.8, label="FPGA: 10 MB (the lecture)")
     (found,) = findings([row_of(TABLES[0], name, point) for point in points])
     if found.capacity is not None:
@@ -207,14 +221,18 @@ def _panel(axes: Axes, name: str, points: Sequence[SweepPoint]) -> None:
 
 
 def text_of(findings: Sequence[Finding]) -> str:
-    """The findings as a table for each energy table."""
-    header = ("network", "DRAM below half from", "DRAM's share", "energy over that at SRAM's price")
-    parts = []
-    for name in dict.fromkeys(each.table for each in findings):
+    """The findings: what networks need and take there in a sentence for each energy table, and a table of the rest."""
+    header = ("network", "needs", "uJ there", "least uJ", "with", "DRAM's share", "energy over that at SRAM's price")
+    tables = dict.fromkeys(each.table for each in findings)
+    parts = [needs_text([each for each in findings if each.table == name]) for name in tables]
+    for name in tables:
         cells = [
             [
                 each.network,
-                f"{each.capacity // 1024} KiB" if each.capacity else "more than 16 MiB",
+                need_text(each),
+                "-" if each.energy_uj is None else f"{each.energy_uj:.0f}",
+                f"{each.least_uj:.0f}",
+                bytes_text(each.least_at),
                 f"{each.share_at_most:.0%} to {each.share_at_least:.0%}",
                 f"{each.penalty_at_most:.1f}x to {each.penalty_at_least:.1f}x",
             ]
@@ -223,6 +241,72 @@ def text_of(findings: Sequence[Finding]) -> str:
         ]
         parts.append(f"by {name}\n{table(header, cells)}")
     return "\n".join(parts)
+
+
+def need_text(finding: Finding) -> str:
+    """The capacity that a network needs."""
+    return f"more than {bytes_text(CAPACITIES[-1])}" if finding.capacity is None else bytes_text(finding.capacity)
+
+
+def needs_text(findings: Sequence[Finding]) -> str:
+    """The capacity that each network needs by one table, and what an image takes there; those that need least first."""
+    ordered = sorted(findings, key=lambda each: (each.capacity or 2 * CAPACITIES[-1], each.energy_uj or each.least_uj))
+    parts = [f"{each.network} {need_text(each)}, {_there(each)}" for each in ordered]
+    text = f"by {ordered[0].table} networks need, and an image takes there: {'; '.join(parts)}"
+    return textwrap.fill(text, 118, break_on_hyphens=False)
+
+
+def _there(finding: Finding) -> str:
+    if finding.energy_uj is None:
+        return f"at best {finding.least_uj:.0f} uJ with {bytes_text(finding.least_at)}"
+    return f"{finding.energy_uj:.0f} uJ"
+
+
+def ranked(lines: Sequence[Mapping[str, Any]], table: str, capacity: int) -> dict[str, float]:
+    """Microjoules of an image by network, the least first."""
+    mine = (line for line in lines if (line["energy_table"], int(line["on_chip_bytes"])) == (table, capacity))
+    energies = {str(line["network"]): float(line["energy_uj_per_image"]) for line in mine}
+    return {name: energies[name] for name in sorted(energies, key=energies.__getitem__)}
+
+
+def turned(one: Mapping[str, float], other: Mapping[str, float]) -> list[tuple[str, str]]:
+    """The pairs in the order of the one that have the opposite order in the other."""
+    return [(first, second) for first, second in combinations(one, 2) if other[first] > other[second]]
+
+
+CONCLUSIONS = ("on chip", f"least uJ by {TABLES[0]}", "then", "then", f"least uJ by {TABLES[1]}", "pairs in one order")
+
+
+def conclusions(lines: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """For each capacity the networks that take least, and whether the order survives the other energy table."""
+    found = []
+    for capacity in COMPARED:
+        own, premise = (ranked(lines, table, capacity) for table in TABLES)
+        named = [f"{name} {energy:.0f}" for name, energy in own.items()]
+        least = min(premise, key=premise.__getitem__)
+        pairs, other = len(own) * (len(own) - 1) // 2, turned(own, premise)
+        kept = f"{pairs - len(other)} of {pairs}" if other else f"all {pairs}"
+        found.append([bytes_text(capacity), *named[:3], f"{least} {premise[least]:.0f}", kept])
+    return found
+
+
+def capacities_text(lines: Sequence[Mapping[str, Any]]) -> str:
+    """Energies and places of the networks under each capacity that is compared, by both tables."""
+    header = ("network", *(cell for size in COMPARED for cell in (f"{bytes_text(size)} uJ", "place")))
+    parts = [table(CONCLUSIONS, conclusions(lines))]
+    for name in TABLES:
+        orders = [ranked(lines, name, size) for size in COMPARED]
+        cells = [
+            [network, *(cell for order in orders for cell in (f"{order[network]:.0f}", place_of(network, order)))]
+            for network in NETWORKS
+        ]
+        parts.append(f"by {name}\n{table(header, cells)}")
+    return "\n".join(parts)
+
+
+def place_of(network: str, order: Mapping[str, float]) -> str:
+    """Its place, from 1 on."""
+    return str(list(order).index(network) + 1)
 
 
 def order_text(lines: Sequence[Mapping[str, Any]]) -> str:
@@ -254,6 +338,8 @@ def main() -> None:
     lines = rows(found)
     (HERE / "thesis.csv").write_text(csv_text(lines), encoding="utf-8")
     print(text_of(findings(lines)))
+    print()
+    print(capacities_text(lines))
     print()
     print(order_text(lines))
 

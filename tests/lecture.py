@@ -64,7 +64,9 @@ def _texts() -> dict[str, str]:
     module, found = thesis(), thesis_lines()
     return {
         "capacities": module.text_of(module.findings(found)),
+        "by_capacity": module.capacities_text(found),
         "order": module.order_text(found),
+        "vgg_needs": next(map(module.need_text, (each for each in module.findings(found) if each.network == "vgg16"))),
         "spec": module.spec_text(),
     }
 

@@ -1,6 +1,7 @@
 """Pages of the documentation that are computed: `python -m tests.pages` writes them anew.
 
-`tests/docs/test_pages.py` holds each to what is computed, so they cannot go stale.
+`tests/docs/test_pages.py` holds each to what is computed, so they cannot go stale. Computed passages of other pages
+(`tests/passages.py`) are written anew, too.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from accelsim.report import compare
 from accelsim.report.columns import COLUMNS, TOTALS
-from tests import fidelity, keys, layouts, lecture, notebook, references, validation
+from tests import fidelity, keys, layouts, lecture, notebook, passages, references, validation
 from tests.tables import lines
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs"
@@ -79,3 +80,5 @@ PAGES: dict[str, Callable[[], str]] = {
 if __name__ == "__main__":
     for name, text in {**PAGES, "example.ipynb": notebook.page}.items():
         (FOLDER / name).write_text(text(), encoding="utf-8")
+    for page in passages.PAGES:
+        page.write_text(passages.renewed(page), encoding="utf-8")
