@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from accelsim.config.load import load_machine
 from accelsim.config.scheduling import Scheduling
 from accelsim.lowering.compile import lower
+from accelsim.operators.table import LRN_OPS_BESIDE_WINDOW, OPERATORS
 from tests import larger_buffers
 from tests.docs.test_commands import TEXTS
 from tests.docs.test_readme import ROOT
@@ -23,6 +25,11 @@ SUM = re.compile(r"(?<![\w.*+/-])([0-9(][0-9 .*+/()-]*[*+/-] ?[0-9 .*+/()-]*[0-9
 def page(name: str) -> str:
     """The words of a page, lines joined."""
     return " ".join((ROOT / "docs" / name).read_text(encoding="utf-8").split())
+
+
+def text_of(name: str) -> str:
+    """A page with its lines."""
+    return (ROOT / "docs" / name).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
@@ -104,3 +111,48 @@ def test_the_smallest_buffer_for_a_group_is_the_one_that_is_said() -> None:
 def test_so_many_steps_to_a_larger_buffer_are_slower() -> None:
     """docs/sweeps.md; `python -m tests.larger_buffers` prints the sentence anew."""
     assert larger_buffers.sentence() in page("sweeps.md")
+
+
+def test_operations_of_the_vector_unit_are_those_of_the_table() -> None:
+    """docs/machine.md, section 4."""
+    found = dict(re.findall(r"^\| ([^|]+) \| (\d)(?: \(assumed\))? \|$", text_of("machine.md"), re.MULTILINE))
+    said = {
+        "add (its activation included), mul, scale, relu": ("add", "mul", "scale", "relu"),
+        "batch norm that could not be folded": ("bn",),
+        "sigmoid, hard swish": ("sigmoid", "hardswish"),
+        "softmax, GELU, layer normalisation": ("softmax", "gelu", "layernorm"),
+        "copy of a concat's or shuffle's input": ("concat", "shuffle"),
+    }
+    assert found == {row: str(OPERATORS[names[0]].operations) for row, names in said.items()}
+    for names in said.values():
+        assert len({OPERATORS[name].operations for name in names}) == 1
+    assert f"channels of its window + {LRN_OPS_BESIDE_WINDOW} (assumed)" in text_of("machine.md")
+
+
+def test_products_of_layers_are_those_of_the_page() -> None:
+    """docs/cycle.md: M, K and N of three kinds of convolution and of a fully connected layer."""
+    rows = re.findall(r"^\| (?:3x3|pointwise|depthwise|fully).*\|$", text_of("cycle.md"), re.MULTILINE)
+    cells = [row.strip("| ").split(" | ")[-3:] for row in rows]
+    shown = [[int(cell.partition(",")[0].rpartition("=")[2]) for cell in row] for row in cells]
+    size = (14, 14, 64)
+    layers: list[tuple[dict[str, Any], tuple[int, int, int]]] = [
+        ({"op": "conv", "kernel": 3, "pad": 1, "channels": 128}, size),
+        ({"op": "conv", "kernel": 1, "channels": 128}, size),
+        ({"op": "dwconv", "kernel": 3, "pad": 1}, size),
+        ({"op": "fc", "channels": 1000}, (1, 1, 4096)),
+    ]
+    for (row, input_size), (m, k, n) in zip(layers, shown, strict=True):
+        node = network_of([{"name": "layer", **row}], input_size).nodes[-1]
+        groups = 64 if row["op"] == "dwconv" else 1
+        assert node.macs == m * k * n * groups
+        assert node.weights == k * n * groups
+
+
+def test_shapes_of_shipped_machines_are_those_of_their_files() -> None:
+    """docs/machines.md: of those whose row has their shape and clock."""
+    rows = re.findall(r"^\| `(\w+)` \| .*?(\d+) x (\d+) at (\d+) ([GM])Hz", text_of("machines.md"), re.MULTILINE)
+    assert [name for name, *_ in rows] == ["edge", "edge_tpu", "sncpu", "tiny"]
+    for name, height, width, clock, prefix in rows:
+        machine = load_machine(name)
+        assert (machine.array.rows, machine.array.cols) == (int(height), int(width))
+        assert machine.array.clock_mhz == int(clock) * {"G": 1000, "M": 1}[prefix]
