@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import tomllib
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -19,6 +20,18 @@ def test_imports_point_down_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """The contracts of pyproject.toml hold."""
     monkeypatch.chdir(ROOT)
     assert lint_imports(is_debug_mode=False, cache_dir=None) == EXIT_STATUS_SUCCESS
+
+
+def test_only_the_entry_and_the_types_of_the_compiler_are_open() -> None:
+    """Its contract forbids the others to all packages above: a new module is to be named there."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    contracts = tomllib.loads(text)["tool"]["importlinter"]["contracts"]
+    (contract,) = (each for each in contracts if each["name"] == "the compiler is reached by its entry and its types")
+    inside = {path.stem for path in (ROOT / "accelsim" / "lowering").iterdir() if path.name[0] not in "_."}
+    assert set(contract["forbidden_modules"]) == {f"accelsim.lowering.{name}" for name in inside - {"compile", "ir"}}
+    (layers,) = (each["layers"] for each in contracts if each["type"] == "layers")
+    above = layers[1 : layers.index("accelsim.lowering | accelsim.machine")]
+    assert set(contract["source_modules"]) == {name for layer in above for name in layer.split(" | ")}
 
 
 def test_functions_and_files_are_short() -> None:

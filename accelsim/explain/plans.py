@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from accelsim.lowering.compile import estimate
 from accelsim.lowering.ir import PlannedLayer
-from accelsim.lowering.rewrite import done_on_ways
 from accelsim.records import LayerRecord
 from accelsim.report.finished import run_title
 from accelsim.report.quantities import bytes_text
@@ -44,10 +42,8 @@ def plans_text(played: Played) -> str:
 
 def _absorbed(played: Played) -> Iterator[str]:
     """The operators of one inference that are no layers of their own, and where each is done."""
-    network = played.lowered.network
-    first = network.nodes[: len(network.nodes) // network.inferences]
-    ways = done_on_ways(replace(network, nodes=first))
-    return (f"  {node.name} ({node.label}): {ways[node.name]}" for node in first if node.name in ways)
+    labels = {node.name: node.label for node in played.lowered.network.nodes}
+    return (f"  {name} ({labels[name]}): {way}" for name, way in played.lowered.done_on_ways.items())
 
 
 def plans(played: Played) -> list[dict[str, Any]]:

@@ -28,7 +28,7 @@ from accelsim.lowering.ir import (
 )
 from accelsim.lowering.layout import lay_out
 from accelsim.lowering.prefetch import prefetch
-from accelsim.lowering.rewrite import rewrite
+from accelsim.lowering.rewrite import done_on_ways, rewrite
 from accelsim.lowering.schedule.given import given_schedule
 from accelsim.lowering.schedule.groups import Groups
 from accelsim.lowering.schedule.plan import plan_schedule
@@ -104,6 +104,13 @@ class Lowered:
             stretch = 0 if layer.on_array else stretch + iterations
             longest = max(longest, stretch)
         return longest
+
+    @property
+    def done_on_ways(self) -> dict[str, str]:
+        """Operators of one inference that are no layers of their own, by name, in order: the way that does each."""
+        first = self.network.nodes[: len(self.network.nodes) // self.network.inferences]
+        ways = done_on_ways(replace(self.network, nodes=first))
+        return {node.name: ways[node.name] for node in first if node.name in ways}
 
     @property
     def map_bits(self) -> dict[str, int]:
