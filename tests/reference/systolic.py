@@ -23,7 +23,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -533,12 +533,21 @@ class OutputArray(SystolicArray):
         return self.write_port.clock(results if arrived else 0, last=bool(bottom[ROW] == 0))
 
 
-DataflowName = Literal["ws", "is", "os", "turned"]
-"""`turned` is output-stationary with N along the rows and M along the columns."""
+class Roles(NamedTuple):
+    """The dimension of the product that rows, columns and stream of the array carry: m, k or n each."""
+
+    rows: str
+    cols: str
+    streamed: str
+
+    @property
+    def sums_stay(self) -> bool:
+        """Whether a sum over K stays in its PE while its operands come by."""
+        return self.streamed == "k"
 
 
 def array_of(
-    dataflow: DataflowName,
+    roles: Roles,
     rows: int,
     cols: int,
     mac_latency: int,
@@ -546,9 +555,10 @@ def array_of(
     folds: Sequence[Fold],
     ports: Ports = ALL_WIDE,
 ) -> SystolicArray:
-    """The array for a dataflow, before its first clock."""
-    if dataflow in ("os", "turned"):
+    """The array whose rows, columns and stream carry these dimensions, before its first clock."""
+    if roles.sums_stay:
         return OutputArray(rows, cols, mac_latency, overlap, folds, ports)
+    assert roles.rows == "k", "sums move down"
     assert ports == ALL_WIDE
     return PinnedArray(rows, cols, mac_latency, overlap, folds)
 
@@ -597,17 +607,16 @@ def _first_clock(
     raise AssertionError("a fold for which the array is never free")
 
 
-def cut(dataflow: DataflowName, a: Ints, w: Ints, rows: int, cols: int, base: int = 0) -> Iterator[Fold]:
+def cut(roles: Roles, a: Ints, w: Ints, rows: int, cols: int, base: int = 0) -> Iterator[Fold]:
     """The folds of a (groups x m x k) times w (groups x k x n), whose result begins at `base` of the flat result."""
     place = base + np.arange(a.shape[0] * a.shape[1] * w.shape[2]).reshape(a.shape[0], a.shape[1], w.shape[2])
-    if dataflow in ("is", "turned"):
+    if roles.cols == "m":
         a, w, place = w.swapaxes(1, 2), a.swapaxes(1, 2), place.swapaxes(1, 2)
-    sums_stay = dataflow in ("os", "turned")
-    group_rows, group_cols = (a if sums_stay else w).shape[1], w.shape[2]
+    group_rows, group_cols = (a if roles.sums_stay else w).shape[1], w.shape[2]
     packed = max(1, min(rows // group_rows, cols // group_cols))
     for group in range(0, a.shape[0], packed):
         pack = slice(group, group + packed)
-        if sums_stay:
+        if roles.sums_stay:
             yield from _cut_output(
                 np.vstack(list(a[pack])), np.hstack(list(w[pack])), _diagonal(place[pack], DROPPED), rows, cols
             )
