@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import pytest
@@ -359,10 +359,10 @@ def test_ctrl_c_is_heard_while_all_hit(plain: bool) -> None:
     """Between slices of clocks: nothing is asked of the memory below, and nothing told, for 2^30 requests."""
     memory = cached(plain=plain)
     served(memory, lines(0, 1), 0)
-    begin = perf_counter()
+    begin = process_time()
     with pytest.raises(Alarm), alarm(0.02):
         served(memory, [Block(0, 1 << 30, 64, 0)], 1000)
-    assert perf_counter() - begin < 0.5
+    assert process_time() - begin < 0.5
 
 
 def test_it_was_compiled() -> None:
