@@ -43,7 +43,7 @@ class Transfers(NamedTuple):
         return loads + self.result_bursts
 
     def at(self, index: Ints) -> Transfers:
-        """Those of some tilings."""
+        """The transfers of some of the tilings."""
         return Transfers._make(each if isinstance(each, float) else each[index] for each in self)
 
 
