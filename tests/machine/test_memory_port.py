@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from accelsim.cli import main
 from accelsim.config.load import load_dram
+from accelsim.config.machine import Cache, Dma
 from accelsim.machine import machine as machine_module
 from accelsim.machine.memory import (
     Block,
@@ -28,6 +29,7 @@ from accelsim.machine.memory import (
     Request,
     memory_of,
 )
+from accelsim.machine.memory.cache.memory import CachedMemory
 from accelsim.machine.memory.dram.memory import CommandMemory
 from accelsim.machine.memory.dram.statistics import DramCounts
 from accelsim.machine.requests import blocks_of
@@ -72,6 +74,21 @@ class PassThrough:
 
 # The contract.
 
+L1 = Cache(
+    name="L1", capacity_bytes=1024, ways=2, line_bytes=64, port_bytes_per_cycle=16, hit_clocks=3, misses_in_flight=2
+)
+L2 = Cache(
+    name="L2", capacity_bytes=8192, ways=2, line_bytes=128, port_bytes_per_cycle=16, hit_clocks=9, misses_in_flight=4
+)
+"""Small ones, that lose lines and write them back."""
+
+
+def cached(*caches: Cache, plain: bool) -> CachedMemory:
+    """Caches above a DRAM at command granularity."""
+    below = CommandMemory(device_of("lpddr4-3200"), 1000, plain=plain, bus_spans=True)
+    return CachedMemory(caches, Dma(request_bytes=64), below, plain=plain)
+
+
 MEMORIES: dict[str, Callable[[], Memory]] = {
     "ideal": lambda: memory_of(load_dram("ideal_lpddr4", []), 1000, bus_spans=True),
     **{
@@ -80,6 +97,13 @@ MEMORIES: dict[str, Callable[[], Memory]] = {
         )
         for plain in (True, False)
         for name in COMMAND_DEVICES
+    },
+    **{
+        f"{'plain' if plain else 'fastest'} {' above '.join(each.name for each in caches)}": partial(
+            cached, *caches, plain=plain
+        )
+        for plain in (True, False)
+        for caches in ((L2,), (L1, L2))
     },
     "pass-through": lambda: PassThrough(memory_of(device_of("lpddr4-3200"), 1000, bus_spans=True)),
 }
