@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import tomllib
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
@@ -43,6 +44,16 @@ def test_functions_and_files_are_short() -> None:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 assert node.end_lineno is not None
                 assert node.end_lineno - node.lineno < LONGEST_FUNCTION, f"{path}: {node.name}"
+
+
+def test_only_the_command_line_knows_its_options() -> None:
+    """No text or docstring elsewhere names one: the same mistakes and tables are met from Python."""
+    for path in sorted((ROOT / "accelsim").rglob("*.py")):
+        if path.is_relative_to(ROOT / "accelsim" / "cli"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                assert not re.search(r"(?<![\w-])--\w", node.value), f"{path}:{node.lineno}"
 
 
 def module_names() -> dict[str, Path]:

@@ -182,7 +182,7 @@ class _Parser:
             return lambda lookup: lookup(key)
         if self.kind == "word" and self.token != "and":
             known = ", ".join(MACHINE_COLUMNS)
-            raise self.wrong(f"keys such as array.rows, or {known} (others: `pareto --where`, `recommend --budget`)")
+            raise self.wrong(f"keys such as array.rows, or {known} (other columns only after a run)")
         raise self.wrong(
             f"a number, a {'column such as area_mm2' if self.of_columns else 'key such as array.rows'}, - or ("
         )

@@ -1,6 +1,6 @@
 """Where files are looked for that another file names: they may come from a stranger, together with it.
 
-A file may name regular files below its own folder. What lies elsewhere the user has to allow, as `--allow-path` does.
+A file may name regular files below its own folder. What lies elsewhere the user has to allow.
 """
 
 from __future__ import annotations

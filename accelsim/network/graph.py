@@ -210,7 +210,7 @@ class Node(Form):
 
     @property
     def kind(self) -> str:
-        """Label and kernel, as `--by type` groups layers."""
+        """Label and kernel, by which reports group layers."""
         has_kernel = self.label in ("conv", "gconv", "dwconv")
         return (
             f"{self.label} {self.window.vertical.kernel}x{self.window.horizontal.kernel}" if has_kernel else self.label

@@ -1,6 +1,6 @@
 """The result columns: name, unit, meaning and where each comes from, in one place.
 
-A column is added here and appears in `layers.csv`, `--json`, the frame and `accelsim columns`.
+A column is added here and appears in `layers.csv`, JSON, the frame and `accelsim columns`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ WHAT_IFS: dict[str, str] = {
     "caches": "caches took half the cycles, with ports twice as wide and twice the misses in flight",
     "host": "the host issued tiles in half the cycles",
 }
-"""Each of `RESOURCES` twice as good, by `--what-if`, and what that means."""
+"""Each of `RESOURCES` twice as good, and what that means."""
 
 
 def _of_layer(name: str, meaning: str) -> Column:

@@ -1,6 +1,6 @@
 """Runs of several networks side by side: accuracy, and what one image costs.
 
-A column is added to `COLUMNS` and appears in `compare.csv`, `--json` and `accelsim columns`; the text shows those in
+A column is added to `COLUMNS` and appears in `compare.csv`, JSON and `accelsim columns`; the text shows those in
 `CELLS`, the picture those in `accelsim.report.tradeoff`.
 """
 

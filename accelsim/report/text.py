@@ -155,7 +155,7 @@ def what_if(rows: Sequence[Mapping[str, Value | None]], totals: Mapping[str, Val
 
 
 NO_DEPTHWISE = "no depthwise layers"
-DEPTHWISE_HEADER = ("depthwise layers on", "exposed cycles", "all cycles", "speedup", "energy uJ", "mm2", "--set")
+DEPTHWISE_HEADER = ("depthwise layers on", "exposed cycles", "all cycles", "speedup", "energy uJ", "mm2", "settings")
 
 
 def depthwise(choices: Sequence[Mapping[str, Any]]) -> str:

@@ -40,7 +40,7 @@ class Traced(NamedTuple):
 
 
 def chosen_layers(text: str, names: Sequence[str]) -> frozenset[str]:
-    """Layers as `--trace-layers` has them: names between commas, `FIRST..LAST` for all from one to another.
+    """Layers by their names between commas, `FIRST..LAST` for all from one to another.
 
     Raises UserError where there is no such layer.
     """

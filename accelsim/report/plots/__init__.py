@@ -1,6 +1,6 @@
 """Pictures of runs and sweeps, each with the rows that it shows.
 
-A picture is added as a function here: of a run to `RUN_PLOTS`, of a sweep to `SWEEP_PLOTS`. It then is a `--kind` of
+A picture is added as a function here: of a run to `RUN_PLOTS`, of a sweep to `SWEEP_PLOTS`. It then is a kind of
 `accelsim plot`, and `run.plot.NAME()` in Python.
 """
 
