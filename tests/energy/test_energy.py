@@ -10,6 +10,7 @@ from statistics import mean
 from typing import Any
 
 import pytest
+import yaml
 
 from accelsim.area.nodes import area_factor, energy_factor
 from accelsim.area.registers import pe_register_bits
@@ -208,6 +209,13 @@ def rows_of(table: EnergyTable) -> list[str]:
     return [row["source"] for row in table.model_dump(exclude_none=True).values() if isinstance(row, dict)]
 
 
+def rows_in_file(name: str) -> dict[str, dict[str, Any]]:
+    """Those of a shipped table that have a source, as they stand there."""
+    file = Path(__file__).parents[2] / "hwconfigs" / "energy" / f"{name}.yaml"
+    rows = yaml.safe_load(file.read_text(encoding="utf-8"))
+    return {key: row for key, row in rows.items() if isinstance(row, dict) and "source" in row}
+
+
 @pytest.mark.parametrize("table", TABLES)
 def test_sram_that_dram_is_compared_with_is_one_that_the_table_has(table: str) -> None:
     """Where words are known, the reference is a 64-bit read from 32 KiB."""
@@ -218,22 +226,29 @@ def test_sram_that_dram_is_compared_with_is_one_that_the_table_has(table: str) -
 
 def test_nominal_ratios() -> None:
     """As the sources have it: the lecture's 100, Han's 640 / 5, Eyeriss's 200 / 6, Horowitz's 1300 / 20 of 64 bit."""
-    ratios = {name: nominal_ratio(table_of(name)) for name in TABLES}
-    assert ratios == pytest.approx(
-        {
-            "lecture_100x": 100,
-            "han_2015": 128,
-            "eyeriss_normalized": 200 / 6,
-            "horowitz_45nm": 65,
-            "cacti_65nm": 8 * 113.4 / 24.0051,
-            "cacti_45nm": 8 * 64 / 13.203,
-            "cacti_32nm": 8 * 64 / 7.5109,
-            "cacti_28nm_hp": 113.4 / table_of("cacti_28nm_hp").sram_byte.energy_pj,
-            "cacti_22nm": 8 * 64 / 3.467,
-            "cacti_16nm": 31.8 / table_of("cacti_16nm").sram_byte.energy_pj,
-        }
-    )
+    ratios = {
+        "lecture_100x": 100,
+        "han_2015": 128,
+        "eyeriss_normalized": 200 / 6,
+        "horowitz_45nm": 65,
+        "cacti_65nm": 8 * 113.4 / 24.0051,
+        "cacti_45nm": 8 * 64 / 13.203,
+        "cacti_32nm": 8 * 64 / 7.5109,
+        "cacti_28nm_hp": 113.4 / table_of("cacti_28nm_hp").sram_byte.energy_pj,
+        "cacti_22nm": 8 * 64 / 3.467,
+        "cacti_16nm": 31.8 / table_of("cacti_16nm").sram_byte.energy_pj,
+    }
+    assert {name: nominal_ratio(table_of(name)) for name in ratios} == pytest.approx(ratios)
     assert nominal_ratio(machine_of(energy__sram_byte={"energy_pj": 0, "source": "test"}).energy) == 0
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_byte_of_dram_costs_more_than_one_of_sram(name: str) -> None:
+    """By the ratio of the two rows in the file."""
+    rows = rows_in_file(name)
+    ratio = nominal_ratio(table_of(name))
+    assert ratio == pytest.approx(rows["dram_byte"]["energy_pj"] / rows["sram_byte"]["energy_pj"])
+    assert ratio > 1
 
 
 def test_a_normalized_mac_is_one() -> None:
@@ -459,10 +474,16 @@ def test_what_does_not(source: str) -> None:
     assert not is_assumed(source)
 
 
-def test_what_the_tables_say_of_themselves() -> None:
+@pytest.mark.parametrize("name", TABLES)
+def test_what_the_tables_say_of_themselves(name: str) -> None:
+    """As many rows are assumed as say so in the file."""
+    said = [key for key, row in rows_in_file(name).items() if row["source"].startswith(("assumed", "unverified"))]
+    assert sum(map(is_assumed, rows_of(table_of(name)))) == len(said)
+
+
+def test_how_much_the_tables_assume() -> None:
     """XNORs and vector operations are assumed everywhere; where all is relative to a MAC, MACs and registers too."""
-    assumed = {name: sum(map(is_assumed, rows_of(table_of(name)))) for name in TABLES}
-    assert assumed == {
+    assumed = {
         "lecture_100x": 2,
         "horowitz_45nm": 2,
         "han_2015": 3,
@@ -474,6 +495,7 @@ def test_what_the_tables_say_of_themselves() -> None:
         "cacti_22nm": 11,
         "cacti_16nm": 14,
     }
+    assert {name: sum(map(is_assumed, rows_of(table_of(name)))) for name in assumed} == assumed
 
 
 def test_layers_add_up_where_words_are_rounded_up() -> None:
