@@ -53,6 +53,16 @@ def test_it_is_printed_as_text_and_json_of_files_and_runs(tmp_path: Path, capsys
     assert [line.split()[0] for line in printed[0].splitlines()[2 : 2 + len(names)]] == names
 
 
+def test_operators_on_ways_stand_below_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each of one inference, once, though two are compiled, and in its order."""
+    settings = ("--set", "output_path.add=32", "--set", "scheduling.inferences=2")
+    assert main(["explain", "study_block_resnet", "edge", "--plans", *settings]) == 0
+    text = capsys.readouterr().out
+    assert text.split("operators that another layer does on the way of its data:\n")[1].splitlines() == [
+        f"  block{number}_add (add): the output path of block{number}_c" for number in (1, 2, 3)
+    ]
+
+
 def test_a_layer_or_the_plans(capsys: pytest.CaptureFixture[str]) -> None:
     for argv in ([], ["--plans", "--layer", "conv"]):
         assert "expected --layer or --plans" in refused(["explain", NET, MACHINE, *argv], capsys)
