@@ -267,14 +267,14 @@ def test_a_difference_that_plans_make_is_a_tie(tmp_path: Path) -> None:
 
 
 def test_budgets_say_what_ranges_leave_of_them(tmp_path: Path) -> None:
-    """By hand: 400 mW at 2 pJ, which may be 1 to 4; 1 mm2, where chips were 1.2 to 1.7 times as large."""
+    """By hand: 400 mW at 2 pJ, which may be 1 to 4; 1 mm2, where chips were up to 1.4 times as large."""
     result = steps_of(
         average_power_mw={2: 400}, energy_total_pj={2: 2}, energy_low_pj={2: 1}, energy_high_pj={2: 4}, area_mm2={2: 1}
     )
     budgets = conditions([(0, "average_power_mw <= 500"), (0, "area_mm2 <= 2")])
     assert advised(tmp_path, Aim("latency", budgets), result, on_edge("array.rows=2"))[2] == (
         "keeps average_power_mw <= 500 (400 mW, 200 mW to 800 mW by the ranges of prices; not at the upper end); "
-        "area_mm2 <= 2 (1 mm2, 1 mm2 to 1.5 mm2 as chips are larger)"
+        "area_mm2 <= 2 (1 mm2, 1 mm2 to 1.4 mm2 as chips are larger)"
     )
 
 
