@@ -14,6 +14,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Generator, Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager, nullcontext, suppress
 from itertools import islice
 from multiprocessing.connection import Connection, wait
@@ -153,16 +154,28 @@ def on_cluster(tasks: Iterator[Task], address: str) -> Generator[Finished, None,
             """Tasks that keep all workers busy."""
             most = 2 * max(1, _threads(client))
             for task in islice(tasks, max(0, most - len(wanted))):
-                future = client.submit(work, task, pure=False)
-                wanted[future.key] = task
-                finished.add(future)
+                with _staying(address):
+                    future = client.submit(work, task, pure=False)
+                    wanted[future.key] = task
+                    finished.add(future)
 
         submit()
         for future in _arriving(finished, client, address):
             task = wanted.pop(future.key)
             submit()
-            error = future.exception()
-            yield future.result() if error is None else _lost(task, error)
+            with _staying(address):
+                error = future.exception()
+                result = future.result() if error is None else _lost(task, error)
+            yield result
+
+
+@contextmanager
+def _staying(address: str) -> Iterator[None]:
+    """A part that asks the scheduler for something. Raises UserError where it is lost meanwhile."""
+    try:
+        yield
+    except (OSError, CancelledError):
+        raise _no_scheduler("a Dask scheduler that stays", address) from None
 
 
 def _silence() -> None:

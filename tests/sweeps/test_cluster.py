@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from accelsim.cli import main
 from accelsim.errors import UserError
 from accelsim.sweeps.spec import inline_sweep
 from accelsim.sweeps.sweep import run_sweep
+from accelsim.sweeps.work import Task
 from accelsim.sweeps.workers import on_cluster
 from tests.sweeps.test_sweep import MACHINE, NET, ROOT, SLOW, TIMEOUT_S, process, results_in, run_here, until
 
@@ -148,6 +149,22 @@ def test_threads_of_a_client_log_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
         next(on_cluster(iter([]), "tcp://127.0.0.1:9"))
     names = ("distributed", "distributed.client", "distributed.utils", "tornado.application", "asyncio")
     assert not [name for name in names if logging.getLogger(name).isEnabledFor(logging.ERROR)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lost", [OSError, CancelledError])
+def test_a_scheduler_that_is_lost_as_it_gets_a_task_is_a_mistake(
+    lost: type[Exception], scheduler: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Dask raises then is no lack of room for results."""
+
+    def fails(*_: object, **__: object) -> None:
+        raise lost
+
+    until(lambda: scheduler.exists() and scheduler.stat().st_size > 0)
+    monkeypatch.setattr("distributed.Client.submit", fails)
+    with pytest.raises(UserError, match="expected a Dask scheduler that stays, got tcp"):
+        next(on_cluster(iter([Task("", "", "")]), json.loads(scheduler.read_text())["address"]))
 
 
 @pytest.mark.slow
