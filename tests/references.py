@@ -58,8 +58,8 @@ DRAM_APART = """
   turnarounds are ours over DRAMsim3's.
 - **The largest on LPDDR4** is `{trace}`: reads and writes of 256 bytes in turn, each write to another row of the bank
   that is read. We open {acts} rows and turn the bus {turns} times, DRAMsim3 {their_acts} and {their_turns}. With
-  writes to another bank the turns are as many, and {skew:+.1%} is left: most of it is rows. With {deeper} entries it is
-  {deeper_error:+.1%}, and {deeper_turns} turns.
+  writes to another bank the turns are {skew_turns} and {their_skew_turns}, and {skew:+.1%} is left: most of it is rows.
+  With {deeper} entries it is {deeper_error:+.1%}, and {deeper_turns} turns.
 
 """
 

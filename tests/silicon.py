@@ -248,23 +248,13 @@ def pe_cells(machine: Machine) -> dict[str, float]:
     return {name: area / sum(cells.values()) for name, area in cells.items()}
 
 
-class LeftOut(NamedTuple):
-    """Adders behind the accumulators of TPU v1, one for each column, which have no size here, and the cells of a PE
-    that has one."""
-
-    cells_um2: float
-    adders_mm2: float
-
-
-def left_out_of_tpu() -> LeftOut:
-    area, machine = sized("tpu_v1")
+def accumulating_mm2() -> float:
+    """Adders behind the accumulators of TPU v1, one for each column, which have no size in its area."""
+    _, machine = sized("tpu_v1")
     array, table = machine.array, machine.area
     assert table is not None
-    pes, each_mm2 = array.rows * array.cols, node_factor(table) / table.cells.share / 1e6
-    return LeftOut(
-        1e6 * area.pe_mm2 / pes * table.cells.share,
-        array.cols * table.adder_32.area_um2 * array.psum_bits / 32 * each_mm2,
-    )
+    adders_um2 = array.cols * table.adder_32.area_um2 * array.psum_bits / 32
+    return adders_um2 * node_factor(table) / table.cells.share / 1e6
 
 
 def scratchpad_mm2(machine: Machine) -> float:

@@ -341,9 +341,10 @@ def about() -> str:
     compute, (area, machine) = -100 * areas["area of TPU v1's compute"], silicon.sized("tpu_v1")
     unit = (area.logic_mm2 - area.pe_mm2 - area.skew_mm2) / (0.06 * silicon.TPU_MM2)
     gemmini, eyeriss = areas["area of Gemmini's array"], areas["area of Eyeriss's multipliers and adders"]
-    left_out, theirs = silicon.left_out_of_tpu(), 0.3 * silicon.TPU_MM2
-    plot_um2 = 1e6 * 0.24 * silicon.TPU_MM2 / machine.array.rows / machine.array.cols
-    pes, cells = machine.array.rows * machine.array.cols, silicon.pe_cells(machine)
+    theirs, pes = 0.3 * silicon.TPU_MM2, machine.array.rows * machine.array.cols
+    pe_um2, plot_um2 = (1e6 * mm2 / pes for mm2 in (area.pe_mm2, 0.24 * silicon.TPU_MM2))
+    cells, table = silicon.pe_cells(machine), machine.area
+    assert table is not None
     chips = {chip.network: silicon.eyeriss_components_mw(chip) for chip in silicon.eyeriss_runs()}
     shares = {name: sum(each[part] for part in STORAGE) / sum(each.values()) for name, each in chips.items()}
     return ABOUT.format(
@@ -351,13 +352,13 @@ def about() -> str:
         blocks=f"{100 * blocks[0]:.0f} to {100 * blocks[-1]:.0f} %",
         compute=f"{compute:.0f} %",
         unit=f"{100 * unit:.0f} %",
-        pe=f"{1e6 * area.pe_mm2 / pes:.0f}",
+        pe=f"{pe_um2:.0f}",
         theirs=f"{plot_um2:.0f}",
         gemmini=f"{gemmini:+.0%}".replace("%", " %"),
         eyeriss=f"{eyeriss:+.0%}".replace("%", " %"),
-        fill=f"{100 * left_out.cells_um2 / plot_um2:.0f} %",
+        fill=f"{100 * table.cells.share * pe_um2 / plot_um2:.0f} %",
         gap=f"{theirs - area.logic_mm2:.0f}",
-        adders_mm2=f"{left_out.adders_mm2:.2f}",
+        adders_mm2=f"{silicon.accumulating_mm2():.2f}",
         skew=f"{100 * area.skew_mm2 / silicon.TPU_MM2:.1f} %",
         **{name: f"{100 * share:.0f} %" for name, share in cells.items()},
     )

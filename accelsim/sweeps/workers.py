@@ -11,7 +11,6 @@ import os
 import re
 import signal
 import socket
-import ssl
 import threading
 from collections.abc import Generator, Iterator
 from concurrent.futures import CancelledError
@@ -19,11 +18,14 @@ from contextlib import contextmanager, nullcontext, suppress
 from itertools import islice
 from multiprocessing.connection import Connection, wait
 from time import monotonic, sleep
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from accelsim.collection import collect_rarely
 from accelsim.errors import ARGUMENTS, Mistake, UserError, shorten
 from accelsim.sweeps.work import Finished, Task, work
+
+if TYPE_CHECKING:
+    import ssl
 
 _CONTEXT = multiprocessing.get_context("spawn")
 """A worker imports what it needs in half a second, on any system, and inherits nothing."""
