@@ -19,8 +19,9 @@ from accelsim.config.schema import validate
 from accelsim.config.strict_yaml import Document, Origin
 from accelsim.config.workload import Workload
 from accelsim.dataflows import DATAFLOWS
-from accelsim.dataflows.contract import ArrayShape, Gemm, TimingName
+from accelsim.dataflows.contract import ArrayShape, Gemm
 from accelsim.dataflows.folding import array_cycles
+from accelsim.dataflows.timing import TimingName
 from accelsim.machine.memory.dram.statistics import energy_pj
 from accelsim.network.build import build
 from accelsim.network.map_code import row_code

@@ -10,10 +10,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping
 from math import exp, log
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-Process = Literal["hp", "lp"]
-"""High performance or low power; at 65 nm and above the paper has one process."""
+from accelsim.config.energy_table import Process
 
 
 class Energy(NamedTuple):

@@ -91,12 +91,16 @@ class SramWord(Section):
         return self
 
 
+Process = Literal["hp", "lp"]
+"""High performance or low power; at 65 nm and above the paper of `accelsim.area.nodes` has one process."""
+
+
 class Node(Section):
     """Technology that prices of logic and SRAM are scaled to (accelsim/area/nodes.py)."""
 
     node_nm: NodeNm = Field(description="technology node")
     supply_v: Volts = Field(description="supply voltage")
-    process: Literal["hp", "lp"] = Field("hp", description="high performance or low power; alike at 65 nm and above")
+    process: Process = Field("hp", description="high performance or low power; alike at 65 nm and above")
     source: SourceText
 
 

@@ -7,7 +7,7 @@ such as `mobilenet_v1_0.75_160` (`accelsim.config.variants`).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -310,27 +310,13 @@ def nasbench_inputs(cell: str) -> dict[int, list[tuple[int, str]]]:
 
 
 FAMILIES: dict[str, type[NetworkFile]] = {
-    "alexnet": AlexNet,
-    "vgg": Vgg,
-    "resnet": ResNet,
-    "densenet": DenseNet,
-    "googlenet": GoogLeNet,
-    "mobilenet_v1": MobileNetV1,
-    "mobilenet_v2": MobileNetV2,
-    "mobilenet_v3": MobileNetV3,
-    "mnasnet": MnasNet,
-    "efficientnet": EfficientNet,
-    "squeezenet": SqueezeNet,
-    "shufflenet_v1": ShuffleNetV1,
-    "shufflenet_v2": ShuffleNetV2,
-    "shufflenet_comparator": Comparator,
-    "ghostnet": GhostNet,
-    "repvgg": RepVgg,
-    "mobileone": MobileOne,
-    "mobilevit": MobileViT,
-    "vit": ViT,
-    "nasbench201": NasBench201,
-}
+    get_args(family.model_fields["family"].annotation)[0]: family
+    for family in (
+        AlexNet, Vgg, ResNet, DenseNet, GoogLeNet, MobileNetV1, MobileNetV2, MobileNetV3,
+        MnasNet, EfficientNet, SqueezeNet, ShuffleNetV1, ShuffleNetV2, Comparator,
+        GhostNet, RepVgg, MobileOne, MobileViT, ViT, NasBench201,
+    )
+}  # fmt: skip
 
 
 def broken_rules(network: Section) -> Iterator[tuple[KeyPath, str, str]]:

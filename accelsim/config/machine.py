@@ -12,7 +12,8 @@ from accelsim.config.dram import DramDevice, broken_rules
 from accelsim.config.energy_table import EnergyTable
 from accelsim.config.schema import Bits, Count, Name, Positive, PositiveNumber, Section, has_key
 from accelsim.config.strict_yaml import KeyPath
-from accelsim.dataflows import DATAFLOWS, DataflowName
+from accelsim.dataflows import DATAFLOWS, DataflowChoice
+from accelsim.dataflows.timing import TimingName
 from accelsim.units import ClockRatio, ceil_div
 
 MOST_APART = 1_000_000
@@ -56,12 +57,12 @@ class Array(Section):
 
     rows: Annotated[int, Field(gt=0, le=1 << 16)] = Field(description="PE rows")
     cols: Annotated[int, Field(gt=0, le=1 << 16)] = Field(description="PE columns")
-    dataflow: Literal[DataflowName, "auto"] = Field(
+    dataflow: DataflowChoice = Field(
         description="weight-, input- or output-stationary, or for each layer what suits the objective best"
     )
     clock_mhz: PositiveNumber = Field(description="clock of array, vector unit, SRAM and DMA")
     overlap: bool = Field(True, description="the next fold loads, or the last drains, behind the current one")
-    timing: Literal["systolic", "scalesim-v3"] = Field(
+    timing: TimingName = Field(
         "systolic", description="how cycles of a fold are counted: as registers take them, or as SCALE-Sim 3.0.0 does"
     )
     passes: FoldPasses | None = Field(None, description="passes of a fold; null: its stream is not cut")

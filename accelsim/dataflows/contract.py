@@ -24,7 +24,6 @@ from typing import Any, Literal, NamedTuple
 
 Dimension = Literal["m", "k", "n"]
 Operand = Literal["ifmap", "weight", "psum"]
-TimingName = Literal["systolic", "scalesim-v3"]
 
 Size = Any
 """A number, or an array of numbers."""
@@ -74,7 +73,7 @@ class ArrayShape:
     rows: int
     cols: int
     mac_latency: int = 1
-    timing: TimingName = "systolic"
+    timing: str = "systolic"
     passes: Passes | None = None
 
 

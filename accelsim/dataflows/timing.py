@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from accelsim.dataflows.contract import (
     NOTHING,
@@ -15,7 +15,6 @@ from accelsim.dataflows.contract import (
     Phase,
     Phases,
     Size,
-    TimingName,
 )
 from accelsim.program.folds import Fold
 from accelsim.units import ceil_div
@@ -86,11 +85,15 @@ def _scalesim_v3(dataflow: Dataflow, shape: FoldShape, array: ArrayShape) -> Pha
     return phases._replace(load=load, vacant=0, tail=array.rows + array.cols - 2 - phases.drain.clocks)
 
 
-TIMINGS: dict[TimingName, Timing] = {
+TIMINGS: dict[str, Timing] = {
     "systolic": Timing(_systolic),
     "scalesim-v3": Timing(_scalesim_v3, packs_groups=False, columns_alike=True, uncounted=1),
 }
 """SCALE-Sim reports the number of its last cycle, the first being 0, and takes groups for layers of their own."""
+if TYPE_CHECKING:
+    TimingName: TypeAlias = str
+else:
+    TimingName = Literal[tuple(TIMINGS)]
 
 
 def fold_of(

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from accelsim.config.load import key_path
 from accelsim.config.strict_yaml import kind_of, odd_character
@@ -16,7 +16,9 @@ from accelsim.records import ENERGY_COMPONENTS, STALL_CAUSES
 from accelsim.report.columns import WHAT_IFS, Value
 
 MOST_POINTS = 1_000_000
-OUTCOMES = ("done", "refused", "failed")
+Outcome = Literal["done", "refused", "failed"]
+"""refused: the same again whenever it is tried; failed: an accident, worth another try."""
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 NUMBERS = (
     *("batch", "inferences", "total_cycles", "latency_ms", "utilization"),
     *("dram_read_bytes", "dram_write_bytes", "dram_burst_bytes", "dram_energy_share"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from accelsim.config.load import resolved_scheduling, workload_of
 from accelsim.config.machine import Machine
@@ -19,6 +19,7 @@ from accelsim.network.graph import Network
 from accelsim.report.columns import COLUMNS, TOTALS, Value
 from accelsim.report.compare import comparison_row
 from accelsim.run.simulate import run_network
+from accelsim.sweeps.stored import Outcome
 from accelsim.version import __version__
 
 OF_THE_NETWORK = ("batch", "top1_pct", "top5_pct", "accuracy_kind", "weight_bytes", "unmodelled")
@@ -28,9 +29,6 @@ COLUMN_NAMES = (
     *(column.name for column in COLUMNS if not column.of_layers_only),
     *(name for name, _, _ in TOTALS),
 )
-
-Outcome = Literal["done", "refused", "failed"]
-"""refused: the same again whenever it is tried; failed: an accident, worth another try."""
 
 
 class Task(NamedTuple):

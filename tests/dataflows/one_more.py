@@ -1,4 +1,4 @@
-"""A plugin of pytest that registers dataflows, each as a line of `DATAFLOWS` would."""
+"""A plugin of pytest that registers dataflows, each as its place in `DATAFLOWS` would."""
 
 from accelsim.dataflows import DATAFLOWS
 from accelsim.dataflows.moving_sums import MovingSums
@@ -9,4 +9,4 @@ NEW = (
     MovingSums("new_sums_move", rows="k", cols="m", streamed="n"),
 )
 
-DATAFLOWS |= {dataflow.name: dataflow for dataflow in NEW}  # type: ignore[misc]  # no names of the Literal
+DATAFLOWS |= {dataflow.name: dataflow for dataflow in NEW}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
+from typing import Any, get_args
+
+from accelsim.config.workload import Activation
 
 RowData = dict[str, Any]
 """A row as in a workload file."""
 
-FUSED = ("none", "relu", "relu6")
+FUSED = get_args(Activation)
 """Activations that are part of a layer; others are a layer of their own."""
 
 
