@@ -9,12 +9,11 @@ from accelsim.config.machine import Array, InputPath, Machine, OutputPath
 from accelsim.dataflows import DEFAULT
 from accelsim.dataflows.contract import ArrayShape, Gemm, Passes
 from accelsim.dataflows.timing import Ratio, slower
-from accelsim.dataflows.work import NO_CLOCKS, ONE_OUTPUT, ArrayContext, ArrayWork, requantised
-from accelsim.network.geometry import patched_gemm
+from accelsim.dataflows.work import NO_CLOCKS, ArrayContext, ArrayWork, requantised
+from accelsim.network.geometry import layer_gemm
 from accelsim.network.graph import Node, WeightKind
 from accelsim.network.ops import decodes, dram_weight_bits, elements_per_clock
 from accelsim.network.patches import patch_of
-from accelsim.program.tensors import Range
 from accelsim.units import packed_bytes
 
 
@@ -84,21 +83,10 @@ def _results_each(node: Node) -> int:
 
 
 def layer_product(node: Node, batch: int, machine: Machine) -> tuple[Gemm, ArrayContext]:
-    """The product of a layer, and the array as the layer finds it.
-
-    Images share weights; in a product of two maps each image is a product of its own.
-    """
+    """The product of a layer, and the array as the layer finds it."""
     bits = machine.array.activation_bits
     array = layer_context(array_context(machine), node, machine, bits, bits)
-    if array.patch != ONE_OUTPUT:
-        whole = Range(0, batch), Range(0, node.output.height), Range(0, node.output.width)
-        return patched_gemm(node, whole, node.groups, array.patch), array
-    apart = batch if node.op.multiplies_maps else 1
-    pixels = batch // apart * node.output.height * node.output.width
-    depth = node.window.elements * (node.sizes[0].channels // node.groups)
-    line = node.output.width if node.output.width > 1 else 0
-    product = Gemm(apart * node.groups, pixels, depth, node.output.channels // node.groups, line)
-    return product, array
+    return layer_gemm(node, batch, array.patch), array
 
 
 def mac_counts(node: Node, array: ArrayContext, macs: int, active: int) -> dict[str, int]:

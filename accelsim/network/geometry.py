@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 from accelsim.dataflows import DATAFLOWS, DataflowName
@@ -37,19 +38,41 @@ def work_block(node: Node, work: Work) -> Block:
     return array_block(node, (work.images, work.rows, work.cols))
 
 
+def whole_layer(node: Node, batch: int) -> Work:
+    """All outputs of a layer, of all its inputs."""
+    size = node.output
+    pixels = Range(0, batch), Range(0, size.height), Range(0, size.width)
+    return Work(*pixels, Range(0, size.channels), Range(0, node.sizes[0].channels // node.groups))
+
+
 def gemm_of(node: Node, work: Work, patch: Patch = ONE_OUTPUT) -> Gemm:
     """The matrix product of a part of a layer on the array: of whole groups, or of a part of one; or of patches."""
+    return _product(node, work_block(node, work), work, patch)
+
+
+def layer_gemm(node: Node, batch: int, patch: Patch = ONE_OUTPUT) -> Gemm:
+    """The matrix product of a layer, of whose results a pool on their way leaves only those that it writes.
+
+    Images share weights; in a product of two maps each image is a product of its own.
+    """
+    apart = batch if node.op.multiplies_maps else 1
+    work = whole_layer(node, batch // apart)
+    product = _product(node, (work.images, work.rows, work.cols), work, patch)
+    return replace(product, groups=apart * product.groups)
+
+
+def _product(node: Node, block: Block, work: Work, patch: Patch) -> Gemm:
+    """The matrix product that makes a block of results of these channels."""
     if patch != ONE_OUTPUT and work.taps is None:
-        return patched_gemm(node, work_block(node, work), work.channels.size, patch)
+        return _patched(node, block, work.channels.size, patch)
     depth = node.output.channels // node.groups
     groups = (work.channels.stop - 1) // depth - work.channels.start // depth + 1
-    block = work_block(node, work)
     depths = window_of(node, work.taps).elements * work.reduction.size
     line = block[2].size if node.output.width > 1 else 0
     return Gemm(groups, elements(block), depths, work.channels.size // groups, line)
 
 
-def patched_gemm(node: Node, block: Block, groups: int, patch: Patch) -> Gemm:
+def _patched(node: Node, block: Block, groups: int, patch: Patch) -> Gemm:
     """The product of a depthwise layer in patches of outputs: of the pixels under each and the taps among zeros."""
     images, rows, cols = block
     steps = images.size * ceil_div(rows.size, patch.rows) * ceil_div(cols.size, patch.cols)

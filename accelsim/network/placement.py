@@ -14,12 +14,17 @@ from accelsim.energy.price import price
 from accelsim.errors import LoweringError
 from accelsim.network.array import layer_product, mac_counts, work_counts
 from accelsim.network.depthwise import EnginePiece, depthwise_work, engine_counts, tail_cycles
-from accelsim.network.geometry import input_pixels, kernel_positions, line_buffer_ratio, pixels_under
+from accelsim.network.geometry import (
+    input_pixels,
+    kernel_positions,
+    line_buffer_ratio,
+    pixels_under,
+    whole_layer,
+)
 from accelsim.network.graph import Network, Node
 from accelsim.network.ops import ops_per_element, vector_cycles
-from accelsim.program.commands import UnitKind, Work
+from accelsim.program.commands import UnitKind
 from accelsim.program.folds import cycles_of
-from accelsim.program.tensors import Range
 from accelsim.records import ActionCounts
 from accelsim.units import packed_bytes
 
@@ -79,17 +84,10 @@ def _effort(cycles: int, counts: ActionCounts, machine: Machine) -> _Effort:
     return _Effort(cycles, price(counts, cycles, machine).total_pj)
 
 
-def _whole(node: Node, batch: int) -> Work:
-    """All outputs of a layer."""
-    size = node.output
-    map_ranges = Range(0, batch), Range(0, size.height), Range(0, size.width)
-    return Work(*map_ranges, Range(0, size.channels), Range(0, 1))
-
-
 def _on_array(node: Node, batch: int, machine: Machine) -> _Effort:
     """Effort with the machine's dataflow, or of `auto` the one that takes the fewest clocks."""
     product, array = layer_product(node, batch, machine)
-    work, outputs = _whole(node, batch), batch * node.output.elements
+    work, outputs = whole_layer(node, batch), batch * node.output.elements
     positions, under = (node.groups * pixels_under(node, work, patch) for patch in (ONE_OUTPUT, array.patch))
     weight_bytes = packed_bytes(node.stored_weight_bits(machine.array.weight_bits), 1)
     found = []
@@ -106,7 +104,7 @@ def _on_array(node: Node, batch: int, machine: Machine) -> _Effort:
 
 
 def _on_vector_unit(node: Node, batch: int, machine: Machine) -> _Effort:
-    work, bits = _whole(node, batch), machine.array.activation_bits
+    work, bits = whole_layer(node, batch), machine.array.activation_bits
     outputs = batch * node.output.elements
     pixels = (input_pixels if machine.sram.line_buffer else kernel_positions)(node, work)
     counts = ActionCounts(
@@ -126,6 +124,6 @@ def _on_vector_unit(node: Node, batch: int, machine: Machine) -> _Effort:
 def _on_engine(node: Node, batch: int, machine: Machine) -> _Effort:
     """Effort on the depthwise engine. Raises LoweringError where it can't do the layer."""
     array = layer_product(node, batch, machine)[1]
-    piece = EnginePiece(node, _whole(node, batch), array, node.stored_weight_bits(machine.array.weight_bits))
+    piece = EnginePiece(node, whole_layer(node, batch), array, node.stored_weight_bits(machine.array.weight_bits))
     done = depthwise_work(piece, machine)
     return _effort(done.cycles + tail_cycles(machine), engine_counts(piece, done), machine)
