@@ -22,7 +22,7 @@ from time import perf_counter
 
 from accelsim.sweeps.spec import Wanted, inline_sweep
 from accelsim.sweeps.sweep import run_sweep
-from accelsim.sweeps.work import COLUMN_NAMES, Finished, Task
+from accelsim.sweeps.work import COLUMN_NAMES, Finished, PointTask
 from accelsim.sweeps.workers import cores, on_processes
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -89,7 +89,7 @@ def memory(counts: Sequence[int]) -> None:
 def memory_of(count: int) -> None:
     """Peak memory of a process that plans, keeps and exports so many points with results made up."""
 
-    def made_up(tasks: Iterator[Task]) -> Iterator[Finished]:
+    def made_up(tasks: Iterator[PointTask]) -> Iterator[Finished]:
         return (Finished(task.sha256, "done", None, dict.fromkeys(COLUMN_NAMES, 1)) for task in tasks)
 
     axis = f"dma.setup_cycles={','.join(map(str, range(count)))}"

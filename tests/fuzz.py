@@ -34,7 +34,7 @@ from accelsim.cli import INTERRUPTED
 from accelsim.cli import main as accelsim
 from accelsim.errors import MAX_MISTAKES
 from accelsim.sweeps.points import Points
-from accelsim.sweeps.work import Finished, Task, work
+from accelsim.sweeps.work import Finished, PointTask, work
 from tests.commands import alarm
 from tests.readers import READERS, Reader, good_files
 
@@ -138,7 +138,7 @@ def small_work() -> Iterator[None]:
     refused, and few changes are tried for advice."""
     every = Points.__iter__
 
-    def serial(tasks: Iterator[Task], *_: object, **__: object) -> Iterator[Finished]:
+    def serial(tasks: Iterator[PointTask], *_: object, **__: object) -> Iterator[Finished]:
         for number, task in enumerate(tasks):
             yield work(task) if number < MOST_RUNS else Finished(task.sha256, "failed", "left out")
 

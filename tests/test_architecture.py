@@ -56,6 +56,22 @@ def test_only_the_command_line_knows_its_options() -> None:
                 assert not re.search(r"(?<![\w-])--\w", node.value), f"{path}:{node.lineno}"
 
 
+KERNELS = {"Requester"}
+"""Names that the kernels of DRAM and caches share: each has its own, compiled."""
+
+
+def test_a_class_has_a_name_of_its_own() -> None:
+    """One name has one meaning. Classes of files are named as their keys, and importers speak of other formats."""
+    found: dict[str, Path] = {}
+    for path in sorted((ROOT / "accelsim").rglob("*.py")):
+        if path.relative_to(ROOT).parts[1] in ("config", "importers"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and (name := node.name.lstrip("_")) not in KERNELS:
+                assert name not in found, f"{path}: {name} is of {found[name]}, too"
+                found[name] = path
+
+
 def module_names() -> dict[str, Path]:
     """All modules of the package, by dotted name."""
     found = {}

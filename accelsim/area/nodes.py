@@ -15,7 +15,7 @@ from typing import NamedTuple
 from accelsim.config.energy_table import Process
 
 
-class Energy(NamedTuple):
+class GateEnergy(NamedTuple):
     """Coefficients of the energy of a gate over the supply voltage."""
 
     square: float
@@ -28,29 +28,29 @@ class Energy(NamedTuple):
 
 
 _OLD = {
-    65: Energy(3.755, -4.398, 1.975),
-    90: Energy(4.762, -4.781, 2.092),
-    130: Energy(7.171, -6.709, 2.904),
+    65: GateEnergy(3.755, -4.398, 1.975),
+    90: GateEnergy(4.762, -4.781, 2.092),
+    130: GateEnergy(7.171, -6.709, 2.904),
 }
-ENERGIES: Mapping[Process, Mapping[int, Energy]] = {
+ENERGIES: Mapping[Process, Mapping[int, GateEnergy]] = {
     "hp": {
-        7: Energy(0.1776, -0.09097, 0.02447),
-        10: Energy(0.2068, -0.09311, 0.02375),
-        14: Energy(0.2363, -0.09675, 0.02239),
-        16: Energy(0.2958, -0.1241, 0.03024),
-        20: Energy(0.373, -0.1582, 0.04104),
-        32: Energy(0.8367, -0.4341, 0.1701),
-        45: Energy(1.018, -0.3107, 0.1539),
+        7: GateEnergy(0.1776, -0.09097, 0.02447),
+        10: GateEnergy(0.2068, -0.09311, 0.02375),
+        14: GateEnergy(0.2363, -0.09675, 0.02239),
+        16: GateEnergy(0.2958, -0.1241, 0.03024),
+        20: GateEnergy(0.373, -0.1582, 0.04104),
+        32: GateEnergy(0.8367, -0.4341, 0.1701),
+        45: GateEnergy(1.018, -0.3107, 0.1539),
         **_OLD,
     },
     "lp": {
-        7: Energy(0.09365, -0.03409, 0.02043),
-        10: Energy(0.1261, -0.0518, 0.02769),
-        14: Energy(0.1556, -0.06472, 0.03066),
-        16: Energy(0.2139, -0.1187, 0.05639),
-        20: Energy(0.2632, -0.14, 0.06841),
-        32: Energy(0.9559, -0.7823, 0.471),
-        45: Energy(1.103, -0.362, 0.2767),
+        7: GateEnergy(0.09365, -0.03409, 0.02043),
+        10: GateEnergy(0.1261, -0.0518, 0.02769),
+        14: GateEnergy(0.1556, -0.06472, 0.03066),
+        16: GateEnergy(0.2139, -0.1187, 0.05639),
+        20: GateEnergy(0.2632, -0.14, 0.06841),
+        32: GateEnergy(0.9559, -0.7823, 0.471),
+        45: GateEnergy(1.103, -0.362, 0.2767),
         **_OLD,
     },
 }

@@ -60,7 +60,7 @@ class Area(NamedTuple):
         return fsum(self)
 
 
-class Memory(NamedTuple):
+class SizedMemory(NamedTuple):
     """An SRAM, and the width of its ports."""
 
     capacity_bytes: int
@@ -196,30 +196,30 @@ def bytes_in_flight(machine: Machine) -> int:
     return asked * dram.burst_bytes
 
 
-def buffers(machine: Machine) -> tuple[Memory, ...]:
+def buffers(machine: Machine) -> tuple[SizedMemory, ...]:
     """The buffers of a machine, with the depthwise engine's and the pool's."""
     sram, engine = machine.sram, machine.depthwise
     operands = [sram.activation, sram.weight]
     ports = [buffer.port_bytes_per_cycle for buffer in operands]
     if sram.unified:
-        found = [Memory(sram.operand_bytes, sum(ports))]
+        found = [SizedMemory(sram.operand_bytes, sum(ports))]
     else:
-        found = [Memory(buffer.capacity_bytes, port) for buffer, port in zip(operands, ports, strict=True)]
-    found.append(Memory(sram.accumulator.capacity_bytes, accumulator_port_bytes(machine)))
+        found = [SizedMemory(buffer.capacity_bytes, port) for buffer, port in zip(operands, ports, strict=True)]
+    found.append(SizedMemory(sram.accumulator.capacity_bytes, accumulator_port_bytes(machine)))
     if engine is not None:
-        found.append(Memory(engine.line_buffer_bytes, line_port_bytes(engine, machine.array)))
+        found.append(SizedMemory(engine.line_buffer_bytes, line_port_bytes(engine, machine.array)))
     if machine.output_path.pool_in == "buffer" and machine.output_path.pool_buffer_bytes:
         found.append(pool_memory(machine))
     return tuple(found)
 
 
-def pool_memory(machine: Machine) -> Memory:
+def pool_memory(machine: Machine) -> SizedMemory:
     """The memory of maxima or sums under way: a buffer, or the accumulator. Sums are taken as twice as wide as maps."""
     path = machine.output_path
     if path.pool_in == "accumulator":
-        return Memory(machine.sram.accumulator.capacity_bytes, accumulator_port_bytes(machine))
+        return SizedMemory(machine.sram.accumulator.capacity_bytes, accumulator_port_bytes(machine))
     elements = max(path.max_pool, 2 * path.avg_pool, 1)
-    return Memory(path.pool_buffer_bytes, ceil_div(elements * machine.array.activation_bits, 8))
+    return SizedMemory(path.pool_buffer_bytes, ceil_div(elements * machine.array.activation_bits, 8))
 
 
 def accumulator_port_bytes(machine: Machine) -> int:
@@ -233,11 +233,11 @@ def line_port_bytes(engine: Depthwise, array: Array) -> int:
     return ceil_div(engine.channels * array.activation_bits, 8)
 
 
-def memories_of(cache: Cache) -> tuple[Memory, Memory]:
+def memories_of(cache: Cache) -> tuple[SizedMemory, SizedMemory]:
     """Data and tags of a cache; a word of tags is that of a set."""
     lines = cache.capacity_bytes // cache.line_bytes
-    data = Memory(cache.capacity_bytes, cache.port_bytes_per_cycle)
-    return data, Memory(TAG_BYTES * lines, TAG_BYTES * cache.ways)
+    data = SizedMemory(cache.capacity_bytes, cache.port_bytes_per_cycle)
+    return data, SizedMemory(TAG_BYTES * lines, TAG_BYTES * cache.ways)
 
 
 def buffer_mm2(table: AreaTable, capacity_bytes: int, port_bytes: int = 1) -> float:

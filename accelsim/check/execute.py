@@ -18,7 +18,7 @@ from accelsim.check import arithmetic
 from accelsim.check.arithmetic import ELEMENTS, Values
 from accelsim.check.images import (
     POISON,
-    Cells,
+    CellValues,
     Image,
     are_compressed,
     cell_bits_for,
@@ -29,7 +29,7 @@ from accelsim.check.images import (
     slices,
     stored_regions,
 )  # fmt: skip
-from accelsim.check.operate import ABSENT, CheckError, Inputs, on_way, operate, taps, under_block
+from accelsim.check.operate import ABSENT, CheckError, InputValues, on_way, operate, taps, under_block
 from accelsim.check.pools import PooledRows
 from accelsim.check.reference import compute_directly, differing
 from accelsim.config.machine import Machine
@@ -97,8 +97,8 @@ class Executor:
         size = max(tensor.address_bytes + tensor.bytes for tensor in tensors)
         self.dram = Image(size + 8, self.cell_bits)
         self.sram = {buffer: Image(self.program.capacities[buffer] + 8, self.cell_bits) for buffer in Buffer}
-        self.held: dict[tuple[int, Tile], Cells] = {}
-        self.arriving: dict[int, Cells] = {}
+        self.held: dict[tuple[int, Tile], CellValues] = {}
+        self.arriving: dict[int, CellValues] = {}
         self.sums: dict[tuple[int, Work], Values] = {}
         self.pools = PooledRows()
         self.begun: set[Tile] = set()
@@ -258,7 +258,7 @@ class Executor:
         region, image = self._input(command, len(node.inputs) - 1, node, added, command.work.channels)
         return under_block(command.work, region, image, node.output)
 
-    def _inputs(self, command: Compute, node: Node, operands: dict[Tile, Values]) -> Inputs:
+    def _inputs(self, command: Compute, node: Node, operands: dict[Tile, Values]) -> InputValues:
         """Inputs of a piece on the vector unit as far as it reads them, each as `_input` gives it."""
         work = command.work
         if node.op.is_address:
@@ -374,7 +374,7 @@ class Executor:
     def _place(self, tile: Tile) -> slice:
         return self.sram[tile.buffer].span(tile.address, tile.bytes)
 
-    def _read(self, tile: Tile) -> Cells:
+    def _read(self, tile: Tile) -> CellValues:
         cells = self.sram[tile.buffer].cells[self._place(tile)]
         tensor = tile.tensor
         bits = elements(tile.region) * tensor.bits
@@ -386,7 +386,7 @@ class Executor:
         cells = self.held[self.index, tile] = self._read(tile)
         self._expect(tile, not np.any(cells == POISON), "reads what is not in SRAM yet:")
 
-    def _release(self, tile: Tile) -> Cells:
+    def _release(self, tile: Tile) -> CellValues:
         """The tile's cells, unchanged since they were first read."""
         before = self.held.pop((self.index, tile))
         self._expect(tile, np.array_equal(before, self._read(tile)), "is overwritten while it reads")

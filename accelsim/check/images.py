@@ -16,7 +16,7 @@ POISON = -1
 PIECE = 1 << 22
 """Cells or values that are written at once: Ctrl-C is heard between two pieces."""
 
-Cells = NDArray[np.int16]
+CellValues = NDArray[np.int16]
 
 
 def cell_bits_for(*bits: int) -> int:
@@ -29,7 +29,7 @@ class Image:
 
     def __init__(self, size_bytes: int, cell_bits: int) -> None:
         self.cell_bits = cell_bits
-        self.cells: Cells = np.empty(size_bytes * 8 // cell_bits, dtype=np.int16)
+        self.cells: CellValues = np.empty(size_bytes * 8 // cell_bits, dtype=np.int16)
         for piece in _pieces(self.cells):
             piece[:] = POISON
 
@@ -58,14 +58,14 @@ def random_values(random: np.random.Generator, dims: Sequence[int], bits: int) -
     return values.reshape(tuple(dims))
 
 
-def encode(values: Values, bits: int, cell_bits: int) -> Cells:
+def encode(values: Values, bits: int, cell_bits: int) -> CellValues:
     """Values as cells, low bits first."""
     shifts = np.arange(0, bits, cell_bits)
     cells = (values.reshape(-1, 1) >> shifts) & ((1 << cell_bits) - 1)
     return cells.reshape(-1).astype(np.int16)
 
 
-def decode(cells: Cells, bits: int, cell_bits: int) -> Values:
+def decode(cells: CellValues, bits: int, cell_bits: int) -> Values:
     """The two's-complement values in cells."""
     parts = cells.astype(np.int64).reshape(-1, bits // cell_bits)
     raw = (parts << np.arange(0, bits, cell_bits)).sum(axis=1)

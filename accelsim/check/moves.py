@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from accelsim.network.graph import Node
 
 Indices = NDArray[np.int64]
-Box = tuple[range, range, range]
+PixelRanges = tuple[range, range, range]
 
 
 class Taken(NamedTuple):
@@ -28,12 +28,12 @@ class Taken(NamedTuple):
     inside: NDArray[np.bool_]
 
 
-def _grid(box: Box) -> tuple[Indices, Indices, Indices]:
+def _grid(box: PixelRanges) -> tuple[Indices, Indices, Indices]:
     rows, cols, channels = (np.asarray(each, dtype=np.int64) for each in box)
     return rows[:, None, None], cols[None, :, None], channels[None, None, :]
 
 
-def _picked(node: Node, box: Box) -> Iterator[Taken]:
+def _picked(node: Node, box: PixelRanges) -> Iterator[Taken]:
     size = node.sizes[0].height, node.sizes[0].width, node.sizes[0].channels
     grid = _grid(box)
     for taps in product(*(range(pick.taps) for pick in node.picks)):
@@ -50,7 +50,7 @@ def _picked(node: Node, box: Box) -> Iterator[Taken]:
         yield Taken(0, rows, cols, channels, inside)
 
 
-def _joined(node: Node, box: Box) -> Iterator[Taken]:
+def _joined(node: Node, box: PixelRanges) -> Iterator[Taken]:
     start = 0
     for position, size in enumerate(node.sizes):
         grid, extent = list(_grid(box)), (size.height, size.width, size.channels)[node.axis]
@@ -61,14 +61,14 @@ def _joined(node: Node, box: Box) -> Iterator[Taken]:
         start += extent
 
 
-def _summed(node: Node, box: Box) -> Iterator[Taken]:
+def _summed(node: Node, box: PixelRanges) -> Iterator[Taken]:
     rows, cols, channels = _grid(box)
     each = node.sizes[0].channels // node.groups
     for place in range(each):
         yield Taken(0, rows, cols, channels * each + place, np.ones((1, 1, 1), dtype=np.bool_))
 
 
-def _folded(node: Node, box: Box) -> Iterator[Taken]:
+def _folded(node: Node, box: PixelRanges) -> Iterator[Taken]:
     down, right = node.window.vertical, node.window.horizontal
     rows, cols, channels = _grid(box)
     size = node.sizes[0]
@@ -81,7 +81,7 @@ def _folded(node: Node, box: Box) -> Iterator[Taken]:
         yield Taken(0, np.clip(high, 0, size.height - 1), np.clip(wide, 0, size.width - 1), taps, inside)
 
 
-def _rearranged(node: Node, box: Box) -> Iterator[Taken]:
+def _rearranged(node: Node, box: PixelRanges) -> Iterator[Taken]:
     rows, cols, channels = _grid(box)
     size, output = node.sizes[0], node.output
     place = (rows * output.width + cols) * output.channels + channels
@@ -92,7 +92,7 @@ def _rearranged(node: Node, box: Box) -> Iterator[Taken]:
     yield Taken(0, row, col, channel, np.ones((1, 1, 1), dtype=np.bool_))
 
 
-TAKEN: dict[str, Callable[[Node, Box], Iterator[Taken]]] = {
+TAKEN: dict[str, Callable[[Node, PixelRanges], Iterator[Taken]]] = {
     "crop": _picked,
     "resize": _picked,
     "join": _joined,

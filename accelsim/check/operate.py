@@ -52,11 +52,11 @@ def _under(axis: Axis, tap: int, outputs: Range, part: Range, extent: int) -> tu
     return np.where(inside, wanted - part.start, 0), inside
 
 
-Inputs = list[tuple[Region, Values] | None]
+InputValues = list[tuple[Region, Values] | None]
 """Of each input the part that is there, and its values; None where a piece reads nothing of one."""
 
 
-def operate(node: Node, work: Work, inputs: Inputs) -> Values:
+def operate(node: Node, work: Work, inputs: InputValues) -> Values:
     """Result of the vector unit for the inputs of a piece."""
     if node.op.name in MOVED:
         wanted = _moved_box(work)
@@ -105,7 +105,7 @@ def _moved_box(work: Work) -> tuple[range, range, range]:
     return rows, cols, channels
 
 
-def _taken(work: Work, inputs: Inputs, taken: Taken) -> Values:
+def _taken(work: Work, inputs: InputValues, taken: Taken) -> Values:
     """Elements of an input; 0 where there are none. Raises CheckError where the tiles do not hold one."""
     shape = work.images.size, work.rows.size, work.cols.size, work.channels.size
     given = inputs[taken.position]

@@ -13,7 +13,7 @@ from accelsim.network.graph import Node
 from accelsim.program.commands import Work
 from accelsim.program.tensors import Range
 
-Key = tuple[str, Range, Range, Range]
+WindowKey = tuple[str, Range, Range, Range]
 """Layer, images, columns of the pool and channels."""
 
 
@@ -21,7 +21,7 @@ Key = tuple[str, Range, Range, Range]
 class PooledRows:
     """Results of the array that wait, with their rows."""
 
-    waiting: dict[Key, tuple[Range, Values]] = field(default_factory=dict)
+    waiting: dict[WindowKey, tuple[Range, Values]] = field(default_factory=dict)
 
     def outputs(self, host: Node, work: Work, pool: Node, values: Values) -> Values:
         """Outputs of a pool for the results of a piece. Raises CheckError where rows come out of order."""

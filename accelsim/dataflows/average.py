@@ -20,7 +20,7 @@ AVERAGE = Arithmetic(np.maximum, np.true_divide)
 """Of average clocks, which are not rounded."""
 
 
-class Part(NamedTuple):
+class EqualExtents(NamedTuple):
     """Equal extents: their size, and how many."""
 
     size: Size
@@ -42,8 +42,8 @@ class LayerFolds(NamedTuple):
 
 def layer_folds(
     dataflow: Dataflow,
-    cuts: Mapping[Dimension, Sequence[Part]],
-    groups: Sequence[Part],
+    cuts: Mapping[Dimension, Sequence[EqualExtents]],
+    groups: Sequence[EqualExtents],
     array: ArrayShape,
     line: Size = 0,
     *,
@@ -77,7 +77,7 @@ def layer_folds(
     return LayerFolds(pack_count * row_count * col_count * step_count * 1.0, shape, tiles, split)
 
 
-def _classes(parts: Sequence[Part], width: Size | None, *, averaged: bool) -> Part:
+def _classes(parts: Sequence[EqualExtents], width: Size | None, *, averaged: bool) -> EqualExtents:
     """Sizes and numbers of the array tiles of this width that parts are cut into, along a first axis: full ones, and
     the rest of each; or of the average one. The parts themselves where there is no width."""
     sizes, times = (np.array(np.broadcast_arrays(*each))[:, None] for each in zip(*parts, strict=True))
@@ -87,9 +87,9 @@ def _classes(parts: Sequence[Part], width: Size | None, *, averaged: bool) -> Pa
         times = np.concatenate((full * times, (rest > 0) * times), axis=1)
     if averaged:
         number = times.sum(axis=(0, 1))
-        return Part(np.atleast_2d((sizes * times).sum(axis=(0, 1)) / number), np.atleast_2d(number))
+        return EqualExtents(np.atleast_2d((sizes * times).sum(axis=(0, 1)) / number), np.atleast_2d(number))
     there = (times != 0).any(axis=(1, 2))
-    return Part(*(each[there].reshape(-1, each.shape[2]) for each in (sizes, times)))
+    return EqualExtents(*(each[there].reshape(-1, each.shape[2]) for each in (sizes, times)))
 
 
 def _along(values: Size, axis: int) -> Size:

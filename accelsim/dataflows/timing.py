@@ -58,7 +58,7 @@ EXACT = Arithmetic(max, ceil_div)
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
+class FoldCount:
     """How the clocks of folds are counted.
 
     packs_groups: small groups share a fold; columns_alike: pruned weights are zero in the same rows of all columns;
@@ -85,9 +85,9 @@ def _scalesim_v3(dataflow: Dataflow, shape: FoldShape, array: ArrayShape) -> Pha
     return phases._replace(load=load, vacant=0, tail=array.rows + array.cols - 2 - phases.drain.clocks)
 
 
-TIMINGS: dict[str, Timing] = {
-    "systolic": Timing(_systolic),
-    "scalesim-v3": Timing(_scalesim_v3, packs_groups=False, columns_alike=True, uncounted=1),
+TIMINGS: dict[str, FoldCount] = {
+    "systolic": FoldCount(_systolic),
+    "scalesim-v3": FoldCount(_scalesim_v3, packs_groups=False, columns_alike=True, uncounted=1),
 }
 """SCALE-Sim reports the number of its last cycle, the first being 0, and takes groups for layers of their own."""
 if TYPE_CHECKING:

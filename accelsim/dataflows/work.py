@@ -115,7 +115,7 @@ class ArrayWork:
     moves: Moves
 
 
-class FoldRow(NamedTuple):
+class EqualFolds(NamedTuple):
     """Equal folds: how many, what each maps, its timing, and the clocks of its stream if no port limited it."""
 
     times: int
@@ -155,13 +155,13 @@ def array_work(
     )
 
 
-def fold_rows(gemm: Gemm, array: ArrayContext, *, first: bool, last: bool, reuse: Ratio) -> Iterator[FoldRow]:
+def fold_rows(gemm: Gemm, array: ArrayContext, *, first: bool, last: bool, reuse: Ratio) -> Iterator[EqualFolds]:
     """The folds of a piece, for `array_work`'s arguments."""
     dataflow = DATAFLOWS[array.dataflow]
     _, sequence, ports = _as_folds(gemm, array, first=first, last=last, reuse=reuse)
     for times, shape in flattened(sequence):
         plain = fold_of(dataflow, shape, array.shape).stream
-        yield FoldRow(times, shape, fold_of(dataflow, shape, array.shape, ports), plain)
+        yield EqualFolds(times, shape, fold_of(dataflow, shape, array.shape, ports), plain)
 
 
 def _as_folds(

@@ -26,7 +26,7 @@ from accelsim.records import ENERGY_COMPONENTS, ActionCounts, Energy, LayerRecor
 from accelsim.units import ceil_div
 
 
-class Part(NamedTuple):
+class EnergyPart(NamedTuple):
     """Energy of some actions: how many of what at how much each, and where that number is from.
 
     each_pj: of `of` actions; row: of the table, whose range all its parts share.
@@ -132,7 +132,7 @@ def price(counts: ActionCounts, cycles: int, machine: Machine, met: Mapping[str,
 
 def energy_parts(
     counts: ActionCounts, cycles: int, machine: Machine, met: Mapping[str, int] = NOTHING_MET
-) -> dict[str, list[Part]]:
+) -> dict[str, list[EnergyPart]]:
     """Parts of each component of `Energy`. met: see `price`."""
     table = machine.energy
     parts = {
@@ -159,13 +159,13 @@ def repriced(records: Iterable[LayerRecord], machine: Machine) -> tuple[LayerRec
     )
 
 
-def _part(row: str, count: int, table: EnergyTable, of: int = 1) -> Iterator[Part]:
+def _part(row: str, count: int, table: EnergyTable, of: int = 1) -> Iterator[EnergyPart]:
     """So many actions, where the row of the table stands for `of` of them; nothing where the table has no such row."""
     action: Action | None = getattr(table, row)
     if action is not None:
         factor = _row_factor(row, table)
         each_pj, source = action.energy_pj * factor, action.source + _scaling_note(table, factor)
-        yield Part(count * each_pj / of, row, count, each_pj, source, row, action.range, of)
+        yield EnergyPart(count * each_pj / of, row, count, each_pj, source, row, action.range, of)
 
 
 def _scaling_note(table: EnergyTable, factor: float) -> str:
@@ -176,14 +176,14 @@ def _scaling_note(table: EnergyTable, factor: float) -> str:
     return f"; x {factor:.4g} from {table.technology_nm:g} to {to.node_nm:g} nm by Stillmaker and Baas ({to.source})"
 
 
-def mac_parts(counts: ActionCounts, table: EnergyTable) -> Iterator[Part]:
+def mac_parts(counts: ActionCounts, table: EnergyTable) -> Iterator[EnergyPart]:
     """Multipliers by the product of their widths, adders by their width, and XNORs."""
     yield from _part("multiply_8x8", counts.multiplier_bit_products, table, of=8 * 8)
     yield from _part("add_32", counts.adder_bits, table, of=32)
     yield from _part("xnor", counts.xnor_ops, table)
 
 
-def requantisation_parts(counts: ActionCounts, machine: Machine) -> Iterator[Part]:
+def requantisation_parts(counts: ActionCounts, machine: Machine) -> Iterator[EnergyPart]:
     """A sum times a fixed-point factor, rounded, shifted and clamped: a multiply of both widths, and two adds as wide
     as its product."""
     table, sum_bits = machine.energy, machine.array.psum_bits
@@ -198,7 +198,7 @@ def carried_bytes(counts: ActionCounts) -> int:
     return counts.sram_read_ifmap_bytes + counts.sram_read_weight_bytes + counts.sram_write_ofmap_bytes
 
 
-def wire_parts(counts: ActionCounts, machine: Machine) -> Iterator[Part]:
+def wire_parts(counts: ActionCounts, machine: Machine) -> Iterator[EnergyPart]:
     """Parts of the transport, over a network by the byte and over wires by half the side of the chip."""
     table = machine.energy
     area = area_of(machine) if table.wire_byte_mm is not None else None
@@ -210,14 +210,14 @@ def wire_parts(counts: ActionCounts, machine: Machine) -> Iterator[Part]:
             yield part._replace(action=words, each_pj=each_pj, energy_pj=part.times * each_pj)
 
 
-def dma_parts(counts: ActionCounts, table: EnergyTable) -> Iterator[Part]:
+def dma_parts(counts: ActionCounts, table: EnergyTable) -> Iterator[EnergyPart]:
     """Descriptors, the bytes that pass, and those that are coded on their way."""
     yield from _part("dma_descriptor", counts.dma_descriptors, table)
     yield from _part("dma_byte", counts.dram_burst_bytes, table)
     yield from _part("codec_byte", counts.coded_bytes, table)
 
 
-def sram_parts(counts: ActionCounts, machine: Machine) -> Iterator[Part]:
+def sram_parts(counts: ActionCounts, machine: Machine) -> Iterator[EnergyPart]:
     """By bytes; or, where the table knows words, by the words of each buffer's port, a part of one counting in full."""
     table = machine.energy
     if table.sram_word is None:
@@ -226,7 +226,7 @@ def sram_parts(counts: ActionCounts, machine: Machine) -> Iterator[Part]:
     yield from _words(table.sram_word, _accesses(counts, machine), table)
 
 
-def cache_parts(counts: ActionCounts, met: Mapping[str, int], machine: Machine) -> Iterator[Part]:
+def cache_parts(counts: ActionCounts, met: Mapping[str, int], machine: Machine) -> Iterator[EnergyPart]:
     """Bytes of requests through the port of each cache, and of lines that misses fill and that are written back; and
     the tags of a set, that each request reads and a miss writes. All are priced as SRAMs of their capacity. Without
     bytes and misses, nothing."""
@@ -260,7 +260,7 @@ def _tag_accesses(cache: Cache, met: Mapping[str, int]) -> _Accesses:
     return _Accesses(f"tags of {cache.name}", *tags, reads, misses * tags.port_bytes)
 
 
-def _words(sram: SramWord, buffers: Iterable[_Accesses], table: EnergyTable) -> Iterator[Part]:
+def _words(sram: SramWord, buffers: Iterable[_Accesses], table: EnergyTable) -> Iterator[EnergyPart]:
     factor = node_factor(table)
     source = sram.source + _scaling_note(table, factor)
     for buffer in buffers:
@@ -272,7 +272,7 @@ def _words(sram: SramWord, buffers: Iterable[_Accesses], table: EnergyTable) -> 
             words = ceil_div(passed, buffer.port_bytes)
             each_pj = word_pj * factor
             action = f"sram_word of {buffer.port_bytes} bytes {verb} in {buffer.name}"
-            yield Part(words * each_pj, action, words, each_pj, source, "sram_word", sram.range)
+            yield EnergyPart(words * each_pj, action, words, each_pj, source, "sram_word", sram.range)
 
 
 class _Accesses(NamedTuple):
@@ -327,7 +327,7 @@ def _buffers(counts: ActionCounts, machine: Machine) -> Sequence[_Accesses]:
     )
 
 
-def dram_parts(counts: ActionCounts, machine: Machine) -> Iterator[Part]:
+def dram_parts(counts: ActionCounts, machine: Machine) -> Iterator[EnergyPart]:
     """All that DRAM takes: the bytes of its bursts; or its commands, and the time in between."""
     device = machine.dram
     table = machine.energy
@@ -354,7 +354,7 @@ def dram_parts(counts: ActionCounts, machine: Machine) -> Iterator[Part]:
     for name, energy_pj in device.energy.parts_pj(done, device.clock_mhz).items():
         count = times[name]
         each_pj = energy_pj / count if count else 0.0
-        yield Part(energy_pj, f"{name} of {device.device}", count, each_pj, source, "dram", device.energy.range)
+        yield EnergyPart(energy_pj, f"{name} of {device.device}", count, each_pj, source, "dram", device.energy.range)
 
 
 class _Commands(NamedTuple):
@@ -368,18 +368,20 @@ class _Commands(NamedTuple):
     rank_clocks: int
 
 
-def static_parts(cycles: int, machine: Machine) -> Iterator[Part]:
+def static_parts(cycles: int, machine: Machine) -> Iterator[EnergyPart]:
     """Leakage over a number of clocks."""
     static = machine.energy.static
     each_pj = static_mw(machine) * 1e3 / machine.array.clock_mhz
     energy_pj = static_mw(machine) * 1e3 * cycles / machine.array.clock_mhz
-    yield Part(energy_pj, "leakage of the SRAM in a clock", cycles, each_pj, static.source, "static", static.range)
+    yield EnergyPart(
+        energy_pj, "leakage of the SRAM in a clock", cycles, each_pj, static.source, "static", static.range
+    )
     logic = machine.energy.logic_leakage
     area = area_of(machine) if logic is not None else None
     if logic is not None and area is not None:
         each_pj = logic.power_mw_per_mm2 * area.logic_mm2 * 1e3 / machine.array.clock_mhz
         words = "leakage of the logic in a clock"
-        yield Part(cycles * each_pj, words, cycles, each_pj, logic.source, "logic_leakage", logic.range)
+        yield EnergyPart(cycles * each_pj, words, cycles, each_pj, logic.source, "logic_leakage", logic.range)
 
 
 def nominal_ratio(table: EnergyTable) -> float:

@@ -11,7 +11,7 @@ from accelsim.dataflows.timing import TIMINGS, fold_of
 from accelsim.dataflows.work import ONE_OUTPUT
 from accelsim.explain.evidence import Evidence
 from accelsim.explain.terms import Term, alike, total
-from accelsim.machine.stalls import Phase, Segment
+from accelsim.machine.stalls import PathPhase, Segment
 from accelsim.network.depthwise import EnginePiece, depthwise_work
 from accelsim.network.ops import on_array
 from accelsim.program.commands import Compute, Load, UnitKind
@@ -98,7 +98,7 @@ def _rows(evidence: Evidence) -> str:
 def _on_the_path(evidence: Evidence, segment: Segment) -> str:
     """Waits of the array: what went on, of which command, of which layer."""
     if segment.command < 0:
-        return str(Phase.NONE)
+        return str(PathPhase.NONE)
     program = evidence.played.program
     command = evidence.command_of(segment)
     layer = "" if command.layer in evidence.layers else f" for {program.layers[command.layer]}"

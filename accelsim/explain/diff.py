@@ -15,7 +15,7 @@ from accelsim.energy.price import price
 from accelsim.records import ENERGY_COMPONENTS, STALL_CAUSES, ActionCounts, LayerRecord
 from accelsim.run.result import Run
 
-Cell = tuple[str, str]
+TableCell = tuple[str, str]
 """A layer and a cause."""
 
 
@@ -64,7 +64,7 @@ class Waterfall:
     measure: str
     unit: str
     digits: int
-    changes: Mapping[Cell, Change]
+    changes: Mapping[TableCell, Change]
 
     @cached_property
     def total(self) -> Change:
@@ -98,7 +98,7 @@ class Waterfall:
                 found.setdefault(layer, {})[cause] = change
         return found
 
-    def _added(self, key: Callable[[Cell], str]) -> dict[str, Change]:
+    def _added(self, key: Callable[[TableCell], str]) -> dict[str, Change]:
         found: dict[str, Change] = {}
         for cell, change in self.changes.items():
             found[key(cell)] = found.get(key(cell), Change()) + change
@@ -142,8 +142,8 @@ Pairs = Mapping[str, tuple[LayerRecord | None, LayerRecord | None]]
 """What both runs have of a layer, by its name."""
 
 
-def _plain(pairs: Pairs, amounts: Callable[[LayerRecord], Mapping[str, int]]) -> dict[Cell, Change]:
-    changes: dict[Cell, Change] = {}
+def _plain(pairs: Pairs, amounts: Callable[[LayerRecord], Mapping[str, int]]) -> dict[TableCell, Change]:
+    changes: dict[TableCell, Change] = {}
     for name, (before, after) in pairs.items():
         for record, place in ((before, "before"), (after, "after")):
             for cause, amount in (amounts(record) if record else {}).items():
@@ -206,7 +206,7 @@ def _sram(record: LayerRecord) -> dict[str, int]:
 
 def _energy(pairs: Pairs, a: Machine, b: Machine) -> Waterfall:
     """Counts of actions times prices, each taken from either run."""
-    changes: dict[Cell, Change] = {}
+    changes: dict[TableCell, Change] = {}
     for name, (before, after) in pairs.items():
         old, new = _priced(before, a), _priced(after, b)
         new_counts, new_prices = _priced(after, a), _priced(before, b)

@@ -19,7 +19,7 @@ MOST_KEYS = 20
 """Keys that are shown."""
 
 
-class Row(NamedTuple):
+class ChangeRow(NamedTuple):
     """A change in units of the last digit printed. effects: by count, by price, by both; empty where it has none."""
 
     name: str
@@ -33,7 +33,7 @@ class Row(NamedTuple):
         return self.after - self.before
 
 
-def rows_of(waterfall: Waterfall, changes: Mapping[str, Change]) -> list[Row]:
+def rows_of(waterfall: Waterfall, changes: Mapping[str, Change]) -> list[ChangeRow]:
     """Each change, rounded so that rows add up to the total and effects to the change; the row of the total last."""
     digits, total, found = waterfall.digits, waterfall.total, list(changes.values())
     before, befores = printed_units(total.before, [each.before for each in found], digits)
@@ -44,13 +44,13 @@ def rows_of(waterfall: Waterfall, changes: Mapping[str, Change]) -> list[Row]:
         effects: Sequence[int] = ()
         if waterfall.has_prices:
             _, effects = printed_units(each.change, [each.by_count, each.by_price, each.both], digits, change)
-        rows.append(Row(name, low, low + change, tuple(effects)))
+        rows.append(ChangeRow(name, low, low + change, tuple(effects)))
     return [*rows, _added("in all", rows)]
 
 
-def _added(name: str, rows: Sequence[Row]) -> Row:
+def _added(name: str, rows: Sequence[ChangeRow]) -> ChangeRow:
     effects = zip(*(row.effects for row in rows), strict=True)
-    return Row(name, sum(row.before for row in rows), sum(row.after for row in rows), tuple(map(sum, effects)))
+    return ChangeRow(name, sum(row.before for row in rows), sum(row.after for row in rows), tuple(map(sum, effects)))
 
 
 def difference_text(found: Difference) -> str:
@@ -105,12 +105,12 @@ def _measure(found: Difference, waterfall: Waterfall) -> str:
     return "\n".join((head, causes, "", fitted(("layer", "A", "B", "change", "mostly"), layers, left=(0, 4))))
 
 
-def _cells(row: Row, digits: int) -> list[str]:
+def _cells(row: ChangeRow, digits: int) -> list[str]:
     amounts = (number_text(row.before, digits), number_text(row.after, digits))
     return [row.name, *amounts, *(_signed(each, digits) for each in (*row.effects, row.change))]
 
 
-def layer_rows(waterfall: Waterfall, most: int = MOST_LAYERS) -> list[Row]:
+def layer_rows(waterfall: Waterfall, most: int = MOST_LAYERS) -> list[ChangeRow]:
     """The layers that changed most, the others together, and the total."""
     *rows, total = rows_of(waterfall, waterfall.by_layer)
     ranked = sorted((row for row in rows if row.change), key=lambda row: -abs(row.change))[:most]
@@ -158,7 +158,7 @@ def _measure_dict(waterfall: Waterfall) -> dict[str, Any]:
     }
 
 
-def _row_dict(row: Row, digits: int) -> dict[str, Any]:
+def _row_dict(row: ChangeRow, digits: int) -> dict[str, Any]:
     names = ("by_count", "by_price", "by_both") if row.effects else ()
     amounts = {"a": row.before, "b": row.after, **dict(zip(names, row.effects, strict=True)), "change": row.change}
     return {"name": row.name, **{key: units / 10**digits if digits else units for key, units in amounts.items()}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from accelsim.energy.price import Part, energy_parts, sram_byte_pj
+from accelsim.energy.price import EnergyPart, energy_parts, sram_byte_pj
 from accelsim.explain.evidence import Evidence
 from accelsim.explain.terms import Term, energy_total
 
@@ -27,12 +27,12 @@ def component(evidence: Evidence, name: str) -> Term:
     return energy_total(COMPONENTS[name], map(_priced, _parts(evidence)[f"{name}_pj"]))
 
 
-def _parts(evidence: Evidence) -> dict[str, list[Part]]:
+def _parts(evidence: Evidence) -> dict[str, list[EnergyPart]]:
     record = evidence.record
     return energy_parts(record.counts, record.total_cycles, evidence.machine, record.caches)
 
 
-def _priced(part: Part) -> Term:
+def _priced(part: EnergyPart) -> Term:
     divided = f" / {part.of}" if part.of > 1 else ""
     note = f"{part.times} x {part.each_pj:.6g} pJ{divided}; source: {part.source}"
     return Term(part.action, part.energy_pj, note=note)
@@ -49,7 +49,7 @@ def bound(evidence: Evidence, end: str) -> Term:
     return energy_total(f"energy_{end}_pj", (_at(part, end) for part in parts))
 
 
-def _at(part: Part, end: str) -> Term:
+def _at(part: EnergyPart, end: str) -> Term:
     factor = getattr(part.range, end) if part.range else 1
     source = part.range.source if part.range else "taken as exact"
     return Term(part.action, getattr(part, f"{end}_pj"), note=f"{part.energy_pj:.6g} pJ x {factor:g}; source: {source}")

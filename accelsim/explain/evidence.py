@@ -9,7 +9,7 @@ from functools import cached_property
 from accelsim.config.machine import Machine
 from accelsim.dataflows.contract import Gemm
 from accelsim.dataflows.timing import Ratio
-from accelsim.dataflows.work import ArrayContext, ArrayWork, FoldRow, array_work, fold_rows
+from accelsim.dataflows.work import ArrayContext, ArrayWork, EqualFolds, array_work, fold_rows
 from accelsim.lowering.ir import LayerTask, PlannedLayer, Tiling, TilingContext
 from accelsim.machine.stalls import Segment
 from accelsim.network.geometry import gemm_of, line_buffer_ratio
@@ -111,7 +111,7 @@ class Evidence:
         """Number of the layer of that command."""
         return self.command_of(segment).layer
 
-    def folds(self) -> Iterator[FoldRow]:
+    def folds(self) -> Iterator[EqualFolds]:
         """The folds of all its tile iterations on the array."""
         for compute in self.computes:
             if compute.unit is UnitKind.ARRAY:

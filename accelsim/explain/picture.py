@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from accelsim.explain.diff import Difference, Waterfall
-from accelsim.explain.diff_text import Row, layer_rows, rows_of
+from accelsim.explain.diff_text import ChangeRow, layer_rows, rows_of
 from accelsim.explain.terms import number_text
 from accelsim.report.columns import Value
 from accelsim.report.finished import run_title
@@ -71,7 +71,7 @@ def _table(waterfall: Waterfall) -> Iterator[dict[str, Value | None]]:
             yield {"measure": waterfall.measure, "unit": waterfall.unit, "by": kind, **_cells(row, waterfall.digits)}
 
 
-def _cells(row: Row, digits: int) -> dict[str, Value | None]:
+def _cells(row: ChangeRow, digits: int) -> dict[str, Value | None]:
     effects = dict(zip(("by_count", "by_price", "by_both"), row.effects or (None,) * 3, strict=True))
     amounts = {"a": row.before, "b": row.after, **effects, "change": row.change}
     return {

@@ -19,7 +19,7 @@ from accelsim.config.plan import MOST_ENTRIES, Loop
 from accelsim.config.strict_yaml import Document, Origin
 from accelsim.config.workload import MAX_EXTENT
 from accelsim.errors import Mistake, UserError, shorten
-from accelsim.importers.rows import Row, RowLayer, each_row, network_of, no_rows
+from accelsim.importers.rows import RowLayer, TableRow, each_row, network_of, no_rows
 from accelsim.importers.scalesim.naming import identifier
 
 MOST_CHARACTERS = 500
@@ -77,7 +77,7 @@ def mapping(lines: Sequence[str], name: str, shown_as: str, *, allow_unmodelled:
     entries: list[dict[str, Any]] = []
     left_out: list[int] = []
 
-    def take(row: Row) -> None:
+    def take(row: TableRow) -> None:
         factors = _factors(row)
         try:
             entry = _entry(row, factors)
@@ -103,7 +103,7 @@ def mapping(lines: Sequence[str], name: str, shown_as: str, *, allow_unmodelled:
 # Rows.
 
 
-def _rows(lines: Sequence[str], shown_as: str) -> Iterator[Row]:
+def _rows(lines: Sequence[str], shown_as: str) -> Iterator[TableRow]:
     """The rows below the headings. Raises UserError."""
     filled = _filled(lines)
     first, headings = next(filled, (1, []))
@@ -115,7 +115,7 @@ def _rows(lines: Sequence[str], shown_as: str) -> Iterator[Row]:
         if len(cells) != len(headings):
             expected = f"{len(headings)} values, as there are headings"
             raise UserError([Mistake(shown_as, number, "row", expected, str(len(cells)))])
-        yield Row(shown_as, number, {key: _cell(key, cells[place]) for key, place in columns.items()})
+        yield TableRow(shown_as, number, {key: _cell(key, cells[place]) for key, place in columns.items()})
     if not count:
         raise no_rows(shown_as, first)
 
@@ -147,15 +147,15 @@ def _columns(headings: Sequence[str], line: int, shown_as: str) -> dict[str, int
     return found
 
 
-def _name(row: Row) -> str:
+def _name(row: TableRow) -> str:
     return f"line{row.number}"
 
 
-def _is_product(row: Row) -> bool:
+def _is_product(row: TableRow) -> bool:
     return all(row.size(key) == 1 for key in ("Q", "R", "S"))
 
 
-def _layer(row: Row) -> RowLayer:
+def _layer(row: TableRow) -> RowLayer:
     """The layer of a row, and the map that it reads. Raises UserError."""
     for key in ("dilation_h", "dilation_w"):
         if row.cells.get(key, "1") != "1":
@@ -186,7 +186,7 @@ def _pad(kernel: int, stride: int) -> tuple[int, int]:
 # Mappings.
 
 
-def _factors(row: Row) -> _Factors:
+def _factors(row: TableRow) -> _Factors:
     """The loops of a mapping by level, whose factors make the layer. Raises UserError."""
     text = row.cells["mapping"]
     parts = text.split(" - ") if len(text) <= MOST_CHARACTERS else []
@@ -213,7 +213,7 @@ def _product(factors: _Factors, dimension: str, levels: Sequence[str]) -> int:
     return prod(size for level in levels for which, size in factors[level] if which == dimension)
 
 
-def _entry(row: Row, factors: _Factors) -> dict[str, Any]:
+def _entry(row: TableRow, factors: _Factors) -> dict[str, Any]:
     """A layer of a plan. Raises UserError where a plan can't say it."""
     inside = LEVELS[1:]
     sizes = {dimension: _product(factors, dimension, inside) for dimension in SIZES}
@@ -226,14 +226,14 @@ def _entry(row: Row, factors: _Factors) -> dict[str, Any]:
     return {"match": _name(row), "tile": tile, "order": _order(row, factors), "results": "apart"}
 
 
-def _kernel(row: Row, wide: int, high: int) -> int:
+def _kernel(row: TableRow, wide: int, high: int) -> int:
     """Kernel positions of a tile: rows of the kernel, or part of one. Raises UserError."""
     if wide < row.size("R") and high > 1:
         raise row.mistake("mapping", "tiles of whole kernel rows, or of part of one", f"{high} x {wide} positions")
     return wide * high
 
 
-def _order(row: Row, factors: _Factors) -> list[Loop]:
+def _order(row: TableRow, factors: _Factors) -> list[Loop]:
     """The loops over tiles, outermost first. Raises UserError where a plan has no such order."""
     named = [LOOPS[which] for which, size in factors["L3"] if size > 1]
     loops = [loop for place, loop in enumerate(named) if place == 0 or named[place - 1] != loop]

@@ -18,7 +18,7 @@ RowLayer = tuple[dict[str, Any], dict[str, int]]
 """A layer of a network file, and the map that it reads."""
 
 
-class Row(NamedTuple):
+class TableRow(NamedTuple):
     """A row of a table: where it stands, and its cells by what they are called here."""
 
     file: str
@@ -46,7 +46,7 @@ def no_rows(shown_as: str, line: int) -> UserError:
     return UserError([Mistake(shown_as, line, "file", "a layer a line below the headings", "none")])
 
 
-def each_row(rows: Iterable[Row], take: Callable[[Row], None]) -> None:
+def each_row(rows: Iterable[TableRow], take: Callable[[TableRow], None]) -> None:
     """Take rows, one after the other. Raises UserError with the mistakes of all, or of as many as are told."""
     mistakes = Mistakes()
     for row in rows:
@@ -58,7 +58,13 @@ def each_row(rows: Iterable[Row], take: Callable[[Row], None]) -> None:
 
 
 def network_of(
-    rows: Iterable[Row], read: Callable[[Row], RowLayer], batch_key: str, *, shown_as: str, name: str, source: str
+    rows: Iterable[TableRow],
+    read: Callable[[TableRow], RowLayer],
+    batch_key: str,
+    *,
+    shown_as: str,
+    name: str,
+    source: str,
 ) -> Document:
     """The layers of a table, independent of each other, as a network file. Raises UserError.
 
@@ -71,11 +77,11 @@ def network_of(
     taken = {"input": 1}
     batch = 0
 
-    def add(layer: dict[str, Any], row: Row) -> None:
+    def add(layer: dict[str, Any], row: TableRow) -> None:
         document.origins["layers", len(layers)] = row.origin
         layers.append(layer)
 
-    def take(row: Row) -> None:
+    def take(row: TableRow) -> None:
         nonlocal batch
         batch = _batch(row, batch_key, batch)
         layer, given = read(row)
@@ -96,7 +102,7 @@ def network_of(
     return document
 
 
-def _batch(row: Row, key: str, before: int) -> int:
+def _batch(row: TableRow, key: str, before: int) -> int:
     """Images of a row, which have to be those of the rows before, if there are any (0). Raises UserError."""
     if not row.cells.get(key):
         return before or 1

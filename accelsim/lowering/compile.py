@@ -263,10 +263,10 @@ def written(lowered: Lowered, batch: int) -> dict[str, Any]:
 
 
 def _resident_weights(
-    network: Network, layers: int, planner: TilingCache, plan: Plan | None
+    network: Network, layers: int, cache: TilingCache, plan: Plan | None
 ) -> tuple[WeightResidents, ...]:
     """The weights that may stay, as if no map did: none, and the best; or those that are given. Raises PlanError."""
-    sram, bits = planner.machine.sram, planner.machine.array.weight_bits
+    sram, bits = cache.machine.sram, cache.machine.array.weight_bits
     sizes = [(node, stored_bytes(node, bits)) for node in network.nodes[:layers] if node.weights]
     room = sram.activation.capacity_bytes
     if plan is not None and plan.keep_weights is not None:
@@ -275,7 +275,7 @@ def _resident_weights(
         network,
         sizes,
         sram.weight.capacity_bytes,
-        lambda node, pins: planner.cost(node, room, NO_RESIDENTS, pins).burst_bytes,
+        lambda node, weights: cache.cost(node, room, NO_RESIDENTS, weights).burst_bytes,
     )
     return no_resident_weights(sram.weight.capacity_bytes), best
 
@@ -302,15 +302,15 @@ def _groups(network: Network, residency: Residency) -> tuple[str, ...]:
     return tuple(groups)
 
 
-def _program(network: Network, computes: ComputeStream, planner: TilingCache, slots: int | None) -> Program:
-    host = planner.machine.host.tile_clocks if planner.machine.host else 0
-    sram, residents, base = planner.machine.sram, computes.residents, planner.base
+def _program(network: Network, computes: ComputeStream, cache: TilingCache, slots: int | None) -> Program:
+    host = cache.machine.host.tile_clocks if cache.machine.host else 0
+    sram, residents, base = cache.machine.sram, computes.residents, cache.base
     capacities = {
         Buffer.ACTIVATION: sram.activation.capacity_bytes,
         Buffer.WEIGHT: sram.weight.capacity_bytes,
     }
     weights = dict.fromkeys(layer.weights for layer in working(computes.layers) if layer.weights)
-    preloaded = (*(planner.layout.by_name[name].tensor for name in network.inputs), *weights)
+    preloaded = (*(cache.layout.by_name[name].tensor for name in network.inputs), *weights)
     reloaded = frozenset(tensor for layer in working(computes.layers) for tensor in layer.unread)
     room = residents.weights.room
     rooms = {Buffer.ACTIVATION: residents.residency.rooms, Buffer.WEIGHT: weight_rooms(computes.layers, residents)}

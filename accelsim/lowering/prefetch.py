@@ -30,18 +30,18 @@ WEIGHTS_AHEAD = 1 << 12
 """Computes by which weights may be ahead of maps, so that a long layer without any is never held as a whole."""
 
 
-class _Wait(NamedTuple):
+class _MapWait(NamedTuple):
     """The next compute that loads maps, and the one whose results it has to wait for, by their numbers."""
 
     number: int
     behind: int
 
 
-_NO_WAIT = _Wait(maxsize, 0)
+_NO_WAIT = _MapWait(maxsize, 0)
 """No map is to be loaded any more."""
 
 
-class _Outcome(Enum):
+class _Attempt(Enum):
     PLACED = auto()
     NO_SPACE = auto()
     NO_DATA = auto()
@@ -93,7 +93,7 @@ class _Prefetcher:
     ) -> None:
         self.computes = computes
         self.timeline = timeline
-        self.waiting: _Wait | None = None
+        self.waiting: _MapWait | None = None
         self.slots = slots
         self.host_cycles = host_cycles
         self.started = 0
@@ -151,30 +151,30 @@ class _Prefetcher:
     def _placed_now(self, compute: Compute, buffer: Buffer) -> bool:
         """Place a compute that is next: where the circle goes on, or else from its beginning, so that a place that is
         large enough for its tiles together is not cut in two by the first of them; weights at last beside no others."""
-        if self._place(compute, buffer) is _Outcome.PLACED:
+        if self._place(compute, buffer) is _Attempt.PLACED:
             return True
         self.arenas[buffer].next = 0
-        if self._place(compute, buffer) is _Outcome.PLACED:
+        if self._place(compute, buffer) is _Attempt.PLACED:
             return True
         if buffer is Buffer.ACTIVATION:
             return False
         self.rooms[buffer][compute.layer] = 0, self.weight_room
         self.full.clear()
-        return self._place(compute, buffer) is _Outcome.PLACED
+        return self._place(compute, buffer) is _Attempt.PLACED
 
     def _run_ahead(self) -> None:
-        outcome = _Outcome.PLACED
-        while outcome is _Outcome.PLACED and (compute := self.seen(self.placed[Buffer.ACTIVATION])):
+        outcome = _Attempt.PLACED
+        while outcome is _Attempt.PLACED and (compute := self.seen(self.placed[Buffer.ACTIVATION])):
             if self.placed[Buffer.WEIGHT] <= self.placed[Buffer.ACTIVATION]:
                 outcome = self._place(compute, Buffer.WEIGHT)
-            if outcome is _Outcome.PLACED:
+            if outcome is _Attempt.PLACED:
                 outcome = self._place(compute, Buffer.ACTIVATION)
         furthest = self.placed[Buffer.ACTIVATION] + WEIGHTS_AHEAD
         while self.placed[Buffer.WEIGHT] < furthest and (compute := self.seen(self.placed[Buffer.WEIGHT])):
-            if not self._has_time(compute, outcome) or self._place(compute, Buffer.WEIGHT) is not _Outcome.PLACED:
+            if not self._has_time(compute, outcome) or self._place(compute, Buffer.WEIGHT) is not _Attempt.PLACED:
                 break
 
-    def _has_time(self, compute: Compute, outcome: _Outcome) -> bool:
+    def _has_time(self, compute: Compute, outcome: _Attempt) -> bool:
         """True where the bus can load the weights of a compute before the next maps or stores want it.
 
         Where the next maps wait for space, half of the buffer is left to the weights that are in use.
@@ -182,16 +182,16 @@ class _Prefetcher:
         tiles = [tile for tile in compute.reads if tile.buffer is Buffer.WEIGHT and tile not in self.on_chip]
         if not tiles:
             return True
-        if outcome is not _Outcome.NO_DATA and 2 * self.arenas[Buffer.WEIGHT].free < self.weight_room:
+        if outcome is not _Attempt.NO_DATA and 2 * self.arenas[Buffer.WEIGHT].free < self.weight_room:
             return False
         if self.waiting is None or self.waiting.number < self.placed[Buffer.ACTIVATION]:
             self.waiting = self._next_wait()
         if self.waiting is _NO_WAIT:
             return True
-        last = self.waiting.behind if outcome is _Outcome.NO_DATA else max(self.waiting.behind, self.done)
+        last = self.waiting.behind if outcome is _Attempt.NO_DATA else max(self.waiting.behind, self.done)
         return self.timeline.is_idle_for(tiles, islice(self.ahead, max(0, last + 1 - self.done)))
 
-    def _next_wait(self) -> _Wait:
+    def _next_wait(self) -> _MapWait:
         """The next maps to be loaded."""
         made = set[Tile]()
         first = self.placed[Buffer.ACTIVATION]
@@ -203,9 +203,9 @@ class _Prefetcher:
             loads = [tile for tile in reads if tile.buffer is Buffer.ACTIVATION or not self._is_stored(tile)]
             if loads:
                 missing = [tile for tile in loads if not self._is_stored(tile)]
-                return _Wait(number, self._writer(missing, number))
+                return _MapWait(number, self._writer(missing, number))
             made.update(compute.results)
-        return _Wait(first + LOOK_AHEAD, 0)
+        return _MapWait(first + LOOK_AHEAD, 0)
 
     def _writer(self, missing: Sequence[Tile], before: int) -> int:
         """Number of the last compute before another whose results are among tiles that are to be loaded; 0 if none."""
@@ -215,18 +215,18 @@ class _Prefetcher:
                     return number
         return 0
 
-    def _place(self, compute: Compute, buffer: Buffer) -> _Outcome:
+    def _place(self, compute: Compute, buffer: Buffer) -> _Attempt:
         """Give the new tiles of a compute in one buffer their space, and emit their Loads; all of them or none."""
         arena, on_chip = self.arenas[buffer], self.on_chip
         if self.full.get(buffer) == (self.placed[buffer], arena.state):
-            return _Outcome.NO_SPACE
+            return _Attempt.NO_SPACE
         loads = [tile for tile in compute.reads if tile.buffer is buffer and tile not in on_chip]
         results = [tile for tile in dict.fromkeys(compute.results) if tile.buffer is buffer and tile not in on_chip]
         if not loads and not results:
             self.placed[buffer] += 1
-            return _Outcome.PLACED
+            return _Attempt.PLACED
         if not all(map(self._is_stored, loads)):
-            return _Outcome.NO_DATA
+            return _Attempt.NO_DATA
         found: list[tuple[Tile, int]] = []
         in_pieces = sum(tile not in compute.added for tile in loads) > 1
         before, last = arena.next, arena.last
@@ -238,7 +238,7 @@ class _Prefetcher:
                 arena.next = before
                 if arena.last == last:
                     self.full[buffer] = self.placed[buffer], arena.state
-                return _Outcome.NO_SPACE
+                return _Attempt.NO_SPACE
             found.append((tile, address))
         for tile, address in found:
             tile.address = address
@@ -246,7 +246,7 @@ class _Prefetcher:
         self._load(compute, loads, self.placed[buffer])
         self.timeline.load(loads)
         self.placed[buffer] += 1
-        return _Outcome.PLACED
+        return _Attempt.PLACED
 
     def _load(self, compute: Compute, tiles: Sequence[Tile], number: int) -> None:
         """Emit the loads of a compute; the first one waits for the host and for zeros."""

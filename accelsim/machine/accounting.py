@@ -14,7 +14,16 @@ from operator import add
 from accelsim.config.machine import Machine
 from accelsim.machine.doubling import BEGIN, NOTHING, STREAM, STREAM_END, Clocks, Doubling, TransferRates
 from accelsim.machine.memory.port import Block, CacheCounts, Met
-from accelsim.machine.stalls import Cause, Phase, Segment, idle_at_end, idle_before, idle_before_stream, led_by, origin
+from accelsim.machine.stalls import (
+    Cause,
+    PathPhase,
+    Segment,
+    idle_at_end,
+    idle_before,
+    idle_before_stream,
+    led_by,
+    origin,
+)
 from accelsim.program.commands import NO_ACTIONS, Buffer, Command, Compute, Program, UnitKind, clocks_before
 from accelsim.program.folds import FoldChain, bubble_cycles
 from accelsim.program.link import NEVER, Linked, Moment, Task
@@ -277,7 +286,7 @@ class Accounting:
         if task.stream < task.stream_end:
             self._layers[number].account.stream_cycles += task.stream_end - task.stream
             if self._on_segment is not None:
-                self._on_segment(Segment(task.stream, task.stream_end, None, Phase.STREAM, task.index, number))
+                self._on_segment(Segment(task.stream, task.stream_end, None, PathPhase.STREAM, task.index, number))
         if self._doubling is not None:
             clocks = max(1, task.stream_end - task.stream)
             self._share({number: clocks}, task.doubled[STREAM_END], self._doubling)

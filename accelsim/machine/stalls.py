@@ -42,7 +42,7 @@ class Cause(StrEnum):
     DEPENDENCY = "dependency"
 
 
-class Phase(StrEnum):
+class PathPhase(StrEnum):
     """Activity of a command on the path to a stream."""
 
     STREAM = "streams"
@@ -71,17 +71,17 @@ class Segment:
     low: int
     high: int
     cause: Cause | None
-    phase: Phase
+    phase: PathPhase
     command: int
     layer: int
 
 
-class _Step(NamedTuple):
+class _PathStep(NamedTuple):
     """Activity of a command until the step before it, from clock `begin` on."""
 
     begin: int
     cause: Cause
-    phase: Phase
+    phase: PathPhase
     task: Task
 
 
@@ -118,7 +118,7 @@ def origin(task: Task, cycle: int) -> Task:
     return task
 
 
-def _clipped(low: int, high: int, path: Iterator[_Step], waiting: Task) -> list[Segment]:
+def _clipped(low: int, high: int, path: Iterator[_PathStep], waiting: Task) -> list[Segment]:
     """[low, high) by the causes of a path given backwards; waiting: the command it leads to."""
     found: list[Segment] = []
     for begin, cause, phase, task in path:
@@ -129,24 +129,24 @@ def _clipped(low: int, high: int, path: Iterator[_Step], waiting: Task) -> list[
             found.append(Segment(start, high, cause, phase, task.index, task.role.layer))
             high = start
     if low < high:
-        found.append(Segment(low, high, Cause.DEPENDENCY, Phase.NONE, -1, waiting.role.layer))
+        found.append(Segment(low, high, Cause.DEPENDENCY, PathPhase.NONE, -1, waiting.role.layer))
     return found[::-1]
 
 
-def _before_stream(task: Task, chain: FoldChain, rates: TransferRates) -> Iterator[_Step]:
+def _before_stream(task: Task, chain: FoldChain, rates: TransferRates) -> Iterator[_PathStep]:
     start, begin = task.stream, task.begin
     binding = _latest(task.stream_waits)
     if chain.first.load and begin + chain.first.load == start:
-        yield _Step(begin, Cause.FILL_DRAIN, Phase.LOAD, task)
+        yield _PathStep(begin, Cause.FILL_DRAIN, PathPhase.LOAD, task)
         binding = _latest(task.begin_waits)
         if binding is not None and _clock_of(binding) == begin:
             yield from _path(binding, rates)
     elif binding is not None and _clock_of(binding) == start:
         yield from _path(binding, rates)
-    yield _Step(0, Cause.FILL_DRAIN, Phase.TAIL, task)
+    yield _PathStep(0, Cause.FILL_DRAIN, PathPhase.TAIL, task)
 
 
-def _path(wait: Wait | None, rates: TransferRates) -> Iterator[_Step]:
+def _path(wait: Wait | None, rates: TransferRates) -> Iterator[_PathStep]:
     """Path that led to a moment, backwards."""
     while wait is not None:
         task, moment = wait
@@ -154,37 +154,37 @@ def _path(wait: Wait | None, rates: TransferRates) -> Iterator[_Step]:
         wait = task.led_by
 
 
-def _phases(task: Task, moment: Moment, rates: TransferRates) -> Iterator[_Step]:
+def _phases(task: Task, moment: Moment, rates: TransferRates) -> Iterator[_PathStep]:
     """The phases of one command, backwards from the moment that was waited for."""
     match task.role.unit:
         case UnitKind.VECTOR:
-            yield _Step(task.begin, Cause.VECTOR, Phase.VECTOR, task)
+            yield _PathStep(task.begin, Cause.VECTOR, PathPhase.VECTOR, task)
         case UnitKind.DEPTHWISE:
-            yield _Step(task.done - task.role.post_cycles, Cause.LATENCY, Phase.REQUANTISATION, task)
-            yield _Step(task.begin, Cause.DEPTHWISE, Phase.DEPTHWISE, task)
+            yield _PathStep(task.done - task.role.post_cycles, Cause.LATENCY, PathPhase.REQUANTISATION, task)
+            yield _PathStep(task.begin, Cause.DEPTHWISE, PathPhase.DEPTHWISE, task)
         case UnitKind.ARRAY:
-            yield _Step(task.done - task.role.post_cycles, Cause.LATENCY, Phase.REQUANTISATION, task)
-            yield _Step(task.begin, Cause.FILL_DRAIN, Phase.TAIL, task)
+            yield _PathStep(task.done - task.role.post_cycles, Cause.LATENCY, PathPhase.REQUANTISATION, task)
+            yield _PathStep(task.begin, Cause.FILL_DRAIN, PathPhase.TAIL, task)
         case _:
             if moment is Moment.DONE:
-                yield _Step(task.stream_end, Cause.LATENCY, Phase.WAY_BACK, task)
-            yield _Step(task.stream, *_held_up(task, rates), task)
-            yield _Step(task.issued, Cause.DMA_SETUP, Phase.DESCRIPTORS, task)
-            yield _Step(task.begin, Cause.HOST, Phase.HOST, task)
+                yield _PathStep(task.stream_end, Cause.LATENCY, PathPhase.WAY_BACK, task)
+            yield _PathStep(task.stream, *_held_up(task, rates), task)
+            yield _PathStep(task.issued, Cause.DMA_SETUP, PathPhase.DESCRIPTORS, task)
+            yield _PathStep(task.begin, Cause.HOST, PathPhase.HOST, task)
 
 
-def _held_up(task: Task, rates: TransferRates) -> tuple[Cause, Phase]:
+def _held_up(task: Task, rates: TransferRates) -> tuple[Cause, PathPhase]:
     """Greatest delay of a transfer: how its engine issues bursts, how many are in flight, caches, or the DRAM."""
     took = max(task.stream_end, task.free) - task.stream - rates.latency
     parts = rates.parts(task, took)
     slowest = max(parts.read, parts.caches, parts.issue, parts.in_flight)
     if slowest == parts.read:
-        return _dram_cause(task), Phase.BUS
+        return _dram_cause(task), PathPhase.BUS
     if slowest == parts.caches:
-        return Cause.CACHE, Phase.CACHES
+        return Cause.CACHE, PathPhase.CACHES
     if slowest == parts.issue:
-        return Cause.DMA_ISSUE, Phase.ISSUE
-    return Cause.DMA_OUTSTANDING, Phase.OUTSTANDING
+        return Cause.DMA_ISSUE, PathPhase.ISSUE
+    return Cause.DMA_OUTSTANDING, PathPhase.OUTSTANDING
 
 
 def _dram_cause(task: Task) -> Cause:

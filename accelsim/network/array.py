@@ -38,8 +38,8 @@ def passes_of(array: Array) -> Passes | None:
     """The passes that folds of an array are streamed in, if any."""
     if array.passes is None:
         return None
-    given = array.passes
-    return Passes(given.longest, given.shortest_clocks, given.change_clocks, given.in_flight)
+    passes = array.passes
+    return Passes(passes.longest, passes.shortest_clocks, passes.change_clocks, passes.in_flight)
 
 
 def layer_context(array: ArrayContext, node: Node, machine: Machine, ifmap_bits: int, ofmap_bits: int) -> ArrayContext:

@@ -43,7 +43,7 @@ def build(network_file: rows.NetworkFile, document: Document) -> Network:
     for index, row in enumerate(workload.layers):
         try:
             if isinstance(row, rows.InputRow):
-                builder.given(row)
+                builder.input(row)
             else:
                 builder.add_row(row)
         except ShapeError as error:
@@ -112,8 +112,8 @@ class Builder:
                 parameters = row.model_dump(exclude={"name", "op", "inputs", "stage"})
                 self.add(row.op, row.name, *inputs, **parameters)
 
-    def given(self, row: rows.InputRow) -> None:
-        """A map that is given, as the network's input is. Raises ShapeError."""
+    def input(self, row: rows.InputRow) -> None:
+        """A further input, as the network's input is. Raises ShapeError."""
         shape = Shape(row.height, row.width, row.channels)
         if row.name in self.shapes:
             raise ShapeError("name", "a name of its own", repr(row.name), shape)

@@ -16,7 +16,7 @@ from accelsim.program.commands import Work
 from accelsim.program.tensors import Range, elements
 from accelsim.units import ceil_div
 
-Block = tuple[Range, Range, Range]
+MapBlock = tuple[Range, Range, Range]
 """Images, rows and columns of a feature map."""
 
 
@@ -25,7 +25,7 @@ def window_of(node: Node, taps: Range | None) -> Window:
     return node.window if taps is None else node.window.part(taps.start, taps.stop)
 
 
-def array_block(node: Node, block: Block) -> Block:
+def array_block(node: Node, block: MapBlock) -> MapBlock:
     """The results of the array that the outputs of a block are made of."""
     if node.pool is None:
         return block
@@ -33,7 +33,7 @@ def array_block(node: Node, block: Block) -> Block:
     return images, Range(*down.results(*rows[:2])), Range(*across.results(*cols[:2]))
 
 
-def work_block(node: Node, work: Work) -> Block:
+def work_block(node: Node, work: Work) -> MapBlock:
     """The results of the array that a part of a layer makes."""
     return array_block(node, (work.images, work.rows, work.cols))
 
@@ -61,7 +61,7 @@ def layer_gemm(node: Node, batch: int, patch: Patch = ONE_OUTPUT) -> Gemm:
     return replace(product, groups=apart * product.groups)
 
 
-def _product(node: Node, block: Block, work: Work, patch: Patch) -> Gemm:
+def _product(node: Node, block: MapBlock, work: Work, patch: Patch) -> Gemm:
     """The matrix product that makes a block of results of these channels."""
     if patch != ONE_OUTPUT and work.taps is None:
         return _patched(node, block, work.channels.size, patch)
@@ -72,7 +72,7 @@ def _product(node: Node, block: Block, work: Work, patch: Patch) -> Gemm:
     return Gemm(groups, elements(block), depths, work.channels.size // groups, line)
 
 
-def _patched(node: Node, block: Block, groups: int, patch: Patch) -> Gemm:
+def _patched(node: Node, block: MapBlock, groups: int, patch: Patch) -> Gemm:
     """The product of a depthwise layer in patches of outputs: of the pixels under each and the taps among zeros."""
     images, rows, cols = block
     steps = images.size * ceil_div(rows.size, patch.rows) * ceil_div(cols.size, patch.cols)
@@ -88,7 +88,7 @@ def pixels_under(node: Node, work: Work, patch: Patch) -> int:
     return images.size * down * patch_reads(node.window.horizontal, *cols[:2], patch.cols, size.width)
 
 
-def input_window(node: Node, block: Block, taps: Range | None = None) -> Block:
+def input_window(node: Node, block: MapBlock, taps: Range | None = None) -> MapBlock:
     """The part of the input map that the outputs of a block read under these kernel positions, halo included."""
     images, rows, cols = array_block(node, block)
     window = window_of(node, taps)

@@ -221,7 +221,7 @@ class Node(Form):
 class Network:
     """Nodes in execution order.
 
-    inputs: the maps that are given, by name. input_bits: of their elements; None is whatever the machine has.
+    inputs: the maps that it reads, by name. input_bits: of their elements; None is whatever the machine has.
     inferences: how many times over these nodes are the network, with inputs for each.
     """
 
@@ -235,7 +235,7 @@ class Network:
 
     @property
     def input(self) -> Shape:
-        """The first of the maps that are given."""
+        """The first of the inputs."""
         return self.inputs[INPUT]
 
     @cached_property

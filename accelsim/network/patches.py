@@ -17,7 +17,7 @@ from accelsim.operators.shapes import Axis, Shape, Window
 from accelsim.units import ceil_div
 
 
-class _Sizes(NamedTuple):
+class _LayerSizes(NamedTuple):
     """Sizes of a layer and of the array, by which its patch is chosen."""
 
     window: Window
@@ -30,7 +30,7 @@ def patch_of(node: Node, machine: Machine) -> Patch:
     """The patch with which the folds of a layer take the fewest clocks, of those the one of the fewest columns."""
     if machine.array.depthwise_packing == "diagonal" or not _comes_in_patches(node):
         return ONE_OUTPUT
-    return _best(_Sizes(node.window, node.output, machine.array.rows, machine.array.cols))
+    return _best(_LayerSizes(node.window, node.output, machine.array.rows, machine.array.cols))
 
 
 def _comes_in_patches(node: Node) -> bool:
@@ -41,11 +41,11 @@ def _comes_in_patches(node: Node) -> bool:
 
 
 @lru_cache(maxsize=1 << 10)
-def _best(sizes: _Sizes) -> Patch:
+def _best(sizes: _LayerSizes) -> Patch:
     return min(_patches(sizes), key=lambda patch: (_clocks(patch, sizes), patch.outputs))
 
 
-def _patches(sizes: _Sizes) -> Iterator[Patch]:
+def _patches(sizes: _LayerSizes) -> Iterator[Patch]:
     """All that fit the array, and a single output."""
     yield ONE_OUTPUT
     sides = (range(1, min(sizes.cols, extent) + 1) for extent in (sizes.output.height, sizes.output.width))
@@ -60,7 +60,7 @@ def patch_pixels(window: Window, patch: Patch) -> int:
     return window.vertical.reach(patch.rows) * window.horizontal.reach(patch.cols)
 
 
-def _clocks(patch: Patch, sizes: _Sizes) -> int:
+def _clocks(patch: Patch, sizes: _LayerSizes) -> int:
     """Clocks of the streams of an image, or of the loads where these are longer; each channel is a group."""
     rows, output = patch_pixels(sizes.window, patch), sizes.output
     packed = max(1, min(sizes.rows // rows, sizes.cols // patch.outputs, output.channels))

@@ -29,7 +29,7 @@ from accelsim.records import ActionCounts
 from accelsim.units import packed_bytes
 
 
-class _Effort(NamedTuple):
+class _UnitEffort(NamedTuple):
     """Clocks of a layer on a unit with all data on chip, and the energy of what the unit then does."""
 
     cycles: int
@@ -61,7 +61,7 @@ def _best(node: Node, batch: int, machine: Machine, objective: Objective) -> Uni
     return min(efforts, key=lambda unit: _SCORES[objective](efforts[unit]))
 
 
-_SCORES: dict[Objective, Callable[[_Effort], tuple[float, float]]] = {
+_SCORES: dict[Objective, Callable[[_UnitEffort], tuple[float, float]]] = {
     "cycles": lambda effort: (effort.cycles, effort.energy_pj),
     "dram_bytes": lambda effort: (effort.cycles, effort.energy_pj),
     "energy": lambda effort: (effort.energy_pj, effort.cycles),
@@ -69,7 +69,7 @@ _SCORES: dict[Objective, Callable[[_Effort], tuple[float, float]]] = {
 }
 
 
-def _efforts(node: Node, batch: int, machine: Machine) -> Iterator[tuple[UnitKind, _Effort]]:
+def _efforts(node: Node, batch: int, machine: Machine) -> Iterator[tuple[UnitKind, _UnitEffort]]:
     """The effort on each unit that can do the layer."""
     yield UnitKind.ARRAY, _on_array(node, batch, machine)
     yield UnitKind.VECTOR, _on_vector_unit(node, batch, machine)
@@ -80,11 +80,11 @@ def _efforts(node: Node, batch: int, machine: Machine) -> Iterator[tuple[UnitKin
             return
 
 
-def _effort(cycles: int, counts: ActionCounts, machine: Machine) -> _Effort:
-    return _Effort(cycles, price(counts, cycles, machine).total_pj)
+def _effort(cycles: int, counts: ActionCounts, machine: Machine) -> _UnitEffort:
+    return _UnitEffort(cycles, price(counts, cycles, machine).total_pj)
 
 
-def _on_array(node: Node, batch: int, machine: Machine) -> _Effort:
+def _on_array(node: Node, batch: int, machine: Machine) -> _UnitEffort:
     """Effort with the machine's dataflow, or of `auto` the one that takes the fewest clocks."""
     product, array = layer_product(node, batch, machine)
     work, outputs = whole_layer(node, batch), batch * node.output.elements
@@ -103,7 +103,7 @@ def _on_array(node: Node, batch: int, machine: Machine) -> _Effort:
     return min(found)
 
 
-def _on_vector_unit(node: Node, batch: int, machine: Machine) -> _Effort:
+def _on_vector_unit(node: Node, batch: int, machine: Machine) -> _UnitEffort:
     work, bits = whole_layer(node, batch), machine.array.activation_bits
     outputs = batch * node.output.elements
     pixels = (input_pixels if machine.sram.line_buffer else kernel_positions)(node, work)
@@ -121,7 +121,7 @@ def _on_vector_unit(node: Node, batch: int, machine: Machine) -> _Effort:
     )
 
 
-def _on_engine(node: Node, batch: int, machine: Machine) -> _Effort:
+def _on_engine(node: Node, batch: int, machine: Machine) -> _UnitEffort:
     """Effort on the depthwise engine. Raises LoweringError where it can't do the layer."""
     array = layer_product(node, batch, machine)[1]
     piece = EnginePiece(node, whole_layer(node, batch), array, node.stored_weight_bits(machine.array.weight_bits))

@@ -14,8 +14,8 @@ from typing import TypeVar
 from accelsim.operators.form import Form, Pick
 from accelsim.operators.shapes import Shape
 
-Span = tuple[int, int]
-Box = tuple[Span, Span, Span]
+Interval = tuple[int, int]
+Box = tuple[Interval, Interval, Interval]
 Extents = tuple[int, int, int]
 Each = TypeVar("Each")
 
@@ -50,7 +50,7 @@ def _picked(form: Form, position: int, box: Box) -> Box | None:
     return (found[0], found[1], found[2]) if len(found) == 3 else None
 
 
-def _pick_span(pick: Pick, span: Span, extent: int, border: str) -> Span | None:
+def _pick_span(pick: Pick, span: Interval, extent: int, border: str) -> Interval | None:
     """The elements of an axis that outputs of a span take."""
     ends = pick.at(span[0]), pick.at(span[1] - 1)
     low, high = min(ends), max(ends) + pick.taps - 1
@@ -121,7 +121,7 @@ def _folded_most(form: Form, position: int, sizes: Extents) -> Extents:
 def _rearranged(form: Form, position: int, box: Box) -> Box:
     """Each factor of the input's extents has a span; those of an axis give the axis' span."""
     del position
-    spans: dict[int, Span] = {}
+    spans: dict[int, Interval] = {}
     for (start, stop), factors in zip(box, output_factors(form), strict=True):
         for factor, inner, extent in factors:
             first, last = start // inner, (stop - 1) // inner

@@ -7,15 +7,15 @@ from math import prod
 
 from accelsim.operators.access import extents, factors_fit
 from accelsim.operators.form import Form, Pick
-from accelsim.operators.shapes import Axis, Given, Shape, ShapeError, Window, only, text, window_of
+from accelsim.operators.shapes import Axis, Parameters, Shape, ShapeError, Window, only, text, window_of
 
 LINEAR, CUBIC = 2, 4
 """Elements along an axis that are mixed for one that lies between."""
 
 
-def repeated(sizes: Sequence[Shape], given: Given) -> Form:
+def repeated(sizes: Sequence[Shape], parameters: Parameters) -> Form:
     """Maps combined element by element; an axis of one element is repeated. Raises ShapeError."""
-    if len(sizes) != given.get("maps", 2):
+    if len(sizes) != parameters.get("maps", 2):
         raise ShapeError("inputs", "two maps", len(sizes))
     found = [max(axis) if 0 not in axis else 0 for axis in zip(*map(extents, sizes), strict=True)]
     if any(extent not in (1, most) for size in sizes for extent, most in zip(extents(size), found, strict=True)):
@@ -24,16 +24,16 @@ def repeated(sizes: Sequence[Shape], given: Given) -> Form:
     return Form(sizes=tuple(sizes), output=Shape(*found))
 
 
-def three_repeated(sizes: Sequence[Shape], given: Given) -> Form:
+def three_repeated(sizes: Sequence[Shape], parameters: Parameters) -> Form:
     """A choice between two maps by a third."""
-    return repeated(sizes, {**given, "maps": 3})
+    return repeated(sizes, {**parameters, "maps": 3})
 
 
-def cropped(sizes: Sequence[Shape], given: Given) -> Form:
+def cropped(sizes: Sequence[Shape], parameters: Parameters) -> Form:
     """A part of a map in steps, perhaps beyond its edges. Raises ShapeError."""
-    size, border = only(sizes), given.get("border", "zeros")
-    output = Shape(given["height"], given["width"], given["channels"])
-    firsts, steps = given.get("first", (0, 0, 0)), given.get("step", (1, 1, 1))
+    size, border = only(sizes), parameters.get("border", "zeros")
+    output = Shape(parameters["height"], parameters["width"], parameters["channels"])
+    firsts, steps = parameters.get("first", (0, 0, 0)), parameters.get("step", (1, 1, 1))
     picks = tuple(Pick(step=step, first=first) for first, step in zip(firsts, steps, strict=True))
     for pick, extent, outputs in zip(picks, extents(size), extents(output), strict=True):
         ends = pick.at(0), pick.at(outputs - 1)
@@ -42,32 +42,32 @@ def cropped(sizes: Sequence[Shape], given: Given) -> Form:
     return Form(sizes=(size,), output=output, picks=picks, border=border)
 
 
-def resized(sizes: Sequence[Shape], given: Given) -> Form:
+def resized(sizes: Sequence[Shape], parameters: Parameters) -> Form:
     """A map of another height and width. Raises ShapeError."""
-    size, mode = only(sizes), given.get("mode", "nearest")
-    output = Shape(given["height"], given["width"], size.channels)
+    size, mode = only(sizes), parameters.get("mode", "nearest")
+    output = Shape(parameters["height"], parameters["width"], size.channels)
     taps = {"nearest": 1, "linear": LINEAR, "cubic": CUBIC}[mode]
     picks = [
-        _between(given.get(key), extent, outputs, taps)
+        _between(parameters.get(key), extent, outputs, taps)
         for key, extent, outputs in zip(("rows", "cols"), extents(size), extents(output), strict=False)
     ]
     return Form(sizes=(size,), output=output, picks=(*picks, Pick()), border="edge")
 
 
-def _between(given: Sequence[int] | None, extent: int, outputs: int, taps: int) -> Pick:
-    """Where an output lies on an axis: (output x step + first) / per, given, or as pixels are squares side by side."""
-    if given is None:
-        given = (extent, 0, outputs) if taps == 1 else (2 * extent, extent - outputs, 2 * outputs)
-    step, first, per = given
+def _between(numbers: Sequence[int] | None, extent: int, outputs: int, taps: int) -> Pick:
+    """Place of an output on an axis: (output x step + first) / per, as the row says, or of squares side by side."""
+    if numbers is None:
+        numbers = (extent, 0, outputs) if taps == 1 else (2 * extent, extent - outputs, 2 * outputs)
+    step, first, per = numbers
     if extent == outputs and (step, first) == (per, 0):
         return Pick()
     return Pick(step, first - (taps // 2 - 1) * per if taps > 1 else first, per, taps)
 
 
-def rearranged(sizes: Sequence[Shape], given: Given) -> Form:
+def rearranged(sizes: Sequence[Shape], parameters: Parameters) -> Form:
     """The elements of a map in another order: its extents in factors, these exchanged. Raises ShapeError."""
-    size, split, order = only(sizes), tuple(given["split"]), tuple(given["order"])
-    output = Shape(given["height"], given["width"], given["channels"])
+    size, split, order = only(sizes), tuple(parameters["split"]), tuple(parameters["order"])
+    output = Shape(parameters["height"], parameters["width"], parameters["channels"])
     if not factors_fit(split, size):
         raise ShapeError("split", f"factors of {text(size)}, one axis behind the other", list(split), output)
     if sorted(order) != list(range(len(split))):
@@ -77,9 +77,9 @@ def rearranged(sizes: Sequence[Shape], given: Given) -> Form:
     return Form(sizes=(size,), output=output, split=split, order=order)
 
 
-def joined(sizes: Sequence[Shape], given: Given) -> Form:
+def joined(sizes: Sequence[Shape], parameters: Parameters) -> Form:
     """Maps one behind the other. Raises ShapeError."""
-    axis = ("height", "width", "channels").index(given.get("axis", "height"))
+    axis = ("height", "width", "channels").index(parameters.get("axis", "height"))
     others = {tuple(extent for place, extent in enumerate(extents(size)) if place != axis) for size in sizes}
     if len(sizes) < 2 or len(others) > 1:
         raise ShapeError("inputs", "maps that differ in one axis alone", " and ".join(map(text, sizes)))
@@ -88,21 +88,21 @@ def joined(sizes: Sequence[Shape], given: Given) -> Form:
     return Form(sizes=tuple(sizes), output=Shape(*found), axis=axis)
 
 
-def summed(sizes: Sequence[Shape], given: Given) -> Form:
+def summed(sizes: Sequence[Shape], parameters: Parameters) -> Form:
     """One channel for each group. Raises ShapeError."""
-    size, groups = only(sizes), given.get("groups", 1)
+    size, groups = only(sizes), parameters.get("groups", 1)
     if size.channels % groups:
         raise ShapeError("groups", f"a divisor of {size.channels} channels", groups)
     return Form(sizes=(size,), output=Shape(size.height, size.width, groups), groups=groups)
 
 
-def folded(sizes: Sequence[Shape], given: Given) -> Form:
+def folded(sizes: Sequence[Shape], parameters: Parameters) -> Form:
     """A patch for each pixel, laid over its neighbours' and added up: what a transposed convolution does behind its
     product. Channel c of the output has channels c * taps and on. Raises ShapeError."""
-    size, window = only(sizes), window_of(given)
+    size, window = only(sizes), window_of(parameters)
     if size.channels % window.elements:
         raise ShapeError("kernel", f"a divisor of {size.channels} channels", window.elements)
-    added = given.get("output_padding", 0)
+    added = parameters.get("output_padding", 0)
     more = tuple(added) if isinstance(added, Sequence) else (added, added)
     height, width = (
         _unfolded(axis, extent) + extra

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from accelsim.units import ceil_div
 
-Given = Mapping[str, Any]
+Parameters = Mapping[str, Any]
 """Parameters of a row of a workload file, by key; a key that is left out has its default."""
 
 
@@ -158,10 +158,10 @@ def only(sizes: Sequence[Shape]) -> Shape:
     return sizes[0]
 
 
-def window_of(given: Given) -> Window:
+def window_of(parameters: Parameters) -> Window:
     """The window of a row's kernel, stride, dilation and pad: a number, or one for each axis or side."""
-    kernel, stride, dilation = (_pair(given.get(key, 1)) for key in ("kernel", "stride", "dilation"))
-    pad = given.get("pad", 0)
+    kernel, stride, dilation = (_pair(parameters.get(key, 1)) for key in ("kernel", "stride", "dilation"))
+    pad = parameters.get("pad", 0)
     top, left, bottom, right = pad if isinstance(pad, Sequence) else (pad,) * 4
     return Window(
         Axis(kernel[0], stride[0], dilation[0], top, bottom),

@@ -24,7 +24,7 @@ from accelsim.operators.form import Form
 from accelsim.operators.moves import whole_window
 from accelsim.operators.shapes import (
     Axis,
-    Given,
+    Parameters,
     Shape,
     ShapeError,
     Window,
@@ -36,7 +36,7 @@ from accelsim.operators.shapes import (
     window_of,
 )
 
-Rule = Callable[[Sequence[Shape], Given], Form]
+Rule = Callable[[Sequence[Shape], Parameters], Form]
 """Sizes and parameters of a layer, from the sizes of its inputs. Raises ShapeError."""
 
 Count = int | Callable[[Form], int]
@@ -45,7 +45,7 @@ GoesTo = Callable[[Form, int], Sequence[int]]
 """The channels of the output that those of an input become, from the input's number."""
 
 
-class Unit(Enum):
+class RunsOn(Enum):
     """Where an operator runs: on the PE array or the vector unit, or nowhere, being addresses alone."""
 
     ARRAY = "array"
@@ -78,7 +78,7 @@ class Operator:
     row: str
     does: str
     rule: Rule
-    unit: Unit = Unit.VECTOR
+    unit: RunsOn = RunsOn.VECTOR
     operations: Count = 1
     absorbs: frozenset[str] = frozenset()
     weighted: bool = False
@@ -97,12 +97,12 @@ class Operator:
     @property
     def is_address(self) -> bool:
         """True where it changes nothing but where elements lie."""
-        return self.unit is Unit.ADDRESS
+        return self.unit is RunsOn.ADDRESS
 
     @property
     def on_array(self) -> bool:
         """True where it is a matrix product."""
-        return self.unit is Unit.ARRAY
+        return self.unit is RunsOn.ARRAY
 
     @property
     def multiplies_maps(self) -> bool:
@@ -118,9 +118,9 @@ class Operator:
         return self.operations(form) if callable(self.operations) else self.operations
 
 
-def _weighted(sizes: Sequence[Shape], given: Given, window: Window, label: str = "") -> Form:
+def _weighted(sizes: Sequence[Shape], parameters: Parameters, window: Window, label: str = "") -> Form:
     """A convolution, or a product with weights. Raises ShapeError."""
-    size, channels, groups = only(sizes), given["channels"], given.get("groups", 1)
+    size, channels, groups = only(sizes), parameters["channels"], parameters.get("groups", 1)
     output = Shape(*outputs(size, window), channels)
     if size.channels % groups or channels % groups:
         raise ShapeError("groups", f"a divisor of {size.channels} and {channels} channels", groups, output)
@@ -129,67 +129,67 @@ def _weighted(sizes: Sequence[Shape], given: Given, window: Window, label: str =
     return Form(sizes=(size,), output=output, window=window, groups=groups, label=label)
 
 
-def _convolution(sizes: Sequence[Shape], given: Given) -> Form:
-    return _weighted(sizes, given, window_of(given))
+def _convolution(sizes: Sequence[Shape], parameters: Parameters) -> Form:
+    return _weighted(sizes, parameters, window_of(parameters))
 
 
-def _depthwise(sizes: Sequence[Shape], given: Given) -> Form:
+def _depthwise(sizes: Sequence[Shape], parameters: Parameters) -> Form:
     channels = only(sizes).channels
-    return _weighted(sizes, {**given, "channels": channels, "groups": channels}, window_of(given))
+    return _weighted(sizes, {**parameters, "channels": channels, "groups": channels}, window_of(parameters))
 
 
-def _whole_map(sizes: Sequence[Shape], given: Given) -> Form:
+def _whole_map(sizes: Sequence[Shape], parameters: Parameters) -> Form:
     size = only(sizes)
-    return _weighted(sizes, given, whole_window(size), "fc")
+    return _weighted(sizes, parameters, whole_window(size), "fc")
 
 
-def _each_pixel(sizes: Sequence[Shape], given: Given) -> Form:
-    return _weighted(sizes, given, Window(), "matmul")
+def _each_pixel(sizes: Sequence[Shape], parameters: Parameters) -> Form:
+    return _weighted(sizes, parameters, Window(), "matmul")
 
 
-def _product(sizes: Sequence[Shape], given: Given) -> Form:
-    groups, transposed = given.get("groups", 1), given.get("transposed", False)
+def _product(sizes: Sequence[Shape], parameters: Parameters) -> Form:
+    groups, transposed = parameters.get("groups", 1), parameters.get("transposed", False)
     output = multiplied(sizes, groups, transposed=transposed)
     return Form(sizes=tuple(sizes), output=output, groups=groups, transposed=transposed)
 
 
-def _pool(sizes: Sequence[Shape], given: Given) -> Form:
-    size, window = only(sizes), window_of(given)
-    output = Shape(*outputs(size, window, ceil=given.get("ceil", False)), size.channels)
+def _pool(sizes: Sequence[Shape], parameters: Parameters) -> Form:
+    size, window = only(sizes), window_of(parameters)
+    output = Shape(*outputs(size, window, ceil=parameters.get("ceil", False)), size.channels)
     return Form(sizes=(size,), output=output, window=window)
 
 
-def _global_pool(sizes: Sequence[Shape], given: Given) -> Form:
-    del given
+def _global_pool(sizes: Sequence[Shape], parameters: Parameters) -> Form:
+    del parameters
     size = only(sizes)
     return Form(sizes=(size,), output=Shape(1, 1, size.channels), window=whole_window(size))
 
 
-def _each_alone(sizes: Sequence[Shape], given: Given) -> Form:
-    del given
+def _each_alone(sizes: Sequence[Shape], parameters: Parameters) -> Form:
+    del parameters
     return Form(sizes=(only(sizes),), output=only(sizes))
 
 
-def _factored(sizes: Sequence[Shape], given: Given) -> Form:
-    del given
+def _factored(sizes: Sequence[Shape], parameters: Parameters) -> Form:
+    del parameters
     return Form(sizes=tuple(sizes), output=scaled(sizes))
 
 
-def _concat(sizes: Sequence[Shape], given: Given) -> Form:
-    if given.get("activation", "none") != "none":
-        raise ShapeError("activation", "none: a concat is only addresses", given["activation"])
+def _concat(sizes: Sequence[Shape], parameters: Parameters) -> Form:
+    if parameters.get("activation", "none") != "none":
+        raise ShapeError("activation", "none: a concat is only addresses", parameters["activation"])
     return Form(sizes=tuple(sizes), output=concatenated(sizes))
 
 
-def _in_groups(sizes: Sequence[Shape], given: Given) -> Form:
-    size, groups = only(sizes), given.get("groups", 1)
+def _in_groups(sizes: Sequence[Shape], parameters: Parameters) -> Form:
+    size, groups = only(sizes), parameters.get("groups", 1)
     if size.channels % groups:
         raise ShapeError("groups", f"a divisor of {size.channels} channels", groups, size)
     return Form(sizes=(size,), output=size, groups=groups)
 
 
-def _slice(sizes: Sequence[Shape], given: Given) -> Form:
-    size, first, channels = only(sizes), given.get("first", 0), given["channels"]
+def _slice(sizes: Sequence[Shape], parameters: Parameters) -> Form:
+    size, first, channels = only(sizes), parameters.get("first", 0), parameters["channels"]
     output = Shape(size.height, size.width, channels)
     if first + channels > size.channels:
         expected = f"at most {size.channels}, those of the input, from the first one on"
@@ -197,17 +197,17 @@ def _slice(sizes: Sequence[Shape], given: Given) -> Form:
     return Form(sizes=(size,), output=output, first_channel=first)
 
 
-def _subsample_pad(sizes: Sequence[Shape], given: Given) -> Form:
-    size, channels = only(sizes), given["channels"]
+def _subsample_pad(sizes: Sequence[Shape], parameters: Parameters) -> Form:
+    size, channels = only(sizes), parameters["channels"]
     if channels < size.channels:
         raise ShapeError("channels", f"at least the {size.channels} of the input", channels)
-    step = Axis(stride=given.get("stride", 1))
+    step = Axis(stride=parameters.get("stride", 1))
     output = Shape(*outputs(size, Window(step, step)), channels)
     return Form(sizes=(size,), output=output, window=Window(step, step))
 
 
-def _lrn(sizes: Sequence[Shape], given: Given) -> Form:
-    return Form(sizes=(only(sizes),), output=only(sizes), channel_window=given.get("size", 5))
+def _lrn(sizes: Sequence[Shape], parameters: Parameters) -> Form:
+    return Form(sizes=(only(sizes),), output=only(sizes), channel_window=parameters.get("size", 5))
 
 
 def _one_after_the_other(form: Form, position: int) -> Sequence[int]:
@@ -242,7 +242,7 @@ _NORM = frozenset({"pass", "factors", "scalar"})
 
 def _with_weights(name: str, row: str, does: str, rule: Rule) -> Operator:
     return Operator(
-        name, row, does, rule, Unit.ARRAY, _window_elements, _LAYER, weighted=True, slides=True, channels="own"
+        name, row, does, rule, RunsOn.ARRAY, _window_elements, _LAYER, weighted=True, slides=True, channels="own"
     )
 
 
@@ -272,7 +272,8 @@ _ROWS = (
     _with_weights("fc", "dense", "weights for the whole map as one vector", _whole_map),
     _with_weights("matmul", "dense", "weights for each pixel", _each_pixel),
     Operator(
-        "product", "product", "a matrix product of two maps", _product, Unit.ARRAY, absorbs=_PRODUCT, channels="product"
+        "product", "product", "a matrix product of two maps", _product, RunsOn.ARRAY, absorbs=_PRODUCT,
+        channels="product",
     ),
     _pooling("maxpool", "the largest under a window", "max_pool"),
     _pooling("avgpool", "the mean under a window", "avg_pool"),
@@ -280,11 +281,11 @@ _ROWS = (
     Operator("add", "simple", "two maps added", moves.repeated, absorbs=_SUM, maps=2, access=REPEATED, station="add"),
     _two_maps("mul", "two maps multiplied", 1),
     Operator(
-        "concat", "simple", "maps side by side, channel after channel", _concat, Unit.ADDRESS,
+        "concat", "simple", "maps side by side, channel after channel", _concat, RunsOn.ADDRESS,
         goes_to=_one_after_the_other, channels="sum",
     ),
-    Operator("shuffle", "shuffle", "channels of groups interleaved", _in_groups, Unit.ADDRESS, goes_to=_interleaved),
-    Operator("slice", "slice", "some channels, where they lie", _slice, Unit.ADDRESS, within=True, channels="part"),
+    Operator("shuffle", "shuffle", "channels of groups interleaved", _in_groups, RunsOn.ADDRESS, goes_to=_interleaved),
+    Operator("slice", "slice", "some channels, where they lie", _slice, RunsOn.ADDRESS, within=True, channels="part"),
     Operator("scale", "simple", "a map times one factor for each channel", _factored, factored=True),
     _function("sigmoid", "a sigmoid", 4),
     _function("hardswish", "a hard swish", 4),

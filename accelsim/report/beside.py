@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-Point = tuple[float, float]
+PagePoint = tuple[float, float]
 
 FONT_POINTS, MARKER_POINTS = 7, 3
 _DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))
@@ -21,7 +21,7 @@ _APART_POINTS = 1
 """Between the lines of two texts."""
 
 
-class Box(NamedTuple):
+class Bounds(NamedTuple):
     """A rectangle in points."""
 
     left: float
@@ -29,7 +29,7 @@ class Box(NamedTuple):
     right: float
     top: float
 
-    def overlap(self, other: Box) -> float:
+    def overlap(self, other: Bounds) -> float:
         """The area that both cover."""
         width = min(self.right, other.right) - max(self.left, other.left)
         height = min(self.top, other.top) - max(self.bottom, other.bottom)
@@ -45,7 +45,11 @@ class Box(NamedTuple):
 
 
 def write_beside(
-    axes: Axes, labels: Sequence[tuple[Point, str]], points: Sequence[Point] = (), *, only_where_free: bool = False
+    axes: Axes,
+    labels: Sequence[tuple[PagePoint, str]],
+    points: Sequence[PagePoint] = (),
+    *,
+    only_where_free: bool = False,
 ) -> None:
     """Write each text near its point (in data coordinates), with a line to it where it is not next to it.
 
@@ -54,7 +58,7 @@ def write_beside(
     """
     axes.autoscale_view()
     font, scale = FontProperties(size=FONT_POINTS), 72 / axes.figure.dpi
-    frame = Box(*(extent * scale for extent in axes.bbox.extents))
+    frame = Bounds(*(extent * scale for extent in axes.bbox.extents))
     wanted = list(dict.fromkeys(labels))
     places = (axes.transData.transform([point for point, _ in wanted]) * scale).tolist()
     hidden = (axes.transData.transform(points) * scale).tolist() if points else []
@@ -80,13 +84,13 @@ def write_beside(
         )
 
 
-def merged(axes: Axes, labels: Sequence[tuple[Point, str]]) -> list[tuple[Point, str]]:
+def merged(axes: Axes, labels: Sequence[tuple[PagePoint, str]]) -> list[tuple[PagePoint, str]]:
     """One text for points so near that they cover each other: that of the first, and how many more there are.
 
     The layout and limits of the axes have to be final.
     """
     axes.autoscale_view()
-    found: dict[tuple[int, ...], list[tuple[Point, str]]] = {}
+    found: dict[tuple[int, ...], list[tuple[PagePoint, str]]] = {}
     scale = 72 / axes.figure.dpi / (2 * MARKER_POINTS)
     for point, text in labels:
         near = tuple(round(pixel * scale) for pixel in axes.transData.transform(point).tolist())
@@ -94,17 +98,19 @@ def merged(axes: Axes, labels: Sequence[tuple[Point, str]]) -> list[tuple[Point,
     return [(point, text + (f" and {len(more)} more" if more else "")) for (point, text), *more in found.values()]
 
 
-def _offsets(half_width: float, half_height: float) -> Iterator[Point]:
+def _offsets(half_width: float, half_height: float) -> Iterator[PagePoint]:
     """Where the middle of a text of this size may stand around its point."""
     for gap, (right, up) in product(_GAPS_POINTS, _DIRECTIONS):
         yield right * (half_width + gap), up * (half_height + gap)
 
 
-def _box(x: float, y: float, half_width: float, half_height: float) -> Box:
-    return Box(x - half_width, y - half_height, x + half_width, y + half_height)
+def _box(x: float, y: float, half_width: float, half_height: float) -> Bounds:
+    return Bounds(x - half_width, y - half_height, x + half_width, y + half_height)
 
 
-def _harm(box: Box, own: float, taken: Sequence[Box], others: Sequence[Point], frame: Box) -> tuple[float, bool]:
+def _harm(
+    box: Bounds, own: float, taken: Sequence[Bounds], others: Sequence[PagePoint], frame: Bounds
+) -> tuple[float, bool]:
     """How bad a place is: the area that is shared with what is there, or outside of the axes, up to rounding.
 
     Then whether a point is nearer to it than the one it belongs to, at distance `own`.

@@ -23,12 +23,12 @@ from accelsim.report.tables import fitted
 MOST_FLIPS = 10
 """Pairs of networks that are named where their order by energy depends on the table."""
 
-Row = Mapping[str, Value | None]
+ComparedRow = Mapping[str, Value | None]
 _NUMBER = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?(e[-+]?[0-9]{1,2})?")
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ComparedColumn:
     """A column of the comparison; None where nothing is known."""
 
     name: str
@@ -37,21 +37,21 @@ class Column:
     value: Callable[[FinishedRun], Value | None]
 
 
-def _accuracy(name: str, unit: str, meaning: str, key: str) -> Column:
+def _accuracy(name: str, unit: str, meaning: str, key: str) -> ComparedColumn:
     def value(run: FinishedRun) -> Value | None:
         found: Value | None = getattr(run.workload.accuracy, key, None)
         return " ".join(found.split()) if isinstance(found, str) else found
 
-    return Column(name, unit, meaning, value)
+    return ComparedColumn(name, unit, meaning, value)
 
 
-def _per_image(name: str, unit: str, *totals: str) -> Column:
+def _per_image(name: str, unit: str, *totals: str) -> ComparedColumn:
     def value(run: FinishedRun) -> Value:
         amount: int | float = sum(run.totals[total] for total in totals)
         images = run.totals["images"]
         return amount / images if images > 1 else amount
 
-    return Column(
+    return ComparedColumn(
         name,
         unit,
         f"({' + '.join(totals)}) of the run / images" if len(totals) > 1 else f"{totals[0]} of the run / images",
@@ -59,40 +59,40 @@ def _per_image(name: str, unit: str, *totals: str) -> Column:
     )
 
 
-COLUMNS: tuple[Column, ...] = (
-    Column("network", "", "name of the network", lambda run: run.network.name),
-    Column(
+COLUMNS: tuple[ComparedColumn, ...] = (
+    ComparedColumn("network", "", "name of the network", lambda run: run.network.name),
+    ComparedColumn(
         "family", "", "family that the network belongs to, if any", lambda run: getattr(run.workload, "family", None)
     ),
-    Column("machine", "", "name of the machine", lambda run: run.machine.name),
-    Column("batch", "", "images that run together", lambda run: run.network.batch),
+    ComparedColumn("machine", "", "name of the machine", lambda run: run.machine.name),
+    ComparedColumn("batch", "", "images that run together", lambda run: run.network.batch),
     _accuracy("top1_pct", "%", "top-1 accuracy, where it is known", "top1_pct"),
     _accuracy("top5_pct", "%", "top-5 accuracy, where it is known", "top5_pct"),
     _accuracy("accuracy_kind", "", "how the accuracy was measured", "kind"),
     _accuracy("accuracy_source", "", "where the accuracy is from", "source"),
-    Column("macs_per_image", "", "multiply-accumulates for one image", lambda run: run.network.macs),
-    Column(
+    ComparedColumn("macs_per_image", "", "multiply-accumulates for one image", lambda run: run.network.macs),
+    ComparedColumn(
         "weights",
         "",
         "weights, pruned ones included; biases and folded batch norms are not counted",
         lambda run: run.network.weights,
     ),
-    Column(
+    ComparedColumn(
         "weight_bytes",
         "bytes",
         "size of the weights as stored",
         lambda run: run.network.stored_weight_bytes(run.machine.array.weight_bits),
     ),
-    Column("unmodelled", "", "operations that no figure includes", lambda run: len(run.workload.unmodelled)),
+    ComparedColumn("unmodelled", "", "operations that no figure includes", lambda run: len(run.workload.unmodelled)),
     _per_image("cycles_per_image", "cycles", "total_cycles"),
     _per_image("time_per_image_ms", "ms", "latency_ms"),
     _per_image("energy_per_image_pj", "pJ", "energy_total_pj"),
-    Column(
+    ComparedColumn(
         "dram_energy_share", "0..1", "DRAM's share of the energy", lambda run: float(run.totals["dram_energy_share"])
     ),
-    Column("not_priced", "", "what the energy is without", lambda run: str(run.totals["not_priced"]) or None),
+    ComparedColumn("not_priced", "", "what the energy is without", lambda run: str(run.totals["not_priced"]) or None),
     _per_image("dram_per_image_bytes", "bytes", "dram_read_burst_bytes", "dram_write_burst_bytes"),
-    Column(
+    ComparedColumn(
         "dram_burst_efficiency",
         "0..1",
         "requested bytes over those that DRAM moved",
@@ -128,7 +128,7 @@ def _read(cell: str) -> Value | None:
     return int(number) if number.is_integer() else number
 
 
-class Cell(NamedTuple):
+class ComparedCell(NamedTuple):
     """How a column is printed, and for which of its values it is worth it."""
 
     title: str
@@ -141,22 +141,22 @@ def _differ(values: set[Value | None]) -> bool:
     return len(values - {None}) > 1
 
 
-CELLS: tuple[Cell, ...] = (
-    Cell("network", "network", str),
-    Cell("machine", "machine", str, _differ),
-    Cell("batch", "batch", "{}".format, lambda values: values != {1}),
-    Cell("top-1 %", "top1_pct", "{:.1f}".format),
-    Cell("measured by", "accuracy_kind", str, _differ),
-    Cell("MMAC", "macs_per_image", lambda macs: f"{macs / 1e6:.2f}"),
-    Cell("M weights", "weights", lambda weights: f"{weights / 1e6:.3f}"),
-    Cell("weights MiB", "weight_bytes", lambda size: f"{size / 2**20:.2f}"),
-    Cell("not modelled", "unmodelled", "{}".format, lambda values: values != {0}),
-    Cell("cycles", "cycles_per_image", "{:.0f}".format),
-    Cell("ms", "time_per_image_ms", "{:.3f}".format),
-    Cell("energy uJ", "energy_per_image_pj", lambda energy: f"{energy / 1e6:.1f}"),
-    Cell("of it DRAM", "dram_energy_share", "{:.1%}".format),
-    Cell("DRAM MiB", "dram_per_image_bytes", lambda moved: f"{moved / 2**20:.2f}"),
-    Cell("bursts", "dram_burst_efficiency", "{:.0%}".format),
+CELLS: tuple[ComparedCell, ...] = (
+    ComparedCell("network", "network", str),
+    ComparedCell("machine", "machine", str, _differ),
+    ComparedCell("batch", "batch", "{}".format, lambda values: values != {1}),
+    ComparedCell("top-1 %", "top1_pct", "{:.1f}".format),
+    ComparedCell("measured by", "accuracy_kind", str, _differ),
+    ComparedCell("MMAC", "macs_per_image", lambda macs: f"{macs / 1e6:.2f}"),
+    ComparedCell("M weights", "weights", lambda weights: f"{weights / 1e6:.3f}"),
+    ComparedCell("weights MiB", "weight_bytes", lambda size: f"{size / 2**20:.2f}"),
+    ComparedCell("not modelled", "unmodelled", "{}".format, lambda values: values != {0}),
+    ComparedCell("cycles", "cycles_per_image", "{:.0f}".format),
+    ComparedCell("ms", "time_per_image_ms", "{:.3f}".format),
+    ComparedCell("energy uJ", "energy_per_image_pj", lambda energy: f"{energy / 1e6:.1f}"),
+    ComparedCell("of it DRAM", "dram_energy_share", "{:.1%}".format),
+    ComparedCell("DRAM MiB", "dram_per_image_bytes", lambda moved: f"{moved / 2**20:.2f}"),
+    ComparedCell("bursts", "dram_burst_efficiency", "{:.0%}".format),
 )
 
 
@@ -164,7 +164,7 @@ SPARE = ("measured by", "weights MiB", "of it DRAM", "cycles", "M weights", "MMA
 """Titles of columns that a narrow page goes without."""
 
 
-def comparison(rows: Sequence[Row]) -> str:
+def comparison(rows: Sequence[ComparedRow]) -> str:
     """A line for each row, a dash where nothing is known; costs are those of one image."""
     cells = [cell for cell in CELLS if cell.worth({row[cell.column] for row in rows})]
     lines = [["-" if row[cell.column] is None else cell.text(row[cell.column]) for cell in cells] for row in rows]
@@ -172,7 +172,7 @@ def comparison(rows: Sequence[Row]) -> str:
     return fitted([cell.title for cell in cells], lines, left, SPARE)
 
 
-def unpriced(rows: Sequence[Row]) -> list[str]:
+def unpriced(rows: Sequence[ComparedRow]) -> list[str]:
     """Lines on parts that the energies are without: all of them, those on some machines, those of some networks."""
     lacks = [str(row["not_priced"] or "").split(", ") for row in rows]
     whose: dict[str, list[str]] = {}
@@ -181,7 +181,7 @@ def unpriced(rows: Sequence[Row]) -> list[str]:
     return [f"not priced{words}: {', '.join(parts)}" for words, parts in whose.items()]
 
 
-def _whose(rows: Sequence[Row], lacks: Sequence[bool]) -> str:
+def _whose(rows: Sequence[ComparedRow], lacks: Sequence[bool]) -> str:
     """The machines that all rows which lack something have to themselves, or else their networks, in words."""
     if all(lacks):
         return ""

@@ -40,7 +40,7 @@ DETAILED = (
 
 
 @dataclass(slots=True)
-class _Window:
+class _Period:
     """First and last clock in which something goes on."""
 
     start: int | None = None
@@ -54,18 +54,18 @@ class _Window:
 
 
 @dataclass(slots=True)
-class _Clocks:
+class _LayerClocks:
     """Clocks of a layer: on its unit, and by memory and operand as SCALE-Sim lists them."""
 
-    unit: _Window = field(default_factory=_Window)
-    memories: tuple[_Window, ...] = field(default_factory=lambda: tuple(_Window() for _ in range(6)))
+    unit: _Period = field(default_factory=_Period)
+    memories: tuple[_Period, ...] = field(default_factory=lambda: tuple(_Period() for _ in range(6)))
 
 
-class _Row(NamedTuple):
+class _LayerRow(NamedTuple):
     """A layer: its record, its clocks and the words of each memory and operand."""
 
     record: LayerRecord
-    clocks: _Clocks
+    clocks: _LayerClocks
     words: tuple[int, ...]
 
     @property
@@ -78,7 +78,7 @@ class _Row(NamedTuple):
 def reports(records: Sequence[LayerRecord], linked: Iterable[Linked], machine: Machine) -> dict[str, str]:
     """The three files, by name. linked: the commands of the run, with when each was where."""
     clocks = _clocks(len(records), linked)
-    rows = [_Row(record, each, _words(record, machine)) for record, each in zip(records, clocks, strict=True)]
+    rows = [_LayerRow(record, each, _words(record, machine)) for record, each in zip(records, clocks, strict=True)]
     return {
         "COMPUTE_REPORT.csv": _text(COMPUTE, map(_compute, rows)),
         "BANDWIDTH_REPORT.csv": _text(BANDWIDTH, map(_bandwidth, rows)),
@@ -86,8 +86,8 @@ def reports(records: Sequence[LayerRecord], linked: Iterable[Linked], machine: M
     }
 
 
-def _clocks(layers: int, linked: Iterable[Linked]) -> list[_Clocks]:
-    found = [_Clocks() for _ in range(layers)]
+def _clocks(layers: int, linked: Iterable[Linked]) -> list[_LayerClocks]:
+    found = [_LayerClocks() for _ in range(layers)]
     for command, task in linked:
         mine = found[command.layer % layers]
         ifmap, weight, ofmap, dram_ifmap, dram_weight, dram_ofmap = mine.memories
@@ -119,7 +119,7 @@ def _words(record: LayerRecord, machine: Machine) -> tuple[int, ...]:
     )
 
 
-def _compute(row: _Row) -> Iterator[float]:
+def _compute(row: _LayerRow) -> Iterator[float]:
     record = row.record
     streamed = record.stream_cycles - record.stretched_cycles - record.bubble_cycles
     yield record.latency_cycles
@@ -129,7 +129,7 @@ def _compute(row: _Row) -> Iterator[float]:
         yield 100 * record.array_macs / (record.pes * cycles) if cycles else 0.0
 
 
-def _bandwidth(row: _Row) -> Iterator[float]:
+def _bandwidth(row: _LayerRow) -> Iterator[float]:
     """SRAM: words over all clocks of the layer; DRAM: over those from the first transfer to the last."""
     for words in row.words[:3]:
         yield words / row.total if row.total else 0.0
@@ -137,7 +137,7 @@ def _bandwidth(row: _Row) -> Iterator[float]:
         yield 0.0 if window.start is None else words / (window.stop - window.start + 1)
 
 
-def _detailed(row: _Row) -> Iterator[float]:
+def _detailed(row: _LayerRow) -> Iterator[float]:
     zero = row.clocks.unit.start or 0
     for words, window in zip(row.words, row.clocks.memories, strict=True):
         used = window.start is not None

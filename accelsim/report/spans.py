@@ -9,7 +9,7 @@ from accelsim.program.commands import Compute
 from accelsim.program.link import Linked
 
 
-class Span(NamedTuple):
+class UnitSpan(NamedTuple):
     """Array clocks [begin, end) of an instance of a unit, for a command of a layer."""
 
     unit: str
@@ -25,7 +25,7 @@ def title_of_unit(name: str) -> str:
     return {"vector": "vector unit", "depthwise": "depthwise engine"}.get(words, words)
 
 
-def spans(layers: Sequence[str], linked: Iterable[Linked]) -> Iterator[Span]:
+def spans(layers: Sequence[str], linked: Iterable[Linked]) -> Iterator[UnitSpan]:
     """One for each command that takes time, in program order; those of a unit do not overlap.
 
     Array, vector unit and depthwise engine: while data streams, which is what `stream_cycles`, `vector_cycles` and
@@ -35,4 +35,4 @@ def spans(layers: Sequence[str], linked: Iterable[Linked]) -> Iterator[Span]:
     for command, task in linked:
         begin, end = (task.stream, task.stream_end) if isinstance(command, Compute) else (task.begin, task.free)
         if begin < end:
-            yield Span(task.instance, layers[command.layer], begin, end, task.index)
+            yield UnitSpan(task.instance, layers[command.layer], begin, end, task.index)

@@ -14,7 +14,7 @@ from accelsim.report.tables import fitted, table
 
 COSTLIEST = 5
 
-Cell = str | int | float
+CellValue = str | int | float
 
 
 LAYER_HEADER = (

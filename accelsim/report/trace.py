@@ -18,7 +18,7 @@ from accelsim.program.commands import Buffer, Command, Compute, Load, Store, Til
 from accelsim.program.link import NEVER, Linked, Moment
 from accelsim.program.tensors import Range
 from accelsim.report.export import json_text
-from accelsim.report.spans import Span, spans, title_of_unit
+from accelsim.report.spans import UnitSpan, spans, title_of_unit
 from accelsim.units import ClockRatio
 from accelsim.version import __version__
 
@@ -87,7 +87,7 @@ def _names(traced: Traced) -> Iterator[Event]:
         yield {"name": "thread_sort_index", "ph": "M", "pid": _PROCESS, "tid": number, "args": {"sort_index": number}}
 
 
-def _slices(traced: Traced, shown: Iterable[Span]) -> Iterator[Event]:
+def _slices(traced: Traced, shown: Iterable[UnitSpan]) -> Iterator[Event]:
     """Slices of the units' work."""
     tracks = list(unit_names(traced.machine))
     for span in shown:

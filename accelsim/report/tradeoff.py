@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 
 from accelsim.report.beside import merged, write_beside
-from accelsim.report.compare import Row
+from accelsim.report.compare import ComparedRow
 from accelsim.report.figure import house_style, in_decades
 from accelsim.report.palette import BLACK, MARKERS, SERIES
 from accelsim.report.pareto import Objective, non_dominated
@@ -24,7 +24,7 @@ MOST_NAMED = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
+class CostAxis:
     """A horizontal axis: its quantity, a column and its unit, and how many of the column's are one of the axis's."""
 
     name: str
@@ -36,21 +36,21 @@ class Cost:
     def label(self) -> str:
         return f"{self.name} ({self.unit})"
 
-    def of(self, row: Row) -> float:
+    def of(self, row: ComparedRow) -> float:
         return _number(row, self.column) / self.per
 
-    def fitted(self, rows: Sequence[Row]) -> Cost:
+    def fitted(self, rows: Sequence[ComparedRow]) -> CostAxis:
         """The same in a unit in which the numbers of these rows stay below 1,000."""
         per, unit = axis_unit(max(map(self.of, rows)), self.unit)
         return replace(self, unit=unit, per=per)
 
 
 COSTS = (
-    Cost("MACs per image", "macs_per_image", "MACs"),
-    Cost("weights as stored", "weight_bytes", "bytes"),
-    Cost("time per image", "time_per_image_ms", "ms"),
-    Cost("energy per image", "energy_per_image_pj", "pJ"),
-    Cost("DRAM traffic per image", "dram_per_image_bytes", "bytes"),
+    CostAxis("MACs per image", "macs_per_image", "MACs"),
+    CostAxis("weights as stored", "weight_bytes", "bytes"),
+    CostAxis("time per image", "time_per_image_ms", "ms"),
+    CostAxis("energy per image", "energy_per_image_pj", "pJ"),
+    CostAxis("DRAM traffic per image", "dram_per_image_bytes", "bytes"),
 )
 
 NOT_BEATEN = "not beaten"
@@ -66,7 +66,7 @@ _WIDTH, _HEIGHT, _LINE = 11.0, 6.6, 0.16
 _LEFT, _RIGHT, _LIST_COLUMNS = 0.05, 0.99, 4
 
 
-def tradeoff(rows: Sequence[Row], costs: Sequence[Cost] = COSTS) -> Figure:
+def tradeoff(rows: Sequence[ComparedRow], costs: Sequence[CostAxis] = COSTS) -> Figure:
     """Top-1 accuracy against each cost, five at the most, for rows that all have one, with a line through the best.
 
     Colours and markers tell machines apart, or families where there is one machine; names or numbers the networks.
@@ -93,12 +93,18 @@ def tradeoff(rows: Sequence[Row], costs: Sequence[Cost] = COSTS) -> Figure:
 
 
 def _name(
-    axes: Axes, rows: Sequence[Row], best: Sequence[Row], cost: Cost, labels: Mapping[str, str], *, crowded: bool
+    axes: Axes,
+    rows: Sequence[ComparedRow],
+    best: Sequence[ComparedRow],
+    cost: CostAxis,
+    labels: Mapping[str, str],
+    *,
+    crowded: bool,
 ) -> None:
     """Names or numbers beside all points; where these are crowded, beside the best, with the machine, and only where
     there is room."""
 
-    def places(members: Sequence[Row]) -> list[tuple[float, float]]:
+    def places(members: Sequence[ComparedRow]) -> list[tuple[float, float]]:
         return [(cost.of(row), _top1(row)) for row in members]
 
     if crowded:
@@ -110,14 +116,14 @@ def _name(
         write_beside(axes, list(zip(places(rows), texts, strict=True)), list(_steps(best, cost)))
 
 
-def _front(rows: Sequence[Row], cost: Cost) -> list[Row]:
+def _front(rows: Sequence[ComparedRow], cost: CostAxis) -> list[ComparedRow]:
     """Rows that no other beats in accuracy and cost, the cheapest first."""
     objectives = (Objective(cost.column), Objective("top1_pct", maximize=True))
     best = non_dominated([(cost.of(row), _top1(row)) for row in rows], objectives)
     return sorted((rows[place] for place in best), key=cost.of)
 
 
-def _steps(best: Sequence[Row], cost: Cost) -> Iterator[tuple[float, float]]:
+def _steps(best: Sequence[ComparedRow], cost: CostAxis) -> Iterator[tuple[float, float]]:
     """Places on the line through the best points, so close that no text stands on it."""
     for one, other in pairwise(best):
         left, right, low, high = cost.of(one), cost.of(other), _top1(one), _top1(other)
@@ -126,7 +132,7 @@ def _steps(best: Sequence[Row], cost: Cost) -> Iterator[tuple[float, float]]:
             yield right, low + share * (high - low)
 
 
-def _draw(axes: Axes, rows: Sequence[Row], best: Sequence[Row], cost: Cost) -> None:
+def _draw(axes: Axes, rows: Sequence[ComparedRow], best: Sequence[ComparedRow], cost: CostAxis) -> None:
     """The points, the line through the best, and their axes."""
     axes.plot([cost.of(row) for row in best], [_top1(row) for row in best], label=NOT_BEATEN, color=BLACK,
               linewidth=0.8, linestyle="--", drawstyle="steps-post", zorder=1)  # fmt: skip
@@ -147,7 +153,7 @@ def _draw(axes: Axes, rows: Sequence[Row], best: Sequence[Row], cost: Cost) -> N
     in_decades(axes, "x", [cost.of(row) for row in rows])
 
 
-def _explain(figure: Figure, rows: Sequence[Row], empty: SubplotSpec) -> None:
+def _explain(figure: Figure, rows: Sequence[ComparedRow], empty: SubplotSpec) -> None:
     """In the place that no cost takes: what colours mean, and what all points share."""
     place = empty.get_position(figure)
     kinds, machines = _values(rows, "accuracy_kind"), _values(rows, "machine")
@@ -173,40 +179,40 @@ def _list(figure: Figure, texts: Sequence[str], lines: int) -> None:
         figure.text(x, y, text, va="center", fontsize=7)
 
 
-def _series(rows: Sequence[Row]) -> dict[str, list[Row]]:
+def _series(rows: Sequence[ComparedRow]) -> dict[str, list[ComparedRow]]:
     """The rows by machine, or by family where there is one machine, or by network where machines are too many to have
     colours; those without a family together, and all beyond the colours."""
     machines, networks = _values(rows, "machine"), _values(rows, "network")
     key = "family" if len(machines) == 1 else "machine" if len(machines) <= len(SERIES) else "network"
     names = networks if key == "network" else _values(rows, key)
     last = names[: len(_STYLES) - 1] if len(names) > len(_STYLES) else names
-    found: dict[str, list[Row]] = {}
+    found: dict[str, list[ComparedRow]] = {}
     for row in rows:
         name = str(row[key])
         found.setdefault("others" if name not in last else str(row[key] or "no family"), []).append(row)
     return dict(sorted(found.items(), key=lambda each: each[0] == "others"))
 
 
-def _names(rows: Sequence[Row]) -> dict[str, str]:
+def _names(rows: Sequence[ComparedRow]) -> dict[str, str]:
     """Label of each network: its name, and how it was measured where that is not usual."""
     usual = _usual_kind(rows)
     kinds = {str(row["network"]): str(row["accuracy_kind"]) for row in rows}
     return {name: name if kind == usual else f"{name} ({kind})" for name, kind in kinds.items()}
 
 
-def _usual_kind(rows: Sequence[Row]) -> str:
+def _usual_kind(rows: Sequence[ComparedRow]) -> str:
     return Counter(str(row["accuracy_kind"]) for row in rows).most_common(1)[0][0]
 
 
-def _values(rows: Sequence[Row], column: str) -> list[str]:
+def _values(rows: Sequence[ComparedRow], column: str) -> list[str]:
     return list(dict.fromkeys(str(row[column]) for row in rows))
 
 
-def _top1(row: Row) -> float:
+def _top1(row: ComparedRow) -> float:
     return _number(row, "top1_pct")
 
 
-def _number(row: Row, column: str) -> float:
+def _number(row: ComparedRow, column: str) -> float:
     value = row[column]
     assert isinstance(value, int | float)
     return value

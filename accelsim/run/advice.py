@@ -19,7 +19,7 @@ from accelsim.lowering.compile import block_choices
 from accelsim.network.placement import unplaced
 from accelsim.records import LayerRecord, combined
 from accelsim.report.ports import overrun
-from accelsim.run.hints import WORTH, Hint, Setting, hints
+from accelsim.run.hints import WORTH, Hint, SettingValue, hints
 from accelsim.run.outlook import NODE_S
 from accelsim.run.play import perform
 from accelsim.run.result import Run
@@ -39,7 +39,7 @@ class Advice(NamedTuple):
 
     kind: str
     layers: tuple[str, ...]
-    settings: Mapping[str, Setting]
+    settings: Mapping[str, SettingValue]
     text: str
     cycles_before: float
     cycles_after: float
@@ -61,16 +61,16 @@ def advice(run: Run) -> list[Advice]:
     return sorted(found, key=lambda each: -each.saves)
 
 
-class Choice(NamedTuple):
+class HintChoice(NamedTuple):
     """Hints that are tried, and those for which there is no time, the most promising first."""
 
     tried: list[Hint]
     left: list[Hint]
 
 
-def choice(run: Run) -> Choice:
+def choice(run: Run) -> HintChoice:
     """The most promising hints, as long as there is time for them; of those that set the same keys only one."""
-    found, time = Choice([], []), max(SECONDS, TIMES * _seconds(run, run.network.batch))
+    found, time = HintChoice([], []), max(SECONDS, TIMES * _seconds(run, run.network.batch))
     for hint in hints(run):
         batch = int(hint.settings.get("network.batch", run.network.batch))
         work = _seconds(run, batch, hint.saves)
@@ -81,7 +81,7 @@ def choice(run: Run) -> Choice:
             found.tried.append(hint)
         else:
             found.left.append(hint)
-    return Choice(found.tried, list(_without_those_of(found.tried, found.left)))
+    return HintChoice(found.tried, list(_without_those_of(found.tried, found.left)))
 
 
 def _without_those_of(tried: Sequence[Hint], left: Sequence[Hint]) -> Iterator[Hint]:
@@ -100,14 +100,14 @@ def left_text(left: Sequence[Hint]) -> str:
     return f"not tried, for lack of time, with cycles by estimate: {named}{more}"
 
 
-def changed(machine: Machine, settings: Mapping[str, Setting]) -> Machine:
+def changed(machine: Machine, settings: Mapping[str, SettingValue]) -> Machine:
     """The machine with keys set, each by its dotted path."""
     for key, value in settings.items():
         machine = _set(machine, key.split("."), value)
     return machine
 
 
-def _set(section: Any, path: list[str], value: Setting) -> Any:
+def _set(section: Any, path: list[str], value: SettingValue) -> Any:
     key, *rest = path
     inner = getattr(section, key)
     if not rest:
@@ -183,5 +183,5 @@ def _percent(then: float, now: float) -> str:
     return f"{then / now - 1:+.1%}" if now else "as before"
 
 
-def _value(value: Setting) -> str:
+def _value(value: SettingValue) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)

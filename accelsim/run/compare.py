@@ -26,7 +26,7 @@ from accelsim.run.result import Run
 from accelsim.run.simulate import run_network
 
 
-class Point(NamedTuple):
+class ComparedRun(NamedTuple):
     """A network, the machine it is to run on, and how."""
 
     workload: NetworkFile
@@ -39,9 +39,9 @@ class Point(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """A row for each point, and what its types of layers come to; by machine, the pairs of networks whose order by
-    energy depends on the energy table; and the pairs of points whose order does not survive the ranges of the prices,
-    out of all pairs.
+    """A row for each network on each machine, and what its types of layers come to; by machine, the pairs of networks
+    whose order by energy depends on the energy table; and the pairs of runs whose order does not survive the ranges of
+    the prices, out of all pairs.
     """
 
     rows: list[dict[str, Value | None]]
@@ -51,13 +51,13 @@ class Comparison(NamedTuple):
     pairs: int
 
 
-def load_points(
+def load_combinations(
     networks: Iterable[str],
     machines: Iterable[str],
     settings: Iterable[tuple[int, str]] = (),
     mapping: str | None = None,
     options: ModelOptions = PLAIN,
-) -> list[Point]:
+) -> list[ComparedRun]:
     """Each network on each machine, in the order given; names may be patterns, all else holds for all.
 
     Raises UserError, with the mistakes of all settings, names and files together.
@@ -72,7 +72,7 @@ def load_points(
         with mistakes:
             built.append(load_target(name, overrides, mapping))
     mistakes.raise_any()
-    return [Point(*network, *target) for network in loaded for target in built]
+    return [ComparedRun(*network, *target) for network in loaded for target in built]
 
 
 def _matching(words: Iterable[str], kind: Kind, mistakes: Mistakes) -> Iterable[str]:
@@ -84,22 +84,22 @@ def _matching(words: Iterable[str], kind: Kind, mistakes: Mistakes) -> Iterable[
     return found
 
 
-def compare(points: Sequence[Point], before: Callable[[Point], None]) -> Comparison:
-    """Run the points. `before` is called with each before it runs.
+def compare(combinations: Sequence[ComparedRun], before: Callable[[ComparedRun], None]) -> Comparison:
+    """Run the networks on their machines. `before` is called with each before it runs.
 
     Raises UserError where layers do not fit a machine: all those, and what comes after the first is not run any more.
     """
     runs: list[Run] = []
     mistakes: list[Mistake] = []
-    for point in points:
-        before(point)
+    for combination in combinations:
+        before(combination)
         try:
             if mistakes:
-                lower_or_refuse(point.network, point.machine, point.scheduling)
+                lower_or_refuse(combination.network, combination.machine, combination.scheduling)
             else:
-                runs.append(run_network(*point))
+                runs.append(run_network(*combination))
         except UserError as error:
-            layer_of = f" of {point.network.name}"
+            layer_of = f" of {combination.network.name}"
             mistakes += [replace(mistake, expected=mistake.expected + layer_of) for mistake in error.mistakes]
     if mistakes:
         raise UserError(mistakes)
@@ -110,7 +110,7 @@ def compare(points: Sequence[Point], before: Callable[[Point], None]) -> Compari
 
 
 def _energies(runs: Sequence[Run]) -> dict[str, EnergyByRow]:
-    """Energy of an image of each point by what prices it."""
+    """Energy of an image of each run by what prices it."""
     several = len({run.machine.name for run in runs}) > 1
     names = numbered([run.network.name + (f" on {run.machine.name}" if several else "") for run in runs])
     each = (energy_by_row(run.records, run.machine, run.network.batch * run.scheduling.inferences) for run in runs)

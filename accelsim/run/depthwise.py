@@ -11,11 +11,11 @@ from accelsim.errors import UserError
 from accelsim.network.placement import unplaced
 from accelsim.records import LayerRecord, combined
 from accelsim.run.advice import changed
-from accelsim.run.hints import Setting
+from accelsim.run.hints import SettingValue
 from accelsim.run.play import perform
 from accelsim.run.result import Run
 
-PLACES: Mapping[str, Mapping[str, Setting]] = {
+PLACES: Mapping[str, Mapping[str, SettingValue]] = {
     "array, diagonal": {"array.depthwise_on": "array", "array.depthwise_packing": "diagonal"},
     "array, patches": {"array.depthwise_on": "array", "array.depthwise_packing": "patches"},
     "vector unit": {"array.depthwise_on": "vector"},
@@ -30,7 +30,7 @@ class DepthwiseChoice(NamedTuple):
     the run, an image each; square millimetres of the chip, where they are known. None where a layer does not fit."""
 
     name: str
-    settings: Mapping[str, Setting]
+    settings: Mapping[str, SettingValue]
     depthwise_cycles: float | None
     cycles: float | None
     energy_pj: float | None
@@ -48,7 +48,7 @@ def depthwise_choices(run: Run) -> list[DepthwiseChoice]:
 
 
 def _others(run: Run) -> Iterator[DepthwiseChoice]:
-    channels: dict[str, Setting] = {} if run.machine.depthwise else {"depthwise.channels": run.machine.array.cols}
+    channels: dict[str, SettingValue] = {} if run.machine.depthwise else {"depthwise.channels": run.machine.array.cols}
     for name, place in PLACES.items():
         settings = {**channels, **place} if name in ("engine", "auto") else place
         machine = changed(run.machine, settings)
@@ -66,7 +66,7 @@ def _records(run: Run, machine: Machine) -> tuple[LayerRecord, ...] | None:
 def _choice(
     run: Run,
     name: str,
-    settings: Mapping[str, Setting],
+    settings: Mapping[str, SettingValue],
     machine: Machine,
     records: tuple[LayerRecord, ...] | None,
 ) -> DepthwiseChoice:

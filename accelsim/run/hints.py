@@ -17,7 +17,7 @@ from accelsim.run.doubled import DOUBLED, fold_cycles
 from accelsim.run.result import Run
 from accelsim.units import packed_bytes
 
-Setting = str | int | bool
+SettingValue = str | int | bool
 WORTH = 0.02
 """Share of the clocks, or of the energy, that a change has to save."""
 BATCHES = 8, 4, 2
@@ -44,7 +44,7 @@ class Hint(NamedTuple):
 
     kind: str
     layers: tuple[str, ...]
-    settings: Mapping[str, Setting]
+    settings: Mapping[str, SettingValue]
     why: str
     saves: float
     costs: str = ""
@@ -102,7 +102,7 @@ class _Looked:
         """Clocks in which the array streams."""
         return self.run.total.stream_cycles
 
-    def sized(self, key: str, size: int) -> dict[str, Setting]:
+    def sized(self, key: str, size: int) -> dict[str, SettingValue]:
         """Settings of an array with other rows or columns, and what follows it."""
         return {f"array.{key}": size, **following(self.machine, {key: size})}
 
@@ -121,7 +121,7 @@ def _depthwise(looked: _Looked) -> Iterator[Hint]:
     if looked.machine.depthwise is not None:
         yield Hint("depthwise", layers, {"array.depthwise_on": "engine"}, why, taken / looked.cycles)
     else:
-        settings: dict[str, Setting] = {
+        settings: dict[str, SettingValue] = {
             "depthwise.channels": looked.machine.array.cols,
             "array.depthwise_on": "engine",
         }
@@ -201,7 +201,7 @@ def _resources(looked: _Looked) -> Iterator[Hint]:
             yield Hint("resource", (held.layer,), settings, f"{held.layer} gains most", saved / looked.cycles)
 
 
-def _doubled(name: str, looked: _Looked) -> dict[str, Setting]:
+def _doubled(name: str, looked: _Looked) -> dict[str, SettingValue]:
     """Settings of the machine with a resource doubled, and what then follows its array; none where no keys say it."""
     machine = looked.machine
     changes = dict(_differences(machine.model_dump(), DOUBLED[name](machine).model_dump()))
@@ -209,7 +209,9 @@ def _doubled(name: str, looked: _Looked) -> dict[str, Setting]:
     return {**changes, **following(machine, sizes)}
 
 
-def _differences(before: Mapping[str, Any], after: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Setting]]:
+def _differences(
+    before: Mapping[str, Any], after: Mapping[str, Any], path: str = ""
+) -> Iterator[tuple[str, SettingValue]]:
     """Keys with other values; none inside lists."""
     for key, value in after.items():
         if value != before[key] and isinstance(value, dict):

@@ -12,7 +12,7 @@ from accelsim.run.simulate import run_network
 from accelsim.run.what_if import with_what_if
 
 
-class Difference(NamedTuple):
+class Deviation(NamedTuple):
     """A value of run.json that came out differently; where: a layer, or `totals`."""
 
     where: str
@@ -27,7 +27,7 @@ class Rerun(NamedTuple):
     kept: Run
     now: Run
     same_bytes: bool
-    differences: tuple[Difference, ...]
+    differences: tuple[Deviation, ...]
 
 
 def rerun(path: str) -> Rerun:
@@ -42,19 +42,19 @@ def rerun(path: str) -> Rerun:
     return Rerun(kept, now, before == after, differences)
 
 
-def _differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Difference]:
+def _differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Deviation]:
     yield from _of("totals", then["totals"], now["totals"])
     for key in ("inference_ends", "doubled_cycles"):
         if then.get(key) != now.get(key):
-            yield Difference("run", key, then.get(key), now.get(key))
+            yield Deviation("run", key, then.get(key), now.get(key))
     for before, after in zip(then["layers"], now["layers"], strict=True):
         yield from _of(after["layer"], _flat(before), _flat(after))
 
 
-def _of(where: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Difference]:
+def _of(where: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Deviation]:
     for name in dict.fromkeys((*then, *now)):
         if then.get(name) != now.get(name):
-            yield Difference(where, name, then.get(name), now.get(name))
+            yield Deviation(where, name, then.get(name), now.get(name))
 
 
 def _flat(layer: Mapping[str, Any]) -> dict[str, Any]:

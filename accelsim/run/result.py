@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas
     from matplotlib.figure import Figure
 
-    from accelsim.report.spans import Span
+    from accelsim.report.spans import UnitSpan
 
 RUN_FILE = "run.json"
 FORMAT = 6
@@ -94,7 +94,7 @@ class Run:
         return RunPlots(self)
 
     @cached_property
-    def spans(self) -> tuple[Span, ...]:
+    def spans(self) -> tuple[UnitSpan, ...]:
         """Spans of each unit's work. The run is simulated again for it.
 
         Raises UserError where that does not give the records of this run, as with those of another accelsim.

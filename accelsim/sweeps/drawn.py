@@ -13,7 +13,7 @@ from accelsim.config.strict_yaml import Document, Origin
 from accelsim.errors import ARGUMENTS, Mistake, UserError
 from accelsim.report.plots.drawing import SweepPoint
 from accelsim.sweeps.store import opened
-from accelsim.sweeps.stored import Row
+from accelsim.sweeps.stored import StoredPoint
 from accelsim.sweeps.sweep import keys_of, named_values
 
 MOST_DRAWN = 20_000
@@ -36,7 +36,7 @@ def _mistake(expected: str, got: str) -> UserError:
     return UserError([Mistake(ARGUMENTS, 0, "sweep", expected, got)])
 
 
-def _drawn(row: Row, keys: Sequence[str], configs: tuple[Any, Any], path: Path) -> SweepPoint:
+def _drawn(row: StoredPoint, keys: Sequence[str], configs: tuple[Any, Any], path: Path) -> SweepPoint:
     network, machine = (_config(text, key, path) for text, key in zip(configs, ("network", "machine"), strict=True))
     validate(Machine, Document(machine, {(): Origin(str(path), 0)}))
     return SweepPoint(row.network, row.machine, row.settings, named_values(row, keys), network, machine)

@@ -13,7 +13,7 @@ from accelsim.report.frame import frame
 from accelsim.sweeps.spec import sweep_of
 from accelsim.sweeps.store import opened
 from accelsim.sweeps.sweep import header, named_values, run_sweep
-from accelsim.sweeps.work import Finished, Task, work
+from accelsim.sweeps.work import Finished, PointTask, work
 from accelsim.sweeps.workers import on_processes
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _is_listed(values: object) -> bool:
     return isinstance(values, Iterable) and not isinstance(values, str)
 
 
-def _done(tasks: Iterator[Task], jobs: int) -> Generator[Finished, None, None]:
+def _done(tasks: Iterator[PointTask], jobs: int) -> Generator[Finished, None, None]:
     if jobs > 1:
         yield from on_processes(tasks, jobs)
     else:

@@ -14,10 +14,10 @@ from accelsim.errors import ARGUMENTS, Mistake, UserError, shorten, suggestion
 from accelsim.report.columns import Value
 from accelsim.report.completeness import incomplete
 from accelsim.report.pareto import Objective, non_dominated
-from accelsim.sweeps.store import Store, opened
+from accelsim.sweeps.store import PointStore, opened
 from accelsim.sweeps.sweep import header, keys_of, named_values, printed_values
 
-Point = dict[str, Any]
+PointValues = dict[str, Any]
 
 
 _HUGE = 1e30
@@ -33,7 +33,7 @@ class Front(NamedTuple):
     """
 
     keys: list[str]
-    points: list[Point]
+    points: list[PointValues]
     best: list[int]
     rows: list[dict[str, Value | None]]
     left_out: list[str]
@@ -98,10 +98,12 @@ def conditions(texts: Iterable[tuple[int, str]]) -> list[Constraint]:
     return found
 
 
-def _points(store: Store, keys: Sequence[str], compared: Compared) -> tuple[list[Point], list[str], list[Point]]:
+def _points(
+    store: PointStore, keys: Sequence[str], compared: Compared
+) -> tuple[list[PointValues], list[str], list[PointValues]]:
     """Points that can be compared, in words which can't be, by reason, and how many operations each network lacks."""
-    points: list[Point] = []
-    lacking: dict[str, Point] = {}
+    points: list[PointValues] = []
+    lacking: dict[str, PointValues] = {}
     left_out: dict[str, list[int]] = {}
     columns = [*(each.column for each in compared.objectives), *compared.limited]
     for row in store.rows():
@@ -151,11 +153,11 @@ def number_in(values: Mapping[str, Any], column: str) -> Any:
 
 
 def means(
-    points: Sequence[Point],
+    points: Sequence[PointValues],
     columns: Sequence[str],
     weights: Mapping[str, float],
     limited: Mapping[str, Constraint] = MappingProxyType({}),
-) -> tuple[list[Point], int]:
+) -> tuple[list[PointValues], int]:
     """Machines with the weighted geometric means of columns over all networks, and how many lack a network.
 
     A network is one with its own settings; of the columns in `limited` a machine has the value that is nearest to
@@ -163,7 +165,7 @@ def means(
     """
     networks = dict.fromkeys(map(_network_of, points))
     _refuse_unknown_weights(weights, {point["network"] for point in points})
-    groups: dict[str, list[Point]] = {}
+    groups: dict[str, list[PointValues]] = {}
     for point in points:
         groups.setdefault(_machine_of(point, (*columns, *limited)), []).append(point)
     whole = [group for group in groups.values() if {_network_of(point) for point in group} == set(networks)]
@@ -171,8 +173,11 @@ def means(
 
 
 def _mean(
-    group: Sequence[Point], columns: Sequence[str], weights: Mapping[str, float], limited: Mapping[str, Constraint]
-) -> Point:
+    group: Sequence[PointValues],
+    columns: Sequence[str],
+    weights: Mapping[str, float],
+    limited: Mapping[str, Constraint],
+) -> PointValues:
     first = group[0]
     kept = {name: value for name, value in first.items() if name not in columns and not _is_of_network(name)}
     shares = [weights.get(point["network"], 1.0) for point in group]
@@ -194,20 +199,20 @@ def _is_of_network(name: str) -> bool:
     return name.startswith("network.")
 
 
-def _network_of(point: Point) -> str:
+def _network_of(point: PointValues) -> str:
     return json.dumps([point["network"], *(point[name] for name in point if _is_of_network(name))])
 
 
-def _machine_of(point: Point, columns: Sequence[str]) -> str:
+def _machine_of(point: PointValues, columns: Sequence[str]) -> str:
     left = ("point", "network", *columns)
     return json.dumps([value for name, value in point.items() if name not in left and not _is_of_network(name)])
 
 
-def _as_row(point: Point, keys: Sequence[str]) -> dict[str, Value | None]:
+def _as_row(point: PointValues, keys: Sequence[str]) -> dict[str, Value | None]:
     return {**dict.fromkeys(keys), **point}
 
 
-def _best(points: Sequence[Point], compared: Compared) -> list[int]:
+def _best(points: Sequence[PointValues], compared: Compared) -> list[int]:
     """Positions of the points of the front, or of all fronts."""
     groups: dict[str, list[int]] = {}
     for position, point in enumerate(points):

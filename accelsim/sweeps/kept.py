@@ -19,7 +19,7 @@ _MOST_BYTES = 1 << 20
 _MOST_LINES = 10
 
 
-class Kept(NamedTuple):
+class KeptRecommendation(NamedTuple):
     """Recommendation: its five lines, its points, and the budgets that it keeps."""
 
     lines: Sequence[str]
@@ -27,14 +27,14 @@ class Kept(NamedTuple):
     budgets: Sequence[Constraint]
 
 
-def save(folder: Path, kept: Kept) -> None:
+def save(folder: Path, kept: KeptRecommendation) -> None:
     """Write it beside the results, in the place of the answer before. Raises UserError."""
     budgets = [budget.text for budget in kept.budgets]
     found = {"format": FORMAT, "lines": list(kept.lines), "points": list(kept.points), "budgets": budgets}
     save_files(folder, {RECOMMENDATION: json.dumps(found, indent=1) + "\n"}, force=True)
 
 
-def read(folder: Path) -> Kept | None:
+def read(folder: Path) -> KeptRecommendation | None:
     """The recommendation of a folder; nothing where no search had this folder. Raises UserError."""
     path = folder / RECOMMENDATION
     if not is_file(path):
@@ -45,7 +45,7 @@ def read(folder: Path) -> Kept | None:
         found: Any = json.loads(text if len(text) <= _MOST_BYTES else b"")
         if found["format"] != FORMAT:
             raise ValueError
-        return Kept(_texts(found["lines"]), _numbers(found["points"]), _budgets(found["budgets"]))
+        return KeptRecommendation(_texts(found["lines"]), _numbers(found["points"]), _budgets(found["budgets"]))
     except (ValueError, TypeError, KeyError, RecursionError):
         expected = f"what `accelsim recommend` writes, format {FORMAT}"
         raise UserError([Mistake(str(path), 0, "file", expected, "something else")]) from None

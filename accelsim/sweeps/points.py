@@ -108,21 +108,21 @@ class Points:
             raise UserError(mistakes)
 
     @property
-    def _network(self) -> _Kind:
+    def _network(self) -> _Loader:
         options = self.wanted.options
-        return _Kind(lambda name, overrides: as_config(load_network(name, overrides, options)[0]), ("network",))
+        return _Loader(lambda name, overrides: as_config(load_network(name, overrides, options)[0]), ("network",))
 
     @property
-    def _target(self) -> _Kind:
+    def _target(self) -> _Loader:
         """A machine with its scheduling, as one file would have them."""
 
         def load(name: str, overrides: Sequence[Override]) -> dict[str, Any]:
             target = load_target(name, overrides, self.wanted.mapping)
             return {**as_config(target.machine), "scheduling": as_config(target.scheduling)}
 
-        return _Kind(load, ())
+        return _Loader(load, ())
 
-    def _half(self, name: str, overrides: Sequence[Override], kind: _Kind) -> _Resolved:
+    def _half(self, name: str, overrides: Sequence[Override], kind: _Loader) -> _Resolved:
         ours = [override for override in overrides if (override.path[0] == "network") == bool(kind.root)]
         key = repr((kind.root, name, ours))
         if key not in self._resolved:
@@ -131,7 +131,7 @@ class Points:
             self._resolved[key] = self._resolve(name, ours, kind)
         return self._resolved[key]
 
-    def _resolve(self, name: str, overrides: Sequence[Override], kind: _Kind) -> _Resolved:
+    def _resolve(self, name: str, overrides: Sequence[Override], kind: _Loader) -> _Resolved:
         try:
             config = kind.load(name, overrides)
         except UserError as error:
@@ -139,7 +139,7 @@ class Points:
         parts = {key: canonical(part) for key, part in _split(config, kind.root).items()}
         return _Resolved(Half(config["name"], parts, sha256(_joined(parts))), (), {})
 
-    def _as_asked(self, name: str, overrides: Sequence[Override], kind: _Kind) -> dict[str, Any]:
+    def _as_asked(self, name: str, overrides: Sequence[Override], kind: _Loader) -> dict[str, Any]:
         """The configuration with the overrides written in, as far as that goes; nothing if it is wrong without them."""
         key = repr((kind.root, name))
         if key not in self._unchanged:
@@ -167,13 +167,13 @@ class Points:
         return _under(json.loads(half.parts["machine"]), path)
 
 
-_Load = Callable[[str, Sequence[Override]], dict[str, Any]]
+_LoadFile = Callable[[str, Sequence[Override]], dict[str, Any]]
 
 
-class _Kind(NamedTuple):
+class _Loader(NamedTuple):
     """How a half is loaded, and the root of its keys."""
 
-    load: _Load
+    load: _LoadFile
     root: tuple[str, ...]
 
 

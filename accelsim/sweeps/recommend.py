@@ -13,7 +13,7 @@ from accelsim.sweeps.points import Points
 from accelsim.sweeps.search import Search, refuse_without_optuna
 from accelsim.sweeps.space import Space
 from accelsim.sweeps.spec import Wanted
-from accelsim.sweeps.store import Store, opened
+from accelsim.sweeps.store import PointStore, opened
 from accelsim.sweeps.sweep import RECOMMENDATION, Workers, own, save_results
 from accelsim.sweeps.work import COLUMN_NAMES
 from accelsim.version import __version__
@@ -97,7 +97,7 @@ def _refuse_machines(wanted: Wanted, aim: Aim) -> None:
     raise UserError([Mistake(ARGUMENTS, 0, "trials", expected, f"{aim.trials}, none with a machine that keeps them")])
 
 
-def _take_up(store: Store, folder: Path, keys: Sequence[str]) -> None:
+def _take_up(store: PointStore, folder: Path, keys: Sequence[str]) -> None:
     """Try accidents of before again. Raises UserError for a store of something else."""
     if store.is_new():
         return

@@ -18,9 +18,9 @@ from accelsim.report.quantities import digits
 from accelsim.sweeps.judged import Aim, Judged, judged, unfit
 from accelsim.sweeps.points import Point
 from accelsim.sweeps.space import Candidate, Space
-from accelsim.sweeps.store import Store
+from accelsim.sweeps.store import PointStore
 from accelsim.sweeps.sweep import Workers
-from accelsim.sweeps.work import Task
+from accelsim.sweeps.work import PointTask
 from accelsim.units import ceil_div
 
 BATCH = 8
@@ -32,7 +32,7 @@ _MOST_PROPOSALS = 20
 _WORST = 1e30
 """The cost, and the excess, that the optimiser is told of a machine that has none."""
 
-_Points = dict[Candidate, list[Point]]
+_PointsOf = dict[Candidate, list[Point]]
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Search:
 
     space: Space
     aim: Aim
-    store: Store
+    store: PointStore
     workers: Workers
     watch: Callable[[int], Callable[[], None]]
     weights: Mapping[str, float]
@@ -67,9 +67,9 @@ class Search:
         """Simulate those of the candidates that are new, until there are `most` in all."""
         self._simulate(self._to_simulate(candidates, most))
 
-    def _to_simulate(self, candidates: Iterable[Candidate], most: int) -> _Points:
+    def _to_simulate(self, candidates: Iterable[Candidate], most: int) -> _PointsOf:
         """The points of those that are to be simulated; the others are judged here where they can be."""
-        wanted: _Points = {}
+        wanted: _PointsOf = {}
         left = most - self.tried
         for candidate in dict.fromkeys(candidates):
             if candidate in self.judged:
@@ -82,7 +82,7 @@ class Search:
                 wanted[candidate] = points
         return wanted
 
-    def _simulate(self, wanted: _Points) -> None:
+    def _simulate(self, wanted: _PointsOf) -> None:
         points = [point for found in wanted.values() for point in found]
         if not points:
             return
@@ -95,7 +95,7 @@ class Search:
             values = {point.network.name: self.store.values(point.sha256) or {} for point in found}
             self.judged[candidate] = judged(candidate, values, self.aim, self.weights)
 
-    def _tasks(self, points: Sequence[Point]) -> Iterator[Task]:
+    def _tasks(self, points: Sequence[Point]) -> Iterator[PointTask]:
         """Tasks of the points without a result, equal points once."""
         asked: set[str] = set()
         for point in points:
@@ -103,7 +103,7 @@ class Search:
                 self.done()
             else:
                 asked.add(point.sha256)
-                yield Task(point.sha256, point.network.text, point.machine.text)
+                yield PointTask(point.sha256, point.network.text, point.machine.text)
 
     def _climb(self) -> None:
         """Go to the best neighbour until none is better, or no trials are left."""

@@ -30,7 +30,7 @@ _NAMING = (("dram",), ("dram", "device"), ("energy",), ("energy", "table"))
 
 Lookup = Callable[[str, str, Sequence[Override]], Any]
 """What stands under a key of a network or machine, by its name, with these overrides."""
-Values = npt.NDArray[np.object_]
+ColumnValues = npt.NDArray[np.object_]
 
 
 class Combination(NamedTuple):
@@ -49,7 +49,7 @@ def selected(wanted: Wanted, lookup: Lookup, mistakes: set[Mistake]) -> Iterator
     sizes = (len(wanted.networks), len(wanted.machines), *map(len, wanted.axes))
     shape = tuple(size for size in sizes if size > 1)
     keep = np.ones(shape, dtype=bool)
-    columns: dict[str, Values] = {}
+    columns: dict[str, ColumnValues] = {}
     for constraint, place in wanted.constraints:
         for key in constraint.keys - columns.keys():
             columns[key] = _column(key, wanted, lookup)
@@ -64,7 +64,7 @@ def selected(wanted: Wanted, lookup: Lookup, mistakes: set[Mistake]) -> Iterator
             yield Combination(wanted.networks[network], wanted.machines[machine], overrides)
 
 
-def _column(key: str, wanted: Wanted, lookup: Lookup) -> Values:
+def _column(key: str, wanted: Wanted, lookup: Lookup) -> ColumnValues:
     """The values of a key, along the dimensions that it changes with."""
     path = tuple(key.split("."))
     axes = _axes_that_change(path, wanted.axes)
@@ -120,7 +120,7 @@ def _may_change(found: KeyPath, path: KeyPath) -> bool:
 def _holding(
     constraint: Constraint,
     place: Mistake,
-    columns: Mapping[str, Values],
+    columns: Mapping[str, ColumnValues],
     keep: npt.NDArray[np.bool_],
     mistakes: set[Mistake],
 ) -> npt.NDArray[np.bool_]:
@@ -137,7 +137,7 @@ def _holding(
 def _one_by_one(
     constraint: Constraint,
     place: Mistake,
-    columns: Mapping[str, Values],
+    columns: Mapping[str, ColumnValues],
     keep: npt.NDArray[np.bool_],
     mistakes: set[Mistake],
 ) -> npt.NDArray[np.bool_]:
@@ -161,7 +161,7 @@ def _number(value: Any) -> int | Fraction | None:
     return None if isinstance(value, bool) or not isinstance(value, int | float) else exactly(value)
 
 
-def _lacks_numbers(column: Values) -> bool:
+def _lacks_numbers(column: ColumnValues) -> bool:
     return any(value is None for value in column.flat)
 
 

@@ -14,8 +14,8 @@ from typing import Any
 from accelsim.config.places import is_file
 from accelsim.errors import ARGUMENTS, Mistake, UserError, shorten
 from accelsim.sweeps.points import Point
-from accelsim.sweeps.stored import MOST_POINTS, About, Row, about_of, result_of, row_of
-from accelsim.sweeps.work import COLUMN_NAMES, Finished, Task
+from accelsim.sweeps.stored import MOST_POINTS, About, StoredPoint, about_of, result_of, row_of
+from accelsim.sweeps.work import COLUMN_NAMES, Finished, PointTask
 from accelsim.version import __version__
 
 FORMAT = 2
@@ -60,7 +60,7 @@ _FIRST_BYTES = b"SQLite format 3\0"
 LOGGER = logging.getLogger("accelsim")
 
 
-class Store:
+class PointStore:
     """The file in a folder. What a method changes is on disk, whole, when it returns."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
@@ -185,7 +185,7 @@ class Store:
         )
         return self.connection.execute(query).fetchall()
 
-    def tasks(self) -> Iterator[Task]:
+    def tasks(self) -> Iterator[PointTask]:
         """Tasks that are missing, equal points once, those of a network together; looked up page by page."""
         after = ("", -1)
         while page := self.connection.execute(
@@ -198,7 +198,7 @@ class Store:
         ).fetchall():
             for network_sha256, point, *task in page:
                 after = (network_sha256, point)
-                yield Task(*task)
+                yield PointTask(*task)
 
     def keep(self, finished: Finished) -> None:
         """Write down a result."""
@@ -240,7 +240,7 @@ class Store:
         network, machine = self.connection.execute(query, (point,)).fetchone()
         return network, machine
 
-    def rows(self, *, only_errors: bool = False) -> Iterator[Row]:
+    def rows(self, *, only_errors: bool = False) -> Iterator[StoredPoint]:
         """The points that have a result, in their order. Raises UserError where they are none that we write."""
         self.count()
         columns = ", ".join(f"results.{name}" for name in COLUMN_NAMES)
@@ -283,7 +283,7 @@ def discard_if_damaged(folder: Path) -> None:
         path.with_name(NAME + suffix).unlink(missing_ok=True)
 
 
-def _is_sound(store: Store) -> bool:
+def _is_sound(store: PointStore) -> bool:
     """True where all of a store can be read. Raises sqlite3.Error where that is not for what is in it."""
     try:
         (found,) = store.connection.execute("PRAGMA quick_check(1)").fetchone()
@@ -297,7 +297,7 @@ def _is_sound(store: Store) -> bool:
 
 
 @contextmanager
-def opened(folder: Path, *, create: bool = False) -> Iterator[Store]:
+def opened(folder: Path, *, create: bool = False) -> Iterator[PointStore]:
     """The store of a folder; a new one that nothing was written to goes again.
 
     Raises UserError where there is none, or none that can be used.
@@ -314,7 +314,7 @@ def opened(folder: Path, *, create: bool = False) -> Iterator[Store]:
     try:
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MOST_BYTES)
         connection.execute("PRAGMA trusted_schema = OFF")
-        yield Store(connection, path)
+        yield PointStore(connection, path)
     except (sqlite3.Error, UnicodeDecodeError) as error:
         raise UserError([Mistake(str(path), 0, "file", "a store of sweeps that can be written", str(error))]) from None
     finally:

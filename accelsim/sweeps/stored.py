@@ -16,9 +16,9 @@ from accelsim.records import ENERGY_COMPONENTS, STALL_CAUSES
 from accelsim.report.columns import WHAT_IFS, Value
 
 MOST_POINTS = 1_000_000
-Outcome = Literal["done", "refused", "failed"]
+PointOutcome = Literal["done", "refused", "failed"]
 """refused: the same again whenever it is tried; failed: an accident, worth another try."""
-OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+OUTCOMES: tuple[PointOutcome, ...] = get_args(PointOutcome)
 NUMBERS = (
     *("batch", "inferences", "total_cycles", "latency_ms", "utilization"),
     *("dram_read_bytes", "dram_write_bytes", "dram_burst_bytes", "dram_energy_share"),
@@ -33,7 +33,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}")
 _DIGEST = re.compile("[0-9a-f]{64}")
 
 
-class Row(NamedTuple):
+class StoredPoint(NamedTuple):
     """A point with what became of it."""
 
     point: int
@@ -53,7 +53,7 @@ class About(NamedTuple):
     keys: list[str]
 
 
-class _Cells(NamedTuple):
+class _StoredCells(NamedTuple):
     """A row of a table by column, and where it stands."""
 
     path: Path
@@ -97,7 +97,7 @@ def _refuse(text: str) -> Any:
 
 def about_of(cells: Mapping[str, Any], path: Path) -> About:
     """Header of a store. Raises UserError."""
-    found = _Cells(path, "about", cells)
+    found = _StoredCells(path, "about", cells)
     keys = found.json("keys", list)
     if not all(isinstance(key, str) and key_path(key) for key in keys) or len(set(keys)) < len(keys):
         raise found.wrong("keys", "keys of a sweep, each once")
@@ -105,13 +105,13 @@ def about_of(cells: Mapping[str, Any], path: Path) -> About:
     return About(found.whole("format", 1 << 31), version, found.text("plan", _DIGEST), keys)
 
 
-def row_of(cells: Mapping[str, Any], columns: Sequence[str], path: Path) -> Row:
+def row_of(cells: Mapping[str, Any], columns: Sequence[str], path: Path) -> StoredPoint:
     """A point with its result. columns: those of its values. Raises UserError."""
-    point, result = _Cells(path, "points", cells), result_of(cells, columns, path)
+    point, result = _StoredCells(path, "points", cells), result_of(cells, columns, path)
     settings = point.json("settings", dict)
     if not all(map(key_path, settings)):
         raise point.wrong("settings", "keys of a sweep")
-    return Row(
+    return StoredPoint(
         point.whole("point", MOST_POINTS),
         point.text("network", _NAME),
         point.text("machine", _NAME),
@@ -123,7 +123,7 @@ def row_of(cells: Mapping[str, Any], columns: Sequence[str], path: Path) -> Row:
 
 def result_of(cells: Mapping[str, Any], columns: Sequence[str], path: Path) -> dict[str, Any]:
     """The outcome, the error, and the values in columns, which a point that is not done lacks. Raises UserError."""
-    found = _Cells(path, "results", cells)
+    found = _StoredCells(path, "results", cells)
     if cells["outcome"] not in OUTCOMES:
         raise found.wrong("outcome", f"one of {', '.join(OUTCOMES)}")
     is_done = cells["outcome"] == "done"
@@ -134,7 +134,7 @@ def result_of(cells: Mapping[str, Any], columns: Sequence[str], path: Path) -> d
     return {"outcome": cells["outcome"], "error": error, **values}
 
 
-def _value(result: _Cells, column: str) -> Value | None:
+def _value(result: _StoredCells, column: str) -> Value | None:
     value: Any = result.cells[column]
     if column not in NUMBERS and (value is None or (isinstance(value, str) and column not in _PERCENT)):
         return value if value is None else result.text(column)

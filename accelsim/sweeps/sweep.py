@@ -19,16 +19,16 @@ from accelsim.report.writing import locked
 from accelsim.run.outlook import announce_sweep
 from accelsim.sweeps.points import Point, Points
 from accelsim.sweeps.spec import Wanted
-from accelsim.sweeps.store import Store, digest_of, discard_if_damaged, opened
-from accelsim.sweeps.stored import About, Row
-from accelsim.sweeps.work import COLUMN_NAMES, Finished, Task, network_of
+from accelsim.sweeps.store import PointStore, digest_of, discard_if_damaged, opened
+from accelsim.sweeps.stored import About, StoredPoint
+from accelsim.sweeps.work import COLUMN_NAMES, Finished, PointTask, network_of
 from accelsim.version import __version__
 
 RESULTS = "results.csv"
 RECOMMENDATION = "recommendation.json"
 """What `accelsim recommend` answered from these results."""
 
-Workers = Callable[[Iterator[Task]], Generator[Finished, None, None]]
+Workers = Callable[[Iterator[PointTask]], Generator[Finished, None, None]]
 
 
 class Summary(NamedTuple):
@@ -68,7 +68,7 @@ def run_sweep(
             return Summary(store.counts(), errors, incomplete(named_values(row, keys) for row in store.rows()))
 
 
-def _announce(store: Store, missing: int) -> None:
+def _announce(store: PointStore, missing: int) -> None:
     """Say how long it will take; a network that is none is a result of its point."""
     networks = []
     for text, count in store.some_networks():
@@ -97,7 +97,7 @@ def _identity(point: Point) -> tuple[str, ...]:
     return point.network.name, point.machine.name, settings, point.network.text, point.machine.text, point.sha256
 
 
-def _take_up(store: Store, folder: Path, points: Points, plan: str, *, force: bool) -> None:
+def _take_up(store: PointStore, folder: Path, points: Points, plan: str, *, force: bool) -> None:
     """Make the store one of this sweep, and nothing else. Results of other model versions are never kept."""
     about = store.about()
     if about is None or about.plan != plan or store.plan() != plan:
@@ -111,7 +111,7 @@ def _take_up(store: Store, folder: Path, points: Points, plan: str, *, force: bo
     store.forget_accidents()
 
 
-def _refuse_others(store: Store, about: About | None, folder: Path) -> None:
+def _refuse_others(store: PointStore, about: About | None, folder: Path) -> None:
     """Raises UserError where a folder has something that would be replaced."""
     got = None
     if about is not None:
@@ -125,7 +125,7 @@ def _refuse_others(store: Store, about: About | None, folder: Path) -> None:
         raise UserError([Mistake(ARGUMENTS, 0, "folder", expected, got)])
 
 
-def save_results(store: Store, folder: Path, keys: Sequence[str]) -> None:
+def save_results(store: PointStore, folder: Path, keys: Sequence[str]) -> None:
     """Write results.csv. Raises UserError."""
     rows = (list(printed_values(row, keys).values()) for row in store.rows())
     save_rows(folder / RESULTS, header(keys), rows)
@@ -136,13 +136,13 @@ def header(keys: Sequence[str]) -> list[str]:
     return ["point", "network", "machine", *keys, "error", *COLUMN_NAMES]
 
 
-def printed_values(row: Row, keys: Sequence[str]) -> dict[str, Value | None]:
+def printed_values(row: StoredPoint, keys: Sequence[str]) -> dict[str, Value | None]:
     """A row by the columns of results.csv, as it stands there."""
     named = named_values(row, keys)
     return named | {key: setting_text(named[key]) for key in keys if key in row.settings}
 
 
-def named_values(row: Row, keys: Sequence[str]) -> dict[str, Any]:
+def named_values(row: StoredPoint, keys: Sequence[str]) -> dict[str, Any]:
     """A row by the columns of results.csv, settings as they are."""
     settings = [in_its_unit(key, row.settings.get(key)) for key in keys]
     values = [row.point, row.network, row.machine, *settings, row.error, *row.values]
@@ -158,7 +158,7 @@ def in_its_unit(key: str, setting: Any) -> Any:
     return value if dotted(whole) == key else setting
 
 
-def keys_of(store: Store, folder: Path) -> list[str]:
+def keys_of(store: PointStore, folder: Path) -> list[str]:
     """The keys that a sweep varies. Raises UserError where it is one of another model version."""
     about = store.about()
     if about is None:
@@ -172,6 +172,6 @@ def setting_text(value: Any) -> str:
     return value if isinstance(value, str) and value.isprintable() else json.dumps(value)
 
 
-def _described(row: Row) -> str:
+def _described(row: StoredPoint) -> str:
     settings = "".join(f" {key}={setting_text(value)}" for key, value in row.settings.items())
     return visible(f"{row.network} on {row.machine}{settings}: {row.error}")

@@ -19,7 +19,7 @@ from accelsim.network.graph import Network
 from accelsim.report.columns import COLUMNS, TOTALS, Value
 from accelsim.report.compare import comparison_row
 from accelsim.run.simulate import run_network
-from accelsim.sweeps.stored import Outcome
+from accelsim.sweeps.stored import PointOutcome
 from accelsim.version import __version__
 
 OF_THE_NETWORK = ("batch", "top1_pct", "top5_pct", "accuracy_kind", "weight_bytes", "unmodelled")
@@ -31,7 +31,7 @@ COLUMN_NAMES = (
 )
 
 
-class Task(NamedTuple):
+class PointTask(NamedTuple):
     """A point to run: its identity, and as JSON its network, and its machine with the scheduling."""
 
     sha256: str
@@ -44,12 +44,12 @@ class Finished(NamedTuple):
     """Result of a task: values by column, or the error."""
 
     sha256: str
-    outcome: Outcome
+    outcome: PointOutcome
     error: str | None = None
     values: Mapping[str, Value | None] = {}
 
 
-def work(task: Task) -> Finished:
+def work(task: PointTask) -> Finished:
     """Run a point. Whatever goes wrong is its result, too."""
     try:
         if task.version != __version__:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from accelsim.collection import collect_rarely
 from accelsim.errors import ARGUMENTS, Mistake, UserError, shorten
-from accelsim.sweeps.work import Finished, Task, work
+from accelsim.sweeps.work import Finished, PointTask, work
 
 if TYPE_CHECKING:
     import ssl
@@ -47,7 +47,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def on_processes(tasks: Iterator[Task], jobs: int, *, fresh: bool = False) -> Generator[Finished, None, None]:
+def on_processes(tasks: Iterator[PointTask], jobs: int, *, fresh: bool = False) -> Generator[Finished, None, None]:
     """A worker has one task at a time, so that it is known which one it had if it dies.
 
     fresh: every task has a process of its own.
@@ -86,7 +86,7 @@ class _Worker:
         theirs.close()
         self.is_dead = False
 
-    def give(self, task: Task) -> None:
+    def give(self, task: PointTask) -> None:
         self.task = task
         with suppress(OSError):
             self.connection.send(task)
@@ -131,7 +131,7 @@ def _without_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def on_cluster(tasks: Iterator[Task], address: str) -> Generator[Finished, None, None]:
+def on_cluster(tasks: Iterator[PointTask], address: str) -> Generator[Finished, None, None]:
     """By the workers of the Dask scheduler at this address. Raises UserError where there is none, or no Dask here."""
     try:
         from distributed import Client, as_completed
@@ -149,7 +149,7 @@ def on_cluster(tasks: Iterator[Task], address: str) -> Generator[Finished, None,
             client.wait_for_workers(1, timeout=_CONNECT_SECONDS)
         except TimeoutError:
             raise _no_scheduler("a Dask scheduler with workers", f"{address} without any") from None
-        wanted: dict[Any, Task] = {}
+        wanted: dict[Any, PointTask] = {}
         finished = as_completed(loop=client.loop)
 
         def submit() -> None:
@@ -262,5 +262,5 @@ def _next(there: socket.socket, count: int, until: float) -> bytes:
     return found
 
 
-def _lost(task: Task, error: BaseException) -> Finished:
+def _lost(task: PointTask, error: BaseException) -> Finished:
     return Finished(task.sha256, "failed", " ".join(f"{type(error).__name__}: {error}".split()))

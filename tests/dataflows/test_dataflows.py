@@ -18,7 +18,7 @@ import pytest
 import accelsim
 from accelsim.check.execute import check_network
 from accelsim.dataflows import DATAFLOWS
-from accelsim.dataflows.average import AVERAGE, Part, array_clocks, array_moves, layer_folds
+from accelsim.dataflows.average import AVERAGE, EqualExtents, array_clocks, array_moves, layer_folds
 from accelsim.dataflows.contract import ArrayShape, Dataflow, Dimension, FoldShape, Gemm
 from accelsim.dataflows.folding import flattened, fold_sequence
 from accelsim.dataflows.moving_sums import MovingSums
@@ -194,10 +194,10 @@ def test_the_estimate_is_what_the_array_does_where_all_folds_are_alike(
     array = context(name, shape, activation_port_bits=port_bits, weight_port_bits=port_bits)
     sizes: dict[Dimension, int] = {"m": 32, "k": 8, "n": 48}
     cuts = {
-        dimension: [Part(np.array([size]), np.array([count]))]
+        dimension: [EqualExtents(np.array([size]), np.array([count]))]
         for (dimension, size), count in zip(sizes.items(), tiles, strict=True)
     }
-    one = [Part(np.array([1]), np.array([1]))]
+    one = [EqualExtents(np.array([1]), np.array([1]))]
     folds = layer_folds(dataflow, cuts, one, shape, averaged=averaged)
     clocks, moves, (m, k, n) = 0, Counter[str](), tiles
     for piece in range(k):

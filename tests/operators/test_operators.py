@@ -22,7 +22,7 @@ from accelsim.errors import LoweringError
 from accelsim.lowering.compile import lower
 from accelsim.network.graph import Network
 from accelsim.operators.access import Access
-from accelsim.operators.table import OPERATORS, Unit
+from accelsim.operators.table import OPERATORS, RunsOn
 from tests.strategies import machine_of, machines, network_of
 
 ROOT = Path(__file__).parents[2]
@@ -106,8 +106,8 @@ def test_an_operator_has_operations_arithmetic_and_a_line_in_the_docs(name: str)
     semantics = [name in ELEMENTS, name in WINDOWS, name in MOVES, name in MOVED, operator.on_array]
     assert sum(semantics) == 1
     assert (name in MOVED) == (name in TAKEN)
-    assert (name in MOVES) == (operator.unit is Unit.ADDRESS)
-    if operator.unit is Unit.VECTOR:
+    assert (name in MOVES) == (operator.unit is RunsOn.ADDRESS)
+    if operator.unit is RunsOn.VECTOR:
         assert operator.operations_per_element(network.nodes[-1]) > 0
     keys = (ROOT / "docs" / "keys.md").read_text(encoding="utf-8")
     assert f"`{name}`" in keys

@@ -29,13 +29,13 @@ from accelsim.energy.ranking import Flip, Unsure
 from accelsim.errors import UserError
 from accelsim.report.beside import write_beside
 from accelsim.report.by_type import TypeRow
-from accelsim.report.compare import COLUMNS, Row, flipped, survival, unpriced
+from accelsim.report.compare import COLUMNS, ComparedRow, flipped, survival, unpriced
 from accelsim.report.figure import drawn
 from accelsim.report.palette import TYPE_FILLS
 from accelsim.report.plots import Drawing
 from accelsim.report.plots.types import type_bars
 from accelsim.report.tradeoff import COSTS, MOST_NAMED, NOT_BEATEN, tradeoff
-from accelsim.run.compare import compare, load_points
+from accelsim.run.compare import compare, load_combinations
 from accelsim.run.reprice import reprice
 from accelsim.run.simulate import run_network, simulate
 from tests.commands import contents
@@ -142,7 +142,7 @@ def test_patterns_stand_for_names(tmp_path: Path) -> None:
     assert listed[0] != "cmp_resnet_13" in listed
     odd = tmp_path / "c[m]p*"
     shutil.copy(NET, odd)
-    points = load_points(["cmp_resnet_13", "cmp_*_13", str(odd)], ["[ec][dl]*", MACHINE])
+    points = load_combinations(["cmp_resnet_13", "cmp_*_13", str(odd)], ["[ec][dl]*", MACHINE])
     networks = ["cmp_resnet_13", *(name for name in listed if name != "cmp_resnet_13"), "tiny"]
     machines = ["cloud", "edge", "edge_tpu", "tiny"]
     assert [str(point) for point in points] == [f"{name} on {machine}" for name, machine in product(networks, machines)]
@@ -267,7 +267,7 @@ def test_nothing_runs_in_vain(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
         return run_network(*point)
 
     monkeypatch.setattr("accelsim.run.compare.run_network", run)
-    points = load_points([NET, str(tmp_path / "large.yaml"), "cmp_resnet_13"], [MACHINE])
+    points = load_combinations([NET, str(tmp_path / "large.yaml"), "cmp_resnet_13"], [MACHINE])
     with pytest.raises(UserError, match="room for layer b of tiny"):
         compare(points, lambda _: None)
     assert ran == ["tiny", "tiny"]
@@ -354,7 +354,9 @@ def test_ctrl_c_ends_with_130_and_a_clean_line(
     assert capsys.readouterr().out == ""
 
 
-def some_row(network: str = "a", machine: str = "edge", top1_pct: float = 50, cost: float = 1, **more: Any) -> Row:
+def some_row(
+    network: str = "a", machine: str = "edge", top1_pct: float = 50, cost: float = 1, **more: Any
+) -> ComparedRow:
     """A row whose costs all are `cost`, in the units of the columns."""
     row = {"network": network, "family": "f", "machine": machine, "top1_pct": top1_pct, "accuracy_kind": "single crop"}
     return {**row, **{each.column: cost for each in COSTS}, **more}
@@ -539,7 +541,7 @@ def test_the_gallery_is_up_to_date(tmp_path: Path) -> None:
 def test_what_energies_are_without_is_said_once() -> None:
     """Of all, of a machine, of a network; and where neither tells the rows apart."""
 
-    def row(network: str, machine: str, parts: str | None) -> Row:
+    def row(network: str, machine: str, parts: str | None) -> ComparedRow:
         return {"network": network, "machine": machine, "not_priced": parts}
 
     assert unpriced([row("a", "m", None), row("b", "m", None)]) == []

@@ -29,7 +29,7 @@ from accelsim.report.palette import CLOCK_FILLS, COMPONENT_FILLS, TYPE_FILLS, Fi
 from accelsim.report.pareto import Objective, front_figure, non_dominated
 from accelsim.report.plots import RUN_PLOTS, SWEEP_PLOTS, Drawing, SweepPoint
 from accelsim.report.plots.bars import MOST_BARS
-from accelsim.report.spans import Span
+from accelsim.report.spans import UnitSpan
 from accelsim.run.result import Run
 from accelsim.run.simulate import simulate
 from accelsim.sweeps.drawn import drawn_points
@@ -165,7 +165,7 @@ class Shown:
 
     run: Run
     records: Sequence[LayerRecord]
-    spans: Sequence[Span]
+    spans: Sequence[UnitSpan]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.run, name)
@@ -178,7 +178,7 @@ def with_layers(run: Run, layers: int) -> Shown:
         for number in range(layers - 1)
     ]
     spans = [
-        Span(unit, record.layer, 100 * number, 100 * number + 90, number)
+        UnitSpan(unit, record.layer, 100 * number, 100 * number + 90, number)
         for number, record in enumerate(records)
         for unit in ("dma_in", "array", "vector", "dma_out")
     ]

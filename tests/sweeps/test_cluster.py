@@ -20,7 +20,7 @@ from accelsim.cli import main
 from accelsim.errors import UserError
 from accelsim.sweeps.spec import inline_sweep
 from accelsim.sweeps.sweep import run_sweep
-from accelsim.sweeps.work import Task
+from accelsim.sweeps.work import PointTask
 from accelsim.sweeps.workers import on_cluster
 from tests.sweeps.test_sweep import MACHINE, NET, ROOT, SLOW, TIMEOUT_S, process, results_in, run_here, until
 
@@ -164,7 +164,7 @@ def test_a_scheduler_that_is_lost_as_it_gets_a_task_is_a_mistake(
     until(lambda: scheduler.exists() and scheduler.stat().st_size > 0)
     monkeypatch.setattr("distributed.Client.submit", fails)
     with pytest.raises(UserError, match="expected a Dask scheduler that stays, got tcp"):
-        next(on_cluster(iter([Task("", "", "")]), json.loads(scheduler.read_text())["address"]))
+        next(on_cluster(iter([PointTask("", "", "")]), json.loads(scheduler.read_text())["address"]))
 
 
 @pytest.mark.slow

@@ -20,13 +20,13 @@ from accelsim.report.columns import Value
 from accelsim.report.quantities import amount_text
 from accelsim.sweeps.front import conditions, geometric_mean, means
 from accelsim.sweeps.judged import Aim
-from accelsim.sweeps.kept import Kept, read, save
+from accelsim.sweeps.kept import KeptRecommendation, read, save
 from accelsim.sweeps.recommend import Recommendation, recommend
 from accelsim.sweeps.recommended import recommendation_lines
 from accelsim.sweeps.space import Space
 from accelsim.sweeps.spec import Wanted, inline_sweep
 from accelsim.sweeps.store import NAME, opened
-from accelsim.sweeps.work import COLUMN_NAMES, Finished, Task, target_of
+from accelsim.sweeps.work import COLUMN_NAMES, Finished, PointTask, target_of
 from tests import silicon
 from tests.commands import refused
 from tests.sweeps.test_sweep import MACHINE, NET, here, rows_of
@@ -38,7 +38,7 @@ def space_of(*axes: str, networks: tuple[str, ...] = (NET,)) -> Wanted:
     return inline_sweep(networks, [MACHINE], list(enumerate(axes)), [])
 
 
-def valley(task: Task) -> Finished:
+def valley(task: PointTask) -> Finished:
     """A machine whose latency has one lowest place, at 11 rows and 5 columns, and whose power are its PEs."""
     array = target_of(task.machine).machine.array
     cost = 1 + abs(array.rows - 11) + 0.3 * abs(array.cols - 5)
@@ -52,10 +52,10 @@ def valley(task: Task) -> Finished:
     return Finished(task.sha256, "done", None, values)
 
 
-def searched(folder: Path, wanted: Wanted, aim: Aim, ran: list[Task] | None = None) -> Recommendation:
+def searched(folder: Path, wanted: Wanted, aim: Aim, ran: list[PointTask] | None = None) -> Recommendation:
     """A recommendation from machines of the valley."""
 
-    def workers(tasks: Iterator[Task]) -> Iterator[Finished]:
+    def workers(tasks: Iterator[PointTask]) -> Iterator[Finished]:
         for task in tasks:
             if ran is not None:
                 ran.append(task)
@@ -126,7 +126,7 @@ def test_what_a_machine_fails_by_has_a_line_of_its_own(tmp_path: Path) -> None:
 def test_an_answer_goes_where_the_next_search_has_none(tmp_path: Path) -> None:
     """A page would open with it beside other results."""
     searched(tmp_path, space_of(*SIZES), Aim("latency", trials=4))
-    save(tmp_path, Kept(["4x4"], [0], []))
+    save(tmp_path, KeptRecommendation(["4x4"], [0], []))
     with pytest.raises(UserError):
         searched(tmp_path, space_of(*SIZES), Aim("latency", conditions([(0, "average_power_mw <= 3")]), trials=8))
     assert read(tmp_path) is None
@@ -135,7 +135,7 @@ def test_an_answer_goes_where_the_next_search_has_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize("trials", [1, 2, 7, 20])
 def test_trials_are_a_hard_cap_and_what_progress_counts_to(trials: int, tmp_path: Path) -> None:
     """Steps to neighbours count, too."""
-    ran: list[Task] = []
+    ran: list[PointTask] = []
     totals: list[int] = []
     steps: list[None] = []
 
@@ -143,7 +143,7 @@ def test_trials_are_a_hard_cap_and_what_progress_counts_to(trials: int, tmp_path
         totals.append(total)
         return lambda: steps.append(None)
 
-    def workers(tasks: Iterator[Task]) -> Iterator[Finished]:
+    def workers(tasks: Iterator[PointTask]) -> Iterator[Finished]:
         for task in tasks:
             ran.append(task)
             yield valley(task)
@@ -160,14 +160,14 @@ def on_edge(*axes: str) -> Wanted:
 
 def test_machines_beyond_an_area_are_not_simulated(tmp_path: Path) -> None:
     """Their area is known without; they take no trials, and progress does not count to them."""
-    ran: list[Task] = []
+    ran: list[PointTask] = []
     totals: list[int] = []
 
     def watch(total: int) -> Callable[[], None]:
         totals.append(total)
         return lambda: None
 
-    def workers(tasks: Iterator[Task]) -> Iterator[Finished]:
+    def workers(tasks: Iterator[PointTask]) -> Iterator[Finished]:
         for task in tasks:
             ran.append(task)
             area = area_of(target_of(task.machine).machine)
@@ -188,9 +188,9 @@ def test_machines_beyond_an_area_are_not_simulated(tmp_path: Path) -> None:
 
 def test_it_goes_on_where_it_was_and_proposes_the_same(tmp_path: Path) -> None:
     """In the same store; a sweep of other keys has no place in it."""
-    first: list[Task] = []
-    again: list[Task] = []
-    more: list[Task] = []
+    first: list[PointTask] = []
+    again: list[PointTask] = []
+    more: list[PointTask] = []
     wanted = space_of(*SIZES)
     one = searched(tmp_path / "a", wanted, Aim("latency", trials=20), first)
     two = searched(tmp_path / "a", wanted, Aim("latency", trials=20), again)
@@ -205,7 +205,7 @@ def test_it_goes_on_where_it_was_and_proposes_the_same(tmp_path: Path) -> None:
 
 def test_a_small_space_is_tried_whole_and_a_sweep_goes_on_from_there(tmp_path: Path) -> None:
     wanted = space_of("array.rows=2,4", "array.dataflow=ws,os")
-    ran: list[Task] = []
+    ran: list[PointTask] = []
     found = recommend(wanted, tmp_path, here(ran), Aim("edp"), lambda _: lambda: None)
     assert (found.tried, found.points, len(ran)) == (4, 4, 4)
     assert [row["point"] for row in rows_of(tmp_path)] == ["0", "1", "2", "3"]
@@ -229,10 +229,10 @@ def test_it_is_said_in_five_lines(objective: str, tmp_path: Path) -> None:
     assert upcoming.startswith("next bottleneck: ")
 
 
-def steps_of(**changed: dict[int, float]) -> Callable[[Task], Finished]:
+def steps_of(**changed: dict[int, float]) -> Callable[[PointTask], Finished]:
     """Results by array.rows: all is 1, but a clock is a millisecond, and of columns what is given."""
 
-    def result(task: Task) -> Finished:
+    def result(task: PointTask) -> Finished:
         rows = target_of(task.machine).machine.array.rows
         plain = {name: 0 if name.startswith(("stall_", "saved_by_")) else 1 for name in COLUMN_NAMES}
         given = {name: by_rows[rows] for name, by_rows in changed.items()}
@@ -241,8 +241,8 @@ def steps_of(**changed: dict[int, float]) -> Callable[[Task], Finished]:
     return result
 
 
-def advised(folder: Path, aim: Aim, result: Callable[[Task], Finished], wanted: Wanted) -> list[str]:
-    def workers(tasks: Iterator[Task]) -> Generator[Finished, None, None]:
+def advised(folder: Path, aim: Aim, result: Callable[[PointTask], Finished], wanted: Wanted) -> list[str]:
+    def workers(tasks: Iterator[PointTask]) -> Generator[Finished, None, None]:
         yield from map(result, tasks)
 
     found = recommend(wanted, folder, workers, aim, lambda _: lambda: None)
@@ -289,7 +289,7 @@ def test_a_rate_that_is_asked_for_is_that_of_the_slowest_network(tmp_path: Path)
     """And a limit that of the network with most."""
     rates = {"tiny": 30.0, "quick": 90.0}
 
-    def result(task: Task) -> Finished:
+    def result(task: PointTask) -> Finished:
         name = json.loads(task.network)["network"]["name"]
         return valley(task)._replace(values={**dict.fromkeys(COLUMN_NAMES, 1), "inferences_per_s": rates[name]})
 
@@ -339,7 +339,7 @@ def test_a_machine_that_is_never_proposed_is_a_matter_of_trials(tmp_path: Path) 
 
 
 def test_accidents_of_before_are_tried_again(tmp_path: Path) -> None:
-    wanted, ran = space_of("array.rows=2,3"), list[Task]()
+    wanted, ran = space_of("array.rows=2,3"), list[PointTask]()
     first = searched(tmp_path, wanted, Aim("latency"))
     with opened(tmp_path) as store:
         store.connection.execute("UPDATE results SET outcome = 'failed', error = 'killed'")

@@ -29,7 +29,7 @@ from accelsim.sweeps.points import Points
 from accelsim.sweeps.spec import inline_sweep, read_sweep
 from accelsim.sweeps.store import NAME, opened
 from accelsim.sweeps.sweep import run_sweep
-from accelsim.sweeps.work import COLUMN_NAMES, Finished, Task, work
+from accelsim.sweeps.work import COLUMN_NAMES, Finished, PointTask, work
 from accelsim.sweeps.workers import on_processes
 from tests.commands import heeds_interrupts
 
@@ -58,10 +58,10 @@ def rows_of(folder: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO((folder / "results.csv").read_text())))
 
 
-def here(ran: list[Task] | None = None) -> Callable[[Iterator[Task]], Iterator[Finished]]:
+def here(ran: list[PointTask] | None = None) -> Callable[[Iterator[PointTask]], Iterator[Finished]]:
     """Workers that are no processes; tasks are noted in `ran`."""
 
-    def workers(tasks: Iterator[Task]) -> Iterator[Finished]:
+    def workers(tasks: Iterator[PointTask]) -> Iterator[Finished]:
         for task in tasks:
             if ran is not None:
                 ran.append(task)
@@ -70,12 +70,12 @@ def here(ran: list[Task] | None = None) -> Callable[[Iterator[Task]], Iterator[F
     return workers
 
 
-def run_here(folder: Path, *argv: str, force: bool = False) -> list[Task]:
+def run_here(folder: Path, *argv: str, force: bool = False) -> list[PointTask]:
     """Run an inline sweep in this process; gives the tasks that were worked on."""
     options = list(zip(argv[::2], argv[1::2], strict=True))
     networks, machines = ([value for name, value in options if name == word] for word in ("--network", "--hw"))
     axes, where = ([(0, value) for name, value in options if name == word] for word in ("--vary", "--where"))
-    ran: list[Task] = []
+    ran: list[PointTask] = []
     run_sweep(inline_sweep(networks, machines, axes, where), folder, here(ran), lambda _: lambda: None, force=force)
     return ran
 
@@ -229,7 +229,7 @@ def test_the_same_command_does_only_what_is_missing(tmp_path: Path) -> None:
     class StopError(Exception):
         pass
 
-    def some(tasks: Iterator[Task]) -> Iterator[Finished]:
+    def some(tasks: Iterator[PointTask]) -> Iterator[Finished]:
         for number, finished in enumerate(here()(tasks)):
             if number == 2:
                 raise StopError
@@ -327,7 +327,7 @@ def test_tasks_are_taken_as_they_are_needed() -> None:
     def tasks() -> Iterator[Any]:
         for number in range(5):
             taken.append(number)
-            yield Task(str(number), "{", "{")
+            yield PointTask(str(number), "{", "{")
 
     finished = on_processes(tasks(), 2)
     assert next(finished).outcome == "failed"
@@ -550,12 +550,12 @@ def test_the_store_can_be_read_meanwhile(tmp_path: Path) -> None:
 def test_workers_leave_ctrl_c_to_their_parent() -> None:
     """A terminal sends it to all of them; they go on until they are stopped."""
 
-    def tasks() -> Iterator[Task]:
-        yield Task("0", "{", "{")
+    def tasks() -> Iterator[PointTask]:
+        yield PointTask("0", "{", "{")
         (worker,) = multiprocessing.active_children()
         assert worker.pid is not None
         os.kill(worker.pid, signal.SIGINT)
-        yield Task("1", "{", "{")
+        yield PointTask("1", "{", "{")
 
     errors = [finished.error for finished in on_processes(tasks(), 1)]
     assert [str(error).split(":")[0] for error in errors] == ["JSONDecodeError"] * 2

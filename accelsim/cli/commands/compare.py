@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from accelsim.report.by_type import Types
-    from accelsim.report.compare import Row
+    from accelsim.report.compare import ComparedRow
 
 DESCRIPTION = (
     "Simulate each network on each machine; tabulate accuracy, and what one image costs. Patterns such "
@@ -67,7 +67,7 @@ def run(arguments: Namespace) -> int:
     from accelsim.run import compare
     from accelsim.run.outlook import announce_comparison
 
-    points = compare.load_points(
+    points = compare.load_combinations(
         arguments.networks, arguments.machines, arguments.settings, arguments.mapping, model_options(arguments)
     )
     announce_comparison([point.network for point in points])
@@ -89,7 +89,7 @@ def run(arguments: Namespace) -> int:
     return 0
 
 
-def _save_comparison(rows: Sequence[Row], types: Sequence[Types], arguments: Namespace) -> None:
+def _save_comparison(rows: Sequence[ComparedRow], types: Sequence[Types], arguments: Namespace) -> None:
     """The rows and those of the types of layers, a picture of those with an accuracy, and one of all by type."""
     from accelsim.report.export import csv_text, save_files
     from accelsim.report.figure import FORMATS, drawn

@@ -40,7 +40,7 @@ def run(arguments: Namespace) -> int:
     from accelsim.cli.progress import gauge
     from accelsim.sweeps.front import conditions
     from accelsim.sweeps.judged import Aim
-    from accelsim.sweeps.kept import Kept, save
+    from accelsim.sweeps.kept import KeptRecommendation, save
     from accelsim.sweeps.recommend import recommend
     from accelsim.sweeps.recommended import lacking, recommendation_lines
     from accelsim.sweeps.spec import read_sweep
@@ -53,7 +53,7 @@ def run(arguments: Namespace) -> int:
     with gauge() as watch:
         found = recommend(wanted, folder, workers_of(arguments), aim, watch)
     lines = recommendation_lines(found, aim)
-    save(folder, Kept(lines, found.numbers, aim.budgets))
+    save(folder, KeptRecommendation(lines, found.numbers, aim.budgets))
     print(*lacking(found), "\n  ".join(lines), sep="\n")
     print(f"{found.points} points; {folder / 'results.csv'}")
     return 0

@@ -30,7 +30,7 @@ from accelsim.importers.onnx.constants import (
 )
 from accelsim.importers.onnx.importing import Importing
 from accelsim.importers.onnx.inference import apart
-from accelsim.importers.onnx.results import Fold, Inputs, first_of, result, shape_only
+from accelsim.importers.onnx.results import ConstantFold, Inputs, first_of, result, shape_only
 from accelsim.importers.onnx.shapes import normalised, reduced_axes
 from accelsim.importers.onnx.tensors import MAX_KNOWN, Constant, Tensor, UnmodelledError, Values
 
@@ -137,7 +137,7 @@ def _of_shape(shape: Tensor, found: Attributes) -> Constant:
     return Constant(dims, np.full(dims, value.ravel()[0]) if few(dims) else None)
 
 
-def _elementwise(compute: Callable[..., Any]) -> Fold:
+def _elementwise(compute: Callable[..., Any]) -> ConstantFold:
     def fold(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
         del found, outputs
         there = [each for each in inputs if each is not None]
@@ -163,7 +163,7 @@ def _cast_like(first: Constant, like: Tensor | None) -> Constant:
         return Constant(first.shape, first.values.astype(kind), first.bits)
 
 
-def _scaled(*, back: bool) -> Fold:
+def _scaled(*, back: bool) -> ConstantFold:
     """Integers for numbers by a scale and a zero, for each part of a dimension perhaps; or numbers for them."""
 
     def fold(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
@@ -257,7 +257,7 @@ def _matmul(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
     return [Constant(checked_shape((*np.broadcast_shapes(left[:-2], right[:-2]), left[-2], right[-1])))]
 
 
-def _reduced(compute: Callable[..., Any]) -> Fold:
+def _reduced(compute: Callable[..., Any]) -> ConstantFold:
     def fold(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
         del outputs
         shape = first_of(inputs).shape
@@ -282,7 +282,7 @@ def _ends(kind: np.dtype[Any]) -> tuple[Any, Any]:
     return (-np.inf, np.inf) if kind.kind == "f" else (np.iinfo(kind).min, np.iinfo(kind).max)
 
 
-FOLDED: dict[str, Fold] = {
+FOLDED: dict[str, ConstantFold] = {
     **dict.fromkeys(("Identity", "Dropout"), _same),
     "QuantizeLinear": _scaled(back=False),
     "DequantizeLinear": _scaled(back=True),

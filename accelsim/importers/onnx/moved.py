@@ -6,7 +6,7 @@ import numpy as np
 
 from accelsim.importers.onnx.attributes import Attributes
 from accelsim.importers.onnx.constants import checked_shape, integers
-from accelsim.importers.onnx.results import Fold, Inputs, first_of, result
+from accelsim.importers.onnx.results import ConstantFold, Inputs, first_of, result
 from accelsim.importers.onnx.shapes import new_shape, normalised, slices_of, split_sizes, transposed
 from accelsim.importers.onnx.tensors import MAX_KNOWN, Constant, Values
 
@@ -19,7 +19,7 @@ def turned(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:
     return result([shape[each] for each in order], inputs, lambda values: values[0].transpose(order))
 
 
-def reshaped(op: str) -> Fold:
+def reshaped(op: str) -> ConstantFold:
     """Another shape of the same elements: by a Reshape, Flatten, Squeeze or Unsqueeze."""
 
     def fold(inputs: Inputs, found: Attributes, outputs: int) -> list[Constant]:

@@ -11,7 +11,7 @@ from accelsim.importers.onnx.constants import checked_shape, few
 from accelsim.importers.onnx.tensors import Constant, UnmodelledError, Values
 
 Inputs = list[Constant | None]
-Fold = Callable[[Inputs, Attributes, int], Sequence[Constant]]
+ConstantFold = Callable[[Inputs, Attributes, int], Sequence[Constant]]
 
 
 def _known_values(inputs: Inputs) -> list[Values] | None:

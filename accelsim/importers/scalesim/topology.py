@@ -16,7 +16,7 @@ from typing import Any
 from accelsim.config.strict_yaml import Document
 from accelsim.config.workload import MAX_EXTENT
 from accelsim.errors import Mistake, UserError, shorten
-from accelsim.importers.rows import Row, RowLayer, network_of, no_rows
+from accelsim.importers.rows import RowLayer, TableRow, network_of, no_rows
 from accelsim.importers.scalesim.naming import identifier
 
 MAX_LAYERS = 5000
@@ -45,7 +45,7 @@ def network(lines: Sequence[str], name: str, shown_as: str) -> Document:
         raise no_rows(shown_as, 1)
     sparse: list[tuple[dict[str, Any], float]] = []
 
-    def read(row: Row) -> RowLayer:
+    def read(row: TableRow) -> RowLayer:
         fields, given = _layer(row)
         layer = {"name": _name(row), **fields}
         if (density := _density(row, layer, given)) < 1:
@@ -59,7 +59,7 @@ def network(lines: Sequence[str], name: str, shown_as: str) -> Document:
     return document
 
 
-def _rows(lines: Sequence[str], shown_as: str) -> Iterator[Row]:
+def _rows(lines: Sequence[str], shown_as: str) -> Iterator[TableRow]:
     """The rows below the headings, empty ones and titles (a name alone) left out. Raises UserError."""
     first = next((line for line in lines if line.strip()), "")
     separator = "\t" if "\t" in first and "," not in first else ","
@@ -73,7 +73,7 @@ def _rows(lines: Sequence[str], shown_as: str) -> Iterator[Row]:
         if not fewest <= len(cells) <= len(known) and not (known[-1] == "" and len(cells) > fewest):
             expected = f"{fewest} values, as there are headings"
             raise UserError([Mistake(shown_as, number, "row", expected, str(len(cells)))])
-        yield Row(shown_as, number, dict(zip(known, cells, strict=False)))
+        yield TableRow(shown_as, number, dict(zip(known, cells, strict=False)))
 
 
 def _has_two_strides(headings: Sequence[str], cells: Sequence[str]) -> bool:
@@ -121,7 +121,7 @@ def _same(heading: str) -> str:
     return _SAME.get(plain, plain)
 
 
-def _layer(row: Row) -> RowLayer:
+def _layer(row: TableRow) -> RowLayer:
     """The layer of a row without its name, and the map it reads. Raises UserError."""
     if "M" in row.cells:
         n, k = row.size("N"), row.size("K")
@@ -159,7 +159,7 @@ def _without_whole_axes(layer: dict[str, Any], given: dict[str, int], tall: int,
     return {**layer, "kernel": [tall, 1] if tall > 1 else 1}, {"height": height, "width": 1, "channels": channels}
 
 
-def _two_sides(row: Row) -> tuple[int, int]:
+def _two_sides(row: TableRow) -> tuple[int, int]:
     """M as the pixels of a map: one column of them, or as few columns as keep it within the largest extent."""
     m = row.size("M", MAX_EXTENT * 64)
     for width in range(1, 4097):
@@ -168,14 +168,14 @@ def _two_sides(row: Row) -> tuple[int, int]:
     raise row.mistake("M", f"at most {MAX_EXTENT}, or a multiple of a number up to 4096", row.cells["M"])
 
 
-def _name(row: Row) -> str:
+def _name(row: TableRow) -> str:
     text = row.cells["Layer name"]
     if not _LAYER_NAME.fullmatch(text):
         raise row.mistake("Layer name", "a name of at most 90 letters, digits and _ . + - / ( ) : '", shorten(text))
     return identifier(text)
 
 
-def _density(row: Row, layer: Mapping[str, Any], given: Mapping[str, int]) -> float:
+def _density(row: TableRow, layer: Mapping[str, Any], given: Mapping[str, int]) -> float:
     """Share of the weights that an N:M sparsity leaves, rounded down; a last block that is not full keeps N of it, or
     all it has. Raises UserError."""
     text = row.cells.get(_SPARSITY) or "1:1"

@@ -24,7 +24,7 @@ from accelsim.lowering.emit.iterations import (
     roles,
     tap_cuts,
 )
-from accelsim.lowering.emit.layer import Iteration, LayerEmission, Place, all_channels, block_elements, largest
+from accelsim.lowering.emit.layer import Iteration, LayerEmission, TilePlaces, all_channels, block_elements, largest
 from accelsim.lowering.emit.readers import result_channels
 from accelsim.lowering.emit.reuse import TileReuse, slots_of
 from accelsim.lowering.ir import IFMAP_LOOPS, WEIGHT_LOOPS, Absorbed, tile_counts
@@ -32,7 +32,7 @@ from accelsim.lowering.placement import Placement
 from accelsim.lowering.tiling.footprint import ifmap_slots
 from accelsim.network.array import mac_counts, work_counts
 from accelsim.network.geometry import (
-    Block,
+    MapBlock,
     gemm_of,
     input_window,
     kernel_positions,
@@ -77,11 +77,11 @@ MOST_KNOWN = 1 << 12
 """Parts of a layer of which is kept what was found for them."""
 
 
-class _Part(NamedTuple):
+class _LayerPart(NamedTuple):
     """The part of a layer that an iteration works on, as far as its clocks and actions depend on it, where weights are
     stored one by one and not pruned."""
 
-    block: Block
+    block: MapBlock
     taps: Range | None
     inputs: Range
     groups: int
@@ -109,8 +109,8 @@ class ArrayEmission(LayerEmission):
 
     array: ArrayContext = field(init=False)
     done: dict[_Operands, _Done] = field(default_factory=dict)
-    parts: dict[_Part, _Done] = field(default_factory=dict)
-    windows: dict[tuple[Block, Range | None], Block] = field(default_factory=dict)
+    parts: dict[_LayerPart, _Done] = field(default_factory=dict)
+    windows: dict[tuple[MapBlock, Range | None], MapBlock] = field(default_factory=dict)
     keeps_maps: bool = field(init=False)
     keeps_right: bool = field(init=False)
     shortcut_bytes: int = 0
@@ -163,16 +163,16 @@ class ArrayEmission(LayerEmission):
             wanted = place.reads(*channels_of(groups, ins, each)[:2])
             parts = self.loaded_channels(place.tensor, wanted)
             sizes = (packed_bytes(pixels * part.size, place.tensor.bits) for part in parts)
-            self.note_loads((Place(place.tensor, Buffer.ACTIVATION), size) for size in sizes)
+            self.note_loads((TilePlaces(place.tensor, Buffer.ACTIVATION), size) for size in sizes)
 
     def _measure_right(self, images: Range, region: tuple[Range, Range, Range, Range]) -> None:
         node, weights = self.layer.node, self.layer.weights
         if weights is not None:
-            self.note_loads([(Place(weights, Buffer.WEIGHT), region_bytes(weights, region))])
+            self.note_loads([(TilePlaces(weights, Buffer.WEIGHT), region_bytes(weights, region))])
         else:
             tensor = self.shared.maps.by_name[node.inputs[1]].tensor
             found = right_regions(node, images, *region[:3])
-            self.note_loads((Place(tensor, Buffer.WEIGHT), region_bytes(tensor, each)) for each in found)
+            self.note_loads((TilePlaces(tensor, Buffer.WEIGHT), region_bytes(tensor, each)) for each in found)
 
     def _weight_regions(self) -> Iterator[tuple[Range, Range, Range, Range]]:
         """Groups, output and input channels and kernel positions of the tiles of the right operand, or only of the
@@ -213,7 +213,7 @@ class ArrayEmission(LayerEmission):
             results = self._iteration_results(work) if last else ()
             fills = last and (not plan.gathers or (groups.stop == node.groups and outs.stop == group_outputs))
             added = self._added(work) if last and node.shortcut else ()
-            done = self._done_of_part(_Part(block, taps, ins, groups.size, outs.size), work, right)
+            done = self._done_of_part(_LayerPart(block, taps, ins, groups.size, outs.size), work, right)
             yield Iteration(
                 UnitKind.ARRAY,
                 work,
@@ -234,7 +234,7 @@ class ArrayEmission(LayerEmission):
                 ),
             )
 
-    def _window(self, block: Block, taps: Range | None) -> Block:
+    def _window(self, block: MapBlock, taps: Range | None) -> MapBlock:
         """The part of the input map that a block reads under these kernel positions."""
         key = block, taps
         found = self.windows.get(key)
@@ -251,14 +251,14 @@ class ArrayEmission(LayerEmission):
             return 0
         return block_elements(work) * ceil_div(work.channels.size, machine.array.cols)
 
-    def _is_last_block(self, block: Block) -> bool:
+    def _is_last_block(self, block: MapBlock) -> bool:
         """True where no other block of the output map follows, or of the image for a product."""
         node, (images, rows, cols) = self.layer.node, block
         last_image = node.op.multiplies_maps or images.stop == self.shared.batch
         return last_image and (rows.stop, cols.stop) == (node.output.height, node.output.width)
 
     def _right_tiles(
-        self, block: Block, groups: Range, outs: Range, ins: Range, taps: Range | None
+        self, block: MapBlock, groups: Range, outs: Range, ins: Range, taps: Range | None
     ) -> tuple[Tile, ...]:
         """Tiles of the weights, or of the right map of a product."""
         node, weights = self.layer.node, self.layer.weights
@@ -291,7 +291,7 @@ class ArrayEmission(LayerEmission):
             loaded[0].place_bytes = self.shortcut_bytes
         return tiles
 
-    def _done_of_part(self, part: _Part, work: Work, right: tuple[Tile, ...]) -> _Done:
+    def _done_of_part(self, part: _LayerPart, work: Work, right: tuple[Tile, ...]) -> _Done:
         weights = self.layer.weights
         if weights is None or weights.compressed_bits is not None or self.layer.node.pruning:
             return self._done(work, right)

@@ -22,7 +22,7 @@ from accelsim.units import ceil_div
 
 
 @dataclass(slots=True)
-class Loaded:
+class StripeLoads:
     """Loads of a tensor by a cascade: rows of a stripe, ranges of channels, and the tiles by number of the stripe."""
 
     ring: Ring
@@ -105,7 +105,7 @@ class CascadeTiles:
                 loaded.tiles[number] = tuple(self._load(tensor, loaded, number, part))
             yield from loaded.tiles[number]
 
-    def _load(self, tensor: Tensor, loaded: Loaded, number: int, part: tuple[Range, ...]) -> Iterator[Tile]:
+    def _load(self, tensor: Tensor, loaded: StripeLoads, number: int, part: tuple[Range, ...]) -> Iterator[Tile]:
         """The tiles of a stripe, those that nobody reads left out."""
         for old in [old for old, tiles in loaded.tiles.items() if not any(map(self.residents.is_expected, tiles))]:
             del loaded.tiles[old]
@@ -118,7 +118,7 @@ class CascadeTiles:
                 self.residents.expect(tile, reads)
                 yield tile
 
-    def _loaded(self, tensor: Tensor, ring: Ring) -> Loaded:
+    def _loaded(self, tensor: Tensor, ring: Ring) -> StripeLoads:
         wanted = np.zeros(tensor.dims[3], dtype=np.bool_)
         reads: list[tuple[int, Read]] = []
         for node, member in zip(self.nodes, self.cascade.members, strict=True):
@@ -133,4 +133,4 @@ class CascadeTiles:
         for place in (self.layout.by_name[node.name] for node in self.nodes):
             if place.tensor is tensor:
                 wanted[place.channels] = False
-        return Loaded(ring, input_rows(reads), progressions(tuple(np.flatnonzero(wanted).tolist())))
+        return StripeLoads(ring, input_rows(reads), progressions(tuple(np.flatnonzero(wanted).tolist())))

@@ -10,8 +10,8 @@ from typing import Generic, TypeVar
 from accelsim.program.tensors import Range, Region
 
 Key = TypeVar("Key", bound=Hashable)
-Extents = tuple[int, ...]
-Cell = tuple[int, ...]
+GridExtents = tuple[int, ...]
+GridCell = tuple[int, ...]
 
 
 class Cells(Generic[Key]):
@@ -22,13 +22,13 @@ class Cells(Generic[Key]):
     """
 
     def __init__(self) -> None:
-        self._grids: dict[Extents, _Grid[Key]] = {}
-        self._places: dict[Key, tuple[_Grid[Key], tuple[Cell, ...]]] = {}
+        self._grids: dict[GridExtents, _GridRegions[Key]] = {}
+        self._places: dict[Key, tuple[_GridRegions[Key], tuple[GridCell, ...]]] = {}
 
     def add(self, key: Key, region: Region) -> None:
         """Keep a region."""
         extents = _rounded(region)
-        grid = self._grids.setdefault(extents, _Grid(extents))
+        grid = self._grids.setdefault(extents, _GridRegions(extents))
         grid.regions[key] = region
         cells = tuple(product(*grid.spans(region)))
         self._places[key] = grid, cells
@@ -53,13 +53,13 @@ class Cells(Generic[Key]):
         return found
 
 
-class _Grid(Generic[Key]):
+class _GridRegions(Generic[Key]):
     """Regions of a grid: by key, and by key for each cell."""
 
-    def __init__(self, extents: Extents) -> None:
+    def __init__(self, extents: GridExtents) -> None:
         self.extents = extents
         self.regions: dict[Key, Region] = {}
-        self.cells: dict[Cell, dict[Key, Region]] = {}
+        self.cells: dict[GridCell, dict[Key, Region]] = {}
 
     def spans(self, region: Region) -> list[range]:
         """Numbers of the cells of a region, along each dimension."""
@@ -78,7 +78,7 @@ class _Grid(Generic[Key]):
             found.update(self.cells.get(cell, ()))
 
 
-def _rounded(region: Region) -> Extents:
+def _rounded(region: Region) -> GridExtents:
     return tuple(map(_power_of_two, region))
 
 

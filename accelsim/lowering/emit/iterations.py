@@ -9,7 +9,7 @@ from typing import Any
 
 from accelsim.config.plan import Loop
 from accelsim.lowering.ir import Tiling
-from accelsim.network.geometry import Block, input_pixels, input_window, kernel_positions
+from accelsim.network.geometry import MapBlock, input_pixels, input_window, kernel_positions
 from accelsim.network.graph import Node
 from accelsim.program.commands import Tile, Work
 from accelsim.program.tensors import Range, Region
@@ -22,7 +22,7 @@ def cuts(extent: int, size: int) -> Iterator[Range]:
         yield Range(start, min(start + size, extent))
 
 
-def blocks(node: Node, batch: int, plan: Tiling) -> Iterator[Block]:
+def blocks(node: Node, batch: int, plan: Tiling) -> Iterator[MapBlock]:
     """The tiles of the output map."""
     yield from product(*_block_axes(node, batch, plan))
 
@@ -42,7 +42,7 @@ def tap_cuts(node: Node, plan: Tiling) -> tuple[Range | None, ...]:
     return (None,) if plan.taps is None else tuple(cuts(node.window.elements, plan.taps))
 
 
-def loops(node: Node, batch: int, plan: Tiling) -> Iterator[tuple[Block, Range, Range, tuple[Range | None, Range]]]:
+def loops(node: Node, batch: int, plan: Tiling) -> Iterator[tuple[MapBlock, Range, Range, tuple[Range | None, Range]]]:
     """(block, groups, output channels, (kernel positions, input channels)) of each tile iteration, in the plan's order.
 
     A product of two maps has other operands for each image: images are the outermost loop.
@@ -55,7 +55,7 @@ def loops(node: Node, batch: int, plan: Tiling) -> Iterator[tuple[Block, Range, 
 
 def _loops_of_images(
     node: Node, batch: int, plan: Tiling
-) -> Iterator[tuple[Block, Range, Range, tuple[Range | None, Range]]]:
+) -> Iterator[tuple[MapBlock, Range, Range, tuple[Range | None, Range]]]:
     over: dict[Loop, tuple[Sequence[Any], ...]] = {
         "map": tuple(map(tuple, _block_axes(node, batch, plan))),
         "groups": (tuple(cuts(node.groups, plan.groups)),),

@@ -43,7 +43,7 @@ class Iteration(NamedTuple):
     released: tuple[Tile, ...] = ()
 
 
-class Place(NamedTuple):
+class TilePlaces(NamedTuple):
     """Tiles of a layer that take turns in places of one size: those of a tensor in a buffer, loaded or stored."""
 
     tensor: Tensor
@@ -73,7 +73,7 @@ class LayerEmission(ABC):
     layer: PlannedLayer
     cascade: CascadeTiles | None = None
     reuse: TileReuse = field(init=False)
-    load_bytes: dict[Place, int] = field(default_factory=dict)
+    load_bytes: dict[TilePlaces, int] = field(default_factory=dict)
     store_bytes: int = 0
     written: dict[bytes, tuple[tuple[Range, ...], tuple[Range, ...]]] = field(default_factory=dict)
     slots: dict[Buffer, int] = field(default_factory=dict)
@@ -132,16 +132,16 @@ class LayerEmission(ABC):
         loaded = self.loaded(tiles)
         if not loaded:
             return
-        by_place: dict[Place, list[Tile]] = {}
+        by_place: dict[TilePlaces, list[Tile]] = {}
         for tile in loaded:
-            by_place.setdefault(Place(tile.tensor, tile.buffer), []).append(tile)
+            by_place.setdefault(TilePlaces(tile.tensor, tile.buffer), []).append(tile)
         for place, found in by_place.items():
             if len(found) == 1:
                 found[0].place_bytes = self.load_bytes[place]
 
-    def note_loads(self, found: Iterable[tuple[Place, int]]) -> None:
+    def note_loads(self, found: Iterable[tuple[TilePlaces, int]]) -> None:
         """Take note of the sizes of tiles that an iteration can load."""
-        by_place: dict[Place, list[int]] = {}
+        by_place: dict[TilePlaces, list[int]] = {}
         for place, size in found:
             by_place.setdefault(place, []).append(size)
         for place, sizes in by_place.items():

@@ -21,32 +21,32 @@ from accelsim.units import ceil_div
 
 
 def plan_layers(
-    network: Network, planner: TilingCache, residency: Residency, pins: WeightResidents
+    network: Network, cache: TilingCache, residency: Residency, weights: WeightResidents
 ) -> list[PlannedLayer | None]:
     """All layers with their tile sizes; None for those that are only addresses. Raises LoweringError."""
-    unread = _unread_after(network, planner, residency)
-    weights: dict[str, Tensor] = {}
-    address = planner.layout.next_address
+    unread = _unread_after(network, cache, residency)
+    tensors: dict[str, Tensor] = {}
+    address = cache.layout.next_address
     striped = {name: tiling for cascade in residency.cascades for name, tiling in cascade.tilings.items()}
     layers: list[PlannedLayer | None] = []
     stays = residency.channels
     numbers = {node.name: index for index, node in enumerate(network.nodes) if node.absorbed}
     for index, node in enumerate(network.nodes):
-        if planner.is_idle(node):
+        if cache.is_idle(node):
             layers.append(None)
             continue
-        unit = unit_of(node, planner.machine)
+        unit = unit_of(node, cache.machine)
         on_array = unit is UnitKind.ARRAY
         low, high = residency.rooms[index]
-        context = planner.context(node, high - low, pins)
-        plan, context = _tiling(node, planner, stays, pins, context, striped.get(node.name), on_array=on_array)
+        context = cache.context(node, high - low, weights)
+        plan, context = _tiling(node, cache, stays, weights, context, striped.get(node.name), on_array=on_array)
         tile = _weight_tile(node, plan, on_array=on_array)
-        if tile and node.weights_name not in weights:
+        if tile and node.weights_name not in tensors:
             axes = _weight_axes(plan) if on_array else (0, 1, 2, 3)
-            tensor = weights[node.name] = _weight_tensor(node, tile, axes, planner.machine, address)
+            tensor = tensors[node.name] = _weight_tensor(node, tile, axes, cache.machine, address)
             address = aligned(address + tensor.bytes, address)
-        task = planner.task(node, stays)
-        own = weights[node.weights_name] if tile else None
+        task = cache.task(node, stays)
+        own = tensors[node.weights_name] if tile else None
         ways = (tuple((numbers[each.name], each) for each in way) for way in (node.before, node.after))
         layers.append(PlannedLayer(index, node, unit, plan, task, context, own, unread.get(index, ()), *ways))
     return layers
@@ -54,9 +54,9 @@ def plan_layers(
 
 def _tiling(
     node: Node,
-    planner: TilingCache,
+    cache: TilingCache,
     stays: ResidentChannels,
-    pins: WeightResidents,
+    weights: WeightResidents,
     context: TilingContext,
     striped: Tiling | None,
     *,
@@ -65,8 +65,8 @@ def _tiling(
     if striped is not None:
         return striped, context
     if not on_array:
-        return planner.vector_tiling(node, context.activation_bytes, stays, pins), context
-    cost = planner.cost(node, context.activation_bytes, stays, pins)
+        return cache.vector_tiling(node, context.activation_bytes, stays, weights), context
+    cost = cache.cost(node, context.activation_bytes, stays, weights)
     assert cost.tiling is not None
     return cost.tiling, replace(context, activation_bytes=cost.most)
 
@@ -96,22 +96,22 @@ def _weight_tensor(
     return Tensor(f"{node.name}.weights", dims, bits, address, tile, axes, compressed, decoded)
 
 
-def _unread_after(network: Network, planner: TilingCache, residency: Residency) -> dict[int, tuple[Tensor, ...]]:
+def _unread_after(network: Network, cache: TilingCache, residency: Residency) -> dict[int, tuple[Tensor, ...]]:
     """For layers, the tensors of feature maps that no later one reads."""
     ends = {layer: cascade.layers[-1] for cascade in residency.cascades for layer in cascade.layers}
     last: dict[Tensor, int] = {}
     for index, node in enumerate(network.nodes):
-        if not planner.is_idle(node):
-            for name in _read_maps(node, planner):
-                last[planner.layout.by_name[name].tensor] = ends.get(index, index)
+        if not cache.is_idle(node):
+            for name in _read_maps(node, cache):
+                last[cache.layout.by_name[name].tensor] = ends.get(index, index)
     unread: dict[int, tuple[Tensor, ...]] = {}
     for tensor, index in last.items():
         unread[index] = (*unread.get(index, ()), tensor)
     return unread
 
 
-def _read_maps(node: Node, planner: TilingCache) -> Sequence[str]:
-    return planner.layout.copies[node.name] if node.op.is_address else node.inputs
+def _read_maps(node: Node, cache: TilingCache) -> Sequence[str]:
+    return cache.layout.copies[node.name] if node.op.is_address else node.inputs
 
 
 def working(layers: Sequence[PlannedLayer | None]) -> Iterator[PlannedLayer]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from accelsim.lowering.ir import Tiling
 from accelsim.lowering.placement import Placement
-from accelsim.network.geometry import Block
+from accelsim.network.geometry import MapBlock
 from accelsim.program.commands import Buffer, Tile
 from accelsim.program.tensors import Region
 
@@ -68,7 +68,7 @@ class TileReuse:
     shortcut: tuple[Tile, ...] = ()
     operands: dict[int, tuple[Region, tuple[Tile, ...]]] = field(default_factory=dict)
     results: tuple[Tile, ...] = ()
-    results_block: Block | None = None
+    results_block: MapBlock | None = None
 
     @classmethod
     def of(cls, tiling: Tiling) -> TileReuse:

@@ -17,7 +17,7 @@ from accelsim.lowering.emit.iterations import (
     operand_region,
     vector_reads,
 )
-from accelsim.lowering.emit.layer import Iteration, LayerEmission, Place, all_channels, block_elements, largest
+from accelsim.lowering.emit.layer import Iteration, LayerEmission, TilePlaces, all_channels, block_elements, largest
 from accelsim.lowering.emit.planned import iteration_count
 from accelsim.lowering.ir import copied_channels
 from accelsim.lowering.placement import Placement
@@ -29,7 +29,7 @@ from accelsim.records import ActionCounts
 from accelsim.units import packed_bytes
 
 
-class _Operand(NamedTuple):
+class _VectorOperand(NamedTuple):
     """An input of a layer. is_factor: one element for all pixels of an image."""
 
     place: Placement
@@ -57,18 +57,18 @@ class VectorEmission(LayerEmission):
                 self._measure_windows(work, images, pixels)
             if self.layer.weights is not None:
                 size = region_bytes(self.layer.weights, self._weight_region(channels))
-                self.note_loads([(Place(self.layer.weights, Buffer.WEIGHT), size)])
+                self.note_loads([(TilePlaces(self.layer.weights, Buffer.WEIGHT), size)])
             self.note_stores(outputs, all_channels(work))
         if node.op.access_of(node) is not None:
             self._measure_parts()
 
     def _measure_windows(self, work: Work, images: int, pixels: int) -> None:
-        found: dict[tuple[Place, Range], int] = {}
+        found: dict[tuple[TilePlaces, Range], int] = {}
         for operand, wanted in self._operands(work):
             tensor = operand.place.tensor
             for part in self.loaded_channels(tensor, wanted):
                 elements = (images if operand.is_factor else pixels) * part.size
-                found[Place(tensor, Buffer.ACTIVATION), part] = packed_bytes(elements, tensor.bits)
+                found[TilePlaces(tensor, Buffer.ACTIVATION), part] = packed_bytes(elements, tensor.bits)
         self.note_loads((place, size) for (place, _), size in found.items())
 
     def _measure_parts(self) -> None:
@@ -78,13 +78,13 @@ class VectorEmission(LayerEmission):
             cuts(node.output.channels, plan.out_channels), blocks(node, self.shared.batch, plan)
         ):
             work = Work(*block, channels, Range(0, 1))
-            found: dict[tuple[Place, Region], int] = {}
+            found: dict[tuple[TilePlaces, Region], int] = {}
             for place, region in self._parts(work):
                 if region is None:
                     continue
                 for part in self.loaded_channels(place.tensor, region[3]):
                     own = (*region[:3], part)
-                    found[Place(place.tensor, Buffer.ACTIVATION), own] = region_bytes(place.tensor, own)
+                    found[TilePlaces(place.tensor, Buffer.ACTIVATION), own] = region_bytes(place.tensor, own)
             self.note_loads((each, size) for (each, _), size in found.items())
 
     def _measure_copies(self, pixels: int) -> None:
@@ -92,7 +92,7 @@ class VectorEmission(LayerEmission):
             tensor = place.tensor
             parts = self.loaded_channels(tensor, place.reads(*channels[:2]))
             self.note_loads(
-                (Place(tensor, Buffer.ACTIVATION), packed_bytes(pixels * part.size, tensor.bits)) for part in parts
+                (TilePlaces(tensor, Buffer.ACTIVATION), packed_bytes(pixels * part.size, tensor.bits)) for part in parts
             )
             self.note_stores(pixels, copied_channels(self.layer.node, position)[channels.start : channels.stop])
 
@@ -131,13 +131,13 @@ class VectorEmission(LayerEmission):
         assert self.layer.weights is not None
         return channels, Range(0, 1), Range(0, 1), Range(0, self.layer.weights.dims[3])
 
-    def _operands(self, work: Work) -> Iterator[tuple[_Operand, Range]]:
+    def _operands(self, work: Work) -> Iterator[tuple[_VectorOperand, Range]]:
         """The inputs that an iteration reads, and which channels of their tensors."""
         node = self.layer.node
         wanted = work.channels if not node.op.reads_all else Range(0, node.sizes[0].channels)
         for position, name in enumerate(node.inputs):
             place = self.shared.maps.by_name[name]
-            yield _Operand(place, node.op.factored and position == 1), place.reads(*wanted[:2])
+            yield _VectorOperand(place, node.op.factored and position == 1), place.reads(*wanted[:2])
 
     def _parts(self, work: Work) -> Iterator[tuple[Placement, Region | None]]:
         """The inputs that are not under a window, and what an iteration reads of them; None where nothing."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from accelsim.lowering.schedule.rings import Inflow, Layer, Rings, input_rows, leaves, rings_of
+from accelsim.lowering.schedule.rings import Inflow, RingLayer, Rings, input_rows, leaves, rings_of
 from accelsim.lowering.schedule.stripes import Member, Read
 from accelsim.units import ceil_div
 
@@ -20,7 +20,7 @@ class Group:
     """
 
     places: tuple[int, ...]
-    layers: tuple[Layer, ...]
+    layers: tuple[RingLayer, ...]
     rows: tuple[int, ...]
     incoming: Collection[Inflow]
     compute: tuple[float, ...]
@@ -77,7 +77,7 @@ def channels_loaded(sources: Mapping[int, int], residents: Collection[int]) -> i
     return sum(count for source, count in sources.items() if source not in residents)
 
 
-def _reads_inside(layer: Layer, place: int, order: Mapping[int, int]) -> Iterator[Read]:
+def _reads_inside(layer: RingLayer, place: int, order: Mapping[int, int]) -> Iterator[Read]:
     """Reads of a layer inside its group, by the numbers of those read in the order of their places."""
     for each in layer.inputs:
         for distance, _ in each.sources:

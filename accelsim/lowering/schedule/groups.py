@@ -25,7 +25,7 @@ from accelsim.lowering.schedule.rings import (
     Fmap,
     Inflow,
     Input,
-    Layer,
+    RingLayer,
     Source,
     distance_from,
     inflows,
@@ -79,7 +79,7 @@ class Groups:
     cache: TilingCache
     weights: WeightResidents
     numbers: dict[str, int] = field(init=False)
-    known: list[Layer | None] = field(init=False)
+    known: list[RingLayer | None] = field(init=False)
     looks: list[int] = field(init=False)
     kinds: dict[Any, int] = field(default_factory=dict)
     rows: dict[tuple[int, int], tuple[int, float] | None] = field(default_factory=dict)
@@ -99,7 +99,7 @@ class Groups:
         self.known = [
             self._layer(number, node) if self._joins(node) else None for number, node in enumerate(self.nodes)
         ]
-        looks: dict[Layer | None, int] = {}
+        looks: dict[RingLayer | None, int] = {}
         apart = (layer and layer._replace(readers=()) for layer in self.known)
         self.looks = [looks.setdefault(layer, len(looks)) for layer in apart]
 
@@ -108,12 +108,12 @@ class Groups:
         whole = node.op.is_address or node.op.multiplies_maps or node.op.factored or node.op.access_of(node) is not None
         return not whole and not node.absorbed and node.output.height > 1
 
-    def _layer(self, number: int, node: Node) -> Layer:
+    def _layer(self, number: int, node: Node) -> RingLayer:
         layout = self.cache.layout
         inputs = tuple(self._input(number, name, window.vertical) for name, window in node.reaches)
         kind = self.cache.kind(node, self.weights)
         readers = (self.numbers[name] - number for name in readers_of(self.network, layout, node.name))
-        return Layer(
+        return RingLayer(
             self.kinds.setdefault(kind, len(self.kinds)),
             unit_of(node, self.cache.machine),
             self.cache.weight_bytes(node, self.weights),
@@ -191,7 +191,7 @@ class Groups:
             clocks[layer.unit] = clocks.get(layer.unit, 0.0) + self.quickest[layer.kind]
         return max(clocks.values())
 
-    def _quickest(self, layer: Layer, node: Node) -> float:
+    def _quickest(self, layer: RingLayer, node: Node) -> float:
         if layer.unit is UnitKind.DEPTHWISE:
             return 0.0
         if layer.unit is UnitKind.VECTOR:
@@ -240,7 +240,7 @@ class Groups:
         """True where rows of what a layer in stripes makes fill whole bytes."""
         return self._known(number).output.has_whole_rows
 
-    def _known(self, number: int) -> Layer:
+    def _known(self, number: int) -> RingLayer:
         layer = self.known[number]
         assert layer is not None
         return layer
@@ -259,7 +259,7 @@ class Groups:
         around = self._incoming(span), tuple(compute.values()), self.network.batch
         return Group(span.places, layers, tuple(heights), *around)
 
-    def _rows(self, layer: Layer, node: Node, most: int) -> tuple[int, float] | None:
+    def _rows(self, layer: RingLayer, node: Node, most: int) -> tuple[int, float] | None:
         """Rows of a stripe, at most this many, and the clocks of the layer's unit in such stripes."""
         key = layer.kind, most
         if key not in self.rows:

@@ -85,7 +85,7 @@ class Input(NamedTuple):
     window: Axis
 
 
-class Layer(NamedTuple):
+class RingLayer(NamedTuple):
     """All that a group has to know of a layer; alike for layers that are alike.
 
     readers: distances of the layers that read its feature map.
@@ -99,7 +99,7 @@ class Layer(NamedTuple):
     readers: tuple[int, ...]
 
     @property
-    def shape(self) -> Layer:
+    def shape(self) -> RingLayer:
         """All of it that rings depend on, the same on any machine."""
         return self._replace(kind=0, unit=UnitKind.ARRAY, weight_bytes=0)
 
@@ -133,12 +133,12 @@ def distance_from(place: int, distance: int) -> int:
     return distance if distance <= -FAR else place + distance
 
 
-def makers(layer: Layer, place: int) -> list[int]:
+def makers(layer: RingLayer, place: int) -> list[int]:
     """The distances of all that makes inputs of a layer."""
     return [distance_from(place, source.distance) for each in layer.inputs for source in each.sources]
 
 
-def leaves(layer: Layer, place: int, last: int) -> bool:
+def leaves(layer: RingLayer, place: int, last: int) -> bool:
     """True where a feature map is read behind the group, or by nobody."""
     return not layer.readers or layer.readers[-1] + place > last
 
@@ -152,7 +152,7 @@ class Rings(NamedTuple):
 
 
 @lru_cache(maxsize=KEPT)
-def rings_of(places: tuple[int, ...], shapes: tuple[Layer, ...], members: tuple[Member, ...], batch: int) -> Rings:
+def rings_of(places: tuple[int, ...], shapes: tuple[RingLayer, ...], members: tuple[Member, ...], batch: int) -> Rings:
     """Rings of layers of these shapes, for images after which more of them ask for no more slots: those that the first
     layer is ahead, and some. Another machine that has them in the same stripes finds them here."""
     counts = stripe_counts(members, min(batch, 3 + ceil_div(len(members), members[-1].stripes)))
@@ -161,7 +161,7 @@ def rings_of(places: tuple[int, ...], shapes: tuple[Layer, ...], members: tuple[
 
 
 def made_rings(
-    places: Sequence[int], layers: Sequence[Layer], members: Sequence[Member], counts: Sequence[Counts]
+    places: Sequence[int], layers: Sequence[RingLayer], members: Sequence[Member], counts: Sequence[Counts]
 ) -> tuple[dict[int, RingSize], dict[int, RingSize]]:
     """Rings of the feature maps that stay inside, and of those that leave, for which a step's stripes are on their way
     to DRAM."""
@@ -191,7 +191,7 @@ class Inflow(NamedTuple):
     reads: list[tuple[int, Read]]
 
 
-def inflows(places: Sequence[int], layers: Sequence[Layer]) -> dict[int, Inflow]:
+def inflows(places: Sequence[int], layers: Sequence[RingLayer]) -> dict[int, Inflow]:
     """The inputs from before the group, by tensor."""
     parts: dict[int, list[tuple[Range, dict[int, int]]]] = {}
     fmaps: dict[int, Fmap] = {}
@@ -212,7 +212,7 @@ def inflows(places: Sequence[int], layers: Sequence[Layer]) -> dict[int, Inflow]
 
 
 def loaded_rings(
-    places: Sequence[int], layers: Sequence[Layer], members: Sequence[Member], counts: Sequence[Counts]
+    places: Sequence[int], layers: Sequence[RingLayer], members: Sequence[Member], counts: Sequence[Counts]
 ) -> dict[int, Loaded]:
     """The inputs from before the group, by tensor, each loaded once for all its readers."""
     found: dict[int, Loaded] = {}

@@ -16,8 +16,8 @@ SHARES = (0, 2, 4, 6, 7, 8)
 MOST_TILES = 1024
 """Of a layer's weights, where they stay and each tile is rounded up."""
 
-CostOf = Callable[[Node, "WeightResidents"], int]
-"""DRAM bytes of a layer in one inference, given what is pinned. Raises LoweringError where it does not fit."""
+BytesOf = Callable[[Node, "WeightResidents"], int]
+"""DRAM bytes of a layer in one inference, with these weights resident. Raises LoweringError where it does not fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,12 @@ def no_resident_weights(capacity: int) -> WeightResidents:
 
 
 def plan_resident_weights(
-    network: Network, sizes: Sequence[tuple[Node, int]], capacity: int, cost: CostOf
+    network: Network, sizes: Sequence[tuple[Node, int]], capacity: int, cost: BytesOf
 ) -> WeightResidents:
-    """The layers to pin: the smallest ones, as many as make all inferences together move the fewest DRAM bytes.
+    """The smallest weights, as many as make all inferences together move the fewest DRAM bytes.
 
-    Each pinned byte saves the same, once an inference, so the small ones cost no more and leave the fewest layers with
-    little room. sizes: of the layers with weights, in bytes.
+    Each resident byte saves the same, once an inference, so the small ones cost no more and leave the fewest layers
+    with little room. sizes: of the layers with weights, in bytes.
     """
     inferences = network.inferences
     if inferences == 1:
@@ -48,22 +48,22 @@ def plan_resident_weights(
     tried = dict.fromkeys(_filled(ranked, capacity * share // 8, capacity) for share in SHARES)
     best, least = no_resident_weights(capacity), float("inf")
     layers = network.nodes[: len(network.nodes) // inferences]
-    for pins in tried:
-        if pins.room == 0 and len(pins.names) < len(ranked):
+    for residents in tried:
+        if residents.room == 0 and len(residents.names) < len(ranked):
             continue
         try:
-            moved = inferences * sum(cost(node, pins) for node in layers) + capacity - pins.room
+            moved = inferences * sum(cost(node, residents) for node in layers) + capacity - residents.room
         except LoweringError:
             continue
         if moved < least:
-            best, least = pins, moved
+            best, least = residents, moved
     return best
 
 
 def given_resident_weights(
     network: Network, sizes: Sequence[tuple[Node, int]], capacity: int, patterns: Sequence[str]
 ) -> WeightResidents:
-    """The layers to pin by a given plan. Raises PlanError with all that is wrong."""
+    """The weights that a given plan keeps. Raises PlanError with all that is wrong."""
     names, room, faults = set[str](), capacity, PlanFaults()
     for number, pattern in enumerate(patterns):
         path = "keep_weights", number

@@ -70,7 +70,7 @@ def _pebble_bytes(node: Node, batch: int, layout: Layout, machine: Machine) -> i
 
 
 def _capacity_bits(machine: Machine) -> int:
-    """SRAM, and in each PE two pinned values or sums, a sum on its way and an operand on its way."""
+    """SRAM, and in each PE two stationary values or sums, a sum on its way and an operand on its way."""
     array = machine.array
     registers = 3 * max(array.psum_bits, array.weight_bits, array.activation_bits) + array.activation_bits
     return 8 * machine.sram.capacity_bytes + array.rows * array.cols * registers

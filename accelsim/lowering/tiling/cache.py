@@ -115,9 +115,9 @@ class TilingCache:
         """Code of the rows of a map."""
         return self.layout.by_name[name].tensor.code
 
-    def context(self, node: Node, room: int, pins: WeightResidents) -> TilingContext:
+    def context(self, node: Node, room: int, weights: WeightResidents) -> TilingContext:
         """The machine's context, with the widths of the layer's data and the bytes that its tiles have."""
-        weight_bytes = min(pins.room, self.base.weight_bytes)
+        weight_bytes = min(weights.room, self.base.weight_bytes)
         ifmap, ofmap = max(self.bits(name) for name in node.map_inputs), self.bits(node.name)
         if node.op.multiplies_maps:
             ifmap, right = (self.bits(name) for name in node.inputs)
@@ -135,7 +135,7 @@ class TilingCache:
             array=array,
             activation_bytes=room,
             weight_bytes=weight_bytes,
-            resident_weights=node.weights_name in pins.names,
+            resident_weights=node.weights_name in weights.names,
             dataflows=(given.dataflow,) if given.dataflow else self.base.dataflows,
             given=given,
         )
@@ -151,11 +151,11 @@ class TilingCache:
         """True where a layer has no commands: it is only addresses, or part of another."""
         return node.absorbed or (node.op.is_address and not self.layout.copies[node.name])
 
-    def cost(self, node: Node, room: int, residents: ResidentChannels, pins: WeightResidents) -> LayerCost:
+    def cost(self, node: Node, room: int, residents: ResidentChannels, weights: WeightResidents) -> LayerCost:
         """Cost of a layer with this room for its tiles, if these maps and weights stay. Raises LoweringError."""
         if self.is_idle(node):
             return NOTHING
-        entry = self._entry(node, residents, pins)
+        entry = self._entry(node, residents, weights)
         for cost in entry.known:
             if cost.least <= room <= cost.most:
                 return cost
@@ -167,23 +167,23 @@ class TilingCache:
             raise self._refused(node, entry.task, context, error) from None
         return entry.known[-1]
 
-    def vector_tiling(self, node: Node, room: int, residents: ResidentChannels, pins: WeightResidents) -> Tiling:
+    def vector_tiling(self, node: Node, room: int, residents: ResidentChannels, weights: WeightResidents) -> Tiling:
         """The tiling of a layer on the vector unit with this room, if these maps and weights stay.
 
         Raises LoweringError.
         """
-        entry = self._entry(node, residents, pins)
+        entry = self._entry(node, residents, weights)
         if room not in entry.vector_tilings:
             with naming(node):
                 found = plan_vector(node, entry.task, replace(entry.context, activation_bytes=room))
             entry.vector_tilings[room] = found.tiling
         return entry.vector_tilings[room]
 
-    def least(self, node: Node, residents: ResidentChannels, pins: WeightResidents) -> Least:
+    def least(self, node: Node, residents: ResidentChannels, weights: WeightResidents) -> Least:
         """The least that a layer takes in any room, if these maps and weights stay; nothing where it is not known."""
         if self.is_idle(node) or not on_array(node, self.machine):
             return Least(0.0, 0.0, 0.0)
-        entry = self._entry(node, residents, pins)
+        entry = self._entry(node, residents, weights)
         if entry.least is None:
             entry.least = least(entry.task, entry.context)
         return entry.least
@@ -262,29 +262,29 @@ class TilingCache:
             self.sources[name] = self._shared(self.layout.by_name[name])
         return self.sources[name]
 
-    def weight_bytes(self, node: Node, pins: WeightResidents) -> int:
+    def weight_bytes(self, node: Node, weights: WeightResidents) -> int:
         """Bytes of all weights of a layer in one tile; 0 if it has none."""
         if not node.op.weighted:
             return 0
-        entry = self._entry(node, NO_RESIDENTS, pins)
+        entry = self._entry(node, NO_RESIDENTS, weights)
         return layer_weight_bytes(entry.task, entry.context)
 
-    def _entry(self, node: Node, residents: ResidentChannels, pins: WeightResidents) -> PlanCacheEntry:
-        pinned = node.weights_name in pins.names
-        setting = (node.name, *self._moved(node, residents), pins.room, pinned)
+    def _entry(self, node: Node, residents: ResidentChannels, weights: WeightResidents) -> PlanCacheEntry:
+        stays = node.weights_name in weights.names
+        setting = (node.name, *self._moved(node, residents), weights.room, stays)
         entry = self.entries.get(setting)
         if entry is None:
             task = self.task(node, residents)
-            context = self.contexts.get((node.name, pins.room, pinned))
+            context = self.contexts.get((node.name, weights.room, stays))
             if context is None:
-                context = self.context(node, self.base.activation_bytes, pins)
-                self.contexts[node.name, pins.room, pinned] = context
+                context = self.context(node, self.base.activation_bytes, weights)
+                self.contexts[node.name, weights.room, stays] = context
             does: object = None
-            weights = 0
+            weight_bits = 0
             if not on_array(node, self.machine):
                 does = (node.op, *_reached(node))
-                weights = node.stored_weight_bits(self.machine.array.weight_bits) if node.is_depthwise else 0
-            entry = self.alike.setdefault((task, context, does, weights), PlanCacheEntry(task, context))
+                weight_bits = node.stored_weight_bits(self.machine.array.weight_bits) if node.is_depthwise else 0
+            entry = self.alike.setdefault((task, context, does, weight_bits), PlanCacheEntry(task, context))
             self.entries[setting] = entry
         return entry
 

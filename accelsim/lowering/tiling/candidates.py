@@ -13,9 +13,8 @@ from accelsim.config.plan import Order
 from accelsim.dataflows import DataflowName
 from accelsim.lowering.given import GivenTile
 from accelsim.lowering.ir import Tiling
-from accelsim.lowering.tiling.sizes import Blocks, Ints
+from accelsim.lowering.tiling.sizes import Blocks, Bools, Ints
 
-Bools = NDArray[np.bool_]
 Floats = NDArray[np.floating[Any]]
 
 ORDERS: tuple[Order, ...] = (

@@ -12,10 +12,10 @@ import numpy as np
 
 from accelsim.dataflows import DATAFLOWS, DataflowName
 from accelsim.lowering.ir import LayerTask, TilingContext
-from accelsim.lowering.tiling.candidates import Bools, Candidates, Floats
+from accelsim.lowering.tiling.candidates import Candidates, Floats
 from accelsim.lowering.tiling.footprint import ifmap_bytes, weight_bytes
-from accelsim.lowering.tiling.played import ArrayWork, array_work, known_work
-from accelsim.lowering.tiling.sizes import Ints
+from accelsim.lowering.tiling.played import TiledWork, known_work, tiled_work
+from accelsim.lowering.tiling.sizes import Bools, Ints
 from accelsim.lowering.tiling.transfers import Transfers, transfers_of
 from accelsim.program.tensors import share_of_plain
 
@@ -76,10 +76,10 @@ class Estimate:
         self.cycles = self._cycles()
 
     @cached_property
-    def work(self) -> ArrayWork:
+    def work(self) -> TiledWork:
         """The array's work."""
         about = self.task, self.context, self.dataflow_name, self.plans
-        return array_work(*about, averaged=True) if self.averaged else known_work(*about)
+        return tiled_work(*about, averaged=True) if self.averaged else known_work(*about)
 
     def exactly(self, index: Ints) -> Estimate:
         """Some of them by all different folds."""

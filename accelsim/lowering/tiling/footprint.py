@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from accelsim.dataflows.contract import Size
 from accelsim.lowering.ir import LayerTask, Tiling, TilingContext, tile_counts
 from accelsim.network.graph import Node
 from accelsim.operators.shapes import Axis
 from accelsim.units import ceil_div, packed_bytes, product_of
-
-Size = Any
-"""An integer, or an array of integers."""
 
 PARTIAL_TILE_BYTES = 2
 """Bytes that a tile of packed elements may take beyond them: one of a product's right map may begin and end within a
@@ -118,7 +114,7 @@ def _map_bytes(task: LayerTask, context: TilingContext, tiling: Tiling) -> tuple
 
 
 def vector_bytes(
-    node: Node, task: LayerTask, context: TilingContext, channels: int, images: Size, taken: Size, given: Size
+    node: Node, task: LayerTask, context: TilingContext, channels: int, images: Size, inputs: Size, outputs: Size
 ) -> tuple[Size, int]:
     """Bytes of feature maps and of weights of a tile on the vector unit that reads and writes these pixels.
 
@@ -127,7 +123,7 @@ def vector_bytes(
     array = context.array
     maps = node.op.maps
     factors = images * (channels if node.op.factored else 0)
-    loaded = taken * min(task.loaded, maps * channels)
+    loaded = inputs * min(task.loaded, maps * channels)
     read = maps * packed_bytes(ceil_div(loaded, maps), array.ifmap_bits) + packed_bytes(factors, array.ifmap_bits)
-    stored = packed_bytes(given * min(task.stored, channels), array.ofmap_bits)
+    stored = packed_bytes(outputs * min(task.stored, channels), array.ofmap_bits)
     return read + stored, int(weight_bytes(context, channels, 1, task.taps)) if node.is_depthwise else 0

@@ -14,11 +14,11 @@ from accelsim.lowering.ir import LayerTask, TilingContext
 from accelsim.lowering.tiling.candidates import Candidates, Floats
 from accelsim.lowering.tiling.space import anywhere, clocks_of, folds_of
 
-Sizes = tuple[int, ...]
+TileKey = tuple[int, ...]
 """Images, rows, columns, groups, output channels, kernel positions and input channels of a tile."""
 
 
-class ArrayWork(NamedTuple):
+class TiledWork(NamedTuple):
     """The array's work on each of some tilings.
 
     cycles: clocks of all folds, data on chip; end_cycles: of the first load and the last tail; m_tiles, n_tiles,
@@ -33,9 +33,9 @@ class ArrayWork(NamedTuple):
     moved_bits: Floats
 
 
-def array_work(
+def tiled_work(
     task: LayerTask, context: TilingContext, name: DataflowName, plans: Candidates, *, averaged: bool
-) -> ArrayWork:
+) -> TiledWork:
     """The array's work by the average fold, or by all different ones."""
     dataflow, array = DATAFLOWS[name], context.array
     sizes = plans.groups, plans.outs, plans.taps, plans.ins
@@ -44,10 +44,10 @@ def array_work(
     moves = array_moves(dataflow, folds, array.shape)
     bits = sum(count * width for count, width in zip(moves, array.move_bits(), strict=True))
     tiles = (folds.tiles[dimension] for dimension in ("m", "n", "k"))
-    return ArrayWork(*(np.broadcast_to(each * 1.0, len(plans)) for each in (cycles, ends, *tiles, bits)))
+    return TiledWork(*(np.broadcast_to(each * 1.0, len(plans)) for each in (cycles, ends, *tiles, bits)))
 
 
-def known_work(task: LayerTask, context: TilingContext, name: DataflowName, plans: Candidates) -> ArrayWork:
+def known_work(task: LayerTask, context: TilingContext, name: DataflowName, plans: Candidates) -> TiledWork:
     """The array's work by all different folds."""
     return _works(*anywhere(task, context), name).of(plans)
 
@@ -59,20 +59,20 @@ class _Works:
     task: LayerTask
     context: TilingContext
     name: DataflowName
-    known: dict[Sizes, Floats] = field(default_factory=dict)
+    known: dict[TileKey, Floats] = field(default_factory=dict)
 
-    def of(self, plans: Candidates) -> ArrayWork:
+    def of(self, plans: Candidates) -> TiledWork:
         """The work on these tilings."""
         blocks = plans.blocks
         columns = blocks.images, blocks.rows, blocks.cols, plans.groups, plans.outs, plans.taps, plans.ins
-        sizes: list[Sizes] = list(zip(*(each.tolist() for each in columns), strict=True))
+        sizes: list[TileKey] = list(zip(*(each.tolist() for each in columns), strict=True))
         missing = {each: index for index, each in enumerate(sizes) if each not in self.known}
         if missing:
             some = plans.at(np.array([*missing.values()]))
-            found = array_work(self.task, self.context, self.name, some, averaged=False)
+            found = tiled_work(self.task, self.context, self.name, some, averaged=False)
             self.known.update(zip(missing, np.stack(found, axis=1), strict=True))
         rows = np.array([self.known[each] for each in sizes])
-        return ArrayWork(*rows.reshape(-1, len(ArrayWork._fields)).T)
+        return TiledWork(*rows.reshape(-1, len(TiledWork._fields)).T)
 
 
 @lru_cache(maxsize=1 << 10)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.dataflows.average import Part
+from accelsim.dataflows.average import EqualExtents
 from accelsim.dataflows.work import ONE_OUTPUT, Patch
 from accelsim.lowering.given import ANY_PIECE, GivenPiece, GivenTile
 from accelsim.lowering.ir import LayerTask
@@ -109,7 +109,7 @@ class Blocks:
         """Input pixels of the largest part."""
         return self.images * self.taken_rows * self.taken_cols
 
-    def parts(self, task: LayerTask, patch: Patch = ONE_OUTPUT) -> list[Part]:
+    def parts(self, task: LayerTask, patch: Patch = ONE_OUTPUT) -> list[EqualExtents]:
         """Steps of the array for equal parts: whole ones, those that are cut at an end of rows, columns or images."""
         height, width = task.output.height, task.output.width
         down, across, images = (
@@ -126,11 +126,11 @@ class Blocks:
         cols, narrow = ceil_div(self.cols * each_col, patch.cols), ceil_div(narrow, patch.cols)
         many, few = self.images, task.batch - (images - 1) * self.images
         return [
-            Part(many * rows * cols, images * (down - 1) * (across - 1)),
-            Part(many * low * cols, images * (across - 1)),
-            Part(many * rows * narrow, images * (down - 1)),
-            Part(many * low * narrow, images - 1),
-            Part(few * low * narrow, 1),
+            EqualExtents(many * rows * cols, images * (down - 1) * (across - 1)),
+            EqualExtents(many * low * cols, images * (across - 1)),
+            EqualExtents(many * rows * narrow, images * (down - 1)),
+            EqualExtents(many * low * narrow, images - 1),
+            EqualExtents(few * low * narrow, 1),
         ]
 
     def results(self, task: LayerTask) -> Ints:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.dataflows import DATAFLOWS, DataflowName
-from accelsim.dataflows.average import ArrayClocks, LayerFolds, Part, array_clocks, largest_fold, layer_folds
+from accelsim.dataflows.average import ArrayClocks, EqualExtents, LayerFolds, array_clocks, largest_fold, layer_folds
 from accelsim.dataflows.contract import Dataflow, Dimension
 from accelsim.dataflows.timing import Ports, Ratio
 from accelsim.dataflows.work import ONE_OUTPUT
@@ -28,7 +28,6 @@ from accelsim.lowering.tiling.candidates import (
     ORDERS,
     WEIGHTS_OUTSIDE,
     Allowed,
-    Bools,
     Candidates,
     Floats,
     free_orders,
@@ -39,6 +38,7 @@ from accelsim.lowering.tiling.candidates import (
 from accelsim.lowering.tiling.footprint import ifmap_bytes, kept_weight_bytes, results_bytes, weight_bytes
 from accelsim.lowering.tiling.sizes import (
     Blocks,
+    Bools,
     Ints,
     SumTiles,
     block_keys,
@@ -181,10 +181,10 @@ def folds_of(
     """The folds of tilings with these blocks, groups, output channels, kernel positions and input channels."""
     groups, outs, taps, ins = sizes
     patch = context.array.patch
-    cuts: dict[Dimension, Sequence[Part]] = {
+    cuts: dict[Dimension, Sequence[EqualExtents]] = {
         "m": blocks.parts(task),
         "k": [
-            Part(part.size * other.size, part.times * other.times)
+            EqualExtents(part.size * other.size, part.times * other.times)
             for part, other in product(_cut(taps, task.taps), _cut(ins, task.group_inputs))
         ],
         "n": _cut(outs, task.group_outputs),
@@ -193,17 +193,17 @@ def folds_of(
         pixels, one = patch_pixels(task.window, patch), np.ones_like(groups)
         cuts = {
             "m": blocks.parts(task, patch),
-            "k": [Part(pixels * one, one)],
-            "n": [Part(patch.outputs * one, one)],
+            "k": [EqualExtents(pixels * one, one)],
+            "n": [EqualExtents(patch.outputs * one, one)],
         }
     line = blocks.cols * task.pooled[1].each if task.output.width > 1 else 0
     return layer_folds(dataflow, cuts, _cut(groups, task.groups), context.array.shape, line, averaged=averaged)
 
 
-def _cut(size: Ints, whole: int) -> tuple[Part, Part]:
+def _cut(size: Ints, whole: int) -> tuple[EqualExtents, EqualExtents]:
     """Equal tiles, and the last one."""
     tiles = ceil_div(whole, size)
-    return Part(size, tiles - 1), Part(whole - (tiles - 1) * size, 1)
+    return EqualExtents(size, tiles - 1), EqualExtents(whole - (tiles - 1) * size, 1)
 
 
 def clocks_of(task: LayerTask, context: TilingContext, dataflow: Dataflow, folds: LayerFolds) -> ArrayClocks:

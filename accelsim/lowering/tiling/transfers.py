@@ -8,8 +8,8 @@ import numpy as np
 
 from accelsim.lowering.ir import LayerTask, TilingContext
 from accelsim.lowering.right_map import RightMap
-from accelsim.lowering.tiling.candidates import Bools, Candidates, Floats
-from accelsim.lowering.tiling.sizes import Ints
+from accelsim.lowering.tiling.candidates import Candidates, Floats
+from accelsim.lowering.tiling.sizes import Bools, Ints
 from accelsim.program.tensors import RowCode
 from accelsim.units import ceil_div, product_of
 
@@ -95,7 +95,7 @@ def _map_transfer(task: LayerTask, context: TilingContext, plans: Candidates) ->
         np.gcd(blocks.cols * across.stride, across.pad),
         _channel_step(plans.groups < task.groups, plans.groups, plans.ins, task.group_inputs),
     )
-    region = _Region(
+    region = _LargestTile(
         (blocks.images, blocks.taken_rows, blocks.taken_cols, largest),
         (task.batch, task.size.height, task.size.width, task.source_channels),
         steps,
@@ -116,12 +116,12 @@ def _weight_transfer(task: LayerTask, context: TilingContext, plans: Candidates)
     return (task.weights * bits / weights / 8 / tiles + beyond) / burst, np.ones_like(tiles)
 
 
-def _right_region(task: LayerTask, plans: Candidates, right: RightMap) -> _Region:
+def _right_region(task: LayerTask, plans: Candidates, right: RightMap) -> _LargestTile:
     outs = plans.outs, task.group_outputs, plans.out_tiles
     ins = plans.ins, task.group_inputs, plans.in_tiles
     (pixels, _, pixel_tiles), (part, whole, parts) = (outs, ins) if right.pixels_are == "outputs" else (ins, outs)
     one = np.ones_like(pixels)
-    return _Region(
+    return _LargestTile(
         (one, one, pixels, plans.groups * part),
         (1, 1, right.pixels, right.channels),
         (one, pixels, _channel_step(plans.groups < task.groups, plans.groups, part, whole)),
@@ -148,11 +148,11 @@ def _result_channels(task: LayerTask, plans: Candidates, most: int) -> Ints:
 
 def _result_region(
     task: LayerTask, plans: Candidates, tiles: Ints, moved: int, whole: int, ranges: Ints | int
-) -> _Region:
+) -> _LargestTile:
     """The region of a tile of results in a tensor of `whole` channels, in ranges of channels."""
     blocks = plans.blocks
     step = _channel_step(plans.groups < task.groups, plans.groups, plans.outs, task.group_outputs)
-    return _Region(
+    return _LargestTile(
         (blocks.images, blocks.rows, blocks.cols, _result_channels(task, plans, moved) // ranges),
         (task.batch, task.output.height, task.output.width, whole),
         (blocks.rows, blocks.cols, np.where(np.asarray(ranges) > 1, 1, step)),
@@ -167,7 +167,7 @@ def _channel_step(parts: Bools, groups: Ints, size: Ints, whole: int) -> Ints:
     return step
 
 
-class _Region(NamedTuple):
+class _LargestTile(NamedTuple):
     """The largest tile of a row-major tensor of `dims`: images, rows, columns, channels.
 
     steps: rows, columns and channels of whose multiples tiles begin; pixels, channels: of an average tile.

@@ -66,14 +66,14 @@ def vector_dram_bytes(node: Node, task: LayerTask, context: TilingContext, rows:
     where stores scatter."""
     array, output, (_, vertical, horizontal) = context.array, task.output, block_keys(task)
     ifmap_bits = array.ifmap_bits * share_of_plain(array.ifmap_code)
-    given = output.height * output.width * task.stored * array.ofmap_bits * share_of_plain(array.ofmap_code)
+    written = output.height * output.width * task.stored * array.ofmap_bits * share_of_plain(array.ofmap_code)
     if node.op.access_of(node) is not None:
-        return task.batch * (sum(each.elements for each in node.sizes) * ifmap_bits + given) / 8
+        return task.batch * (sum(each.elements for each in node.sizes) * ifmap_bits + written) / 8
     pixels = _total(axis_tiles(*vertical), rows) * _total(axis_tiles(*horizontal), cols)
     resident = context.resident_weights or not node.is_depthwise
     bits, weights_of = array.loaded_weights
     weights = 0.0 if resident else node.weights * bits / weights_of / 8
-    requested = task.batch * (pixels * task.loaded * ifmap_bits + given) / 8
+    requested = task.batch * (pixels * task.loaded * ifmap_bits + written) / 8
     return requested + weights + _scattered_bytes(node, task, context)
 
 

@@ -19,7 +19,7 @@ def comparator_rows(network: Comparator) -> list[RowData]:
     stages = zip(UNITS, network.channels, network.cardinality, strict=True)
     for stage, (units, outputs, groups) in enumerate(stages, 2):
         for number in range(1, units + 1):
-            step = _Step(f"s{stage}_u{number}", source, inputs, outputs, 2 if number == 1 else 1, groups)
+            step = _ComparatorUnit(f"s{stage}_u{number}", source, inputs, outputs, 2 if number == 1 else 1, groups)
             added = list(unit(step))
             rows += added
             source, inputs = added[-1]["name"], outputs
@@ -27,7 +27,7 @@ def comparator_rows(network: Comparator) -> list[RowData]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class _ComparatorUnit:
     """A unit: its name, what it reads, channels in and out, stride, and groups of its 3x3."""
 
     name: str
@@ -38,12 +38,12 @@ class _Step:
     groups: int
 
 
-def _vgg_unit(step: _Step) -> Iterator[RowData]:
+def _vgg_unit(step: _ComparatorUnit) -> Iterator[RowData]:
     yield conv(f"{step.name}_a", step.outputs, 3, step.source, stride=step.stride)
     yield conv(f"{step.name}_b", step.outputs, 3)
 
 
-def _resnet_unit(step: _Step) -> Iterator[RowData]:
+def _resnet_unit(step: _ComparatorUnit) -> Iterator[RowData]:
     yield conv(f"{step.name}_a", step.outputs // 4, 1, step.source)
     yield conv(f"{step.name}_b", step.outputs // 4, 3, stride=step.stride)
     yield conv(f"{step.name}_c", step.outputs, 1, act="none")
@@ -54,7 +54,7 @@ def _resnet_unit(step: _Step) -> Iterator[RowData]:
     yield row("add", f"{step.name}_add", f"{step.name}_c", around, activation="relu")
 
 
-def _resnext_unit(step: _Step) -> Iterator[RowData]:
+def _resnext_unit(step: _ComparatorUnit) -> Iterator[RowData]:
     pools = step.stride > 1
     branch = step.outputs - step.inputs if pools else step.outputs
     yield conv(f"{step.name}_a", step.outputs // 2, 1, step.source)

@@ -38,8 +38,8 @@ def quantized(network: Network, section: Quantize) -> Network:
     ]
     if wrong:
         raise TransformError(wrong)
-    given = section.layers.get(INPUT, BitsSection()).activation_bits or section.activation_bits
-    outputs: dict[str, int | None] = dict.fromkeys(network.inputs, given)
+    input_bits = section.layers.get(INPUT, BitsSection()).activation_bits or section.activation_bits
+    outputs: dict[str, int | None] = dict.fromkeys(network.inputs, input_bits)
 
     def step(_: Node, node: Node) -> Sequence[Node]:
         own = section.layers.get(node.name, BitsSection())
@@ -59,7 +59,7 @@ def quantized(network: Network, section: Quantize) -> Network:
             bits = replace(bits, psum=section.psum_bits)
         return [replace(node, bits=bits)]
 
-    return replace(rewrite(network, step), input_bits=given)
+    return replace(rewrite(network, step), input_bits=input_bits)
 
 
 def _without_weights(section: Quantize, names: set[str]) -> list[Wrong]:

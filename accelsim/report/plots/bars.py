@@ -20,7 +20,7 @@ from accelsim.report.palette import BLACK, CLOCK_FILLS, COMPONENT_FILLS, Fill, h
 from accelsim.report.plots.drawing import Drawing, RunView, title_of
 from accelsim.report.quantities import axis_unit, digits, share_text
 
-Parts = Mapping[str, Sequence[float]]
+BarParts = Mapping[str, Sequence[float]]
 
 
 class Measure(NamedTuple):
@@ -73,7 +73,7 @@ def utilization(run: RunView) -> Drawing:
     return _drawing(run, title, Measure("array time", "PE x cycles"), parts, CLOCK_FILLS)
 
 
-def _drawing(run: RunView, title: str, measure: Measure, parts: Parts, fills: Mapping[str, Fill]) -> Drawing:
+def _drawing(run: RunView, title: str, measure: Measure, parts: BarParts, fills: Mapping[str, Fill]) -> Drawing:
     """A bar for each layer that does something, of each stage where they are too many to be named; the legend has what
     the whole network comes to, and the largest layers where they have no bars."""
     working = [place for place in range(len(run.records)) if any(amounts[place] for amounts in parts.values())]
@@ -98,7 +98,7 @@ def _drawing(run: RunView, title: str, measure: Measure, parts: Parts, fills: Ma
     return drawing
 
 
-def _explain(legend: Legend, measure: Measure, parts: Parts) -> None:
+def _explain(legend: Legend, measure: Measure, parts: BarParts) -> None:
     """Put what each part of the whole network comes to behind its name."""
     sums = {part: fsum(amounts) for part, amounts in parts.items()}
     total = fsum(sums.values())
@@ -109,7 +109,7 @@ def _explain(legend: Legend, measure: Measure, parts: Parts) -> None:
     legend.set_title(f"{unit} in all, share")
 
 
-def _largest(names: Sequence[str], parts: Parts) -> list[str]:
+def _largest(names: Sequence[str], parts: BarParts) -> list[str]:
     """The largest bars by name, and their shares of all."""
     whole = _whole(parts)
     total = fsum(whole) or 1.0
@@ -117,11 +117,11 @@ def _largest(names: Sequence[str], parts: Parts) -> list[str]:
     return [f"{names[place]}  {share_text(whole[place] / total)}" for place in ranked]
 
 
-def _whole(parts: Parts) -> list[float]:
+def _whole(parts: BarParts) -> list[float]:
     return [sum(amounts) for amounts in zip(*parts.values(), strict=True)]
 
 
-def _by_stage(stages: Sequence[str], parts: Parts) -> dict[str, list[float]]:
+def _by_stage(stages: Sequence[str], parts: BarParts) -> dict[str, list[float]]:
     """The parts of each stage, in the order in which they begin."""
     names = dict.fromkeys(stages)
     return {
@@ -148,7 +148,7 @@ def _bracket(axes: Axes, groups: Sequence[str]) -> None:
 
 
 def stacked(
-    title: str, names: Sequence[str], kind: str, measure: Measure, parts: Parts, fills: Mapping[str, Fill]
+    title: str, names: Sequence[str], kind: str, measure: Measure, parts: BarParts, fills: Mapping[str, Fill]
 ) -> Drawing:
     """Bars of parts above their shares, the largest with their amounts, and the rows they show in the measure's unit.
 
@@ -189,7 +189,7 @@ def _legend(figure: Figure, handles: Sequence[Artist], labels: Sequence[str]) ->
         return figure.legend(handles, labels, loc="outside right upper", frameon=False, alignment="left")
 
 
-def _bars(axes: Axes, parts: Parts, fills: Mapping[str, Fill]) -> None:
+def _bars(axes: Axes, parts: BarParts, fills: Mapping[str, Fill]) -> None:
     count = len(next(iter(parts.values())))
     bottom, wide = [0.0] * count, 0.85 if count <= MOST_BARS else 1.0
     for part, amounts in parts.items():

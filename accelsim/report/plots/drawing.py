@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from accelsim.records import LayerRecord
 from accelsim.report.columns import Value
 from accelsim.report.finished import FinishedRun, run_title
-from accelsim.report.spans import Span
+from accelsim.report.spans import UnitSpan
 
 
 class Drawing(NamedTuple):
@@ -27,7 +27,7 @@ class RunView(FinishedRun, Protocol):
     @property
     def total(self) -> LayerRecord: ...
     @property
-    def spans(self) -> Sequence[Span]: ...
+    def spans(self) -> Sequence[UnitSpan]: ...
 
 
 class SweepPoint(NamedTuple):

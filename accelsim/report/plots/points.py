@@ -8,20 +8,20 @@ from itertools import groupby
 from accelsim.errors import ARGUMENTS, Mistake, UserError
 from accelsim.records import ENERGY_COMPONENTS
 from accelsim.report.columns import Value
-from accelsim.report.compare import Row
+from accelsim.report.compare import ComparedRow
 from accelsim.report.naming import short_name
 from accelsim.report.palette import COMPONENT_FILLS
 from accelsim.report.plots.bars import MOST_BARS, Measure, name_bars, stacked
 from accelsim.report.plots.drawing import Drawing, SweepPoint
-from accelsim.report.tradeoff import Cost, tradeoff
+from accelsim.report.tradeoff import CostAxis, tradeoff
 
 _LONGEST = 75
 """Letters of a machine and its settings beyond which it is called by a number."""
 
 OF_ACCURACY = (
-    Cost("time per image", "time_per_image_ms", "ms"),
-    Cost("energy per image", "energy_per_image_pj", "pJ"),
-    Cost("DRAM traffic per image", "dram_per_image_bytes", "bytes"),
+    CostAxis("time per image", "time_per_image_ms", "ms"),
+    CostAxis("energy per image", "energy_per_image_pj", "pJ"),
+    CostAxis("DRAM traffic per image", "dram_per_image_bytes", "bytes"),
 )
 
 
@@ -81,7 +81,7 @@ def _machine(point: SweepPoint) -> str:
     return " ".join(filter(None, (point.machine, short_name(point.settings))))
 
 
-def _as_compared(point: SweepPoint, machine: str) -> Row:
+def _as_compared(point: SweepPoint, machine: str) -> ComparedRow:
     """A point with the columns of `accelsim compare` that the trade-off shows."""
     values = point.values
     images = values["batch"] * values["inferences"]

@@ -37,7 +37,7 @@ class Roof(NamedTuple):
     bound_by: str
 
 
-class Memory(NamedTuple):
+class MemoryRoofs(NamedTuple):
     """A memory, its roofs with the one that binds first, and the bytes that a layer moves through it."""
 
     name: str
@@ -50,8 +50,8 @@ def roofline(run: RunView) -> Drawing:
     layers = [record for record in run.records if record.counts.macs and record.total_cycles]
     sram = Roof(sram_bytes_a_clock(run.machine), "ports")
     memories = (
-        Memory("DRAM", dram_roofs(run.machine), lambda record: record.counts.dram_burst_bytes),
-        Memory("SRAM", [sram], lambda record: record.counts.sram_bytes),
+        MemoryRoofs("DRAM", dram_roofs(run.machine), lambda record: record.counts.dram_burst_bytes),
+        MemoryRoofs("SRAM", [sram], lambda record: record.counts.sram_bytes),
     )
     costliest = sorted(layers, key=lambda record: -record.total_cycles)[:COSTLIEST]
     with house_style():
@@ -68,7 +68,7 @@ def roofline(run: RunView) -> Drawing:
     return Drawing(figure, _rows(layers, memories), COLUMNS)
 
 
-def _rows(layers: Sequence[LayerRecord], memories: Sequence[Memory]) -> list[dict[str, Value | None]]:
+def _rows(layers: Sequence[LayerRecord], memories: Sequence[MemoryRoofs]) -> list[dict[str, Value | None]]:
     return [
         {
             "layer": record.layer,
@@ -105,7 +105,7 @@ def sram_bytes_a_clock(machine: Machine) -> float:
     return 2 * (sram.activation.port_bytes_per_cycle + sram.weight.port_bytes_per_cycle + accumulator)
 
 
-def _panel(axes: Axes, layers: Sequence[LayerRecord], memory: Memory, peak: int) -> None:
+def _panel(axes: Axes, layers: Sequence[LayerRecord], memory: MemoryRoofs, peak: int) -> None:
     """The roofs, the one that binds solid and the others dashed, and the layers below them."""
     points = [(record, _intensity(record, memory.moved)) for record in layers]
     known = [intensity for _, intensity in points if intensity]
@@ -144,7 +144,7 @@ def _kinds(layers: Sequence[LayerRecord]) -> list[tuple[str, str, str]]:
 
 
 def _legend(
-    axes: Axes, memories: Sequence[Memory], costliest: Sequence[LayerRecord], run: RunView
+    axes: Axes, memories: Sequence[MemoryRoofs], costliest: Sequence[LayerRecord], run: RunView
 ) -> tuple[list[Artist], list[str]]:
     """Roofs, kinds of operation, and the costliest layers with their shares of the clocks."""
     blank = Line2D([], [], linestyle="none")

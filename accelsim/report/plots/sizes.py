@@ -209,7 +209,7 @@ def _one_place(what: str, got: str) -> UserError:
     return UserError([Mistake(ARGUMENTS, 0, "kind", f"a sweep that varies {what}", got)])
 
 
-Lines = dict[str, dict[str, list[SweepPoint]]]
+PointLines = dict[str, dict[str, list[SweepPoint]]]
 """Points by the settings that are no size, and by network."""
 
 
@@ -220,7 +220,7 @@ def _multiples(
     places = sorted({across.of(point) for point in points})
     if len(places) == 1:
         raise _one_place(across.label, f"{across.text(places[0])} at every point")
-    lines: Lines = {}
+    lines: PointLines = {}
     for point in sorted(points, key=across.of):
         lines.setdefault(_rest(point, varied), {}).setdefault(point.network, []).append(point)
     shown = _cheapest(lines)
@@ -250,7 +250,7 @@ def _rest(point: SweepPoint, varied: Sequence[str]) -> str:
     return f"{point.machine} {short_name(others)}".rstrip()
 
 
-def _cheapest(lines: Lines) -> list[str]:
+def _cheapest(lines: PointLines) -> list[str]:
     """The settings whose points take least energy on average, in their order, as many as a picture has."""
 
     def mean(rest: str) -> float:
@@ -316,7 +316,7 @@ def _legend(figure: Figure, colours: Mapping[str, tuple[str, str]], networks: in
     figure.legend(handles=handles, loc="outside right upper", frameon=False)
 
 
-def _rows(lines: Lines, across: Across, up: Sequence[Scale]) -> list[dict[str, Value | None]]:
+def _rows(lines: PointLines, across: Across, up: Sequence[Scale]) -> list[dict[str, Value | None]]:
     return [
         {
             "network": network,

@@ -14,7 +14,7 @@ from accelsim.report.figure import house_style
 from accelsim.report.palette import LIGHT_GREY, SERIES
 from accelsim.report.plots.drawing import Drawing, RunView, title_of
 from accelsim.report.quantities import axis_unit
-from accelsim.report.spans import Span, title_of_unit
+from accelsim.report.spans import UnitSpan, title_of_unit
 
 COLUMNS = ("unit", "layer", "begin_cycle", "end_cycle")
 OTHERS = "other stages"
@@ -71,9 +71,9 @@ def _stage(layer: str, stages: dict[str, str]) -> str:
     return stages.get(layer) or stages[layer.rpartition("@")[0]]
 
 
-def _merged(spans: Sequence[Span]) -> list[Span]:
+def _merged(spans: Sequence[UnitSpan]) -> list[UnitSpan]:
     """Spans of one layer that follow one another on a unit, as one."""
-    merged: list[Span] = []
+    merged: list[UnitSpan] = []
     last: dict[str, int] = {}
     for span in spans:
         place = last.get(span.unit)

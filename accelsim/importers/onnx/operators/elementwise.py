@@ -11,7 +11,7 @@ import numpy as np
 from accelsim.importers.onnx.constants import known
 from accelsim.importers.onnx.importing import Importing
 from accelsim.importers.onnx.operators.joins import apart, shared
-from accelsim.importers.onnx.operators.node import OPERATORS, Call, Operator, operator
+from accelsim.importers.onnx.operators.node import OPERATORS, Call, Translation, operator
 from accelsim.importers.onnx.tensors import (
     Atom,
     Axes,
@@ -115,7 +115,7 @@ FUNCTIONS = {
 """Operators of ONNX that are a row of this name, on each element of one map."""
 
 
-def _function(op: str) -> Operator:
+def _function(op: str) -> Translation:
     def function(call: Call) -> list[Tensor]:
         return [call.importing.made(op, call.map())]
 
@@ -171,7 +171,7 @@ TWO_MAPS = {
 """Operators of ONNX that are a row of this name, on two tensors."""
 
 
-def _two(op: str) -> Operator:
+def _two(op: str) -> Translation:
     def function(call: Call) -> list[Tensor]:
         there = [each for each in call.inputs if each is not None]
         if call.importing.opset < 7 and "axis" in call.attributes:

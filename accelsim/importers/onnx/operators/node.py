@@ -73,15 +73,15 @@ def _map_of(value: Tensor | None, place: int) -> FeatureMap:
     raise UnmodelledError(f"a map as input {place}", got)
 
 
-Operator = Callable[[Call], Sequence[Tensor]]
-OPERATORS: dict[str, Operator] = {}
+Translation = Callable[[Call], Sequence[Tensor]]
+OPERATORS: dict[str, Translation] = {}
 """By the name that ONNX gives them; those of other domains behind that and a dot."""
 
 
-def operator(*names: str) -> Callable[[Operator], Operator]:
+def operator(*names: str) -> Callable[[Translation], Translation]:
     """Register a function for these operators."""
 
-    def register(function: Operator) -> Operator:
+    def register(function: Translation) -> Translation:
         OPERATORS.update(dict.fromkeys(names, function))
         return function
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from accelsim.importers.onnx.folding import folded
 from accelsim.importers.onnx.operators.elementwise import folded_up
-from accelsim.importers.onnx.operators.node import OPERATORS, Call, Operator, note_bits, operator, spatial
+from accelsim.importers.onnx.operators.node import OPERATORS, Call, Translation, note_bits, operator, spatial
 from accelsim.importers.onnx.operators.products import matrix_product, turned
 from accelsim.importers.onnx.operators.windows import convolved, whole_pool
 from accelsim.importers.onnx.tensors import Constant, FeatureMap, Tensor, UnmodelledError
@@ -111,7 +111,7 @@ def global_pool(call: Call) -> list[Tensor]:
     return [whole_pool(call, spatial(replace(call, inputs=(call.map(),))), "gap")]
 
 
-def _as(op: str, places: Sequence[int]) -> Operator:
+def _as(op: str, places: Sequence[int]) -> Translation:
     """Treat it as the operator of floats, on these inputs."""
 
     def function(call: Call) -> Sequence[Tensor]:

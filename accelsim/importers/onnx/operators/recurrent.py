@@ -20,7 +20,7 @@ MOST_STEPS = 500
 
 
 @dataclass(slots=True)
-class Cell:
+class RecurrentCell:
     """One direction of a node: its state's product is a row for each step, all with the weights of the first."""
 
     call: Call
@@ -54,12 +54,12 @@ class Cell:
         return combined(self.call, op, [first, second])
 
 
-State = tuple[FeatureMap, FeatureMap]
+RecurrentState = tuple[FeatureMap, FeatureMap]
 """Of a cell: what leaves it, and what it keeps (the same but in an LSTM)."""
-Step = Callable[[Cell, FeatureMap, State], State]
+RecurrentStep = Callable[[RecurrentCell, FeatureMap, RecurrentState], RecurrentState]
 
 
-def _lstm(cell: Cell, gates: FeatureMap, state: State) -> State:
+def _lstm(cell: RecurrentCell, gates: FeatureMap, state: RecurrentState) -> RecurrentState:
     """Gates are input, output, forget and cell."""
     summed = cell.two("add", gates, cell.product(state[0], "_state", GATES["LSTM"]))
     open_ = cell.function("sigmoid", cell.gate(summed, 0, 3))
@@ -69,7 +69,7 @@ def _lstm(cell: Cell, gates: FeatureMap, state: State) -> State:
     return cell.two("mul", cell.gate(open_, 1), cell.function("tanh", kept)), kept
 
 
-def _gru(cell: Cell, gates: FeatureMap, state: State) -> State:
+def _gru(cell: RecurrentCell, gates: FeatureMap, state: RecurrentState) -> RecurrentState:
     """Gates are update, reset and hidden; the reset is applied behind the product, as most exporters write it."""
     product = cell.product(state[0], "_state", GATES["GRU"])
     summed = cell.two("add", cell.gate(gates, 0, 2), cell.gate(product, 0, 2))
@@ -82,12 +82,12 @@ def _gru(cell: Cell, gates: FeatureMap, state: State) -> State:
     return made, made
 
 
-def _rnn(cell: Cell, gates: FeatureMap, state: State) -> State:
+def _rnn(cell: RecurrentCell, gates: FeatureMap, state: RecurrentState) -> RecurrentState:
     made = cell.function("tanh", cell.two("add", gates, cell.product(state[0], "_state", GATES["RNN"])))
     return made, made
 
 
-STEPS: dict[str, Step] = {"LSTM": _lstm, "GRU": _gru, "RNN": _rnn}
+STEPS: dict[str, RecurrentStep] = {"LSTM": _lstm, "GRU": _gru, "RNN": _rnn}
 
 
 @operator("LSTM", "GRU", "RNN")
@@ -111,14 +111,14 @@ def recurrent(call: Call) -> list[Tensor]:
     name, found = call.importing.wanted, []
     for number, way in enumerate(ways):
         wanted_name = name if len(ways) == 1 else f"{name}_{'forward' if way > 0 else 'backward'}"
-        found.append(_direction(call, source, weights, Cell(call, hidden, wanted_name, states), number, way))
+        found.append(_direction(call, source, weights, RecurrentCell(call, hidden, wanted_name, states), number, way))
     call.importing.wanted = name
     return _outputs(call, found)
 
 
 def _direction(
-    call: Call, source: FeatureMap, weights: Constant, cell: Cell, number: int, way: int
-) -> tuple[list[FeatureMap], State]:
+    call: Call, source: FeatureMap, weights: Constant, cell: RecurrentCell, number: int, way: int
+) -> tuple[list[FeatureMap], RecurrentState]:
     """The states of all steps, in the order of the steps, and the last one."""
     importing, gates = call.importing, GATES[call.op] * cell.hidden
     importing.wanted = f"{cell.name}_input"
@@ -138,7 +138,7 @@ def _direction(
     return [made[step] for step in steps], state
 
 
-def _initial(call: Call, cell: Cell, source: FeatureMap, place: int, number: int) -> FeatureMap:
+def _initial(call: Call, cell: RecurrentCell, source: FeatureMap, place: int, number: int) -> FeatureMap:
     """The state before the first step: given, or zeros that are read as a map is."""
     given = call.optional(place)
     channels = fresh(cell.hidden)
@@ -150,7 +150,7 @@ def _initial(call: Call, cell: Cell, source: FeatureMap, place: int, number: int
     return call.importing.given(value, dims, Axes((), source.axes.cols, channels), "_start")
 
 
-def _outputs(call: Call, found: Sequence[tuple[list[FeatureMap], State]]) -> list[Tensor]:
+def _outputs(call: Call, found: Sequence[tuple[list[FeatureMap], RecurrentState]]) -> list[Tensor]:
     """(steps, directions, batch, hidden), and (directions, batch, hidden) of the last state and cell."""
     made: list[Tensor] = []
     read = [bool(name) and call.importing.readers.get(name, 0) > 0 for name in (*call.node.output, "", "", "")]
