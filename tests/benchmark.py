@@ -1,4 +1,4 @@
-"""How fast accelsim is.
+"""Speed of accelsim.
 
     python tests/benchmark.py                      the main job: whole command, phases, events, growth with the batch
     python tests/benchmark.py --scalesim PYTHON    MobileNet v1 beside SCALE-Sim 3.0.0 (some minutes)
@@ -73,7 +73,7 @@ UseRamulatorTrace = False
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a process took, from its start to its end."""
+    """Time and memory of a process, from its start to its end."""
 
     wall_s: float
     cpu_s: float
@@ -154,7 +154,7 @@ def count_events(action: Callable[[], object]) -> int:
 
 
 def phases_in_processes(batch: int, repeat: int) -> list[dict[str, float]]:
-    """`phases` of the main job with so many images, in a fresh process each: nothing is cached."""
+    """`phases` of the main job with this number of images, in a fresh process each: nothing is cached."""
     with tempfile.TemporaryDirectory() as folder:
         network = Path(folder, "network.yaml")
         network.write_text((ROOT / NETWORK).read_text(encoding="utf-8") + f"batch: {batch}\n", encoding="utf-8")

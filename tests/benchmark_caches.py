@@ -1,4 +1,4 @@
-"""How fast requests pass caches and the DRAM below them.
+"""Speed of requests through caches and the DRAM below them.
 
     python tests/benchmark_caches.py [--plain] [--requests N] [--repeat N] [MACHINE ...]
 
@@ -37,7 +37,7 @@ ROW = 1 << 13
 
 
 def blocks_of(machine: Machine, requests: int) -> dict[str, tuple[bool, list[Block]]]:
-    """Whether a transfer writes and its blocks, each a request or neighbouring ones, by name."""
+    """Transfers by name: true for one that writes, and its blocks, each a request or neighbouring ones."""
     assert machine.caches is not None
     highest, lowest = machine.caches[0], machine.caches[-1]
     size = machine.dma.request_bytes or highest.line_bytes
@@ -67,7 +67,7 @@ def passed(memory: Memory, write: bool, blocks: Sequence[Block], cycle: int) -> 
 
 
 def measured(machine: Machine, write: bool, blocks: Sequence[Block], repeat: int) -> tuple[Met, float, float]:
-    """What a transfer met behind one of its first bytes, and CPU time at best and at worst."""
+    """The hits and misses of a transfer behind one of its first bytes, and CPU time at best and at worst."""
     first = blocks[:1] if blocks[0].address < FIRST else [Block(0, 1, 64, 0)]
     taken: list[float] = []
     for _ in range(repeat):

@@ -1,4 +1,4 @@
-"""How fast DRAM devices are simulated to the command.
+"""Speed of DRAM devices that are simulated to the command.
 
     python tests/benchmark_dram.py [--plain] [--bursts N] [--repeat N] [DEVICE ...]
 

@@ -1,4 +1,4 @@
-"""How fast sweeps are.
+"""Speed of sweeps.
 
     python tests/benchmark_sweep.py              1,000 points: 16 MobileNets x 63 machines, and what they take
     python tests/benchmark_sweep.py --pairs 5    one worker beside two, interleaved, start-up excluded
@@ -87,7 +87,7 @@ def memory(counts: Sequence[int]) -> None:
 
 
 def memory_of(count: int) -> None:
-    """Peak memory of a process that plans, keeps and exports so many points with results made up."""
+    """Peak memory of a process that plans, keeps and exports this number of points with results made up."""
 
     def made_up(tasks: Iterator[PointTask]) -> Iterator[Finished]:
         return (Finished(task.sha256, "done", None, dict.fromkeys(COLUMN_NAMES, 1)) for task in tasks)
@@ -103,7 +103,7 @@ def main() -> None:
     assert __doc__ is not None
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=cores(), help="workers of the 1,000 points (one for each core)")
-    parser.add_argument("--pairs", type=int, help="so many pairs of one worker and two")
+    parser.add_argument("--pairs", type=int, help="number of pairs of one worker and two")
     parser.add_argument("--memory", action="store_true", help="peak memory")
     parser.add_argument("--points", type=int, help="measure it once, in this process")
     arguments = parser.parse_args()

@@ -52,7 +52,7 @@ class Point(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """What was measured."""
+        """Kind of the measurement."""
         return self.what.split(" ")[0] if self.chip == "tpu_v3" else "network"
 
 
@@ -144,7 +144,7 @@ def dpu_total(network: str) -> LayerRecord:
 
 
 def read() -> list[Point]:
-    """What was played."""
+    """The points that were simulated."""
     return [
         Point(row.pop("chip"), row.pop("what"), **{name: float(time) for name, time in row.items() if time})
         for row in table(PLAYED.name)

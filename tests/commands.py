@@ -14,7 +14,7 @@ from accelsim.cli import main
 
 
 def refused(argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    """What a command line that must be refused says on standard error."""
+    """Standard error of a command line that must be refused."""
     assert main(argv) == 2
     out, err = capsys.readouterr()
     assert out == ""

@@ -31,7 +31,7 @@ class Part(NamedTuple):
 
 
 def counted(errors: Iterable[float]) -> list[int]:
-    """How many signed errors lie between the bounds."""
+    """Counts of the signed errors between the bounds."""
     found = list(errors)
     return [sum(low <= error < high for error in found) for low, high in pairwise(EDGES)]
 

@@ -145,7 +145,7 @@ Plans = tuple[list[Plan], list[Plan]]
 def driven(
     device: CommandDevice, array_mhz: float, window: int, plans: Plans, *, plain: bool = True
 ) -> tuple[list[Progress], list[Command], CommandMemory]:
-    """What a DRAM reports to two engines that read and write, its commands, and the DRAM."""
+    """Reports of a DRAM to two engines that read and write, its commands, and the DRAM."""
     memory = CommandMemory(device, array_mhz, plain=plain, bus_spans=True, logs=True)
     reports = _drive(memory, window, plans)
     return reports, _commands(memory.dram), memory

@@ -1,4 +1,4 @@
-"""What Gemmini's layers took in FireSim, beside what accelsim simulates of the same programs: docs/fidelity.md.
+"""Gemmini's layers in FireSim, beside what accelsim simulates of the same programs: docs/fidelity.md.
 
 `python -m tests.pages` writes the page and its picture anew from `tests/data/validation/*.csv`, which
 `python -m tests.fidelity` simulates; parts of it are `python -m tests.gemmini.measured`, `.apart`, `.mapped`,
@@ -158,12 +158,12 @@ def _line(name: str, kind: str, found: Summary) -> str:
 
 
 def kind_of(layer: Layer) -> str:
-    """What a layer is."""
+    """Kind of a layer."""
     return "product" if layer.is_product else f"{layer.kernel}x{layer.kernel} convolution"
 
 
 def _distribution() -> str:
-    """How many rows are how far off, by kind of layer: a table and bars."""
+    """Counts of rows by their error and kind of layer: a table and bars."""
     found = (
         "\n## As a distribution\n\nRows by how far the cycles at the average offset are from those measured; other "
         "arrays are the [mapped set](#layers-on-other-arrays).\n\n![errors by kind of layer](fidelity.svg)\n"

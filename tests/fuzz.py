@@ -90,7 +90,7 @@ def command(reader: Reader, raw: bytes, number: int) -> tuple[str, ...]:
 
 
 def fault(argv: tuple[str, ...]) -> str:
-    """What is wrong with the answer to a command line; nothing if it is a result, or mistakes of a line each."""
+    """The fault of the answer to a command line; empty if it is a result, or mistakes of a line each."""
     try:
         with bounded_memory(), alarm(HANGS_S, of_processor=True), small_work():
             return answered(argv)
@@ -99,7 +99,7 @@ def fault(argv: tuple[str, ...]) -> str:
 
 
 def answered(argv: tuple[str, ...]) -> str:
-    """As `fault`, but raises what the command does."""
+    """The same as `fault`, but raises what the command does."""
     out, err = io.StringIO(), io.StringIO()
     begin = time.process_time()
     with redirect_stdout(out), redirect_stderr(err):

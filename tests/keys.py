@@ -141,7 +141,7 @@ class File:
                 self._visit(name, f"{path}.{key}" if path else key)
 
     def _heading(self, name: str, section: Schema, path: str) -> str:
-        """How a section is called: by its tag, or by the key that it stands below."""
+        """Heading of a section: its tag, or the key that it stands below."""
         tags = {
             key: _values(section["properties"][key]) for key in ("op", "family", "kind") if key in section["properties"]
         }
@@ -158,7 +158,7 @@ class File:
             yield f"### {self.headings[name]}\n\n{self.section(self.definitions[name], self.headings[name].strip('`'))}"
 
     def section(self, section: Schema, path: str, without: frozenset[str] = frozenset()) -> str:
-        """What a section is, and its keys but for some."""
+        """Description of a section, and its keys but for some."""
         rows = [
             self._row(key, each, section, path) for key, each in section["properties"].items() if key not in without
         ]
@@ -176,7 +176,7 @@ class File:
         return f"`{key}`", default, unit, self._type(each, unit), each["description"]
 
     def _type(self, schema: Schema, unit: str) -> str:
-        """What values a key may have, in words."""
+        """The values that a key may have, in words."""
         if "$ref" in schema:
             return self._link(schema["$ref"].rpartition("/")[2])
         for union in ("anyOf", "oneOf"):

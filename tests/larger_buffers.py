@@ -1,4 +1,4 @@
-"""How often a larger buffer is slower, as docs/sweeps.md says: `python -m tests.larger_buffers` prints the sentence."""
+"""Share of larger buffers that are slower, for docs/sweeps.md: `python -m tests.larger_buffers` prints the sentence."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def cycles_of(network: str, maps: int, weights: int) -> int:
 
 
 def steps() -> list[float]:
-    """What each step to the next size of one buffer changes, as a share of the cycles; less is quicker."""
+    """The change by each step to the next size of one buffer, as a share of the cycles; less is quicker."""
     found = cycles()
     larger = {MAPS: dict(pairwise(MAPS)), WEIGHTS: dict(pairwise(WEIGHTS))}
     pairs = [

@@ -1,4 +1,4 @@
-"""Which operators of ONNX are modelled in which layouts, each tried: the table of docs/operators.md."""
+"""Operators of ONNX by the layouts that they are modelled in, each tried: the table of docs/operators.md."""
 
 from __future__ import annotations
 
@@ -256,7 +256,7 @@ def is_modelled(graph: onnx.GraphProto) -> bool | None:
 
 
 def cell(op: str, layout: str) -> str:
-    """What a table says of an operator in a layout."""
+    """Cell of the table for an operator in a layout."""
     shape = LAYOUTS[layout]
     turned = layout == "channels last" and op in SPATIAL
     seen = (shape[0], shape[-1], *shape[1:-1]) if turned else shape

@@ -60,7 +60,7 @@ def thesis_lines() -> list[dict[str, str]]:
 
 
 def _texts() -> dict[str, str]:
-    """What `plots/thesis.py` prints."""
+    """The texts that `plots/thesis.py` prints."""
     module, found = thesis(), thesis_lines()
     return {
         "capacities": module.text_of(module.findings(found)),

@@ -111,7 +111,7 @@ def _distances(points: Sequence[Point], name: str) -> str:
 
 
 def _says(points: Sequence[Point]) -> str:
-    """What follows from the points."""
+    """Sentences that follow from the points."""
     rows = table("tpu_v3.csv")
     measured = [macs(row) / (TPU_MHZ * float(row["microseconds"])) for row in rows if row["kind"] == "product"]
     peers = [macs(row) / int(row["cocossim_cycles"]) for row in rows if row["kind"] == "convolution"]

@@ -24,7 +24,7 @@ FORMS = {"a": "study_block_resnext_add", "b": "study_block_resnext_concat", "c":
 
 
 def equal_forms() -> str:
-    """What the three forms of ResNeXt's block cost on `edge`."""
+    """Cost of the three forms of ResNeXt's block on `edge`."""
     header = ("Fig. 3", "network", "cycles", "DRAM", "energy")
     return "\n".join(lines(header, ((form, f"`{name}`", *_costs(name)) for form, name in FORMS.items())))
 
@@ -37,7 +37,7 @@ def _costs(name: str) -> Iterator[str]:
 
 
 def needs() -> str:
-    """What each network of the thesis needs on chip and takes there, by both energy tables, and its accuracy."""
+    """Needs of each network of the thesis on chip, its cost there by both energy tables, and its accuracy."""
     module = lecture.thesis()
     found = {(each.table, each.network): each for each in module.findings(lecture.thesis_lines())}
     header = ["network", "top-1, %"]
@@ -68,7 +68,7 @@ def by_capacity() -> str:
 
 
 def conclusions() -> str:
-    """Which networks take least under each capacity, whether the order survives another energy table, and a summary."""
+    """Networks that take least under each capacity, whether the order survives another energy table, and a summary."""
     module, found = lecture.thesis(), lecture.thesis_lines()
     rows = [[re.sub(r"^(\w+_[\w.]+)", r"`\1`", cell) for cell in row] for row in module.conclusions(found)]
     header = [re.sub(r"by (\w+)", r"by `\1`", cell) for cell in module.CONCLUSIONS]

@@ -135,7 +135,7 @@ def schedulings(draw: st.DrawFn, **fixed: Any) -> Scheduling:
 
 @st.composite
 def any_machines(draw: st.DrawFn, **fixed: Any) -> Machine:
-    """Those of `machines`, and in one of four cases with a DRAM at command granularity."""
+    """Machines as of `machines`, in one of four cases with a DRAM at command granularity."""
     machine = draw(machines(**fixed))
     if draw(st.integers(0, 3)):
         return machine

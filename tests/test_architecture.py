@@ -110,18 +110,3 @@ def test_no_files_import_each_other_in_a_circle() -> None:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         pytest.fail(" -> ".join(error.args[1]))
-
-
-OPENINGS = {"What", "Whether", "Those", "Of", "As"}
-
-
-def test_docstrings_open_with_a_noun_phrase_or_a_verb() -> None:
-    """In plain words of the field."""
-    folder = ROOT / "accelsim"
-    for path in sorted(folder.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-                text = " ".join((ast.get_docstring(node) or "").split())
-                assert text.partition(" ")[0].rstrip(",:.") not in OPENINGS, f"{path}: {text}"
-                assert "so many" not in text, f"{path}: {text}"
-                assert "the same with" not in text, f"{path}: {text}"

@@ -189,7 +189,7 @@ def _concat(lite: Lite, node: Node, inputs: list[int], output: int) -> int:
 
 
 def _hard_sigmoid(lite: Lite, node: Node, inputs: list[int], output: int) -> int:
-    """As Keras has it: x + 3, clipped, by 6."""
+    """Keras' hard sigmoid: x + 3, clipped, by 6."""
     shape = (1, node.output.height, node.output.width, node.output.channels)
     three, sixth = (lite.tensor(name, kind=lite.kind) for name in ("three", "sixth"))
     added = lite.add("ADD", [*inputs, three], lite.tensor("added", *shape), options="Add", FusedActivationFunction=3)

@@ -49,7 +49,7 @@ class Trace(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """What is read and written."""
+        """Kind of what is read and written."""
         return KINDS[self.trace.split("_")[0]]
 
     @property
@@ -81,7 +81,7 @@ def _deeper(row: dict[str, str]) -> tuple[int, int]:
 
 
 def read() -> list[Trace]:
-    """What was played."""
+    """The traces that were simulated."""
     return [Trace(*list(row.values())[:4], *map(int, list(row.values())[4:])) for row in table(PLAYED.name)]
 
 

@@ -1,4 +1,4 @@
-"""How far to trust a chip: errors against the nearest chip that was measured, by class, for docs/fidelity.md."""
+"""Trust in a chip: errors against the nearest chip that was measured, by class, for docs/fidelity.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What others measured or counted, beside what accelsim says: the table of docs/validation.md.
+"""Measurements and counts of others, beside what accelsim says: the table of docs/validation.md.
 
 `python -m tests.pages` writes that page anew, `tests/docs/test_pages.py` holds it to what is computed here.
 """

@@ -339,7 +339,7 @@ class Executor:
         self.kept[tensor][slices(tile.region[:3])][..., channels] = values
 
     def differences(self) -> Iterator[str]:
-        """Where DRAM does not hold what a direct computation gives, and layers with other than their MACs."""
+        """Layers whose values in DRAM are not those of a direct computation, or that do other than their MACs."""
         maps = compute_directly(
             self.lowered.source, self.images, self.weights, map_bits=self.map_bits, weight_bits=self.weight_bits
         )

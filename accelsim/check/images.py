@@ -86,7 +86,7 @@ def stored_regions(tensor: Tensor) -> Iterator[Region]:
 
 
 def channels_within(stored: NDArray[np.int64], where: Range) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Which of these channels a tile has, and where in it."""
+    """The positions of the channels that a tile has, among these and in the tile."""
     mine = np.flatnonzero((stored >= where.start) & (stored < where.stop) & ((stored - where.start) % where.step == 0))
     return mine, (stored[mine] - where.start) // where.step
 

@@ -1,4 +1,4 @@
-"""Which input elements an output is made of, for operators that pick, join, fold or rearrange; element by element.
+"""The input elements that an output is made of, for operators that pick, join, fold or rearrange.
 
 Index arrays are for (rows, columns, channels) of some outputs, and broadcast against each other.
 """

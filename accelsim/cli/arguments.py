@@ -45,7 +45,7 @@ class Parser(argparse.ArgumentParser):
         )
 
     def error(self, message: str) -> NoReturn:
-        """Where an argument is missing, in some versions of argparse."""
+        """Raise, rather than exit, as some versions of argparse do if an argument is missing."""
         raise argparse.ArgumentError(None, message)
 
     def _print_message(self, message: str, file: Any = None) -> None:

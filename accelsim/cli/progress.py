@@ -1,4 +1,4 @@
-"""How far a command is, for somebody who watches."""
+"""Progress of a command, for somebody who watches."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def progress(total: int) -> Iterator[Callable[[object], None]]:
 
 
 def _terminal() -> TextIO | None:
-    """Where progress is drawn: on a terminal that can erase a line, and that has neither silence nor steps on it."""
+    """The terminal for the progress line: one that can erase a line, without --quiet or --verbose."""
     if sys.stderr is None or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         return None
     return sys.stderr if LOGGER.getEffectiveLevel() == logging.WARNING else None

@@ -1,1 +1,1 @@
-"""Where the outside world comes in: files and settings, checked."""
+"""Files and settings of the outside world, checked."""

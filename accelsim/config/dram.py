@@ -123,7 +123,7 @@ class Organisation(Section):
 
 
 class CommandBus(Section):
-    """How commands reach the device."""
+    """The bus that brings commands to the device."""
 
     act_clocks: Annotated[int, Field(gt=0, le=4)] = Field(
         default=1, description="DRAM clocks of an ACT on the command bus"

@@ -326,7 +326,7 @@ def _network_document(name_or_path: str, reader: Reader) -> Document:
 
 
 def _network_model(document: Document) -> type[NetworkFile]:
-    """How the file is to be read: as rows, or as parameters of a family. Raises UserError."""
+    """The model that reads the file: rows, or the parameters of a family. Raises UserError."""
     family = document.data.get("family")
     if "family" not in document.data:
         return Workload

@@ -1,4 +1,4 @@
-"""Where files are looked for that another file names: they may come from a stranger, together with it.
+"""Folders of files that another file names: both may come from a stranger.
 
 A file may name regular files below its own folder. What lies elsewhere the user has to allow.
 """

@@ -54,7 +54,7 @@ def _each_once(order: list[Loop]) -> list[Loop]:
 
 
 class LayerPlan(Section):
-    """How the layers of a name, or of a pattern of names, are tiled. Where several match, the last to have a key has
+    """Tiling of the layers of a name, or of a pattern of names. Where several match, the last to have a key has
     it."""
 
     match: _Pattern = Field(description="a layer, or a pattern of names with `*`, `?` and `[abc]`")

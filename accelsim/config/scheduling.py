@@ -44,7 +44,7 @@ class Scheduling(Section):
 
 
 class Mapping(Section):
-    """How networks are put on a machine, in a file of its own. Its keys win over those of the machine's file."""
+    """Options that put networks on a machine, in a file of its own. Its keys win over those of the machine's file."""
 
     description: str = Field("", description="a sentence for readers")
     scheduling: Scheduling = Field(Scheduling(), description="options of the compiler")

@@ -1,4 +1,4 @@
-"""How configuration models are written, and how what pydantic finds wrong becomes mistakes in the user's words."""
+"""Base of the configuration models, and the mistakes in the user's words that pydantic's errors become."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def derived(model: type[Model], data: dict[str, Any], document: Document, keys: 
 
 
 def _path(detail: Any, data: Any) -> KeyPath:
-    """Where in the document pydantic found something: its location without union tags, a missing key at the end."""
+    """The place in the document of an error of pydantic: its location without union tags, a missing key at the end."""
     path: list[str | int] = []
     for part in detail["loc"]:
         if (isinstance(data, dict) and part in data) or (isinstance(data, list) and isinstance(part, int)):

@@ -41,7 +41,7 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a value was written, and under which key the document hangs there (of `network.batch`: its batch).
+    """Place of a value, and the key that the document hangs under there (of `network.batch`: its batch).
 
     is_set: it replaced what stands in the file. folder: that of the file that set it, or None where the user did.
     """

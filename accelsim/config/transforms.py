@@ -70,7 +70,7 @@ class Binarize(Section):
 
 
 class Factors(Section):
-    """How layers with weights are replaced by two smaller ones."""
+    """Layers with weights, each replaced by two smaller ones."""
 
     dense: Literal["none", "low_rank"] | None = Field(default=None, description="fully connected and 1x1 layers")
     kernels: Literal["none", "spatial", "channel", "separable"] | None = Field(default=None, description="k x k layers")

@@ -349,7 +349,7 @@ Text = Annotated[str, Field(max_length=1000), AfterValidator(_visible_text)]
 
 
 class Accuracy(Section):
-    """How accurate the network is once trained: a figure from elsewhere, nothing is computed from it.
+    """Accuracy of the trained network: a figure from elsewhere, nothing is computed from it.
 
     kind: how it was measured, such as `single crop`.
     """

@@ -54,7 +54,7 @@ class Gemm:
 
 
 class Passes(NamedTuple):
-    """How a fold is streamed where its steps are cut into passes, each of a row of a feature map.
+    """The passes that the steps of a fold are cut into, each of a row of a feature map.
 
     longest: steps of a pass at most; shortest: clocks of a pass at least; change: of the last pass before the
     stationary operand changes; in_flight: passes that are in the array at once, at most.

@@ -94,7 +94,7 @@ def flattened(sequence: FoldSequence, times: int = 1) -> Iterator[tuple[int, Fol
 
 
 def passes(dataflow: Dataflow, gemm: Gemm, array: ArrayShape, dimension: Dimension) -> int:
-    """How often an operand without this dimension is read: for each array tile that the dimension is cut into."""
+    """Times that an operand without this dimension is read: once for each array tile that the dimension is cut into."""
     width = dataflow.width(dimension, array)
     return 1 if width is None else ceil_div(gemm.extent(dimension), width)
 

@@ -59,7 +59,7 @@ EXACT = Arithmetic(max, ceil_div)
 
 @dataclass(frozen=True, slots=True)
 class FoldCount:
-    """How the clocks of folds are counted.
+    """A way to count the clocks of folds.
 
     packs_groups: small groups share a fold; columns_alike: pruned weights are zero in the same rows of all columns;
     uncounted: clocks of each product that `array_cycles` leaves out.

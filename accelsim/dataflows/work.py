@@ -190,7 +190,7 @@ def without_zeros(gemm: Gemm, array: ArrayContext) -> Gemm:
 
 @lru_cache(maxsize=1 << 12)
 def fullest(length: int, density: Ratio, columns: int) -> int:
-    """How many nonzeros the fullest of several columns of `length` weights is expected to have, at least 1.
+    """Expected nonzeros of the fullest of several columns of `length` weights, at least 1.
 
     The expected maximum of binomial variables, zeros being anywhere: the sum over k of 1 - P(X <= k)^columns.
     """

@@ -169,7 +169,7 @@ def _part(row: str, count: int, table: EnergyTable, of: int = 1) -> Iterator[Ene
 
 
 def _scaling_note(table: EnergyTable, factor: float) -> str:
-    """How a price comes to its node, after its source; nothing where it is the table's own."""
+    """The scaling of a price to its node, said after its source; empty where the price is the table's own."""
     to = table.scaled_to
     if to is None or factor == 1:
         return ""

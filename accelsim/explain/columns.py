@@ -1,4 +1,4 @@
-"""Which columns can be taken apart, and by what."""
+"""The columns that can be taken apart, and the functions that do it."""
 
 from __future__ import annotations
 

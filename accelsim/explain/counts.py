@@ -36,7 +36,7 @@ def loaded_bytes(evidence: Evidence, operand: str) -> Term:
 
 
 def _turns(evidence: Evidence, operand: str) -> str:
-    """How often the plan has each tile of an operand loaded."""
+    """Times that the plan loads each tile of an operand, in words."""
     if evidence.plan is None or evidence.task is None or not on_array(evidence.node, evidence.machine):
         return ""
     plan = evidence.plan
@@ -176,7 +176,7 @@ def of_pieces(evidence: Evidence, name: str) -> Term:
 
 
 def _derived(evidence: Evidence, compute: Compute, counts: ActionCounts, name: str) -> str:
-    """How a piece on the array comes to its amount, derived again from its matrix product."""
+    """The amount of a piece on the array, derived again from its matrix product."""
     if compute.unit is not UnitKind.ARRAY or not getattr(counts, name):
         return ""
     (gemm, array, reuse), done = evidence.product(compute), evidence.array_work(compute)

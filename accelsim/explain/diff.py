@@ -1,4 +1,4 @@
-"""Why one run takes more than another: the difference by layer and cause, without remainder (docs/explain.md)."""
+"""Difference of two runs by layer and cause, without remainder (docs/explain.md)."""
 
 from __future__ import annotations
 

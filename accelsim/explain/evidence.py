@@ -29,7 +29,7 @@ class Evidence:
 
     @property
     def machine(self) -> Machine:
-        """Where it ran."""
+        """The machine that the layer ran on."""
         return self.played.run.machine
 
     @property

@@ -100,7 +100,7 @@ def _parts(task: LayerTask, plan: Tiling) -> str:
 
 
 def _places(task: LayerTask) -> Iterator[str]:
-    """Which maps pass through DRAM."""
+    """Sentences on the maps that do not pass through DRAM as a whole."""
     if not task.loaded:
         yield "  its input is on chip"
     elif task.loaded < task.size.channels:
@@ -129,7 +129,7 @@ def _cells(each: Alternative, chosen: Alternative, objective: str) -> list[str]:
 
 
 def _verdict(each: Alternative, chosen: Alternative, objective: str) -> str:
-    """Why a plan was chosen or not."""
+    """The reason why a plan was chosen or not."""
     if each is chosen:
         return "chosen"
     more = f"{each.score / chosen.score - 1:.1%} more {_SCORED[objective]}"

@@ -27,7 +27,7 @@ class TableRow(NamedTuple):
 
     @property
     def origin(self) -> Origin:
-        """Where what it says comes from."""
+        """Origin of what it says."""
         return Origin(self.file, self.number)
 
     def mistake(self, key: str, expected: str, got: str) -> UserError:

@@ -333,7 +333,7 @@ def _bounds(network: Network, machine: Machine) -> tuple[int, ...]:
 
 
 def layout_of(network: Network, machine: Machine) -> Layout:
-    """Where the feature maps of a network lie in the machine's DRAM."""
+    """The layout of a network's feature maps in the machine's DRAM."""
     first = machine.dram.first_address or 0
     bits, dma = machine.array.activation_bits, machine.dma
     return lay_out(network, bits, scatter=dma.scatter, first_address=first, codec=dma.map_codec)

@@ -41,7 +41,7 @@ SCORE_TOLERANCE = 1.01
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where all feature maps lie, which inputs a concat or shuffle still has to copy, and the first free address."""
+    """Places of all feature maps, inputs that a concat or shuffle still has to copy, and the first free address."""
 
     by_name: dict[str, Placement]
     copies: dict[str, tuple[str, ...]]
@@ -52,7 +52,7 @@ class Layout:
         return self.copies[node.name] if node.op.is_address else node.map_inputs
 
     def written(self, node: Node) -> int:
-        """How many channels of its map a layer writes."""
+        """Count of the channels of its map that a layer writes."""
         return len(self.writes(node)) if node.op.is_address else node.output.channels
 
     def writes(self, node: Node) -> Channels:
@@ -109,7 +109,7 @@ class Tiling:
 
     @property
     def results(self) -> Results:
-        """When results leave, in the word of a plan."""
+        """A plan's word for the time at which results leave."""
         return "together" if self.gathers else "apart"
 
 

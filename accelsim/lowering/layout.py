@@ -1,4 +1,4 @@
-"""Where feature maps lie in DRAM (docs/machine.md section 4).
+"""Addresses of feature maps in DRAM (docs/machine.md section 4).
 
 Concat and channel shuffle are addresses: their inputs' producers write straight to where the result lies, unless
 something stands against it; then the layer is an explicit copy. A slice always lies within its input.
@@ -61,7 +61,7 @@ def lay_out(
 
 
 def _parts(node: Node) -> dict[str, Channels]:
-    """Where the channels of each input lie in the output of a concat or shuffle."""
+    """The channels that each input becomes in the output of a concat or shuffle."""
     return {name: copied_channels(node, position) for position, name in enumerate(node.inputs)}
 
 

@@ -1,4 +1,4 @@
-"""Where the channels of a feature map lie in a tensor."""
+"""The place of the channels of a feature map in a tensor."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ class RightMap:
 
     @classmethod
     def of(cls, node: Node, tensor: Tensor) -> RightMap:
-        """That of a node that multiplies two maps, and of the tensor that it lies in."""
+        """The right map of a node that multiplies two maps, in the tensor that it lies in."""
         size = node.sizes[1]
         over: Loop = "outputs" if node.transposed else "inputs"
         return cls(size.height * size.width, tensor.dims[3], over)

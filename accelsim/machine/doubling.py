@@ -137,7 +137,7 @@ class Doubling:
         task.doubled[STREAM] = _later(self._issued(task.doubled[BEGIN], host), clocks)
 
     def _issued(self, ready: Clocks, clocks: int) -> Clocks:
-        """When the host issues a tile iteration that is ready then; it takes it some clocks, half if it is doubled."""
+        """Clocks at which the host has issued a tile iteration that is ready then; a doubled one takes half as long."""
         if not clocks:
             return ready
         issued = tuple(map(max, ready, self._host_free))

@@ -13,7 +13,7 @@ from accelsim.program.folds import FoldChain
 
 
 class Passage(NamedTuple):
-    """When a chain passes through the array, in array clocks.
+    """Array clocks at which a chain passes through the array.
 
     load_begin: its first stationary load begins; start: its first stream begins; last_start: its last stream
     begins; stream_end: its last stream ends; end: its last output is out of the array.
@@ -44,7 +44,7 @@ class Pipeline:
         return max(stationary_ready, self.load_free if self.overlap else self.last_out)
 
     def passage(self, chain: FoldChain, load_begin: int, operands_ready: int) -> Passage:
-        """When `chain` passes, if its first load begins at `load_begin` and its operands are on chip at
+        """The passage of `chain`, if its first load begins at `load_begin` and its operands are on chip at
         `operands_ready`; the pipeline then stands behind it."""
         first = chain.first
         start = max(load_begin + first.load, operands_ready, self.stream_free)

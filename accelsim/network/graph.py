@@ -37,7 +37,7 @@ class WeightKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pruning:
-    """Which share of a layer's weights is left, how it is stored, and what the zeros save (nothing, gate, skip).
+    """The share of a layer's weights that is left, their form in memory, and what zeros save (nothing, gate, skip).
 
     index_bits: of a relative index beside each value; None for a bitmap of one bit a position.
     """
@@ -67,7 +67,7 @@ class Pruning:
 
 @dataclass(frozen=True, slots=True)
 class Compression:
-    """How a layer's weights lie in DRAM if they are decoded on their way. ratio: of plain bits; None: as pruned."""
+    """Form in DRAM of weights that are decoded on their way. ratio: of plain bits; None: as pruned."""
 
     ratio: Fraction | None
 

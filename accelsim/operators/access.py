@@ -1,4 +1,4 @@
-"""Which part of its inputs an operator reads for a part of its output, where no window slides over them.
+"""The part of its inputs that an operator reads for a part of its output, where no window slides over them.
 
 A box is (rows, columns, channels), each as (start, stop). `reads` may name more than is needed, never less; `most`
 bounds the extents of what it names for every box of a size whose start is a multiple of that size.
@@ -22,7 +22,7 @@ Each = TypeVar("Each")
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How an operator reaches its inputs, each by its position; None where a box needs nothing of one."""
+    """The way an operator reaches its inputs, each by its position; None where a box needs nothing of one."""
 
     reads: Callable[[Form, int, Box], Box | None]
     most: Callable[[Form, int, Extents], Extents]

@@ -93,7 +93,7 @@ class Axis:
         return min(extent, self.reach(outputs) + self.lead)
 
     def touched(self, start: int, stop: int, extent: int) -> int:
-        """How many elements of a map of `extent` outputs [start, stop) read, each counted once."""
+        """Count of the elements of a map of `extent` that outputs [start, stop) read, each counted once."""
         total = 0
         ends: dict[int, int] = {}
         for tap in range(self.kernel):
@@ -106,7 +106,7 @@ class Axis:
         return total
 
     def reads(self, start: int, stop: int, extent: int) -> int:
-        """How many of the kernel positions of outputs [start, stop) fall inside a map of `extent`, not on padding."""
+        """Count of the kernel positions of outputs [start, stop) inside a map of `extent`, not on padding."""
         total = 0
         for tap in range(self.kernel):
             offset = tap * self.dilation - self.pad

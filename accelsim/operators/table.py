@@ -46,7 +46,7 @@ GoesTo = Callable[[Form, int], Sequence[int]]
 
 
 class RunsOn(Enum):
-    """Where an operator runs: on the PE array or the vector unit, or nowhere, being addresses alone."""
+    """Unit that an operator runs on: the PE array, the vector unit, or none for those that are addresses alone."""
 
     ARRAY = "array"
     VECTOR = "vector"
@@ -110,7 +110,7 @@ class Operator:
         return self.on_array and not self.weighted
 
     def access_of(self, form: Form) -> Access | None:
-        """How a layer reaches its inputs; None for the same part of each, or what is under a window."""
+        """The way a layer reaches its inputs; None for the same part of each, or what is under a window."""
         return None if self.access is REPEATED and len(set(form.sizes)) == 1 else self.access
 
     def operations_per_element(self, form: Form) -> int:
@@ -216,7 +216,7 @@ def _one_after_the_other(form: Form, position: int) -> Sequence[int]:
 
 
 def _interleaved(form: Form, position: int) -> Sequence[int]:
-    """Where a channel shuffle puts each channel: i*n + j goes to j*groups + i."""
+    """The places that a channel shuffle puts channels in: i*n + j goes to j*groups + i."""
     del position
     each = form.output.channels // form.groups
     return [place * form.groups + group for group in range(form.groups) for place in range(each)]

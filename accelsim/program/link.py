@@ -37,7 +37,7 @@ class Moment(IntEnum):
 
 
 class _Awaited(IntEnum):
-    """When a Compute on the array waited for what is in a place, if one did."""
+    """The wait of a Compute on the array for what is in a place, if one did wait."""
 
     NEVER = 0
     TO_STREAM = 1
@@ -86,7 +86,7 @@ class Task:
 
     @property
     def done(self) -> int:
-        """When its data was where it goes."""
+        """The clock at which its data was where it goes."""
         return self.moments[Moment.DONE]
 
 

@@ -167,7 +167,7 @@ def transfers(
 def descriptors(
     tensor: Tensor, region: Region, *, by_pixel: bool = False, by_row: bool = False
 ) -> tuple[Descriptor, ...]:
-    """Where the elements of `region` lie in DRAM, those of a coded tensor as if it were plain.
+    """The bytes of DRAM that hold the elements of `region`, those of a coded tensor as if it were plain.
 
     by_pixel: each row of theirs is one of the last dimension, even where neighbours lie one behind the other.
     by_row: the rows of one lie along one dimension, the innermost that is left: pixels of a row of a map.

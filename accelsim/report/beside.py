@@ -99,7 +99,7 @@ def merged(axes: Axes, labels: Sequence[tuple[PagePoint, str]]) -> list[tuple[Pa
 
 
 def _offsets(half_width: float, half_height: float) -> Iterator[PagePoint]:
-    """Where the middle of a text of this size may stand around its point."""
+    """The places around its point that the middle of a text of this size may have."""
     for gap, (right, up) in product(_GAPS_POINTS, _DIRECTIONS):
         yield right * (half_width + gap), up * (half_height + gap)
 
@@ -111,7 +111,7 @@ def _box(x: float, y: float, half_width: float, half_height: float) -> Bounds:
 def _harm(
     box: Bounds, own: float, taken: Sequence[Bounds], others: Sequence[PagePoint], frame: Bounds
 ) -> tuple[float, bool]:
-    """How bad a place is: the area that is shared with what is there, or outside of the axes, up to rounding.
+    """The badness of a place: the area that is shared with what is there, or outside of the axes, up to rounding.
 
     Then whether a point is nearer to it than the one it belongs to, at distance `own`.
     """

@@ -278,7 +278,7 @@ def layer_rows(
 
 
 def speedups(cycles: int, doubled_cycles: Mapping[str, int]) -> dict[str, float | None]:
-    """How many times quicker with each resource twice as good; None where nothing is left."""
+    """Speedups with each resource twice as good; None where nothing is left."""
     return {speedup_column(name): cycles / twice if twice else None for name, twice in doubled_cycles.items()}
 
 

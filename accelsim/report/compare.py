@@ -129,7 +129,7 @@ def _read(cell: str) -> Value | None:
 
 
 class ComparedCell(NamedTuple):
-    """How a column is printed, and for which of its values it is worth it."""
+    """The print of a column, and the values for which it is worth it."""
 
     title: str
     column: str
@@ -193,7 +193,7 @@ def _whose(rows: Sequence[ComparedRow], lacks: Sequence[bool]) -> str:
 
 
 def survival(pairs: int, found: Sequence[Unsure]) -> list[str]:
-    """How many pairs keep their order by energy at all prices within their ranges, and those that do not, closest
+    """The number of pairs whose order by energy holds at all prices within their ranges, and those others, closest
     first."""
     if not pairs:
         return []

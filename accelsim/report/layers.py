@@ -47,7 +47,7 @@ def _row(node: Node) -> dict[str, Value]:
 
 
 def _weight_cells(node: Node) -> dict[str, Value]:
-    """How a layer's weights are stored; empty where it has none.
+    """Cells on the storage of a layer's weights; empty where it has none.
 
     params_after_pruning counts a bias for each output channel too; effective_macs are those of weights that are left;
     stored_bytes takes 8 bits where the network says none.

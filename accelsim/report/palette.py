@@ -80,6 +80,6 @@ def lightness(colour: str) -> float:
 
 
 def hatched(fill: Fill) -> dict[str, Any]:
-    """How matplotlib draws a fill, its hatch dark on light colours and light on dark ones."""
+    """Matplotlib's keywords for a fill, its hatch dark on light colours and light on dark ones."""
     line = "#666666" if lightness(fill.colour) > 0.7 else "#ffffff"
     return {"facecolor": fill.colour, "hatch": fill.hatch, "edgecolor": line, "linewidth": 0}

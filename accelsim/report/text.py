@@ -143,7 +143,7 @@ MOST_WHAT_IF = 5
 
 
 def what_if(rows: Sequence[Mapping[str, Value | None]], totals: Mapping[str, Value | None]) -> str:
-    """How much quicker the run and its longest layers are with twice of each resource, a line for each resource."""
+    """Speedups of the run and of its longest layers with twice of each resource, a line for each resource."""
     longest = sorted(rows, key=lambda row: -_clocks(row))[:MOST_WHAT_IF]
     names = [str(row["layer"]) for row in longest]
     cells = [["cycles", *(str(values["total_cycles"]) for values in (totals, *longest))]]

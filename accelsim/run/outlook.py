@@ -1,4 +1,4 @@
-"""How long a run or a check will take and how much memory, said before they start where somebody would wonder."""
+"""Estimate of the time and memory of a run or a check, said before a long one starts."""
 
 from __future__ import annotations
 

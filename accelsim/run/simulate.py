@@ -113,7 +113,7 @@ class Played:
 
     @property
     def history(self) -> History:
-        """When each command was where, if that was requested."""
+        """Clocks of each command, if they were requested."""
         return self.performance.history
 
 

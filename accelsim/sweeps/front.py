@@ -41,7 +41,7 @@ class Front(NamedTuple):
 
 
 class Compared(NamedTuple):
-    """How points are compared.
+    """Terms on which points are compared.
 
     where: conditions on columns. per_network: each network has a front of its own. weights: by network; if not None,
     points are machines, their values geometric means over all networks, whose weight is 1 unless given.
@@ -250,7 +250,7 @@ def _refuse_unknown_weights(weights: Mapping[str, float], networks: Iterable[str
 
 
 def _lacks(values: Mapping[str, Any], objectives: Sequence[Objective]) -> str | None:
-    """Why a point can't be compared. Raises UserError where a column has no numbers."""
+    """The reason why a point can't be compared. Raises UserError where a column has no numbers."""
     for name in (each.column for each in objectives):
         value = values[name]
         if value is None:

@@ -50,7 +50,7 @@ class Point(NamedTuple):
 
     @property
     def sha256(self) -> str:
-        """That of the resolved configuration, the `config_sha256` of the point's `run.json`."""
+        """Digest of the resolved configuration, the `config_sha256` of the point's `run.json`."""
         return sha256(_joined({**self.network.parts, **self.machine.parts}))
 
 
@@ -171,7 +171,7 @@ _LoadFile = Callable[[str, Sequence[Override]], dict[str, Any]]
 
 
 class _Loader(NamedTuple):
-    """How a half is loaded, and the root of its keys."""
+    """The function that loads a half, and the root of its keys."""
 
     load: _LoadFile
     root: tuple[str, ...]

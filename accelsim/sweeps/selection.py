@@ -124,7 +124,7 @@ def _holding(
     keep: npt.NDArray[np.bool_],
     mistakes: set[Mistake],
 ) -> npt.NDArray[np.bool_]:
-    """Where a constraint holds, of the combinations that are to be kept."""
+    """True for combinations that a constraint holds for, of those that are to be kept."""
     numbers = {key: np.asarray(np.frompyfunc(_number, 1, 1)(columns[key])) for key in constraint.keys}
     if not any(_lacks_numbers(column) for column in numbers.values()):
         try:

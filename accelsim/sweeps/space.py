@@ -46,7 +46,7 @@ class Space:
 
     @property
     def size(self) -> int:
-        """How many candidates there are, before constraints."""
+        """Number of candidates before constraints."""
         return prod(self.sizes)
 
     def all(self) -> Iterator[Candidate]:

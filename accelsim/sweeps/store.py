@@ -170,7 +170,7 @@ class PointStore:
         self._patiently("DELETE FROM results WHERE outcome = 'failed'")
 
     def missing(self) -> int:
-        """How many results are."""
+        """Number of results that are missing."""
         query = "SELECT count(*) FROM points LEFT JOIN results USING (config_sha256) WHERE first AND outcome IS NULL"
         (count,) = self.connection.execute(query).fetchone()
         return int(count)

@@ -1,4 +1,4 @@
-"""Who does the points: processes of this machine, or the workers of a Dask cluster.
+"""Workers that do the points: processes of this machine, or those of a Dask cluster.
 
 Either takes tasks as it needs them and gives each back when it is finished, in any order.
 """

@@ -1,8 +1,10 @@
-"""Do the pages keep to the style of words in CONTRIBUTING.md?"""
+"""Do pages and docstrings keep to the style of words in CONTRIBUTING.md?"""
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
@@ -12,7 +14,7 @@ from accelsim.cli.overview import COMMANDS
 from accelsim.cli.parser import parser_of
 from accelsim.report import columns, compare
 from tests.pages import FOLDER as DOCS
-from tests.words import GENERATED, PAGES, UNASKED, lengths, linted, prose, sentences
+from tests.words import GENERATED, PAGES, ROOT, UNASKED, lengths, linted, prose, sentences
 
 MEDIAN, LONGEST = 20, 35
 """Words of a sentence."""
@@ -29,6 +31,11 @@ AVOIDED = {
 """Words to avoid, and better ones."""
 CLOCKS = r"(?<!DRAM )\bclocks\b(?! of the array)"
 """Those that are cycles."""
+OPENINGS = {
+    "What", "Whatever", "Whether", "Where", "Wherever", "When", "Whenever", "While", "Which", "Who", "Whose", "Why",
+    "How", "That", "Those", "Of", "As", "If", "Once",
+}  # fmt: skip
+"""Words that no docstring opens with: it opens with a noun phrase or a verb."""
 PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
@@ -70,3 +77,20 @@ def test_the_linter_finds_nothing() -> None:
     found = linted(PAGES)
     assert found, "it finds what is left out"
     assert [name for name in found if not name.startswith(UNASKED)] == []
+
+
+def docstrings() -> Iterator[tuple[Path, str]]:
+    """Docstrings of the package and of what the tests share, each on one line."""
+    shared = (path for path in (ROOT / "tests").glob("*.py") if not path.name.startswith("test_"))
+    for path in sorted([*(ROOT / "accelsim").rglob("*.py"), *shared, *(ROOT / "tests" / "reference").glob("*.py")]):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                yield path, " ".join((ast.get_docstring(node) or "").split())
+
+
+def test_docstrings_open_with_a_noun_phrase_or_a_verb() -> None:
+    """In plain words of the field."""
+    found = [(path, text) for path, text in docstrings() if text]
+    assert len(found) > 2000
+    assert [(path, text) for path, text in found if re.split(r"\W", text, maxsplit=1)[0] in OPENINGS] == []
+    assert [(path, text) for path, text in found if re.search("so many|the same with", text)] == []

@@ -55,7 +55,7 @@ class Pass:
 
 
 class _Products(NamedTuple):
-    """What a stage holds: summands of a sum, the first or the last of it."""
+    """Content of a stage: summands of a sum, the first or the last of it."""
 
     values: list[Ints]
     first: bool

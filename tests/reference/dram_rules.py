@@ -1,4 +1,4 @@
-"""What a DRAM's data sheet allows, written down apart from the simulator: slow and obvious.
+"""Rules of a DRAM's data sheet, written down apart from the simulator: slow and obvious.
 
 A log of commands is looked through pair by pair. Times of a data sheet run from the last clock of a command to the last
 of the next; data is looked at as the clocks in which it is on the bus.
@@ -15,7 +15,7 @@ CLOSED = -1
 
 
 class Command(NamedTuple):
-    """As in the simulator's log; bank is a rank for PREA and REF."""
+    """A command of the simulator's log; bank is a rank for PREA and REF."""
 
     clock: int
     name: str
@@ -189,7 +189,7 @@ def _refreshes(log: Sequence[Command], sheet: Sheet) -> Iterator[str]:
 
 
 def _halves(log: Sequence[Command], sheet: Sheet) -> Iterator[str]:
-    """Where an ACT has two halves, the second follows in time and no other ACT comes between."""
+    """Faults of ACTs in two halves: the second follows in time and no other ACT comes between."""
     half: Command | None = None
     for command in log if sheet.times["t_aad"] else ():
         if command.name == "ACT2":
@@ -203,7 +203,7 @@ def _halves(log: Sequence[Command], sheet: Sheet) -> Iterator[str]:
 
 
 def _data_clock(log: Sequence[Command], sheet: Sheet) -> Iterator[str]:
-    """Where the data clock stops, a CAS right before starts it."""
+    """Faults of a data clock that stops: a CAS right before a burst starts it."""
     runs, started = 0, -1
     for command in log if sheet.times["t_wckpst"] else ():
         if command.name == "CAS":

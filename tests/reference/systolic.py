@@ -117,7 +117,7 @@ class WritePort:
         self.waiting_bits = 0
 
     def clock(self, arriving: int, last: bool) -> bool:
-        """Whether the bottom row has passed by the end of this clock, in which `arriving` elements came to it."""
+        """True if the bottom row has passed by the end of this clock, in which `arriving` elements came to it."""
         self.waiting_bits = max(0, self.waiting_bits + arriving * self.element_bits - self.port_bits)
         return self.waiting_bits == 0 if last else self.waiting_bits < self.port_bits
 
@@ -210,10 +210,10 @@ class SystolicArray(ABC):
 
     @abstractmethod
     def move(self) -> None:
-        """What every register does in one clock."""
+        """Advance every register by one clock."""
 
     def in_flight(self) -> bool:
-        """Whether a value is on its way that no output is owed for."""
+        """True if a value is on its way that no output is owed for."""
         return False
 
     def enter(self, index: int, clock: int) -> None:
@@ -278,11 +278,11 @@ class SystolicArray(ABC):
         self.moves["result"] += int(delays.sum())
 
     def row_of(self, what: str, row: Ints) -> Ints:
-        """What tells values of one edge apart that are read in different clocks, beside their step."""
+        """Marks that tell values of one edge apart that are read in different clocks, beside their step."""
         return 0 * row
 
     def passes(self, what: str, fold: Ints, row: Ints, lane: Ints) -> NDArray[np.bool_]:
-        """Which values of an edge are read, and not zeros that it makes itself."""
+        """True for values of an edge that are read, and are not zeros that it makes itself."""
         return fold != 0
 
     def fork(self) -> SystolicArray:
@@ -525,7 +525,7 @@ class OutputArray(SystolicArray):
         self.leave(moved[:, -1] * self.passed, place=ROW)
 
     def _bottom_passes(self, bottom: Ints, arrived: bool) -> bool:
-        """Whether the row at the bottom of the first column passes the write port by the end of this clock."""
+        """True if the row at the bottom of the first column passes the write port by the end of this clock."""
         if not bottom[FOLD]:
             return True
         fold = self.folds[bottom[FOLD] - 1]
@@ -542,7 +542,7 @@ class Roles(NamedTuple):
 
     @property
     def sums_stay(self) -> bool:
-        """Whether a sum over K stays in its PE while its operands come by."""
+        """True if a sum over K stays in its PE while its operands come by."""
         return self.streamed == "k"
 
 

@@ -51,7 +51,7 @@ class Buffers:
 
 
 def spans(extent: int, size: int) -> list[tuple[int, int]]:
-    """Where the tiles of an extent begin and end."""
+    """Begin and end of each tile of an extent."""
     return [(start, min(start + size, extent)) for start in range(0, extent, size)]
 
 

@@ -46,7 +46,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def add_workers(parser: ArgumentParser) -> None:
-    """Who does the points."""
+    """Options for the workers that do the points."""
     parser.add_argument(
         "--jobs", metavar="N", type=whole_number("--jobs", 1, 1024), help="worker processes (one for each core)"
     )

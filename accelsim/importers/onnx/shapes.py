@@ -82,7 +82,7 @@ def slices_of(shape: tuple[int, ...], inputs: Sequence[Tensor | None], found: At
 
 
 def split_sizes(extent: int, outputs: int, rest: Sequence[Tensor | None], found: Attributes) -> list[int]:
-    """How long each part of a Split is. Raises UnmodelledError."""
+    """The length of each part of a Split. Raises UnmodelledError."""
     given = integers(rest[0], "sizes") if rest and rest[0] is not None else found.integers("split")
     if outputs < 1:
         raise UnmodelledError("parts of a map", "none")

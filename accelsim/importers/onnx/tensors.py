@@ -171,7 +171,7 @@ def split_to(atoms: Sequence[Atom], shape: Sequence[int], whole: Atom | None) ->
 
 
 def aligned(first: Dim, second: Dim) -> tuple[dict[Atom, Dim], dict[Atom, Dim]] | None:
-    """How two dimensions of one size have to be split to have the same factors; None where they cannot."""
+    """The splits with which two dimensions of one size have the same factors; None where there are none."""
     sizes = [1]
     for dim in (first, second):
         reached = 1

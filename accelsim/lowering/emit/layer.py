@@ -156,7 +156,7 @@ class LayerEmission(ABC):
             self.store_bytes = max(self.store_bytes, packed_bytes(pixels * parts[0].size, tensor.bits))
 
     def _written(self, channels: Channels) -> tuple[tuple[Range, ...], tuple[Range, ...]]:
-        """Where channels of the layer's map lie in its tensor, as ranges: of those that stay, and of those stored."""
+        """Ranges of the tensor that channels of the layer's map lie in: of those that stay, and of those stored."""
         key = channels[:1].tobytes() + channels[-1:].tobytes()
         found = self.written.get(key)
         if found is None:

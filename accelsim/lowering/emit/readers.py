@@ -1,4 +1,4 @@
-"""Who reads a tensor of feature maps from the activation buffer, and how often each part of it.
+"""Readers of a tensor of feature maps in the activation buffer, and the times that they read each part.
 
 The number follows from the tile sizes of the layers that read it, dimension by dimension; so the last read of a tile is
 known when it comes, without a look at later commands.
@@ -167,7 +167,7 @@ def _array_readers(layer: PlannedLayer, maps: Layout) -> Iterator[tuple[Tensor, 
 
 
 def _shortcut_reader(layer: PlannedLayer, place: Placement) -> tuple[Tensor, Reader]:
-    """How the map is read that is added to the results: as these are written."""
+    """The reader of the map that is added to the results: it reads as these are written."""
     plan, counts = layer.plan, tile_counts(layer.task, layer.plan)
     times = counts["groups"] * counts["outputs"] if plan.gathers else 1
     channels = tuple((place.reads(*part[:2]),) for part in result_channels(layer))

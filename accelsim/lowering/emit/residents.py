@@ -139,7 +139,7 @@ def outgrown_residents(
 
 
 def _resident_parts(layer: PlannedLayer, place: Placement, leading: int) -> Iterator[Range]:
-    """Where the leading channels of a layer lie in its tensor, tile by tile of one block."""
+    """Ranges of the tensor that a layer's leading channels lie in, tile by tile of one block."""
     node, plan = layer.node, layer.plan
     for channels in result_channels(layer) if layer.on_array else cuts(node.output.channels, plan.out_channels):
         yield from place.writes(np.arange(channels.start, max(channels.start, min(channels.stop, leading))))
@@ -162,7 +162,7 @@ class ResidentTiles:
         self._next_in_map: dict[str, int] = {}
 
     def resident_channels(self, tensor: Tensor) -> NDArray[np.bool_] | None:
-        """Which channels of a tensor stay; None where none does."""
+        """The channels of a tensor that stay; None where none does."""
         return self.plan.channels.get(tensor)
 
     def new_tile(self, name: str, tensor: Tensor, region: Region, address: int | None = None) -> Tile:

@@ -1,4 +1,4 @@
-"""Which layers' weights stay on chip from one inference to the next."""
+"""Weights that stay on chip from one inference to the next."""
 
 from __future__ import annotations
 

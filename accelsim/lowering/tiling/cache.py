@@ -55,7 +55,7 @@ stores, room for weights and whether its own stay."""
 
 @contextmanager
 def naming(node: Node) -> Iterator[None]:
-    """Whatever LoweringError is raised inside begins with the name of the layer."""
+    """Begin each LoweringError that is raised inside with the name of the layer."""
     try:
         yield
     except LoweringError as error:
@@ -339,7 +339,7 @@ def _longest(codes: Iterable[RowCode | None]) -> RowCode | None:
 
 
 def _reached(node: Node) -> tuple[object, ...]:
-    """How a layer reaches its inputs, where that is no matter of its window."""
+    """The parameters by which a layer reaches its inputs, where that is no matter of its window."""
     if node.op.access_of(node) is None:
         return ()
     return node.sizes, node.picks, node.border, node.split, node.order, node.axis, node.groups

@@ -352,7 +352,7 @@ def candidates_of(task: LayerTask, context: TilingContext, grid: Grid, orders: S
 
 
 def _number(fits: Bools, start: Ints) -> Ints:
-    """How many fit of those from `start` to each."""
+    """Count of those that fit, from `start` to each."""
     before = np.zeros((len(fits), fits.shape[1] + 1), np.int32)
     np.cumsum(fits, axis=1, out=before[:, 1:])
     return before[:, 1:] - before[:, start]

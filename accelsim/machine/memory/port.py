@@ -54,7 +54,7 @@ class Request(NamedTuple):
 
 
 class Completion(NamedTuple):
-    """When a request was served, in array clocks.
+    """Clocks of a request that was served, in those of the array.
 
     issued: its requester may issue the first burst of the next one; sent: its last data is on the bus; done: that data
     is where it goes.
@@ -66,7 +66,7 @@ class Completion(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """How far the requests of a requester have come.
+    """Progress of the requests of a requester.
 
     issued: array clock at which it may issue the first burst of its next request; completion: of the oldest request
     that had none yet. Each is told once, as soon as it is known; the other one is None.
@@ -150,4 +150,4 @@ class Memory(Protocol):
         """Counts of DRAM until array clock `cycle`, the end of the run; None if it has no commands."""
 
     def bus_spans(self) -> list[list[BusSpan]]:
-        """When each data bus moved what, in order, if that was to be noted; neighbours are one span."""
+        """Spans of each data bus by what it moved, in order, if that was to be noted; neighbours are one span."""

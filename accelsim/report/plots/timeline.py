@@ -1,4 +1,4 @@
-"""When each unit works, and for which part of the network."""
+"""Times at which each unit works, and the part of the network that it works for."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ def _resized(call: Call, source: FeatureMap) -> tuple[int, ...]:
 
 
 def _positions(call: Call, size: int, outputs: int, *, nearest: bool) -> tuple[int, int, int]:
-    """Where an output lies on an axis, as (output x step + first) / per."""
+    """Step, first and per of the place of outputs on an axis: (output x step + first) / per."""
     old = call.op == "Upsample" or len(call.inputs) <= 2  # without these attributes
     mode = call.attributes.text("coordinate_transformation_mode", "asymmetric" if old else "half_pixel")
     if mode == "align_corners":

@@ -33,7 +33,7 @@ class Sliding:
             raise UnmodelledError(f"a kernel that fits {size[0]} x {size[1]}", list(self.kernel)) from None
 
     def reach(self, axis: int) -> int:
-        """How far apart the first and last element under it are."""
+        """Elements from the first under it to the last."""
         return (self.kernel[axis] - 1) * self.dilation[axis] + 1
 
 

@@ -146,6 +146,6 @@ def reduction(call: Call) -> str:
 
 @translates("ARG_MAX", "ARG_MIN")
 def place_of(call: Call) -> str:
-    """Where the largest, or smallest, is."""
+    """The index of the largest element, or of the smallest."""
     (axis,) = call.integers(1)
     return call.add("ArgMax" if call.operator.name == "ARG_MAX" else "ArgMin", call.value(0), axis=axis, keepdims=0)

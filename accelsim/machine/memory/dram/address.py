@@ -1,4 +1,4 @@
-"""Where an address lies: channel, bank and row, by the words of `dram.address_mapping`.
+"""Channel, bank and row of an address, by the words of `dram.address_mapping`.
 
 Words go from high to low bits. Left out, `rank` and `pseudochannel` stand above `column`, and `channel` lowest.
 """
@@ -102,7 +102,7 @@ class AddressMap:
         return found[::-1]
 
     def places(self, addresses: Numbers) -> Places:
-        """Where the bursts that hold these byte addresses lie."""
+        """The places of the bursts that hold these byte addresses."""
         rest = addresses // self.burst_bytes
         found = [np.zeros_like(rest) for _ in Places._fields]
         for (_, size), weights in zip(reversed(self.parts), reversed(self.weights), strict=True):

@@ -113,7 +113,7 @@ class Dram:
         return sum(others, first)
 
     def bus_spans(self) -> list[list[BusSpan]]:
-        """When each data bus moved what: one bus of a channel, or one for each pseudo channel."""
+        """Spans of each data bus by what it moved: one bus of a channel, or one for each pseudo channel."""
         buses = self.device.organisation.pseudo_channels
         found: list[list[BusSpan]] = []
         for channel in self.controller.channels:

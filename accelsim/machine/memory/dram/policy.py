@@ -1,4 +1,4 @@
-"""When a channel turns from reads to writes and back, and whether it closes rows."""
+"""Rules by which a channel turns from reads to writes and back, and by which it closes rows."""
 
 from __future__ import annotations
 

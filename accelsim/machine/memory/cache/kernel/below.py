@@ -63,7 +63,7 @@ class Queue:
         self.last += 1
 
     def place(self, number: int) -> int:
-        """Where the numbers begin that were added as the `number`th, counted from 0."""
+        """Index of the first of the numbers that were added as the `number`th, counted from 0."""
         return self.width * (number & self.mask)
 
     def grow(self) -> None:
@@ -77,8 +77,8 @@ class Queue:
 
 
 class Below:
-    """Who asks the memory below for lines: of each miss in flight of the lowest cache one who reads its line, from
-    `reader` on, and one who writes the line that leaves for it, from `writer` on; and one for what nobody waits for.
+    """Requesters of lines at the memory below: of each miss in flight of the lowest cache one that reads its line, from
+    `reader` on, and one that writes the line that leaves for it, from `writer` on; and one for what nobody waits for.
 
     asked: (miss, or NONE where nobody waits; address; bytes, negative of a write; clock) that is to be asked for.
     posts: (address, bytes, clock) of what nobody waits for. reads: clocks at which lines were asked for and came.

@@ -1,4 +1,4 @@
-"""Who sends requests to a cache: the next request, when it can be sent, and what became of those before.
+"""A sender of requests to a cache: the next request, when it can be sent, and what became of those before.
 
 A transfer is cut into descriptors of at most `rows` rows and `row_bytes` bytes of each, and a row of a descriptor into
 requests: each the aligned power of two of bytes that holds the most of what is left, of equal ones the smallest.

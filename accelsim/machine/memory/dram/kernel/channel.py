@@ -173,7 +173,7 @@ class Channel:
                 self.refresh_at = self.next_refresh[rank]
 
     def skip_refreshes(self, until: int) -> None:
-        """Where nothing is done but to refresh, do all but the last interval before `until` at once.
+        """Do all but the last refresh interval before `until` at once, where nothing else is done.
 
         Every timing is shorter than an interval, so each of them leaves all times as it found them, later by itself.
         """

@@ -1,4 +1,4 @@
-"""Who sends bursts to a DRAM: the next burst of a request, when it can enter a queue, and what became of those before.
+"""A sender of bursts to a DRAM: the next burst of a request, when it can enter a queue, what became of those before.
 
 A requester keeps to its order: its next burst enters the queue of its channel and direction if that has room, else it
 holds up all behind it. It sends at most one burst a clock to each channel.
