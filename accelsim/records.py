@@ -9,6 +9,8 @@ from math import fsum
 from operator import add, attrgetter
 from typing import Any
 
+from accelsim.unit_kinds import kinds_for_pieces, kinds_for_transfers
+
 
 @dataclass(frozen=True, slots=True)
 class ActionCounts:
@@ -176,8 +178,8 @@ class LayerRecord:
     group: name of the layers that it runs depth-first with, or none. total_cycles: the clocks of the run that are given
     to it, each to one layer; latency_cycles: from its first command to its last; stream_cycles: those in which the
     array streams for it, of which stretched_cycles because of SRAM ports and bubble_cycles between folds; stalls: those
-    in which the array is idle and its next stream waits for it, by cause. So total = stream + stalls. vector_cycles,
-    dma_in_cycles, dma_out_cycles: clocks of those units, whatever the array does. savings: clocks that twice as much of
+    in which the array is idle and its next stream waits for it, by cause. So total = stream + stalls. busy_cycles:
+    clocks of units of each other kind, by its name, whatever the array does. savings: clocks that twice as much of
     each resource would take off total_cycles, tiles and schedule as they are; below 0 where it would add some.
     pes: PEs of the array; array_macs: MACs done on it; array_clocks: its clocks if all data were on chip.
     dram_bound_bytes: the least that DRAM has to move for the layer on its own.
@@ -201,13 +203,16 @@ class LayerRecord:
     stream_cycles: int
     stretched_cycles: int
     bubble_cycles: int
-    vector_cycles: int
-    depthwise_cycles: int
-    dma_in_cycles: int
-    dma_out_cycles: int
+    busy_cycles: dict[str, int]
     stalls: dict[str, int]
     savings: dict[str, int]
     caches: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def measures(self) -> dict[str, int]:
+        """Its integers beside counts and stalls, by `MEASURES`."""
+        busy = {f"{name}_cycles": cycles for name, cycles in self.busy_cycles.items()}
+        return {name: busy[name] if name in busy else getattr(self, name) for name in MEASURES}
 
     @property
     def array_busy_cycles(self) -> int:
@@ -247,17 +252,22 @@ class LayerRecord:
         """The largest of all numbers of clocks, PE-cycles and actions."""
         own: tuple[int, ...] = tuple(getattr(self, name) for name in _INTEGERS)
         counts: tuple[int, ...] = _amounts(self.counts)
-        return max(self.pes * self.total_cycles, *own, *counts)
+        return max(self.pes * self.total_cycles, *own, *self.busy_cycles.values(), *counts)
 
 
 _TEXTS = tuple(part.name for part in fields(LayerRecord) if part.type == "str")
 _INTEGERS = tuple(part.name for part in fields(LayerRecord) if part.type == "int")
 _SUMMED = tuple(name for name in _INTEGERS if name not in ("pes", "latency_cycles"))
-MEASURES = tuple(name for name in _INTEGERS if name.endswith("_cycles") or name == "dram_bound_bytes")
+BUSY = tuple(kind.name for kind in (*kinds_for_pieces(), *kinds_for_transfers()))
+"""Kinds of units beside the array, of which it is counted for how long they work."""
+MEASURES = (
+    *("dram_bound_bytes", "total_cycles", "latency_cycles", "stream_cycles", "stretched_cycles", "bubble_cycles"),
+    *(f"{name}_cycles" for name in BUSY),
+)
 """Integers of a layer beside its counts and stalls."""
 STALL_CAUSES = (
     *("fill_drain", "dram_ifmap", "dram_weight", "store", "cache", "dma_issue", "dma_outstanding", "dma_setup", "host"),
-    *("latency", "vector", "depthwise", "dependency"),
+    *("latency", *(kind.name for kind in kinds_for_pieces()), "dependency"),
 )
 RESOURCES = (
     *("array_rows", "array_columns", "dram_bandwidth", "dma_issue", "dma_outstanding", "dma_setup", "sram_ports"),
@@ -277,6 +287,7 @@ def combined(records: Sequence[LayerRecord], name: str, latency_cycles: int) -> 
         latency_cycles=latency_cycles,
         counts=total_counts(records),
         energy=total_energy(records),
+        busy_cycles={name: sum(record.busy_cycles[name] for record in records) for name in BUSY},
         stalls={cause: sum(record.stalls[cause] for record in records) for cause in STALL_CAUSES},
         savings={resource: sum(record.savings[resource] for record in records) for resource in RESOURCES},
         caches={name: sum(record.caches[name] for record in records) for name in records[0].caches},

@@ -315,7 +315,7 @@ def _tpu() -> str:
             (f"{mlp.counters[counter]} %", f"{here[number]:.1%}") for mlp, here in zip(mlps(), shares, strict=True)
         )
         rows.append((name, *(cell for pair in pairs for cell in pair)))
-    busy = [f"{mlp.run.total.dma_in_cycles / mlp.run.total.total_cycles:.0%}" for mlp in mlps()]
+    busy = [f"{mlp.run.total.busy_cycles['dma_in'] / mlp.run.total.total_cycles:.0%}" for mlp in mlps()]
     last = mlps()[-1].run.total
     used = last.array_macs / (last.pes * last.streaming_cycles)
     return f"{TPU}\n{_table(tuple(header), rows)}{TPU_REST.format(busy=' and '.join(busy), used=used)}"

@@ -8,9 +8,9 @@ from functools import partial
 from accelsim.explain import counts, cycles, energy
 from accelsim.explain.evidence import Evidence
 from accelsim.explain.terms import Term
-from accelsim.program.commands import UnitKind
 from accelsim.records import COUNT_NAMES, RESOURCES, STALL_CAUSES
 from accelsim.report.columns import COLUMNS
+from accelsim.unit_kinds import kinds_for_pieces, kinds_for_transfers
 
 LOST = ("mapping", "sram_port", *STALL_CAUSES)
 UNIT = {column.name: column.unit for column in COLUMNS}
@@ -44,10 +44,8 @@ EXPLAINED: dict[str, Callable[[Evidence], Term]] = {
     "array_busy_cycles": cycles.array_busy_cycles,
     "array_cycles": cycles.array_cycles,
     "stream_cycles": cycles.stream_cycles,
-    "vector_cycles": cycles.vector_unit_cycles,
-    "depthwise_cycles": cycles.engine_cycles,
-    "dma_in_cycles": partial(cycles.dma_cycles, unit=UnitKind.DMA_IN),
-    "dma_out_cycles": partial(cycles.dma_cycles, unit=UnitKind.DMA_OUT),
+    **{f"{kind.name}_cycles": partial(cycles.piece_cycles, unit=kind) for kind in kinds_for_pieces()},
+    **{f"{kind.name}_cycles": partial(cycles.dma_cycles, unit=kind) for kind in kinds_for_transfers()},
     **{f"stall_{cause}_cycles": partial(cycles.stall_cycles, cause=cause) for cause in STALL_CAUSES},
     **{f"saved_by_twice_{name}_cycles": partial(cycles.saved_cycles, resource=name) for name in RESOURCES},
     **{f"lost_{cause}_pe_cycles": partial(cycles.lost_pe_cycles, cause=cause) for cause in LOST},

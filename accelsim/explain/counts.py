@@ -13,8 +13,8 @@ from accelsim.explain.evidence import Evidence
 from accelsim.explain.terms import Term, alike, total
 from accelsim.lowering.ir import IFMAP_LOOPS, WEIGHT_LOOPS, loads_each, tile_counts
 from accelsim.network.geometry import pixels_under, work_block
-from accelsim.network.ops import on_array
-from accelsim.program.commands import Buffer, Compute, Tile, UnitKind
+from accelsim.network.units import on_array
+from accelsim.program.commands import Buffer, Compute, Tile
 from accelsim.program.tensors import Region, Tensor, elements
 from accelsim.program.tensors import descriptors as plain_descriptors
 from accelsim.records import ActionCounts
@@ -177,7 +177,7 @@ def of_pieces(evidence: Evidence, name: str) -> Term:
 
 def _derived(evidence: Evidence, compute: Compute, counts: ActionCounts, name: str) -> str:
     """The amount of a piece on the array, derived again from its matrix product."""
-    if compute.unit is not UnitKind.ARRAY or not getattr(counts, name):
+    if not compute.unit.folds or not getattr(counts, name):
         return ""
     (gemm, array, reuse), done = evidence.product(compute), evidence.array_work(compute)
     match name:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from accelsim.dataflows.contract import FoldShape
 from accelsim.dataflows.folding import chain_of, flattened
@@ -13,12 +13,13 @@ from accelsim.explain.evidence import Evidence
 from accelsim.explain.terms import Term, alike, total
 from accelsim.machine.stalls import PathPhase, Segment
 from accelsim.network.depthwise import EnginePiece, depthwise_work
-from accelsim.network.ops import on_array
-from accelsim.program.commands import Compute, Load, UnitKind
+from accelsim.network.units import on_array
+from accelsim.program.commands import Compute, Load
 from accelsim.program.folds import bubble_cycles
 from accelsim.records import STALL_CAUSES
 from accelsim.report.columns import COLUMNS, WHAT_IFS
 from accelsim.run.alone import folds_alone
+from accelsim.unit_kinds import DEPTHWISE, VECTOR, UnitKind
 from accelsim.units import ceil_div
 
 STALL_WORDS = {
@@ -154,36 +155,30 @@ def dma_cycles(evidence: Evidence, unit: UnitKind) -> Term:
     words = "bursts issued, no more in flight than may be, and turns waited for under program_order"
     issue = sum(task.free - task.begin for _, task in mine) - parts * setup
     setting_up = Term("descriptors set up", parts * setup, factors=((parts, "descriptors"), (setup, "cycles")))
-    return total(f"{unit}_cycles", (setting_up, Term(words, issue)))
+    return total(f"{unit.name}_cycles", (setting_up, Term(words, issue)))
 
 
-def vector_unit_cycles(evidence: Evidence) -> Term:
-    """Pieces times clocks."""
-    machine = evidence.machine
-    lanes, port = machine.vector.lanes, machine.sram.activation.port_bytes_per_cycle
-    amounts = []
-    for compute in evidence.computes:
-        counts = compute.actions
-        if compute.unit is UnitKind.VECTOR:
-            read, written = counts.sram_read_ifmap_bytes, counts.sram_write_ofmap_bytes
-            clocks = {
-                f"{counts.vector_ops} operations / {lanes} lanes": ceil_div(counts.vector_ops, lanes),
-                f"{read} bytes read / {port}": ceil_div(read, port),
-                f"{written} bytes written / {port}": ceil_div(written, port),
-            }
-            note = f"the longest of {', '.join(f'{words} = {count}' for words, count in clocks.items())}"
-            amounts.append(("pieces on the vector unit", compute.unit_cycles, note))
-    return total("vector_cycles", alike(amounts, "pieces", "cycles"))
-
-
-def engine_cycles(evidence: Evidence) -> Term:
-    """Pieces times clocks, of the depthwise engine."""
+def piece_cycles(evidence: Evidence, unit: UnitKind) -> Term:
+    """Pieces times clocks, of a unit that works on them."""
+    note = _NOTES.get(unit)
     amounts = [
-        ("pieces on the depthwise engine", compute.unit_cycles, _engine_note(evidence, compute))
+        (f"pieces on the {unit.title}", compute.unit_cycles, note(evidence, compute) if note else "")
         for compute in evidence.computes
-        if compute.unit is UnitKind.DEPTHWISE
+        if compute.unit is unit
     ]
-    return total("depthwise_cycles", alike(amounts, "pieces", "cycles"))
+    return total(f"{unit.name}_cycles", alike(amounts, "pieces", "cycles"))
+
+
+def _vector_note(evidence: Evidence, compute: Compute) -> str:
+    machine, counts = evidence.machine, compute.actions
+    lanes, port = machine.vector.lanes, machine.sram.activation.port_bytes_per_cycle
+    read, written = counts.sram_read_ifmap_bytes, counts.sram_write_ofmap_bytes
+    clocks = {
+        f"{counts.vector_ops} operations / {lanes} lanes": ceil_div(counts.vector_ops, lanes),
+        f"{read} bytes read / {port}": ceil_div(read, port),
+        f"{written} bytes written / {port}": ceil_div(written, port),
+    }
+    return f"the longest of {', '.join(f'{words} = {count}' for words, count in clocks.items())}"
 
 
 def _engine_note(evidence: Evidence, compute: Compute) -> str:
@@ -197,6 +192,10 @@ def _engine_note(evidence: Evidence, compute: Compute) -> str:
         f"{passes} x {machine.depthwise.channels} channels, each {done.positions} positions of the padded map and "
         f"{done.outputs} outputs in {done.steps} steps, or what the SRAM ports take; the first weights before"
     )
+
+
+_NOTES: dict[UnitKind, Callable[[Evidence, Compute], str]] = {VECTOR: _vector_note, DEPTHWISE: _engine_note}
+"""What the clocks of a piece come from, where more is to be said than their number."""
 
 
 def saved_cycles(evidence: Evidence, resource: str) -> Term:

@@ -14,7 +14,7 @@ from accelsim.lowering.ir import LayerTask, PlannedLayer, Tiling, TilingContext
 from accelsim.machine.stalls import Segment
 from accelsim.network.geometry import gemm_of, line_buffer_ratio
 from accelsim.network.graph import Node
-from accelsim.program.commands import Command, Compute, Load, Store, Tile, UnitKind
+from accelsim.program.commands import Command, Compute, Load, Store, Tile
 from accelsim.program.link import Linked
 from accelsim.records import ActionCounts, LayerRecord
 from accelsim.run.simulate import Played
@@ -114,7 +114,7 @@ class Evidence:
     def folds(self) -> Iterator[EqualFolds]:
         """The folds of all its tile iterations on the array."""
         for compute in self.computes:
-            if compute.unit is UnitKind.ARRAY:
+            if compute.unit.folds:
                 gemm, array, reuse = self.product(compute)
                 yield from fold_rows(gemm, array, first=compute.work.first, last=compute.work.last, reuse=reuse)
 

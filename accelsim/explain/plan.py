@@ -9,10 +9,9 @@ from typing import Any
 from accelsim.explain.evidence import Evidence
 from accelsim.lowering.compile import alternatives
 from accelsim.lowering.ir import SCORE_TOLERANCE, Alternative, LayerTask, Tiling
-from accelsim.network.ops import on_array, unit_of
-from accelsim.program.commands import UnitKind
-from accelsim.report.spans import title_of_unit
+from accelsim.network.units import on_array, unit_of
 from accelsim.report.tables import fitted, page_of, page_width
+from accelsim.unit_kinds import UnitKind
 
 HEADER = ("dataflow", "loops", "img x row x col", "groups", "out", "in", "pieces", "cycles",
           "burst bytes", "varying uJ", "")  # fmt: skip
@@ -29,11 +28,9 @@ def plan_text(evidence: Evidence) -> str:
     unit = unit_of(evidence.node, evidence.machine)
     lines = [_chosen(task, evidence.plan, unit)]
     lines += _places(task)
-    if unit is not UnitKind.ARRAY:
+    if not unit.folds:
         rule = "the tiles that move the fewest bytes" if context.objective == "dram_bytes" else "the largest tiles"
-        return "\n".join(
-            [*lines, f"  on the {title_of_unit(unit)}: {rule} that fit twice, no alternatives are estimated"]
-        )
+        return "\n".join([*lines, f"  on the {unit.title}: {rule} that fit twice, no alternatives are estimated"])
     if evidence.fused:
         return "\n".join(
             [*lines, "  depth-first: stripes of whole rows, in turns with those of the other layers of its cascade"]
@@ -82,7 +79,7 @@ def plan_dict(evidence: Evidence) -> dict[str, Any] | None:
 def _chosen(task: LayerTask, plan: Tiling, unit: UnitKind) -> str:
     sizes = f"{plan.images} x {plan.rows} x {plan.cols} of {task.batch} x {task.output.height} x {task.output.width}"
     each = f"for each of {task.times} images " if task.times > 1 else ""
-    if unit is not UnitKind.ARRAY:
+    if not unit.folds:
         return f"plan: pieces of {sizes} outputs (images x rows x cols), {plan.out_channels} channels"
     return (
         f"plan: {each}{plan.dataflow}, pieces of {sizes} outputs (images x rows x cols), "

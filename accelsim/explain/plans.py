@@ -57,7 +57,7 @@ def _plan(layer: PlannedLayer, record: LayerRecord, batch: int) -> dict[str, Any
     plan, task = layer.plan, layer.task
     found: dict[str, Any] = {
         "layer": layer.node.name,
-        "unit": plan.dataflow if layer.on_array else layer.unit.value,
+        "unit": plan.dataflow if layer.on_array else layer.unit.name,
         "images": min(plan.images, batch),
         "rows": plan.rows,
         "columns": plan.cols,

@@ -26,8 +26,8 @@ from accelsim.lowering.right_map import RightMap
 from accelsim.network.array import array_context
 from accelsim.network.graph import Node
 from accelsim.operators.shapes import Pooled, Shape, Window
-from accelsim.program.commands import UnitKind
 from accelsim.program.tensors import Tensor
+from accelsim.unit_kinds import UnitKind
 from accelsim.units import ceil_div
 
 ResidentChannels = Mapping[str, int]
@@ -368,7 +368,7 @@ class PlannedLayer:
     @property
     def on_array(self) -> bool:
         """True where it runs on the array."""
-        return self.unit is UnitKind.ARRAY
+        return self.unit.folds
 
     @property
     def shreds(self) -> bool:

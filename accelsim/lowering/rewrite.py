@@ -14,7 +14,8 @@ from accelsim.area.sizes import pool_memory
 from accelsim.config.machine import InputPath, Machine, OutputPath
 from accelsim.lowering.layout import map_bits
 from accelsim.network.graph import Network, Node
-from accelsim.network.ops import bytes_under_way, elements_per_clock, on_array
+from accelsim.network.ops import bytes_under_way, elements_per_clock
+from accelsim.network.units import on_array
 from accelsim.operators.shapes import Pooled
 from accelsim.units import packed_bytes
 

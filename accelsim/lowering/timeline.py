@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from accelsim.lowering.ir import TilingContext
-from accelsim.program.commands import Compute, Tile, UnitKind
+from accelsim.program.commands import Compute, Tile
+from accelsim.unit_kinds import UnitKind
 
 
 @dataclass(slots=True)

@@ -14,21 +14,13 @@ from operator import add
 from accelsim.config.machine import Machine
 from accelsim.machine.doubling import BEGIN, NOTHING, STREAM, STREAM_END, Clocks, Doubling, TransferRates
 from accelsim.machine.memory.port import Block, CacheCounts, Met
-from accelsim.machine.stalls import (
-    Cause,
-    PathPhase,
-    Segment,
-    idle_at_end,
-    idle_before,
-    idle_before_stream,
-    led_by,
-    origin,
-)
-from accelsim.program.commands import NO_ACTIONS, Buffer, Command, Compute, Program, UnitKind, clocks_before
+from accelsim.machine.stalls import PathPhase, Segment, idle_at_end, idle_before, idle_before_stream, led_by, origin
+from accelsim.program.commands import NO_ACTIONS, Buffer, Command, Compute, Program, clocks_before
 from accelsim.program.folds import FoldChain, bubble_cycles
 from accelsim.program.link import NEVER, Linked, Moment, Task
 from accelsim.program.tensors import Descriptor
-from accelsim.records import ActionCounts
+from accelsim.records import STALL_CAUSES, ActionCounts
+from accelsim.unit_kinds import UNIT_KINDS, UnitKind
 
 NO_CACHE_COUNTS = CacheCounts(0, 0, 0)
 
@@ -59,9 +51,9 @@ class LayerAccount:
     stream_cycles: int = 0
     stretched_cycles: int = 0
     bubble_cycles: int = 0
-    stalls: dict[Cause, int] = field(default_factory=lambda: dict.fromkeys(Cause, 0))
+    stalls: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STALL_CAUSES, 0))
     doubled: Clocks = NOTHING
-    occupied: dict[UnitKind, int] = field(default_factory=lambda: dict.fromkeys(UnitKind, 0))
+    occupied: dict[UnitKind, int] = field(default_factory=lambda: dict.fromkeys(UNIT_KINDS.values(), 0))
     counts: ActionCounts = NO_ACTIONS
     moved: ActionCounts = NO_ACTIONS
     caches: tuple[CacheCounts, ...] = ()
@@ -245,8 +237,7 @@ class Accounting:
         role, account = task.role, self._layers[task.role.layer].account
         self.unfinished -= 1
         account.end_cycle = max(account.end_cycle, task.done)
-        is_dma = role.unit in (UnitKind.DMA_IN, UnitKind.DMA_OUT)
-        account.occupied[role.unit] += task.free - task.begin if is_dma else task.stream_end - task.stream
+        account.occupied[role.unit] += busy_cycles(task)
         if self._last is None or (-task.done, task.index) < (-self._last.done, self._last.index):
             self._last = task
 
@@ -306,6 +297,11 @@ class Accounting:
         account.doubled = tuple(map(add, account.doubled, clocks))
 
 
+def busy_cycles(task: Task) -> int:
+    """Clocks in which a command that is done held its unit: until its transfer has left, or while its data streams."""
+    return task.free - task.begin if task.role.unit.moves_tiles else task.stream_end - task.stream
+
+
 def _coded_bytes(command: Command) -> int:
     """Plain bytes of a transfer that is coded on its way; those requested are fewer, and other ones on chip."""
     assert not isinstance(command, Compute)
@@ -318,7 +314,7 @@ def moved(
 ) -> ActionCounts:
     """Actions of transfers from or to a buffer: bytes that are requested, of bursts, on chip, and through a codec."""
     engine = ActionCounts(dma_descriptors=descriptors, coded_bytes=coded)
-    if unit is UnitKind.DMA_OUT:
+    if unit.stores:
         return replace(
             engine, sram_read_ofmap_bytes=on_chip, dram_write_ofmap_bytes=requested, dram_write_burst_bytes=bursts
         )

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import simpy
 
-from accelsim.program.commands import UnitKind
 from accelsim.program.link import NEVER, Linked, Moment, Task, Wait
 
 Process = Generator[simpy.Event, Any, None]
@@ -219,5 +218,4 @@ class Clock:
 
 def name_of(task: Task, layers: tuple[str, ...]) -> str:
     """Name of a command in a deadlock report."""
-    kinds = {UnitKind.DMA_IN: "load", UnitKind.DMA_OUT: "store"}
-    return f"{kinds.get(task.role.unit, 'compute')} {task.index} of {layers[task.role.layer]}"
+    return f"{task.role.unit.command} {task.index} of {layers[task.role.layer]}"

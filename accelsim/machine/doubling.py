@@ -8,16 +8,17 @@ are: a run of the doubled machine may choose others.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import add, sub
 from typing import NamedTuple
 
 from accelsim.config.machine import Machine
-from accelsim.program.commands import Compute, UnitKind
+from accelsim.program.commands import Compute
 from accelsim.program.folds import FoldChain
 from accelsim.program.link import NEVER, Moment, Task, Wait
 from accelsim.records import RESOURCES
+from accelsim.unit_kinds import DEPTHWISE, VECTOR, UnitKind
 from accelsim.units import ceil_div
 
 Clocks = tuple[float, ...]
@@ -167,25 +168,16 @@ class Doubling:
         task.doubled[Moment.SRAM_READ] = task.doubled[Moment.DONE] = _later(task.doubled[STREAM], clocks)
 
     def computes(self, task: Task, command: Compute) -> None:
-        """A command on the vector unit or the depthwise engine begins."""
-        port, counts = self.machine.sram.activation.port_bytes_per_cycle, command.actions
-        ports = max(counts.sram_read_ifmap_bytes, counts.sram_write_ofmap_bytes) / port
+        """A command on a unit that works on pieces begins."""
         took = [float(command.unit_cycles)] * len(NOTHING)
-        if command.unit is UnitKind.DEPTHWISE:
-            took[_CHANNELS] = min(took[0], max(took[0] * self._passes_kept(command.work.channels.size), ports))
-        else:
-            lanes = counts.vector_ops / self.machine.vector.lanes
-            took[_LANES], took[_PORTS] = min(took[0], max(lanes / 2, ports)), min(took[0], max(lanes, ports / 2))
+        quicker = _QUICKER.get(command.unit)
+        if quicker is not None:
+            for resource, with_twice in quicker(self.machine, command).items():
+                took[resource] = min(took[resource], with_twice)
         clocks = task.doubled
         end = clocks[FREE] = _later(clocks[BEGIN], took)
         clocks[Moment.STREAM_READ] = clocks[Moment.STATIONARY_READ] = end
         clocks[Moment.DONE] = _after(end, command.post_cycles)
-
-    def _passes_kept(self, channels: int) -> float:
-        """Passes of the depthwise engine over channels with twice as many side by side, over those now."""
-        assert self.machine.depthwise is not None
-        side_by_side = self.machine.depthwise.channels
-        return ceil_div(channels, 2 * side_by_side) / ceil_div(channels, side_by_side)
 
     def streams(self, task: Task, chain: FoldChain, before: Task | None, done: int) -> None:
         """The first stream of an array command starts; done: when its results will be where they go."""
@@ -255,3 +247,30 @@ def _of_transfer(rest: float, took: float, parts: Parts) -> list[float]:
         clocks[_DRAM] = rest + each * max(issue, in_flight, max(dram / 2, misses) + caches)
         clocks[_CACHES] = rest + each * max(issue, in_flight, max(dram, misses / 2) + caches / 2)
     return clocks
+
+
+def _port_clocks(machine: Machine, command: Compute) -> float:
+    """Clocks of the activation buffer's ports for a piece."""
+    counts = command.actions
+    bytes_passed = max(counts.sram_read_ifmap_bytes, counts.sram_write_ofmap_bytes)
+    return bytes_passed / machine.sram.activation.port_bytes_per_cycle
+
+
+def _on_vector_unit(machine: Machine, command: Compute) -> dict[int, float]:
+    lanes, ports = command.actions.vector_ops / machine.vector.lanes, _port_clocks(machine, command)
+    return {_LANES: max(lanes / 2, ports), _PORTS: max(lanes, ports / 2)}
+
+
+def _on_engine(machine: Machine, command: Compute) -> dict[int, float]:
+    """With fewer passes over the channels, as twice as many are side by side."""
+    assert machine.depthwise is not None
+    channels, side_by_side = command.work.channels.size, machine.depthwise.channels
+    kept = ceil_div(channels, 2 * side_by_side) / ceil_div(channels, side_by_side)
+    return {_CHANNELS: max(command.unit_cycles * kept, _port_clocks(machine, command))}
+
+
+_QUICKER: dict[UnitKind, Callable[[Machine, Compute], dict[int, float]]] = {
+    VECTOR: _on_vector_unit,
+    DEPTHWISE: _on_engine,
+}
+"""Clocks of a piece with each resource doubled that its unit has; of other units all stay."""

@@ -11,6 +11,7 @@ import gc
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Arbitration, Scheduling
@@ -25,8 +26,9 @@ from accelsim.machine.units.array import ArrayUnit
 from accelsim.machine.units.dma import DmaEngine
 from accelsim.machine.units.serial import SerialUnit
 from accelsim.machine.units.unit import Surroundings, Unit
-from accelsim.program.commands import Program, UnitKind
+from accelsim.program.commands import Program
 from accelsim.program.link import Linked, link
+from accelsim.unit_kinds import UNIT_KINDS, UnitKind
 
 
 @dataclass(slots=True)
@@ -67,15 +69,19 @@ def play(
     return _Player(program, linked, machine, memory, tuple(observers), arbitration, on_segment, chains).run()
 
 
+def instances_of(kind: UnitKind, machine: Machine) -> int:
+    """Number of units of a kind that a machine has."""
+    found = attrgetter(kind.instances)(machine) if kind.instances else 1
+    return found if isinstance(found, int) else int(found is not None)
+
+
 def unit_names(machine: Machine) -> dict[str, UnitKind]:
     """Instances of units by name, which has a number where there are several of a kind."""
-    engines = int(machine.depthwise is not None)
-    dma_in, dma_out = machine.dma.engines_in, machine.dma.engines_out
-    counts = {UnitKind.DMA_IN: dma_in, UnitKind.DMA_OUT: dma_out, UnitKind.DEPTHWISE: engines}
+    counts = {kind: instances_of(kind, machine) for kind in UNIT_KINDS.values()}
     return {
-        str(kind) if counts.get(kind, 1) == 1 else f"{kind}_{number}": kind
-        for kind in UnitKind
-        for number in range(1, counts.get(kind, 1) + 1)
+        kind.name if count == 1 else f"{kind.name}_{number}": kind
+        for kind, count in counts.items()
+        for number in range(1, count + 1)
     }
 
 
@@ -86,7 +92,7 @@ def link_for(program: Program, machine: Machine, scheduling: Scheduling = Schedu
     """
     return link(
         program,
-        stores_end_in_order=machine.dma.engines_out == 1,
+        side_by_side=[kind for kind in UNIT_KINDS.values() if instances_of(kind, machine) > 1],
         in_slots=scheduling.slots is not None,
         after_loads=scheduling.compute_after == "loads",
     )
@@ -108,7 +114,7 @@ class _Player:
         self.memory = memory
         self.accounting = Accounting(program, machine, Doubling(machine, chains) if chains else None, on_segment)
         self.clock = Clock(observers, self.accounting.done, self._bring_memory, is_stepwise=bool(machine.caches))
-        self.queues = {kind: CommandQueue(self.clock.env) for kind in UnitKind}
+        self.queues = {kind: CommandQueue(self.clock.env) for kind in UNIT_KINDS.values()}
         self.order = ProgramOrder(self.clock.env) if arbitration == "program_order" else None
         self.feed = Feed(iter(linked), self.queues, self._fed)
         around = Surroundings(machine, self.clock, self.memory, self.feed, self.accounting, self.order)
@@ -118,9 +124,9 @@ class _Player:
 
     def _unit(self, name: str, kind: UnitKind, around: Surroundings) -> Unit:
         queue = self.queues[kind]
-        if kind is UnitKind.ARRAY:
+        if kind.folds:
             return ArrayUnit(name, queue, around)
-        if kind in (UnitKind.VECTOR, UnitKind.DEPTHWISE):
+        if not kind.moves_tiles:
             return SerialUnit(name, queue, around)
         dma = around.machine.dma
         requester = self.memory.add_requester(dma.max_outstanding_bursts, dma.bursts_per_clock)

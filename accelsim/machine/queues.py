@@ -9,8 +9,9 @@ from typing import Any
 import simpy
 
 from accelsim.machine.clock import Process
-from accelsim.program.commands import Compute, UnitKind
+from accelsim.program.commands import Compute
 from accelsim.program.link import Linked, Task
+from accelsim.unit_kinds import UnitKind
 
 WINDOW = 4096
 """Commands that the units see beyond the furthest that was begun, at least."""

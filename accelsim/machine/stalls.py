@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from accelsim.machine.doubling import TransferRates
-from accelsim.program.commands import Buffer, UnitKind
+from accelsim.program.commands import Buffer
 from accelsim.program.folds import FoldChain
 from accelsim.program.link import Moment, Task, Wait
 
@@ -24,7 +24,8 @@ class Cause(StrEnum):
     FILL_DRAIN: its own loads, drains and tails; DRAM_*: loads by operand, and STORE: results, as the DRAM serves them;
     CACHE: transfers as caches serve them; DMA_ISSUE, DMA_OUTSTANDING: as their engine issues bursts, or has as many in
     flight as may be; DMA_SETUP: descriptors; HOST: the core that issues tiles; LATENCY: the way back from DRAM,
-    requantisation; VECTOR, DEPTHWISE: these units; DEPENDENCY: anything else that had to come first.
+    requantisation; DEPENDENCY: anything else that had to come first. A unit that works on pieces is a cause of its
+    own, by the name of its kind.
     """
 
     FILL_DRAIN = "fill_drain"
@@ -37,13 +38,11 @@ class Cause(StrEnum):
     DMA_SETUP = "dma_setup"
     HOST = "host"
     LATENCY = "latency"
-    VECTOR = "vector"
-    DEPTHWISE = "depthwise"
     DEPENDENCY = "dependency"
 
 
 class PathPhase(StrEnum):
-    """Activity of a command on the path to a stream."""
+    """Activity of a command on the path to a stream; of a unit that works on pieces, its title."""
 
     STREAM = "streams"
     LOAD = "pinned values shifted in"
@@ -56,8 +55,6 @@ class PathPhase(StrEnum):
     BUS = "DRAM"
     WAY_BACK = "the way back from DRAM"
     REQUANTISATION = "requantisation"
-    VECTOR = "vector unit"
-    DEPTHWISE = "depthwise engine"
     NONE = "nothing of these"
 
 
@@ -70,8 +67,8 @@ class Segment:
 
     low: int
     high: int
-    cause: Cause | None
-    phase: PathPhase
+    cause: str | None
+    phase: str
     command: int
     layer: int
 
@@ -80,8 +77,8 @@ class _PathStep(NamedTuple):
     """Activity of a command until the step before it, from clock `begin` on."""
 
     begin: int
-    cause: Cause
-    phase: PathPhase
+    cause: str
+    phase: str
     task: Task
 
 
@@ -156,21 +153,17 @@ def _path(wait: Wait | None, rates: TransferRates) -> Iterator[_PathStep]:
 
 def _phases(task: Task, moment: Moment, rates: TransferRates) -> Iterator[_PathStep]:
     """The phases of one command, backwards from the moment that was waited for."""
-    match task.role.unit:
-        case UnitKind.VECTOR:
-            yield _PathStep(task.begin, Cause.VECTOR, PathPhase.VECTOR, task)
-        case UnitKind.DEPTHWISE:
-            yield _PathStep(task.done - task.role.post_cycles, Cause.LATENCY, PathPhase.REQUANTISATION, task)
-            yield _PathStep(task.begin, Cause.DEPTHWISE, PathPhase.DEPTHWISE, task)
-        case UnitKind.ARRAY:
-            yield _PathStep(task.done - task.role.post_cycles, Cause.LATENCY, PathPhase.REQUANTISATION, task)
-            yield _PathStep(task.begin, Cause.FILL_DRAIN, PathPhase.TAIL, task)
-        case _:
-            if moment is Moment.DONE:
-                yield _PathStep(task.stream_end, Cause.LATENCY, PathPhase.WAY_BACK, task)
-            yield _PathStep(task.stream, *_held_up(task, rates), task)
-            yield _PathStep(task.issued, Cause.DMA_SETUP, PathPhase.DESCRIPTORS, task)
-            yield _PathStep(task.begin, Cause.HOST, PathPhase.HOST, task)
+    kind = task.role.unit
+    if kind.moves_tiles:
+        if moment is Moment.DONE:
+            yield _PathStep(task.stream_end, Cause.LATENCY, PathPhase.WAY_BACK, task)
+        yield _PathStep(task.stream, *_held_up(task, rates), task)
+        yield _PathStep(task.issued, Cause.DMA_SETUP, PathPhase.DESCRIPTORS, task)
+        yield _PathStep(task.begin, Cause.HOST, PathPhase.HOST, task)
+        return
+    yield _PathStep(task.done - task.role.post_cycles, Cause.LATENCY, PathPhase.REQUANTISATION, task)
+    cause, phase = (Cause.FILL_DRAIN, PathPhase.TAIL) if kind.folds else (kind.name, kind.title)
+    yield _PathStep(task.begin, cause, phase, task)
 
 
 def _held_up(task: Task, rates: TransferRates) -> tuple[Cause, PathPhase]:
@@ -188,7 +181,7 @@ def _held_up(task: Task, rates: TransferRates) -> tuple[Cause, PathPhase]:
 
 
 def _dram_cause(task: Task) -> Cause:
-    if task.role.unit is UnitKind.DMA_OUT:
+    if task.role.unit.stores:
         return Cause.STORE
     return Cause.DRAM_WEIGHT if task.role.buffer is Buffer.WEIGHT else Cause.DRAM_IFMAP
 

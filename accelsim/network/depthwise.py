@@ -7,6 +7,7 @@ padded map. Rows above stay in the line buffer until a window is whole; a map to
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from accelsim.errors import LoweringError
 from accelsim.network.array import mac_counts
 from accelsim.network.geometry import kernel_positions
 from accelsim.network.graph import Node
+from accelsim.network.pieces import Piece, PieceWork
 from accelsim.operators.shapes import Axis
 from accelsim.program.commands import Work
 from accelsim.program.tensors import Range
@@ -103,6 +105,14 @@ def engine_counts(piece: EnginePiece, done: DepthwiseWork) -> ActionCounts:
         sram_write_line_bytes=packed_bytes(pixels if node.window.vertical.kernel > 1 else 0, array.ifmap_bits),
         sram_write_ofmap_bytes=packed_bytes(results, array.ofmap_bits),
     )
+
+
+def engine_work(piece: Piece, machine: Machine) -> PieceWork:
+    """A piece on the engine, as `accelsim.network.units` asks for it. Raises LoweringError as `depthwise_work` does."""
+    own = EnginePiece(piece.node, piece.work, piece.array, piece.weight_bits)
+    done = depthwise_work(own, machine)
+    post_cycles = tail_cycles(machine) + machine.array.post_latency
+    return PieceWork(done.cycles, post_cycles, partial(engine_counts, own, done))
 
 
 class _Pass(NamedTuple):

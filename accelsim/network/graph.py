@@ -12,7 +12,7 @@ from math import ceil
 from accelsim.operators.form import Form
 from accelsim.operators.shapes import Pooled, Shape, Window
 from accelsim.operators.table import Operator
-from accelsim.program.commands import UnitKind
+from accelsim.unit_kinds import UnitKind
 from accelsim.units import ceil_div
 
 INPUT = "input"

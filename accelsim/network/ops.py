@@ -1,28 +1,10 @@
-"""Units of layers: which one does a layer, and the vector unit's operations and clocks (docs/machine.md section 4)."""
+"""Operations of layers: those of the vector unit and its clocks, and what is done on the ways to and from the array."""
 
 from __future__ import annotations
 
 from accelsim.config.machine import InputPath, Machine, OutputPath
 from accelsim.network.graph import Node
-from accelsim.program.commands import UnitKind
 from accelsim.units import ceil_div
-
-DEPTHWISE_UNITS = {"array": UnitKind.ARRAY, "vector": UnitKind.VECTOR, "engine": UnitKind.DEPTHWISE}
-"""Units that can do depthwise convolutions, by their names in machine files."""
-
-
-def unit_of(node: Node, machine: Machine) -> UnitKind:
-    """The unit that does a layer. Where the machine leaves that open, `placed` has to have chosen it."""
-    if not node.op.on_array:
-        return UnitKind.VECTOR
-    if not node.is_depthwise:
-        return UnitKind.ARRAY
-    return node.unit or DEPTHWISE_UNITS[machine.array.depthwise_on]
-
-
-def on_array(node: Node, machine: Machine) -> bool:
-    """True where a layer runs on the array."""
-    return unit_of(node, machine) is UnitKind.ARRAY
 
 
 def elements_per_clock(path: InputPath | OutputPath, node: Node) -> int:

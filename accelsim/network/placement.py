@@ -23,9 +23,9 @@ from accelsim.network.geometry import (
 )
 from accelsim.network.graph import Network, Node
 from accelsim.network.ops import ops_per_element, vector_cycles
-from accelsim.program.commands import UnitKind
 from accelsim.program.folds import cycles_of
 from accelsim.records import ActionCounts
+from accelsim.unit_kinds import ARRAY, DEPTHWISE, VECTOR, UnitKind
 from accelsim.units import packed_bytes
 
 
@@ -71,11 +71,11 @@ _SCORES: dict[Objective, Callable[[_UnitEffort], tuple[float, float]]] = {
 
 def _efforts(node: Node, batch: int, machine: Machine) -> Iterator[tuple[UnitKind, _UnitEffort]]:
     """The effort on each unit that can do the layer."""
-    yield UnitKind.ARRAY, _on_array(node, batch, machine)
-    yield UnitKind.VECTOR, _on_vector_unit(node, batch, machine)
+    yield ARRAY, _on_array(node, batch, machine)
+    yield VECTOR, _on_vector_unit(node, batch, machine)
     if machine.depthwise is not None:
         try:
-            yield UnitKind.DEPTHWISE, _on_engine(node, batch, machine)
+            yield DEPTHWISE, _on_engine(node, batch, machine)
         except LoweringError:
             return
 

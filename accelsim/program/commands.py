@@ -14,6 +14,7 @@ from enum import StrEnum
 from accelsim.program.folds import FoldChain
 from accelsim.program.tensors import Descriptor, Range, Region, Tensor, region_bytes, transfers
 from accelsim.records import ActionCounts
+from accelsim.unit_kinds import DMA_IN, DMA_OUT, UnitKind
 
 NO_ACTIONS = ActionCounts()
 
@@ -23,16 +24,6 @@ class Buffer(StrEnum):
 
     ACTIVATION = "activation"
     WEIGHT = "weight"
-
-
-class UnitKind(StrEnum):
-    """Kinds of serial resources that execute commands."""
-
-    DMA_IN = "dma_in"
-    ARRAY = "array"
-    VECTOR = "vector"
-    DEPTHWISE = "depthwise"
-    DMA_OUT = "dma_out"
 
 
 UNPLACED = -1
@@ -102,14 +93,14 @@ class Load:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Compute:
-    """A tile iteration of a layer on the array, the vector unit or the depthwise engine.
+    """A tile iteration of a layer on the array or on a unit that works on pieces.
 
     stationary: tiles that the first load of the fold chain reads; streamed: tiles read from the start of the first
     stream on; added: tiles that are added to the results on their way; results: tiles it fills, empty while sums go
-    on. `chain` for the array, `unit_cycles` for the other units. post_cycles: from the unit's last output to its being
-    in SRAM. actions: of the unit and the SRAM ports; stretched_cycles: clocks by which SRAM ports lengthen the streams;
-    beside: actions of operators on the ways to and from the array, by number of the layer; fill_cycles: clocks in which
-    a DMA engine writes the zeros that it needs.
+    on. `chain` of folds for the array, `unit_cycles` for the other units. post_cycles: from the unit's last output to
+    its being in SRAM. actions: of the unit and the SRAM ports; stretched_cycles: clocks by which SRAM ports lengthen
+    the streams; beside: actions of operators on the ways to and from the array, by number of the layer; fill_cycles:
+    clocks in which a DMA engine writes the zeros that it needs.
     What later commands have no use for, so that none of them need be known: released, tiles that none reads; complete,
     results that none fills; unread, tensors that none loads from DRAM. slots: by buffer, where several tiles of its
     layer stay at once, places of equal size that the loads share, from the bottom of the room, but for tiles in pieces;
@@ -196,8 +187,8 @@ def kind_of(command: Command) -> UnitKind:
     """The kind of unit that executes a command."""
     match command:
         case Load():
-            return UnitKind.DMA_IN
+            return DMA_IN
         case Store():
-            return UnitKind.DMA_OUT
+            return DMA_OUT
         case Compute():
             return command.unit

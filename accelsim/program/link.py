@@ -8,7 +8,7 @@ number later. What is kept is what is on chip, and the stores to tensors that ar
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import lru_cache
@@ -16,9 +16,10 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from accelsim.errors import ProgramError
-from accelsim.program.commands import Buffer, Command, Compute, Load, Program, Store, Tile, UnitKind, kind_of
+from accelsim.program.commands import Buffer, Command, Compute, Load, Program, Store, Tile, kind_of
 from accelsim.program.stored import StoredRegions
 from accelsim.program.tensors import Tensor, elements
+from accelsim.unit_kinds import UnitKind
 
 NEVER = -1
 
@@ -102,17 +103,22 @@ class Linked(NamedTuple):
 
 
 def link(
-    program: Program, *, stores_end_in_order: bool = True, in_slots: bool = False, after_loads: bool = False
+    program: Program,
+    *,
+    side_by_side: Collection[UnitKind] = (),
+    in_slots: bool = False,
+    after_loads: bool = False,
 ) -> Iterator[Linked]:
     """The commands with what they wait for.
 
-    stores_end_in_order: whether a Load may count on all earlier stores being done when one is. in_slots: whether a Load
-    takes the slot of the last Compute before it, and waits until that and its Stores are done. after_loads: whether a
-    Compute on the array waits for all its operands before it begins, and not for stationary ones alone.
+    side_by_side: kinds of which there are several units, so that a command may end before an earlier one of its kind.
+    in_slots: whether a Load takes the slot of the last Compute before it, and waits until that and its Stores are done.
+    after_loads: whether a Compute on the array waits for all its operands before it begins, and not for stationary
+    ones alone.
     Raises ProgramError, as it comes to it: a tile read that is not in SRAM, a place filled while it is still to be
     read, a region loaded from DRAM that was not stored, a tile outside its buffer, or results that are never stored.
     """
-    linker = _Linker(program, stores_end_in_order, in_slots, after_loads)
+    linker = _Linker(program, frozenset(side_by_side), in_slots, after_loads)
     for index, command in enumerate(program.commands):
         task = Task(index, _role(command))
         linker.link(task, command)
@@ -181,12 +187,13 @@ class _Occupied:
 
 
 class _Linker:
-    def __init__(self, program: Program, stores_end_in_order: bool, in_slots: bool, after_loads: bool) -> None:
+    def __init__(self, program: Program, side_by_side: frozenset[UnitKind], in_slots: bool, after_loads: bool) -> None:
         self.program = program
         self.in_slots, self.after_loads = in_slots, after_loads
         self.slot: tuple[Wait, ...] = ()
         self.preloaded = frozenset(program.preloaded)
-        self.stores_end_in_order = stores_end_in_order
+        self.side_by_side = side_by_side
+        self.stores_end_in_order = not any(kind.stores for kind in side_by_side)
         self.places: dict[Buffer, list[_Occupied]] = {buffer: [] for buffer in Buffer}
         self.place_of: dict[Tile, _Occupied] = {}
         self.stored: dict[Tensor, StoredRegions[Task]] = {}
@@ -215,7 +222,7 @@ class _Linker:
                     self.slot = ((task, Moment.DONE),)
 
     def _link_compute(self, task: Task, command: Compute) -> None:
-        on_array = command.unit is UnitKind.ARRAY
+        on_array = command.unit.folds
         begin, stream = (_Awaited.TO_BEGIN, _Awaited.TO_STREAM) if on_array else (None, None)
         stationary = self._operands(task, command, command.stationary, Moment.STATIONARY_READ, begin)
         streamed = self._operands(
@@ -248,7 +255,7 @@ class _Linker:
     def _fill(self, task: Task, command: Command, tile: Tile) -> list[Wait]:
         """`tile` takes its place, unless it has it already; what it has to wait for there."""
         if tile in self.place_of:
-            self.place_of[tile].fill(task, _tail(command, Moment.DONE))
+            self.place_of[tile].fill(task, self._tail(task, command, Moment.DONE))
             return []
         low = tile.address
         high = low + tile.bytes
@@ -267,7 +274,7 @@ class _Linker:
                 raise ProgramError(f"{self._say(task, command)}: {over}")
             waits.extend(place.vacated())
             kept.extend(_remains(place, low, high))
-        mine = _Occupied(tile, low, high, [(task, _tail(command, Moment.DONE))])
+        mine = _Occupied(tile, low, high, [(task, self._tail(task, command, Moment.DONE))])
         places[first:last] = sorted([*kept, mine], key=attrgetter("low"))
         self.place_of[tile] = mine
         return waits
@@ -279,7 +286,7 @@ class _Linker:
         waits: list[Wait] = []
         if not tiles:
             return waits
-        until, reader, place_of = (task.role.unit, moment), (task, _tail(command, moment)), self.place_of
+        until, reader, place_of = (task.role.unit, moment), (task, self._tail(task, command, moment)), self.place_of
         for tile in tiles:
             place = place_of.get(tile)
             if place is None:
@@ -290,6 +297,10 @@ class _Linker:
             elif place.awaited < on_array:
                 waits += place.filled_for_array(on_array)
         return waits
+
+    def _tail(self, task: Task, command: Command, moment: Moment) -> int:
+        """The tail of a command; side by side with others, it may end before those that began earlier."""
+        return -task.index if task.role.unit in self.side_by_side else _tail(command, moment)
 
     def _release(self, tile: Tile) -> None:
         self.place_of.pop(tile).to_read = False

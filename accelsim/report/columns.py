@@ -13,10 +13,11 @@ from typing import Any
 from accelsim.config.machine import Machine
 from accelsim.energy.price import nominal_ratio, not_priced
 from accelsim.network.graph import Network
-from accelsim.records import RESOURCES, STALL_CAUSES, LayerRecord
+from accelsim.records import BUSY, RESOURCES, STALL_CAUSES, LayerRecord
 from accelsim.report.efficiency import COLUMNS as EFFICIENCY
 from accelsim.report.efficiency import efficiency
 from accelsim.report.pruned import pruned_parts
+from accelsim.unit_kinds import UNIT_KINDS, kinds_for_pieces
 
 Value = str | int | float
 
@@ -59,6 +60,12 @@ def _count(name: str, unit: str, meaning: str) -> Column:
 
 def _plain(name: str, unit: str, meaning: str) -> Column:
     return Column(name, unit, meaning, lambda record: getattr(record, name))
+
+
+def _busy(name: str) -> Column:
+    kind = UNIT_KINDS[name]
+    meaning = kind.busy or f"the {kind.title} works, whether or not the array does"
+    return Column(f"{name}_cycles", "cycles", meaning, lambda record: record.busy_cycles[name])
 
 
 def _energy(component: str, meaning: str) -> Column:
@@ -120,14 +127,7 @@ COLUMNS: tuple[Column, ...] = (
         "the array alone, with all data on chip and no limit of capacity or ports, as `accelsim gemm` prints it",
         lambda record: record.array_clocks,
     ),
-    _plain("vector_cycles", "cycles", "the vector unit works, whether or not the array does"),
-    _plain("depthwise_cycles", "cycles", "the depthwise engine works, whether or not the array does"),
-    _plain(
-        "dma_in_cycles",
-        "cycles",
-        "DMA engines for loads set up, issue, or wait with all bursts in flight; summed over engines",
-    ),
-    _plain("dma_out_cycles", "cycles", "the same of the DMA engines for stores"),
+    *map(_busy, BUSY),
     _plain("utilization", "0..1", "MACs on the array / (PEs x total_cycles)"),
     Column(
         "bound_by",
@@ -146,8 +146,7 @@ COLUMNS: tuple[Column, ...] = (
     _stall("dma_setup", "array idle: waits for DMA descriptors, or zeros that DMA engines write"),
     _stall("host", "array idle: waits for the host to issue tiles"),
     _stall("latency", "array idle: waits for the latency of DRAM or of requantisation"),
-    _stall("vector", "array idle: waits for the vector unit"),
-    _stall("depthwise", "array idle: waits for the depthwise engine"),
+    *(_stall(kind.name, f"array idle: waits for the {kind.title}") for kind in kinds_for_pieces()),
     _stall("dependency", "array idle: waits for anything else that has to come first"),
     _stall("fill_drain", "the array loads or drains and does not stream; part of array_busy_cycles"),
     _lost("mapping", "PEs without work while folds stream"),

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from accelsim.unit_kinds import kinds_for_pieces
+
 BLUE, VERMILLION, GREEN, ORANGE = "#0072b2", "#d55e00", "#009e73", "#e69f00"
 PURPLE, SKY_BLUE, BLACK, YELLOW = "#cc79a7", "#56b4e9", "#000000", "#f0e442"
 SERIES = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY_BLUE, BLACK, YELLOW)
@@ -40,6 +42,8 @@ COMPONENT_FILLS = {
     "static": Fill(LIGHT_GREY, "|||"),
 }
 """The components of energy, from the bottom of a bar to its top."""
+_HATCHES = ("", "///", "...", "xxx", "|||", "---", "ooo", "+++")
+"""Of units that work on pieces, in their order."""
 CLOCK_FILLS = {
     "streaming": Fill(GREEN),
     "MACs": Fill(GREEN),
@@ -55,8 +59,7 @@ CLOCK_FILLS = {
     "dma_setup": Fill(BLUE, "+++"),
     "host": Fill(BLACK, "xxx"),
     "latency": Fill(BLACK, ".."),
-    "vector": Fill(PURPLE),
-    "depthwise": Fill(PURPLE, "///"),
+    **{kind.name: Fill(PURPLE, hatch) for kind, hatch in zip(kinds_for_pieces(), _HATCHES, strict=False)},
     "dependency": Fill(BLACK),
 }
 """What becomes of clocks, and of PE x clocks: the array works, its memories and engines are waited for, or others."""

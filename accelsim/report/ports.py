@@ -8,6 +8,7 @@ from typing import NamedTuple
 from accelsim.config.machine import Machine
 from accelsim.records import LayerRecord
 from accelsim.report.groups import group_total, grouped
+from accelsim.unit_kinds import kinds_for_pieces
 
 PORTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "activation buffer's read port": ("activation", ("sram_read_ifmap_bytes", "sram_read_ofmap_bytes")),
@@ -62,7 +63,8 @@ def _asked(port: str, records: Sequence[LayerRecord], machine: Machine) -> list[
     found: list[_Asked] = []
     for group in grouped(records):
         record = group_total(group) if group[0].group else group[0]
-        clocks = max(record.total_cycles, record.stream_cycles, record.vector_cycles, record.depthwise_cycles)
+        busy = (record.busy_cycles[kind.name] for kind in kinds_for_pieces())
+        clocks = max(record.total_cycles, record.stream_cycles, *busy)
         asked = _Asked(record.layer, sum(getattr(record.counts, name) for name in names) / width, clocks)
         if clocks or not found:
             found.append(asked)

@@ -19,18 +19,11 @@ class UnitSpan(NamedTuple):
     command: int
 
 
-def title_of_unit(name: str) -> str:
-    """An instance of a unit, as pictures and tracks name it."""
-    words = name.replace("_", " ").replace("dma", "DMA")
-    return {"vector": "vector unit", "depthwise": "depthwise engine"}.get(words, words)
-
-
 def spans(layers: Sequence[str], linked: Iterable[Linked]) -> Iterator[UnitSpan]:
     """One for each command that takes time, in program order; those of a unit do not overlap.
 
-    Array, vector unit and depthwise engine: while data streams, which is what `stream_cycles`, `vector_cycles` and
-    `depthwise_cycles` count. DMA: from the
-    first descriptor until the engine turns to the next transfer.
+    Of a Compute: while data streams, which is what `stream_cycles` and the `busy_cycles` of its unit count. DMA: from
+    the first descriptor until the engine turns to the next transfer.
     """
     for command, task in linked:
         begin, end = (task.stream, task.stream_end) if isinstance(command, Compute) else (task.begin, task.free)

@@ -11,6 +11,7 @@ from accelsim.report.completeness import INCOMPLETE
 from accelsim.report.efficiency import area_words
 from accelsim.report.groups import group_total, grouped
 from accelsim.report.tables import fitted, table
+from accelsim.unit_kinds import VECTOR, kinds_for_transfers
 
 COSTLIEST = 5
 
@@ -52,8 +53,8 @@ def layer_cells(record: LayerRecord) -> list[str]:
         f"{counts.macs / 1e6:.2f}",
         str(record.total_cycles),
         str(record.stream_cycles),
-        str(record.vector_cycles),
-        str(record.dma_in_cycles + record.dma_out_cycles),
+        str(record.busy_cycles[VECTOR.name]),
+        str(sum(record.busy_cycles[kind.name] for kind in kinds_for_transfers())),
         f"{record.utilization:.1%}",
         bound_by(record),
         f"{counts.dram_burst_bytes / 1024:.1f}",

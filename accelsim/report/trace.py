@@ -18,7 +18,8 @@ from accelsim.program.commands import Buffer, Command, Compute, Load, Store, Til
 from accelsim.program.link import NEVER, Linked, Moment
 from accelsim.program.tensors import Range
 from accelsim.report.export import json_text
-from accelsim.report.spans import UnitSpan, spans, title_of_unit
+from accelsim.report.spans import UnitSpan, spans
+from accelsim.unit_kinds import title_of_unit
 from accelsim.units import ClockRatio
 from accelsim.version import __version__
 
@@ -94,7 +95,7 @@ def _slices(traced: Traced, shown: Iterable[UnitSpan]) -> Iterator[Event]:
         command = traced.linked[span.command].command
         yield {
             "name": f"{span.layer} {_tile_name(command)}",
-            "cat": str(kind_of(command)),
+            "cat": kind_of(command).name,
             "ph": "X",
             "ts": span.begin,
             "dur": span.end - span.begin,

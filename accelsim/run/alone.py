@@ -11,7 +11,7 @@ from accelsim.dataflows.folding import FoldSequence, array_cycles, fold_sequence
 from accelsim.dataflows.work import ArrayContext, without_zeros
 from accelsim.network.array import layer_product
 from accelsim.network.graph import Node
-from accelsim.network.ops import on_array
+from accelsim.network.units import on_array
 
 
 def alone_on_array(node: Node, batch: int, machine: Machine) -> int:

@@ -14,7 +14,7 @@ from accelsim.lowering.compile import Lowered
 from accelsim.machine.doubling import SAME, Clocks
 from accelsim.network.array import layer_product
 from accelsim.network.graph import Node
-from accelsim.network.ops import on_array
+from accelsim.network.units import on_array
 from accelsim.program.folds import cycles_of
 from accelsim.records import RESOURCES
 from accelsim.units import ceil_div, packed_bytes

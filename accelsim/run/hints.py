@@ -11,10 +11,12 @@ from accelsim.config.dram import CommandDevice
 from accelsim.config.machine import Machine, inconsistencies
 from accelsim.dataflows import DATAFLOWS, DataflowName
 from accelsim.network.graph import Node
-from accelsim.network.ops import dram_weight_bits, on_array, ops_per_element, vector_cycles
+from accelsim.network.ops import dram_weight_bits, ops_per_element, vector_cycles
+from accelsim.network.units import on_array
 from accelsim.records import LayerRecord
 from accelsim.run.doubled import DOUBLED, fold_cycles
 from accelsim.run.result import Run
+from accelsim.unit_kinds import DMA_IN, VECTOR
 from accelsim.units import packed_bytes
 
 SettingValue = str | int | bool
@@ -146,7 +148,7 @@ def _beside(taken: int, looked: _Looked, mine: Sequence[tuple[Node, LayerRecord]
     """Clocks that the vector unit, which idles, saves by these layers: between one after the other, and at the same
     time as all else."""
     vector = sum(_on_vector_unit(node, looked) for node, _ in mine) * len(looked.run.inference_ends)
-    at_once = looked.cycles - max(looked.cycles - taken, looked.run.total.vector_cycles + vector)
+    at_once = looked.cycles - max(looked.cycles - taken, looked.run.total.busy_cycles[VECTOR.name] + vector)
     return BESIDE * at_once + (1 - BESIDE) * (taken - vector)
 
 
@@ -249,7 +251,7 @@ def _weights(looked: _Looked) -> Iterator[Hint]:
         why = f"{most.layer} loads its weights {times:.1f} times"
         yield Hint("weights", (most.layer,), settings, why, twice / moved / 2)
     waits = looked.run.total.stalls["dram_weight"] / looked.cycles
-    busy = looked.run.total.dma_in_cycles / looked.cycles / looked.machine.dma.engines_in
+    busy = looked.run.total.busy_cycles[DMA_IN.name] / looked.cycles / looked.machine.dma.engines_in
     most = max(looked.run.records, key=lambda record: record.stalls["dram_weight"])
     if busy < 1 - waits:
         why = (

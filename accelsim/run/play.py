@@ -21,15 +21,15 @@ from accelsim.machine.doubling import Clocks
 from accelsim.machine.machine import Outcome, link_for, play
 from accelsim.machine.memory import CacheCounts
 from accelsim.machine.memory.dram.statistics import DramCounts
-from accelsim.machine.stalls import Cause, Segment
+from accelsim.machine.stalls import Segment
 from accelsim.network.graph import Network
 from accelsim.network.placement import placed
-from accelsim.program.commands import UnitKind
 from accelsim.program.link import Linked
-from accelsim.records import RESOURCES, ActionCounts, LayerRecord
+from accelsim.records import BUSY, RESOURCES, STALL_CAUSES, ActionCounts, LayerRecord
 from accelsim.run.doubled import chain_ratios
 from accelsim.run.outlook import announce_history, announce_planning, announce_run
 from accelsim.run.record import layer_record
+from accelsim.unit_kinds import UNIT_KINDS
 
 LOGGER = logging.getLogger("accelsim")
 
@@ -188,14 +188,11 @@ def _records(
             "stream_cycles": sum(account.stream_cycles for account in own),
             "stretched_cycles": sum(account.stretched_cycles for account in own),
             "bubble_cycles": sum(account.bubble_cycles for account in own),
-            "vector_cycles": sum(account.occupied[UnitKind.VECTOR] for account in own),
-            "depthwise_cycles": sum(account.occupied[UnitKind.DEPTHWISE] for account in own),
-            "dma_in_cycles": sum(account.occupied[UnitKind.DMA_IN] for account in own),
-            "dma_out_cycles": sum(account.occupied[UnitKind.DMA_OUT] for account in own),
+            **{f"{name}_cycles": sum(account.occupied[UNIT_KINDS[name]] for account in own) for name in BUSY},
             "dram_bound_bytes": inferences * lowered.least_dram_bytes[number],
         }
         counts = reduce(add, (accounts[index].counts + moved[index] for index in mine))
-        stalls = {cause.value: sum(account.stalls[cause] for account in own) for cause in Cause}
+        stalls = {cause: sum(account.stalls[cause] for account in own) for cause in STALL_CAUSES}
         *doubled, now = map(sum, zip(*(account.doubled for account in own), strict=True))
         savings = {name: round(now - each) for name, each in zip(RESOURCES, doubled, strict=True)}
         group = lowered.groups[number]

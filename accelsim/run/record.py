@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from accelsim.config.machine import Machine
 from accelsim.energy.price import price
 from accelsim.network.graph import Node
-from accelsim.network.ops import on_array
-from accelsim.records import ActionCounts, LayerRecord
+from accelsim.network.units import on_array
+from accelsim.records import BUSY, ActionCounts, LayerRecord
 from accelsim.run.alone import alone_on_array
 
 
@@ -29,6 +29,7 @@ def layer_record(
     group: name of the layers it runs depth-first with, or none; measures: by `MEASURES`; stalls: by `STALL_CAUSES`;
     savings: by `RESOURCES`; caches: what requests met in the caches of the machine, if it has any.
     """
+    busy = {name: f"{name}_cycles" for name in BUSY}
     return LayerRecord(
         layer=node.name,
         op=node.label,
@@ -42,7 +43,8 @@ def layer_record(
         pes=machine.array.rows * machine.array.cols,
         array_macs=counts.macs if on_array(node, machine) else 0,
         array_clocks=inferences * alone_on_array(node, batch, machine),
-        **measures,
+        **{name: amount for name, amount in measures.items() if name not in busy.values()},
+        busy_cycles={name: measures[measure] for name, measure in busy.items()},
         stalls=dict(stalls),
         savings=dict(savings),
         caches=dict(caches),

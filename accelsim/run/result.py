@@ -14,7 +14,7 @@ from accelsim.config.scheduling import Scheduling
 from accelsim.config.workload import NetworkFile
 from accelsim.errors import Mistake, UserError
 from accelsim.network.graph import Network
-from accelsim.records import COUNT_NAMES, MEASURES, LayerRecord
+from accelsim.records import COUNT_NAMES, LayerRecord
 from accelsim.report.columns import Value, layer_rows, speedups, total_values
 from accelsim.report.completeness import LeftOut, left_out
 from accelsim.report.export import csv_text, json_text, save_files
@@ -167,7 +167,7 @@ def _layer(record: LayerRecord) -> dict[str, Any]:
     return {
         "layer": record.layer,
         "group": record.group,
-        **{name: getattr(record, name) for name in MEASURES},
+        **record.measures,
         "stalls": record.stalls,
         "savings": record.savings,
         "counts": {name: getattr(record.counts, name) for name in COUNT_NAMES},

@@ -16,9 +16,10 @@ from accelsim.errors import ProgramError, UserError
 from accelsim.lowering.compile import Lowered, lower
 from accelsim.lowering.emit import array
 from accelsim.network.graph import Network
-from accelsim.program.commands import Command, Compute, Load, Store, UnitKind
+from accelsim.program.commands import Command, Compute, Load, Store
 from accelsim.program.link import Linked, Moment, link
 from accelsim.program.tensors import Range
+from accelsim.unit_kinds import DMA_OUT
 from tests.played import settled
 from tests.strategies import machine_of, network_of
 
@@ -236,7 +237,7 @@ def test_only_the_wait_for_space_matters_too(lowered: Lowered) -> None:
             task.begin_waits = tuple(
                 (other, moment)
                 for other, moment in task.begin_waits
-                if other.role.unit is UnitKind.DMA_OUT and moment is Moment.DONE
+                if other.role.unit is DMA_OUT and moment is Moment.DONE
             )
     assert any("overwritten" in text or "not in SRAM" in text for text in failures(lowered, hasty))
 

@@ -26,7 +26,7 @@ from accelsim.explain.plan import plan_dict
 from accelsim.explain.terms import Term, printed_units
 from accelsim.explain.text import explained
 from accelsim.network.graph import Network
-from accelsim.network.ops import on_array
+from accelsim.network.units import on_array
 from accelsim.records import STALL_CAUSES
 from accelsim.report.columns import COLUMNS
 from accelsim.run.define import define_network

@@ -17,9 +17,10 @@ from accelsim.config.scheduling import Scheduling
 from accelsim.dataflows.contract import Gemm
 from accelsim.dataflows.work import ArrayContext, array_work
 from accelsim.network.array import array_context
-from accelsim.program.commands import Buffer, Command, Compute, Load, Program, Restartable, Store, UnitKind, Work
+from accelsim.program.commands import Buffer, Command, Compute, Load, Program, Restartable, Store, Work
 from accelsim.program.commands import Tile as ProgramTile
 from accelsim.program.tensors import Range, Tensor
+from accelsim.unit_kinds import ARRAY
 from accelsim.units import ceil_div
 from tests.gemmini.tiler import Layer, Tile
 
@@ -298,7 +299,7 @@ class _Maker:
             work = array_work(self.gemm(part, inputs), self.array, first=begins, last=ends)
             yield Compute(
                 self.number,
-                UnitKind.ARRAY,
+                ARRAY,
                 Work(Range(0, 1), part.rows, part.cols, part.outputs, inputs, begins, ends),
                 (tiles[1],),
                 (tiles[0],),

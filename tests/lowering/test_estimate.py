@@ -25,8 +25,8 @@ from accelsim.lowering.schedule.weights import no_resident_weights
 from accelsim.lowering.tiling.cache import TilingCache
 from accelsim.machine.machine import play
 from accelsim.network.graph import Network
-from accelsim.network.ops import on_array
 from accelsim.network.placement import placed
+from accelsim.network.units import on_array
 from accelsim.program.link import link
 from accelsim.run.define import load_network
 from tests.dataflows.test_fold_timing import FLOWS

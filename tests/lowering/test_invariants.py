@@ -23,12 +23,13 @@ from accelsim.machine.machine import play
 from accelsim.network.array import array_context, layer_context
 from accelsim.network.geometry import work_block
 from accelsim.network.graph import Network, Node
-from accelsim.network.ops import on_array
-from accelsim.program.commands import Buffer, Compute, Load, Program, Store, Tile, UnitKind, kind_of
+from accelsim.network.units import on_array
+from accelsim.program.commands import Buffer, Compute, Load, Program, Store, Tile, kind_of
 from accelsim.program.link import Linked, link
 from accelsim.program.tensors import Region, Tensor, elements
 from accelsim.run.result import Run
 from accelsim.run.simulate import load_network, run_network
+from accelsim.unit_kinds import ARRAY, DEPTHWISE, VECTOR, UnitKind
 from accelsim.units import ClockRatio
 from tests.played import history, lowered_or_skip, tiles_on_chip
 from tests.strategies import any_machines, machine_of, machines, networks, schedulings
@@ -59,7 +60,7 @@ def test_tiles_in_use_and_in_flight_fit_their_buffers(
     for layer, computes in steps.items():
         for buffer, capacity in lowered.program.capacities.items():
             assert max(_bytes_in_use(computes, buffer, lowered.layers[layer], in_groups=layer in in_groups)) <= capacity
-        if computes[0].unit is UnitKind.ARRAY:
+        if computes[0].unit is ARRAY:
             node = lowered.network.nodes[layer]
             array = layer_context(array_context(machine), node, machine, 8, 8)
             planned = lowered.layers[layer]
@@ -77,7 +78,7 @@ def _bytes_in_use(
     several = len({command.results for command in computes if command.results}) > 1
     for command in computes:
         operands = sum(tile.bytes for tile in _operands(command, buffer))
-        if command.unit is UnitKind.ARRAY:
+        if command.unit is ARRAY:
             assert planned is not None
             kept = planned.plan.weight_tiles if buffer is Buffer.WEIGHT else planned.plan.ifmap_tiles
             operands = max(operands, sum(largest[:kept]))
@@ -198,7 +199,7 @@ def test_something_is_always_going_on(network: Network, machine: Machine, schedu
     assert reached == outcome.total_cycles
     clocks = ClockRatio.of(machine.array.clock_mhz, machine.dram.clock_mhz)
     assert outcome.total_cycles >= clocks.to_array(outcome.dram_busy_clocks)
-    for unit in (UnitKind.ARRAY, UnitKind.VECTOR, UnitKind.DEPTHWISE):
+    for unit in (ARRAY, VECTOR, DEPTHWISE):
         assert outcome.total_cycles >= _occupied(linked, unit)
 
 

@@ -26,6 +26,7 @@ from accelsim.network.graph import Network
 from accelsim.program.commands import Compute, Store
 from accelsim.program.tensors import Range, Tensor, descriptors, elements
 from accelsim.run.simulate import load_network, run_network
+from accelsim.unit_kinds import VECTOR
 from tests.strategies import machine_of, network_of
 
 quick = settings(max_examples=200)
@@ -403,4 +404,4 @@ def test_depthwise_on_the_vector_unit_takes_the_array_no_clock() -> None:
     assert (run.total.stream_cycles, run.total.array_macs) == (0, 0)
     assert run.totals["macs"] == run.totals["vector_ops"] == 9 * 8 * 8 * 16
     commands = lower(network, machine_of(array__depthwise_on="vector")).program.commands
-    assert {command.unit for command in commands if isinstance(command, Compute)} == {"vector"}
+    assert {command.unit for command in commands if isinstance(command, Compute)} == {VECTOR}

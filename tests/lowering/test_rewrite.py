@@ -16,12 +16,13 @@ from accelsim.lowering.compile import lower
 from accelsim.lowering.rewrite import rewrite
 from accelsim.network.graph import Network
 from accelsim.network.stream import stream
-from accelsim.program.commands import Buffer, Compute, Load, Program, Store, Tile, UnitKind, Work
+from accelsim.program.commands import Buffer, Compute, Load, Program, Store, Tile, Work
 from accelsim.program.folds import Fold, single
 from accelsim.program.link import Moment, link
 from accelsim.program.tensors import Range, Tensor
 from accelsim.run.play import lower_or_refuse, perform
 from accelsim.run.simulate import load_network
+from accelsim.unit_kinds import ARRAY
 from tests.played import dma_counts
 from tests.strategies import machine_of, network_of
 
@@ -254,7 +255,7 @@ def test_the_place_of_a_shortcut_is_free_once_the_sum_is_there() -> None:
     one = Range(0, 1)
     work, chain = Work(one, one, one, Range(0, 4), one), single(Fold(1, 1, 0, 1, 0))
     compute = Compute(
-        0, UnitKind.ARRAY, work, (), (), (result,), (result,), chain=chain, added=(shortcut,), released=(shortcut,)
+        0, ARRAY, work, (), (), (result,), (result,), chain=chain, added=(shortcut,), released=(shortcut,)
     )
     commands = [Load(0, shortcut), compute, Store(0, result), Load(0, next_one)]
     linked = list(islice(link(Program(("x",), (maps[0], maps[2]), commands, {Buffer.ACTIVATION: 8})), 4))

@@ -18,7 +18,7 @@ from accelsim.lowering.schedule.weights import WeightResidents
 from accelsim.lowering.tiling.cache import LayerCost, TilingCache
 from accelsim.lowering.tiling.traffic import Traffic, traffic
 from accelsim.network.graph import Network, Node
-from accelsim.network.ops import on_array
+from accelsim.network.units import on_array
 from accelsim.program.link import link
 from tests.played import dma_counts
 from tests.strategies import attentions, machines, networks, schedulings

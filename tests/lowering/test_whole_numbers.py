@@ -24,7 +24,7 @@ from accelsim.lowering.tiling.candidates import Candidates
 from accelsim.lowering.tiling.cost import Estimate
 from accelsim.lowering.tiling.sizes import Blocks, SumTiles
 from accelsim.network.graph import Network
-from accelsim.network.ops import on_array
+from accelsim.network.units import on_array
 from tests.strategies import machine_of, network_of
 
 SIZES = (

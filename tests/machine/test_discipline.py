@@ -17,10 +17,11 @@ from accelsim.dataflows.folding import array_cycles
 from accelsim.dataflows.timing import fold_of
 from accelsim.machine.machine import link_for
 from accelsim.network.graph import Network
-from accelsim.program.commands import Compute, Load, UnitKind
+from accelsim.program.commands import Compute, Load
 from accelsim.program.link import Moment
 from accelsim.report.columns import bound_by
 from accelsim.run.play import lower_or_refuse, perform
+from accelsim.unit_kinds import ARRAY, DMA_IN
 from tests.strategies import machine_of, network_of
 
 SMALL: dict[str, Any] = {
@@ -80,10 +81,10 @@ def test_the_array_begins_after_all_loads_or_after_those_that_stay_in_it() -> No
     for command, task in link_for(lowered.program, machine, scheduling):
         if isinstance(command, Load):
             loads[command.tile] = task
-        if isinstance(command, Compute) and command.unit is UnitKind.ARRAY:
+        if isinstance(command, Compute) and command.unit is ARRAY:
             begun.update(task.begin_waits)
             assert {(loads[tile], Moment.DONE) for tile in command.reads} <= begun
-            assert {wait for wait in task.stream_waits if wait[0].role.unit is UnitKind.DMA_IN} <= begun
+            assert {wait for wait in task.stream_waits if wait[0].role.unit is DMA_IN} <= begun
     assert cycles(scheduling) > cycles(Scheduling(**ALONE))
     assert check_network(small(), machine, scheduling) == []
 

@@ -342,7 +342,7 @@ def test_a_timeline_has_all_that_units_did(run: Run, pictures: dict[str, Drawing
         reached[span.unit] = span.end
         busy[span.unit] = busy.get(span.unit, 0) + span.end - span.begin
     assert busy.get("array", 0) == run.total.stream_cycles
-    assert busy.get("vector", 0) == run.total.vector_cycles
+    assert busy.get("vector", 0) == run.total.busy_cycles["vector"]
     assert max(reached.values()) <= run.total.total_cycles
     drawing = pictures["timeline"]
     (axes,) = drawing.figure.axes

@@ -65,7 +65,7 @@ def test_slices_add_up_to_the_records(traced: tuple[Run, Traced]) -> None:
     for event in tracks["array"]:
         streams[event["args"]["layer"].partition("@")[0]] += event["dur"]
     assert streams == {record.layer: record.stream_cycles for record in run.records if record.stream_cycles}
-    assert sum(event["dur"] for event in tracks["vector unit"]) == run.total.vector_cycles
+    assert sum(event["dur"] for event in tracks["vector unit"]) == run.total.busy_cycles["vector"]
     counts = run.total.counts
     assert sum(event["args"]["bytes"] for event in tracks["DMA in"]) == counts.dram_read_bytes
     assert sum(event["args"]["bytes"] for event in tracks["DMA out"]) == counts.dram_write_bytes

@@ -27,6 +27,7 @@ from accelsim.machine.stalls import Cause
 from accelsim.records import MEASURES, STALL_CAUSES
 from accelsim.run.reprice import read_run, reprice
 from accelsim.run.simulate import simulate
+from accelsim.unit_kinds import kinds_for_pieces
 from tests.commands import contents
 
 ROOT = Path(__file__).parents[2]
@@ -161,7 +162,7 @@ def test_the_file_has_the_names_of_the_records(shufflenet: Path) -> None:
     """A layer a line, easy to compare."""
     text = (shufflenet / "run.json").read_text()
     document = json.loads(text)
-    assert list(STALL_CAUSES) == [cause.value for cause in Cause]
+    assert sorted(STALL_CAUSES) == sorted([*Cause, *(kind.name for kind in kinds_for_pieces())])
     for layer in document["layers"]:
         assert list(layer) == ["layer", "group", *MEASURES, "stalls", "savings", "counts"]
         assert f"  {json.dumps(layer)}" in text

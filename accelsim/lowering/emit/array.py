@@ -42,10 +42,11 @@ from accelsim.network.geometry import (
 )
 from accelsim.network.graph import Node
 from accelsim.network.ops import bytes_under_way, ops_per_element
-from accelsim.program.commands import Buffer, Tile, UnitKind, Work
+from accelsim.program.commands import Buffer, Tile, Work
 from accelsim.program.folds import FoldChain
 from accelsim.program.tensors import Range, elements, region_bytes, share_of_tile
 from accelsim.records import ActionCounts
+from accelsim.unit_kinds import ARRAY
 from accelsim.units import ceil_div, packed_bytes
 
 
@@ -215,7 +216,7 @@ class ArrayEmission(LayerEmission):
             added = self._added(work) if last and node.shortcut else ()
             done = self._done_of_part(_LayerPart(block, taps, ins, groups.size, outs.size), work, right)
             yield Iteration(
-                UnitKind.ARRAY,
+                ARRAY,
                 work,
                 *roles(stationary, maps, right),
                 results,

@@ -16,10 +16,11 @@ from accelsim.lowering.emit.residents import ResidentTiles
 from accelsim.lowering.emit.reuse import TileReuse
 from accelsim.lowering.ir import Layout, PlannedLayer
 from accelsim.lowering.placement import Channels, Placement, progressions
-from accelsim.program.commands import UNPLACED, Buffer, Compute, Tile, UnitKind, Work
+from accelsim.program.commands import UNPLACED, Buffer, Compute, Tile, Work
 from accelsim.program.folds import FoldChain
 from accelsim.program.tensors import Range, Region, Tensor, elements
 from accelsim.records import ActionCounts
+from accelsim.unit_kinds import UnitKind
 from accelsim.units import packed_bytes
 
 

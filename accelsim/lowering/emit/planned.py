@@ -14,8 +14,8 @@ from accelsim.lowering.schedule.residents import Residency
 from accelsim.lowering.schedule.weights import WeightResidents
 from accelsim.lowering.tiling.cache import TilingCache
 from accelsim.network.graph import Network, Node
-from accelsim.network.ops import decodes, dram_weight_bits, unit_of
-from accelsim.program.commands import UnitKind
+from accelsim.network.ops import decodes, dram_weight_bits
+from accelsim.network.units import unit_of
 from accelsim.program.tensors import Tensor
 from accelsim.units import ceil_div
 
@@ -36,7 +36,7 @@ def plan_layers(
             layers.append(None)
             continue
         unit = unit_of(node, cache.machine)
-        on_array = unit is UnitKind.ARRAY
+        on_array = unit.folds
         low, high = residency.rooms[index]
         context = cache.context(node, high - low, weights)
         plan, context = _tiling(node, cache, stays, weights, context, striped.get(node.name), on_array=on_array)

@@ -9,21 +9,14 @@ from itertools import islice
 from accelsim.config.machine import Machine
 from accelsim.lowering.emit.array import ArrayEmission
 from accelsim.lowering.emit.cascade import CascadeTiles
-from accelsim.lowering.emit.depthwise import DepthwiseEmission
 from accelsim.lowering.emit.layer import Emission, LayerEmission
+from accelsim.lowering.emit.pieces import PieceEmission
 from accelsim.lowering.emit.planned import iteration_count, working
 from accelsim.lowering.emit.residents import ResidentPlan, ResidentTiles
-from accelsim.lowering.emit.vector import VectorEmission
 from accelsim.lowering.ir import Layout, PlannedLayer
 from accelsim.lowering.schedule.residents import Cascade
 from accelsim.lowering.schedule.stripes import in_order
-from accelsim.program.commands import Compute, UnitKind
-
-_EMISSIONS: dict[UnitKind, type[LayerEmission]] = {
-    UnitKind.ARRAY: ArrayEmission,
-    UnitKind.VECTOR: VectorEmission,
-    UnitKind.DEPTHWISE: DepthwiseEmission,
-}
+from accelsim.program.commands import Compute
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +45,8 @@ class ComputeStream:
             index = index + 1 if cascade is None else cascade.span.stop
 
     def _emission(self, emission: Emission, layer: PlannedLayer, cascade: CascadeTiles | None = None) -> LayerEmission:
-        return _EMISSIONS[layer.unit](emission, layer, cascade)
+        kind = ArrayEmission if layer.on_array else PieceEmission
+        return kind(emission, layer, cascade)
 
     def _depth_first(self, emission: Emission, cascade: Cascade) -> Iterator[Compute]:
         """The layers of a cascade, stripe by stripe."""

@@ -12,7 +12,7 @@ from accelsim.lowering.schedule.residents import Cost
 from accelsim.lowering.schedule.weights import WeightResidents
 from accelsim.lowering.tiling.cache import NOTHING, TilingCache
 from accelsim.network.graph import Node
-from accelsim.network.ops import on_array
+from accelsim.network.units import on_array
 
 BUS_SHARE = 1.2
 """Clocks that a clock of the bus at its full speed is worth beside the clocks of a layer, where clocks are the

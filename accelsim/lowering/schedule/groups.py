@@ -36,10 +36,10 @@ from accelsim.lowering.schedule.stripes import Counts, Read, rows_from, stripe_c
 from accelsim.lowering.schedule.weights import WeightResidents
 from accelsim.lowering.tiling.cache import TilingCache
 from accelsim.network.graph import Network, Node
-from accelsim.network.ops import unit_of
+from accelsim.network.units import PIECE_UNITS, unit_of
 from accelsim.operators.shapes import Axis
-from accelsim.program.commands import UnitKind
 from accelsim.program.tensors import share_of_plain
+from accelsim.unit_kinds import UnitKind
 from accelsim.units import ceil_div
 
 MOST_LAYERS = 12
@@ -192,10 +192,9 @@ class Groups:
         return max(clocks.values())
 
     def _quickest(self, layer: RingLayer, node: Node) -> float:
-        if layer.unit is UnitKind.DEPTHWISE:
-            return 0.0
-        if layer.unit is UnitKind.VECTOR:
-            return self.cache.unit_cycles(node, node.output.height, self.weights)
+        if not layer.unit.folds:
+            by_rows = PIECE_UNITS[layer.unit].by_rows
+            return 0.0 if by_rows else self.cache.unit_cycles(node, node.output.height, self.weights)
         table = self.cache.stripes(node, self.weights)
         return min((each.compute_cycles for each in table.values()), default=0.0)
 
@@ -264,7 +263,7 @@ class Groups:
         key = layer.kind, most
         if key not in self.rows:
             given = self.cache.given[node.name].tile.rows if node.name in self.cache.given else None
-            if layer.unit is not UnitKind.ARRAY:
+            if not layer.unit.folds:
                 rows = given or ceil_div(node.output.height, ceil_div(node.output.height, most))
                 self.rows[key] = rows, self.cache.unit_cycles(node, rows, self.weights)
             else:

@@ -23,8 +23,8 @@ from accelsim.lowering.schedule.stripes import (
     stripe_counts,
 )
 from accelsim.operators.shapes import Axis
-from accelsim.program.commands import UnitKind
 from accelsim.program.tensors import Range
+from accelsim.unit_kinds import ARRAY, UnitKind
 from accelsim.units import ceil_div
 
 KEPT = 1 << 14
@@ -101,7 +101,7 @@ class RingLayer(NamedTuple):
     @property
     def shape(self) -> RingLayer:
         """All of it that rings depend on, the same on any machine."""
-        return self._replace(kind=0, unit=UnitKind.ARRAY, weight_bytes=0)
+        return self._replace(kind=0, unit=ARRAY, weight_bytes=0)
 
 
 class RingSize(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -24,11 +25,11 @@ from accelsim.lowering.tiling.search import Least, Stripes, least, planned, stri
 from accelsim.lowering.tiling.shortage import reasons, shortage
 from accelsim.lowering.tiling.vector import least_vector_room, plan_vector, vector_dram_bytes, vector_shortage
 from accelsim.network.array import layer_context
-from accelsim.network.depthwise import EnginePiece, depthwise_work
 from accelsim.network.graph import Node
-from accelsim.network.ops import on_array, ops_per_element, unit_of, vector_cycles
-from accelsim.program.commands import UnitKind, Work
-from accelsim.program.tensors import Range, RowCode
+from accelsim.network.pieces import Piece
+from accelsim.network.units import PIECE_UNITS, on_array, unit_of
+from accelsim.program.commands import Work
+from accelsim.program.tensors import Range, RowCode, elements
 
 
 class LayerCost(NamedTuple):
@@ -80,7 +81,7 @@ class TilingCache:
     entries: by setting; alike: by all that makes layers alike, on the vector unit also what they do. contexts: of a
     layer with the whole activation buffer, room for weights, and whether its own stay. inputs: of some maps how many
     channels they have, and how many of them are of which map. by_tensor: the maps that lie in each, and which of its
-    channels are written as them. given: choices made already, by layer. sources: see `parts`. engine_cycles: by layer
+    channels are written as them. given: choices made already, by layer. sources: see `parts`. piece_cycles: by layer
     and rows of a tile.
     """
 
@@ -98,7 +99,7 @@ class TilingCache:
     inputs: dict[tuple[str, ...], tuple[int, dict[str, int]]] = field(default_factory=dict)
     by_tensor: dict[str, dict[str, Channels]] = field(default_factory=dict)
     sources: dict[str, dict[str, int]] = field(default_factory=dict)
-    engine_cycles: dict[tuple[str, int], int] = field(default_factory=dict)
+    piece_cycles: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.base = TilingContext.of(self.machine, self.objective)
@@ -222,34 +223,28 @@ class TilingCache:
 
     def unit_cycles(self, node: Node, rows: int, weights: WeightResidents) -> int:
         """Clocks of a layer that is not on the array on its unit, in tiles of this many rows."""
-        if unit_of(node, self.machine) is UnitKind.VECTOR:
-            return self._vector_cycles(node)
-        key = node.name, rows
-        if key not in self.engine_cycles:
+        unit = PIECE_UNITS[unit_of(node, self.machine)]
+        key = node.name, rows if unit.by_rows else node.output.height
+        if key not in self.piece_cycles:
             array = self._entry(node, NO_RESIDENTS, weights).context.array
-            self.engine_cycles[key] = sum(
-                self._engine_cycles(node, start, rows, array) for start in range(0, node.output.height, rows)
-            )
-        return self.engine_cycles[key]
+            with naming(node):
+                self.piece_cycles[key] = sum(
+                    unit.work(self._piece(node, Range(*part), array), self.machine).cycles
+                    for part in pairwise((*range(0, node.output.height, key[1]), node.output.height))
+                )
+        return self.piece_cycles[key]
 
-    def _engine_cycles(self, node: Node, start: int, rows: int, array: ArrayContext) -> int:
-        """Clocks of the depthwise engine for some rows of all images and channels."""
-        size, stop = node.output, min(start + rows, node.output.height)
-        block = Range(0, self.batch), Range(start, stop), Range(0, size.width)
-        work = Work(*block, Range(0, size.channels), Range(0, 1))
-        weight_bits = node.stored_weight_bits(self.machine.array.weight_bits)
-        with naming(node):
-            return depthwise_work(EnginePiece(node, work, array, weight_bits), self.machine).cycles
-
-    def _vector_cycles(self, node: Node) -> int:
-        """Clocks of the vector unit for a layer."""
-        outputs = self.batch * node.output.height * node.output.width * self.layout.written(node)
-        windows = node.window.elements if node.op.slides and not self.machine.sram.line_buffer else 1
+    def _piece(self, node: Node, rows: Range, array: ArrayContext) -> Piece:
+        """Some rows of all images and channels of a layer, elements of its maps being bytes."""
+        block, channels = (Range(0, self.batch), rows, Range(0, node.output.width)), self.layout.written(node)
+        outputs = elements(block) * channels
         reads = outputs
         if not node.op.is_address:
-            reads = max(outputs * windows, self.batch * node.sizes[0].elements)
-            reads += sum(self.batch * size.elements for size in node.sizes[1:])
-        return vector_cycles(self.machine, outputs * ops_per_element(node), reads, outputs)
+            windows = node.window.elements if node.op.slides and not self.machine.sram.line_buffer else 1
+            first, *others = (self.batch * size.elements * rows.size // node.output.height for size in node.sizes)
+            reads = max(outputs * windows, first) + sum(others)
+        weight_bits = node.stored_weight_bits(self.machine.array.weight_bits)
+        return Piece(node, Work(*block, Range(0, channels), Range(0, 1)), array, weight_bits, reads, outputs)
 
     def kind(self, node: Node, weights: WeightResidents) -> object:
         """Everything by which the stripes of two layers may differ."""

@@ -16,7 +16,7 @@ from accelsim.lowering.ir import Layout
 from accelsim.lowering.rewrite import done_on_ways
 from accelsim.lowering.tiling.candidates import GATHERING, ORDERS
 from accelsim.network.graph import Network, Node
-from accelsim.network.ops import on_array
+from accelsim.network.units import on_array
 
 _SIZES = {
     "images": "images",

@@ -14,7 +14,8 @@ from accelsim.report.figure import house_style
 from accelsim.report.palette import LIGHT_GREY, SERIES
 from accelsim.report.plots.drawing import Drawing, RunView, title_of
 from accelsim.report.quantities import axis_unit
-from accelsim.report.spans import UnitSpan, title_of_unit
+from accelsim.report.spans import UnitSpan
+from accelsim.unit_kinds import title_of_unit
 
 COLUMNS = ("unit", "layer", "begin_cycle", "end_cycle")
 OTHERS = "other stages"

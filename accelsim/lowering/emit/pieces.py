@@ -1,4 +1,4 @@
-"""Layers on the vector unit, and copies of feature maps that could not be left to addresses."""
+"""Layers on units that work on pieces, and copies of feature maps that could not be left to addresses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import chain, pairwise, product
 from typing import NamedTuple
 
-from accelsim.dataflows.work import requantised
 from accelsim.lowering.emit.iterations import (
     blocks,
     cuts,
@@ -22,10 +21,10 @@ from accelsim.lowering.emit.planned import iteration_count
 from accelsim.lowering.ir import copied_channels
 from accelsim.lowering.placement import Placement
 from accelsim.network.geometry import input_window
-from accelsim.network.ops import ops_per_element, vector_cycles
-from accelsim.program.commands import Buffer, Tile, UnitKind, Work
+from accelsim.network.pieces import Piece
+from accelsim.network.units import PIECE_UNITS
+from accelsim.program.commands import Buffer, Tile, Work
 from accelsim.program.tensors import Range, Region, region_bytes
-from accelsim.records import ActionCounts
 from accelsim.units import packed_bytes
 
 
@@ -37,8 +36,8 @@ class _VectorOperand(NamedTuple):
 
 
 @dataclass(slots=True)
-class VectorEmission(LayerEmission):
-    """A layer on the vector unit in one pass."""
+class PieceEmission(LayerEmission):
+    """A layer on the vector unit, or another unit that works on pieces, in one pass."""
 
     def measure(self) -> None:
         """See `LayerEmission`."""
@@ -183,27 +182,17 @@ class VectorEmission(LayerEmission):
         """The clocks and actions of an iteration on these tiles."""
         node, machine = self.layer.node, self.shared.machine
         outputs = block_elements(work) * work.channels.size
-        operations = outputs * ops_per_element(node)
         read = sum(
             vector_reads(node, position, work, once=machine.sram.line_buffer) * self._bits(name)
             for position, name in operand_positions(node, work)
         )
-        read_bytes, written_bytes = packed_bytes(read, 1), packed_bytes(outputs, self._bits(node.name))
-        actions = ActionCounts(
-            macs=operations if node.op.weighted else 0,
-            requantised_results=self._requantised(outputs),
-            vector_ops=operations,
-            sram_read_ifmap_bytes=read_bytes,
-            sram_read_weight_bytes=sum(tile.bytes for tile in streamed if tile.buffer is Buffer.WEIGHT),
-            sram_write_ofmap_bytes=written_bytes,
-        )
-        cycles = vector_cycles(machine, operations, read_bytes, written_bytes)
-        return Iteration(UnitKind.VECTOR, work, (), streamed, results, results, actions, unit_cycles=cycles)
-
-    def _requantised(self, outputs: int) -> int:
-        """Sums of products that are scaled and rounded; what else the unit does is scaled by its operations."""
-        node, psum_bits = self.layer.node, self.shared.machine.array.psum_bits
-        return requantised(outputs, psum_bits, self._bits(node.name)) if node.op.weighted else 0
+        written = outputs * self._bits(node.name)
+        weights = 8 * sum(tile.bytes for tile in streamed if tile.buffer is Buffer.WEIGHT)
+        array, unit = self.layer.context.array, self.layer.unit
+        piece = Piece(node, work, array, weights, packed_bytes(read, 1), packed_bytes(written, 1))
+        done = PIECE_UNITS[unit].work(piece, machine)
+        own = unit, work, (), streamed, results, results, done.actions()
+        return Iteration(*own, unit_cycles=done.cycles, post_cycles=done.post_cycles)
 
     def _bits(self, name: str) -> int:
         return self.shared.maps.by_name[name].tensor.bits
