@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from tests.dram_cases import golden_bursts, golden_device, goldens, memory_after
 from tests.gemmini.measured import DATA, table
-from tests.machine.test_dram import played_golden
+from tests.machine.memory.test_dram import played_golden
 
 PLAYED = DATA / "traces.csv"
 KINDS = {

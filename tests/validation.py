@@ -29,7 +29,7 @@ from accelsim.run.result import Run
 from accelsim.run.simulate import load_network, run_network
 from tests import silicon
 from tests.importers import test_scalesim
-from tests.machine import test_dram
+from tests.machine.memory import test_dram
 
 DATA = Path(__file__).parent / "data" / "validation"
 

@@ -16,8 +16,8 @@ from accelsim.machine.memory.cache import kernels
 from accelsim.machine.memory.cache.memory import CachedMemory
 from accelsim.machine.memory.dram.memory import CommandMemory
 from tests.dram_cases import device_of
-from tests.machine.test_cache import LEVEL, PLANS, served
-from tests.machine.test_memory_port import PassThrough
+from tests.machine.memory.test_cache import LEVEL, PLANS, served
+from tests.machine.memory.test_contract import PassThrough
 
 DEVICES = ("ddr4-2400-x8", "lpddr4-3200", "hbm2", "ddr3-fased")
 
