@@ -117,10 +117,13 @@ class PlanFaults:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        if not isinstance(error, PlanError):
-            return False
-        self.found.extend(error.faults)
-        return True
+        self.note(error)
+        return isinstance(error, PlanError)
+
+    def note(self, found: object) -> None:
+        """Keep what is wrong, where something was found to be."""
+        if isinstance(found, PlanError):
+            self.found.extend(found.faults)
 
     @property
     def error(self) -> PlanError:

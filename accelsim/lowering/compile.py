@@ -1,54 +1,41 @@
-"""From a network and a machine to a tile program: place the maps, tile each layer, schedule it all."""
+"""From a network and a machine to a tile program, pass by pass.
+
+`_planned` and `_scheduled` are rewrite, layout, tiling and schedule, `_emitted` is allocation, commands and prefetch.
+A plan that does not fit is a LoweringError in its place: `lower` takes the best of all that do.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from itertools import product
+from functools import partial
+from itertools import chain
 from typing import Any
 
 from accelsim.config.machine import Machine
 from accelsim.config.plan import Plan
 from accelsim.config.scheduling import Objective, Scheduling
 from accelsim.errors import LoweringError, PlanError, PlanFaults
-from accelsim.lowering.blocks import OBJECTIVES, BlockPlan, best_plan, block_sizes, memory_splits, without_scatter
 from accelsim.lowering.emit.planned import iteration_count, plan_layers, working
 from accelsim.lowering.emit.residents import ResidentPlan, outgrown_residents, weight_rooms
 from accelsim.lowering.emit.stream import ComputeStream
-from accelsim.lowering.ir import (
-    NO_RESIDENTS,
-    Alternatives,
-    LayerTask,
-    Layout,
-    PlannedLayer,
-    Tiling,
-    TilingContext,
-)
-from accelsim.lowering.layout import lay_out
+from accelsim.lowering.faults import with_all_faults
+from accelsim.lowering.ir import Alternatives, LayerTask, Layout, PlannedLayer, Tiling, TilingContext
+from accelsim.lowering.layout import layout_of
 from accelsim.lowering.prefetch import prefetch
 from accelsim.lowering.rewrite import done_on_ways, rewrite
-from accelsim.lowering.schedule.given import given_schedule
-from accelsim.lowering.schedule.groups import Groups
-from accelsim.lowering.schedule.plan import plan_schedule
+from accelsim.lowering.schedule.plan import plan_schedule, plan_weights
 from accelsim.lowering.schedule.residents import Residency, candidates
-from accelsim.lowering.schedule.weights import (
-    WeightResidents,
-    given_resident_weights,
-    no_resident_weights,
-    plan_resident_weights,
-    stored_bytes,
-)
+from accelsim.lowering.schedule.weights import WeightResidents
 from accelsim.lowering.tiling import search
 from accelsim.lowering.tiling.bound import least_dram_bytes
 from accelsim.lowering.tiling.cache import TilingCache
 from accelsim.lowering.tiling.given import given_layers
-from accelsim.lowering.timeline import Timeline
+from accelsim.lowering.trials import OBJECTIVES, BlockPlan, Trial, best_plan, block_sizes, trials
 from accelsim.lowering.written import written_plan
 from accelsim.network.graph import Network
 from accelsim.network.placement import placed
-from accelsim.network.stream import stream
 from accelsim.program.commands import Buffer, Program, Restartable
 
 
@@ -108,7 +95,7 @@ class Lowered:
     @property
     def done_on_ways(self) -> dict[str, str]:
         """Operators of one inference that are no layers of their own, by name, in order: the way that does each."""
-        first = self.network.nodes[: len(self.network.nodes) // self.network.inferences]
+        first = self.network.nodes[: self.network.layers]
         ways = done_on_ways(replace(self.network, nodes=first))
         return {node.name: ways[node.name] for node in first if node.name in ways}
 
@@ -132,158 +119,80 @@ def lower(network: Network, machine: Machine, scheduling: Scheduling = Schedulin
     network = placed(network, machine, scheduling.objective)
     bounds = _bounds(network, machine)
     try:
-        found = {each: list(_plans(network, machine, scheduling, each)) for each in OBJECTIVES[scheduling.objective]}
+        plans = {each: _plans(network, machine, scheduling, each) for each in OBJECTIVES[scheduling.objective]}
     except PlanError as error:
-        raise _with_all_faults(error, network, machine, scheduling) from None
-    return _lowered(best_plan(found), bounds, scheduling.slots)
+        raise with_all_faults(error, network, machine, scheduling) from None
+    return _emitted(best_plan(plans), bounds, scheduling.slots)
 
 
-def _with_all_faults(error: PlanError, network: Network, machine: Machine, scheduling: Scheduling) -> PlanError:
-    """The error with all else that is wrong with the plan, whatever it is about."""
-    assert scheduling.plan is not None
-    faults, sizes, splits = PlanFaults(), block_sizes(network.batch, None), [machine]
-    with faults:
-        raise error
-    with faults:
-        sizes = block_sizes(network.batch, scheduling.plan)
-    with faults:
-        splits = list(memory_splits(machine, scheduling.plan))
-    source = stream(replace(network, batch=sizes[0]), scheduling.inferences * (network.batch // sizes[0]))
-    _find_faults(faults, rewrite(source, splits[0]), splits[0], scheduling.plan)
-    return faults.error
+def _plans(network: Network, machine: Machine, scheduling: Scheduling, objective: Objective) -> list[BlockPlan]:
+    """The plans by an objective of all trials that fit. Raises LoweringError, the first one, where none does."""
+    tried = (_attempts(trial, scheduling) for trial in trials(network, machine, scheduling, objective))
+    attempts = list(chain.from_iterable(tried))
+    found = [each for each in attempts if isinstance(each, BlockPlan)]
+    if not found:
+        raise next(each for each in attempts if isinstance(each, LoweringError))
+    return found
 
 
-def _find_faults(faults: PlanFaults, network: Network, machine: Machine, plan: Plan) -> None:
-    """Check tiles, weights, groups and feature maps that are given each without the others."""
-    layers, layout = len(network.nodes) // network.inferences, layout_of(network, machine)
-    given = given_layers(plan, network, machine, layout, layers, faults)
-    cache = TilingCache(machine, network.batch, layout, nodes=network.nodes, given=given)
-    weights = no_resident_weights(machine.sram.weight.capacity_bytes)
-    if plan.keep_weights is not None:
-        with faults:
-            _resident_weights(network, layers, cache, plan)
-    groups = Groups(network, layers, cache, weights)
-    with faults:
-        given_schedule(plan, groups, {each.name: each for each in candidates(network, layout, layers)})
-    for node in network.nodes[:layers]:
-        if node.name in given and cache.unstriped(node, given[node.name].tile, weights):
-            with suppress(LoweringError), faults:
-                cache.cost(node, machine.sram.activation.capacity_bytes, NO_RESIDENTS, weights)
+def _attempts(trial: Trial, scheduling: Scheduling) -> list[BlockPlan | LoweringError]:
+    """The plans of a trial as stores scatter, and where that shreds bursts, with shuffles as copies."""
+    attempts = list(_planned(trial, scheduling))
+    shreds = any(isinstance(each, BlockPlan) and each.shreds for each in attempts)
+    if shreds and scheduling.plan is None and trial.machine.dma.scatter:
+        attempts += _planned(trial.copying, scheduling)
+    return attempts
 
 
-def block_choices(batch: int) -> int:
-    """Sizes of blocks of images that a batch is planned in."""
-    return len(block_sizes(batch, None))
-
-
-def _plans(network: Network, machine: Machine, scheduling: Scheduling, objective: Objective) -> Iterator[BlockPlan]:
-    """The plans by an objective for each split of a unified memory and each size of blocks that is tried, from single
-    images up, without and with weights that stay.
-
-    Raises LoweringError where none fits.
-    """
-    failure, found = None, 0
-    sizes = block_sizes(network.batch, scheduling.plan)
-    for split, images in product(memory_splits(machine, scheduling.plan), sizes):
-        source = stream(replace(network, batch=images), scheduling.inferences * (network.batch // images))
-        try:
-            for plan in _block_plans(source, split, scheduling, objective):
-                found += 1
-                yield plan
-        except LoweringError as error:
-            failure = failure or error
-    if failure is not None and not found:
-        raise failure
-
-
-def _block_plans(
-    source: Network, machine: Machine, scheduling: Scheduling, objective: Objective
-) -> Iterator[BlockPlan]:
-    """The plans of a stream of blocks of images: as stores scatter, and where that shreds bursts, with shuffles as
-    copies. Raises LoweringError."""
-    if scheduling.plan is not None and scheduling.plan.scatter is False:
-        machine = without_scatter(machine)
-    found = list(_laid_out_plans(source, machine, scheduling, objective))
-    yield from found
-    if scheduling.plan is None and machine.dma.scatter and any(plan.shreds for plan in found):
-        with suppress(LoweringError):
-            yield from _laid_out_plans(source, without_scatter(machine), scheduling, objective)
-
-
-def _laid_out_plans(
-    source: Network, machine: Machine, scheduling: Scheduling, objective: Objective
-) -> Iterator[BlockPlan]:
-    """The plans of a stream of blocks of images: without and with weights that stay. Raises LoweringError."""
-    layers = len(source.nodes) // source.inferences
-    network = rewrite(source, machine)
+def _planned(trial: Trial, scheduling: Scheduling) -> Iterator[BlockPlan | LoweringError]:
+    """The plans of a trial, without and with weights that stay."""
+    machine, faults = trial.machine, PlanFaults()
+    network = rewrite(trial.source, machine)
     layout = layout_of(network, machine)
-    faults = PlanFaults()
-    given = given_layers(scheduling.plan, network, machine, layout, layers, faults)
-    faults.raise_any()
-    cache = TilingCache(machine, network.batch, layout, objective, network.nodes, given)
-    first, *others = dict.fromkeys(_resident_weights(network, layers, cache, scheduling.plan))
-    yield _block_plan(source, network, cache, first, scheduling)
-    for weights in others:
-        with suppress(LoweringError):
-            yield _block_plan(source, network, cache, weights, scheduling)
+    given = given_layers(scheduling.plan, network, machine, layout, faults)
+    cache = TilingCache(machine, network.batch, layout, trial.objective, network.nodes, given)
+    weights = faults.error if faults.found else plan_weights(network, cache, scheduling.plan)
+    if isinstance(weights, PlanError):
+        yield weights
+    else:
+        yield from (_scheduled(trial.source, network, cache, each, scheduling) for each in weights)
 
 
-def _block_plan(
+def _scheduled(
     source: Network, network: Network, cache: TilingCache, weights: WeightResidents, scheduling: Scheduling
-) -> BlockPlan:
-    """The plan of a stream of blocks of images, with these weights on chip. Raises LoweringError."""
-    layers = len(source.nodes) // source.inferences
-    found = list(candidates(network, cache.layout, layers))
+) -> BlockPlan | LoweringError:
+    """The plan with these weights on chip. A feature map whose tiles outgrow its place does not stay."""
+    may_stay = list(candidates(network, cache.layout))
     while True:
-        residency = plan_schedule(network, layers, cache, weights, found, scheduling)
-        planned = plan_layers(network, cache, residency.repeated(network.inferences, layers), weights)
-        outgrown = outgrown_residents(list(working(planned)), cache.layout, network.batch, residency)
+        residency = plan_schedule(network, cache, weights, may_stay, scheduling)
+        if isinstance(residency, LoweringError):
+            return residency
+        layers = plan_layers(network, cache, residency.repeated(network.inferences, network.layers), weights)
+        if isinstance(layers, LoweringError):
+            return layers
+        outgrown = outgrown_residents(list(working(layers)), cache.layout, network.batch, residency)
         if not outgrown:
-            return BlockPlan(source, network, cache, tuple(planned), residency, weights)
-        _refuse_outgrown(scheduling.plan, outgrown)
-        found = [each for each in found if each.name not in outgrown]
+            return BlockPlan(source, network, cache, tuple(layers), residency, weights)
+        refused = _outgrown_of(scheduling.plan, outgrown)
+        if refused is not None:
+            return refused
+        may_stay = [each for each in may_stay if each.name not in outgrown]
 
 
-def _refuse_outgrown(plan: Plan | None, outgrown: Collection[str]) -> None:
-    """Raises PlanError where a feature map that is to stay has tiles that need more than its place."""
+def _outgrown_of(plan: Plan | None, outgrown: Collection[str]) -> PlanError | None:
+    """The error where a feature map that is to stay by the plan has tiles that need more than its place."""
     for number, entry in enumerate(plan.keep if plan is not None else ()):
         for name in sorted(outgrown):
             if fnmatchcase(name, entry.match):
                 expected = f"tiles of {name} that fit its place, each rounded up to bytes"
-                raise PlanError(("keep", number), expected, "too many small ones")
+                return PlanError(("keep", number), expected, "too many small ones")
+    return None
 
 
-def written(lowered: Lowered, batch: int) -> dict[str, Any]:
-    """The plan of a program for a batch with the keys of a given plan, with which `lower` comes to the same program."""
-    network = lowered.network
-    layers = lowered.layers[: len(network.nodes) // network.inferences]
-    split = {"activation_bytes": lowered.program.capacities[Buffer.ACTIVATION]} if lowered.is_split else {}
-    scatter = {} if lowered.scatters else {"scatter": False}
-    return {**split, **scatter, **written_plan(network, batch, layers, lowered.residency, lowered.weights)}
-
-
-def _resident_weights(
-    network: Network, layers: int, cache: TilingCache, plan: Plan | None
-) -> tuple[WeightResidents, ...]:
-    """The weights that may stay, as if no map did: none, and the best; or those that are given. Raises PlanError."""
-    sram, bits = cache.machine.sram, cache.machine.array.weight_bits
-    sizes = [(node, stored_bytes(node, bits)) for node in network.nodes[:layers] if node.weights]
-    room = sram.activation.capacity_bytes
-    if plan is not None and plan.keep_weights is not None:
-        return (given_resident_weights(network, sizes, sram.weight.capacity_bytes, plan.keep_weights),)
-    best = plan_resident_weights(
-        network,
-        sizes,
-        sram.weight.capacity_bytes,
-        lambda node, weights: cache.cost(node, room, NO_RESIDENTS, weights).burst_bytes,
-    )
-    return no_resident_weights(sram.weight.capacity_bytes), best
-
-
-def _lowered(plan: BlockPlan, bounds: tuple[int, ...], slots: int | None) -> Lowered:
+def _emitted(plan: BlockPlan, bounds: tuple[int, ...], slots: int | None) -> Lowered:
     """The program of a plan."""
     network, cache, layers, residency = plan.network, plan.cache, plan.layers, plan.residency
-    repeated = residency.repeated(network.inferences, len(network.nodes) // network.inferences)
+    repeated = residency.repeated(network.inferences, network.layers)
     residents = ResidentPlan.of(list(working(layers)), cache.layout, network.batch, repeated, plan.weights)
     computes = ComputeStream(cache.machine, cache.layout, network.batch, layers, residents)
     program = _program(network, computes, cache, slots)
@@ -292,37 +201,30 @@ def _lowered(plan: BlockPlan, bounds: tuple[int, ...], slots: int | None) -> Low
     return Lowered(plan.source, network, program, cache.layout, layers, *ends)
 
 
+def _program(network: Network, computes: ComputeStream, cache: TilingCache, slots: int | None) -> Program:
+    machine, residents, layers = cache.machine, computes.residents, list(working(computes.layers))
+    capacities = {
+        Buffer.ACTIVATION: machine.sram.activation.capacity_bytes,
+        Buffer.WEIGHT: machine.sram.weight.capacity_bytes,
+    }
+    weights = dict.fromkeys(layer.weights for layer in layers if layer.weights)
+    preloaded = (*(cache.layout.by_name[name].tensor for name in network.inputs), *weights)
+    reloaded = frozenset(tensor for layer in layers for tensor in layer.unread)
+    rooms = {Buffer.ACTIVATION: residents.residency.rooms, Buffer.WEIGHT: weight_rooms(computes.layers, residents)}
+    host = machine.host.tile_clocks if machine.host else 0
+    ahead = capacities, rooms, residents.weights.room, cache.base, slots, host
+    commands = Restartable(partial(prefetch, computes, preloaded, reloaded, *ahead))
+    return Program(tuple(node.name for node in network.nodes), preloaded, commands, capacities, reloaded)
+
+
 def _groups(network: Network, residency: Residency) -> tuple[str, ...]:
     """The group of each layer of one inference, called by its first and last layer."""
-    names = [node.name for node in network.nodes[: len(network.nodes) // network.inferences]]
+    names = [node.name for node in network.nodes[: network.layers]]
     groups = [""] * len(names)
     for cascade in residency.cascades:
         for layer in cascade.span:
             groups[layer] = f"{names[cascade.span[0]]}..{names[cascade.span[-1]]}"
     return tuple(groups)
-
-
-def _program(network: Network, computes: ComputeStream, cache: TilingCache, slots: int | None) -> Program:
-    host = cache.machine.host.tile_clocks if cache.machine.host else 0
-    sram, residents, base = cache.machine.sram, computes.residents, cache.base
-    capacities = {
-        Buffer.ACTIVATION: sram.activation.capacity_bytes,
-        Buffer.WEIGHT: sram.weight.capacity_bytes,
-    }
-    weights = dict.fromkeys(layer.weights for layer in working(computes.layers) if layer.weights)
-    preloaded = (*(cache.layout.by_name[name].tensor for name in network.inputs), *weights)
-    reloaded = frozenset(tensor for layer in working(computes.layers) for tensor in layer.unread)
-    room = residents.weights.room
-    rooms = {Buffer.ACTIVATION: residents.residency.rooms, Buffer.WEIGHT: weight_rooms(computes.layers, residents)}
-    return Program(
-        tuple(node.name for node in network.nodes),
-        preloaded,
-        Restartable(
-            lambda: prefetch(computes, preloaded, reloaded, capacities, rooms, room, Timeline(base), slots, host)
-        ),
-        capacities,
-        reloaded,
-    )
 
 
 def _bounds(network: Network, machine: Machine) -> tuple[int, ...]:
@@ -332,16 +234,26 @@ def _bounds(network: Network, machine: Machine) -> tuple[int, ...]:
     return tuple(least_dram_bytes(node, network.batch, layout, machine) for node in network.nodes)
 
 
-def layout_of(network: Network, machine: Machine) -> Layout:
-    """The layout of a network's feature maps in the machine's DRAM."""
-    first = machine.dram.first_address or 0
-    bits, dma = machine.array.activation_bits, machine.dma
-    return lay_out(network, bits, scatter=dma.scatter, first_address=first, codec=dma.map_codec)
+def written(lowered: Lowered, batch: int) -> dict[str, Any]:
+    """The plan of a program for a batch with the keys of a given plan, with which `lower` comes to the same program."""
+    network = lowered.network
+    layers = lowered.layers[: network.layers]
+    split = {"activation_bytes": lowered.program.capacities[Buffer.ACTIVATION]} if lowered.is_split else {}
+    scatter = {} if lowered.scatters else {"scatter": False}
+    return {**split, **scatter, **written_plan(network, batch, layers, lowered.residency, lowered.weights)}
+
+
+def block_choices(batch: int) -> int:
+    """Sizes of blocks of images that a batch is planned in."""
+    return len(block_sizes(batch, None))
 
 
 def estimate(task: LayerTask, context: TilingContext) -> search.Planned:
-    """The tiling of a layer on the array by itself, with its estimates. Raises LoweringError."""
-    return search.planned(task, context)
+    """The tiling of a layer on the array by itself, with its estimates. Raises LoweringError where it does not fit."""
+    found = search.planned(task, context)
+    if isinstance(found, LoweringError):
+        raise found
+    return found
 
 
 def alternatives(task: LayerTask, context: TilingContext) -> Alternatives:

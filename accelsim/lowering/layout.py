@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from accelsim.config.machine import MapCodec
+from accelsim.config.machine import Machine, MapCodec
 from accelsim.lowering.ir import Layout, copied_channels
 from accelsim.lowering.placement import Channels, Placement
 from accelsim.network.graph import Network, Node
@@ -32,6 +32,13 @@ def map_bits(network: Network, default: int) -> dict[str, int]:
     """Bits of an element of each map, by name."""
     inputs = dict.fromkeys(network.inputs, network.input_bits or default)
     return inputs | {node.name: node.bits.output or default for node in network.nodes}
+
+
+def layout_of(network: Network, machine: Machine) -> Layout:
+    """Each map of the network in its place in the machine's DRAM."""
+    bits, dma = machine.array.activation_bits, machine.dma
+    first = machine.dram.first_address or 0
+    return lay_out(network, bits, scatter=dma.scatter, first_address=first, codec=dma.map_codec)
 
 
 def lay_out(

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from accelsim.errors import LoweringError
 from accelsim.lowering.allocate import Arena, Piece
 from accelsim.lowering.emit.iterations import overlap
+from accelsim.lowering.ir import TilingContext
 from accelsim.lowering.timeline import Timeline
 from accelsim.program.commands import UNPLACED, Buffer, Command, Compute, Load, Store, Tile
 from accelsim.program.stored import StoredRegions
@@ -54,7 +55,7 @@ def prefetch(
     capacities: Mapping[Buffer, int],
     rooms: Mapping[Buffer, Sequence[Piece]],
     weight_room: int,
-    timeline: Timeline,
+    context: TilingContext,
     slots: int | None = None,
     host_cycles: int = 0,
 ) -> Iterator[Command]:
@@ -66,7 +67,7 @@ def prefetch(
     takes to issue those of one compute.
     Raises LoweringError, as it comes to it, where the tiles of one iteration do not fit together.
     """
-    ahead = capacities, rooms, weight_room, timeline, slots, host_cycles
+    ahead = capacities, rooms, weight_room, Timeline(context), slots, host_cycles
     prefetcher = _Prefetcher(iter(computes), frozenset(preloaded), frozenset(reloaded), *ahead)
     while prefetcher.compute_at(prefetcher.done) is not None:
         yield from prefetcher.next_commands()

@@ -44,7 +44,7 @@ def _with_ways_out(network: Network, machine: Machine, bits: Mapping[str, int]) 
     places of those of the one before."""
     ways, writers = dict[str, tuple[Node, ...]](), dict[str, str]()
     made = {node.name: number for number, node in enumerate(network.nodes)}
-    room, layers = 0, len(network.nodes) // network.inferences
+    room, layers = 0, network.layers
     for number, node in enumerate(network.nodes):
         if number % layers == 0:
             room = pool_memory(machine).capacity_bytes

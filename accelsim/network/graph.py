@@ -238,6 +238,11 @@ class Network:
         """The first of the inputs."""
         return self.inputs[INPUT]
 
+    @property
+    def layers(self) -> int:
+        """Nodes of one inference."""
+        return len(self.nodes) // self.inferences
+
     @cached_property
     def consumers(self) -> dict[str, list[Node]]:
         """The nodes that read each tensor."""

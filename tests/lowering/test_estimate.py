@@ -19,10 +19,11 @@ from accelsim.config.load import load_energy_table, parse_overrides
 from accelsim.config.machine import Machine
 from accelsim.dataflows import DATAFLOWS
 from accelsim.energy.price import price
-from accelsim.lowering.compile import alternatives, layout_of, lower
+from accelsim.lowering.compile import alternatives, lower
+from accelsim.lowering.layout import layout_of
 from accelsim.lowering.rewrite import rewrite
 from accelsim.lowering.schedule.weights import no_resident_weights
-from accelsim.lowering.tiling.cache import TilingCache
+from accelsim.lowering.tiling.cache import LayerCost, TilingCache
 from accelsim.machine.machine import play
 from accelsim.network.graph import Network
 from accelsim.network.placement import placed
@@ -167,6 +168,7 @@ def test_no_tiling_takes_less_than_the_least(name: str, zeros: float) -> None:
         for residents in ({}, {each.name: each.output.channels for each in network.nodes}):
             least = cache.least(node, residents, pins)
             cost = cache.cost(node, chip.sram.activation.capacity_bytes, residents, pins)
+            assert isinstance(cost, LayerCost)
             assert least.cycles <= 1.0001 * cost.compute_cycles
             assert least.fmap_bytes + least.weight_bytes <= 1.0001 * cost.burst_bytes
             compared += 1

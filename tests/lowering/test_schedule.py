@@ -16,9 +16,9 @@ from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Scheduling
 from accelsim.errors import LoweringError, ProgramError, UserError
 from accelsim.lowering.allocate import Place, address_in, free, largest_free
-from accelsim.lowering.compile import Lowered, layout_of, lower
+from accelsim.lowering.compile import Lowered, lower
 from accelsim.lowering.ir import NO_RESIDENTS, ResidentChannels
-from accelsim.lowering.layout import lay_out
+from accelsim.lowering.layout import lay_out, layout_of
 from accelsim.lowering.schedule.effort import Effort, Pace, elapsed
 from accelsim.lowering.schedule.group import Group
 from accelsim.lowering.schedule.groups import Groups, Span
@@ -160,7 +160,7 @@ def test_the_whole_network_on_chip_moves_input_weights_and_output_only() -> None
 def test_shortcuts_are_candidates_past_the_layers_between() -> None:
     """`a` is read by `b` and by the add behind it; the add is the network's output."""
     network = network_of(BLOCK, SIZE)
-    found = {each.name: each for each in candidates(network, lay_out(network, 8, scatter=True), len(network.nodes))}
+    found = {each.name: each for each in candidates(network, lay_out(network, 8, scatter=True))}
     assert found["a"] == Resident("a", 0, 3, MAP, 64)
     assert found["b"] == Resident("b", 1, 2, MAP, 64)
     assert "add" not in found
@@ -287,7 +287,7 @@ def test_rings_take_no_more_than_what_is_known_sooner(network: str, batch: int) 
     machine = machine_of()
     nodes = replace(load_network(network)[1], batch=batch)
     cache = TilingCache(machine, batch, lay_out(nodes, 8, scatter=True), nodes=nodes.nodes)
-    groups = Groups(nodes, len(nodes.nodes), cache, no_resident_weights(machine.sram.weight.capacity_bytes))
+    groups = Groups(nodes, cache, no_resident_weights(machine.sram.weight.capacity_bytes))
     found = 0
     for first in range(0, len(nodes.nodes), 5):
         for span, rows in product(groups.spans(first), (1, 3, 64)):
@@ -361,16 +361,14 @@ def test_residents_at_the_same_time_have_places_of_their_own(
     network: Network, machine: Machine, scheduling: Scheduling
 ) -> None:
     """And the rooms of layers, and rings of cascades, are free of residents meanwhile."""
-    capacity, layers = machine.sram.activation.capacity_bytes, len(network.nodes)
+    capacity = machine.sram.activation.capacity_bytes
     layout = layout_of(network, machine)
     cache = TilingCache(machine, network.batch, layout, scheduling.objective, network.nodes)
     weights = no_resident_weights(machine.sram.weight.capacity_bytes)
-    found = list(candidates(network, layout, layers))
-    try:
-        planned = plan_schedule(network, layers, cache, weights, found, scheduling)
-    except LoweringError:
-        assume(False)
-        raise
+    found = list(candidates(network, layout))
+    planned = plan_schedule(network, cache, weights, found, scheduling)
+    assume(not isinstance(planned, LoweringError))
+    assert isinstance(planned, Residency)
     places = [(planned.stays[name], low) for name, low in planned.addresses.items()]
     for (one, low), (other, start) in combinations(places, 2):
         step = {each.span for each in planned.cascades for layer in (one.last, other.first) if layer in each.span}
@@ -553,7 +551,7 @@ def test_no_way_of_any_network_costs_less_than_the_least(monkeypatch: pytest.Mon
 def partial(network: Network, room: int, cost: Any) -> Residency:
     layout = lay_out(network, 8, scatter=True)
     nothing = Residency({}, {}, ((0, room),) * len(network.nodes))
-    found = candidates(network, layout, len(network.nodes))
+    found = candidates(network, layout)
     return plan_partial_residents(network.nodes, nothing, found, layout, 64, cost)
 
 

@@ -18,13 +18,12 @@ from accelsim.config.machine import Machine
 from accelsim.config.named import shipped
 from accelsim.config.scheduling import Scheduling
 from accelsim.energy.price import price
-from accelsim.lowering.compile import lower
+from accelsim.lowering.compile import estimate, lower
 from accelsim.lowering.ir import LayerTask, TilingContext
 from accelsim.lowering.layout import lay_out
 from accelsim.lowering.prices import Prices
 from accelsim.lowering.tiling.bound import least_dram_bytes
 from accelsim.lowering.tiling.candidates import joined
-from accelsim.lowering.tiling.search import planned
 from accelsim.lowering.tiling.space import fitting, near
 from accelsim.lowering.tiling.traffic import traffic
 from accelsim.records import ActionCounts
@@ -85,7 +84,7 @@ def planned_bytes(layer: Layer, machine: Machine) -> int:
     network = network_of([row_of(layer)], (layer.height, layer.width, layer.groups * layer.inputs))
     maps = lay_out(network, machine.array.activation_bits, scatter=True)
     shape, limits = LayerTask.of(network.nodes[0], 1, maps), TilingContext.of(machine, "dram_bytes")
-    return traffic(shape, planned(shape, limits).tiling, limits.array).bytes
+    return traffic(shape, estimate(shape, limits).tiling, limits.array).bytes
 
 
 def buffers_of(machine: Machine) -> Buffers:
@@ -116,7 +115,7 @@ def test_a_plan_fits_the_buffer_that_it_needs_and_none_smaller(name: str, object
     parts = replace(whole, loaded=max(1, whole.loaded // 2), stored=max(1, whole.stored // 2))
     for shape in (whole, replace(whole, loaded=0), replace(whole, stored=0), parts):
         limits = TilingContext.of(machine, objective)
-        best = planned(shape, limits)
+        best = estimate(shape, limits)
         assert best.activation_bytes <= limits.activation_bytes
         for room, there in ((best.activation_bytes, True), (best.activation_bytes - 1, False)):
             limits = replace(limits, activation_bytes=room)

@@ -9,12 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from accelsim.lowering.compile import lower
+from accelsim.lowering.compile import estimate, lower
 from accelsim.lowering.ir import LayerTask, TilingContext
 from accelsim.lowering.layout import lay_out
 from accelsim.lowering.tiling.candidates import ORDERS
 from accelsim.lowering.tiling.cost import Estimate
-from accelsim.lowering.tiling.search import planned
 from accelsim.lowering.tiling.sizes import SumTiles, block_keys, blocks_of, sizes_of
 from accelsim.lowering.tiling.space import Grid, candidates_of
 from accelsim.machine.machine import play
@@ -55,7 +54,7 @@ def test_a_window_over_a_whole_row_is_the_product_it_is() -> None:
     """10000 x 1600 x 4800 as a 1 x 1600 convolution is planned, for about the clocks of its MACs."""
     network = network_of([{"name": "c", "op": "conv", "kernel": [1, 1600], "channels": 4800}], (10000, 1600, 1))
     task, context = LayerTask.of(network.nodes[0], 1, lay_out(network, 8, scatter=True)), TilingContext.of(machine_of())
-    assert planned(task, context).compute_cycles < 1.02 * 10000 * 1600 * 4800 / 1024
+    assert estimate(task, context).compute_cycles < 1.02 * 10000 * 1600 * 4800 / 1024
 
 
 def test_weights_stay_where_they_fit() -> None:
@@ -108,7 +107,7 @@ def gaps(network: str, every: int) -> list[tuple[float, float]]:
     for task in list(tasks)[::every]:
         context = TilingContext.of(chip)
         cycles, moved = least(task, context)
-        quick, frugal = planned(task, context), planned(task, replace(context, objective="dram_bytes"))
+        quick, frugal = estimate(task, context), estimate(task, replace(context, objective="dram_bytes"))
         found.append((quick.cycles / cycles, frugal.burst_bytes / moved))
         sys.stdout.write(f"{network} {task.output}: clocks {found[-1][0]:.4f}, bytes {found[-1][1]:.4f}\n")
     return found

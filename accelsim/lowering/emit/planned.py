@@ -7,6 +7,7 @@ from dataclasses import replace
 from math import prod
 
 from accelsim.config.machine import Machine
+from accelsim.errors import LoweringError
 from accelsim.lowering.emit.iterations import blocks_in
 from accelsim.lowering.ir import Layout, PlannedLayer, ResidentChannels, Tiling, TilingContext, tile_counts
 from accelsim.lowering.layout import aligned
@@ -22,8 +23,8 @@ from accelsim.units import ceil_div
 
 def plan_layers(
     network: Network, cache: TilingCache, residency: Residency, weights: WeightResidents
-) -> list[PlannedLayer | None]:
-    """All layers with their tile sizes; None for those that are only addresses. Raises LoweringError."""
+) -> list[PlannedLayer | None] | LoweringError:
+    """All layers with their tile sizes, None for those that are only addresses; an error where one does not fit."""
     unread = _unread_after(network, cache, residency)
     tensors: dict[str, Tensor] = {}
     address = cache.layout.next_address
@@ -39,7 +40,10 @@ def plan_layers(
         on_array = unit.folds
         low, high = residency.rooms[index]
         context = cache.context(node, high - low, weights)
-        plan, context = _tiling(node, cache, stays, weights, context, striped.get(node.name), on_array=on_array)
+        found = _tiling(node, cache, stays, weights, context, striped.get(node.name), on_array=on_array)
+        if isinstance(found, LoweringError):
+            return found
+        plan, context = found
         tile = _weight_tile(node, plan, on_array=on_array)
         if tile and node.weights_name not in tensors:
             axes = _weight_axes(plan) if on_array else (0, 1, 2, 3)
@@ -61,12 +65,15 @@ def _tiling(
     striped: Tiling | None,
     *,
     on_array: bool,
-) -> tuple[Tiling, TilingContext]:
+) -> tuple[Tiling, TilingContext] | LoweringError:
     if striped is not None:
         return striped, context
     if not on_array:
-        return cache.vector_tiling(node, context.activation_bytes, stays, weights), context
+        tiling = cache.vector_tiling(node, context.activation_bytes, stays, weights)
+        return tiling if isinstance(tiling, LoweringError) else (tiling, context)
     cost = cache.cost(node, context.activation_bytes, stays, weights)
+    if isinstance(cost, LoweringError):
+        return cost
     assert cost.tiling is not None
     return cost.tiling, replace(context, activation_bytes=cost.most)
 

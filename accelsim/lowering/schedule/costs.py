@@ -39,9 +39,11 @@ class Costs:
         weights = self.cache.weight_bytes(node, self.weights)
         return Effort(max(cycles, transfers), cycles, transfers, moved, weights, 0)
 
-    def alone(self, node: Node, room: int, residents: ResidentChannels) -> Effort:
-        """The effort of a layer by itself with a room for its tiles. Raises LoweringError."""
+    def alone(self, node: Node, room: int, residents: ResidentChannels) -> Effort | LoweringError:
+        """The effort of a layer by itself with a room for its tiles; an error where it does not fit."""
         cost = self.cache.cost(node, room, residents, self.weights)
+        if isinstance(cost, LoweringError):
+            return cost
         compute = cost.compute_cycles
         if not on_array(node, self.cache.machine) and cost is not NOTHING:
             compute = self.cache.unit_cycles(
@@ -52,9 +54,11 @@ class Costs:
         held = min(weights, self.weights.room // 2)
         return Effort(max(compute, cost.cycles), compute, transfers, cost.burst_bytes, weights, held)
 
-    def cost(self, node: Node, room: int, residents: ResidentChannels) -> Cost:
-        """The cost of a layer by itself, nothing loaded ahead. Raises LoweringError."""
+    def cost(self, node: Node, room: int, residents: ResidentChannels) -> Cost | None:
+        """The cost of a layer by itself, nothing loaded ahead; None where it does not fit."""
         effort = self.alone(node, room, residents)
+        if isinstance(effort, LoweringError):
+            return None
         return Cost(round(effort.dram_bytes), self.value(effort.cycles, effort.dram_bytes))
 
 
@@ -86,10 +90,8 @@ def _layer_by_layer(cache: TilingCache, weights: WeightResidents, nodes: Iterabl
     room = cache.machine.sram.activation.capacity_bytes
     cycles = energy = 0.0
     for node in nodes:
-        try:
-            cost = cache.cost(node, room, NO_RESIDENTS, weights)
-        except LoweringError:
-            continue
-        cycles += cost.cycles
-        energy += _energy_pj(cache.base, cost.cycles, cost.burst_bytes)
+        cost = cache.cost(node, room, NO_RESIDENTS, weights)
+        if not isinstance(cost, LoweringError):
+            cycles += cost.cycles
+            energy += _energy_pj(cache.base, cost.cycles, cost.burst_bytes)
     return cycles or 1.0, energy or 1.0

@@ -60,8 +60,8 @@ class GivenSchedule:
         return {name: each for name, each in found.items() if name in self.keep or layers.isdisjoint(each.layers)}
 
 
-def given_schedule(plan: Plan | None, groups: Groups, found: Mapping[str, Resident]) -> GivenSchedule:
-    """The schedule of a plan. found: all feature maps that may stay. Raises PlanError with all that is wrong."""
+def given_schedule(plan: Plan | None, groups: Groups, found: Mapping[str, Resident]) -> GivenSchedule | PlanError:
+    """The schedule of a plan; an error with all that is wrong. found: all feature maps that may stay."""
     if plan is None:
         return GivenSchedule({}, {}, (), frozenset(), frozenset())
     faults, given, kept = PlanFaults(), list[GivenGroup](), list[GivenMap]()
@@ -75,7 +75,8 @@ def given_schedule(plan: Plan | None, groups: Groups, found: Mapping[str, Reside
         _refuse_inner(kept, given)
     with faults:
         grouped = _layers_once(given, groups)
-    faults.raise_any()
+    if faults.found:
+        return faults.error
     whole = [each for each in kept if each.resident == found[each.resident.name]]
     parts = [each for each in kept if each.resident != found[each.resident.name]]
     return GivenSchedule(

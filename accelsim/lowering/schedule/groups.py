@@ -75,7 +75,6 @@ class Groups:
     """All groups of a network, those that are alike evaluated once."""
 
     network: Network
-    layers: int
     cache: TilingCache
     weights: WeightResidents
     numbers: dict[str, int] = field(init=False)
@@ -94,7 +93,7 @@ class Groups:
     counts: dict[Group, list[Counts]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.nodes = self.network.nodes[: self.layers]
+        self.nodes = self.network.nodes[: self.network.layers]
         self.numbers = {node.name: number for number, node in enumerate(self.network.nodes)}
         self.known = [
             self._layer(number, node) if self._joins(node) else None for number, node in enumerate(self.nodes)
@@ -150,7 +149,7 @@ class Groups:
             return
         places: list[int] = []
         inside, weights = False, 0
-        for last in range(first, self.layers):
+        for last in range(first, self.network.layers):
             layer = self.known[last]
             if layer is None:
                 if self.cache.is_idle(self.nodes[last]):

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from math import gcd
 
-from accelsim.errors import LoweringError, PlanError
+from accelsim.errors import PlanError
 from accelsim.lowering.allocate import Piece
 from accelsim.lowering.ir import Layout
 from accelsim.lowering.schedule.given import GivenMap
@@ -42,30 +42,30 @@ def plan_partial_residents(
         before = _cost(residency, resident.layers, nodes, alone)
         for part, address in _parts(resident, step, residency):
             other = residency.beside(part, address)
-            try:
-                after = _cost(other, resident.layers, nodes, alone)
-            except LoweringError:
-                continue
-            if after.dram_bytes < before.dram_bytes and after.score <= before.score:
+            after = _cost(other, resident.layers, nodes, alone)
+            if before and after and after.dram_bytes < before.dram_bytes and after.score <= before.score:
                 residency = other
                 break
     return residency
 
 
-def place_given_parts(residency: Residency, parts: Iterable[GivenMap], layout: Layout, burst_bytes: int) -> Residency:
-    """The schedule with leading channels of feature maps on chip as they are given. Raises PlanError."""
+def place_given_parts(
+    residency: Residency, parts: Iterable[GivenMap], layout: Layout, burst_bytes: int
+) -> Residency | PlanError:
+    """The schedule with leading channels of feature maps on chip as they are given; an error where one may not or has
+    no room."""
     in_cascades = {layer for cascade in residency.cascades for layer in cascade.span}
     for part, address, path in parts:
         steps = [step for _, step in _divisible([part], layout, burst_bytes)]
         if not steps or not in_cascades.isdisjoint(part.layers):
             step = burst_bytes // gcd(burst_bytes, layout.by_name[part.name].tensor.bits // 8 or 1)
             expected = f"a multiple of {step} channels of a map that has its tensor alone and that no group touches"
-            raise PlanError((*path, "channels"), expected, f"{part.channels} of {part.name}")
+            return PlanError((*path, "channels"), expected, f"{part.channels} of {part.name}")
         bottom, top = _common_room(part, residency)
         low = top - part.size if address is None else address
         if not bottom <= low <= top - part.size:
             expected = f"room for the {part.size} bytes of {part.channels} channels of {part.name}"
-            raise PlanError(path, expected, f"free bytes from {bottom} to {top}")
+            return PlanError(path, expected, f"free bytes from {bottom} to {top}")
         residency = residency.beside(part, low)
     return residency
 
@@ -96,7 +96,7 @@ def _parts(resident: Resident, step: int, residency: Residency) -> Iterator[tupl
             yield replace(resident, size=channels * each, channels=channels), top - channels * each
 
 
-def _cost(residency: Residency, layers: range, nodes: Sequence[Node], alone: CostOf) -> Cost:
-    """The cost of these layers. Raises LoweringError."""
+def _cost(residency: Residency, layers: range, nodes: Sequence[Node], alone: CostOf) -> Cost | None:
+    """The cost of these layers; None where one does not fit."""
     stays, rooms = residency.channels, residency.rooms[layers.start : layers.stop]
     return together(alone(nodes[layer], high - low, stays) for layer, (low, high) in zip(layers, rooms, strict=True))

@@ -21,16 +21,19 @@ class Cost(NamedTuple):
     score: float
 
 
-CostOf = Callable[[Node, int, ResidentChannels], Cost]
-"""The cost of a layer by itself, given the bytes of activation buffer for its tiles and the residents.
+CostOf = Callable[[Node, int, ResidentChannels], Cost | None]
+"""The cost of a layer by itself, given the bytes of activation buffer for its tiles and the residents; None where it
+does not fit."""
 
-Raises LoweringError where it does not fit."""
 
-
-def together(found: Iterable[Cost]) -> Cost:
-    """The cost of several layers."""
-    moved, scores = zip(*found, strict=True)
-    return Cost(sum(moved), sum(scores))
+def together(found: Iterable[Cost | None]) -> Cost | None:
+    """The cost of several layers; None where one of them does not fit."""
+    moved, score = 0, 0.0
+    for cost in found:
+        if cost is None:
+            return None
+        moved, score = moved + cost.dram_bytes, score + cost.score
+    return Cost(moved, score)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,14 +151,14 @@ class Residency:
         )
 
 
-def candidates(network: Network, layout: Layout, layers: int) -> Iterator[Resident]:
-    """All feature maps that one of the first layers writes and later ones read, none of which is an output.
+def candidates(network: Network, layout: Layout) -> Iterator[Resident]:
+    """All feature maps of one inference that a layer writes and later ones read, none of which is an output.
 
     Of a concat that copies some of its inputs these channels, if they are the leading ones. Tiles of sub-byte data are
     rounded up to bytes, at most once a pixel.
     """
     numbers = {node.name: number for number, node in enumerate(network.nodes)}
-    for number, node in enumerate(network.nodes[:layers]):
+    for number, node in enumerate(network.nodes[: network.layers]):
         channels = 0 if node.absorbed else layout.written(node)
         readers = readers_of(network, layout, node.name) if channels else []
         if readers and layout.writes(node)[-1] == channels - 1:

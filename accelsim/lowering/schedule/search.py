@@ -55,8 +55,8 @@ class ScheduleSearch:
         self.heights = Heights(self.groups)
         self.map_bytes = [self._map_bytes(node) for node in self.groups.nodes]
 
-    def plan(self) -> Residency:
-        """The best schedule found. Raises LoweringError where a layer fits in no state."""
+    def plan(self) -> Residency | LoweringError:
+        """The best schedule found; an error where a layer fits in no state."""
         ways: dict[int, list[Way]] = defaultdict(list)
         states = [State(0.0, 0.0, 0.0, (), Pace(0.0, 0), None, None)]
         for cut in range(len(self.groups.nodes)):
@@ -66,7 +66,7 @@ class ScheduleSearch:
             states = self._reached(cut + 1, ways.pop(cut + 1, ()))
         if not states:
             assert self.failed is not None
-            raise self.failed[1]
+            return self.failed[1]
         return self._residency(min(states, key=lambda each: each.score))
 
     def _map_bytes(self, node: Node) -> int:
@@ -166,10 +166,9 @@ class ScheduleSearch:
     def _alone(self, layer: int, residents: tuple[Place, ...], made: tuple[Place, ...]) -> Step | None:
         """A layer by itself beside these residents; None where it does not fit."""
         room = largest_free(residents, self.capacity)
-        try:
-            effort = self.costs.alone(self.groups.nodes[layer], size_of(room), self._channels(residents))
-        except LoweringError as error:
-            self._fail(layer, error)
+        effort = self.costs.alone(self.groups.nodes[layer], size_of(room), self._channels(residents))
+        if isinstance(effort, LoweringError):
+            self._fail(layer, effort)
             return None
         return Step(layer, layer, None, room, made, effort)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from accelsim.errors import LoweringError, PlanError, PlanFaults, suggestion
+from accelsim.errors import PlanError, PlanFaults, suggestion
 from accelsim.network.graph import Network, Node
 from accelsim.units import ceil_div
 
@@ -16,8 +16,8 @@ SHARES = (0, 2, 4, 6, 7, 8)
 MOST_TILES = 1024
 """Of a layer's weights, where they stay and each tile is rounded up."""
 
-BytesOf = Callable[[Node, "WeightResidents"], int]
-"""DRAM bytes of a layer in one inference, with these weights resident. Raises LoweringError where it does not fit."""
+BytesOf = Callable[[Node, "WeightResidents"], int | None]
+"""DRAM bytes of a layer in one inference, with these weights resident; None where it does not fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +47,21 @@ def plan_resident_weights(
     ranked = sorted(sizes, key=lambda each: each[1])
     tried = dict.fromkeys(_filled(ranked, capacity * share // 8, capacity) for share in SHARES)
     best, least = no_resident_weights(capacity), float("inf")
-    layers = network.nodes[: len(network.nodes) // inferences]
+    layers = network.nodes[: network.layers]
     for residents in tried:
         if residents.room == 0 and len(residents.names) < len(ranked):
             continue
-        try:
-            moved = inferences * sum(cost(node, residents) for node in layers) + capacity - residents.room
-        except LoweringError:
-            continue
-        if moved < least:
+        once = [cost(node, residents) for node in layers]
+        moved = inferences * sum(each or 0 for each in once) + capacity - residents.room
+        if None not in once and moved < least:
             best, least = residents, moved
     return best
 
 
 def given_resident_weights(
     network: Network, sizes: Sequence[tuple[Node, int]], capacity: int, patterns: Sequence[str]
-) -> WeightResidents:
-    """The weights that a given plan keeps. Raises PlanError with all that is wrong."""
+) -> WeightResidents | PlanError:
+    """The weights that a given plan keeps; an error with all that is wrong."""
     names, room, faults = set[str](), capacity, PlanFaults()
     for number, pattern in enumerate(patterns):
         path = "keep_weights", number
@@ -78,8 +76,7 @@ def given_resident_weights(
             names |= found.keys()
             if room < 0:
                 raise PlanError(path, f"weights of at most {capacity} bytes with those before", f"{capacity - room}")
-    faults.raise_any()
-    return WeightResidents(frozenset(names), room)
+    return faults.error if faults.found else WeightResidents(frozenset(names), room)
 
 
 def _filled(ranked: Sequence[tuple[Node, int]], most: int, capacity: int) -> WeightResidents:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import NamedTuple
@@ -52,15 +51,6 @@ NOTHING = LayerCost(0, 0, 0, 0, 0, None)
 Setting = tuple[str, int, int, int, int, bool]
 """What a layer's plan depends on beside its room: the layer, how many channels it loads, of its shortcut too, and
 stores, room for weights and whether its own stay."""
-
-
-@contextmanager
-def naming(node: Node) -> Iterator[None]:
-    """Begin each LoweringError that is raised inside with the name of the layer."""
-    try:
-        yield
-    except LoweringError as error:
-        raise LoweringError(f"{node.name}: {error}") from None
 
 
 @dataclass(slots=True)
@@ -152,8 +142,11 @@ class TilingCache:
         """True where a layer has no commands: it is only addresses, or part of another."""
         return node.absorbed or (node.op.is_address and not self.layout.copies[node.name])
 
-    def cost(self, node: Node, room: int, residents: ResidentChannels, weights: WeightResidents) -> LayerCost:
-        """Cost of a layer with this room for its tiles, if these maps and weights stay. Raises LoweringError."""
+    def cost(
+        self, node: Node, room: int, residents: ResidentChannels, weights: WeightResidents
+    ) -> LayerCost | LoweringError:
+        """Cost of a layer with this room for its tiles, if these maps and weights stay; an error where it does not
+        fit."""
         if self.is_idle(node):
             return NOTHING
         entry = self._entry(node, residents, weights)
@@ -161,22 +154,22 @@ class TilingCache:
             if cost.least <= room <= cost.most:
                 return cost
         context = replace(entry.context, activation_bytes=room)
-        try:
-            with naming(node):
-                entry.known.append(self._cost(node, entry.task, context))
-        except LoweringError as error:
-            raise self._refused(node, entry.task, context, error) from None
-        return entry.known[-1]
+        found = self._cost(node, entry.task, context)
+        if isinstance(found, LoweringError):
+            return self._refused(node, entry.task, context, found)
+        entry.known.append(found)
+        return found
 
-    def vector_tiling(self, node: Node, room: int, residents: ResidentChannels, weights: WeightResidents) -> Tiling:
-        """The tiling of a layer on the vector unit with this room, if these maps and weights stay.
-
-        Raises LoweringError.
-        """
+    def vector_tiling(
+        self, node: Node, room: int, residents: ResidentChannels, weights: WeightResidents
+    ) -> Tiling | LoweringError:
+        """The tiling of a layer on the vector unit with this room, if these maps and weights stay; an error where it
+        does not fit."""
         entry = self._entry(node, residents, weights)
         if room not in entry.vector_tilings:
-            with naming(node):
-                found = plan_vector(node, entry.task, replace(entry.context, activation_bytes=room))
+            found = plan_vector(node, entry.task, replace(entry.context, activation_bytes=room))
+            if isinstance(found, LoweringError):
+                return _named(node, found)
             entry.vector_tilings[room] = found.tiling
         return entry.vector_tilings[room]
 
@@ -190,12 +183,12 @@ class TilingCache:
         return entry.least
 
     def _refused(self, node: Node, task: LayerTask, context: TilingContext, error: LoweringError) -> LoweringError:
-        """The error, or that of the plan where that gives a tile of the layer."""
+        """The error of a layer, or that of the plan where that gives a tile of the layer."""
         if context.given == FREE:
-            return error
+            return _named(node, error)
         got = shortage(task, context) if on_array(node, self.machine) else vector_shortage(node, task, context)
         expected = f"a tile of {node.name} that fits"
-        return PlanError(self.given[node.weights_name].path, expected, got or str(error).partition(": ")[2])
+        return PlanError(self.given[node.weights_name].path, expected, got or str(error))
 
     def stripes(self, node: Node, weights: WeightResidents) -> dict[int, Stripes]:
         """The tilings of a layer on the array in stripes of whole rows, by rows, all feature maps being on chip."""
@@ -227,11 +220,12 @@ class TilingCache:
         key = node.name, rows if unit.by_rows else node.output.height
         if key not in self.piece_cycles:
             array = self._entry(node, NO_RESIDENTS, weights).context.array
-            with naming(node):
-                self.piece_cycles[key] = sum(
-                    unit.work(self._piece(node, Range(*part), array), self.machine).cycles
-                    for part in pairwise((*range(0, node.output.height, key[1]), node.output.height))
-                )
+            parts = pairwise((*range(0, node.output.height, key[1]), node.output.height))
+            pieces = (self._piece(node, Range(*part), array) for part in parts)
+            try:
+                self.piece_cycles[key] = sum(unit.work(piece, self.machine).cycles for piece in pieces)
+            except LoweringError as error:
+                raise _named(node, error) from None
         return self.piece_cycles[key]
 
     def _piece(self, node: Node, rows: Range, array: ArrayContext) -> Piece:
@@ -283,7 +277,7 @@ class TilingCache:
             self.entries[setting] = entry
         return entry
 
-    def _cost(self, node: Node, task: LayerTask, context: TilingContext) -> LayerCost:
+    def _cost(self, node: Node, task: LayerTask, context: TilingContext) -> LayerCost | LoweringError:
         room = context.activation_bytes
         if on_array(node, self.machine):
             best = planned(task, context)
@@ -293,6 +287,8 @@ class TilingCache:
                 moved = round(vector_dram_bytes(node, task, context, 1, 1))
                 return LayerCost(least, self.base.activation_bytes, moved, moved / context.bytes_per_cycle, 0, None)
             best = plan_vector(node, task, context)
+        if isinstance(best, LoweringError):
+            return best
         cycles, compute = task.times * best.cycles, task.times * best.compute_cycles
         moved = round(task.times * best.burst_bytes)
         return LayerCost(best.activation_bytes, room, moved, cycles, compute, best.tiling)
@@ -324,6 +320,11 @@ class TilingCache:
         own[place.channels] = True
         counts = {name: int(np.count_nonzero(own[made])) for name, made in self.by_tensor[place.tensor.name].items()}
         return {name: count for name, count in counts.items() if count}
+
+
+def _named(node: Node, error: LoweringError) -> LoweringError:
+    """The error with the name of its layer before it."""
+    return LoweringError(f"{node.name}: {error}")
 
 
 def _longest(codes: Iterable[RowCode | None]) -> RowCode | None:

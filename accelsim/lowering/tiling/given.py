@@ -55,12 +55,12 @@ class GivenLayer(NamedTuple):
 
 
 def given_layers(
-    plan: Plan | None, network: Network, machine: Machine, layout: Layout, layers: int, faults: PlanFaults
+    plan: Plan | None, network: Network, machine: Machine, layout: Layout, faults: PlanFaults
 ) -> Mapping[str, GivenLayer]:
-    """Choices given for each of the first layers, by name, those with faults left out."""
+    """Choices given for each layer of one inference, by name, those with faults left out."""
     if plan is None:
         return {}
-    present = (node for node in network.nodes[:layers] if not node.absorbed)
+    present = (node for node in network.nodes[: network.layers] if not node.absorbed)
     nodes = [node for node in present if layout.copies.get(node.name) or not node.op.is_address]
     found, wrong = dict[str, GivenLayer](), set[str]()
     for number, entry in enumerate(plan.layers):

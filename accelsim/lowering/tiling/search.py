@@ -69,19 +69,17 @@ class Planned(NamedTuple):
 
 
 @lru_cache(maxsize=1 << 13)
-def planned(task: LayerTask, context: TilingContext) -> Planned:
-    """Tile sizes, loop order and dataflow for a layer on the array, and what they take.
-
-    Raises LoweringError where not even the smallest tiles fit.
-    """
+def planned(task: LayerTask, context: TilingContext) -> Planned | LoweringError:
+    """Tile sizes, loop order and dataflow for a layer on the array, and what they take; an error where not even the
+    smallest tiles fit."""
     rankings = _rankings(task, context)
     if not rankings:
-        raise LoweringError("its smallest tile fits no half of the SRAM buffers")
+        return LoweringError("its smallest tile fits no half of the SRAM buffers")
     best = min(rankings, key=lambda each: each.scores[each.chosen])
     chosen, candidates, estimate = best.chosen, best.candidates, best.estimate
     iterations = int(candidates.iterations[chosen])
     if iterations > MOST_ITERATIONS:
-        raise LoweringError(f"{iterations} pieces of tiles as small as fit, of which {MOST_ITERATIONS} are the most")
+        return LoweringError(f"{iterations} pieces of tiles as small as fit, of which {MOST_ITERATIONS} are the most")
     costs = estimate.burst_bytes, best.scores, estimate.cycles, estimate.compute_cycles
     return Planned(
         candidates.plan(chosen, best.dataflow, task.taps),

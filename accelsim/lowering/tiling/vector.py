@@ -27,13 +27,14 @@ Fits = Callable[[MapTile], bool]
 """True for tiles that fit."""
 
 
-def plan_vector(node: Node, task: LayerTask, context: TilingContext) -> Planned:
-    """Tile sizes for a layer on the vector unit, for the fewest bytes or for loads, work and stores to overlap.
-
-    Raises LoweringError where one output of one channel does not fit.
-    """
+def plan_vector(node: Node, task: LayerTask, context: TilingContext) -> Planned | LoweringError:
+    """Tile sizes for a layer on the vector unit, for the fewest bytes or for loads, work and stores to overlap; an
+    error where one output of one channel does not fit."""
     fewest = _fewest_bytes(node, task, context) if context.objective == "dram_bytes" else None
-    tiling, least = fewest or _overlapping(node, task, context)
+    found = fewest or _overlapping(node, task, context)
+    if found is None:
+        return LoweringError("its smallest tile fits no half of the activation buffer")
+    tiling, least = found
     moved = vector_dram_bytes(node, task, context, tiling.rows, tiling.cols)
     moved *= _burst_factor(task, context, tiling.out_channels)
     return Planned(tiling, least, moved, moved, moved / context.bytes_per_cycle, 0.0)
@@ -82,8 +83,9 @@ def _total(tiles: AxisTiles, size: int) -> int:
     return int(tiles.totals[np.flatnonzero(tiles.sizes <= size)[0]])
 
 
-def _overlapping(node: Node, task: LayerTask, context: TilingContext) -> tuple[Tiling, int]:
-    """Whole channels where a single output fits, else part of them; and the least activation buffer for it."""
+def _overlapping(node: Node, task: LayerTask, context: TilingContext) -> tuple[Tiling, int] | None:
+    """Whole channels where a single output fits, else part of them, and the least activation buffer for it; None where
+    not one fits."""
     given = context.given
     channels = given.out_channels or task.output.channels
     while True:
@@ -92,7 +94,7 @@ def _overlapping(node: Node, task: LayerTask, context: TilingContext) -> tuple[T
             tiling = _pipelined(largest, channels, given)
             return tiling, 2 * _tile_bytes(node, task, context, channels, largest)[0]
         if channels == 1 or not node.op.splits or given.out_channels:
-            raise LoweringError("its smallest tile fits no half of the activation buffer")
+            return None
         channels = ceil_div(channels, 2)
 
 

@@ -1,15 +1,16 @@
-"""Trials for a whole network: blocks of images that a batch runs in, splits of a unified memory, and plans for
-other objectives."""
+"""Trials of a whole network: blocks of images that a batch runs in, splits of a unified memory, and plans for other
+objectives; and the best of the plans that they give."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 from math import isqrt
 
 from accelsim.config.machine import Machine
 from accelsim.config.plan import Plan
-from accelsim.config.scheduling import Objective
+from accelsim.config.scheduling import Objective, Scheduling
 from accelsim.errors import PlanError
 from accelsim.lowering.ir import PlannedLayer
 from accelsim.lowering.schedule.costs import value_of
@@ -17,6 +18,7 @@ from accelsim.lowering.schedule.residents import Residency
 from accelsim.lowering.schedule.weights import WeightResidents
 from accelsim.lowering.tiling.cache import TilingCache
 from accelsim.network.graph import Network
+from accelsim.network.stream import stream
 from accelsim.units import ceil_div
 
 MOST_BLOCKS = 64
@@ -40,8 +42,33 @@ EIGHTHS = (2, 4, 6, 7)
 
 
 @dataclass(frozen=True, slots=True)
+class Trial:
+    """A stream of blocks of images, on a machine with its memory split, for an objective."""
+
+    source: Network
+    machine: Machine
+    objective: Objective
+
+    @property
+    def copying(self) -> Trial:
+        """The same with shuffles as copies."""
+        dma = self.machine.dma.model_copy(update={"scatter": False})
+        return replace(self, machine=self.machine.model_copy(update={"dma": dma}))
+
+
+def trials(network: Network, machine: Machine, scheduling: Scheduling, objective: Objective) -> Iterator[Trial]:
+    """A trial for each split of a unified memory and each size of blocks, from single images up. Raises PlanError where
+    the split or the size that is given can't be."""
+    plan = scheduling.plan
+    for split, images in product(memory_splits(machine, plan), block_sizes(network.batch, plan)):
+        source = stream(replace(network, batch=images), scheduling.inferences * (network.batch // images))
+        trial = Trial(source, split, objective)
+        yield trial.copying if plan is not None and plan.scatter is False else trial
+
+
+@dataclass(frozen=True, slots=True)
 class BlockPlan:
-    """A plan of a stream of blocks. source: the stream; network: as rewritten; weights: those that stay."""
+    """A plan of a trial. network: as rewritten; weights: those that stay."""
 
     source: Network
     network: Network
@@ -93,11 +120,6 @@ def memory_splits(machine: Machine, plan: Plan | None) -> Iterator[Machine]:
         shares = (sram.operand_bytes * eighths // 8 for eighths in EIGHTHS)
         for size in (given,) if given is not None else shares:
             yield machine.model_copy(update={"sram": sram.split(size)})
-
-
-def without_scatter(machine: Machine) -> Machine:
-    """The machine with shuffles as copies."""
-    return machine.model_copy(update={"dma": machine.dma.model_copy(update={"scatter": False})})
 
 
 def best_plan(plans: Mapping[Objective, Sequence[BlockPlan]]) -> BlockPlan:

@@ -13,8 +13,8 @@ from accelsim.check.execute import check_network
 from accelsim.config.plan import Plan
 from accelsim.config.scheduling import Scheduling
 from accelsim.errors import LoweringError, UserError
-from accelsim.lowering.blocks import block_sizes
 from accelsim.lowering.compile import lower, written
+from accelsim.lowering.trials import block_sizes
 from accelsim.run.play import perform
 from accelsim.run.simulate import load_both, simulate
 from tests.strategies import machine_of, machines, network_of, networks
