@@ -10,7 +10,7 @@ from accelsim.dataflows import DATAFLOWS
 from accelsim.dataflows.contract import ArrayShape, Gemm
 from accelsim.dataflows.folding import flattened, fold_sequence
 from accelsim.dataflows.timing import fold_of
-from tests.importers.test_scalesim import GOLDENS
+from tests.importers.scalesim.test_scalesim import GOLDENS
 from tests.validation import clocks_alone
 
 KINDS = {

@@ -56,6 +56,22 @@ def test_only_the_command_line_knows_its_options() -> None:
                 assert not re.search(r"(?<![\w-])--\w", node.value), f"{path}:{node.lineno}"
 
 
+def folders_of_code(folder: Path) -> set[str]:
+    """Folders below one, two levels deep, that have Python files of more than a docstring, by their path."""
+    files = (
+        path.relative_to(folder) for path in folder.rglob("*.py") if path.read_text(encoding="utf-8").count("\n") > 1
+    )
+    return {str(Path(*file.parts[:-1][:2])) for file in files if file.parts[:-1]}
+
+
+def test_tests_mirror_the_package() -> None:
+    """A folder of the package that has code has a folder of tests of the same name."""
+    tested = {str(path.parent.relative_to(ROOT / "tests")) for path in (ROOT / "tests").rglob("test_*.py")}
+    code = folders_of_code(ROOT / "accelsim")
+    assert len(code) > 20
+    assert {name for name in code if not any(Path(each).is_relative_to(name) for each in tested)} == set()
+
+
 KERNELS = {"Requester"}
 """Names that the kernels of DRAM and caches share: each has its own, compiled."""
 

@@ -28,7 +28,7 @@ from accelsim.network.map_code import row_code
 from accelsim.run.result import Run
 from accelsim.run.simulate import load_network, run_network
 from tests import silicon
-from tests.importers import test_scalesim
+from tests.importers.scalesim import test_scalesim
 from tests.machine.memory import test_dram
 
 DATA = Path(__file__).parent / "data" / "validation"

@@ -2,7 +2,7 @@
 
 The functions of the dataflow, which play every fold of the machine, are applied to arrays of folds: of the average one,
 or of the different ones that tiles of unequal size are cut into. Where all folds of a layer are alike the average is
-what the array does; where some are ragged it is near (`tests/lowering/test_estimate.py` holds how near).
+what the array does; where some are ragged it is near (`tests/lowering/tiling/test_estimate.py` holds how near).
 """
 
 from __future__ import annotations

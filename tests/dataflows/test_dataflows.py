@@ -37,7 +37,7 @@ flows = pytest.mark.parametrize("name", FLOWS)
 def all_registered(monkeypatch: pytest.MonkeyPatch) -> None:
     """The dataflow of docs/extend.md is one of the machine's."""
     for name, dataflow in FLOWS.items():
-        monkeypatch.setitem(DATAFLOWS, name, dataflow)  # type: ignore[misc]  # the page's has no name in the Literal
+        monkeypatch.setitem(DATAFLOWS, name, dataflow)
 
 
 def test_rows_of_the_registry_go_by_their_names() -> None:
@@ -50,7 +50,7 @@ def test_rows_of_the_registry_go_by_their_names() -> None:
 def context(name: str, array: ArrayShape, **changes: Any) -> ArrayContext:
     """An array with 8-bit operands, 32-bit sums, and ports as wide as can be but for those in `changes`, in bits."""
     wide = 1 << 20
-    plain = ArrayContext(name, array, 8, 8, 8, 32, wide, wide, wide, Ratio(8, 1))  # type: ignore[arg-type]  # as above
+    plain = ArrayContext(name, array, 8, 8, 8, 32, wide, wide, wide, Ratio(8, 1))
     return replace(plain, **changes)
 
 

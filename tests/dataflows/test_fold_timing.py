@@ -14,12 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from accelsim.dataflows import DATAFLOWS
 from accelsim.dataflows.contract import ArrayShape, Dataflow, FoldShape, Gemm
@@ -28,7 +25,7 @@ from accelsim.dataflows.output import OutputStationary
 from accelsim.dataflows.timing import Ports, Ratio, fold_of
 from accelsim.machine.pipeline import Passage, Pipeline
 from accelsim.program.folds import Fold as FoldTiming
-from accelsim.program.folds import FoldChain, join, repeat, single
+from accelsim.program.folds import FoldChain, single
 from tests.reference import systolic
 from tests.reference.systolic import (
     WIDE,
@@ -418,20 +415,3 @@ def test_predicted_behind_ports(dataflow: str, overlap: bool, mac_latency: int, 
     rng = np.random.default_rng([seed, mac_latency, 8])
     case = random_case_behind_ports(rng, dataflow, overlap, mac_latency, count=4)
     check_predicted(split_case(case, rng) if seed % 2 else case, rng)
-
-
-cycles = st.integers(0, 30)
-fold_timings = st.builds(FoldTiming, load=cycles, stream=st.integers(1, 30), drain=cycles, tail=cycles, skew=cycles)
-fold_chains = st.lists(fold_timings.map(single), min_size=1, max_size=5).map(lambda folds: reduce(join, folds))
-
-
-@given(fold_chains, fold_chains, fold_chains)
-def test_join_is_associative(first: FoldChain, second: FoldChain, third: FoldChain) -> None:
-    """How a sequence of folds is bracketed does not matter."""
-    assert join(join(first, second), third) == join(first, join(second, third))
-
-
-@given(fold_chains, st.integers(1, 12))
-def test_repeat_is_joining_over_and_over(chain: FoldChain, times: int) -> None:
-    """`repeat` is a shortcut and nothing else."""
-    assert repeat(chain, times) == reduce(join, [chain] * times)

@@ -15,7 +15,7 @@ from accelsim.operators.table import LRN_OPS_BESIDE_WINDOW, OPERATORS
 from tests import larger_buffers
 from tests.docs.test_commands import TEXTS
 from tests.docs.test_readme import ROOT
-from tests.lowering.test_schedule import MAP, ROW, SIZE, TWO, WEIGHTS, WIDE, dram_bytes, lowered_with
+from tests.lowering.schedule.test_schedule import MAP, ROW, SIZE, TWO, WEIGHTS, WIDE, dram_bytes, lowered_with
 from tests.strategies import machine_of, network_of
 
 SUM = re.compile(r"(?<![\w.*+/-])([0-9(][0-9 .*+/()-]*[*+/-] ?[0-9 .*+/()-]*[0-9)]) = ([0-9]+(?:\.[0-9]+)?)")

@@ -39,7 +39,7 @@ from accelsim.run.compare import compare, load_combinations
 from accelsim.run.reprice import reprice
 from accelsim.run.simulate import run_network, simulate
 from tests.commands import contents
-from tests.report.test_plots import assert_legible
+from tests.report.plots.test_plots import assert_legible
 
 ROOT = Path(__file__).parents[2]
 GOOD = Path(__file__).parents[1] / "invalid" / "good"

@@ -28,7 +28,7 @@ from accelsim.run.reprice import read_run, reprice
 from accelsim.run.result import Run
 from accelsim.run.simulate import load_network, run_network, simulate
 from accelsim.version import __version__
-from tests.report.test_plots import assert_legible
+from tests.report.plots.test_plots import assert_legible
 from tests.strategies import any_machines, networks, schedulings
 
 SMALL, OTHER = "study_inception_reduced", "study_inception_direct"

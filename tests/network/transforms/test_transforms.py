@@ -28,7 +28,7 @@ from accelsim.run.result import Run
 from accelsim.run.simulate import load_network, run_network, simulate
 from tests.strategies import machine_of, network_of
 
-GOLDEN = Path(__file__).parents[1] / "data" / "networks" / "squeezenet_v1.0_pruned_6bit.csv"
+GOLDEN = Path(__file__).parents[2] / "data" / "networks" / "squeezenet_v1.0_pruned_6bit.csv"
 CONV: dict[str, Any] = {"name": "conv", "op": "conv", "kernel": 3, "pad": 1, "channels": 64}
 POINTWISE: dict[str, Any] = {"name": "conv", "op": "conv", "kernel": 1, "channels": 64}
 SIZE = (14, 14, 64)

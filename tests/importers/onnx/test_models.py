@@ -21,8 +21,8 @@ from accelsim.importers.onnx.model import read_graph
 from accelsim.network.graph import Network
 from accelsim.run.define import build_network
 
-ROOT = Path(__file__).resolve().parents[2]
-DATA = Path(__file__).parents[1] / "data" / "onnx"
+ROOT = Path(__file__).resolve().parents[3]
+DATA = Path(__file__).parents[2] / "data" / "onnx"
 MODELS, SMALL, HOSTILE = (zipfile.ZipFile(DATA / f"{name}.zip") for name in ("models", "small", "hostile"))
 COUNTED = {row["file"]: row for row in csv.DictReader((DATA / "models.csv").read_text(encoding="utf-8").splitlines())}
 EXPECTED = list(COUNTED)

@@ -17,10 +17,10 @@ from accelsim.config.load import load_machine, parse_overrides
 from accelsim.config.workload import Workload
 from accelsim.network.graph import Network
 from accelsim.run.simulate import load_network, run_network, simulate
-from tests.importers.test_onnx_same_layers import layers
+from tests.importers.onnx.test_same_layers import layers
 
-ROOT = Path(__file__).resolve().parents[2]
-DATA = Path(__file__).parents[1] / "data" / "onnx"
+ROOT = Path(__file__).resolve().parents[3]
+DATA = Path(__file__).parents[2] / "data" / "onnx"
 
 SAME = [
     ("mobilenet_v2_1.00_224", "tv_mobilenet_v2_dynamo.onnx", "keras_MobileNetV2_nhwc.onnx"),

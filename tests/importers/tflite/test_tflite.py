@@ -27,8 +27,8 @@ from accelsim.run.define import build_network
 from accelsim.run.simulate import load_network
 from tests.tflite_files import FLOAT, INT8, INT16, INT32, SAME, VALID, Lite, lite_of, saved
 
-ROOT = Path(__file__).resolve().parents[2]
-DATA = Path(__file__).parents[1] / "data"
+ROOT = Path(__file__).resolve().parents[3]
+DATA = Path(__file__).parents[2] / "data"
 
 
 def network(path: Path, **options: Any) -> Network:

@@ -22,7 +22,7 @@ from accelsim.program.commands import Compute
 from accelsim.report.layers import layer_table
 from accelsim.run.simulate import load_both, load_network, simulate
 
-GOLDENS = Path(__file__).parents[1] / "data" / "networks"
+GOLDENS = Path(__file__).parents[2] / "data" / "networks"
 COLUMNS = [
     "type",
     "in_h",

@@ -29,7 +29,7 @@ from accelsim.network.build import build
 from accelsim.report.scalesim import reports
 from accelsim.run.simulate import load_both, load_network, play_network
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 GOLDENS = list(
     csv.DictReader((ROOT / "tests/data/scalesim/golden_scalesim.csv").read_text(encoding="utf-8").splitlines())
 )

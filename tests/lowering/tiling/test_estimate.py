@@ -133,7 +133,7 @@ def sampled(memory: str, operator: str, dataflow: str, table: str = "lecture_100
 )
 def test_estimate_over_simulation(memory: str, operator: str, dataflow: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Clocks and energy, each and in the median, within the bounds of the operator."""
-    monkeypatch.setitem(DATAFLOWS, dataflow, FLOWS[dataflow])  # type: ignore[misc, index]  # its name is a str here
+    monkeypatch.setitem(DATAFLOWS, dataflow, FLOWS[dataflow])
     cycles, energy = (np.array(each) for each in zip(*sampled(memory, operator, dataflow), strict=True))
     for what, found in ("cycles", cycles), ("energy", energy):
         sys.stdout.write(f"{what}: {found.min():.3f} to {found.max():.3f}, median {np.median(found):.3f}\n")

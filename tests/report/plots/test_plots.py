@@ -34,8 +34,8 @@ from accelsim.run.result import Run
 from accelsim.run.simulate import simulate
 from accelsim.sweeps.drawn import drawn_points
 
-GOOD = Path(__file__).parents[1] / "invalid" / "good"
-ROOT = Path(__file__).parents[2]
+GOOD = Path(__file__).parents[2] / "invalid" / "good"
+ROOT = Path(__file__).parents[3]
 ONE_LAYER = "study_conv_standard"
 MANY_LAYERS = """name: tall
 source: made up

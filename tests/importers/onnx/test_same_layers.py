@@ -16,7 +16,7 @@ from accelsim.network.graph import Network, Node
 from accelsim.run.define import build_network, load_network
 
 EXPORTS, MODELS = (
-    zipfile.ZipFile(Path(__file__).parents[1] / "data" / "onnx" / f"{name}.zip") for name in ("exports", "models")
+    zipfile.ZipFile(Path(__file__).parents[2] / "data" / "onnx" / f"{name}.zip") for name in ("exports", "models")
 )
 WAYS = ("ts11", "ts17", "dyn", "dynraw")
 """TorchScript at opsets 11 and 17; dynamo, optimised and, as `accelsim.simulate` takes a module, not."""

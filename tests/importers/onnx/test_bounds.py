@@ -14,7 +14,7 @@ from accelsim.importers.onnx import folding, read
 from accelsim.importers.onnx.model import MAX_GRAPH_READS
 from tests.commands import alarm
 from tests.fuzz import bounded_memory
-from tests.importers.test_onnx import network, node, saved
+from tests.importers.onnx.test_onnx import network, node, saved
 
 SECONDS = 10
 FIRST = np.zeros((1, 8, 16, 16), np.float32)

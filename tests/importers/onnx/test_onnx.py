@@ -31,8 +31,8 @@ from accelsim.report.layers import layer_table
 from accelsim.run.define import build_network, load_network
 from accelsim.run.simulate import load_both, run_network, simulate
 
-ROOT = Path(__file__).resolve().parents[2]
-GOLDENS = sorted((Path(__file__).parents[1] / "data" / "onnx").glob("*.onnx"))
+ROOT = Path(__file__).resolve().parents[3]
+GOLDENS = sorted((Path(__file__).parents[2] / "data" / "onnx").glob("*.onnx"))
 COLUMNS = (
     "type", "in_h", "in_w", "in_c", "out_h", "out_w", "out_c", "kh", "kw", "stride", "pad", "groups", "macs", "params",
 )  # fmt: skip
@@ -961,7 +961,7 @@ def test_any_bytes_are_read_or_refused(changes: list[tuple[int, int]], cut: int)
 
 def graph_of(raw: bytes) -> Network:
     """As `network`, of bytes."""
-    folder = Path(__file__).parents[1]
+    folder = Path(__file__).parents[2]
     original = model_file.read_bytes
     model_file.read_bytes = lambda *_: raw
     try:

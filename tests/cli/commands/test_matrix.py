@@ -14,7 +14,7 @@ from accelsim.report.figure import KINDS
 from accelsim.report.plots import RUN_PLOTS, SWEEP_PLOTS
 from accelsim.sweeps.work import work
 
-GOOD = Path(__file__).parents[1] / "invalid" / "good"
+GOOD = Path(__file__).parents[2] / "invalid" / "good"
 TABLE = "eyeriss_normalized"
 
 
