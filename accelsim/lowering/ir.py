@@ -20,7 +20,7 @@ from accelsim.dataflows import DATAFLOWS, DEFAULT, DataflowName
 from accelsim.dataflows.contract import Dataflow
 from accelsim.dataflows.work import ArrayContext
 from accelsim.lowering.given import FREE, GivenTile
-from accelsim.lowering.placement import Channels, Placement
+from accelsim.lowering.placement import Beyond, Channels, Placement
 from accelsim.lowering.prices import Prices
 from accelsim.lowering.right_map import RightMap
 from accelsim.network.array import array_context
@@ -123,7 +123,7 @@ class LayerTask:
     there. times: how often the tiling is carried out, each time on other operands (a product of maps, by image).
     pool: rows and columns of the array's results that become outputs on their way, if these are pooled. right: the
     feature map in the place of the weights, if there is one. shortcut_channels: of the tensor that a map lies in which
-    is added to the results on their way; shortcut_loaded: its channels that come from DRAM.
+    is added to the results on their way; shortcut_loaded: its channels that come from DRAM. beyond: None where unknown.
     """
 
     batch: int
@@ -141,6 +141,7 @@ class LayerTask:
     right: RightMap | None = None
     shortcut_channels: int = 0
     shortcut_loaded: int = 0
+    beyond: Beyond | None = None
 
     @classmethod
     def of(cls, node: Node, batch: int, layout: Layout) -> LayerTask:

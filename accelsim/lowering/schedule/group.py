@@ -80,6 +80,6 @@ def channels_loaded(sources: Mapping[int, int], residents: Collection[int]) -> i
 def _reads_inside(layer: RingLayer, place: int, order: Mapping[int, int]) -> Iterator[Read]:
     """Reads of a layer inside its group, by the numbers of those read in the order of their places."""
     for each in layer.inputs:
-        for distance, _ in each.sources:
-            if place + distance in order:
-                yield Read(order[place + distance], each.window, each.fmap.height)
+        for source in each.sources:
+            if place + source.distance in order:
+                yield Read(order[place + source.distance], each.window, each.fmap.height)

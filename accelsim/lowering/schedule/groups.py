@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from math import gcd
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from accelsim.lowering.placement import ranges_of, whole_burst_bytes
 from accelsim.lowering.schedule.effort import NO_EFFORT, Effort
-from accelsim.lowering.schedule.group import Group, channels_loaded
+from accelsim.lowering.schedule.group import Group
 from accelsim.lowering.schedule.residents import readers_of
 from accelsim.lowering.schedule.rings import (
     FAR,
@@ -38,7 +39,7 @@ from accelsim.lowering.tiling.cache import TilingCache
 from accelsim.network.graph import Network, Node
 from accelsim.network.units import PIECE_UNITS, unit_of
 from accelsim.operators.shapes import Axis
-from accelsim.program.tensors import share_of_plain
+from accelsim.program.tensors import Range, share_of_plain
 from accelsim.unit_kinds import UnitKind
 from accelsim.units import ceil_div
 
@@ -87,7 +88,7 @@ class Groups:
     quickest: dict[int, float] = field(default_factory=dict)
     floors: dict[tuple[int, frozenset[int]], Effort] = field(default_factory=dict)
     incoming: dict[int, Collection[Inflow]] = field(default_factory=dict)
-    moved: dict[tuple[Fmap, int], float] = field(default_factory=dict)
+    moved: dict[tuple[Fmap, tuple[Range, ...]], float] = field(default_factory=dict)
     fmap_bytes: dict[tuple[int, frozenset[int]], float] = field(default_factory=dict)
     gaps: dict[tuple[Group, int, int, int], int] = field(default_factory=dict)
     counts: dict[Group, list[Counts]] = field(default_factory=dict)
@@ -123,10 +124,12 @@ class Groups:
 
     def _input(self, number: int, name: str, window: Axis) -> Input:
         place = self.cache.layout.by_name[name]
+        moved = self.cache.moved
         sources = tuple(
-            Source(self._distance(source, number), channels) for source, channels in self.cache.parts(name).items()
+            Source(self._distance(source, number), len(channels), ranges_of(channels))
+            for source, channels in moved.sources_of(name).items()
         )
-        writers = (self._distance(other, number) for other in self.cache.by_tensor[place.tensor.name])
+        writers = (self._distance(other, number) for other in moved.by_tensor[place.tensor.name])
         channels = place.reads(0, len(place.channels))
         return Input(sources, min(writers), channels, self._fmap(name, 1), window)
 
@@ -140,8 +143,8 @@ class Groups:
     def _fmap(self, name: str, channels: int) -> Fmap:
         place = self.cache.layout.by_name[name]
         bits, (_, height, width, whole) = place.tensor.bits, place.tensor.dims
-        runs = 1 if whole == channels else 1 + int(np.count_nonzero(np.diff(place.channels[:channels]) != 1))
-        return Fmap(height, width, channels, bits, whole, share_of_plain(place.tensor.code), runs)
+        ranges = ranges_of(place.channels[:channels])
+        return Fmap(height, width, channels, bits, whole, ranges, share_of_plain(place.tensor.code))
 
     def spans(self, first: int) -> Iterator[Span]:
         """All groups that begin with a layer and have a feature map inside."""
@@ -216,9 +219,11 @@ class Groups:
         key = span.alike, residents
         if key not in self.fmap_bytes:
             made = (self._known(span.first + place).output for place in span.leaving if place not in residents)
-            loaded = ((each.fmap, channels_loaded(each.sources, residents)) for each in self._incoming(span))
-            moved = sum(self._burst_bytes(fmap, fmap.channels) for fmap in made)
-            self.fmap_bytes[key] = moved + sum(self._burst_bytes(*each) for each in loaded if each[1])
+            moved = sum(self._burst_bytes(fmap, fmap.ranges) for fmap in made)
+            for each in self._incoming(span):
+                loaded = (each.ranges[distance] for distance in each.sources if distance not in residents)
+                moved += self._burst_bytes(each.fmap, tuple(chain.from_iterable(loaded)))
+            self.fmap_bytes[key] = moved
         return self.fmap_bytes[key]
 
     def _incoming(self, span: Span) -> Collection[Inflow]:
@@ -309,20 +314,19 @@ class Groups:
         cycles = loading + max(compute, moving) + 2 * base.latency_cycles
         return Effort(cycles, compute, moving + loading, fmap_bytes + weights, weights, weights)
 
-    def _burst_bytes(self, fmap: Fmap, channels: int) -> float:
-        """DRAM bytes of a whole feature map of which some channels of each pixel are moved."""
-        moved = self.moved.get((fmap, channels))
+    def _burst_bytes(self, fmap: Fmap, ranges: tuple[Range, ...]) -> float:
+        """DRAM bytes of a whole feature map of which ranges of the channels of each pixel are moved."""
+        moved = self.moved.get((fmap, ranges))
         if moved is None:
-            moved = self.moved[fmap, channels] = self._all_bursts(fmap, channels)
+            moved = self.moved[fmap, ranges] = self._all_bursts(fmap, ranges)
         return moved
 
-    def _all_bursts(self, fmap: Fmap, channels: int) -> float:
-        run = channels * fmap.bits / 8
-        if channels != fmap.tensor_channels:
-            each, burst = run / fmap.runs, self.cache.base.burst_bytes
-            pixel = fmap.tensor_channels * fmap.bits // 8
-            run = fmap.runs * (each + burst - gcd(gcd(pixel, burst), int(each)))
-        return self.network.batch * fmap.height * fmap.width * run * fmap.moved_share
+    def _all_bursts(self, fmap: Fmap, ranges: tuple[Range, ...]) -> float:
+        channels = np.unique(np.concatenate([np.arange(0), *(np.arange(*each) for each in ranges)]))
+        moved = len(channels) * fmap.bits / 8
+        if len(channels) not in (0, fmap.tensor_channels):
+            moved = whole_burst_bytes(channels, fmap.bits, fmap.tensor_channels, self.cache.base.burst_bytes)
+        return self.network.batch * fmap.height * fmap.width * moved * fmap.moved_share
 
 
 def _stripe_bytes(counts: Counts, rows: int, fmap: Fmap) -> Counts:

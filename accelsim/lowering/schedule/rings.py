@@ -34,16 +34,19 @@ FAR = 1 << 20
 
 
 class Source(NamedTuple):
-    """Channels of an input that one layer makes: which layer, by its distance, and how many."""
+    """Channels of an input that one layer makes: which layer, by its distance, how many, and ranges of the channels of
+    the tensor in which they lie."""
 
     distance: int
     channels: int
+    ranges: tuple[Range, ...]
 
 
 class Fmap(NamedTuple):
     """A feature map in DRAM, or a part of one: rows, columns, channels and their bits, and channels of its tensor.
 
-    moved_share: of its bytes that DRAM moves, less where it is coded; runs: parts of each pixel that lie apart.
+    ranges: of the channels of the tensor in which those of a part lie; moved_share: of its bytes that DRAM moves, less
+    where it is coded.
     """
 
     height: int
@@ -51,8 +54,8 @@ class Fmap(NamedTuple):
     channels: int
     bits: int
     tensor_channels: int
+    ranges: tuple[Range, ...] = ()
     moved_share: float = 1.0
-    runs: int = 1
 
     @property
     def has_whole_rows(self) -> bool:
@@ -184,9 +187,11 @@ def made_rings(
 
 
 class Inflow(NamedTuple):
-    """One tensor from before a group: its sources with their channels, and what reads it, by number of the reader."""
+    """One tensor from before a group: its sources with their channels and where these lie, and what reads it, by number
+    of the reader."""
 
     sources: dict[int, int]
+    ranges: dict[int, tuple[Range, ...]]
     fmap: Fmap
     reads: list[tuple[int, Read]]
 
@@ -195,20 +200,21 @@ def inflows(places: Sequence[int], layers: Sequence[RingLayer]) -> dict[int, Inf
     """The inputs from before the group, by tensor."""
     parts: dict[int, list[tuple[Range, dict[int, int]]]] = {}
     fmaps: dict[int, Fmap] = {}
+    ranges: dict[int, dict[int, tuple[Range, ...]]] = {}
     reads: dict[int, list[tuple[int, Read]]] = {}
     for number, (place, layer) in enumerate(zip(places, layers, strict=True)):
         for each in layer.inputs:
-            outside = {
-                distance_from(place, distance): count
-                for distance, count in each.sources
-                if distance_from(place, distance) not in places
-            }
+            sources = {distance_from(place, source.distance): source for source in each.sources}
+            outside = {distance: source.channels for distance, source in sources.items() if distance not in places}
             if outside:
                 tensor = distance_from(place, each.tensor)
                 parts.setdefault(tensor, []).append((each.channels, outside))
                 fmaps[tensor] = each.fmap
+                found = ranges.setdefault(tensor, {})
+                for distance in outside:
+                    found[distance] = (*found.get(distance, ()), *sources[distance].ranges)
                 reads.setdefault(tensor, []).append((number, Read(-1, each.window, each.fmap.height)))
-    return {tensor: Inflow(_joined(parts[tensor]), fmaps[tensor], reads[tensor]) for tensor in reads}
+    return {tensor: Inflow(_joined(parts[tensor]), ranges[tensor], fmaps[tensor], reads[tensor]) for tensor in reads}
 
 
 def loaded_rings(
@@ -216,7 +222,7 @@ def loaded_rings(
 ) -> dict[int, Loaded]:
     """The inputs from before the group, by tensor, each loaded once for all its readers."""
     found: dict[int, Loaded] = {}
-    for tensor, (sources, fmap, reads) in inflows(places, layers).items():
+    for tensor, (sources, _, fmap, reads) in inflows(places, layers).items():
         rows = input_rows((members[number].rows, read) for number, read in reads)
         made = [rows_until(members[number], read, next_step(counts[number]), rows) for number, read in reads]
         kept = [rows_from(members[number], read, counts[number], rows) for number, read in reads]

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import NamedTuple
 
-import numpy as np
-
 from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Objective
 from accelsim.dataflows.timing import Ratio
@@ -16,10 +14,10 @@ from accelsim.dataflows.work import ArrayContext
 from accelsim.errors import LoweringError, PlanError
 from accelsim.lowering.given import FREE, GivenTile
 from accelsim.lowering.ir import NO_RESIDENTS, LayerTask, Layout, ResidentChannels, Tiling, TilingContext
-from accelsim.lowering.placement import Channels, Placement
 from accelsim.lowering.schedule.weights import WeightResidents
 from accelsim.lowering.tiling.footprint import PARTIAL_TILE_BYTES, layer_weight_bytes
 from accelsim.lowering.tiling.given import GivenLayer, unstriped
+from accelsim.lowering.tiling.moved import Moved, MovedChannels
 from accelsim.lowering.tiling.search import Least, Stripes, least, planned, stripes
 from accelsim.lowering.tiling.shortage import reasons, shortage
 from accelsim.lowering.tiling.vector import least_vector_room, plan_vector, vector_dram_bytes, vector_shortage
@@ -48,9 +46,9 @@ class LayerCost(NamedTuple):
 NOTHING = LayerCost(0, 0, 0, 0, 0, None)
 """Of a layer that is only addresses."""
 
-Setting = tuple[str, int, int, int, int, bool]
-"""What a layer's plan depends on beside its room: the layer, how many channels it loads, of its shortcut too, and
-stores, room for weights and whether its own stay."""
+Setting = tuple[str, Moved, int, bool]
+"""What a layer's plan depends on beside its room: the layer, what it moves, room for weights and whether its
+own stay."""
 
 
 @dataclass(slots=True)
@@ -69,10 +67,8 @@ class TilingCache:
     """Looks for the plan of each layer once, and anew only where it would not fit, or might be bettered in more room.
 
     entries: by setting; alike: by all that makes layers alike, on the vector unit also what they do. contexts: of a
-    layer with the whole activation buffer, room for weights, and whether its own stay. inputs: of some maps how many
-    channels they have, and how many of them are of which map. by_tensor: the maps that lie in each, and which of its
-    channels are written as them. given: choices made already, by layer. sources: see `parts`. piece_cycles: by layer
-    and rows of a tile.
+    layer with the whole activation buffer, room for weights, and whether its own stay. given: choices made already, by
+    layer. piece_cycles: by layer and rows of a tile.
     """
 
     machine: Machine
@@ -82,21 +78,16 @@ class TilingCache:
     nodes: tuple[Node, ...] = ()
     given: Mapping[str, GivenLayer] = field(default_factory=dict)
     base: TilingContext = field(init=False)
+    moved: MovedChannels = field(init=False)
     entries: dict[Setting, PlanCacheEntry] = field(default_factory=dict)
     alike: dict[tuple[LayerTask, TilingContext, object, int], PlanCacheEntry] = field(default_factory=dict)
     tasks: dict[str, LayerTask] = field(default_factory=dict)
     contexts: dict[tuple[str, int, bool], TilingContext] = field(default_factory=dict)
-    inputs: dict[tuple[str, ...], tuple[int, dict[str, int]]] = field(default_factory=dict)
-    by_tensor: dict[str, dict[str, Channels]] = field(default_factory=dict)
-    sources: dict[str, dict[str, int]] = field(default_factory=dict)
     piece_cycles: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.base = TilingContext.of(self.machine, self.objective)
-        written = {node.name: self.layout.writes(node) for node in self.nodes if not node.absorbed}
-        for name, place in self.layout.by_name.items():
-            made = place.channels[written[name]] if name in written else place.channels
-            self.by_tensor.setdefault(place.tensor.name, {})[name] = made
+        self.moved = MovedChannels(self.layout, self.nodes, self.base.burst_bytes)
 
     def bits(self, name: str) -> int:
         """Bits of an element of a map."""
@@ -135,8 +126,14 @@ class TilingCache:
         """Task of a layer, on which the choice of its plan depends, if these maps stay."""
         if node.name not in self.tasks:
             self.tasks[node.name] = LayerTask.of(node, self.batch, self.layout)
-        loaded, shortcut, stored = self._moved(node, residents)
-        return replace(self.tasks[node.name], loaded=loaded, shortcut_loaded=shortcut, stored=stored)
+        moved = self.moved.of(node, residents)
+        return replace(
+            self.tasks[node.name],
+            loaded=moved.loaded.channels,
+            shortcut_loaded=moved.shortcut.channels,
+            stored=moved.stored.channels,
+            beyond=moved.beyond,
+        )
 
     def is_idle(self, node: Node) -> bool:
         """True where a layer has no commands: it is only addresses, or part of another."""
@@ -193,7 +190,7 @@ class TilingCache:
     def stripes(self, node: Node, weights: WeightResidents) -> dict[int, Stripes]:
         """The tilings of a layer on the array in stripes of whole rows, by rows, all feature maps being on chip."""
         entry = self._entry(node, NO_RESIDENTS, weights)
-        return stripes(replace(entry.task, loaded=0, stored=0, shortcut_loaded=0), entry.context)
+        return stripes(replace(entry.task, loaded=0, stored=0, shortcut_loaded=0, beyond=None), entry.context)
 
     def unstriped(self, node: Node, given: GivenTile, weights: WeightResidents) -> str:
         """The reason why a layer can't work on stripes with the choices that are given; empty where it can."""
@@ -202,7 +199,7 @@ class TilingCache:
         if wrong or not arrayed or self.stripes(node, weights):
             return wrong
         entry, width = self._entry(node, NO_RESIDENTS, weights), node.output.width
-        task = replace(entry.task, loaded=0, stored=0, shortcut_loaded=0)
+        task = replace(entry.task, loaded=0, stored=0, shortcut_loaded=0, beyond=None)
         tiling = Tiling(1, given.rows or 1, width, task.groups, task.group_outputs, task.group_inputs)
         order = given.orders[0] if given.orders else tiling.order
         tiling = replace(tiling, order=order, dataflow=entry.context.dataflows[0])
@@ -245,12 +242,6 @@ class TilingCache:
         entry = self._entry(node, NO_RESIDENTS, weights)
         return id(entry), node.op.name, node.activation, node.window
 
-    def parts(self, name: str) -> dict[str, int]:
-        """Channels of a feature map by the layer or input that makes them, seen through addresses."""
-        if name not in self.sources:
-            self.sources[name] = self._shared(self.layout.by_name[name])
-        return self.sources[name]
-
     def weight_bytes(self, node: Node, weights: WeightResidents) -> int:
         """Bytes of all weights of a layer in one tile; 0 if it has none."""
         if not node.op.weighted:
@@ -260,7 +251,7 @@ class TilingCache:
 
     def _entry(self, node: Node, residents: ResidentChannels, weights: WeightResidents) -> PlanCacheEntry:
         stays = node.weights_name in weights.names
-        setting = (node.name, *self._moved(node, residents), weights.room, stays)
+        setting = (node.name, self.moved.of(node, residents), weights.room, stays)
         entry = self.entries.get(setting)
         if entry is None:
             task = self.task(node, residents)
@@ -292,34 +283,6 @@ class TilingCache:
         cycles, compute = task.times * best.cycles, task.times * best.compute_cycles
         moved = round(task.times * best.burst_bytes)
         return LayerCost(best.activation_bytes, room, moved, cycles, compute, best.tiling)
-
-    def _moved(self, node: Node, residents: ResidentChannels) -> tuple[int, int, int]:
-        """Channels that a layer loads if these maps stay, of its inputs and its shortcut, and that it stores."""
-        shortcut = self._loaded((node.shortcut,), residents) if node.shortcut else 0
-        stored = self.layout.written(node) - residents.get(node.name, 0)
-        return self._loaded(self.layout.reads(node), residents), shortcut, stored
-
-    def _loaded(self, names: tuple[str, ...], residents: ResidentChannels) -> int:
-        """Channels of these maps that are loaded if others stay."""
-        if names not in self.inputs:
-            self.inputs[names] = self._inputs(names)
-        channels, parts = self.inputs[names]
-        return channels - sum(min(parts[name], residents[name]) for name in parts.keys() & residents.keys())
-
-    def _inputs(self, names: tuple[str, ...]) -> tuple[int, dict[str, int]]:
-        read = [self.layout.by_name[name] for name in names]
-        parts: dict[str, int] = {}
-        for place in read:
-            for name, part in self._shared(place).items():
-                parts[name] = parts.get(name, 0) + part
-        return sum(len(place.channels) for place in read), parts
-
-    def _shared(self, place: Placement) -> dict[str, int]:
-        """Channels of a placement by the feature map that they are written as."""
-        own = np.zeros(place.tensor.dims[3], dtype=np.bool_)
-        own[place.channels] = True
-        counts = {name: int(np.count_nonzero(own[made])) for name, made in self.by_tensor[place.tensor.name].items()}
-        return {name: count for name, count in counts.items() if count}
 
 
 def _named(node: Node, error: LoweringError) -> LoweringError:

@@ -101,11 +101,15 @@ def least(task: LayerTask, context: TilingContext) -> Least:
     """The least that a layer takes."""
     array, size = context.array, task.size
     high = task.reach.vertical.touched(0, task.output.height, size.height)
-    read = task.batch * high * task.reach.horizontal.touched(0, task.output.width, size.width) * task.loaded_inputs
+    pixels = task.batch * high * task.reach.horizontal.touched(0, task.output.width, size.width)
     bits, weights = array.loaded_weights
     loaded = 0.0 if context.resident_weights else task.weights * bits / weights / 8
-    fmaps = read * array.ifmap_bits / 8 * share_of_plain(array.ifmap_code)
+    fmaps = pixels * task.loaded_inputs * array.ifmap_bits / 8 * share_of_plain(array.ifmap_code)
     fmaps += task.pixels * task.stored * array.ofmap_bits / 8 * share_of_plain(array.ofmap_code)
+    if task.beyond is not None and array.ifmap_code is None and task.loaded_inputs:
+        fmaps += pixels * task.beyond.loaded
+    if task.beyond is not None and array.ofmap_code is None and not task.scattered:
+        fmaps += task.pixels * task.beyond.stored
     return Least(*(task.times * each for each in (least_cycles(task, context), fmaps, loaded)))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from accelsim.lowering.ir import LayerTask, TilingContext
 from accelsim.lowering.right_map import RightMap
 from accelsim.lowering.tiling.candidates import Candidates, Floats
+from accelsim.lowering.tiling.moved import Part
 from accelsim.lowering.tiling.sizes import Bools, Ints
 from accelsim.program.tensors import RowCode
 from accelsim.units import ceil_div, product_of
@@ -80,7 +81,9 @@ def _shortcut_transfers(
     if not task.shortcut_loaded:
         return 0.0, 0.0
     array = context.array
-    region = _result_region(task, plans, loads, task.shortcut_loaded, task.shortcut_channels, 1)
+    moved = task.shortcut_loaded
+    part = task.beyond and Part(moved, task.beyond.shortcut)
+    region = _result_region(task, plans, loads, moved, task.shortcut_channels, 1, part)
     bursts, cycles = _each(context, *region.transfer(array.ofmap_bits, context.burst_bytes, array.shortcut_code))
     return loads * bursts, loads * cycles
 
@@ -101,6 +104,7 @@ def _map_transfer(task: LayerTask, context: TilingContext, plans: Candidates) ->
         steps,
         blocks.taken_total / (blocks.count * ceil_div(task.taps, plans.taps)),
         loaded / (plans.group_tiles * ceil_div(task.group_inputs, plans.ins)),
+        task.beyond and Part(loaded, task.beyond.loaded),
     )
     return region.transfer(array.ifmap_bits, context.burst_bytes, array.ifmap_code)
 
@@ -136,7 +140,8 @@ def _store_transfer(task: LayerTask, context: TilingContext, plans: Candidates, 
     channels = _result_channels(task, plans, stored)
     whole = (channels == task.output.channels) & (task.target_channels == task.output.channels)
     ranges = np.where(task.scattered & ~whole, channels, 1)
-    region = _result_region(task, plans, stores, stored, task.target_channels, ranges)
+    part = None if task.scattered else task.beyond and Part(stored, task.beyond.stored)
+    region = _result_region(task, plans, stores, stored, task.target_channels, ranges, part)
     bursts, parts = region.transfer(array.ofmap_bits, context.burst_bytes, array.ofmap_code)
     return bursts * ranges, parts * ranges
 
@@ -147,7 +152,13 @@ def _result_channels(task: LayerTask, plans: Candidates, most: int) -> Ints:
 
 
 def _result_region(
-    task: LayerTask, plans: Candidates, tiles: Ints, moved: int, whole: int, ranges: Ints | int
+    task: LayerTask,
+    plans: Candidates,
+    tiles: Ints,
+    moved: int,
+    whole: int,
+    ranges: Ints | int,
+    part: Part | None,
 ) -> _LargestTile:
     """The region of a tile of results in a tensor of `whole` channels, in ranges of channels."""
     blocks = plans.blocks
@@ -158,6 +169,7 @@ def _result_region(
         (blocks.rows, blocks.cols, np.where(np.asarray(ranges) > 1, 1, step)),
         task.pixels / blocks.count,
         moved * blocks.count / (tiles * ranges),
+        part,
     )
 
 
@@ -170,7 +182,8 @@ def _channel_step(parts: Bools, groups: Ints, size: Ints, whole: int) -> Ints:
 class _LargestTile(NamedTuple):
     """The largest tile of a row-major tensor of `dims`: images, rows, columns, channels.
 
-    steps: rows, columns and channels of whose multiples tiles begin; pixels, channels: of an average tile.
+    steps: rows, columns and channels of whose multiples tiles begin; pixels, channels: of an average tile; part: all
+    channels of a pixel that are moved, None where it is not known where they lie.
     """
 
     sizes: tuple[Ints, Ints, Ints, Ints]
@@ -178,6 +191,7 @@ class _LargestTile(NamedTuple):
     steps: tuple[Ints, Ints, Ints]
     pixels: Floats
     channels: Floats
+    part: Part | None = None
 
     def transfer(self, bits: int, burst: int, code: RowCode | None) -> tuple[Floats, Ints]:
         """Bursts and descriptors of an average tile."""
@@ -195,5 +209,8 @@ class _LargestTile(NamedTuple):
         if code is not None:
             requested, run_bits = requested * (code.bits(run_bits) / run_bits), code.bits(run_bits)
         beyond = burst - begins + -(run_bits // 8) % begins
+        if self.part is not None and self.part.channels < dims[3] and code is None:
+            share = self.channels / self.part.channels
+            beyond = np.where(part_channels, (1 - share) * beyond + share * self.part.beyond, beyond)
         bursts: Floats = (requested + runs * beyond) / burst
         return bursts, np.where(part_channels & part_row, rows * images, np.where(part_row & part_map, images, 1))

@@ -75,6 +75,10 @@ def vector_dram_bytes(node: Node, task: LayerTask, context: TilingContext, rows:
     bits, weights_of = array.loaded_weights
     weights = 0.0 if resident else node.weights * bits / weights_of / 8
     requested = task.batch * (pixels * task.loaded * ifmap_bits + written) / 8
+    if task.beyond is not None and array.ifmap_code is None:
+        requested += task.batch * pixels * task.beyond.loaded
+    if task.beyond is not None and array.ofmap_code is None and not task.scattered:
+        requested += task.batch * output.height * output.width * task.beyond.stored
     return requested + weights + _scattered_bytes(node, task, context)
 
 
