@@ -17,7 +17,7 @@ THREE = Axis(kernel=3, pad=1, pad_end=1)
 
 def layer(distance: int, readers: tuple[int, ...]) -> RingLayer:
     """A 3x3 convolution of the map at a distance."""
-    read = Input((Source(distance, 4),), distance, Range(0, 4), FMAP, THREE)
+    read = Input((Source(distance, 4, (Range(0, 4),)),), distance, Range(0, 4), FMAP, THREE)
     return RingLayer(0, ARRAY, 100, FMAP, (read,), readers)
 
 
