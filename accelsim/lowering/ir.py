@@ -117,13 +117,12 @@ class Tiling:
 class LayerTask:
     """A layer as the tiler sees it, names left out, so that equal layers are planned once.
 
-    source_channels, target_channels: of the tensors that input and output lie in, more than their own where these are
-    parts of a concat. scattered: true where neighbouring output channels are stored apart (a channel shuffle follows).
-    loaded: channels of all inputs that come from DRAM, the others being on chip; stored: those of the output that go
-    there. times: how often the tiling is carried out, each time on other operands (a product of maps, by image).
-    pool: rows and columns of the array's results that become outputs on their way, if these are pooled. right: the
-    feature map in the place of the weights, if there is one. shortcut_channels: of the tensor that a map lies in which
-    is added to the results on their way; shortcut_loaded: its channels that come from DRAM. beyond: None where unknown.
+    source_channels, target_channels: of the tensors that input and output lie in, more than their own where they are
+    parts of a concat. scattered: true where neighbouring channels are stored apart (a shuffle follows). loaded:
+    channels of all inputs that come from DRAM; stored: those of the output that go there. times: how often the tiling
+    is carried out, each time on other operands (products of maps). pool: rows and columns of results that become
+    outputs on their way, if pooled. right: the map in the place of weights, if any. shortcut_channels: of the tensor of
+    a map that is added to results on their way; shortcut_loaded: its channels that come from DRAM.
     """
 
     batch: int

@@ -17,7 +17,7 @@ from accelsim.lowering.ir import NO_RESIDENTS, LayerTask, Layout, ResidentChanne
 from accelsim.lowering.schedule.weights import WeightResidents
 from accelsim.lowering.tiling.footprint import PARTIAL_TILE_BYTES, layer_weight_bytes
 from accelsim.lowering.tiling.given import GivenLayer, unstriped
-from accelsim.lowering.tiling.moved import Moved, MovedChannels
+from accelsim.lowering.tiling.moved import MovedChannels, MovedParts
 from accelsim.lowering.tiling.search import Least, Stripes, least, planned, stripes
 from accelsim.lowering.tiling.shortage import reasons, shortage
 from accelsim.lowering.tiling.vector import least_vector_room, plan_vector, vector_dram_bytes, vector_shortage
@@ -46,7 +46,7 @@ class LayerCost(NamedTuple):
 NOTHING = LayerCost(0, 0, 0, 0, 0, None)
 """Of a layer that is only addresses."""
 
-Setting = tuple[str, Moved, int, bool]
+Setting = tuple[str, MovedParts, int, bool]
 """What a layer's plan depends on beside its room: the layer, what it moves, room for weights and whether its
 own stay."""
 

@@ -23,7 +23,7 @@ class Part(NamedTuple):
 NO_PART = Part(0, 0.0)
 
 
-class Moved(NamedTuple):
+class MovedParts(NamedTuple):
     """The channels that a layer loads of its inputs and of its shortcut, and those that it stores."""
 
     loaded: Part
@@ -50,7 +50,7 @@ class MovedChannels:
     burst_bytes: int
     by_tensor: dict[str, dict[str, Channels]] = field(default_factory=dict)
     sources: dict[str, dict[str, Channels]] = field(default_factory=dict)
-    known: dict[tuple[str, tuple[tuple[str, int], ...]], Moved] = field(default_factory=dict)
+    known: dict[tuple[str, tuple[tuple[str, int], ...]], MovedParts] = field(default_factory=dict)
     parts: dict[tuple[tuple[str, ...], tuple[tuple[str, int], ...]], Part] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -59,7 +59,7 @@ class MovedChannels:
             made = place.channels[written[name]] if name in written else place.channels
             self.by_tensor.setdefault(place.tensor.name, {})[name] = made
 
-    def of(self, node: Node, residents: ResidentChannels) -> Moved:
+    def of(self, node: Node, residents: ResidentChannels) -> MovedParts:
         """All that a layer moves beside these residents."""
         key = node.name, tuple(residents.items())
         found = self.known.get(key)
@@ -67,9 +67,9 @@ class MovedChannels:
             found = self.known[key] = self._of(node, residents)
         return found
 
-    def _of(self, node: Node, residents: ResidentChannels) -> Moved:
+    def _of(self, node: Node, residents: ResidentChannels) -> MovedParts:
         shortcut = self._loaded((node.shortcut,), residents) if node.shortcut else NO_PART
-        return Moved(self._loaded(self.layout.reads(node), residents), shortcut, self._stored(node, residents))
+        return MovedParts(self._loaded(self.layout.reads(node), residents), shortcut, self._stored(node, residents))
 
     def sources_of(self, name: str) -> dict[str, Channels]:
         """Channels of the tensor that a feature map reads, by the layer or input that makes them, seen through
