@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from operator import attrgetter
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -38,8 +39,6 @@ from tests.strategies import machine_of, network_of
 
 KINDS = pytest.mark.parametrize("kind", UNIT_KINDS.values(), ids=attrgetter("name"))
 FOR_PIECES = pytest.mark.parametrize("kind", PIECE_UNITS, ids=attrgetter("name"))
-SECTIONS: dict[str, Any] = {"depthwise": {"channels": 8}}
-"""Sections of a machine file that it has only with the unit."""
 SETUP, LATENCY, BURST = 3, 10, 64
 FAST: dict[str, Any] = {
     "dram__clock_mhz": 1000,
@@ -52,17 +51,27 @@ FAST: dict[str, Any] = {
 """An ideal DRAM that never holds up engines, which issue a burst a clock."""
 
 
+def section_of(kind: UnitKind) -> dict[str, int] | None:
+    """The section of a machine file that it has only with the unit, with what must be in it; None where it has another
+    key, or none."""
+    if not kind.instances or "." in kind.instances:
+        return None
+    models = get_args(Machine.model_fields[kind.instances].annotation)
+    (section,) = (each for each in models if each is not NoneType)
+    return {name: 8 for name, field in section.model_fields.items() if field.is_required()}
+
+
 def machine_with(kind: UnitKind, number: int = 1) -> Machine:
     """One with as many units of a kind."""
-    key = kind.instances.replace(".", "__")
-    if key in SECTIONS:
-        return machine_of(**FAST, **{key: SECTIONS[key] if number else None})
+    section, key = section_of(kind), kind.instances.replace(".", "__")
+    if section is not None:
+        return machine_of(**FAST, **{key: section if number else None})
     return machine_of(**FAST, **({key: number} if key else {}))
 
 
 def numbers_of(kind: UnitKind) -> Sequence[int]:
     """How many of a kind a machine may have, in these tests."""
-    return (1,) if not kind.instances or kind.instances in SECTIONS else (1, 2, 3)
+    return (1, 2, 3) if "." in kind.instances else (1,)
 
 
 MACHINES = pytest.mark.parametrize(
@@ -234,7 +243,7 @@ def test_the_replay_with_nothing_doubled_is_the_run(kind: UnitKind, number: int,
 def test_a_unit_without_work_costs_nothing(kind: UnitKind) -> None:
     """A run is the same with more of it, or without."""
     busy = VECTOR if kind is not VECTOR else ARRAY
-    fewest = 0 if kind.instances in SECTIONS else 1
+    fewest = 0 if section_of(kind) else 1
     outcomes = [played(busy, [30, 7, 12], machine_with(kind, number)).outcome for number in (fewest, *numbers_of(kind))]
     (account,) = outcomes[0].layers
     assert account.occupied[kind] == 0
