@@ -48,7 +48,13 @@ class Surroundings:
 class Unit(ABC):
     """An instance of a unit: serves the commands of its queue one after the other.
 
-    A command begins when its unit is free and what it waits for has happened. before: the command served last.
+    This is the contract, to which `tests/machine/units/test_contract.py` holds each kind of `accelsim.unit_kinds`. All
+    instances of a kind have one queue, and one that is free takes the next command; so those of an instance come in the
+    order of the program. A command begins when its unit is free and what it waits for has happened. It holds the unit
+    until `Task.free`, for clocks that it brings along or that the memory takes, and the next one begins no earlier.
+    `serve` says once that it begins, notes its clocks in its `Task`, and lets all its moments come. It waits under the
+    name of its unit, by which a standstill is reported.
+    before: the command served last.
     """
 
     name: str
