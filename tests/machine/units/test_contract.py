@@ -27,7 +27,7 @@ from accelsim.machine.machine import Outcome, instances_of, link_for, play, unit
 from accelsim.network.graph import Network
 from accelsim.network.units import PIECE_UNITS, unit_of
 from accelsim.program.commands import Buffer, Command, Compute, Load, Program, Store, Tile, Work, kind_of
-from accelsim.program.folds import Fold, single
+from accelsim.program.folds import Fold, repeat, single
 from accelsim.program.link import Linked, Moment
 from accelsim.program.tensors import Range, Tensor
 from accelsim.records import MEASURES, STALL_CAUSES, ActionCounts
@@ -85,13 +85,18 @@ MACHINES = pytest.mark.parametrize(
 NOWHERE = Work(Range(0, 1), Range(0, 1), Range(0, 1), Range(0, 1), Range(0, 1))
 
 
-def compute(kind: UnitKind, clocks: int, **tiles: tuple[Tile, ...]) -> Compute:
-    """A Compute that takes so many clocks of its unit."""
+def clocks_for(kind: UnitKind, length: int) -> int:
+    """Clocks that a command of this length holds its unit: a descriptor and its bursts, two folds, or a piece."""
+    return SETUP + length if kind.moves_tiles else 2 * length if kind.folds else length
+
+
+def compute(kind: UnitKind, length: int, **tiles: tuple[Tile, ...]) -> Compute:
+    """A Compute of this length; see `clocks_for`."""
     parts: dict[str, Any] = {"stationary": (), "streamed": (), "results": (), **tiles}
     if kind.folds:
-        chain = single(Fold(load=4, stream=clocks, drain=0, tail=6, skew=3))
-        return Compute(0, kind, NOWHERE, **parts, chain=chain, post_cycles=4, actions=ActionCounts(macs=clocks))
-    return Compute(0, kind, NOWHERE, **parts, unit_cycles=clocks, actions=ActionCounts(vector_ops=clocks))
+        chain = repeat(single(Fold(load=1, stream=length, drain=0, tail=6, skew=3)), 2)
+        return Compute(0, kind, NOWHERE, **parts, chain=chain, post_cycles=4, actions=ActionCounts(macs=length))
+    return Compute(0, kind, NOWHERE, **parts, unit_cycles=length, actions=ActionCounts(vector_ops=length))
 
 
 def tile(number: int, bursts: int) -> Tile:
@@ -106,9 +111,9 @@ def program_of(commands: Sequence[Command], preloaded: Sequence[Tile] = ()) -> P
 
 
 def work_for(kind: UnitKind, lengths: Sequence[int]) -> Program:
-    """A program with a command of a kind for each length: clocks of a Compute, bursts of a transfer."""
+    """A program with a command of a kind for each length."""
     if not kind.moves_tiles:
-        return program_of([compute(kind, clocks) for clocks in lengths])
+        return program_of([compute(kind, length) for length in lengths])
     tiles = tuple(tile(number, bursts) for number, bursts in enumerate(lengths))
     if kind.stores:
         return program_of([compute(VECTOR, 1, results=tiles, complete=tiles), *(Store(0, each) for each in tiles)])
@@ -182,10 +187,9 @@ def test_commands_of_a_unit_come_one_after_the_other(kind: UnitKind, number: int
 @MACHINES
 @given(lengths=LENGTHS)
 def test_a_unit_works_as_long_as_its_commands_say(kind: UnitKind, number: int, lengths: list[int]) -> None:
-    """Clocks of pieces and streams; of a transfer, those of its descriptor and of its bursts, one a clock. Engines that
-    share the bus may each see it a clock later."""
+    """Engines that share the bus may each see it a clock later."""
     found = played(kind, lengths, machine_with(kind, number))
-    each = [clocks + SETUP * kind.moves_tiles for clocks in lengths]
+    each = [clocks_for(kind, length) for length in lengths]
     busy = [busy_cycles(task) for _, task in found.mine]
     later = number - 1 if kind.moves_tiles else 0
     assert all(0 <= mine - least <= later for mine, least in zip(busy, each, strict=True))
@@ -199,8 +203,7 @@ def test_units_of_a_kind_take_turns(kind: UnitKind, number: int) -> None:
     tasks = [task for _, task in played(kind, [20] * 6, machine_with(kind, number)).mine]
     names = [name for name, each in unit_names(machine_with(kind, number)).items() if each is kind]
     assert [task.instance for task in tasks] == [names[turn % number] for turn in range(6)]
-    took = 20 + SETUP * kind.moves_tiles
-    assert tasks[-1].stream - tasks[0].stream == took * (6 // number - 1)
+    assert tasks[-1].stream - tasks[0].stream == clocks_for(kind, 20) * (6 // number - 1)
 
 
 @MACHINES
