@@ -11,9 +11,9 @@ from typing import NamedTuple
 MAX_MISTAKES = 1000
 """Lines that the mistakes of one command have."""
 _MOST_CHARACTERS = 500
-"""Of each part of such a line."""
+"""Characters of each part of such a line."""
 _MOST_BITS = 2048
-"""Of a number that is written out; Python refuses to write one of 4300 digits."""
+"""Bits of a number that is written out; Python refuses to write one of 4300 digits."""
 _UNSEEN = re.compile(
     r"[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\uffff"
     r"\U000e0000-\U000e0fff]"
@@ -25,7 +25,7 @@ _PRINTED = re.compile(r"(.*?):([0-9]{1,9}): (.*?): expected (.*), got (.*)")
 
 
 ARGUMENTS = "arguments"
-"""Where a mistake is that stands in no file: its key is an argument of the function that was called."""
+"""Place of a mistake that stands in no file: its key is an argument of the function that was called."""
 
 
 class AccelsimError(Exception):

@@ -128,7 +128,7 @@ TPU_V3: dict[str, Callable[[int, int, int, int], Layers]] = {
     "block": block,
     "self-attention": attention,
 }
-"""What is more than a product."""
+"""Kinds that are more than a product."""
 
 
 def tpu_total(layers: Layers, settings: Mapping[str, object] | None = None) -> LayerRecord:

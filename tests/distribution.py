@@ -10,7 +10,7 @@ from typing import NamedTuple
 EDGES = (-inf, -0.2, -0.1, -0.05, -0.02, 0.02, 0.05, 0.1, 0.2, inf)
 """Bounds of the bars, as shares."""
 STEP, HEIGHT, TALLEST, LEFT = 60, 58, 34, 230
-"""Of a picture: pixels between bounds, of a row and of its highest bar, and where bars begin."""
+"""Sizes of a picture: pixels between bounds, of a row and of its highest bar, and where bars begin."""
 WIDTH = LEFT + STEP * (len(EDGES) - 1) + 20
 
 

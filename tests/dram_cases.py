@@ -19,7 +19,7 @@ from accelsim.config.dram import TIMINGS, CommandDevice
 from accelsim.config.load import load_dram
 from accelsim.machine.memory import Memory as MemoryPort
 from accelsim.machine.memory import Progress, Request
-from accelsim.machine.memory.dram.address import Numbers
+from accelsim.machine.memory.dram.address import Integers
 from accelsim.machine.memory.dram.memory import CommandMemory, Dram
 from accelsim.machine.memory.dram.replay import played
 from accelsim.machine.requests import blocks_of
@@ -60,7 +60,7 @@ def sheet_of(device: CommandDevice, **more: int) -> Sheet:
     )
 
 
-def _as_arrays(bursts: Iterable[Burst]) -> tuple[Numbers, Numbers]:
+def _as_arrays(bursts: Iterable[Burst]) -> tuple[Integers, Integers]:
     directions, addresses = zip(*bursts, strict=True)
     writes = np.array([direction == "W" for direction in directions], dtype=np.int64)
     return writes, np.array(addresses, dtype=np.int64)

@@ -21,7 +21,7 @@ KINDS = {
     "fc": "fully connected",
     "": "product",
 }
-"""What layers are, by how their names begin and whether they are of one channel."""
+"""Kinds of layers, by how their names begin and whether they are of one channel."""
 
 
 class Layer(NamedTuple):

@@ -24,7 +24,7 @@ LAYOUTS = {
 """Shapes of the map that an operator reads, by what it is called."""
 
 Constant = tuple[str, Any]
-"""What kind of constant (numbers of a kind, or weights of which only the shape is there), and its numbers or shape."""
+"""Kind of constant (numbers of a kind, or weights of which only the shape is there), and its numbers or shape."""
 
 
 TURNED: Constant = ("turned", ())

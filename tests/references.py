@@ -166,7 +166,7 @@ def _bars(
 
 
 HOW = ("searched", "predicted", "by_hand")
-"""How tests of fold timing find a schedule, as their names say."""
+"""Ways in which tests of fold timing find a schedule, by their names."""
 
 
 def cases() -> dict[str, list[int]]:

@@ -76,16 +76,27 @@ KERNELS = {"Requester"}
 """Names that the kernels of DRAM and caches share: each has its own, compiled."""
 
 
-def test_a_class_has_a_name_of_its_own() -> None:
+def type_names(module: ast.Module) -> Iterator[str]:
+    """Names of the classes of a module, nested ones too, and of its types."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.ClassDef):
+            yield node.name
+    for node in module.body:
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
+        yield from (each.id for each in targets if isinstance(each, ast.Name) and re.match("_?[A-Z]+[a-z]", each.id))
+
+
+def test_a_type_has_a_name_of_its_own() -> None:
     """One name has one meaning. Classes of files are named as their keys, and importers speak of other formats."""
     found: dict[str, Path] = {}
     for path in sorted((ROOT / "accelsim").rglob("*.py")):
         if path.relative_to(ROOT).parts[1] in ("config", "importers"):
             continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ClassDef) and (name := node.name.lstrip("_")) not in KERNELS:
-                assert name not in found, f"{path}: {name} is of {found[name]}, too"
-                found[name] = path
+        for name in {each.lstrip("_") for each in type_names(ast.parse(path.read_text(encoding="utf-8")))} - KERNELS:
+            assert name not in found, f"{path}: {name} is of {found[name]}, too"
+            found[name] = path
 
 
 def module_names() -> dict[str, Path]:

@@ -210,7 +210,7 @@ WRITTEN: dict[str, Callable[[Lite, Node, list[int], int], int]] = {
     "softmax": _one("SOFTMAX", "Softmax"),
     "relu": _one("RELU"),
 }
-"""How the layers of a network are written, by what tables call them."""
+"""Writers of the layers of a network, by what tables call them."""
 
 
 def saved(folder: Path, lite: Lite, inputs: Sequence[int], outputs: Sequence[int]) -> Path:

@@ -23,7 +23,7 @@ KINDS = {
     "triple": "operands of a layer",
     "psum": "operands of a layer",
 }
-"""What traces are, by how their names begin."""
+"""Kinds of traces, by how their names begin."""
 DEEPER = 32 + 8
 """Entries of a queue of DRAMsim3 with those for commands of one bank (cmd_queue_size of its configurations)."""
 

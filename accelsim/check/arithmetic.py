@@ -124,7 +124,7 @@ MOVED: dict[str, Callable[[Node, Iterable[Values]], Values]] = {
 """From all the elements that an output is made of (`accelsim.check.moves`), by operator."""
 
 FILL = {"maxpool": int(np.iinfo(np.int64).min)}
-"""What padding is where it is not 0."""
+"""Value of padding where it is not 0."""
 
 
 def filled_up(values: Values, channels: int) -> Values:

@@ -53,7 +53,7 @@ def _under(axis: Axis, tap: int, outputs: Range, part: Range, extent: int) -> tu
 
 
 InputValues = list[tuple[Region, Values] | None]
-"""Of each input the part that is there, and its values; None where a piece reads nothing of one."""
+"""The part of each input that is there, and its values; None where a piece reads nothing of one."""
 
 
 def operate(node: Node, work: Work, inputs: InputValues) -> Values:

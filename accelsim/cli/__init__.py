@@ -32,7 +32,7 @@ TYPED = {
 }
 """Arguments of functions as the command line has them, where it calls them something else."""
 OPTIONS = {" or an allowed one": ", or --allow-path", "or `force`": "or --force", "with `force`": "with --force"}
-"""What may help, by the option that does."""
+"""Options that may help, by the words of a message that they replace."""
 FINE, CHECK_FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
 

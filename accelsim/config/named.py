@@ -11,7 +11,7 @@ from accelsim.config.variants import NAMES
 from accelsim.errors import ARGUMENTS, Mistake, UserError, shorten, suggestion
 
 Kind = str
-"""What `accelsim list` calls a kind of file: a key of `LISTED`."""
+"""Name of a kind of file in `accelsim list`: a key of `LISTED`."""
 
 
 def shipped(kind: Kind) -> list[str]:

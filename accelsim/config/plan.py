@@ -18,7 +18,7 @@ Order = tuple[Loop, Loop, Loop, Loop]
 """Loops over the tiles of a layer, outermost first."""
 
 Results = Literal["together", "apart"]
-"""When results of a piece of the map leave: those of all channels at once, or those of each tile by themselves."""
+"""Time at which results of a piece of the map leave: all channels at once, or each tile by itself."""
 
 MOST_ENTRIES = 4096
 """Entries of a list of a plan."""

@@ -24,7 +24,7 @@ KeyPath = tuple[str | int, ...]
 MAX_FILE_BYTES = 4 << 20
 MAX_DEPTH = 40
 MOST_KEPT_BYTES = 1 << 16
-"""Of a text whose document is kept for the next time."""
+"""Bytes of a text whose document is kept for the next time."""
 
 _WHOLE = r"(0|[1-9][0-9]*(_[0-9]+)*)"
 _INTEGER = re.compile(rf"[-+]?{_WHOLE}")

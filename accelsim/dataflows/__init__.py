@@ -19,4 +19,4 @@ else:
     DataflowChoice = Literal[DataflowName, "auto"]
 
 DEFAULT: DataflowName = WEIGHT_STATIONARY.name
-"""Of an array or a plan for which none has been chosen."""
+"""Dataflow of an array or a plan for which none has been chosen."""

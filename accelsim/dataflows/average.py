@@ -17,7 +17,7 @@ from accelsim.dataflows.contract import ArrayShape, Dataflow, Dimension, FoldSha
 from accelsim.dataflows.timing import TIMINGS, Arithmetic, Ports, fold_of, slower
 
 AVERAGE = Arithmetic(np.maximum, np.true_divide)
-"""Of average clocks, which are not rounded."""
+"""Arithmetic of average clocks, which are not rounded."""
 
 
 class EqualExtents(NamedTuple):

@@ -54,7 +54,7 @@ class Arithmetic(NamedTuple):
 
 
 EXACT = Arithmetic(max, ceil_div)
-"""Of whole clocks."""
+"""Arithmetic of whole clocks."""
 
 
 @dataclass(frozen=True, slots=True)

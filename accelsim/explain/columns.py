@@ -15,7 +15,7 @@ from accelsim.unit_kinds import kinds_for_pieces, kinds_for_transfers
 LOST = ("mapping", "sram_port", *STALL_CAUSES)
 UNIT = {column.name: column.unit for column in COLUMNS}
 SUMMARY = ("total_cycles", "dram_burst_bytes", "energy_total_pj")
-"""What is explained where no column is asked for."""
+"""Columns that are explained where none is asked for."""
 
 
 def _counted(name: str) -> Callable[[Evidence], Term]:

@@ -27,7 +27,7 @@ STALL_WORDS = {
     for column in COLUMNS
     if column.name.startswith("stall_")
 } | {"fill_drain": "the array's own loads, drains and tails"}
-"""What the array waits for, by cause."""
+"""Words for what the array waits for, by cause."""
 
 
 def total_cycles(evidence: Evidence) -> Term:
@@ -195,7 +195,7 @@ def _engine_note(evidence: Evidence, compute: Compute) -> str:
 
 
 _NOTES: dict[UnitKind, Callable[[Evidence, Compute], str]] = {VECTOR: _vector_note, DEPTHWISE: _engine_note}
-"""What the clocks of a piece come from, where more is to be said than their number."""
+"""Source of the clocks of a piece, where more is to be said than their number."""
 
 
 def saved_cycles(evidence: Evidence, resource: str) -> Term:

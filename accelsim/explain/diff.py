@@ -139,7 +139,7 @@ def difference(a: Run, b: Run) -> Difference:
 
 
 Pairs = Mapping[str, tuple[LayerRecord | None, LayerRecord | None]]
-"""What both runs have of a layer, by its name."""
+"""Records that both runs have of a layer, by its name."""
 
 
 def _plain(pairs: Pairs, amounts: Callable[[LayerRecord], Mapping[str, int]]) -> dict[TableCell, Change]:

@@ -23,7 +23,7 @@ _TENSORFLOW = (
     "a TFLite model, as tf.lite.TFLiteConverter writes it, or an ONNX model, as `python -m tf2onnx.convert` does"
 )
 MODELS = ("onnx", "tflite")
-"""Those that read models, of which some operations may be left out."""
+"""Importers of models, of which some operations may be left out."""
 _LIBRARIES = {
     "onnx": "onnx", "google": "onnx", "tflite": "tflite", "flatbuffers": "tflite", "torch": "torch",
     "onnxscript": "torch",
@@ -33,7 +33,7 @@ ELSEWHERE = {
     **dict.fromkeys((".pt", ".pth", ".pt2", ".ckpt", ".safetensors"), _PYTORCH),
     **dict.fromkeys((".keras", ".h5", ".pb"), _TENSORFLOW),
 }
-"""What to give instead of files that are not read."""
+"""Files to give instead of those that are not read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from accelsim.units import ceil_div
 
-Piece = tuple[int, int]
+ByteRange = tuple[int, int]
 """[low, high) of a buffer."""
 
 
@@ -33,15 +33,15 @@ class Place(NamedTuple):
     rows: int = 0
 
 
-def size_of(piece: Piece) -> int:
+def size_of(piece: ByteRange) -> int:
     """Bytes of a piece."""
     return piece[1] - piece[0]
 
 
 @lru_cache(maxsize=1 << 12)
-def free(taken: tuple[Place, ...], capacity: int) -> tuple[Piece, ...]:
+def free(taken: tuple[Place, ...], capacity: int) -> tuple[ByteRange, ...]:
     """The pieces of a buffer beside these places."""
-    pieces, low = list[Piece](), 0
+    pieces, low = list[ByteRange](), 0
     for place in sorted(taken):
         if place.low > low:
             pieces.append((low, place.low))
@@ -52,12 +52,14 @@ def free(taken: tuple[Place, ...], capacity: int) -> tuple[Piece, ...]:
 
 
 @lru_cache(maxsize=1 << 12)
-def largest_free(taken: tuple[Place, ...], capacity: int) -> Piece:
+def largest_free(taken: tuple[Place, ...], capacity: int) -> ByteRange:
     """The largest piece of a buffer beside these places."""
     return max(free(taken, capacity), key=size_of)
 
 
-def address_in(pieces: Sequence[Piece], size: int, later: Sequence[Piece], wanted: int | None = None) -> int | None:
+def address_in(
+    pieces: Sequence[ByteRange], size: int, later: Sequence[ByteRange], wanted: int | None = None
+) -> int | None:
     """An address for some bytes: the one that is wanted, or the end of a piece that leaves the largest one for others
     now, and of its ends the one that does so later; None where they do not fit.
 
@@ -75,18 +77,18 @@ def address_in(pieces: Sequence[Piece], size: int, later: Sequence[Piece], wante
     return max((best[1] - size, best[0]), key=lambda low: _largest_around(later, low, low + size))
 
 
-def _largest_around(pieces: Iterable[Piece], low: int, high: int) -> int:
+def _largest_around(pieces: Iterable[ByteRange], low: int, high: int) -> int:
     """Size of the largest piece when [low, high) is taken."""
     return max(max(min(end, low) - start, end - max(start, high)) for start, end in pieces)
 
 
-def _largest_beside(sizes: Sequence[int], piece: Piece, size: int) -> int:
+def _largest_beside(sizes: Sequence[int], piece: ByteRange, size: int) -> int:
     """Size of the largest piece when some bytes take the end of one. sizes: of all pieces, the largest first."""
     own = size_of(piece)
     return max(own - size, sizes[1] if own == sizes[0] else sizes[0])
 
 
-def overlaps(piece: Piece, taken: Iterable[Place]) -> bool:
+def overlaps(piece: ByteRange, taken: Iterable[Place]) -> bool:
     """True where a piece has bytes of a place."""
     return any(place.low < piece[1] and piece[0] < place.high for place in taken)
 
@@ -121,7 +123,7 @@ class Arena:
         """All that the next place depends on."""
         return self.changes, self.next, self.last
 
-    def take_slot(self, size: int, room: Piece, count: int) -> int | None:
+    def take_slot(self, size: int, room: ByteRange, count: int) -> int | None:
         """The address of the next free slot of `size` bytes, from the bottom of a room up."""
         bottom, top = room
         slots = range(bottom, min(top, bottom + count * size) - size + 1, size)
@@ -148,7 +150,7 @@ class Arena:
             low += max(1, ceil_div(taken[number][1] - low, size)) * size
         return None
 
-    def take_top(self, size: int, room: Piece, count: int) -> int | None:
+    def take_top(self, size: int, room: ByteRange, count: int) -> int | None:
         """The address of the next free slot of `size` bytes, from the top of a room down: of a number of them in turn,
         so that one is filled while another is stored, or of those below."""
         bottom, top = room

@@ -16,7 +16,7 @@ from sys import maxsize
 from typing import NamedTuple
 
 from accelsim.errors import LoweringError
-from accelsim.lowering.allocate import Arena, Piece
+from accelsim.lowering.allocate import Arena, ByteRange
 from accelsim.lowering.emit.iterations import overlap
 from accelsim.lowering.ir import TilingContext
 from accelsim.lowering.timeline import Timeline
@@ -53,7 +53,7 @@ def prefetch(
     preloaded: Collection[Tensor],
     reloaded: Collection[Tensor],
     capacities: Mapping[Buffer, int],
-    rooms: Mapping[Buffer, Sequence[Piece]],
+    rooms: Mapping[Buffer, Sequence[ByteRange]],
     weight_room: int,
     context: TilingContext,
     slots: int | None = None,
@@ -86,7 +86,7 @@ class _Prefetcher:
         preloaded: frozenset[Tensor],
         reloaded: frozenset[Tensor],
         capacities: Mapping[Buffer, int],
-        rooms: Mapping[Buffer, Sequence[Piece]],
+        rooms: Mapping[Buffer, Sequence[ByteRange]],
         weight_room: int,
         timeline: Timeline,
         slots: int | None,

@@ -38,7 +38,7 @@ OBJECTIVES: Mapping[Objective, tuple[Objective, ...]] = {
 clocks are sums over a schedule by approximation only."""
 
 EIGHTHS = (2, 4, 6, 7)
-"""Of a unified memory for feature maps that are tried beside the part that the machine file has."""
+"""Eighths of a unified memory for feature maps that are tried beside the part that the machine file has."""
 
 
 @dataclass(frozen=True, slots=True)

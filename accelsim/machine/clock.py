@@ -30,7 +30,7 @@ class Observer(Protocol):
 
 
 _Position = tuple[float, simpy.core.EventPriority, int]
-"""Of an event among all: its clock, its priority, its number."""
+"""Place of an event among all: its clock, its priority, its number."""
 _NORMAL = simpy.events.NORMAL
 """Priority of all events but those that start processes."""
 

@@ -150,7 +150,7 @@ def _rearranged_most(form: Form, position: int, sizes: Extents) -> Extents:
 
 
 Factors = list[tuple[int, int, int]]
-"""Of an axis, outermost first: a factor's place in `Form.split`, what is inside of it, and how long it is."""
+"""Factors of an axis, outermost first: their place in `Form.split`, what is inside of each, and its length."""
 
 
 def input_factors(form: Form) -> list[Factors]:

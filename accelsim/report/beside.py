@@ -16,7 +16,7 @@ PagePoint = tuple[float, float]
 FONT_POINTS, MARKER_POINTS = 7, 3
 _DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))
 _GAPS_POINTS = (5, 11, 19, 29, 42, 58, 78)
-"""Where a text may stand, the best place first: near its point, and right of it."""
+"""Places of a text, the best first: near its point, and right of it."""
 _APART_POINTS = 1
 """Between the lines of two texts."""
 

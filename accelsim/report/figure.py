@@ -35,7 +35,7 @@ SMALL = 6.5
 MOST_INCHES = 18.0
 """Width of a picture beyond which what it shows is put together."""
 KINDS = tuple(_METADATA)
-"""What a picture can be drawn as."""
+"""Formats that a picture can be drawn in."""
 
 
 @contextmanager

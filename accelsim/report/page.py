@@ -57,14 +57,14 @@ _HEADLINE = {
 _SHOWN = ("latency_ms", "energy_total_pj", "utilization", "average_power_mw", "area_mm2", "tops_per_w", "top1_pct")
 """Columns of the table of a sweep beside those that tell its points apart and the axes."""
 _COMPARED = ("top1_pct", "weight_bytes", "time_per_image_ms", "energy_per_image_pj", "dram_per_image_bytes")
-"""Those of a comparison."""
+"""Columns of a comparison."""
 _AXES = ("total_cycles", "energy_total_pj"), ("energy_per_image_pj", "top1_pct")
 """Columns against each other at first, of a sweep and of a comparison."""
 _CURVES = ("latency_ms", "energy_total_pj", "dram_burst_bytes", "dram_energy_share")
 """Columns against a setting."""
 TITLE = "accelsim report"
 _DIGITS = 4
-"""Of numbers of a sweep in a page; results.csv has all of them."""
+"""Digits of a sweep's numbers in a page; results.csv has all of them."""
 
 
 class ShownRun(FinishedRun, Protocol):

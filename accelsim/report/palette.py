@@ -43,7 +43,7 @@ COMPONENT_FILLS = {
 }
 """The components of energy, from the bottom of a bar to its top."""
 _HATCHES = ("", "///", "...", "xxx", "|||", "---", "ooo", "+++")
-"""Of units that work on pieces, in their order."""
+"""Hatches of units that work on pieces, in their order."""
 CLOCK_FILLS = {
     "streaming": Fill(GREEN),
     "MACs": Fill(GREEN),
@@ -62,7 +62,7 @@ CLOCK_FILLS = {
     **{kind.name: Fill(PURPLE, hatch) for kind, hatch in zip(kinds_for_pieces(), _HATCHES, strict=False)},
     "dependency": Fill(BLACK),
 }
-"""What becomes of clocks, and of PE x clocks: the array works, its memories and engines are waited for, or others."""
+"""Fills of clocks, and of PE x clocks: the array works, waits for memories and engines, or for others."""
 TYPE_FILLS = (
     Fill(BLUE),
     Fill(ORANGE, "///"),

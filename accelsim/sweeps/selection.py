@@ -29,7 +29,7 @@ _NAMING = (("dram",), ("dram", "device"), ("energy",), ("energy", "table"))
 """Keys that change others of their section."""
 
 Lookup = Callable[[str, str, Sequence[Override]], Any]
-"""What stands under a key of a network or machine, by its name, with these overrides."""
+"""Function to the value of a key of a network or machine, by its name, with these overrides."""
 ColumnValues = npt.NDArray[np.object_]
 
 

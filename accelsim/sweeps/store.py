@@ -45,7 +45,7 @@ SELECT point, points.network, points.machine, settings, outcome, error, {columns
  FROM points JOIN results USING (config_sha256) {condition} ORDER BY point
 """
 _MOST_BYTES = 1 << 24
-"""Of a cell."""
+"""Bytes of a cell."""
 _PATIENCE_SECONDS = 5.0
 """For another process that reads or writes, before it is tried again."""
 _PASSING = {

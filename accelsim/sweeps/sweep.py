@@ -26,7 +26,7 @@ from accelsim.version import __version__
 
 RESULTS = "results.csv"
 RECOMMENDATION = "recommendation.json"
-"""What `accelsim recommend` answered from these results."""
+"""File of the answers of `accelsim recommend` from these results."""
 
 Workers = Callable[[Iterator[PointTask]], Generator[Finished, None, None]]
 

@@ -32,7 +32,7 @@ Ints = NDArray[np.int64]
 Fields = Mapping[int, Ints | int]
 
 FIELDS = VALUE, FOLD, STEP, LEFT, COLS, ROW, PRODUCT = range(7)
-"""What a register holds beside its value. FOLD: whose it is, counted from 1, 0 for an empty register; STEP, LEFT:
+"""Tags of a register beside its value. FOLD: whose it is, counted from 1, 0 for an empty register; STEP, LEFT:
 steps streamed before it and still to come after it; COLS: columns its fold uses; ROW: the row a stationary value is
 for, or the row a sum comes from; PRODUCT: what is to be added to a partial sum."""
 
@@ -91,7 +91,7 @@ Port = tuple[int, int]
 """Bits of an element, and bits that pass in a clock."""
 
 WIDE: Port = 0, 1
-"""As wide as can be."""
+"""Width that no port reaches."""
 
 
 class Ports(NamedTuple):

@@ -24,7 +24,7 @@ DESCRIPTION = (
 )
 RUN, COMPARISON = "run.json", "compare.csv"
 MOST_POINTS = 20_000
-"""Of a sweep, in a page that a browser can still sort."""
+"""Points of a sweep in a page that a browser can still sort."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:

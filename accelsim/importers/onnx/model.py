@@ -22,7 +22,7 @@ MAX_GRAPH_READS = 100_000
 """Inputs of all nodes together."""
 OLDEST_OPSET = 6
 DOMAINS = ("", "ai.onnx")
-"""Those of ONNX itself."""
+"""Domains of ONNX itself."""
 LIKE = ("Shape", "Size", "RandomNormalLike", "RandomUniformLike", "EyeLike")
 """Operators that look at the shape of their input alone."""
 

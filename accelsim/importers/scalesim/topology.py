@@ -191,4 +191,4 @@ def _density(row: TableRow, layer: Mapping[str, Any], given: Mapping[str, int]) 
 
 
 DIGITS = 10**12
-"""Digits of a share that is rounded down, and comes out whole when so many weights are counted and rounded up."""
+"""Digits of a share that is rounded down, and comes out whole when that many weights are counted and rounded up."""

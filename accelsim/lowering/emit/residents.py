@@ -10,7 +10,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.lowering.allocate import Piece, size_of
+from accelsim.lowering.allocate import ByteRange, size_of
 from accelsim.lowering.emit.cells import Cells
 from accelsim.lowering.emit.iterations import (
     blocks,
@@ -86,7 +86,7 @@ def _cascade_weights(layers: Sequence[PlannedLayer], residency: Residency, weigh
     return found
 
 
-def weight_rooms(layers: Sequence[PlannedLayer | None], plan: ResidentPlan) -> list[Piece]:
+def weight_rooms(layers: Sequence[PlannedLayer | None], plan: ResidentPlan) -> list[ByteRange]:
     """The piece of the weight buffer for tiles of each layer: beside the weights of a cascade that comes next, so that
     these are loaded meanwhile, where the layer's own or half of the buffer fit there, and all tiles that it keeps."""
     room = plan.weights.room

@@ -17,7 +17,7 @@ TilesOf = Callable[[Placement, Region], tuple[Tile, ...]]
 
 
 ANY_NUMBER = 1 << 32
-"""Of places: as many as the buffer has."""
+"""Number of places where there are as many as the buffer has."""
 
 
 class Kept(OrderedDict[Hashable, tuple[Tile, ...]]):

@@ -53,7 +53,7 @@ class Over(NamedTuple):
     rows: int
 
 
-Key = tuple[int, frozenset[int], int, Over | None]
+FittedKey = tuple[int, frozenset[int], int, Over | None]
 """Groups that are alike, with the same residents, room and result in the place of another."""
 
 
@@ -63,7 +63,7 @@ class Heights:
 
     groups: Groups
     tried: dict[tuple[int, frozenset[int]], dict[int, Striped | None]] = field(default_factory=dict)
-    bests: dict[Key, Fitted | None] = field(default_factory=dict)
+    bests: dict[FittedKey, Fitted | None] = field(default_factory=dict)
     most: dict[int, float] = field(default_factory=dict)
 
     def fit(self, span: Span, residents: frozenset[int], room: int) -> bool:

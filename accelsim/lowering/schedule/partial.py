@@ -13,7 +13,7 @@ from dataclasses import replace
 from math import gcd
 
 from accelsim.errors import PlanError
-from accelsim.lowering.allocate import Piece
+from accelsim.lowering.allocate import ByteRange
 from accelsim.lowering.ir import Layout
 from accelsim.lowering.schedule.given import GivenMap
 from accelsim.lowering.schedule.residents import Cost, CostOf, Residency, Resident, together
@@ -70,7 +70,7 @@ def place_given_parts(
     return residency
 
 
-def _common_room(resident: Resident, residency: Residency) -> Piece:
+def _common_room(resident: Resident, residency: Residency) -> ByteRange:
     """The room that all layers have while a feature map stays."""
     rooms = [residency.rooms[layer] for layer in resident.layers]
     return max(low for low, _ in rooms), min(high for _, high in rooms)

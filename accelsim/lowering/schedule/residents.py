@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from accelsim.lowering.allocate import Piece
+from accelsim.lowering.allocate import ByteRange
 from accelsim.lowering.ir import Layout, ResidentChannels, Tiling
 from accelsim.lowering.schedule.stripes import Member
 from accelsim.network.graph import Network, Node
@@ -83,7 +83,7 @@ class Cascade:
     rings: dict[str, Ring]
     inputs: dict[str, Ring]
     internal: dict[str, int]
-    room: Piece
+    room: ByteRange
     weights: int
     tilings: dict[str, Tiling]
 
@@ -116,7 +116,7 @@ class Residency:
 
     stays: dict[str, Resident]
     addresses: dict[str, int]
-    rooms: tuple[Piece, ...]
+    rooms: tuple[ByteRange, ...]
     cascades: tuple[Cascade, ...] = ()
     cycles: float = field(default=0.0, compare=False)
     dram_bytes: float = field(default=0.0, compare=False)

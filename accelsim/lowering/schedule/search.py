@@ -16,7 +16,7 @@ from functools import partial
 from itertools import chain, product, takewhile
 
 from accelsim.errors import LoweringError, PlanError
-from accelsim.lowering.allocate import Piece, Place, address_in, free, largest_free, overlaps, size_of, stacked
+from accelsim.lowering.allocate import ByteRange, Place, address_in, free, largest_free, overlaps, size_of, stacked
 from accelsim.lowering.ir import ResidentChannels
 from accelsim.lowering.schedule.costs import Costs
 from accelsim.lowering.schedule.effort import NO_EFFORT, Effort, Pace, elapsed
@@ -26,7 +26,7 @@ from accelsim.lowering.schedule.groups import Groups, Span
 from accelsim.lowering.schedule.heights import Fitted, Heights, Over
 from accelsim.lowering.schedule.residents import Cascade, Residency, Resident, Ring, readers_of
 from accelsim.lowering.schedule.rings import FAR
-from accelsim.lowering.schedule.states import Beam, Key, State, Step, Way, key_of
+from accelsim.lowering.schedule.states import Beam, State, StateKey, Step, Way, key_of
 from accelsim.network.graph import Node
 from accelsim.units import ceil_div
 
@@ -129,7 +129,7 @@ class ScheduleSearch:
             if span.first in self.given.groups or self.heights.fit(span, touched, room):
                 yield span
 
-    def _saves(self, cut: int, key: Key) -> float:
+    def _saves(self, cut: int, key: StateKey) -> float:
         """Value of the bytes that the layers from a cut on would load if the residents were none."""
         moved = sum(self.candidates[name].size * self._reads(name, cut) for name in key[0])
         return self.costs.value(0.0, moved)
@@ -140,7 +140,7 @@ class ScheduleSearch:
             self.readers[name] = sorted(self.groups.numbers[reader] for reader in found)
         return len(self.readers[name]) - bisect_left(self.readers[name], cut)
 
-    def _entered(self, way: Way, step: Step) -> tuple[Key, State]:
+    def _entered(self, way: Way, step: Step) -> tuple[StateKey, State]:
         """The state to which a way leads, with its key."""
         before = way.state
         residents = tuple(sorted(each for each in (*before.residents, *step.made) if each.last >= way.cut))
@@ -210,7 +210,7 @@ class ScheduleSearch:
             self._fail(span.first, PlanError(self.given.groups[span.first].path, expected, got))
         return None
 
-    def _step(self, span: Span, room: Piece, made: tuple[Place, ...], found: Fitted) -> Step:
+    def _step(self, span: Span, room: ByteRange, made: tuple[Place, ...], found: Fitted) -> Step:
         """A group with its rings in a room."""
         group = found.striped.group
         made = tuple(each._replace(rows=self._rows(group, span.first, each.number)) for each in made)
@@ -327,7 +327,7 @@ class ScheduleSearch:
             reached = reached.before
         stays: dict[str, Resident] = {}
         addresses: dict[str, int] = {}
-        rooms: list[Piece] = []
+        rooms: list[ByteRange] = []
         cascades: list[Cascade] = []
         for step, before in reversed(steps):
             for place in step.made:
@@ -344,7 +344,7 @@ class ScheduleSearch:
             rooms += [room] * (step.last + 1 - step.first)
         return Residency(stays, addresses, tuple(rooms), tuple(cascades), state.cycles, state.dram_bytes)
 
-    def _cascade(self, step: Step, group: Group, room: Piece, channels: ResidentChannels, number: int) -> Cascade:
+    def _cascade(self, step: Step, group: Group, room: ByteRange, channels: ResidentChannels, number: int) -> Cascade:
         """The group with its rings one after the other; every other cascade has its weights at the top."""
         groups = self.groups
         names = {place: groups.nodes[step.first + place].name for place in group.places}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import NamedTuple
 
-from accelsim.lowering.allocate import Piece, Place, largest_free, size_of
+from accelsim.lowering.allocate import ByteRange, Place, largest_free, size_of
 from accelsim.lowering.schedule.effort import Effort, Pace
 from accelsim.lowering.schedule.heights import Striped
 
@@ -19,7 +19,7 @@ class Step(NamedTuple):
     first: int
     last: int
     striped: Striped | None
-    room: Piece
+    room: ByteRange
     made: tuple[Place, ...]
     effort: Effort
 
@@ -36,7 +36,7 @@ class State(NamedTuple):
     before: State | None
 
 
-Key = tuple[tuple[str, ...], int]
+StateKey = tuple[tuple[str, ...], int]
 """Names of residents in the order of their places, and the room that these leave."""
 
 
@@ -47,7 +47,7 @@ class Way(NamedTuple):
     least: float
     state: State
     cut: int
-    key: Key
+    key: StateKey
     find: Callable[[], Step | None]
 
 
@@ -65,12 +65,12 @@ class Beam:
     saves: value of the bytes that a key's residents save behind the cut. worst: the last rank that goes on.
     """
 
-    saves: Callable[[Key], float]
-    states: dict[Key, State] = field(default_factory=dict)
+    saves: Callable[[StateKey], float]
+    states: dict[StateKey, State] = field(default_factory=dict)
     alike: dict[tuple[int, int], State] = field(default_factory=dict)
     worst: float = inf
 
-    def enter(self, key: Key, state: State) -> None:
+    def enter(self, key: StateKey, state: State) -> None:
         """Keep a state, if it is the best with its key."""
         if key in self.states and self.states[key].score <= state.score:
             return
@@ -98,7 +98,7 @@ class Beam:
         return sorted(ranks, key=lambda each: each[0])[:BEAM]
 
 
-def key_of(residents: Iterable[Place], cut: int, capacity: int) -> Key:
+def key_of(residents: Iterable[Place], cut: int, capacity: int) -> StateKey:
     """Names of the residents that are still read behind a cut, in the order of their places, and the fourths of the
     buffer that the largest piece beside them holds."""
     there = tuple(sorted(each for each in residents if each.last >= cut))

@@ -14,7 +14,7 @@ SHARES = (0, 2, 4, 6, 7, 8)
 """Eighths of the weight buffer that are tried for weights that stay; all of it only where all weights fit."""
 
 MOST_TILES = 1024
-"""Of a layer's weights, where they stay and each tile is rounded up."""
+"""Tiles of a layer's weights, where they stay and each tile is rounded up."""
 
 BytesOf = Callable[[Node, "WeightResidents"], int | None]
 """DRAM bytes of a layer in one inference, with these weights resident; None where it does not fit."""

@@ -44,10 +44,10 @@ class LayerCost(NamedTuple):
 
 
 NOTHING = LayerCost(0, 0, 0, 0, 0, None)
-"""Of a layer that is only addresses."""
+"""Cost of a layer that is only addresses."""
 
 Setting = tuple[str, MovedParts, int, bool]
-"""What a layer's plan depends on beside its room: the layer, what it moves, room for weights and whether its
+"""All that a layer's plan depends on beside its room: the layer, what it moves, room for weights and whether its
 own stay."""
 
 

@@ -34,7 +34,7 @@ LONG, LONG_CUTS = 1 << 16, 64
 MOST_RAGGED = 1 << 14
 """The longest extent of which every size is looked at."""
 ROW_CUTS, CHANNEL_CUTS, SUM_CUTS = 8, 4, 1
-"""Parts up to which an extent is cut into each number of them; beyond, each number is larger by one in so many."""
+"""Parts up to which an extent is cut into each number of them; beyond, each number is larger by one in that many."""
 
 
 @lru_cache(maxsize=1 << 10)

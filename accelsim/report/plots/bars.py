@@ -40,7 +40,7 @@ _INCHES_A_BAR, _LEAST_WIDTH, _MARGIN, _HEIGHT = 0.14, 7.0, 3.6, 6.4
 MOST_BARS = int((MOST_INCHES - _MARGIN) / _INCHES_A_BAR)
 """Bars in the widest figure whose names can be read."""
 _LEAST_BARS = 5
-"""As many have room, so that a single one is no wall."""
+"""Bars that a figure has room for at least, so that a single one is no wall."""
 LARGEST = 10
 """Bars that have their amount above them, and layers that are listed where bars are stages."""
 _UPRIGHT = 12

@@ -20,7 +20,7 @@ from accelsim.unit_kinds import title_of_unit
 COLUMNS = ("unit", "layer", "begin_cycle", "end_cycle")
 OTHERS = "other stages"
 _COLOURS = SERIES[:-1]
-"""Of the longest stages; all others share a grey."""
+"""Colours of the longest stages; all others share a grey."""
 
 
 def timeline(run: RunView) -> Drawing:

@@ -26,7 +26,7 @@ from accelsim.lowering.schedule.partial import plan_partial_residents
 from accelsim.lowering.schedule.plan import plan_schedule
 from accelsim.lowering.schedule.residents import Cost, Residency, Resident, candidates, readers_of
 from accelsim.lowering.schedule.search import ScheduleSearch
-from accelsim.lowering.schedule.states import BEAM, Beam, Key, State, Step, Way
+from accelsim.lowering.schedule.states import BEAM, Beam, State, StateKey, Step, Way
 from accelsim.lowering.schedule.weights import no_resident_weights
 from accelsim.lowering.tiling.cache import TilingCache
 from accelsim.network.graph import Network, Node
@@ -498,7 +498,7 @@ def checked_ways(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     a byte of rounding."""
     scores, entered = list[float](), ScheduleSearch._entered
 
-    def checked(search: ScheduleSearch, way: Way, step: Step) -> tuple[Key, State]:
+    def checked(search: ScheduleSearch, way: Way, step: Step) -> tuple[StateKey, State]:
         scores.append(search._behind(way.state, step.effort)[0])
         byte = search.costs.value(1 / search.groups.cache.base.bytes_per_cycle, 1)
         assert way.least <= scores[-1] * (1 + 1e-9) + byte
@@ -520,7 +520,7 @@ KEYS = st.tuples(st.sampled_from([(), ("a",), ("b",), ("a", "b"), ("c",)]), st.i
 
 
 @given(st.lists(st.tuples(KEYS, st.floats(1, 100), st.floats(0, 1)), max_size=40, unique_by=lambda each: each[1]))
-def test_ways_left_out_lead_to_no_state_that_goes_on(drawn: list[tuple[Key, float, float]]) -> None:
+def test_ways_left_out_lead_to_no_state_that_goes_on(drawn: list[tuple[StateKey, float, float]]) -> None:
     """The same states go on as if all ways were worked out, in the order of their least scores."""
     saves = {"a": 40.0, "b": 20.0, "c": 20.0}
     start = State(0.0, 0.0, 0.0, (), Pace(0.0, 0), None, None)

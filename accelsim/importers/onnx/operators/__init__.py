@@ -35,6 +35,6 @@ MODULES = (
     views,
     windows,
 )
-"""Where operators are registered."""
+"""Modules that register operators."""
 
 __all__ = ["MODULES", "OPERATORS", "Call"]

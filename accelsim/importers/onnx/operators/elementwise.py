@@ -96,7 +96,7 @@ def is_positive(importing: Importing, row: dict[str, Any]) -> bool:
 
 MOST_CLASSES = 1 << 16
 MOST_POOLS = 16
-"""That are looked through for a ReLU."""
+"""Pools that are looked through for a ReLU."""
 FUNCTIONS = {
     "sigmoid": ("Sigmoid",),
     "tanh": ("Tanh",),

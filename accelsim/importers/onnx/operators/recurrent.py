@@ -55,7 +55,7 @@ class RecurrentCell:
 
 
 RecurrentState = tuple[FeatureMap, FeatureMap]
-"""Of a cell: what leaves it, and what it keeps (the same but in an LSTM)."""
+"""State of a cell: what leaves it, and what it keeps (the same but in an LSTM)."""
 RecurrentStep = Callable[[RecurrentCell, FeatureMap, RecurrentState], RecurrentState]
 
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from accelsim.config.dram import CommandDevice
 
-Numbers = npt.NDArray[np.int64]
+Integers = npt.NDArray[np.int64]
 
 _BANK_WORDS = ("bank", "bankgroup", "pseudochannel", "rank")
 """Words that make up the number of a bank, from low to high."""
@@ -29,10 +29,10 @@ class Places(NamedTuple):
     `local` counts the bursts of a channel in address order: neighbours there are neighbours in the address mapping.
     """
 
-    channel: Numbers
-    bank: Numbers
-    row: Numbers
-    local: Numbers
+    channel: Integers
+    bank: Integers
+    row: Integers
+    local: Integers
 
 
 class Weights(NamedTuple):
@@ -101,7 +101,7 @@ class AddressMap:
             local *= 1 if word == "channel" else size
         return found[::-1]
 
-    def places(self, addresses: Numbers) -> Places:
+    def places(self, addresses: Integers) -> Places:
         """The places of the bursts that hold these byte addresses."""
         rest = addresses // self.burst_bytes
         found = [np.zeros_like(rest) for _ in Places._fields]

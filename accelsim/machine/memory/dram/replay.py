@@ -8,7 +8,7 @@ from dataclasses import fields
 import numpy as np
 
 from accelsim.config.dram import CommandDevice
-from accelsim.machine.memory.dram.address import Numbers
+from accelsim.machine.memory.dram.address import Integers
 from accelsim.machine.memory.dram.memory import NEVER, Dram
 from accelsim.machine.memory.dram.statistics import energy_pj
 
@@ -17,7 +17,7 @@ MOST_AHEAD = 1 << 18
 
 
 def play_trace(
-    device: CommandDevice, directions: Numbers, addresses: Numbers, *, plain: bool = False
+    device: CommandDevice, directions: Integers, addresses: Integers, *, plain: bool = False
 ) -> dict[str, int | float]:
     """Time, commands and cost of these bursts (1 for each write, byte addresses)."""
     dram = played(Dram(device, plain=plain), directions, addresses)
@@ -36,7 +36,7 @@ def play_trace(
     }
 
 
-def played(dram: Dram, directions: Numbers, addresses: Numbers) -> Dram:
+def played(dram: Dram, directions: Integers, addresses: Integers) -> Dram:
     """The DRAM after one requester without a window has sent these bursts. Raises DeadlockError."""
     requester = dram.add_requester(0, 1, (0, 0))
     size = dram.device.burst_bytes
@@ -51,7 +51,7 @@ def played(dram: Dram, directions: Numbers, addresses: Numbers) -> Dram:
     return dram
 
 
-def _blocks(directions: Numbers, bursts: Numbers, burst_bytes: int) -> Numbers:
+def _blocks(directions: Integers, bursts: Integers, burst_bytes: int) -> Integers:
     """Bursts as blocks, those that follow each other in one: direction, address, 1 row, its bytes, no stride."""
     goes_on = (np.diff(bursts) == 1) & (np.diff(directions) == 0)
     firsts = np.flatnonzero(np.concatenate([[True], ~goes_on]))

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 
 from accelsim.errors import ARGUMENTS, Mistake, UserError, shorten
+from accelsim.machine.memory.dram.address import Integers
 
 MAX_TRACE_BYTES = 1 << 27
 MAX_MISTAKES = 10
@@ -23,10 +23,8 @@ _LINE = rb"[ \t]*+(?:[RW][ \t]++(?:0x[0-9a-fA-F]{1,12}|0|[1-9][0-9]{0,14})[ \t]*
 _LINES = re.compile(rb"(?:" + _LINE + rb"\n)*+" + _LINE)
 _ONE = re.compile(_LINE)
 
-Numbers = npt.NDArray[np.int64]
 
-
-def read_trace(path: str) -> tuple[Numbers, Numbers]:
+def read_trace(path: str) -> tuple[Integers, Integers]:
     """(1 for each write and 0 for each read, byte addresses) of a trace file, `-` for standard input.
 
     Raises UserError.
@@ -68,7 +66,7 @@ def _pieces(text: bytes) -> Iterator[bytes]:
         begin = end
 
 
-def _bursts(text: bytes) -> tuple[Numbers, Numbers]:
+def _bursts(text: bytes) -> tuple[Integers, Integers]:
     """(1 for each write and 0 for each read, byte addresses) of lines that are all right."""
     words = text.split()
     addresses = np.array(list(map(int, words[1::2], repeat(0))), dtype=np.int64)

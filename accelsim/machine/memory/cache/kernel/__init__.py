@@ -7,4 +7,4 @@ files, which calls that of the DRAM in C.
 """
 
 LAYOUT = 5
-"""Which classes of the kernel there are and what they take: a compiled kernel that has others is not used."""
+"""Number of the classes of the kernel and what they take: a compiled kernel that has another is not used."""

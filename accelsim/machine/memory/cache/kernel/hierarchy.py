@@ -22,7 +22,7 @@ SLICE = 1 << 14
 TURNS = 64
 """Slices, or answers of the memory below, after which the kernel comes back, for an interrupt to be heard."""
 KINDS = 3
-"""What is counted for each cache: hits, misses and lines written back; behind them, lines that the memory below reads
+"""Counts of each cache: hits, misses and lines written back; behind them, lines that the memory below reads
 and writes."""
 HITS, MISSES, WRITE_BACKS = 0, 1, 2
 

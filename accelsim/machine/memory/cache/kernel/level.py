@@ -9,7 +9,7 @@ NONE = -1
 UNKNOWN = -1
 """The end of what waits for the memory below all caches."""
 SEED, TAPS = 0xACE1, 0xB400
-"""Of the shift register of 16 bits that picks the victims of random replacement."""
+"""Seed and taps of the shift register of 16 bits that picks the victims of random replacement."""
 
 
 class Level:

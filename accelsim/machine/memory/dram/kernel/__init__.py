@@ -8,4 +8,4 @@ these files, which does the same some fifty times as quickly.
 """
 
 LAYOUT = 2
-"""Which classes of the kernel there are and what they take: a compiled kernel that has others is not used."""
+"""Number of the classes of the kernel and what they take: a compiled kernel that has another is not used."""

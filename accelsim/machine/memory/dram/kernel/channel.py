@@ -9,7 +9,7 @@ from accelsim.machine.memory.dram.timing import READ, WRITE, Timing
 from accelsim.machine.memory.integers import numbers, zeros
 
 ACT, PRE, HIT, OPENED, PRE_ALL, REFRESH, WAIT = range(7)
-"""What can be next: HIT is a RD or WR of an open row, OPENED the one for which a row was opened."""
+"""Next steps that there can be: HIT is a RD or WR of an open row, OPENED the one for which a row was opened."""
 MOST_DUE = 8
 """Refreshes of a rank that may be put off (JESD79-4 section 4.26)."""
 PATIENCE = 1 << 12
