@@ -49,7 +49,8 @@ COMPARED = """
   left for it is below. Until then, a read of its set stalls all reads of the last-level cache. Products on other
   arrays, a quarter too quick, led to the sources of the host, of Gemmini's loads and once more of L2. A hit there takes
   12 cycles, which were assumed to be 14. A load is over 6 cycles behind its last byte. Reads and writes share a
-  pipeline. A line takes any way of its set, even if others are empty.
+  pipeline. A line takes any way of its set, even if others are empty. They led there a third time, as those of small
+  arrays still were too quick: to where a load's beats become rows of the scratchpad, and to how long a pass stays.
 - **The programs** are those of the measurements. They have the tiles of Gemmini's own tiler, which
   `tests/gemmini/tiler.py` gives for all 71 shapes as its C source does, or those of DOSA's mappings, in the order of
   their loops. One layer runs
@@ -260,7 +261,12 @@ def _mapped() -> str:
         f"Of the {short} rows of at most {mapped.LONGEST / 1e6:.0f} M cycles, {len(played)} are simulated: samples of "
         f"each {mapped.EVERY}th from {_firsts()} on. After all of them were looked at, the sources were "
         "read again. A descriptor ends with its row of a map, and descriptors of zeros take their turn. The first "
-        "outputs of a layer are filled with zeros as well. The host knows the array, as said above. Each row "
+        "outputs of a layer are filled with zeros as well. The host knows the array, as said above. They were read "
+        "again for loads, passes and zeros. A load makes a row of the scratchpad a cycle: arrays of 4x4 and 8x8 "
+        "load no more than 4 and 8 bytes a cycle, and some requests wait a cycle for the one before. Of passes of "
+        "different lengths the long ones do not hold up the short ones. Zeros of sums that begin behind sums that go "
+        "on share their half of the accumulator, and take turns with their computes. U-Net's rows above were not "
+        "looked at for that. Each row "
         "is simulated at all places of a line that its arrays can have, eight or four, and its error is the average "
         "distance, as above. At the worst place, a convolution takes up to "
         f"{_spread(played, is_product=False):.0%} more cycles than at the best, and a product "

@@ -47,9 +47,10 @@ class FoldPasses(Section):
     longest: Annotated[int, Field(gt=0, le=1 << 16)] = Field(description="most pixels of a pass")
     shortest_clocks: Annotated[int, Field(gt=0, le=1 << 16)] = Field(1, description="cycles of a pass at least")
     change_clocks: Count = Field(
-        0, description="cycles of the last pass before the stationary operand changes, at least"
+        0, description="cycles at least of the last pass before the stationary operand changes"
     )
     in_flight: Annotated[int, Field(gt=0, le=1 << 16)] = Field(1 << 16, description="passes in the array at once")
+    leave_clocks: Count = Field(0, description="cycles from a pass's last output until another may take its place")
 
 
 class Array(Section):
@@ -249,12 +250,9 @@ class Dma(Section):
     requests_in_flight: Few | None = Field(
         default=None, description="requests to a cache in flight of one engine; null: max_outstanding_bursts"
     )
-    descriptors_in_flight: Few | None = Field(
-        default=None, description="descriptors whose requests are in flight of one engine; null: any"
-    )
-    landing_cycles: Few | None = Field(
-        default=None, description="cycles from the last byte of a load to its end, on the way into the buffer; null: 0"
-    )
+    descriptors_in_flight: Few | None = Field(default=None, description="descriptors in flight of an engine; null: any")
+    landing_cycles: Few | None = Field(default=None, description="cycles from a load's last byte to its end; null: 0")
+    landing_row_bytes: Positive | None = Field(default=None, description="bytes of loads that land a cycle; null: any")
     descriptor_rows: Few | None = Field(default=None, description="most rows of a descriptor; null: any")
     descriptor_within: Literal["row"] | None = Field(
         default=None, description="row: a descriptor ends with a row of a map, or a position of a kernel; null: not"
@@ -302,8 +300,8 @@ class Machine(Section):
 
     @property
     def streamed_bytes_per_cycle(self) -> float:
-        """Bytes an array clock of loads that stream: the DRAM's, or those of the slowest cache where it holds none of
-        them and a line passes its port once from below and request by request to what is above."""
+        """Bytes an array clock of loads that stream: the DRAM's; those of the slowest cache where it holds none of them
+        and a line passes its port once from below and request by request to what is above; or those that land."""
         rate = self.dram.bytes_per_clock * self.dram.clock_mhz / self.array.clock_mhz
         request = self.dma.request_bytes or self.dram.burst_bytes
         for cache in self.caches or ():
@@ -312,7 +310,7 @@ class Machine(Section):
             hits = max(1.0, cache.line_bytes / request) - 1
             rate = min(rate, cache.line_bytes / (cache.fill_clocks + missed + hits * clocks))
             request = cache.line_bytes
-        return rate
+        return rate if self.dma.landing_row_bytes is None else min(rate, self.dma.landing_row_bytes)
 
 
 def _broken_clocks(machine: Machine) -> Iterator[tuple[KeyPath, str, str]]:
@@ -330,7 +328,8 @@ def _broken_clocks(machine: Machine) -> Iterator[tuple[KeyPath, str, str]]:
 
 
 DESCRIPTOR_KEYS = ("descriptors_in_flight", "landing_cycles", "descriptor_rows", "load_row_bytes", "store_row_bytes")
-CACHE_KEYS = ("request_bytes", "requests_in_flight", *DESCRIPTOR_KEYS, "descriptor_within", "store_block_bytes")
+ROW_KEYS = ("descriptor_within", "landing_row_bytes", "store_block_bytes")
+CACHE_KEYS = ("request_bytes", "requests_in_flight", *DESCRIPTOR_KEYS, *ROW_KEYS)
 """Keys of `dma` that say how requests reach a cache."""
 
 

@@ -57,13 +57,15 @@ class Passes(NamedTuple):
     """The passes that the steps of a fold are cut into, each of a row of a feature map.
 
     longest: steps of a pass at most; shortest: clocks of a pass at least; change: of the last pass before the
-    stationary operand changes; in_flight: passes that are in the array at once, at most.
+    stationary operand changes; in_flight: passes that are in the array at once, at most; leave: clocks from the last
+    output of a pass until another may take its place.
     """
 
     longest: int
     shortest: int
     change: int
     in_flight: int
+    leave: int = 0
 
 
 @dataclass(frozen=True, slots=True)

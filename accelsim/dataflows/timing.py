@@ -123,17 +123,30 @@ def fold_of(
 
 
 def pass_clocks(shape: FoldShape, tail: Size, passes: Passes, arithmetic: Arithmetic = EXACT) -> Size:
-    """Clocks of the stream of a fold that is cut into passes (docs/machine.md section 2)."""
-    larger, line = arithmetic.larger, arithmetic.larger(shape.line, shape.steps * (shape.line == 0))
+    """Clocks of the stream of a fold that is cut into passes (docs/machine.md section 2).
 
-    def clocks_of(steps: Size) -> Size:
-        return larger(larger(steps, passes.shortest), arithmetic.quotient(steps + tail, passes.in_flight))
-
-    full, rest = line // passes.longest, line % passes.longest
-    whole, ragged = clocks_of(passes.longest), clocks_of(rest) * (rest > 0)
-    last = ragged + whole * (rest == 0)
-    lines = arithmetic.quotient(shape.steps, line)
-    return lines * (full * whole + ragged) + larger(0, passes.change - last)
+    They follow each other, but none begins before the one that is `in_flight` before it has left. Which holds up a fold
+    most follows from its last pass, whose clocks are most: those behind it, or it and those behind it, wait by whole
+    steps of `in_flight`, and follow each other for what is left of the fold; or all wait, over several folds; or those
+    that are whole, from line to line.
+    """
+    larger, quotient, leaving = arithmetic.larger, arithmetic.quotient, tail + passes.leave
+    line = larger(shape.line, shape.steps * (shape.line == 0))
+    lines, full, rest = quotient(shape.steps, line), line // passes.longest, line % passes.longest
+    whole, ragged = larger(passes.longest, passes.shortest), larger(rest, passes.shortest) * (rest > 0)
+    of_line = full + (rest > 0)
+    count = lines * of_line
+    each = lines * (full * whole + ragged)
+    least = ragged + whole * (rest == 0)
+    last = larger(least, passes.change)
+    alone = each - least + last
+    share = quotient(alone + count * leaving, passes.in_flight)
+    steps, left = (count - 1) // passes.in_flight, (count - 1) % passes.in_flight
+    behind = steps * leaving + quotient((steps + left) * each, count)
+    steps, left = count // passes.in_flight, count % passes.in_flight
+    from_it = steps * leaving + quotient((steps + left - 1) * each, count)
+    by_line = lines * (of_line // passes.in_flight * (whole + leaving) + of_line % passes.in_flight * ragged)
+    return larger(larger(alone, share), larger(last + larger(behind, from_it), by_line * (full > 0)))
 
 
 def _clocks(phase: Phase, ports: Ports | None, arithmetic: Arithmetic) -> Size:

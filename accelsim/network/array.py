@@ -39,7 +39,7 @@ def passes_of(array: Array) -> Passes | None:
     if array.passes is None:
         return None
     passes = array.passes
-    return Passes(passes.longest, passes.shortest_clocks, passes.change_clocks, passes.in_flight)
+    return Passes(passes.longest, passes.shortest_clocks, passes.change_clocks, passes.in_flight, passes.leave_clocks)
 
 
 def layer_context(array: ArrayContext, node: Node, machine: Machine, ifmap_bits: int, ofmap_bits: int) -> ArrayContext:

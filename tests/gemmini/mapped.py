@@ -100,6 +100,7 @@ def machine_of(side: int, *, is_product: bool) -> Machine:
         "descriptors_in_flight": IN_FLIGHT // side + 1,
         "store_row_bytes": stores,
         "store_block_bytes": side,
+        "landing_row_bytes": side,
     }
     port = {"port_bytes_per_cycle": side}
     buffers = {name: getattr(machine.sram, name).model_copy(update=port) for name in ("activation", "weight")}

@@ -30,6 +30,8 @@ SLOTS = Scheduling(slots=2)
 """Two tiles under way: LoopConv.scala line 1182."""
 BLOCK = 64
 """Elements of the sum of a product that are loaded and computed together."""
+ZEROS_BLOCK = 16
+"""Channels of a descriptor of zeros for sums, at most: LoopConv.scala line 1170."""
 ZEROS_END = 2
 """Clocks from the last zeros of a descriptor to the next where one is in flight: DMACommandTracker.scala, lines 74 and
 86. Others begin meanwhile where several are."""
@@ -205,7 +207,8 @@ class _Maker:
             yield from (load for block in loads for load in block)
             waiting.append((loads, part))
             if len(waiting) == 2:
-                yield from self.computed(*waiting.pop(0))
+                before, its = waiting.pop(0)
+                yield from self.computed(before, its, self.clash(its, part))
         for each in waiting:
             yield from self.computed(*each)
 
@@ -284,8 +287,22 @@ class _Maker:
 
     # What is computed and stored.
 
-    def computed(self, loads: list[list[Load]], part: Part) -> Iterator[Command]:
-        """The computes of a tile and the store of its results."""
+    def clash(self, part: Part, after: Part) -> int:
+        """Clocks by which the computes of a tile wait for zeros of the next one.
+
+        Sums turn to the other half of the accumulator where results leave. Where they do not, zeros and computes share
+        a half. Each that is in the reservation station waits for those before it that touch a row between its first
+        and its last; a descriptor of zeros over several blocks of channels has nearly all rows between, so that the
+        two take turns.
+        """
+        side = self.array.shape.cols
+        several = side < ZEROS_BLOCK and side < after.outputs.size
+        if self.zeros_end is None or part.last or not after.first or not several:
+            return 0
+        return after.rows.size * after.cols.size * ceil_div(after.outputs.size, side)
+
+    def computed(self, loads: list[list[Load]], part: Part, waits: int = 0) -> Iterator[Command]:
+        """The computes of a tile and the store of its results. waits: clocks in which the computes wait."""
         results: tuple[ProgramTile, ...] = ()
         if part.last:
             results = (
@@ -305,7 +322,7 @@ class _Maker:
                 (tiles[0],),
                 results if ends else (),
                 results if ends else (),
-                chain=work.chain,
+                chain=replace(work.chain, span=work.chain.span + waits, end=work.chain.end + waits),
                 post_cycles=4 if ends else 0,
                 released=tuple(tiles),
             )

@@ -126,7 +126,7 @@ def edge(rows: list[int], passes: Passes, tail: int, folds: int) -> int:
     """Clocks of the array's edge, one after the other: a register-level reference of folds that are streamed in passes.
 
     Each clock the edge takes a step of the pass at hand, or a bubble until the pass has its least clocks; a pass begins
-    no earlier than `in_flight` passes before it have left the array, each `tail` clocks behind its last step.
+    no earlier than `in_flight` passes before it have left the array, each `tail` clocks behind the last that it takes.
     """
     queue = deque((steps, fold) for fold in range(folds) for steps in rows)
     inside: deque[int] = deque()
@@ -140,7 +140,7 @@ def edge(rows: list[int], passes: Passes, tail: int, folds: int) -> int:
         steps, fold = queue.popleft()
         changes = bool(queue) and queue[0][1] != fold
         held = max(steps, passes.shortest, passes.change if changes else 0)
-        inside.append(clock + steps + tail)
+        inside.append(clock + held + tail)
         for _ in range(held):
             clock += 1
     return clock
@@ -153,8 +153,8 @@ def edge(rows: list[int], passes: Passes, tail: int, folds: int) -> int:
 def test_passes_take_what_registers_do(
     lines: int, line: int, longest: int, shortest: int, change: int, in_flight: int
 ) -> None:
-    """The closed form gives each pass its share of those in flight: exact where these suffice; where they do not, but
-    for a rounding of each pass and the first and last passes if all are alike, else within a quarter."""
+    """Exact where as many passes as are in flight take longer than one of them; where they do not, but for the first
+    and last passes and a rounding of each, and for a fifth if not all are alike."""
     passes, array = Passes(longest, shortest, change, in_flight), ArrayShape(4, 4)
     flow = DATAFLOWS["ws"]
     shape = FoldShape(4, 4, lines * line, 1, 16, line=line)
@@ -165,12 +165,13 @@ def test_passes_take_what_registers_do(
     stream = fold_of(flow, shape, ArrayShape(4, 4, passes=passes)).stream
     reference = edge(rows, passes, tail, folds)
     bound = in_flight * (longest + tail + shortest + change)
-    if all(in_flight * max(steps, shortest) >= steps + tail for steps in rows):
+    held = [max(steps, shortest) for steps in rows]
+    if in_flight * min(held) >= max(*held, change) + tail:
         last = max(passes.change - max(rows[-1], shortest), 0)
         assert folds * stream - last == reference
     else:
         alike = not rest and change <= shortest
-        low, high = (1.0, 1.0) if alike else (0.75, 1.25)
+        low, high = (1.0, 1.0) if alike else (0.8, 1.1)
         assert low * reference - bound <= folds * stream <= high * reference + bound + folds * len(rows)
 
 
@@ -181,7 +182,18 @@ def test_a_pass_leaves_as_late_as_of_all_columns() -> None:
         fold_of(flow, FoldShape(16, columns, 16, 1, 16 * columns, line=4), ArrayShape(16, 16, passes=passes)).stream
         for columns in (16, 3)
     )
-    assert whole == narrow == 4 * ((4 + 30 + 2) // 3)
+    assert whole == narrow == (4 * (4 + 30) + 2) // 3
+
+
+@pytest.mark.parametrize(
+    ("lines", "line", "clocks"),
+    [(1, 1, 16), (2, 2, 4 + 16), (4, 4, (3 * 4 + 16 + 4 * 33) // 5), (7, 7, 16 + 7 + 33 + 7), (18, 18, 18 * 20 + 12)],
+)
+def test_folds_of_gemmini_by_hand(lines: int, line: int, clocks: int) -> None:
+    """A pass leaves 30 + 3 clocks behind its last step. The short passes of 18 pixels, 16 and 2 in 4 clocks, need not
+    wait, as five take longer than that; the last one takes 16."""
+    shape = FoldShape(16, 16, lines * line, 1, 256, line=line)
+    assert fold_of(DATAFLOWS["ws"], shape, ArrayShape(16, 16, passes=Passes(16, 4, 16, 5, 3))).stream == clocks
 
 
 def test_passes_lengthen_the_product() -> None:

@@ -8,13 +8,14 @@ from statistics import fmean, median
 import pytest
 
 from accelsim.config.load import load_machine
+from accelsim.program.commands import Compute
 from accelsim.program.tensors import Range
 from tests.gemmini import mapped
 from tests.gemmini.apart import default_clocks, own_clocks
 from tests.gemmini.errors import errors, summary
 from tests.gemmini.mapping import loop_order, mapped_tile, side_of
 from tests.gemmini.measured import DEFAULT_ORDER, hosts, measured, offsets, offsets_of, played, programs, read, table
-from tests.gemmini.programs import CONVOLUTION_HOST, Part, Run, as_run, host_of, parts_of
+from tests.gemmini.programs import CONVOLUTION_HOST, Part, Run, as_run, host_of, parts_of, program
 from tests.gemmini.tiler import Layer, Tile, default_tile, layers_of
 
 SOME_PART = Part(*[Range(0, 1)] * 6, first=False, last=False, moves=False, loops=0)
@@ -75,6 +76,26 @@ def test_loops_begin_anew_as_counters_carry() -> None:
     assert found[:13] == [0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1]
     assert found[24] == 2
     assert (len(found), sum(found)) == (72, 4 * 3 - 1 + 3 - 1)
+
+
+def test_zeros_hold_up_sums_whose_half_of_the_accumulator_they_share() -> None:
+    """8 output channels, two blocks on an array of 4, whose sums begin behind sums that go on: of 8 x 4 pixels, 64 rows
+    of zeros. Not where one block of channels is filled at once, nor where the results before leave."""
+    layer = Layer(16, 16, 16, 16, 1, 1)
+    for side, tile, order, rows in (
+        (4, Tile(8, 4, 8, 1, 1, 8), "QCPKRSN", 64),
+        (8, Tile(8, 4, 8, 1, 1, 8), "QCPKRSN", 0),
+        (4, Tile(8, 4, 4, 1, 1, 8), "QCPKRSN", 0),
+        (4, Tile(8, 4, 8, 1, 1, 8), "CQPKRSN", 0),
+    ):
+        machine = mapped.machine_of(side, is_product=False)
+        run = Run(layer, tile, order)
+        computes = [
+            [each.chain.end for each in program([run], machine, 0, zeros=zeros).commands if isinstance(each, Compute)]
+            for zeros in (True, False)
+        ]
+        waits = {with_zeros - without for with_zeros, without in zip(*computes, strict=True)}
+        assert waits == {0, rows}
 
 
 def test_every_row_has_its_layer_and_host() -> None:
@@ -140,13 +161,13 @@ def test_a_mapping_has_the_array_that_the_harness_took_it_to() -> None:
 
 
 def test_layers_on_other_arrays_take_what_was_measured() -> None:
-    """All samples and each. At all places of the arrays 12 % on average; the one in the middle is 7 % off, of a sample
-    8 %, not the 6 % that were wanted, which hold at the second place alone."""
+    """All samples and each. At all places of the arrays 12 % on average; the one in the middle is 6 % off, of a sample
+    8 %, and at the second place 4 %."""
     rows = mapped.read()
     assert {row.row.number for row in rows} == {row.number for row in mapped.sample()}
     assert all(list(row.by_offset) == list(offsets_of(row.row.layer)) for row in rows)
     second = [row._replace(by_offset=dict(list(row.by_offset.items())[1:2])) for row in rows]
-    for found, middle, of_all in ((rows, 0.08, 0.07), (second, 0.05, 0.05)):
+    for found, middle, of_all in ((rows, 0.08, 0.06), (second, 0.04, 0.04)):
         by_number = {row.row.number: row.error for row in found}
         for first in (*mapped.SAMPLES, None):
             sample = mapped.sample() if first is None else mapped.short()[first :: mapped.EVERY]
@@ -154,7 +175,7 @@ def test_layers_on_other_arrays_take_what_was_measured() -> None:
             assert fmean(errors_of) <= 0.12
             assert median(errors_of) <= (of_all if first is None else middle)
     assert fmean(row.error for row in rows if not row.row.layer.is_product) <= 0.08
-    assert fmean(row.error for row in second if not row.row.layer.is_product) <= 0.05
+    assert fmean(row.error for row in second if not row.row.layer.is_product) <= 0.04
 
 
 @pytest.mark.slow

@@ -520,7 +520,7 @@ def strange_caches(draw: st.DrawFn) -> tuple[list[dict[str, Any]], dict[str, Any
         name: draw(st.sampled_from([None, 1, 5]))
         for name in ("descriptors_in_flight", "descriptor_rows", "landing_cycles")
     }
-    rows = ("load_row_bytes", "store_row_bytes", "store_block_bytes")
+    rows = ("load_row_bytes", "store_row_bytes", "store_block_bytes", "landing_row_bytes")
     dma |= {name: draw(st.sampled_from([None, 1, 48])) for name in rows}
     return levels, dma
 

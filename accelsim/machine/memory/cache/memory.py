@@ -70,7 +70,7 @@ class CachedMemory:
         dma, number = self._dma, len(self._hierarchy.requesters)
         window = dma.requests_in_flight or window
         rows = dma.descriptor_rows or NEVER, dma.load_row_bytes or NEVER, dma.store_row_bytes or NEVER
-        sizes = self._least, self._most, *rows, dma.store_block_bytes or NEVER
+        sizes = self._least, self._most, *rows, dma.store_block_bytes or NEVER, dma.landing_row_bytes or NEVER
         limits = window, dma.descriptors_in_flight or window, bursts_per_clock, dma.landing_cycles or 0
         kinds, tokens = KINDS * self._levels + 2, 2 * self._misses
         self._hierarchy.requesters.append(self.kernel.Requester(number, limits, sizes, kinds, tokens))

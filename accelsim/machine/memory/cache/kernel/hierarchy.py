@@ -138,6 +138,9 @@ class Hierarchy:
         if not self.serve(0, address, requester.size, requester.write, requester.offer, False):
             requester.stuck = True
             return
+        if not requester.write:
+            level = self.levels[0]
+            level.free[level.port(0)] += requester.held
         before = requester.request
         requester.sent(self.end, self.waits, self.floor, self.lag)
         if requester.request != before or self.below.asked.first < self.below.asked.last:

@@ -19,31 +19,34 @@ class Requester:
     """Requests in the order in which they are sent, made from blocks one at a time.
 
     offer: the clock at which the next one can be sent, NEVER if there is none. stuck: it waits for an answer of the
-    memory below. window, descriptors: requests and descriptors in flight at most. landing: clocks for which the bytes
-    of a read are on their way once its request has ended. first_of, behind: the requests that wait for the same, for
-    each thing. counts: what its requests met since they were last looked at.
+    memory below. window, descriptors: requests and descriptors in flight at most. landing: clocks for which the
+    bytes of a read are on their way once its request has ended; landing_row: of a row of the buffer, which of a
+    request's bytes are made, one a clock. held, late: clocks by which the current request holds its port longer
+    than its bytes pass it, and by which the last row comes later than they, for that reason. first_of, behind: the
+    requests that wait for the same, for each thing. counts: what its requests met since they were last looked at.
     """
 
     __slots__ = (
-        "address", "after_of", "behind", "block", "blocks", "chunk", "completed", "completed_issue", "counts", "cycle",
-        "descriptor", "descriptors", "end_of", "first_of", "floor_of", "in_clock", "issued", "issued_at", "lag_of",
-        "landing", "latest", "least", "left", "load_row_bytes", "most", "next", "number", "of_descriptor", "of_request",
-        "offer", "open_descriptor", "parts_latest", "parts_left", "per_clock", "request", "retired", "row", "row_bytes",
-        "rows", "rows_left", "sending", "sent_at", "size", "store_block", "store_row_bytes", "stuck", "taken", "width",
-        "window", "write",
+        "address", "after_of", "behind", "block", "blocks", "chunk", "completed", "completed_issue", "counts",
+        "cycle", "descriptor", "descriptors", "end_of", "first_of", "floor_of", "held", "in_clock", "issued",
+        "issued_at", "lag_of", "landing", "landing_row", "late", "latest", "least", "left", "load_row_bytes", "most",
+        "next", "number", "of_descriptor", "of_request", "offer", "open_descriptor", "parts_latest", "parts_left",
+        "per_clock", "request", "retired", "row", "row_bytes", "rows", "rows_left", "sending", "sent_at", "size",
+        "store_block", "store_row_bytes", "stuck", "taken", "width", "window", "write",
     )  # fmt: skip
 
     def __init__(
         self,
         number: int,
         limits: tuple[int, int, int, int],
-        sizes: tuple[int, int, int, int, int, int],
+        sizes: tuple[int, int, int, int, int, int, int],
         kinds: int,
         tokens: int,
     ) -> None:
         self.number = number
         self.window, self.descriptors, self.per_clock, self.landing = limits
-        self.least, self.most, self.rows, self.load_row_bytes, self.store_row_bytes, self.store_block = sizes
+        self.least, self.most, self.rows, self.load_row_bytes, self.store_row_bytes = sizes[:5]
+        self.store_block, self.landing_row = sizes[5:]
         self.row_bytes = self.load_row_bytes
         self.counts = zeros(kinds)
         self.end_of, self.behind, self.first_of = zeros(self.window), zeros(self.window), filled(tokens, NONE)
@@ -56,7 +59,7 @@ class Requester:
         self.offer, self.issued, self.stuck, self.sending, self.open_descriptor = NEVER, NONE, False, False, False
         self.next = self.descriptor = self.request = self.completed = self.completed_issue = self.retired = 0
         self.block = self.rows_left = self.row = self.chunk = self.address = self.size = self.taken = self.width = 0
-        self.cycle = self.in_clock = self.sent_at = self.write = 0
+        self.cycle = self.in_clock = self.sent_at = self.write = self.held = self.late = 0
 
     def begin(self, blocks: Sequence[int], write: int, cycle: int) -> None:
         """Send the requests of blocks from clock `cycle` on."""
@@ -114,6 +117,30 @@ class Requester:
             if more > held:
                 best, held = size, more
         self.size = best
+        if self.landing_row != NEVER and not self.write:
+            self.land(begin & (best - 1), held)
+
+    def land(self, shift: int, wanted: int) -> None:
+        """Find when rows of the buffer are made of the current request, counted from the clock in which its first beat
+        comes. Of its bytes, `wanted` behind the first `shift` are used.
+
+        A beat comes each clock, and from the next one on a row is made of bytes that are there: of a whole row's, or of
+        all. So the last row is made as many clocks after the bytes of any row as there are rows behind that; as each
+        takes equally many bytes, those in the middle never count. The next request's first beat comes with the last
+        row; where that is made before the last beat, behind that beat; where it is made with it, a clock later.
+        """
+        begun = self.taken % self.landing_row
+        rows = (begun + wanted + self.landing_row - 1) // self.landing_row
+        beats = self.size // self.least
+        made = number = 0
+        while number < rows:
+            needed = (number + 1) * self.landing_row - (begun if number else 0)
+            needed = needed if needed < wanted else wanted
+            last = (shift + needed + self.least - 1) // self.least + rows - 1 - number
+            made = made if made > last else last
+            number = rows - 2 if number == 1 and rows > 4 else number + 1
+        self.late = made - beats if made > beats else 0
+        self.held = self.late + (1 if made == beats - 1 else 0)
 
     def step(self) -> None:
         """Go on to the request after the current one; not sending where that was the last."""
@@ -184,7 +211,7 @@ class Requester:
             self.open_descriptor = False
         self.end_of[place] = end
         self.of_descriptor[place], self.of_request[place] = part, transfer
-        self.after_of[place] = 0 if self.write else self.landing
+        self.after_of[place] = 0 if self.write else self.landing + self.late
         if end == UNKNOWN:
             self.floor_of[place], self.lag_of[place] = floor, lag
             self.behind[place], self.first_of[waits] = self.first_of[waits], place

@@ -39,7 +39,7 @@ cdef class Requester:
     cdef readonly q number
     cdef public q[::1] counts
     cdef q window, descriptors, per_clock, least, most, rows, row_bytes, load_row_bytes, store_row_bytes
-    cdef q store_block, landing
+    cdef q store_block, landing, landing_row, held, late
     cdef q[::1] end_of, behind, first_of, floor_of, lag_of, after_of, of_descriptor, of_request, parts_left, parts_latest
     cdef q[::1] left, latest, issued_at, blocks
     cdef q offer, issued, next, descriptor, request, completed, completed_issue, retired
@@ -50,6 +50,8 @@ cdef class Requester:
     cdef grow(self)
     cdef void open_group(self) noexcept
     cdef void cut(self) noexcept
+    @cython.locals(begun=q, rows=q, beats=q, made=q, number=q, needed=q, last=q)
+    cdef void land(self, q shift, q wanted) noexcept
     cdef void step(self) noexcept
     cdef void gather(self) noexcept
     cdef void plan(self) noexcept
@@ -137,7 +139,7 @@ cdef class Hierarchy:
     cdef run(self, q until, q reached)
     @cython.locals(requester=Requester)
     cdef list told(self)
-    @cython.locals(address=q, before=q)
+    @cython.locals(level=Level, address=q, before=q)
     cdef issue(self, Requester requester)
     @cython.locals(lowest=Level)
     cdef answer(self, q miss, q end)
