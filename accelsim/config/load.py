@@ -33,9 +33,10 @@ from accelsim.errors import ARGUMENTS, Mistake, Mistakes, UserError, shorten, su
 Reader = Callable[[Path, str], Document]
 """From a file, and how messages call it, to its document. Raises UserError."""
 
-MACHINE_SECTIONS = (
-    "array", "vector", "depthwise", "sram", "input_path", "output_path", "dma", "dram", "energy", "area",
-)  # fmt: skip
+MACHINE_SECTIONS = tuple(
+    name for name in Machine.model_fields if name not in {"name", "description", "caches", "sources"}
+)
+"""Keys of a machine file below which keys are set one by one."""
 TARGET_SECTIONS = (*MACHINE_SECTIONS, "scheduling")
 SECTIONS = (*TARGET_SECTIONS, "network")
 _SAID_OF_IT = ("expect", "accuracy")

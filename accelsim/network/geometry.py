@@ -47,22 +47,7 @@ def whole_layer(node: Node, batch: int) -> Work:
 
 def gemm_of(node: Node, work: Work, patch: Patch = ONE_OUTPUT) -> Gemm:
     """The matrix product of a part of a layer on the array: of whole groups, or of a part of one; or of patches."""
-    return _product(node, work_block(node, work), work, patch)
-
-
-def layer_gemm(node: Node, batch: int, patch: Patch = ONE_OUTPUT) -> Gemm:
-    """The matrix product of a layer, of whose results a pool on their way leaves only those that it writes.
-
-    Images share weights; in a product of two maps each image is a product of its own.
-    """
-    apart = batch if node.op.multiplies_maps else 1
-    work = whole_layer(node, batch // apart)
-    product = _product(node, (work.images, work.rows, work.cols), work, patch)
-    return replace(product, groups=apart * product.groups)
-
-
-def _product(node: Node, block: MapBlock, work: Work, patch: Patch) -> Gemm:
-    """The matrix product that makes a block of results of these channels."""
+    block = work_block(node, work)
     if patch != ONE_OUTPUT and work.taps is None:
         return _patched(node, block, work.channels.size, patch)
     depth = node.output.channels // node.groups
@@ -70,6 +55,14 @@ def _product(node: Node, block: MapBlock, work: Work, patch: Patch) -> Gemm:
     depths = window_of(node, work.taps).elements * work.reduction.size
     line = block[2].size if node.output.width > 1 else 0
     return Gemm(groups, elements(block), depths, work.channels.size // groups, line)
+
+
+def layer_gemm(node: Node, batch: int, patch: Patch = ONE_OUTPUT) -> Gemm:
+    """The matrix product of a layer. Images share weights; in a product of two maps each image is a product of its
+    own."""
+    apart = batch if node.op.multiplies_maps else 1
+    product = gemm_of(node, whole_layer(node, batch // apart), patch)
+    return replace(product, groups=apart * product.groups)
 
 
 def _patched(node: Node, block: MapBlock, groups: int, patch: Patch) -> Gemm:

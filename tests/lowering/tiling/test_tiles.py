@@ -11,13 +11,15 @@ import pytest
 
 from accelsim.lowering.compile import estimate, lower
 from accelsim.lowering.ir import LayerTask, TilingContext
-from accelsim.lowering.layout import lay_out
+from accelsim.lowering.layout import lay_out, layout_of
 from accelsim.lowering.tiling.candidates import ORDERS
 from accelsim.lowering.tiling.cost import Estimate
 from accelsim.lowering.tiling.sizes import SumTiles, block_keys, blocks_of, sizes_of
 from accelsim.lowering.tiling.space import Grid, candidates_of
 from accelsim.machine.machine import play
+from accelsim.network.units import on_array
 from accelsim.program.link import link
+from accelsim.run.define import load_target
 from accelsim.run.simulate import load_network, simulate
 from accelsim.units import ceil_div
 from tests.strategies import machine_of, network_of
@@ -88,28 +90,40 @@ def least(task: LayerTask, context: TilingContext) -> tuple[float, float]:
     for number in range(len(blocks.count)):
         part = blocks.at(np.array([number]))
         sums = SumTiles(task.taps, ins, ceil_div(task.group_inputs, ins))
-        grid = Grid(task, context, "ws", part, channels, sums)
+        (dataflow,) = context.dataflows
+        grid = Grid(task, context, dataflow, part, channels, sums)
         found = candidates_of(task, context, grid, range(len(ORDERS)))
         for start in range(0, len(found), AT_ONCE):
             some = found.at(slice(start, start + AT_ONCE))
-            estimate = Estimate(task, context, "ws", some, averaged=False)
+            estimate = Estimate(task, context, dataflow, some, averaged=False)
             cycles.append(float(estimate.cycles.min()))
             moved.append(float(estimate.burst_bytes.min()))
     return min(cycles), min(moved)
 
 
-def gaps(network: str, every: int) -> list[tuple[float, float]]:
+BETWEEN = {
+    ("mobilenet_v1_1.00_224", "ethos_u65"): 1.031,
+    ("squeezenet_v1.0", "ethos_u65"): 1.023,
+    ("shufflenet_1.0x_g3", "tiny"): 1.037,
+}
+"""The most clocks over the least there are, by network and machine."""
+
+
+def gaps(network: str, every: int, machine: str = "edge") -> list[tuple[float, float]]:
     """What is chosen over the least there is, in clocks and, for the fewest bytes, in bytes; of every few layers."""
     found = list[tuple[float, float]]()
-    chip, rows = machine_of(), load_network(network)[1]
-    maps = lay_out(rows, 8, scatter=True)
-    tasks = dict.fromkeys(LayerTask.of(node, 1, maps) for node in rows.nodes if node.op.name == "conv")
+    chip, rows = load_target(machine).machine, load_network(network)[1]
+    maps = layout_of(rows, chip)
+    arrayed = (node for node in rows.nodes if node.op.name == "conv" and on_array(node, chip))
+    tasks = dict.fromkeys(LayerTask.of(node, 1, maps) for node in arrayed)
     for task in list(tasks)[::every]:
         context = TilingContext.of(chip)
         cycles, moved = least(task, context)
         quick, frugal = estimate(task, context), estimate(task, replace(context, objective="dram_bytes"))
         found.append((quick.cycles / cycles, frugal.burst_bytes / moved))
-        sys.stdout.write(f"{network} {task.output}: clocks {found[-1][0]:.4f}, bytes {found[-1][1]:.4f}\n")
+        sys.stdout.write(
+            f"{network} on {machine}, {task.output}: clocks {found[-1][0]:.4f}, bytes {found[-1][1]:.4f}\n"
+        )
     return found
 
 
@@ -126,3 +140,16 @@ def test_a_sample_is_near_the_least_there_is() -> None:
 def test_the_tiler_is_near_the_least_there_is(network: str, every: int) -> None:
     """Within 2 % in clocks and bytes for 49 kinds of layers, all or every other one of a network."""
     assert max(max(each) for each in gaps(network, every)) <= 1.02
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("machine", ["tiny", "ethos_u65"])
+@pytest.mark.parametrize(
+    ("network", "every"), [("mobilenet_v1_1.00_224", 2), ("shufflenet_1.0x_g3", 1), ("squeezenet_v1.0", 2)]
+)
+def test_the_tiler_is_near_the_least_there_is_on_other_machines(network: str, every: int, machine: str) -> None:
+    """Within 2 % in bytes and in clocks, but for some layers of which the best sizes lie between those that are
+    tried."""
+    clocks, moved = zip(*gaps(network, every, machine), strict=True)
+    assert max(moved) <= 1.02
+    assert max(clocks) <= BETWEEN.get((network, machine), 1.02)
