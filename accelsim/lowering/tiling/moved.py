@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -41,8 +42,8 @@ class MovedChannels:
     """The feature maps of a layout by who writes and reads them.
 
     by_tensor: the maps that lie in each, and which of its channels are written as them. sources: of a map the channels
-    of the tensor that it reads, by the map that they are written as. parts: of some maps with some residents; known:
-    of a layer with some.
+    of the tensor that it reads, by the map that they are written as. parts: of some maps with some residents.
+    makers: of some maps together.
     """
 
     layout: Layout
@@ -50,7 +51,7 @@ class MovedChannels:
     burst_bytes: int
     by_tensor: dict[str, dict[str, Channels]] = field(default_factory=dict)
     sources: dict[str, dict[str, Channels]] = field(default_factory=dict)
-    known: dict[tuple[str, tuple[tuple[str, int], ...]], MovedParts] = field(default_factory=dict)
+    makers: dict[tuple[str, ...], frozenset[str]] = field(default_factory=dict)
     parts: dict[tuple[tuple[str, ...], tuple[tuple[str, int], ...]], Part] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -61,13 +62,6 @@ class MovedChannels:
 
     def of(self, node: Node, residents: ResidentChannels) -> MovedParts:
         """All that a layer moves beside these residents."""
-        key = node.name, tuple(residents.items())
-        found = self.known.get(key)
-        if found is None:
-            found = self.known[key] = self._of(node, residents)
-        return found
-
-    def _of(self, node: Node, residents: ResidentChannels) -> MovedParts:
         shortcut = self._loaded((node.shortcut,), residents) if node.shortcut else NO_PART
         return MovedParts(self._loaded(self.layout.reads(node), residents), shortcut, self._stored(node, residents))
 
@@ -84,12 +78,15 @@ class MovedChannels:
 
     def _loaded(self, names: tuple[str, ...], residents: ResidentChannels) -> Part:
         """The channels of these maps that are loaded."""
-        sources = [self.sources_of(name) for name in names]
-        there = tuple((name, count) for name, count in residents.items() if any(name in each for each in sources))
-        key = names, there
-        if key not in self.parts:
-            self.parts[key] = self._part((name, self._absent(name, dict(there))) for name in names)
-        return self.parts[key]
+        made = self.makers.get(names)
+        if made is None:
+            made = self.makers[names] = frozenset(chain.from_iterable(self.sources_of(name) for name in names))
+        there = tuple((name, residents[name]) for name in sorted(made & residents.keys()))
+        found = self.parts.get((names, there))
+        if found is None:
+            absent = ((name, self._absent(name, dict(there))) for name in names)
+            found = self.parts[names, there] = self._part(absent)
+        return found
 
     def _absent(self, name: str, there: ResidentChannels) -> Channels:
         """The channels that a feature map reads, without the leading ones, as many as are there, of each source."""
