@@ -272,10 +272,15 @@ def _mapped() -> str:
         f"{_spread(played, is_product=False):.0%} more cycles than at the best, and a product "
         f"{_spread(played, is_product=True):.0%}; of the rows above it is {outside.places():.0%}. All rows of a "
         "program have one place, which is not known. Lines by place say how much of the error that may be; none was "
-        "chosen.\n",
+        f"chosen. {len(mapped.rest())} other rows were simulated once, after all of that. They are further off: the "
+        "sources were read with the samples in view.\n",
         "| rows | | mean | median | largest | within 10% | rank correlation |",
         "|---|---|---|---|---|---|---|",
-        _mapped_line("all", played),
+        _mapped_line("all of the samples", played),
+        _unseen_line("other rows", rows, mapped.rest()),
+        _unseen_line(
+            "both", rows, mapped.rest() | {row.row.number: mapped.Unseen(row.error, row.signed) for row in played}
+        ),
         *(_mapped_line(f"sample {number + 1}", some) for number, some in enumerate(_samples(played))),
         *(_mapped_line(name, some) for name, some in _by_place(played)),
     ]
@@ -318,12 +323,26 @@ def _by_place(played: Sequence[mapped.PlayedRow]) -> Iterator[tuple[str, list[ma
             yield f"{name}, {', '.join(map(str, places))} bytes behind a line's start", at
 
 
+def _as_unseen(played: Sequence[mapped.PlayedRow]) -> dict[int, mapped.Unseen]:
+    return {each.row.number: mapped.Unseen(each.error, each.signed) for each in played}
+
+
+def _unseen_line(name: str, rows: Sequence[mapped.Mapped], found: dict[int, mapped.Unseen]) -> str:
+    """Rows of which the distances alone are kept."""
+    measured = [rows[number].measured for number in found]
+    clocks = [each * (1 + unseen.signed) for each, unseen in zip(measured, found.values(), strict=True)]
+    return _distances(name, [unseen.error for unseen in found.values()], rank_correlation(clocks, measured))
+
+
 def _mapped_line(name: str, rows: Sequence[mapped.PlayedRow]) -> str:
-    shares = [row.error for row in rows]
     rank = rank_correlation([row.clocks for row in rows], [row.row.measured for row in rows])
+    return _distances(name, [row.error for row in rows], rank)
+
+
+def _distances(name: str, shares: Sequence[float], rank: float) -> str:
     within = sum(share <= 0.1 for share in shares)
     parts = f"{fmean(shares):.1%} | {median(shares):.1%} | {max(shares):.1%}"
-    return f"| {name} | {len(rows)} | {parts} | {within} | {rank:.3f} |"
+    return f"| {name} | {len(shares)} | {parts} | {within} | {rank:.3f} |"
 
 
 def picture() -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ from tests.gemmini.programs import SLOTS, Run, as_run, clocks, program
 from tests.gemmini.tiler import Layer, default_tile, layers_of
 
 PLAYED, OWN = DATA / "gemmini_mapped_played.csv", DATA / "gemmini_mapped_own.csv"
+REST = DATA / "gemmini_mapped_rest.csv"
 IN_FLIGHT = 16
 """Requests of a DMA engine in flight, of which the descriptors in flight follow (LoadController.scala line 84)."""
 HELD_BYTES = (512 << 10) + (4 << 20)
@@ -185,9 +186,42 @@ def write_own(found: dict[int, int]) -> None:
         writer.writerows(sorted(found.items()))
 
 
+class Unseen(NamedTuple):
+    """A row of no sample: its distance from what was measured on average over the places, and that with its sign."""
+
+    error: float
+    signed: float
+
+
+def rest() -> dict[int, Unseen]:
+    """The rows of no sample that were played, by number."""
+    return {int(each["row"]): Unseen(float(each["error"]), float(each["signed"])) for each in table(REST.name)}
+
+
+def play_rest() -> None:
+    """Play the rows of no sample that the file lacks."""
+    found, sampled = rest(), {row.number for row in sample()}
+    for row in short():
+        if row.number not in sampled and row.number not in found:
+            each = PlayedRow(row, {offset: played(row, offset) for offset in offsets_of(row.layer)})
+            found[row.number] = Unseen(each.error, each.signed)
+            write_rest(found)
+
+
+def write_rest(found: Mapping[int, Unseen]) -> None:
+    """Write the file of the rows of no sample."""
+    with REST.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["row", *Unseen._fields])
+        writer.writerows([number, *(f"{share:.4f}" for share in each)] for number, each in sorted(found.items()))
+
+
 def main(numbers: Sequence[str]) -> None:
     """Play the rows with these numbers, or those of the sample that the file lacks, then own plans of the first sample
-    that the file of these lacks."""
+    that the file of these lacks; or, of `rest`, the rows of no sample."""
+    if list(numbers) == ["rest"]:
+        play_rest()
+        return
     rows = mapped()
     found = {each.row.number: each for each in (read() if PLAYED.exists() else ())}
     for row in [rows[int(number)] for number in numbers] or sample():
