@@ -31,10 +31,11 @@ How far off is a simulated cycle? This page takes apart what accelsim says of a 
 16x16, weight-stationary, as DOSA (Hong et al., MICRO 2023) measured it in FireSim with two tilings of each layer. The
 whole system counts: its DMA, an L2 of 512 KiB, FireSim's last-level cache and DDR3, and the core that issues the tiles.
 `python -m tests.gemmini.measured` simulates the programs of those measurements, `python -m tests.gemmini.apart` the
-same with mechanisms left out. `python -m tests.gemmini.mapped` does layers on other arrays, `python -m tests.chips`
-chips that were measured, `python -m tests.traces` traces of DRAM. `python -m tests.fidelity` does all of that in an
-hour or two, and `python -m tests.pages` writes this page of what they found. [Other references](#other-references) for
-cycles are at the end; powers and areas are in [validation](validation.md).
+same with mechanisms left out. `python -m tests.gemmini.mapped` does layers on other arrays, with `rest` the rows of no
+sample, `python -m tests.chips` chips that were measured, `python -m tests.traces` traces of DRAM.
+`python -m tests.fidelity` does all of that in an hour or two, and `python -m tests.pages` writes this page of what they
+found. [Other references](#other-references) for cycles are at the end; powers and areas are in
+[validation](validation.md).
 """
 
 COMPARED = """
@@ -238,7 +239,7 @@ def _ratios(name: str, ratios: Sequence[float]) -> str:
 
 def _mapped() -> str:
     """Rows of the mapped set by what they are."""
-    rows, played = mapped.mapped(), mapped.read()
+    rows, played, unseen = mapped.mapped(), mapped.read(), mapped.rest()
     sides = Counter(row.side for row in rows)
     known = ", ".join(f"{count} on {side}x{side}" for side, count in sorted(sides.items()) if side)
     short = sum(row.measured <= mapped.LONGEST for row in rows)
@@ -272,15 +273,13 @@ def _mapped() -> str:
         f"{_spread(played, is_product=False):.0%} more cycles than at the best, and a product "
         f"{_spread(played, is_product=True):.0%}; of the rows above it is {outside.places():.0%}. All rows of a "
         "program have one place, which is not known. Lines by place say how much of the error that may be; none was "
-        f"chosen. {len(mapped.rest())} other rows were simulated once, after all of that. They are further off: the "
+        f"chosen. {len(unseen)} other rows were simulated once, after all of that. They are further off: the "
         "sources were read with the samples in view.\n",
         "| rows | | mean | median | largest | within 10% | rank correlation |",
         "|---|---|---|---|---|---|---|",
         _mapped_line("all of the samples", played),
-        _unseen_line("other rows", rows, mapped.rest()),
-        _unseen_line(
-            "both", rows, mapped.rest() | {row.row.number: mapped.Unseen(row.error, row.signed) for row in played}
-        ),
+        _unseen_line("other rows", rows, unseen),
+        _unseen_line("both", rows, unseen | _as_unseen(played)),
         *(_mapped_line(f"sample {number + 1}", some) for number, some in enumerate(_samples(played))),
         *(_mapped_line(name, some) for name, some in _by_place(played)),
     ]
@@ -357,6 +356,8 @@ def simulate() -> None:
     apart.write()
     mapped.PLAYED.unlink(missing_ok=True)
     mapped.main(())
+    mapped.REST.unlink(missing_ok=True)
+    mapped.play_rest()
     chips.write()
     traces.write()
 

@@ -49,7 +49,7 @@ def spread(signed: Iterable[float]) -> str:
 def rows() -> Iterator[tuple[str, ...]]:
     """A line for each class of chip."""
     default, dosa = ([each.signed for each in errors(read(), mapped=kind)] for kind in (False, True))
-    others = [row.signed for row in mapped.read()]
+    others = [row.signed for row in (*mapped.read(), *mapped.rest().values())]
     points = chips.read()
     yield (
         "systolic array, 16x16, its programs known",

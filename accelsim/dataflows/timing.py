@@ -125,10 +125,10 @@ def fold_of(
 def pass_clocks(shape: FoldShape, tail: Size, passes: Passes, arithmetic: Arithmetic = EXACT) -> Size:
     """Clocks of the stream of a fold that is cut into passes (docs/machine.md section 2).
 
-    They follow each other, but none begins before the one that is `in_flight` before it has left. Which holds up a fold
-    most follows from its last pass, whose clocks are most: those behind it, or it and those behind it, wait by whole
-    steps of `in_flight`, and follow each other for what is left of the fold; or all wait, over several folds; or those
-    that are whole, from line to line.
+    Passes follow each other, and none begins before the one `in_flight` places before it has left. A fold takes the
+    longest of: its passes without such waits; all of them leaving `in_flight` at a time, fold behind fold; its last
+    pass behind the others, of which whole steps of `in_flight` leave and the rest take an average each, counted with
+    and without the last; and, line by line, the whole passes leaving in such steps before what is left of the line.
     """
     larger, quotient, leaving = arithmetic.larger, arithmetic.quotient, tail + passes.leave
     line = larger(shape.line, shape.steps * (shape.line == 0))

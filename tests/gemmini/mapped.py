@@ -195,6 +195,8 @@ class Unseen(NamedTuple):
 
 def rest() -> dict[int, Unseen]:
     """The rows of no sample that were played, by number."""
+    if not REST.exists():
+        return {}
     return {int(each["row"]): Unseen(float(each["error"]), float(each["signed"])) for each in table(REST.name)}
 
 

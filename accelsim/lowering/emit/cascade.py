@@ -11,7 +11,7 @@ from accelsim.lowering.emit.iterations import overlap
 from accelsim.lowering.emit.readers import Reader, readers
 from accelsim.lowering.emit.residents import ResidentTiles
 from accelsim.lowering.ir import Layout, PlannedLayer
-from accelsim.lowering.placement import Placement, progressions
+from accelsim.lowering.placement import Placement, ranges_of
 from accelsim.lowering.schedule.residents import Cascade, Ring
 from accelsim.lowering.schedule.rings import input_rows
 from accelsim.lowering.schedule.stripes import Read
@@ -133,4 +133,4 @@ class CascadeTiles:
         for place in (self.layout.by_name[node.name] for node in self.nodes):
             if place.tensor is tensor:
                 wanted[place.channels] = False
-        return StripeLoads(ring, input_rows(reads), progressions(tuple(np.flatnonzero(wanted).tolist())))
+        return StripeLoads(ring, input_rows(reads), ranges_of(np.flatnonzero(wanted)))

@@ -15,7 +15,7 @@ from accelsim.lowering.emit.planned import iteration_count
 from accelsim.lowering.emit.residents import ResidentTiles
 from accelsim.lowering.emit.reuse import TileReuse
 from accelsim.lowering.ir import Layout, PlannedLayer
-from accelsim.lowering.placement import Channels, Placement, progressions
+from accelsim.lowering.placement import Channels, Placement, ranges_of
 from accelsim.program.commands import UNPLACED, Buffer, Compute, Tile, Work
 from accelsim.program.folds import FoldChain
 from accelsim.program.tensors import Range, Region, Tensor, elements
@@ -120,7 +120,7 @@ class LayerEmission(ABC):
         found = self.missing.get((tensor, channels))
         if found is None:
             loaded = np.flatnonzero(~stay[channels.start : channels.stop]) + channels.start
-            found = self.missing[tensor, channels] = progressions(tuple(loaded.tolist()))
+            found = self.missing[tensor, channels] = ranges_of(loaded)
         return found
 
     def loaded(self, tiles: Iterable[Tile]) -> list[Tile]:

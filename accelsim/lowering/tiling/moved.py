@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from accelsim.lowering.ir import Layout, ResidentChannels
+from accelsim.dataflows.work import ArrayContext
+from accelsim.lowering.ir import LayerTask, Layout, ResidentChannels
 from accelsim.lowering.placement import Beyond, Channels, Placement, whole_burst_bytes
 from accelsim.network.graph import Node
 
@@ -22,6 +23,16 @@ class Part(NamedTuple):
 
 
 NO_PART = Part(0, 0.0)
+
+
+def plain_beyond(task: LayerTask, array: ArrayContext) -> tuple[float, float]:
+    """Bytes of a pixel that bursts have beyond the channels that are loaded, and beyond those that are stored; none
+    where the map is coded or channels are stored apart."""
+    if task.beyond is None:
+        return 0.0, 0.0
+    loaded = task.beyond.loaded if array.ifmap_code is None else 0.0
+    stored = task.beyond.stored if array.ofmap_code is None and not task.scattered else 0.0
+    return loaded, stored
 
 
 class MovedParts(NamedTuple):
@@ -42,8 +53,8 @@ class MovedChannels:
     """The feature maps of a layout by who writes and reads them.
 
     by_tensor: the maps that lie in each, and which of its channels are written as them. sources: of a map the channels
-    of the tensor that it reads, by the map that they are written as. parts: of some maps with some residents.
-    makers: of some maps together.
+    of the tensor that it reads, by the map that they are written as. makers: of some maps together. parts: what is
+    loaded of some maps with some residents; stored: what a layer stores, by how many of its channels are resident.
     """
 
     layout: Layout
@@ -53,6 +64,7 @@ class MovedChannels:
     sources: dict[str, dict[str, Channels]] = field(default_factory=dict)
     makers: dict[tuple[str, ...], frozenset[str]] = field(default_factory=dict)
     parts: dict[tuple[tuple[str, ...], tuple[tuple[str, int], ...]], Part] = field(default_factory=dict)
+    stored: dict[tuple[str, int], Part] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         written = {node.name: self.layout.writes(node) for node in self.nodes if not node.absorbed}
@@ -98,13 +110,11 @@ class MovedChannels:
 
     def _stored(self, node: Node, residents: ResidentChannels) -> Part:
         """The channels that a layer stores."""
-        there = residents.get(node.name, 0)
-        key = ("to", node.name), ((node.name, there),)
-        if key not in self.parts:
-            place = self.layout.by_name[node.name]
-            made = self.by_tensor[place.tensor.name][node.name]
-            self.parts[key] = self._part([(node.name, np.sort(made[there:]))])
-        return self.parts[key]
+        key = node.name, residents.get(node.name, 0)
+        if key not in self.stored:
+            made = self.by_tensor[self.layout.by_name[node.name].tensor.name][node.name]
+            self.stored[key] = self._part([(node.name, np.sort(made[key[1] :]))])
+        return self.stored[key]
 
     def _part(self, moved: Iterable[tuple[str, Channels]]) -> Part:
         channels, beyond = 0, 0.0

@@ -23,6 +23,7 @@ from accelsim.lowering.ir import (
 from accelsim.lowering.tiling.candidates import Candidates, Floats, joined
 from accelsim.lowering.tiling.cost import Estimate, requested_bytes
 from accelsim.lowering.tiling.footprint import weight_bytes
+from accelsim.lowering.tiling.moved import plain_beyond
 from accelsim.lowering.tiling.sizes import Ints
 from accelsim.lowering.tiling.space import fitting, in_stripes, least_cycles, near
 from accelsim.program.tensors import share_of_plain
@@ -106,10 +107,8 @@ def least(task: LayerTask, context: TilingContext) -> Least:
     loaded = 0.0 if context.resident_weights else task.weights * bits / weights / 8
     fmaps = pixels * task.loaded_inputs * array.ifmap_bits / 8 * share_of_plain(array.ifmap_code)
     fmaps += task.pixels * task.stored * array.ofmap_bits / 8 * share_of_plain(array.ofmap_code)
-    if task.beyond is not None and array.ifmap_code is None and task.loaded_inputs:
-        fmaps += pixels * task.beyond.loaded
-    if task.beyond is not None and array.ofmap_code is None and not task.scattered:
-        fmaps += task.pixels * task.beyond.stored
+    loaded_beyond, stored_beyond = plain_beyond(task, array)
+    fmaps += pixels * loaded_beyond + task.pixels * stored_beyond
     return Least(*(task.times * each for each in (least_cycles(task, context), fmaps, loaded)))
 
 

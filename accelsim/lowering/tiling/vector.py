@@ -11,6 +11,7 @@ from accelsim.errors import LoweringError
 from accelsim.lowering.given import ANY_PIECE, GivenTile
 from accelsim.lowering.ir import LayerTask, Tiling, TilingContext
 from accelsim.lowering.tiling.footprint import vector_bytes
+from accelsim.lowering.tiling.moved import plain_beyond
 from accelsim.lowering.tiling.search import Planned
 from accelsim.lowering.tiling.sizes import AxisTiles, axis_tiles, block_keys, blocks_of, searched_blocks, sizes_of
 from accelsim.network.graph import Node
@@ -75,10 +76,8 @@ def vector_dram_bytes(node: Node, task: LayerTask, context: TilingContext, rows:
     bits, weights_of = array.loaded_weights
     weights = 0.0 if resident else node.weights * bits / weights_of / 8
     requested = task.batch * (pixels * task.loaded * ifmap_bits + written) / 8
-    if task.beyond is not None and array.ifmap_code is None:
-        requested += task.batch * pixels * task.beyond.loaded
-    if task.beyond is not None and array.ofmap_code is None and not task.scattered:
-        requested += task.batch * output.height * output.width * task.beyond.stored
+    loaded_beyond, stored_beyond = plain_beyond(task, array)
+    requested += task.batch * (pixels * loaded_beyond + output.height * output.width * stored_beyond)
     return requested + weights + _scattered_bytes(node, task, context)
 
 
