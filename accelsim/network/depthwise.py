@@ -50,17 +50,17 @@ class EnginePiece(NamedTuple):
     weight_bits: int
 
 
-def depthwise_work(piece: EnginePiece, machine: Machine) -> DepthwiseWork:
-    """A piece on the machine's engine.
-
-    Raises LoweringError where the window fits neither the engine's registers nor its line buffer.
-    """
+def depthwise_work(piece: EnginePiece, machine: Machine) -> DepthwiseWork | LoweringError:
+    """A piece on the machine's engine; an error where the window does not fit the engine's registers or line buffer."""
     node, work, array, weight_bits = piece
     engine, window, size = _engine(machine), node.window, node.sizes[0]
+    strips = _strips(node, work.cols, engine, array.ifmap_bits)
+    if isinstance(strips, LoweringError):
+        return strips
     vertical, horizontal = window.vertical, window.horizontal
     above = range(vertical.dilation, vertical.kernel * vertical.dilation, vertical.dilation)
     positions = pixels = line_reads = 0
-    for cols in _strips(node, work.cols, engine, array.ifmap_bits):
+    for cols in strips:
         inside = work.images.size * _inside(horizontal, cols, size.width)
         positions += work.images.size * vertical.reach(work.rows.size) * horizontal.reach(cols.size)
         pixels += inside * _inside(vertical, work.rows, size.height)
@@ -108,9 +108,11 @@ def engine_counts(piece: EnginePiece, done: DepthwiseWork) -> ActionCounts:
 
 
 def engine_work(piece: Piece, machine: Machine) -> PieceWork:
-    """A piece on the engine, as `accelsim.network.units` asks for it. Raises LoweringError as `depthwise_work` does."""
+    """A piece on the engine, as `accelsim.network.units` asks for it. Raises LoweringError where it does not fit."""
     own = EnginePiece(piece.node, piece.work, piece.array, piece.weight_bits)
     done = depthwise_work(own, machine)
+    if isinstance(done, LoweringError):
+        raise done
     post_cycles = tail_cycles(machine) + machine.array.post_latency
     return PieceWork(done.cycles, post_cycles, partial(engine_counts, own, done))
 
@@ -140,19 +142,18 @@ def _engine(machine: Machine) -> Depthwise:
     return machine.depthwise
 
 
-def _strips(node: Node, cols: Range, engine: Depthwise, bits: int) -> Iterator[Range]:
-    """Output columns in strips whose rows fit the line buffer. Raises LoweringError."""
+def _strips(node: Node, cols: Range, engine: Depthwise, bits: int) -> list[Range] | LoweringError:
+    """Output columns in strips whose rows fit the line buffer; an error where the window of one output does not fit."""
     vertical, horizontal = node.window.vertical, node.window.horizontal
     if _registers(node) > engine.max_taps:
-        raise LoweringError(f"its window of {_registers(node)} pixels is larger than depthwise.max_taps")
+        return LoweringError(f"its window of {_registers(node)} pixels is larger than depthwise.max_taps")
     most, rows = cols.size, vertical.reach(1) - 1
     if rows:
         width = 8 * engine.line_buffer_bytes // (engine.channels * bits * rows)
         most = (width - horizontal.reach(1)) // horizontal.stride + 1
     if most < 1:
-        raise LoweringError("the rows of its window do not fit depthwise.line_buffer_bytes")
-    for start in range(cols.start, cols.stop, most):
-        yield Range(start, min(start + most, cols.stop))
+        return LoweringError("the rows of its window do not fit depthwise.line_buffer_bytes")
+    return [Range(start, min(start + most, cols.stop)) for start in range(cols.start, cols.stop, most)]
 
 
 def _inside(axis: Axis, outputs: Range, extent: int, before: int = 0) -> int:

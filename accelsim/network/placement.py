@@ -74,10 +74,9 @@ def _efforts(node: Node, batch: int, machine: Machine) -> Iterator[tuple[UnitKin
     yield ARRAY, _on_array(node, batch, machine)
     yield VECTOR, _on_vector_unit(node, batch, machine)
     if machine.depthwise is not None:
-        try:
-            yield DEPTHWISE, _on_engine(node, batch, machine)
-        except LoweringError:
-            return
+        on_engine = _on_engine(node, batch, machine)
+        if not isinstance(on_engine, LoweringError):
+            yield DEPTHWISE, on_engine
 
 
 def _effort(cycles: int, counts: ActionCounts, machine: Machine) -> _UnitEffort:
@@ -121,9 +120,11 @@ def _on_vector_unit(node: Node, batch: int, machine: Machine) -> _UnitEffort:
     )
 
 
-def _on_engine(node: Node, batch: int, machine: Machine) -> _UnitEffort:
-    """Effort on the depthwise engine. Raises LoweringError where it can't do the layer."""
+def _on_engine(node: Node, batch: int, machine: Machine) -> _UnitEffort | LoweringError:
+    """Effort on the depthwise engine; an error where it can't do the layer."""
     array = layer_product(node, batch, machine)[1]
     piece = EnginePiece(node, whole_layer(node, batch), array, node.stored_weight_bits(machine.array.weight_bits))
     done = depthwise_work(piece, machine)
+    if isinstance(done, LoweringError):
+        return done
     return _effort(done.cycles + tail_cycles(machine), engine_counts(piece, done), machine)
