@@ -1,6 +1,6 @@
 """Draws docs/dataflow_ws.svg and so on, one for each dataflow: `python docs/dataflows.py`.
 
-Each shows a 4 x 4 array: what is pinned in the PEs, what the rows and columns carry, which way operands and sums go.
+Each shows a 4 x 4 array: what is stationary in the PEs, what rows and columns carry, which way operands and sums go.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from accelsim.report.figure import drawn, house_style
 from accelsim.report.palette import BLUE, GREEN, VERMILLION
 
 SIDE = 4
-PINNED, STREAMED, SUMS = BLUE, VERMILLION, GREEN
+STATIONARY, STREAMED, SUMS = BLUE, VERMILLION, GREEN
 DIGITS = "₀₁₂₃"
 HERE = Path(__file__).parent
 
@@ -27,7 +27,7 @@ class Flow(NamedTuple):
     """What a dataflow does with the product A (M x K) * W (K x N)."""
 
     title: str
-    pinned: str
+    stationary: str
     west: str
     north: str | None
     south: str
@@ -41,12 +41,12 @@ LETTERS = {"ifmap": "A", "weight": "W"}
 
 def flow_of(dataflow: Dataflow) -> Flow:
     """The words of a dataflow."""
-    kind, pinned = HELD[dataflow.stationary]
+    kind, stationary = HELD[dataflow.stationary]
     west, north = (LETTERS.get(dataflow.operand(side, dataflow.streamed)) for side in (dataflow.rows, dataflow.cols))
     steps, rows, columns = (each.upper() for each in (dataflow.streamed, dataflow.rows, dataflow.cols))
     return Flow(
         f"{kind}-stationary",
-        pinned,
+        stationary,
         f"{west}: T = {steps} steps" + ("" if north else f",\n{rows} down the rows"),
         f"{north}: T = {steps} steps" if north else None,
         "finished sums, drained" if north else "sums of A W",
@@ -62,7 +62,7 @@ def picture(flow: Flow) -> Figure:
     for row in range(SIDE):
         for column in range(SIDE):
             x, y = 1.5 * column, -1.5 * row
-            _pe(axes, x, y, flow.pinned + DIGITS[row] + DIGITS[column])
+            _pe(axes, x, y, flow.stationary + DIGITS[row] + DIGITS[column])
             if column < SIDE - 1:
                 _arrow(axes, (x + 1, y + 0.65), (x + 1.5, y + 0.65), STREAMED)
             if row < SIDE - 1:
@@ -76,10 +76,10 @@ def picture(flow: Flow) -> Figure:
         if flow.north:
             _arrow(axes, (1.5 * place + 0.65, 2.0 + skew), (1.5 * place + 0.65, 1), STREAMED)
         else:
-            _arrow(axes, (1.5 * place + 0.65, 1.9), (1.5 * place + 0.65, 1), PINNED, dashed=True)
+            _arrow(axes, (1.5 * place + 0.65, 1.9), (1.5 * place + 0.65, 1), STATIONARY, dashed=True)
     middle = 0.75 * SIDE - 0.25
     axes.text(-2.3, 1.25 - 0.75 * SIDE, flow.west, rotation=90, ha="right", va="center", color=STREAMED)
-    top = (flow.north, STREAMED, 3.2) if flow.north else ("loaded first, a row a clock", PINNED, 2.1)
+    top = (flow.north, STREAMED, 3.2) if flow.north else ("loaded first, a row a clock", STATIONARY, 2.1)
     axes.text(middle, top[2], top[0], ha="center", va="bottom", color=top[1])
     axes.text(middle, 0.35 - 1.5 * SIDE, flow.south, ha="center", va="top", color=SUMS)
     axes.set_title(f"{flow.title}: rows carry {flow.rows}, columns carry {flow.columns}", fontsize=11)
@@ -92,7 +92,7 @@ def picture(flow: Flow) -> Figure:
 
 def _pe(axes: Axes, x: float, y: float, text: str) -> None:
     axes.add_patch(Rectangle((x, y), 1, 1, facecolor="#f4f6f8", edgecolor="#555555", linewidth=1))
-    axes.text(x + 0.5, y + 0.42, text, ha="center", va="center", color=PINNED, fontsize=12)
+    axes.text(x + 0.5, y + 0.42, text, ha="center", va="center", color=STATIONARY, fontsize=12)
 
 
 def _arrow(

@@ -45,7 +45,7 @@ class PathPhase(StrEnum):
     """Activity of a command on the path to a stream; of a unit that works on pieces, its title."""
 
     STREAM = "streams"
-    LOAD = "pinned values shifted in"
+    LOAD = "stationary values shifted in"
     TAIL = "drain and tail"
     HOST = "the host issues tiles"
     DESCRIPTORS = "descriptors, its turn"

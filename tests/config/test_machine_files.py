@@ -64,7 +64,7 @@ def test_ten_lines_are_a_whole_machine(tmp_path: Path) -> None:
         (("array.activation_bits=4", "array.psum_bits=20"), 32, 64, 1024 * 64 * 3),
     ],
 )
-def test_what_is_left_out_follows_the_array_unless_it_is_pinned(
+def test_what_is_left_out_follows_the_array_unless_it_is_written(
     settings: tuple[str, ...], port: int, lanes: int, sums: int, tmp_path: Path
 ) -> None:
     found = machine(tmp_path, TEN_LINES, *settings)

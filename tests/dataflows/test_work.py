@@ -75,9 +75,9 @@ def plain_counts(dataflow: str, gemm: Gemm, rows: int, cols: int) -> dict[str, i
                         continue
                     shifted_in = sum(c * (base + i + 1) for i in range(r))
                     counts["weights"] += r * c if dataflow == "ws" else r * steps
-                    pinned, streamed = shifted_in + r * north, r * steps * c + west
-                    counts["act_hops"] += streamed if dataflow == "ws" else pinned
-                    counts["weight_hops"] += pinned if dataflow == "ws" else streamed
+                    stationary, streamed = shifted_in + r * north, r * steps * c + west
+                    counts["act_hops"] += streamed if dataflow == "ws" else stationary
+                    counts["weight_hops"] += stationary if dataflow == "ws" else streamed
                     counts["psum_hops"] += c * steps * rows
                     counts["psum_r"] += c * steps * (row > 0)
                     last = row + rows >= row_extent

@@ -1,6 +1,6 @@
 """Systolic arrays register by register: every operand hops from PE to PE one clock at a time.
 
-`PinnedArray` is the weight- and input-stationary array (the same hardware, roles swapped), `OutputArray` the
+`StationaryArray` is the weight- and input-stationary array (the same hardware, roles swapped), `OutputArray` the
 output-stationary one, with the rows for M and the columns for N or the other way round. Neither knows when a fold may
 begin: it is told the clocks at which each fold's load and stream reach its edge, moves the values, and raises
 `CollisionError` where two of them want the same register, where one is overwritten while still needed, or where a wrong
@@ -312,7 +312,7 @@ def _assert_in_line(clock: Ints, steps: Ints) -> None:
         raise CollisionError("values of a step that the triangle does not line up")
 
 
-class PinnedArray(SystolicArray):
+class StationaryArray(SystolicArray):
     """Weight- or input-stationary: stationary values and partial sums move down, streamed operands east.
 
     The load chain goes through one stationary register of each PE and mac_latency - 1 link registers below it; the
@@ -560,7 +560,7 @@ def array_of(
         return OutputArray(rows, cols, mac_latency, overlap, folds, ports)
     assert roles.rows == "k", "sums move down"
     assert ports == ALL_WIDE
-    return PinnedArray(rows, cols, mac_latency, overlap, folds)
+    return StationaryArray(rows, cols, mac_latency, overlap, folds)
 
 
 def play(array: SystolicArray, schedule: Sequence[FoldClocks]) -> SystolicArray:
@@ -622,7 +622,7 @@ def cut(roles: Roles, a: Ints, w: Ints, rows: int, cols: int, base: int = 0) -> 
             )
         else:
             at_work = _diagonal(np.ones_like(w[pack]), 0) != 0
-            yield from _cut_pinned(
+            yield from _cut_stationary(
                 np.hstack(list(a[pack])), _diagonal(w[pack], 0), np.hstack(list(place[pack])), at_work, rows, cols
             )
 
@@ -634,14 +634,14 @@ def _diagonal(blocks: Ints, elsewhere: int) -> Ints:
     return whole.reshape(count * rows, count * cols)
 
 
-def _cut_pinned(
-    streamed: Ints, pinned: Ints, place: Ints, at_work: NDArray[np.bool_], rows: int, cols: int
+def _cut_stationary(
+    streamed: Ints, stationary: Ints, place: Ints, at_work: NDArray[np.bool_], rows: int, cols: int
 ) -> Iterator[Fold]:
-    for left in range(0, pinned.shape[1], cols):
-        for top in range(0, pinned.shape[0], rows):
+    for left in range(0, stationary.shape[1], cols):
+        for top in range(0, stationary.shape[0], rows):
             block = slice(top, top + rows), slice(left, left + cols)
-            west, north = streamed[:, block[0]], pinned[block]
-            last_k = top + rows >= pinned.shape[0]
+            west, north = streamed[:, block[0]], stationary[block]
+            last_k = top + rows >= stationary.shape[0]
             yield Fold(west.T, north, west @ north, place[:, block[1]], at_work[block], last_k=last_k)
 
 

@@ -162,12 +162,12 @@ def test_no_tiling_takes_less_than_the_least(name: str, zeros: float) -> None:
     settings = [(0, f"network.map_zeros.share={zeros}")] if zeros else []
     chip = machine_of(dma__map_codec=MAP_CODEC) if zeros else machine_of()
     network = placed(rewrite(load_network(name, parse_overrides(settings))[1], chip), chip, "cycles")
-    maps, pins = layout_of(network, chip), no_resident_weights(chip.sram.weight.capacity_bytes)
+    maps, weights = layout_of(network, chip), no_resident_weights(chip.sram.weight.capacity_bytes)
     cache, compared = TilingCache(chip, 1, maps, nodes=network.nodes), 0
     for node in (node for node in network.nodes if on_array(node, chip) and not node.absorbed):
         for residents in ({}, {each.name: each.output.channels for each in network.nodes}):
-            least = cache.least(node, residents, pins)
-            cost = cache.cost(node, chip.sram.activation.capacity_bytes, residents, pins)
+            least = cache.least(node, residents, weights)
+            cost = cache.cost(node, chip.sram.activation.capacity_bytes, residents, weights)
             assert isinstance(cost, LayerCost)
             assert least.cycles <= 1.0001 * cost.compute_cycles
             assert least.fmap_bytes + least.weight_bytes <= 1.0001 * cost.burst_bytes

@@ -64,10 +64,10 @@ def planned(draw: st.DrawFn) -> tuple[Network, Machine, Lowered, list[PlannedLay
     scheduling = scheduling.model_copy(update={"plan": Plan(images=network.batch)})
     as_it_is = TilingCache.cost
 
-    def cost(self: TilingCache, node: Node, room: int, stays: ResidentChannels, pins: WeightResidents) -> LayerCost:
+    def cost(self: TilingCache, node: Node, room: int, stays: ResidentChannels, weights: WeightResidents) -> LayerCost:
         if not on_array(node, machine):
-            return as_it_is(self, node, room, stays, pins)
-        dataflow = self.context(node, room, pins).array.dataflow
+            return as_it_is(self, node, room, stays, weights)
+        dataflow = self.context(node, room, weights).array.dataflow
         return LayerCost(0, room, 0, 0, 0, random_plan(draw, self.task(node, stays), dataflow))
 
     with patch.object(TilingCache, "cost", cost):

@@ -114,8 +114,8 @@ def check(network: Network, chip: Machine, objective: Objective = "cycles") -> N
     (node,) = network.nodes
     layout = lay_out(network, chip.array.activation_bits, scatter=True)
     cache = TilingCache(chip, network.batch, layout, objective, network.nodes)
-    room, pins = chip.sram.activation.capacity_bytes, no_resident_weights(chip.sram.weight.capacity_bytes)
-    task, context = cache.task(node, {}), cache.context(node, room, pins)
+    room, weights = chip.sram.activation.capacity_bytes, no_resident_weights(chip.sram.weight.capacity_bytes)
+    task, context = cache.task(node, {}), cache.context(node, room, weights)
     if not on_array(node, chip):
         found = str(vector.plan_vector(node, task, context))
         with whole_numbers():
