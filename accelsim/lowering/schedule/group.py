@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from accelsim.lowering.schedule.rings import Inflow, RingLayer, Rings, input_rows, leaves, rings_of
-from accelsim.lowering.schedule.stripes import Member, Read
+from accelsim.lowering.schedule.rings import RingLayer, Rings, Striping, input_rows, leaves
+from accelsim.lowering.schedule.stripes import Member
 from accelsim.units import ceil_div
 
 
@@ -15,16 +15,18 @@ from accelsim.units import ceil_div
 class Group:
     """Layers in stripes of certain heights.
 
-    places: distances of the layers; rows: of a stripe of each; incoming: the inputs from before them; compute: clocks
-    of each unit.
+    rows: of a stripe of each; compute: clocks of each unit.
     """
 
-    places: tuple[int, ...]
+    striping: Striping
     layers: tuple[RingLayer, ...]
     rows: tuple[int, ...]
-    incoming: Collection[Inflow]
     compute: tuple[float, ...]
-    batch: int
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Distances of the layers."""
+        return self.striping.places
 
     @property
     def steps(self) -> int:
@@ -34,20 +36,16 @@ class Group:
     @cached_property
     def members(self) -> tuple[Member, ...]:
         """The layers as members of a cascade."""
-        order = {place: number for number, place in enumerate(self.places)}
-        return tuple(
-            Member(rows, layer.output.height, tuple(_reads_inside(layer, place, order)))
-            for place, layer, rows in zip(self.places, self.layers, self.rows, strict=True)
-        )
+        return self.striping.members(self.rows)
 
     @property
     def weight_bytes(self) -> int:
         return sum(layer.weight_bytes for layer in self.layers)
 
-    @cached_property
+    @property
     def rings(self) -> Rings:
         """Rings of its feature maps and of what it loads."""
-        return rings_of(self.places, tuple(layer.shape for layer in self.layers), self.members, self.batch)
+        return self.striping.rings(self.rows)
 
     def ring_bytes(self, residents: Collection[int]) -> int:
         """SRAM of its rings, given which feature maps are resident, by their distance."""
@@ -64,22 +62,14 @@ class Group:
             if not (leaves_group and place in residents):
                 size = output.slot_bytes(rows, output.channels)
                 most += (1 + leaves_group) * ceil_div(output.height, rows) * size
-        for each in self.incoming:
+        for each in self.striping.inflows.values():
             channels = channels_loaded(each.sources, residents)
             if channels:
                 rows = input_rows((self.rows[number], read) for number, read in each.reads)
                 most += ceil_div(each.fmap.height, rows) * each.fmap.slot_bytes(rows, channels)
-        return most * self.batch
+        return most * self.striping.batch
 
 
 def channels_loaded(sources: Mapping[int, int], residents: Collection[int]) -> int:
     """Channels that come from sources, by distance, that are no residents."""
     return sum(count for source, count in sources.items() if source not in residents)
-
-
-def _reads_inside(layer: RingLayer, place: int, order: Mapping[int, int]) -> Iterator[Read]:
-    """Reads of a layer inside its group, by the numbers of those read in the order of their places."""
-    for each in layer.inputs:
-        for source in each.sources:
-            if place + source.distance in order:
-                yield Read(order[place + source.distance], each.window, each.fmap.height)

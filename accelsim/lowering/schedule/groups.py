@@ -10,7 +10,7 @@ groups that are alike (the blocks of a residual network) are evaluated once.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, NamedTuple
@@ -24,14 +24,14 @@ from accelsim.lowering.schedule.residents import readers_of
 from accelsim.lowering.schedule.rings import (
     FAR,
     Fmap,
-    Inflow,
     Input,
     RingLayer,
     Source,
+    Striping,
     distance_from,
-    inflows,
     leaves,
     makers,
+    striping,
 )
 from accelsim.lowering.schedule.stripes import Counts, Read, rows_from, stripe_counts
 from accelsim.lowering.schedule.weights import WeightResidents
@@ -80,6 +80,7 @@ class Groups:
     weights: WeightResidents
     numbers: dict[str, int] = field(init=False)
     known: list[RingLayer | None] = field(init=False)
+    shapes: list[RingLayer | None] = field(init=False)
     looks: list[int] = field(init=False)
     kinds: dict[Any, int] = field(default_factory=dict)
     rows: dict[tuple[int, int], tuple[int, float] | None] = field(default_factory=dict)
@@ -87,7 +88,7 @@ class Groups:
     found: dict[tuple[int, int], Group | None] = field(default_factory=dict)
     quickest: dict[int, float] = field(default_factory=dict)
     floors: dict[tuple[int, frozenset[int]], Effort] = field(default_factory=dict)
-    incoming: dict[int, Collection[Inflow]] = field(default_factory=dict)
+    stripings: dict[int, Striping] = field(default_factory=dict)
     moved: dict[tuple[Fmap, tuple[Range, ...]], float] = field(default_factory=dict)
     fmap_bytes: dict[tuple[int, frozenset[int]], float] = field(default_factory=dict)
     gaps: dict[tuple[Group, int, int, int], int] = field(default_factory=dict)
@@ -99,6 +100,7 @@ class Groups:
         self.known = [
             self._layer(number, node) if self._joins(node) else None for number, node in enumerate(self.nodes)
         ]
+        self.shapes = [layer and layer.shape for layer in self.known]
         looks: dict[RingLayer | None, int] = {}
         apart = (layer and layer._replace(readers=()) for layer in self.known)
         self.looks = [looks.setdefault(layer, len(looks)) for layer in apart]
@@ -220,17 +222,17 @@ class Groups:
         if key not in self.fmap_bytes:
             made = (self._known(span.first + place).output for place in span.leaving if place not in residents)
             moved = sum(self._burst_bytes(fmap, fmap.ranges) for fmap in made)
-            for each in self._incoming(span):
+            for each in self._striping(span).inflows.values():
                 loaded = (each.ranges[distance] for distance in each.sources if distance not in residents)
                 moved += self._burst_bytes(each.fmap, tuple(chain.from_iterable(loaded)))
             self.fmap_bytes[key] = moved
         return self.fmap_bytes[key]
 
-    def _incoming(self, span: Span) -> Collection[Inflow]:
-        if span.alike not in self.incoming:
-            layers = [self._known(span.first + place) for place in span.places]
-            self.incoming[span.alike] = inflows(span.places, layers).values()
-        return self.incoming[span.alike]
+    def _striping(self, span: Span) -> Striping:
+        if span.alike not in self.stripings:
+            shapes = (self.shapes[span.first + place] for place in span.places)
+            self.stripings[span.alike] = striping(span.places, tuple(filter(None, shapes)), self.network.batch)
+        return self.stripings[span.alike]
 
     def group(self, span: Span, rows: int) -> Group | None:
         """The layers with stripes of about this many rows of the highest feature map; None where one has none such."""
@@ -239,9 +241,10 @@ class Groups:
             self.found[key] = self._group(span, ceil_div(span.height, rows))
         return self.found[key]
 
-    def has_whole_rows(self, number: int) -> bool:
-        """True where rows of what a layer in stripes makes fill whole bytes."""
-        return self._known(number).output.has_whole_rows
+    def row_bytes(self, number: int) -> int | None:
+        """Bytes of a row of what a layer in stripes makes; None where it fills no whole ones."""
+        output = self._known(number).output
+        return output.row_bytes if output.has_whole_rows else None
 
     def _known(self, number: int) -> RingLayer:
         layer = self.known[number]
@@ -259,8 +262,7 @@ class Groups:
             rows, clocks = found
             heights.append(rows)
             compute[layer.unit] = compute.get(layer.unit, 0.0) + clocks
-        around = self._incoming(span), tuple(compute.values()), self.network.batch
-        return Group(span.places, layers, tuple(heights), *around)
+        return Group(self._striping(span), layers, tuple(heights), tuple(compute.values()))
 
     def _rows(self, layer: RingLayer, node: Node, most: int) -> tuple[int, float] | None:
         """Rows of a stripe, at most this many, and the clocks of the layer's unit in such stripes."""

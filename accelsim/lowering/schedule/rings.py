@@ -6,8 +6,9 @@ Layers of a group are known by their distance from its first, and inputs from be
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -27,8 +28,8 @@ from accelsim.program.tensors import Range
 from accelsim.unit_kinds import ARRAY, UnitKind
 from accelsim.units import ceil_div
 
-KEPT = 1 << 14
-"""Groups whose rings are kept for other plans."""
+KEPT = 1 << 12
+"""Groups whose rings are kept for other plans, each in stripes of a few heights."""
 FAR = 1 << 20
 """Distance of the inputs of the network, which no layer makes."""
 
@@ -154,13 +155,60 @@ class Rings(NamedTuple):
     inputs: dict[int, Loaded]
 
 
+@dataclass(eq=False)
+class Striping:
+    """All of a group that no height of its stripes changes, and its rings by the rows of a stripe of each layer.
+
+    places: distances of the layers. shapes: of them.
+    """
+
+    places: tuple[int, ...]
+    shapes: tuple[RingLayer, ...]
+    batch: int
+    found: dict[tuple[int, ...], Rings] = field(default_factory=dict, init=False)
+
+    @cached_property
+    def reads(self) -> tuple[tuple[Read, ...], ...]:
+        """What each layer reads of others of the group."""
+        order = {place: number for number, place in enumerate(self.places)}
+        return tuple(
+            tuple(_reads_inside(shape, place, order))
+            for place, shape in zip(self.places, self.shapes, strict=True)
+        )
+
+    @cached_property
+    def inflows(self) -> dict[int, Inflow]:
+        """The inputs from before the group, by tensor."""
+        return inflows(self.places, self.shapes)
+
+    def members(self, rows: Iterable[int]) -> tuple[Member, ...]:
+        """The layers as members of a cascade, in stripes of these rows."""
+        every = zip(rows, self.shapes, self.reads, strict=True)
+        return tuple(Member(each, shape.output.height, reads) for each, shape, reads in every)
+
+    def rings(self, rows: tuple[int, ...]) -> Rings:
+        """Rings for images after which more of them ask for no more slots: those that the first layer is ahead, and
+        some."""
+        if rows not in self.found:
+            members = self.members(rows)
+            counts = stripe_counts(members, min(self.batch, 3 + ceil_div(len(members), members[-1].stripes)))
+            internal, outputs = made_rings(self.places, self.shapes, members, counts)
+            self.found[rows] = Rings(internal, outputs, loaded_rings(self.inflows, members, counts))
+        return self.found[rows]
+
+
 @lru_cache(maxsize=KEPT)
-def rings_of(places: tuple[int, ...], shapes: tuple[RingLayer, ...], members: tuple[Member, ...], batch: int) -> Rings:
-    """Rings of layers of these shapes, for images after which more of them ask for no more slots: those that the first
-    layer is ahead, and some. Another machine that has them in the same stripes finds them here."""
-    counts = stripe_counts(members, min(batch, 3 + ceil_div(len(members), members[-1].stripes)))
-    internal, outputs = made_rings(places, shapes, members, counts)
-    return Rings(internal, outputs, loaded_rings(places, shapes, members, counts))
+def striping(places: tuple[int, ...], shapes: tuple[RingLayer, ...], batch: int) -> Striping:
+    """Layers of these shapes at these distances; another machine that has them finds them here."""
+    return Striping(places, shapes, batch)
+
+
+def _reads_inside(layer: RingLayer, place: int, order: Mapping[int, int]) -> Iterator[Read]:
+    """Reads of a layer inside its group, by the numbers of those read in the order of their places."""
+    for each in layer.inputs:
+        for source in each.sources:
+            if place + source.distance in order:
+                yield Read(order[place + source.distance], each.window, each.fmap.height)
 
 
 def made_rings(
@@ -218,11 +266,11 @@ def inflows(places: Sequence[int], layers: Sequence[RingLayer]) -> dict[int, Inf
 
 
 def loaded_rings(
-    places: Sequence[int], layers: Sequence[RingLayer], members: Sequence[Member], counts: Sequence[Counts]
+    inputs: Mapping[int, Inflow], members: Sequence[Member], counts: Sequence[Counts]
 ) -> dict[int, Loaded]:
     """The inputs from before the group, by tensor, each loaded once for all its readers."""
     found: dict[int, Loaded] = {}
-    for tensor, (sources, _, fmap, reads) in inflows(places, layers).items():
+    for tensor, (sources, _, fmap, reads) in inputs.items():
         rows = input_rows((members[number].rows, read) for number, read in reads)
         made = [rows_until(members[number], read, next_step(counts[number]), rows) for number, read in reads]
         kept = [rows_from(members[number], read, counts[number], rows) for number, read in reads]

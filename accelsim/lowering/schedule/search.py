@@ -187,12 +187,15 @@ class ScheduleSearch:
         """A group each of whose results takes the place of each resident that is read for the last time."""
         forced = self.given.keep.keys() & {*names}
         kept = [self.candidates[name] for name in names if name in self.candidates and forced <= {name}]
-        for resident, old in product(filter(self._has_whole_rows, kept), state.residents):
-            if old.rows and old.last in range(span.first, span.last + 1):
+        places = [old for old in state.residents if old.rows and old.last in range(span.first, span.last + 1)]
+        for resident, old in product(kept, places):
+            if self._may_begin_before(resident, old, state):
                 yield self._in_place(span, state, resident, old)
 
-    def _has_whole_rows(self, resident: Resident) -> bool:
-        return self.groups.has_whole_rows(resident.first)
+    def _may_begin_before(self, resident: Resident, old: Place, state: State) -> bool:
+        """True where a row of a result fits before a resident, so that it may take the place of that."""
+        row = self.groups.row_bytes(resident.first)
+        return row is not None and row <= old.low and not overlaps((old.low - row, old.low), state.residents)
 
     def _beside(
         self, span: Span, residents: tuple[Place, ...], touched: frozenset[int], made: tuple[Place, ...]
@@ -218,7 +221,7 @@ class ScheduleSearch:
 
     def _rows(self, group: Group, first: int, number: int) -> int:
         """Rows of the stripes in which a result of a group lies; 0 where they fill no whole bytes."""
-        return group.rows[group.places.index(number - first)] if self.groups.has_whole_rows(number) else 0
+        return 0 if self.groups.row_bytes(number) is None else group.rows[group.places.index(number - first)]
 
     def _in_place(self, span: Span, state: State, resident: Resident, old: Place) -> Way:
         """A group one of whose results takes the place of a resident, stripe by stripe as the group is done with it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from accelsim.lowering.schedule.rings import FAR, Fmap, Input, RingLayer, RingSize, Source, leaves, makers, rings_of
+from accelsim.lowering.schedule.rings import FAR, Fmap, Input, RingLayer, RingSize, Source, leaves, makers, striping
 from accelsim.lowering.schedule.stripes import Member, Read
 from accelsim.operators.shapes import Axis
 from accelsim.program.tensors import Range
@@ -24,9 +24,13 @@ def layer(distance: int, readers: tuple[int, ...]) -> RingLayer:
 PAIR = layer(-FAR, (1,)), layer(-1, ())
 
 
+def test_layers_read_those_of_their_group() -> None:
+    assert striping((0, 1), PAIR, 1).members((2, 1)) == (Member(2, 16, ()), Member(1, 16, (Read(0, THREE, 16),)))
+
+
 def test_a_map_inside_holds_its_halo_and_the_next_stripe() -> None:
     """Stripes of a row: three rows are read while a fourth is made. The input has a place for each as well."""
-    rings = rings_of((0, 1), PAIR, (Member(1, 16, ()), Member(1, 16, (Read(0, THREE, 16),))), 1)
+    rings = striping((0, 1), PAIR, 1).rings((1, 1))
     assert rings.internal == {0: RingSize(4, ROW)}
     assert rings.inputs[-FAR].ring(4) == RingSize(rings.inputs[-FAR].slots, ROW)
     assert rings.inputs[-FAR].slots >= 3
@@ -36,7 +40,7 @@ def test_a_map_inside_holds_its_halo_and_the_next_stripe() -> None:
 @pytest.mark.parametrize("rows", [1, 2, 4, 8])
 def test_higher_stripes_take_larger_slots(rows: int) -> None:
     """Packed, and no ring holds more than the map."""
-    rings = rings_of((0, 1), PAIR, (Member(rows, 16, ()), Member(rows, 16, (Read(0, THREE, 16),))), 1)
+    rings = striping((0, 1), PAIR, 1).rings((rows, rows))
     assert rings.internal[0].slot_bytes == rings.outputs[1].slot_bytes == rows * ROW
     assert rings.internal[0].bytes <= (16 // rows) * rows * ROW
 
