@@ -17,6 +17,7 @@ from accelsim.lowering.schedule.costs import value_of
 from accelsim.lowering.schedule.residents import Residency
 from accelsim.lowering.schedule.weights import WeightResidents
 from accelsim.lowering.tiling.cache import TilingCache
+from accelsim.lowering.tiling.search import TOLERANCES
 from accelsim.network.graph import Network
 from accelsim.network.stream import stream
 from accelsim.units import ceil_div
@@ -123,14 +124,16 @@ def memory_splits(machine: Machine, plan: Plan | None) -> Iterator[Machine]:
 
 
 def best_plan(plans: Mapping[Objective, Sequence[BlockPlan]]) -> BlockPlan:
-    """The best plan by the first of some objectives, of those that were made for each of them.
+    """The best plan by the first of some objectives, of those that were made for each of them; the first, where none is
+    better by more than an estimate tells.
 
     Of the plans for an objective, those count that are no worse than the first of them in clocks and in DRAM bytes.
     """
-    first = next(iter(plans.values()))[0]
+    objective, (first, *_) = next(iter(plans.items()))
     value = value_of(first.cache, first.weights, first.network.nodes)
     fair = [plan for found in plans.values() for plan in _no_worse(found)]
-    return min(fair, key=lambda plan: value(*plan.effort))
+    best = min(fair, key=lambda plan: value(*plan.effort))
+    return best if TOLERANCES.get(objective, 1.0) * value(*best.effort) < value(*first.effort) else first
 
 
 def _no_worse(plans: Sequence[BlockPlan]) -> Iterator[BlockPlan]:

@@ -12,10 +12,6 @@ from accelsim.lowering.schedule.group import Group
 from accelsim.lowering.schedule.groups import MOST_ROWS, Groups, Span
 from accelsim.lowering.tiling.sizes import sizes_of
 
-HEIGHTS = 3
-"""Heights of stripes that are compared: the highest that fits, and the next lower ones."""
-
-
 @dataclass(frozen=True, eq=False)
 class Striped:
     """A group with stripes of some height, and which of its feature maps are resident, by their distance."""
@@ -86,16 +82,15 @@ class Heights:
         return self.most[span.alike]
 
     def best(self, span: Span, residents: frozenset[int], room: int, over: Over | None = None) -> Fitted | None:
-        """The quickest of the groups with the highest stripes whose rings fit a room: lower ones overlap units better,
-        higher ones load the array less often. None where none fits."""
+        """The quickest of the groups whose rings fit a room: lower stripes overlap units better, higher ones load the
+        array less often. None where none fits."""
         key = span.alike, residents, room, over
         if key not in self.bests:
             self.bests[key] = self._best(span, residents, room, over)
         return self.bests[key]
 
     def _best(self, span: Span, residents: frozenset[int], room: int, over: Over | None) -> Fitted | None:
-        highest = self._highest(span, residents, room, over)
-        numbers = range(highest, min(highest + HEIGHTS, len(_heights(span))))
+        numbers = range(self._highest(span, residents, room, over), len(_heights(span)))
         moved = self.groups.moved_bytes(span, residents)
         tried = filter(None, (self._try(span, number, residents) for number in numbers))
         found = (Fitted(each, self.groups.effort(each.group, moved)) for each in tried)
