@@ -21,6 +21,13 @@ def refused(argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     return err
 
 
+def too_large_network(name: str = "tiny") -> str:
+    """A workload file whose layer b, a pool over a whole map, does not fit the machine beside it."""
+    text = (Path(__file__).parent / "invalid" / "good" / "net.yaml").read_text()
+    pooled = text.replace("op: gap", "op: maxpool, kernel: 64")
+    return pooled.replace("height: 8, width: 8", "height: 64, width: 64").replace("tiny", name)
+
+
 def heeds_interrupts() -> None:
     """In a new process, before its program begins: SIGINT is heeded, also where it is ignored here.
 

@@ -111,7 +111,7 @@ ELEMENTS: dict[str, Callable[[Node, Sequence[Values], Values], Values]] = {
 WINDOWS: dict[str, Callable[[Node, Iterable[Values]], Values]] = {
     "maxpool": lambda _, taps: reduce(np.maximum, taps),
     "avgpool": lambda node, taps: reduce(np.add, taps) // node.window.elements,
-    "gap": lambda node, taps: reduce(np.add, taps) // node.window.elements,
+    "gap": lambda node, taps: FINISHED["gap"](node, reduce(np.add, taps)),
     "subsample_pad": lambda node, taps: filled_up(next(iter(taps)), node.output.channels),
 }
 """From what lies under each position of a window, one after the other, by operator."""
@@ -122,6 +122,9 @@ MOVED: dict[str, Callable[[Node, Iterable[Values]], Values]] = {
     "resize": lambda _, taken: np.asarray(sum((2 * number + 1) * each for number, each in enumerate(taken))),
 }
 """From all the elements that an output is made of (`accelsim.check.moves`), by operator."""
+
+FINISHED: dict[str, Callable[[Node, Values], Values]] = {"gap": lambda node, sums: sums // node.window.elements}
+"""From the sums of whole maps, by operator."""
 
 FILL = {"maxpool": int(np.iinfo(np.int64).min)}
 """Value of padding where it is not 0."""

@@ -8,14 +8,13 @@ read for the last time: if it was not there yet, or changed in between, the prog
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.check import arithmetic
-from accelsim.check.arithmetic import ELEMENTS, Values
+from accelsim.check.arithmetic import ELEMENTS, FINISHED, Values
 from accelsim.check.images import (
     POISON,
     CellValues,
@@ -25,22 +24,22 @@ from accelsim.check.images import (
     channels_within,
     decode,
     encode,
-    random_values,
+    give,
     slices,
-    stored_regions,
 )  # fmt: skip
-from accelsim.check.operate import ABSENT, CheckError, InputValues, on_way, operate, taps, under_block
+from accelsim.check.operate import ABSENT, CheckError, InputValues, multiplied, on_way, operate, summed, under_block
 from accelsim.check.pools import PooledRows
 from accelsim.check.reference import compute_directly, differing
+from accelsim.check.sums import WaitingSums
 from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Arbitration, Scheduling
 from accelsim.lowering.compile import Lowered
 from accelsim.lowering.ir import copied_channels
 from accelsim.machine.clock import CommandEvent
 from accelsim.machine.machine import link_for, play
-from accelsim.network.geometry import window_of, work_block
+from accelsim.network.geometry import work_block
 from accelsim.network.graph import Network, Node
-from accelsim.program.commands import Buffer, Compute, Load, Store, Tile, Work
+from accelsim.program.commands import Buffer, Compute, Load, Store, Tile
 from accelsim.program.link import Linked, Moment
 from accelsim.program.tensors import Range, Region, Tensor, descriptors, elements
 from accelsim.run.outlook import announce_check, announce_planning, announce_run
@@ -99,7 +98,7 @@ class Executor:
         self.sram = {buffer: Image(self.program.capacities[buffer] + 8, self.cell_bits) for buffer in Buffer}
         self.held: dict[tuple[int, Tile], CellValues] = {}
         self.arriving: dict[int, CellValues] = {}
-        self.sums: dict[tuple[int, Work], Values] = {}
+        self.sums = WaitingSums()
         self.pools = PooledRows()
         self.begun: set[Tile] = set()
         self.kept: dict[Tensor, Values] = {}
@@ -108,19 +107,9 @@ class Executor:
 
     def _give_inputs(self, random: np.random.Generator) -> None:
         inputs = self.network.inputs
-        self.images = {name: self._random(random, self.lowered.maps.by_name[name].tensor) for name in inputs}
+        self.images = {name: give(self.dram, self.lowered.maps.by_name[name].tensor, random) for name in inputs}
         weights = self.program.preloaded[len(inputs) :]
-        self.weights = {tensor.name.removesuffix(".weights"): self._random(random, tensor) for tensor in weights}
-
-    def _random(self, random: np.random.Generator, tensor: Tensor) -> Values:
-        values = random_values(random, tensor.dims, tensor.bits)
-        for region in stored_regions(tensor):
-            where = self.dram.indices(descriptors(tensor, region))
-            if tensor.compressed_bits is None:
-                self.dram.cells[where] = encode(values[slices(region)], tensor.bits, self.cell_bits)
-            else:
-                self.dram.cells[where] = random.integers(0, 2, size=where.size)
-        return values
+        self.weights = {tensor.name.removesuffix(".weights"): give(self.dram, tensor, random) for tensor in weights}
 
     def happened(self, what: CommandEvent | Moment, linked: Linked, cycle: int) -> None:
         """See `accelsim.machine.clock.Observer`."""
@@ -179,18 +168,23 @@ class Executor:
             self.held[self.index, tile] = self._release(tile)
         operands = {tile: self._values(tile) for tile in command.reads}
         node = self.network.nodes[command.layer]
-        if node.op.on_array:
-            values = self._sum(command, node, operands)
-            if values is None:
-                return
-        else:
-            values = operate(node, command.work, self._inputs(command, node, operands))
+        values = self._results(command, node, operands)
+        if values is None:
+            return
         if not node.op.is_address:
             values = arithmetic.activate(values, node.activation)
         values = arithmetic.wrap(values, self.map_bits[node.name])
         shortcut = self._shortcut(command, node, operands) if node.shortcut else None
         channels, pool = command.work.channels, partial(self.pools.outputs, node, command.work)
         self._write(command, node, on_way(node.after, values, channels, self.map_bits, pool=pool, shortcut=shortcut))
+
+    def _results(self, command: Compute, node: Node, operands: dict[Tile, Values]) -> Values | None:
+        """Results of a piece; None where its sums are not whole."""
+        if node.op.on_array:
+            return self._sum(command, node, operands)
+        if node.op.sums_map:
+            return self._sum_of_map(command, node, operands)
+        return operate(node, command.work, self._inputs(command, node, operands))
 
     def _values(self, tile: Tile) -> Values:
         """Values of a tile. A compressed one is opaque: if its bits arrived whole, it stands for the values it had."""
@@ -209,31 +203,29 @@ class Executor:
         tile, weights = next(iter(right.items()))
         if node.op.multiplies_maps:
             weights = self._right(command, node, right)
-        groups, outputs, inputs, _ = weights.shape
+        groups = weights.shape[0]
         each = node.sizes[0].channels // node.groups
         first = work.channels.start // (node.output.channels // node.groups)
         channels = Range(first * each + work.reduction.start, (first + groups - 1) * each + work.reduction.stop)
         region, image = self._input(command, 0, node, left, channels)
         image = on_way(node.before, image, channels, self.map_bits)
-        images, rows, cols = work_block(node, work)
-        pixels, made = images.size * rows.size * cols.size, replace(work, images=images, rows=rows, cols=cols)
-        self.macs[command.layer] += pixels * weights.size
+        self.macs[command.layer] += elements(work_block(node, work)) * weights.size
         operand_bits = self.map_bits[node.inputs[0]]
         operand_bits += self.weight_bits if node.op.weighted else self.map_bits[node.inputs[1]]
-        total: Values = np.zeros((groups, pixels, outputs), dtype=np.int64)
-        for number, tap in enumerate(taps(window_of(node, work.taps), made, region, image, fill=0, size=node.sizes[0])):
-            moved = tap.reshape(pixels, groups, inputs).transpose(1, 0, 2)
-            total += arithmetic.matmul(moved, weights[:, :, :, number].transpose(0, 2, 1), operand_bits)
-        values = total.transpose(1, 0, 2).reshape(images.size, rows.size, cols.size, groups * outputs)
-        key = (command.layer, Work(work.images, work.rows, work.cols, work.channels, Range(0, 0)))
-        if not work.first:
-            self._expect(tile, key in self.sums, "goes on with a sum that was not begun:")
-            values = values + self.sums.pop(key)
-        if work.last:
-            return values
-        self._expect(tile, key not in self.sums, "begins a sum a second time:")
-        self.sums[key] = values
-        return None
+        values = multiplied(node, work, region, image, weights, operand_bits)
+        return self._added_up(command, tile, values)
+
+    def _sum_of_map(self, command: Compute, node: Node, operands: dict[Tile, Values]) -> Values | None:
+        """Sums of a part of a map; the values once they are those of the whole map."""
+        own = self._input(command, 0, node, operands, command.work.channels)
+        sums = self._added_up(command, next(iter(operands)), summed(node, command.work, *own))
+        return None if sums is None else FINISHED[node.op.name](node, sums)
+
+    def _added_up(self, command: Compute, tile: Tile, values: Values) -> Values | None:
+        """Sums that a piece adds to, once they are whole. tile: one that it reads."""
+        fault = self.sums.fault(command.layer, command.work)
+        self._expect(tile, not fault, fault)
+        return self.sums.added(command.layer, command.work, values)
 
     def _right(self, command: Compute, node: Node, operands: dict[Tile, Values]) -> Values:
         """Right map of a product as far as a piece reads it, as weights: (groups, outputs, inputs, 1)."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.check.arithmetic import Values
-from accelsim.program.tensors import Descriptor, Range, Region, Tensor
+from accelsim.program.tensors import Descriptor, Range, Region, Tensor, descriptors
 
 POISON = -1
 PIECE = 1 << 22
@@ -56,6 +56,18 @@ def random_values(random: np.random.Generator, dims: Sequence[int], bits: int) -
     for piece in _pieces(values):
         piece[:] = random.integers(-half, half, size=piece.size, dtype=np.int64)
     return values.reshape(tuple(dims))
+
+
+def give(memory: Image, tensor: Tensor, random: np.random.Generator) -> Values:
+    """Random values that a tensor has in a memory from the start; of a compressed one, random bits in their place."""
+    values = random_values(random, tensor.dims, tensor.bits)
+    for region in stored_regions(tensor):
+        where = memory.indices(descriptors(tensor, region))
+        if tensor.compressed_bits is None:
+            memory.cells[where] = encode(values[slices(region)], tensor.bits, memory.cell_bits)
+        else:
+            memory.cells[where] = random.integers(0, 2, size=where.size)
+    return values
 
 
 def encode(values: Values, bits: int, cell_bits: int) -> CellValues:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.check.arithmetic import ELEMENTS, FILL, MOVED, WINDOWS, Values, activate, wrap
+from accelsim.check.arithmetic import ELEMENTS, FILL, MOVED, WINDOWS, Values, activate, matmul, wrap
 from accelsim.check.moves import TAKEN, Taken
+from accelsim.network.geometry import window_of, work_block
 from accelsim.network.graph import Node
 from accelsim.operators.shapes import Axis, Shape, Window
 from accelsim.program.commands import Work
@@ -98,6 +100,24 @@ def slide(node: Node, work: Work, region: Region, image: Values) -> Values:
     """Result of an operator with a window for an image of these images, rows and columns."""
     fill = FILL.get(node.op.name, 0)
     return WINDOWS[node.op.name](node, taps(node.window, work, region, image, fill, node.sizes[0]))
+
+
+def multiplied(node: Node, work: Work, region: Region, image: Values, weights: Values, bits: int) -> Values:
+    """Products of a part of a map with weights (groups, outputs, inputs, kernel positions), summed. bits: of both
+    operands of a product together."""
+    groups, outputs, inputs, _ = weights.shape
+    images, rows, cols = work_block(node, work)
+    pixels, made = images.size * rows.size * cols.size, replace(work, images=images, rows=rows, cols=cols)
+    total: Values = np.zeros((groups, pixels, outputs), dtype=np.int64)
+    for number, tap in enumerate(taps(window_of(node, work.taps), made, region, image, fill=0, size=node.sizes[0])):
+        moved = tap.reshape(pixels, groups, inputs).transpose(1, 0, 2)
+        total += matmul(moved, weights[:, :, :, number].transpose(0, 2, 1), bits)
+    return total.transpose(1, 0, 2).reshape(images.size, rows.size, cols.size, groups * outputs)
+
+
+def summed(node: Node, work: Work, region: Region, image: Values) -> Values:
+    """Sums of a part of a map."""
+    return reduce(np.add, taps(window_of(node, work.taps), work, region, image, 0, node.sizes[0]))
 
 
 def _moved_box(work: Work) -> tuple[range, range, range]:

@@ -42,7 +42,8 @@ def _layer(layer: PlannedLayer, batch: int) -> dict[str, Any]:
     plan = layer.plan
     tile = {"images": min(plan.images, batch), "rows": plan.rows, "columns": plan.cols}
     if not layer.on_array:
-        return {"match": layer.node.name, "tile": {**tile, "outputs": plan.out_channels}}
+        kernel = {"kernel": plan.taps or layer.task.taps} if layer.node.op.sums_map else {}
+        return {"match": layer.node.name, "tile": {**tile, "outputs": plan.out_channels, **kernel}}
     tile |= {"groups": plan.groups, "outputs": plan.out_channels, "inputs": plan.in_channels}
     tile |= {"kernel": plan.taps or layer.task.taps}
     stay = {"inputs": plan.ifmap_tiles, "weights": plan.weight_tiles}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from accelsim.config.machine import InputPath, Machine, OutputPath
 from accelsim.network.graph import Node
+from accelsim.program.commands import Work
 from accelsim.units import ceil_div
 
 
@@ -33,6 +34,14 @@ def ops_per_element(node: Node) -> int:
     """Operations for one output element, those of an activation that the operator does not absorb included."""
     beside = node.activation != "none" and "activation" not in node.op.absorbs
     return node.op.operations_per_element(node) + beside
+
+
+def ops_per_output(node: Node, work: Work) -> int:
+    """Operations of a piece for one output element: those of all its window, or of some of its positions, behind the
+    last of which comes the activation."""
+    if work.taps is None:
+        return ops_per_element(node)
+    return work.taps.size + (ops_per_element(node) - node.op.operations_per_element(node)) * work.last
 
 
 def vector_cycles(machine: Machine, operations: int, read_bytes: int, written_bytes: int) -> int:

@@ -66,12 +66,12 @@ class Operator:
     weights. absorbs: what may be part of it: an `activation`, or one in the same `pass` that is an operation more; the
     `factors` of a batch norm or bias, or one factor for all (`scalar`). maps: inputs of equal size that a piece holds
     at once; factored: whether its second input is one factor for each channel; splits: whether some channels can be
-    done without the others; slides: whether its inputs lie under a window that slides; reads_all: whether it reads all
-    channels of its input whichever it writes; access: which part of its inputs it reads for a part of its map, where
-    that is neither the same part nor under a window. within: whether its map lies in that of its input; goes_to: of
-    addresses, where inputs lie in its map. channels: of its map: those of its inputs, its own, their sum, a part of
-    them, those of a product, or fixed by its row. listed: whether papers' tables have it as a row. station:
-    part of the ways to and from the array that can do it, too.
+    done without the others; slides: whether its inputs lie under a window that slides; sums_map: whether it sums a
+    whole map, part by part; reads_all: whether it reads all channels of its input whichever it writes; access: which
+    part of its inputs it reads for a part of its map, where that is neither the same part nor under a window. within:
+    whether its map lies in that of its input; goes_to: of addresses, where inputs lie in its map. channels: of its map:
+    those of its inputs, its own, their sum, a part of them, those of a product, or fixed by its row. listed: whether
+    papers' tables have it as a row. station: part of the ways to and from the array that can do it, too.
     """
 
     name: str
@@ -86,6 +86,7 @@ class Operator:
     factored: bool = False
     splits: bool = True
     slides: bool = False
+    sums_map: bool = False
     reads_all: bool = False
     within: bool = False
     access: Access | None = None
@@ -277,7 +278,7 @@ _ROWS = (
     ),
     _pooling("maxpool", "the largest under a window", "max_pool"),
     _pooling("avgpool", "the mean under a window", "avg_pool"),
-    Operator("gap", "simple", "the mean of each channel", _global_pool, operations=_window_elements),
+    Operator("gap", "simple", "the mean of each channel", _global_pool, operations=_window_elements, sums_map=True),
     Operator("add", "simple", "two maps added", moves.repeated, absorbs=_SUM, maps=2, access=REPEATED, station="add"),
     _two_maps("mul", "two maps multiplied", 1),
     Operator(

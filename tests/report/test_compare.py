@@ -38,7 +38,7 @@ from accelsim.report.tradeoff import COSTS, MOST_NAMED, NOT_BEATEN, tradeoff
 from accelsim.run.compare import compare, load_combinations
 from accelsim.run.reprice import reprice
 from accelsim.run.simulate import run_network, simulate
-from tests.commands import contents
+from tests.commands import contents, too_large_network
 from tests.report.plots.test_plots import assert_legible
 
 ROOT = Path(__file__).parents[2]
@@ -258,8 +258,7 @@ def test_the_same_comparison_writes_the_same_bytes(tmp_path: Path) -> None:
 
 def test_nothing_runs_in_vain(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Behind a network that does not fit its machine others are only looked at for the same mistake."""
-    text = Path(NET).read_text().replace("height: 8, width: 8", "height: 64, width: 64")
-    (tmp_path / "large.yaml").write_text(text)
+    (tmp_path / "large.yaml").write_text(too_large_network())
     ran = []
 
     def run(*point: Any) -> Any:

@@ -101,7 +101,7 @@ def test_a_sweep_is_the_frame_of_its_csv(tmp_path: Path, capsys: pytest.CaptureF
 
 def test_a_sweep_is_kept_and_its_failures_are_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network, machine = GOOD / "net.yaml", GOOD / "machine.yaml"
-    vary = {"sram.activation.capacity_bytes": [64, 4096]}
+    vary = {"sram.activation.capacity_bytes": [8, 4096]}
     first = sim.sweep([network], [machine], vary, folder=tmp_path)
     assert list(first["error"].isna()) == [False, True]
     monkeypatch.setattr("accelsim.sweeps.frame.work", None)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from accelsim.cli import main
 from accelsim.report.pareto import Objective, front_figure, non_dominated
+from tests.commands import too_large_network
 from tests.sweeps.test_sweep import NET, TINY, rows_of, run_here
 
 SENSES = "--minimize and --maximize"
@@ -26,7 +27,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sweep of which some points fail, and some have an accuracy."""
     folder = tmp_path_factory.mktemp("swept")
     large, known = folder / "large.yaml", folder / "known.yaml"
-    large.write_text(Path(NET).read_text().replace("height: 8, width: 8", "height: 64, width: 64"))
+    large.write_text(too_large_network())
     accuracy = "accuracy: {top1_pct: 50, kind: guess, source: me}\n"
     known.write_text(Path(NET).read_text().replace("name: tiny", "name: known") + accuracy)
     run_here(folder, "--network", str(large), "--network", str(known), *TINY)

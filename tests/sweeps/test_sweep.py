@@ -31,7 +31,7 @@ from accelsim.sweeps.store import NAME, opened
 from accelsim.sweeps.sweep import run_sweep
 from accelsim.sweeps.work import COLUMN_NAMES, Finished, PointTask, work
 from accelsim.sweeps.workers import on_processes
-from tests.commands import heeds_interrupts
+from tests.commands import heeds_interrupts, too_large_network
 
 ROOT = Path(__file__).parents[2]
 GOOD = Path(__file__).parents[1] / "invalid" / "good"
@@ -339,9 +339,7 @@ def test_tasks_are_taken_as_they_are_needed() -> None:
 def large(tmp_path: Path) -> str:
     """A network with a layer that does not fit the machine."""
     path = tmp_path / "large.yaml"
-    path.write_text(
-        Path(NET).read_text().replace("height: 8, width: 8", "height: 64, width: 64").replace("tiny", "large")
-    )
+    path.write_text(too_large_network("large"))
     return str(path)
 
 

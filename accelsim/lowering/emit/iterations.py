@@ -170,4 +170,4 @@ def vector_reads(node: Node, position: int, work: Work, *, once: bool) -> int:
     if node.op.factored and position == 1:
         return work.images.size * work.channels.size
     channels = node.sizes[0].channels if node.op.reads_all else work.channels.size
-    return prod(part.size for part in input_window(node, (work.images, work.rows, work.cols))) * channels
+    return prod(part.size for part in input_window(node, (work.images, work.rows, work.cols), work.taps)) * channels

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain, pairwise, product
+from itertools import chain, pairwise, product, starmap
 from typing import NamedTuple
 
 from accelsim.lowering.emit.iterations import (
@@ -14,6 +14,7 @@ from accelsim.lowering.emit.iterations import (
     once_each,
     operand_positions,
     operand_region,
+    tap_cuts,
     vector_reads,
 )
 from accelsim.lowering.emit.layer import Iteration, LayerEmission, TilePlaces, all_channels, block_elements, largest
@@ -48,8 +49,8 @@ class PieceEmission(LayerEmission):
         if node.op.is_address:
             self._measure_copies(outputs)
             return
-        windows = input_windows(node, rows, cols)
-        pixels = images * largest(windows[0]) * largest(windows[1])
+        windows = (input_windows(node, rows, cols, taps) for taps in tap_cuts(node, plan))
+        pixels = images * max(starmap(_most_pixels, windows))
         for channels in cuts(node.output.channels, plan.out_channels):
             work = Work(Range(0, 1), Range(0, 1), Range(0, 1), channels, Range(0, 1))
             if node.op.access_of(node) is None:
@@ -118,13 +119,14 @@ class PieceEmission(LayerEmission):
     def _operated(self) -> Iterator[Iteration]:
         node, plan, batch = self.layer.node, self.layer.plan, self.shared.batch
         for channels in cuts(node.output.channels, plan.out_channels):
-            for block in blocks(node, batch, plan):
-                work = Work(*block, channels, Range(0, 1))
+            for block, taps in product(blocks(node, batch, plan), tap_cuts(node, plan)):
+                first, last = taps is None or taps.start == 0, taps is None or taps.stop == node.window.elements
+                work = Work(*block, channels, Range(0, 1), first, last, taps)
                 streamed = once_each(self._operand_tiles(work))
                 if self.layer.weights is not None:
                     streamed = (*streamed, *self.weight_tiles(self._weight_region(channels)))
                 self.reserve(streamed)
-                yield self.iteration(work, streamed, self.results(work, all_channels(work)))
+                yield self.iteration(work, streamed, self.results(work, all_channels(work)) if last else ())
 
     def _weight_region(self, channels: Range) -> Region:
         assert self.layer.weights is not None
@@ -151,7 +153,7 @@ class PieceEmission(LayerEmission):
             for position, (place, region) in enumerate(self._parts(work)):
                 yield from self.reuse.operand_tiles(self.map_tiles, place, region, position)
             return
-        window = input_window(node, (work.images, work.rows, work.cols))
+        window = input_window(node, (work.images, work.rows, work.cols), work.taps)
         for operand, channels in self._operands(work):
             if operand.is_factor:
                 own = (work.images, Range(0, 1), Range(0, 1), channels)
@@ -186,7 +188,7 @@ class PieceEmission(LayerEmission):
             vector_reads(node, position, work, once=machine.sram.line_buffer) * self._bits(name)
             for position, name in operand_positions(node, work)
         )
-        written = outputs * self._bits(node.name)
+        written = outputs * self._bits(node.name) * work.last
         weights = 8 * sum(tile.bytes for tile in streamed if tile.buffer is Buffer.WEIGHT)
         array, unit = self.layer.context.array, self.layer.unit
         piece = Piece(node, work, array, weights, packed_bytes(read, 1), packed_bytes(written, 1))
@@ -196,3 +198,8 @@ class PieceEmission(LayerEmission):
 
     def _bits(self, name: str) -> int:
         return self.shared.maps.by_name[name].tensor.bits
+
+
+def _most_pixels(rows: tuple[Range, ...], cols: tuple[Range, ...]) -> int:
+    """Pixels of the largest part of a map of these rows and columns."""
+    return largest(rows) * largest(cols)

@@ -8,7 +8,7 @@ from math import prod
 
 from accelsim.config.machine import Machine
 from accelsim.errors import LoweringError
-from accelsim.lowering.emit.iterations import blocks_in
+from accelsim.lowering.emit.iterations import blocks_in, tap_cuts
 from accelsim.lowering.ir import Layout, PlannedLayer, ResidentChannels, Tiling, TilingContext, tile_counts
 from accelsim.lowering.layout import aligned
 from accelsim.lowering.schedule.residents import Residency
@@ -135,5 +135,5 @@ def iteration_count(layer: PlannedLayer, layout: Layout, batch: int) -> int:
         copied = (size for name, size in zip(node.inputs, node.sizes, strict=True) if name in layout.copies[node.name])
         parts = sum(ceil_div(size.channels, plan.out_channels) for size in copied)
     else:
-        parts = ceil_div(node.output.channels, plan.out_channels)
+        parts = ceil_div(node.output.channels, plan.out_channels) * len(tap_cuts(node, plan))
     return parts * blocks_in(node, batch, plan)

@@ -207,8 +207,9 @@ def _window_readers(layer: PlannedLayer, maps: Layout) -> Iterator[tuple[Tensor,
             tuple(place.reads(*(whole if node.op.reads_all else part)[:2]) for place in found)
             for part in cuts(node.output.channels, plan.out_channels)
         )
-        window = Window(SAME, SAME) if tensor is factors else node.window
-        yield tensor, TensorReader(plan.images, *_axis_readers(layer, window, node.sizes[0]), ranges, 1)
+        for taps in tap_cuts(node, plan):
+            window = Window(SAME, SAME) if tensor is factors else window_of(node, taps)
+            yield tensor, TensorReader(plan.images, *_axis_readers(layer, window, node.sizes[0]), ranges, 1)
 
 
 def _part_readers(layer: PlannedLayer, maps: Layout, batch: int) -> Iterator[tuple[Tensor, Reader]]:

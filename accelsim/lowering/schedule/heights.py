@@ -12,6 +12,7 @@ from accelsim.lowering.schedule.group import Group
 from accelsim.lowering.schedule.groups import MOST_ROWS, Groups, Span
 from accelsim.lowering.tiling.sizes import sizes_of
 
+
 @dataclass(frozen=True, eq=False)
 class Striped:
     """A group with stripes of some height, and which of its feature maps are resident, by their distance."""

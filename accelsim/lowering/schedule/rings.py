@@ -169,11 +169,10 @@ class Striping:
 
     @cached_property
     def reads(self) -> tuple[tuple[Read, ...], ...]:
-        """What each layer reads of others of the group."""
+        """Reads of each layer of others of the group."""
         order = {place: number for number, place in enumerate(self.places)}
         return tuple(
-            tuple(_reads_inside(shape, place, order))
-            for place, shape in zip(self.places, self.shapes, strict=True)
+            tuple(_reads_inside(shape, place, order)) for place, shape in zip(self.places, self.shapes, strict=True)
         )
 
     @cached_property

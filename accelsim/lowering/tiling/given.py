@@ -144,9 +144,13 @@ def _given(entry: LayerPlan, node: Node, batch: int, *, on_array: bool) -> dict[
     most = _extents(node, batch, on_array=on_array)
     choices |= {name: number for key, name in _SETS.items() if (number := getattr(entry.stay, key))}
     choices |= {name: min(size, most[name]) for key, name in _SIZES.items() if (size := getattr(entry.tile, key))}
-    return {
-        name: choice for name, choice in choices.items() if choice is not None and (on_array or name not in _ARRAY_ONLY)
-    }
+    none = () if on_array else _ARRAY_ONLY - _not_on_array(node)
+    return {name: choice for name, choice in choices.items() if choice is not None and name not in none}
+
+
+def _not_on_array(node: Node) -> set[str]:
+    """Keys of layers on the array that a layer on another unit has, too: a map that is summed is cut like a kernel."""
+    return {"taps"} if node.op.sums_map else set()
 
 
 def _extents(node: Node, batch: int, *, on_array: bool) -> dict[str, int]:
@@ -165,10 +169,11 @@ def _extents(node: Node, batch: int, *, on_array: bool) -> dict[str, int]:
 def _refuse(entry: LayerPlan, path: KeyPath, matching: Sequence[Node], machine: Machine) -> None:
     """Raises PlanError where none of the layers can have what an entry says."""
     arrayed = [node for node in matching if on_array(node, machine)]
+    others = set[str]().union(*map(_not_on_array, matching))
     only = {**entry.tile.model_dump(exclude_none=True), "dataflow": entry.dataflow, "order": entry.order}
     only |= {"results": entry.results}
     for key, value in only.items():
-        if value is not None and _SIZES.get(key, key) in _ARRAY_ONLY and not arrayed:
+        if value is not None and _SIZES.get(key, key) in _ARRAY_ONLY - others and not arrayed:
             where = (*path, "tile", key) if key in _SIZES else (*path, key)
             raise PlanError(where, "a layer on the array", f"{matching[0].name}, which does not run there")
     dataflows = tuple(DATAFLOWS) if machine.array.dataflow == "auto" else (machine.array.dataflow,)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import gcd, prod
 
 import numpy as np
@@ -15,11 +15,15 @@ from accelsim.lowering.tiling.moved import plain_beyond
 from accelsim.lowering.tiling.search import Planned
 from accelsim.lowering.tiling.sizes import AxisTiles, axis_tiles, block_keys, blocks_of, searched_blocks, sizes_of
 from accelsim.network.graph import Node
+from accelsim.operators.shapes import Shape
 from accelsim.program.tensors import share_of_plain
 from accelsim.units import ceil_div, packed_bytes
 
 MapTile = tuple[int, int, int]
 """Output images, rows and columns."""
+
+LEAST_PARTS = 4
+"""Parts of a map, or tiles of one, so that loads, work and stores overlap."""
 
 MOST_TILINGS = 1 << 20
 """Tilings of a layer that are all looked at; of more, those alone that are searched for the array."""
@@ -31,8 +35,10 @@ Fits = Callable[[MapTile], bool]
 def plan_vector(node: Node, task: LayerTask, context: TilingContext) -> Planned | LoweringError:
     """Tile sizes for a layer on the vector unit, for the fewest bytes or for loads, work and stores to overlap; an
     error where one output of one channel does not fit."""
-    fewest = _fewest_bytes(node, task, context) if context.objective == "dram_bytes" else None
-    found = fewest or _overlapping(node, task, context)
+    found = _map_in_parts(node, task, context) if node.op.sums_map else None
+    if found is None and context.given.taps in (None, task.taps):
+        fewest = _fewest_bytes(node, task, context) if context.objective == "dram_bytes" else None
+        found = fewest or _overlapping(node, task, context)
     if found is None:
         return LoweringError("its smallest tile fits no half of the activation buffer")
     tiling, least = found
@@ -47,6 +53,8 @@ def vector_shortage(node: Node, task: LayerTask, context: TilingContext) -> str:
     tile = given.images or 1, given.rows or 1, given.cols or 1
     channels = given.out_channels or (1 if node.op.splits else task.output.channels)
     maps, weights = _tile_bytes(node, task, context, channels, tile)
+    if given.taps:
+        maps = _part_bytes(node, task, context, channels, (tile[0], given.taps))
     halves = (("activation", maps, context.activation_half), ("weight", weights, context.weight_half))
     short = (f"{size} bytes where half of sram.{name} has {half} for it" for name, size, half in halves if size > half)
     return ", ".join(short)
@@ -60,6 +68,8 @@ def least_vector_room(node: Node, task: LayerTask, context: TilingContext) -> in
     down, across = (axis_tiles(*key) for key in block_keys(task)[1:])
     if len(set(down.totals.tolist())) + len(set(across.totals.tolist())) > 2:
         return None
+    if node.op.sums_map and _sums_fit(1, task.output.channels, context):
+        return 2 * _part_bytes(node, task, context, task.output.channels, (1, 1))
     return 2 * _tile_bytes(node, task, context, task.output.channels, (1, 1, 1))[0]
 
 
@@ -99,6 +109,39 @@ def _overlapping(node: Node, task: LayerTask, context: TilingContext) -> tuple[T
         if channels == 1 or not node.op.splits or given.out_channels:
             return None
         channels = ceil_div(channels, 2)
+
+
+def _map_in_parts(node: Node, task: LayerTask, context: TilingContext) -> tuple[Tiling, int] | None:
+    """Parts of a map whose channels are summed, at least four where it has the rows, and the least activation buffer
+    for them; None where not even a pixel of all channels fits, or not the sums."""
+    given = context.given
+    images, channels = given.images or 1, given.out_channels or task.output.channels
+    if not _sums_fit(images, channels, context):
+        return None
+    for taps in (given.taps,) if given.taps else _parts_of_map(task.size):
+        taken = _part_bytes(node, task, context, channels, (images, taps))
+        if taken <= context.activation_half:
+            part = None if taps == task.taps else taps
+            return Tiling(images, 1, 1, 1, channels, channels, taps=part), 2 * taken
+    return None
+
+
+def _parts_of_map(size: Shape) -> Iterator[int]:
+    """Pixels of equal parts: whole rows, and parts of one."""
+    least = min(LEAST_PARTS, size.height)
+    yield from (size.width * rows for rows in sizes_of(size.height) if ceil_div(size.height, rows) >= least)
+    yield from (cols for cols in sizes_of(size.width)[1:] if size.width % cols == 0)
+
+
+def _sums_fit(images: int, channels: int, context: TilingContext) -> bool:
+    """True where the sums of all channels fit half of the accumulator."""
+    return images * channels <= context.psums_half
+
+
+def _part_bytes(node: Node, task: LayerTask, context: TilingContext, channels: int, part: tuple[int, int]) -> int:
+    """Bytes of feature maps of a part of images and pixels of each."""
+    images, pixels = part
+    return int(vector_bytes(node, task, context, channels, images, images * pixels, images)[0])
 
 
 def _fewest_bytes(node: Node, task: LayerTask, context: TilingContext) -> tuple[Tiling, int] | None:
@@ -191,5 +234,5 @@ def _pipelined(largest: MapTile, channels: int, given: GivenTile) -> Tiling:
     """At least four tiles of a map that has the rows, so that loads, work and stores overlap."""
     images, rows, cols = largest
     if images == 1 and given.rows is None:
-        rows = ceil_div(rows, 4)
+        rows = ceil_div(rows, LEAST_PARTS)
     return Tiling(images, rows, cols, 1, channels, channels)
