@@ -85,7 +85,9 @@ def vector_dram_bytes(node: Node, task: LayerTask, context: TilingContext, rows:
     resident = context.resident_weights or not node.is_depthwise
     bits, weights_of = array.loaded_weights
     weights = 0.0 if resident else node.weights * bits / weights_of / 8
-    requested = task.batch * (pixels * task.loaded * ifmap_bits + written) / 8
+    factors = max(0, task.loaded - task.size.channels) if node.op.factored else 0
+    loaded = pixels * (task.loaded - factors) + factors
+    requested = task.batch * (loaded * ifmap_bits + written) / 8
     loaded_beyond, stored_beyond = plain_beyond(task, array)
     requested += task.batch * (pixels * loaded_beyond + output.height * output.width * stored_beyond)
     return requested + weights + _scattered_bytes(node, task, context)
