@@ -60,6 +60,12 @@ class Allowed(NamedTuple):
     weight_hidden: Bools
     compute_cycles: Floats
 
+    @property
+    def weight_loads_each(self) -> Ints:
+        """Loads of each tile of the weights (`ir.loads_each`)."""
+        kept = self.weight_tiles >= weight_set(self.order, self.group_tiles, self.out_tiles, self.in_tiles)
+        return np.where(kept, 1, self.blocks.count)
+
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
@@ -139,6 +145,66 @@ class Candidates:
         order, positions = ORDERS[self.order[index]], part if part < taps else None
         rest = int(self.ifmap_tiles[index]), int(self.weight_tiles[index]), bool(self.gathers[index])
         return Tiling(images, rows, cols, groups, outs, ins, order, dataflow, positions, *rest)
+
+
+class Fits(NamedTuple):
+    """Tilings that fit, by the number in `allowed` of all but what stays of the input map.
+
+    ifmap_tiles, has_spare: of each, tiles of the input map that are kept, and whether the next one has a place beside
+    them, too; hidden: whether that is so or there is no next one. ifmap, results: bytes of tiles, by number.
+    """
+
+    allowed: Allowed
+    taps: int
+    number: Ints
+    ifmap_tiles: Ints
+    has_spare: Bools
+    hidden: Bools
+    ifmap: Ints
+    results: Ints
+
+    @property
+    def compute_cycles(self) -> Floats:
+        """Clocks of the array, by the average fold."""
+        return self.allowed.compute_cycles[self.number]
+
+    @property
+    def map_loads_each(self) -> Ints:
+        """Loads of each tile of the input map."""
+        return np.where(self.ifmap_tiles >= self.allowed.set[self.number], 1, self.allowed.out_tiles[self.number])
+
+    @property
+    def weight_loads_each(self) -> Ints:
+        """Loads of each tile of the weights."""
+        return self.allowed.weight_loads_each[self.number]
+
+    @property
+    def taken_total(self) -> Ints:
+        """Input pixels of all parts of the map."""
+        return self.allowed.blocks.taken_total[self.number]
+
+    def candidates(self, index: Ints | slice = slice(None)) -> Candidates:
+        """Some of them, in this order."""
+        allowed, number = self.allowed, self.number[index]
+        tiles, results = self.ifmap_tiles[index], self.results[number]
+        return Candidates(
+            allowed.blocks.at(number),
+            allowed.groups[number],
+            allowed.outs[number],
+            np.full(len(number), self.taps),
+            allowed.ins[number],
+            allowed.order[number],
+            allowed.group_tiles[number],
+            allowed.out_tiles[number],
+            allowed.in_tiles[number],
+            tiles,
+            self.hidden[index],
+            allowed.weight_tiles[number],
+            allowed.weight_hidden[number],
+            (tiles + self.has_spare[index]) * self.ifmap[number] + results,
+            results,
+            allowed.compute_cycles[number],
+        )
 
 
 def ifmap_set(order: Ints, count: Ints, in_tiles: Ints) -> Ints:

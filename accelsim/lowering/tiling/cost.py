@@ -12,7 +12,7 @@ import numpy as np
 
 from accelsim.dataflows import DATAFLOWS, DataflowName
 from accelsim.lowering.ir import LayerTask, TilingContext
-from accelsim.lowering.tiling.candidates import Candidates, Floats
+from accelsim.lowering.tiling.candidates import Candidates, Fits, Floats
 from accelsim.lowering.tiling.footprint import ifmap_bytes, weight_bytes
 from accelsim.lowering.tiling.played import TiledWork, known_work, tiled_work
 from accelsim.lowering.tiling.sizes import Bools, Ints
@@ -20,9 +20,10 @@ from accelsim.lowering.tiling.transfers import Transfers, transfers_of
 from accelsim.program.tensors import share_of_plain
 
 
-def requested_bytes(task: LayerTask, context: TilingContext, plans: Candidates) -> Floats:
+def requested_bytes(task: LayerTask, context: TilingContext, plans: Fits) -> Floats:
     """Bytes that DMA asks for; exact where elements are whole bytes and maps plain (`traffic.traffic`)."""
-    moved, array = _moved_bytes(task, context, plans), context.array
+    array = context.array
+    moved = _loaded_as_often(task, context, plans.taken_total * plans.map_loads_each, plans.weight_loads_each)
     fmaps, results = moved.fmaps * share_of_plain(array.ifmap_code), moved.results * share_of_plain(array.ofmap_code)
     shortcut = moved.shortcut * share_of_plain(array.shortcut_code)
     total: Floats = fmaps + shortcut + moved.weights + results
@@ -39,12 +40,18 @@ class _Moved(NamedTuple):
 
 
 def _moved_bytes(task: LayerTask, context: TilingContext, plans: Candidates) -> _Moved:
+    pixels = plans.blocks.taken_total * plans.map_loads_each
+    return _loaded_as_often(task, context, pixels, plans.weight_loads_each)
+
+
+def _loaded_as_often(task: LayerTask, context: TilingContext, pixels: Ints, weight_loads_each: Ints) -> _Moved:
+    """The bytes where so many pixels of the input map are loaded, and all weights so many times."""
     array = context.array
-    loaded = plans.blocks.taken_total * plans.map_loads_each * (task.loaded_inputs * array.ifmap_bits / 8)
+    loaded = pixels * (task.loaded_inputs * array.ifmap_bits / 8)
     bits, weights = array.loaded_weights
     all_weights = 0.0 if context.resident_weights else task.weights * bits / weights / 8
     shortcut, results = (task.pixels * each * array.ofmap_bits / 8 for each in (task.shortcut_loaded, task.stored))
-    return _Moved(loaded, shortcut, plans.weight_loads_each * all_weights, results)
+    return _Moved(loaded, shortcut, weight_loads_each * all_weights, results)
 
 
 class Estimate:

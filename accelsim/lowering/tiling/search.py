@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -20,12 +20,12 @@ from accelsim.lowering.ir import (
     Tiling,
     TilingContext,
 )
-from accelsim.lowering.tiling.candidates import Candidates, Floats, joined
+from accelsim.lowering.tiling.candidates import Candidates, Fits, Floats, joined
 from accelsim.lowering.tiling.cost import Estimate, requested_bytes
 from accelsim.lowering.tiling.footprint import weight_bytes
 from accelsim.lowering.tiling.moved import plain_beyond
 from accelsim.lowering.tiling.sizes import Ints
-from accelsim.lowering.tiling.space import fitting, in_stripes, least_cycles, near
+from accelsim.lowering.tiling.space import in_stripes, least_cycles, near, searched
 from accelsim.program.tensors import share_of_plain
 
 MOST_ITERATIONS = 1 << 20
@@ -182,7 +182,7 @@ def _with_other_tiles(
     task: LayerTask, context: TilingContext, dataflow: DataflowName, known: Collection[Sizes]
 ) -> list[Alternative]:
     """The best tilings of which no two have tiles of the same sizes, nor of those that are known."""
-    candidates = _promising(task, context, fitting(task, context, dataflow))
+    candidates = _promising(task, context, searched(task, context, dataflow))
     estimate = Estimate(task, context, dataflow, candidates, averaged=True)
     best = np.argsort(_scores(context.objective, estimate), kind="stable")
     first = dict[Sizes, int]()
@@ -204,17 +204,18 @@ def _rankings(task: LayerTask, context: TilingContext) -> list[_Ranked]:
 def _ranked(task: LayerTask, context: TilingContext, dataflow: DataflowName) -> _Ranked | None:
     """Plans of a coarse grid, and then, where tile sizes are all that counts, of the sizes near the best of each loop
     order; None where nothing fits."""
-    coarse = fitting(task, context, dataflow)
-    if not len(coarse):
+    coarse = searched(task, context, dataflow)
+    fitted = _count(coarse)
+    if not fitted:
         return None
     if context.objective == "cycles":
         estimate = Estimate(task, context, dataflow, _promising(task, context, coarse), averaged=True)
-        return _best(estimate.exactly(_shortlist(estimate)), len(coarse))
-    closest = _closest(task, context, dataflow, coarse)
+        return _best(estimate.exactly(_shortlist(estimate)), fitted)
+    closest = _closest(task, context, dataflow, joined([each.candidates() for each in coarse]))
     best = np.unique(closest.order, return_index=True)[1].tolist()
     fine = [near(task, context, closest.plan(index, dataflow, task.taps)) for index in best]
     every = joined([closest, *(_closest(task, context, dataflow, each) for each in fine if len(each))])
-    return _best(Estimate(task, context, dataflow, every, averaged=False), len(coarse) + sum(map(len, fine)))
+    return _best(Estimate(task, context, dataflow, every, averaged=False), fitted + sum(map(len, fine)))
 
 
 def _closest(task: LayerTask, context: TilingContext, dataflow: DataflowName, candidates: Candidates) -> Candidates:
@@ -222,13 +223,27 @@ def _closest(task: LayerTask, context: TilingContext, dataflow: DataflowName, ca
     return candidates.at(_shortlist(Estimate(task, context, dataflow, candidates, averaged=True)))
 
 
-def _promising(task: LayerTask, context: TilingContext, candidates: Candidates) -> Candidates:
-    """The candidates for which array and bus take the fewest clocks, each by itself, where requested bytes tell."""
-    if len(candidates) <= PROMISING or task.scattered:
-        return candidates
-    bus = requested_bytes(task, context, candidates) / context.bytes_per_cycle
-    least = np.maximum(bus, candidates.compute_cycles)
-    return candidates.at(np.sort(np.argpartition(least, PROMISING)[:PROMISING]))
+def _promising(task: LayerTask, context: TilingContext, found: Sequence[Fits]) -> Candidates:
+    """The tilings for which array and bus take the fewest clocks, each by itself, where requested bytes tell."""
+    if _count(found) <= PROMISING or task.scattered:
+        return joined([each.candidates() for each in found])
+    least = [_least_cycles(task, context, each) for each in found]
+    chosen = np.sort(np.argpartition(np.concatenate(least), PROMISING)[:PROMISING])
+    starts = np.cumsum([0, *map(len, least)])
+    parts = np.split(chosen, np.searchsorted(chosen, starts[1:-1]))
+    return joined(
+        [each.candidates(part - start) for each, part, start in zip(found, parts, starts[:-1], strict=True)]
+    )
+
+
+def _least_cycles(task: LayerTask, context: TilingContext, fits: Fits) -> Floats:
+    """Clocks of array and bus, each by itself, whichever are more."""
+    bus = requested_bytes(task, context, fits) / context.bytes_per_cycle
+    return np.maximum(bus, fits.compute_cycles)
+
+
+def _count(found: Sequence[Fits]) -> int:
+    return sum(len(each.number) for each in found)
 
 
 def _shortlist(estimate: Estimate) -> Ints:

@@ -29,6 +29,7 @@ from accelsim.lowering.tiling.candidates import (
     WEIGHTS_OUTSIDE,
     Allowed,
     Candidates,
+    Fits,
     Floats,
     free_orders,
     ifmap_set,
@@ -216,11 +217,17 @@ def clocks_of(task: LayerTask, context: TilingContext, dataflow: Dataflow, folds
 
 
 def fitting(task: LayerTask, context: TilingContext, dataflow: DataflowName) -> Candidates:
+    """All tilings that are searched and fit."""
+    return joined([each.candidates() for each in searched(task, context, dataflow)])
+
+
+def searched(task: LayerTask, context: TilingContext, dataflow: DataflowName) -> list[Fits]:
     """Tilings whose tiles fit the buffers and whose partial sums fit half of the accumulator, as far as they are free
-    with all that is given."""
+    with all that is given, by the part of the kernel in a tile."""
     deep = task.taps > context.array.shape.rows
     found = _searched(task, context, dataflow, deep=deep)
-    return found if len(found) or deep or task.taps == 1 else _searched(task, context, dataflow, deep=True)
+    nothing = not any(len(each.number) for each in found)
+    return _searched(task, context, dataflow, deep=True) if nothing and not deep and task.taps > 1 else found
 
 
 def least_cycles(task: LayerTask, context: TilingContext) -> float:
@@ -238,9 +245,9 @@ def anywhere(task: LayerTask, context: TilingContext) -> tuple[LayerTask, Tiling
     )
 
 
-def _searched(task: LayerTask, context: TilingContext, dataflow: DataflowName, *, deep: bool) -> Candidates:
+def _searched(task: LayerTask, context: TilingContext, dataflow: DataflowName, *, deep: bool) -> list[Fits]:
     grids = _grids(*anywhere(task, context), dataflow, deep)
-    return joined([candidates_of(task, context, grid, free_orders(context.given)) for grid in grids])
+    return [fits_of(task, context, grid, free_orders(context.given)) for grid in grids]
 
 
 @lru_cache(maxsize=8)
@@ -310,6 +317,11 @@ def _spans(axis: Axis, sizes: Ints, extent: int) -> Ints:
 
 
 def candidates_of(task: LayerTask, context: TilingContext, grid: Grid, orders: Sequence[int]) -> Candidates:
+    """The tilings of a grid that fit, in these orders."""
+    return fits_of(task, context, grid, orders).candidates()
+
+
+def fits_of(task: LayerTask, context: TilingContext, grid: Grid, orders: Sequence[int]) -> Fits:
     """The tilings of a grid that fit, in these orders: with and without the set of the input map kept, and with and
     without a place for its next tile."""
     allowed = grid.allowed(context, orders)
@@ -330,25 +342,9 @@ def candidates_of(task: LayerTask, context: TilingContext, grid: Grid, orders: S
     fits = np.stack((spare_set, a_set, spare_one, one))
     variant, place = np.nonzero(fits & (_number(fits, allowed.start) <= MOST_DEPTHS))
     tiles = np.where(variant < 2, kept[place], 1)
-    spare = (variant % 2 == 0) & (loads[place] > tiles)
-    return Candidates(
-        allowed.blocks.at(place),
-        allowed.groups[place],
-        allowed.outs[place],
-        np.full(len(place), grid.sums.taps),
-        allowed.ins[place],
-        allowed.order[place],
-        allowed.group_tiles[place],
-        allowed.out_tiles[place],
-        allowed.in_tiles[place],
-        tiles,
-        spare | (loads[place] <= tiles),
-        allowed.weight_tiles[place],
-        allowed.weight_hidden[place],
-        (tiles + spare) * ifmap[place] + results[place],
-        results[place],
-        allowed.compute_cycles[place],
-    )
+    ends = loads[place] <= tiles
+    spare = (variant % 2 == 0) & ~ends
+    return Fits(allowed, grid.sums.taps, place, tiles, spare, spare | ends, ifmap, results)
 
 
 def _number(fits: Bools, start: Ints) -> Ints:
