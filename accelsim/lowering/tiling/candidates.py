@@ -42,11 +42,12 @@ def free_orders(given: GivenTile) -> list[int]:
 class Allowed(NamedTuple):
     """Tilings of a grid whose weights and partial sums fit, wherever the feature maps lie.
 
-    start: of each the first that differs in nothing but the sum over K; set: tiles of the input map that inner loops
-    touch.
+    run: of each a number, below `runs`, that those share which differ in nothing but the sum over K; set: tiles of the
+    input map that inner loops touch.
     """
 
-    start: Ints
+    run: Ints
+    runs: int
     blocks: Blocks
     groups: Ints
     outs: Ints
@@ -147,7 +148,7 @@ class Candidates:
         return Tiling(images, rows, cols, groups, outs, ins, order, dataflow, positions, *rest)
 
 
-class Fits(NamedTuple):
+class FittingTilings(NamedTuple):
     """Tilings that fit, by the number in `allowed` of all but what stays of the input map.
 
     ifmap_tiles, has_spare: of each, tiles of the input map that are kept, and whether the next one has a place beside

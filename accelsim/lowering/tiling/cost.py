@@ -12,7 +12,7 @@ import numpy as np
 
 from accelsim.dataflows import DATAFLOWS, DataflowName
 from accelsim.lowering.ir import LayerTask, TilingContext
-from accelsim.lowering.tiling.candidates import Candidates, Fits, Floats
+from accelsim.lowering.tiling.candidates import Candidates, FittingTilings, Floats
 from accelsim.lowering.tiling.footprint import ifmap_bytes, weight_bytes
 from accelsim.lowering.tiling.played import TiledWork, known_work, tiled_work
 from accelsim.lowering.tiling.sizes import Bools, Ints
@@ -20,7 +20,7 @@ from accelsim.lowering.tiling.transfers import Transfers, transfers_of
 from accelsim.program.tensors import share_of_plain
 
 
-def requested_bytes(task: LayerTask, context: TilingContext, plans: Fits) -> Floats:
+def requested_bytes(task: LayerTask, context: TilingContext, plans: FittingTilings) -> Floats:
     """Bytes that DMA asks for; exact where elements are whole bytes and maps plain (`traffic.traffic`)."""
     array = context.array
     moved = _loaded_as_often(task, context, plans.taken_total * plans.map_loads_each, plans.weight_loads_each)
@@ -45,7 +45,7 @@ def _moved_bytes(task: LayerTask, context: TilingContext, plans: Candidates) -> 
 
 
 def _loaded_as_often(task: LayerTask, context: TilingContext, pixels: Ints, weight_loads_each: Ints) -> _Moved:
-    """The bytes where so many pixels of the input map are loaded, and all weights so many times."""
+    """Bytes of loads of this many pixels of the input map, and of all weights this many times."""
     array = context.array
     loaded = pixels * (task.loaded_inputs * array.ifmap_bits / 8)
     bits, weights = array.loaded_weights
@@ -117,6 +117,20 @@ class Estimate:
         )
         return total
 
+    @cached_property
+    def ramp_cycles(self) -> Floats:
+        """Clocks in which the array waits for its first tiles, and the last ones leave."""
+        map_load, weight_load, store = self._tile_cycles
+        ends: Floats = map_load + weight_load + store + self.end_cycles + 2 * self.context.latency_cycles
+        return ends
+
+    @cached_property
+    def _tile_cycles(self) -> tuple[Floats, Floats, Floats]:
+        """Clocks of a load of each operand, and of a store."""
+        moved, (map_coded, store_coded) = self.transfers, self._code_cycles()
+        weight_load = np.maximum(moved.weight_cycles, self._decode_cycles())
+        return np.maximum(moved.map_cycles, map_coded), weight_load, np.maximum(moved.store_cycles, store_coded)
+
     def _cycles(self) -> Floats:
         """The busiest of bus, array and DMA engines, with what cannot overlap at the ends of the layer.
 
@@ -125,10 +139,7 @@ class Estimate:
         """
         context, plans, array, moved = self.context, self.plans, self.compute_cycles, self.transfers
         period = array / plans.iterations
-        map_coded, store_coded = self._code_cycles()
-        map_load = np.maximum(moved.map_cycles, map_coded)
-        weight_load = np.maximum(moved.weight_cycles, self._decode_cycles())
-        store = np.maximum(moved.store_cycles, store_coded)
+        map_load, weight_load, store = self._tile_cycles
         stored = moved.result_bursts * context.burst_bytes / context.bytes_per_cycle / plans.iterations
         loads: Floats = moved.map_loads * map_load + moved.weight_loads * weight_load + moved.shortcut_cycles
         first = map_load + weight_load

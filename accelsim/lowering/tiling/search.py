@@ -20,12 +20,13 @@ from accelsim.lowering.ir import (
     Tiling,
     TilingContext,
 )
-from accelsim.lowering.tiling.candidates import Candidates, Fits, Floats, joined
+from accelsim.lowering.tiling.candidates import Candidates, FittingTilings, Floats, joined
 from accelsim.lowering.tiling.cost import Estimate, requested_bytes
 from accelsim.lowering.tiling.footprint import weight_bytes
 from accelsim.lowering.tiling.moved import plain_beyond
+from accelsim.lowering.tiling.nearby import beside, near
 from accelsim.lowering.tiling.sizes import Ints
-from accelsim.lowering.tiling.space import in_stripes, least_cycles, near, searched
+from accelsim.lowering.tiling.space import in_stripes, least_cycles, searched
 from accelsim.program.tensors import share_of_plain
 
 MOST_ITERATIONS = 1 << 20
@@ -39,6 +40,12 @@ PROMISING = 1600
 """Tilings that are estimated by the average fold, where clocks count."""
 
 SHORTLIST_TOLERANCE = 1.02
+
+ATTAINABLE = 1.04
+"""The factor of the clocks that seem attainable beyond which tilings beside the best ones are tried."""
+
+CLEARLY = 1.03
+"""The factor by which one of these has to be better: estimates of unlike tilings err by as much."""
 
 TOLERANCES = {"cycles": SCORE_TOLERANCE, "energy": SCORE_TOLERANCE, "edp": SCORE_TOLERANCE}
 """The factor within which scores are equal: what clocks are part of is estimated, bytes are nearly counted."""
@@ -142,6 +149,11 @@ class _Ranked(NamedTuple):
     scores: Floats
     chosen: int
 
+    @property
+    def cycles(self) -> float:
+        """Clocks of the best."""
+        return float(self.estimate.cycles[self.chosen])
+
     def at(self, index: int, task: LayerTask) -> Alternative:
         """One of them."""
         estimate = self.estimate
@@ -202,15 +214,17 @@ def _rankings(task: LayerTask, context: TilingContext) -> list[_Ranked]:
 
 
 def _ranked(task: LayerTask, context: TilingContext, dataflow: DataflowName) -> _Ranked | None:
-    """Plans of a coarse grid, and then, where tile sizes are all that counts, of the sizes near the best of each loop
-    order; None where nothing fits."""
+    """Plans of a coarse grid, and then of the sizes near the best of each loop order: where clocks count, if there is a
+    map to cut and fewer clocks seem attainable. None where nothing fits."""
     coarse = searched(task, context, dataflow)
     fitted = _count(coarse)
     if not fitted:
         return None
     if context.objective == "cycles":
         estimate = Estimate(task, context, dataflow, _promising(task, context, coarse), averaged=True)
-        return _best(estimate.exactly(_shortlist(estimate)), fitted)
+        ranked = _best(estimate.exactly(_shortlist(estimate)), fitted)
+        far = task.results > task.batch and ranked.cycles > ATTAINABLE * _attainable(estimate, ranked)
+        return _refined(ranked) if far else ranked
     closest = _closest(task, context, dataflow, joined([each.candidates() for each in coarse]))
     best = np.unique(closest.order, return_index=True)[1].tolist()
     fine = [near(task, context, closest.plan(index, dataflow, task.taps)) for index in best]
@@ -218,12 +232,31 @@ def _ranked(task: LayerTask, context: TilingContext, dataflow: DataflowName) -> 
     return _best(Estimate(task, context, dataflow, every, averaged=False), fitted + sum(map(len, fine)))
 
 
+def _attainable(estimate: Estimate, ranked: _Ranked) -> float:
+    """Clocks of the array or the bus at least, and those at the ends of the best tiling, which nothing hides."""
+    bus = estimate.burst_bytes.min() / estimate.context.bytes_per_cycle
+    return float(max(estimate.compute_cycles.min(), bus) + ranked.estimate.ramp_cycles[ranked.chosen])
+
+
+def _refined(ranked: _Ranked) -> _Ranked:
+    """The best of these tilings and of those beside them, if any of these promises to be clearly better."""
+    task, context, dataflow = ranked.estimate.task, ranked.estimate.context, ranked.dataflow
+    bests = [ranked.candidates.plan(index, dataflow, task.taps) for index in ranked.noteworthy()]
+    fine = Estimate(task, context, dataflow, beside(task, context, bests), averaged=True)
+    ranked = ranked._replace(fitted=ranked.fitted + len(fine.plans))
+    if CLEARLY * fine.cycles.min(initial=np.inf) >= ranked.cycles:
+        return ranked
+    every = joined([ranked.candidates, fine.plans.at(_shortlist(fine))])
+    refined = _best(Estimate(task, context, dataflow, every, averaged=False), ranked.fitted)
+    return refined if CLEARLY * refined.cycles < ranked.cycles else ranked
+
+
 def _closest(task: LayerTask, context: TilingContext, dataflow: DataflowName, candidates: Candidates) -> Candidates:
     """The shortlist of these candidates."""
     return candidates.at(_shortlist(Estimate(task, context, dataflow, candidates, averaged=True)))
 
 
-def _promising(task: LayerTask, context: TilingContext, found: Sequence[Fits]) -> Candidates:
+def _promising(task: LayerTask, context: TilingContext, found: Sequence[FittingTilings]) -> Candidates:
     """The tilings for which array and bus take the fewest clocks, each by itself, where requested bytes tell."""
     if _count(found) <= PROMISING or task.scattered:
         return joined([each.candidates() for each in found])
@@ -231,18 +264,16 @@ def _promising(task: LayerTask, context: TilingContext, found: Sequence[Fits]) -
     chosen = np.sort(np.argpartition(np.concatenate(least), PROMISING)[:PROMISING])
     starts = np.cumsum([0, *map(len, least)])
     parts = np.split(chosen, np.searchsorted(chosen, starts[1:-1]))
-    return joined(
-        [each.candidates(part - start) for each, part, start in zip(found, parts, starts[:-1], strict=True)]
-    )
+    return joined([each.candidates(part - start) for each, part, start in zip(found, parts, starts[:-1], strict=True)])
 
 
-def _least_cycles(task: LayerTask, context: TilingContext, fits: Fits) -> Floats:
+def _least_cycles(task: LayerTask, context: TilingContext, fits: FittingTilings) -> Floats:
     """Clocks of array and bus, each by itself, whichever are more."""
-    bus = requested_bytes(task, context, fits) / context.bytes_per_cycle
-    return np.maximum(bus, fits.compute_cycles)
+    least: Floats = np.maximum(requested_bytes(task, context, fits) / context.bytes_per_cycle, fits.compute_cycles)
+    return least
 
 
-def _count(found: Sequence[Fits]) -> int:
+def _count(found: Sequence[FittingTilings]) -> int:
     return sum(len(each.number) for each in found)
 
 

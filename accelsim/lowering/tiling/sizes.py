@@ -33,6 +33,8 @@ LONG, LONG_CUTS = 1 << 16, 64
 """Extents beyond which not each number of parts is known, and as `ROW_CUTS`, the numbers that are."""
 MOST_RAGGED = 1 << 14
 """The longest extent of which every size is looked at."""
+MOST_FILLING = 2
+"""Blocks that are searched because they fill the array and no more, at most."""
 ROW_CUTS, CHANNEL_CUTS, SUM_CUTS = 8, 4, 1
 """Parts up to which an extent is cut into each number of them; beyond, each number is larger by one in that many."""
 
@@ -186,13 +188,25 @@ def piece_of(task: LayerTask, given: GivenPiece) -> GivenPiece:
 
 
 @lru_cache(maxsize=1 << 10)
-def searched_blocks(batch: int, vertical: AxisKey, horizontal: AxisKey) -> Blocks:
-    """Blocks of `blocks_of` that are searched: whole rows or equal parts of a few, and single rows however cut."""
+def searched_blocks(batch: int, vertical: AxisKey, horizontal: AxisKey, held: int | None = None) -> Blocks:
+    """Blocks of `blocks_of` that are searched: whole rows or equal parts of a few, single rows however cut, and, where
+    the array holds outputs, the best of those that fill it once or twice."""
     blocks, height, width = blocks_of(batch, vertical, horizontal), vertical[1], horizontal[1]
     usual = np.isin(blocks.images, cut_sizes(batch, ROW_CUTS)) & np.isin(blocks.rows, cut_sizes(height, ROW_CUTS))
     halves = np.isin(ceil_div(width, blocks.cols), (1, 2, 4)) & ((blocks.cols >= LEAST_PART) | (blocks.cols == width))
     single = (blocks.rows == 1) & np.isin(blocks.cols, cut_sizes(width, SUM_CUTS))
-    return blocks.at(np.flatnonzero(usual & (halves | single)))
+    searched = usual & (halves | single)
+    if held is not None:
+        searched[_filling(blocks, held)] = True
+    return blocks.at(np.flatnonzero(searched))
+
+
+def _filling(blocks: Blocks, held: int) -> Ints:
+    """Numbers of the blocks that fill the array once or twice with which it is filled the fewest times."""
+    small = np.flatnonzero((blocks.pixels >= held) & (blocks.pixels < 2 * held))
+    pixels = blocks.pixels[small]
+    fillings = blocks.count[small] * ceil_div(pixels, held)
+    return small[np.lexsort((blocks.taken_total[small], pixels, fillings))[:MOST_FILLING]]
 
 
 class SumTiles(NamedTuple):

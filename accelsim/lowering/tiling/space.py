@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,11 @@ from numpy.typing import NDArray
 
 from accelsim.dataflows import DATAFLOWS, DataflowName
 from accelsim.dataflows.average import ArrayClocks, EqualExtents, LayerFolds, array_clocks, largest_fold, layer_folds
-from accelsim.dataflows.contract import Dataflow, Dimension
+from accelsim.dataflows.contract import ArrayShape, Dataflow, Dimension
 from accelsim.dataflows.timing import Ports, Ratio
 from accelsim.dataflows.work import ONE_OUTPUT
 from accelsim.lowering.given import ANY_PIECE
-from accelsim.lowering.ir import LayerTask, Tiling, TilingContext
+from accelsim.lowering.ir import LayerTask, TilingContext
 from accelsim.lowering.tiling.candidates import (
     GATHERING,
     LAST_ORDER,
@@ -29,7 +30,7 @@ from accelsim.lowering.tiling.candidates import (
     WEIGHTS_OUTSIDE,
     Allowed,
     Candidates,
-    Fits,
+    FittingTilings,
     Floats,
     free_orders,
     ifmap_set,
@@ -47,15 +48,11 @@ from accelsim.lowering.tiling.sizes import (
     channel_tiles,
     piece_of,
     searched_blocks,
-    sizes_of,
     sum_tiles,
 )
 from accelsim.network.patches import patch_pixels
 from accelsim.operators.shapes import Axis
 from accelsim.units import ceil_div
-
-NEAR = 1.4
-"""Factor within which tile sizes are tried round the best of those that are searched; output channels up to twice."""
 
 MOST_DEPTHS = 3
 """Tiles of the sum over K that are searched for equal other tiles: the largest that fit."""
@@ -83,9 +80,14 @@ class Grid:
         self.known: dict[tuple[int, bool, tuple[int, ...]], Allowed] = {}
 
     @cached_property
+    def _places(self) -> tuple[Ints, ...]:
+        """Numbers of block, tile of channels and tile of the sum, by place in the grid."""
+        return tuple(each.reshape(-1) for each in np.indices(self.shape))
+
+    @cached_property
     def compute_cycles(self) -> Floats:
         """Clocks of the array, its data on chip, by the average fold."""
-        block, channel, depth = (each.reshape(-1) for each in np.indices(self.shape))
+        block, channel, depth = self._places
         groups, outs = self.groups[channel, 0], self.outs[channel, 0]
         folds = folds_of(
             self.task,
@@ -124,24 +126,25 @@ class Grid:
     def _allowed(self, context: TilingContext, orders: Ints) -> Allowed:
         along, shape = orders[:, None, None, None], (len(orders), *self.shape)
         weight_tiles, hidden, fits = _weights(self.task, context, self, along)
-        kept = np.broadcast_to(ifmap_set(along, self.count, self.sums.number), shape)
-        order, block, channel, depth = place = np.nonzero(np.broadcast_to(fits, shape) & self.computable[orders])
-        run = np.ravel_multi_index((order, block, channel), shape[:3])
-        blocks = self.blocks.at(block)
+        kept = ifmap_set(along, self.count, self.sums.number)
+        place = np.flatnonzero(np.broadcast_to(fits, shape) & self.computable[orders])
+        order, each = np.divmod(place, prod(self.shape))
+        block, channel, depth = (numbers[each] for numbers in self._places)
         return Allowed(
-            np.searchsorted(run, run),
-            blocks,
-            self.groups[channel, 0],
-            self.outs[channel, 0],
+            place // shape[3],
+            prod(shape[:3]),
+            self.blocks.at(block),
+            self.groups[:, 0][channel],
+            self.outs[:, 0][channel],
             self.sums.ins[depth],
             orders[order],
-            self.group_tiles[channel, 0],
-            self.out_tiles[channel, 0],
+            self.group_tiles[:, 0][channel],
+            self.out_tiles[:, 0][channel],
             self.sums.number[depth],
-            kept[place],
-            np.broadcast_to(weight_tiles, shape)[place],
-            np.broadcast_to(hidden, shape)[place],
-            self.compute_cycles[block, channel, depth],
+            np.broadcast_to(kept, shape).reshape(-1)[place],
+            np.broadcast_to(weight_tiles, shape).reshape(-1)[place],
+            np.broadcast_to(hidden, shape).reshape(-1)[place],
+            self.compute_cycles.reshape(-1)[each],
         )
 
     @property
@@ -221,7 +224,7 @@ def fitting(task: LayerTask, context: TilingContext, dataflow: DataflowName) -> 
     return joined([each.candidates() for each in searched(task, context, dataflow)])
 
 
-def searched(task: LayerTask, context: TilingContext, dataflow: DataflowName) -> list[Fits]:
+def searched(task: LayerTask, context: TilingContext, dataflow: DataflowName) -> list[FittingTilings]:
     """Tilings whose tiles fit the buffers and whose partial sums fit half of the accumulator, as far as they are free
     with all that is given, by the part of the kernel in a tile."""
     deep = task.taps > context.array.shape.rows
@@ -245,7 +248,7 @@ def anywhere(task: LayerTask, context: TilingContext) -> tuple[LayerTask, Tiling
     )
 
 
-def _searched(task: LayerTask, context: TilingContext, dataflow: DataflowName, *, deep: bool) -> list[Fits]:
+def _searched(task: LayerTask, context: TilingContext, dataflow: DataflowName, *, deep: bool) -> list[FittingTilings]:
     grids = _grids(*anywhere(task, context), dataflow, deep)
     return [fits_of(task, context, grid, free_orders(context.given)) for grid in grids]
 
@@ -258,33 +261,21 @@ def _grids(task: LayerTask, context: TilingContext, dataflow: DataflowName, deep
     channels = channel_tiles(task, given, array.cols, every=every)
     piece = piece_of(task, given.piece)
     is_free = piece == ANY_PIECE
-    blocks = searched_blocks(*keys) if is_free and not every else blocks_of(*keys, piece, ragged=not is_free)
+    blocks = (
+        searched_blocks(*keys, _held(task, array, dataflow))
+        if is_free and not every
+        else blocks_of(*keys, piece, ragged=not is_free)
+    )
     sums = sum_tiles(kernel, task.group_inputs, array.rows, given, deep=deep)
-    return tuple(Grid(task, context, dataflow, _under(task, blocks, each.taps), channels, each) for each in sums)
+    return tuple(Grid(task, context, dataflow, under(task, blocks, each.taps), channels, each) for each in sums)
 
 
-def near(task: LayerTask, context: TilingContext, tiling: Tiling) -> Candidates:
-    """All tilings that fit whose tiles are nearly as large as those of one, in the same loop order."""
-    given = context.given
-    piece = piece_of(task, given.piece)
-    every = blocks_of(*block_keys(task), piece, ragged=context.objective == "dram_bytes")
-    close = (every.images == tiling.images) & _close(every.rows, tiling.rows) & _close(every.cols, tiling.cols)
-    taps = tiling.taps or task.taps
-    blocks = _under(task, every.at(np.flatnonzero(close)), taps)
-    outs = np.array(sizes_of(task.group_outputs) if tiling.groups == 1 else (task.group_outputs,))
-    most = tiling.out_channels
-    outs = outs[(outs < 2 * most) & (most <= NEAR * outs)] if given.out_channels is None else np.array([most])
-    ins = np.array(sizes_of(task.group_inputs))
-    ins = ins[_close(ins, tiling.in_channels)] if given.in_channels is None else np.array([given.in_channels])
-    parts = ceil_div(task.taps, taps) * ceil_div(task.group_inputs, ins)
-    channels = np.full_like(outs, tiling.groups), outs
-    grid = Grid(task, context, tiling.dataflow, blocks, channels, SumTiles(taps, ins, parts))
-    return candidates_of(task, context, grid, (ORDERS.index(tiling.order),))
-
-
-def _close(sizes: Ints, size: int) -> Bools:
-    result: Bools = (sizes <= NEAR * size) & (size <= NEAR * sizes)
-    return result
+def _held(task: LayerTask, array: ArrayShape, name: DataflowName) -> int | None:
+    """Outputs of a channel that the array holds at once; None where they stream."""
+    dataflow, (down, across) = DATAFLOWS[name], task.pooled
+    if dataflow.streamed == "m":
+        return None
+    return ceil_div(array.cols if dataflow.cols == "m" else array.rows, down.each * across.each)
 
 
 def in_stripes(task: LayerTask, context: TilingContext, dataflow: DataflowName) -> Candidates:
@@ -301,7 +292,7 @@ def in_stripes(task: LayerTask, context: TilingContext, dataflow: DataflowName) 
     return found.at(np.flatnonzero(found.ifmap_hidden & found.weight_hidden))
 
 
-def _under(task: LayerTask, blocks: Blocks, taps: int) -> Blocks:
+def under(task: LayerTask, blocks: Blocks, taps: int) -> Blocks:
     """The blocks with the input under parts of the window: each as if on no padding."""
     if taps == task.taps:
         return blocks
@@ -321,9 +312,11 @@ def candidates_of(task: LayerTask, context: TilingContext, grid: Grid, orders: S
     return fits_of(task, context, grid, orders).candidates()
 
 
-def fits_of(task: LayerTask, context: TilingContext, grid: Grid, orders: Sequence[int]) -> Fits:
+def fits_of(
+    task: LayerTask, context: TilingContext, grid: Grid, orders: Sequence[int], depths: int = MOST_DEPTHS
+) -> FittingTilings:
     """The tilings of a grid that fit, in these orders: with and without the set of the input map kept, and with and
-    without a place for its next tile."""
+    without a place for its next tile; of those that differ in nothing but the sum over K the few with most of it."""
     allowed = grid.allowed(context, orders)
     results = _results(task, context, allowed)
     ifmap = ifmap_bytes(task, context, allowed.blocks.taken, allowed.groups, allowed.ins)
@@ -340,18 +333,20 @@ def fits_of(task: LayerTask, context: TilingContext, grid: Grid, orders: Sequenc
         one, spare_one = ~is_set & (ifmap <= room), ~is_set & (loads > 1) & (2 * ifmap <= room)
         one, a_set, spare_set = one & ~spare_one, a_set & is_set, spare_set & is_set
     fits = np.stack((spare_set, a_set, spare_one, one))
-    variant, place = np.nonzero(fits & (_number(fits, allowed.start) <= MOST_DEPTHS))
+    variant, place = np.nonzero(fits)
+    among = _among_first(variant * allowed.runs + allowed.run[place], depths)
+    variant, place = variant[among], place[among]
     tiles = np.where(variant < 2, kept[place], 1)
     ends = loads[place] <= tiles
     spare = (variant % 2 == 0) & ~ends
-    return Fits(allowed, grid.sums.taps, place, tiles, spare, spare | ends, ifmap, results)
+    return FittingTilings(allowed, grid.sums.taps, place, tiles, spare, spare | ends, ifmap, results)
 
 
-def _number(fits: Bools, start: Ints) -> Ints:
-    """Count of those that fit, from `start` to each."""
-    before = np.zeros((len(fits), fits.shape[1] + 1), np.int32)
-    np.cumsum(fits, axis=1, out=before[:, 1:])
-    return before[:, 1:] - before[:, start]
+def _among_first(runs: Ints, most: int) -> Bools:
+    """True for each of the first few of equal neighbours."""
+    result = np.ones(len(runs), bool)
+    result[most:] = runs[most:] != runs[:-most]
+    return result
 
 
 def _weights(task: LayerTask, context: TilingContext, grid: Grid, orders: Ints) -> tuple[Ints, Bools, Bools]:

@@ -24,7 +24,8 @@ from accelsim.lowering.layout import lay_out
 from accelsim.lowering.prices import Prices
 from accelsim.lowering.tiling.bound import least_dram_bytes
 from accelsim.lowering.tiling.candidates import joined
-from accelsim.lowering.tiling.space import fitting, near
+from accelsim.lowering.tiling.nearby import near
+from accelsim.lowering.tiling.space import fitting
 from accelsim.lowering.tiling.traffic import traffic
 from accelsim.records import ActionCounts
 from accelsim.run.gemm import run_gemm

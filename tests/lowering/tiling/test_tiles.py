@@ -101,14 +101,6 @@ def least(task: LayerTask, context: TilingContext) -> tuple[float, float]:
     return min(cycles), min(moved)
 
 
-BETWEEN = {
-    ("mobilenet_v1_1.00_224", "ethos_u65"): 1.031,
-    ("squeezenet_v1.0", "ethos_u65"): 1.023,
-    ("shufflenet_1.0x_g3", "tiny"): 1.037,
-}
-"""The most clocks over the least there are, by network and machine."""
-
-
 def gaps(network: str, every: int, machine: str = "edge") -> list[tuple[float, float]]:
     """What is chosen over the least there is, in clocks and, for the fewest bytes, in bytes; of every few layers."""
     found = list[tuple[float, float]]()
@@ -148,8 +140,5 @@ def test_the_tiler_is_near_the_least_there_is(network: str, every: int) -> None:
     ("network", "every"), [("mobilenet_v1_1.00_224", 2), ("shufflenet_1.0x_g3", 1), ("squeezenet_v1.0", 2)]
 )
 def test_the_tiler_is_near_the_least_there_is_on_other_machines(network: str, every: int, machine: str) -> None:
-    """Within 2 % in bytes and in clocks, but for some layers of which the best sizes lie between those that are
-    tried."""
-    clocks, moved = zip(*gaps(network, every, machine), strict=True)
-    assert max(moved) <= 1.02
-    assert max(clocks) <= BETWEEN.get((network, machine), 1.02)
+    """Within 2 % in clocks and bytes, though the best sizes of some layers lie between those that are searched."""
+    assert max(max(each) for each in gaps(network, every, machine)) <= 1.02
