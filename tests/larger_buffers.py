@@ -42,11 +42,11 @@ def sentence() -> str:
     """The words of the page."""
     changes = steps()
     slower = sum(change > 0 for change in changes)
+    were = "was slower, by" if slower == 1 else "were slower, the worst by"
     return (
         f"Of {len(changes)} steps to a larger buffer ({len(NETWORKS)} networks on `edge`, {MAPS[0]} to {MAPS[-1]} KiB "
-        f"for maps, {WEIGHTS[0]} to {WEIGHTS[-1]} KiB for weights), {slower} were slower, the worst by "
-        f"{max(changes):.1%}.".replace("%", " %")
-    )
+        f"for maps, {WEIGHTS[0]} to {WEIGHTS[-1]} KiB for weights), {slower} {were} {max(changes):.1%}."
+    ).replace("%", " %")
 
 
 if __name__ == "__main__":
