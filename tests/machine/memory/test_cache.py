@@ -281,6 +281,19 @@ def test_descriptors_in_flight_cap_small_rows() -> None:
 
 
 @pytest.mark.parametrize("plain", [True, False])
+@pytest.mark.parametrize("device", ["ideal_16b", "ddr4-2400-x8"])
+@pytest.mark.parametrize("few", [{"requests_in_flight": 2}, {"descriptors_in_flight": 2, "descriptor_rows": 1}])
+def test_whichever_is_over_first_makes_room(few: dict[str, int], device: str, plain: bool) -> None:
+    """Behind line 8, which misses, lines 0 and 1 hit one after the other with two in flight, and the miss ends last."""
+    ends = []
+    for dma in (DMA, {**DMA, **few}):
+        memory = cached(dma=dma, device=device, plain=plain)
+        served(memory, lines(0, 2), 0)
+        ends.append(served(memory, [*lines(8, 1), *lines(0, 1), *lines(1, 1)], 10_000)[0].done)
+    assert ends[0] == ends[1]
+
+
+@pytest.mark.parametrize("plain", [True, False])
 def test_a_load_lands_behind_its_last_byte_and_a_store_does_not(plain: bool) -> None:
     """As above, but of each descriptor the place is free, and of the transfer the end is, 5 clocks later."""
     blocks = [Block(0, 32, 16, 16)]

@@ -98,7 +98,7 @@ class Hierarchy:
         for requester in self.requesters:
             if requester.stuck:
                 stuck = True
-            elif requester.offer < first:
+            if requester.offer < first:
                 first = requester.offer
         return NEVER if stuck and first > reached else first
 
@@ -111,7 +111,7 @@ class Hierarchy:
             for requester in self.requesters:
                 if requester.stuck:
                     stuck = True
-                elif requester.offer < first:
+                if requester.offer < first:
                     first, chosen = requester.offer, requester
             if first >= until or (stuck and first > reached):
                 break
@@ -136,7 +136,7 @@ class Hierarchy:
         address = requester.address + requester.taken
         address -= address & (requester.size - 1)
         if not self.serve(0, address, requester.size, requester.write, requester.offer, False):
-            requester.stuck = True
+            requester.stuck, requester.offer = True, NEVER
             return
         if not requester.write:
             level = self.levels[0]

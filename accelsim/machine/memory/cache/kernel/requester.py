@@ -18,8 +18,10 @@ BLOCK = 4
 class Requester:
     """Requests in the order in which they are sent, made from blocks one at a time.
 
-    offer: the clock at which the next one can be sent, NEVER if there is none. stuck: it waits for an answer of the
-    memory below. window, descriptors: requests and descriptors in flight at most. landing: clocks for which the
+    offer: the clock at which the next one can be sent, NEVER if there is none or that is not known. stuck: an answer of
+    the memory below may let it be sent, or be sent earlier. window, descriptors: requests and descriptors in flight at
+    most. free: places of requests whose ends are known, `known` from `first` on, in their order; the next one takes the
+    first. part: that of its descriptor, of whichever was over first. landing: clocks for which the
     bytes of a read are on their way once its request has ended; landing_row: of a row of the buffer, which of a
     request's bytes are made, one a clock. held, late: clocks by which the current request holds its port longer
     than its bytes pass it, and by which the last row comes later than they, for that reason. first_of, behind: the
@@ -28,11 +30,11 @@ class Requester:
 
     __slots__ = (
         "address", "after_of", "behind", "block", "blocks", "chunk", "completed", "completed_issue", "counts",
-        "cycle", "descriptor", "descriptors", "end_of", "first_of", "floor_of", "held", "in_clock", "issued",
-        "issued_at", "lag_of", "landing", "landing_row", "late", "latest", "least", "left", "load_row_bytes", "most",
-        "next", "number", "of_descriptor", "of_request", "offer", "open_descriptor", "parts_latest", "parts_left",
-        "per_clock", "request", "retired", "row", "row_bytes", "rows", "rows_left", "sending", "sent_at", "size",
-        "store_block", "store_row_bytes", "stuck", "taken", "width", "window", "write",
+        "cycle", "descriptors", "end_of", "first", "first_of", "floor_of", "free", "held", "in_clock", "issued",
+        "issued_at", "known", "lag_of", "landing", "landing_row", "late", "latest", "least", "left", "load_row_bytes", "most",
+        "number", "of_descriptor", "of_request", "offer", "open_descriptor", "part", "parts_latest", "parts_left",
+        "per_clock", "request", "retired", "row", "row_bytes", "rows", "rows_left", "sending", "sent_at",
+        "size", "store_block", "store_row_bytes", "stuck", "taken", "width", "window", "write",
     )  # fmt: skip
 
     def __init__(
@@ -50,6 +52,7 @@ class Requester:
         self.row_bytes = self.load_row_bytes
         self.counts = zeros(kinds)
         self.end_of, self.behind, self.first_of = zeros(self.window), zeros(self.window), filled(tokens, NONE)
+        self.free, self.known = numbers(range(self.window)), self.window
         self.floor_of, self.lag_of = zeros(self.window), zeros(self.window)
         self.of_descriptor, self.of_request = zeros(self.window), zeros(self.window)
         self.after_of = zeros(self.window)
@@ -57,7 +60,7 @@ class Requester:
         self.left, self.latest, self.issued_at = zeros(2), zeros(2), zeros(2)
         self.blocks = zeros(0)
         self.offer, self.issued, self.stuck, self.sending, self.open_descriptor = NEVER, NONE, False, False, False
-        self.next = self.descriptor = self.request = self.completed = self.completed_issue = self.retired = 0
+        self.first = self.part = self.request = self.completed = self.completed_issue = self.retired = 0
         self.block = self.rows_left = self.row = self.chunk = self.address = self.size = self.taken = self.width = 0
         self.cycle = self.in_clock = self.sent_at = self.write = self.held = self.late = 0
 
@@ -158,7 +161,6 @@ class Requester:
             self.taken = 0
             self.cut()
             return
-        self.descriptor += 1
         self.chunk += self.width
         if self.chunk >= self.blocks[at + 2]:
             self.chunk = 0
@@ -187,25 +189,52 @@ class Requester:
             self.offer = NEVER
             return
         clock = self.cycle
-        if self.next >= self.window:
-            end = self.end_of[self.next % self.window]
-            if end == UNKNOWN:
-                self.stuck = True
-                return
-            if end > clock:
-                clock = end
-        if self.open_descriptor and self.descriptor >= self.descriptors:
-            at = self.descriptor % self.descriptors
-            if self.parts_left[at]:
-                self.stuck = True
-                return
-            if self.parts_latest[at] > clock:
-                clock = self.parts_latest[at]
+        if self.known:
+            end = self.end_of[self.free[self.first]]
+            self.stuck = self.known < self.window and end > clock
+            clock = end if end > clock else clock
+        else:
+            self.stuck, clock = True, NEVER
+        if self.open_descriptor:
+            end = self.free_part()
+            clock = end if end > clock else clock
         self.offer = clock
+
+    def free_part(self) -> int:
+        """The clock at which a descriptor in flight is over, whichever is first, for the next one to take its `part`.
+
+        Stuck where one whose end is not known may be before it.
+        """
+        first, at, unknown = NEVER, self.part, False
+        for _ in range(self.descriptors):
+            at = at + 1 if at + 1 < self.descriptors else 0
+            if self.parts_left[at]:
+                unknown = True
+            elif self.parts_latest[at] < first:
+                first, self.part = self.parts_latest[at], at
+                if first <= self.cycle:
+                    return first
+        self.stuck = self.stuck or unknown
+        return first
+
+    def frees(self, place: int, end: int) -> None:
+        """Put a request in flight among those whose ends are known, in their order."""
+        at = self.first + self.known
+        at = at - self.window if at >= self.window else at
+        while at != self.first:
+            before = at - 1 if at else self.window - 1
+            other = self.free[before]
+            if self.end_of[other] <= end:
+                break
+            self.free[at], at = other, before
+        self.free[at] = place
+        self.known += 1
 
     def sent(self, end: int, waits: int, floor: int, lag: int) -> None:
         """The request was sent at clock `offer`; it ends at `end`, or that is UNKNOWN and it `waits`."""
-        place, part, transfer = self.next % self.window, self.descriptor % self.descriptors, self.request
+        place, part, transfer = self.free[self.first], self.part, self.request
+        self.first = self.first + 1 if self.first + 1 < self.window else 0
+        self.known -= 1
         if self.open_descriptor:
             self.parts_left[part] = self.parts_latest[part] = 0
             self.open_descriptor = False
@@ -218,8 +247,8 @@ class Requester:
             self.parts_left[part] += 1
             self.left[transfer % len(self.left)] += 1
         else:
+            self.frees(place, end)
             self.note(part, transfer, end + self.after_of[place])
-        self.next += 1
         self.count_clock()
         self.step()
         if not self.sending:
@@ -249,15 +278,17 @@ class Requester:
     def answered(self, token: int, end: int) -> None:
         """Note that something that requests wait for has come at this clock."""
         place, self.first_of[token] = self.first_of[token], NONE
+        waited = place != NONE or self.offer == NEVER
         while place != NONE:
             late = end + self.lag_of[place]
             late = late if late > self.floor_of[place] else self.floor_of[place]
             self.end_of[place] = late
+            self.frees(place, late)
             self.parts_left[self.of_descriptor[place]] -= 1
             self.left[self.of_request[place] % len(self.left)] -= 1
             self.note(self.of_descriptor[place], self.of_request[place], late + self.after_of[place])
             place = self.behind[place]
-        if self.stuck:
+        if self.stuck and waited:
             self.plan()
 
     def is_complete(self) -> bool:

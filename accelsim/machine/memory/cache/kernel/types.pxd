@@ -41,8 +41,8 @@ cdef class Requester:
     cdef q window, descriptors, per_clock, least, most, rows, row_bytes, load_row_bytes, store_row_bytes
     cdef q store_block, landing, landing_row, held, late
     cdef q[::1] end_of, behind, first_of, floor_of, lag_of, after_of, of_descriptor, of_request, parts_left, parts_latest
-    cdef q[::1] left, latest, issued_at, blocks
-    cdef q offer, issued, next, descriptor, request, completed, completed_issue, retired
+    cdef q[::1] left, latest, issued_at, blocks, free
+    cdef q offer, issued, first, known, part, request, completed, completed_issue, retired
     cdef bint stuck, sending, open_descriptor
     cdef q block, rows_left, row, chunk, address, size, taken, width, cycle, in_clock, sent_at, write
 
@@ -54,7 +54,12 @@ cdef class Requester:
     cdef void land(self, q shift, q wanted) noexcept
     cdef void step(self) noexcept
     cdef void gather(self) noexcept
+    @cython.locals(clock=q, end=q)
     cdef void plan(self) noexcept
+    @cython.locals(first=q, at=q, unknown=bint)
+    cdef q free_part(self) noexcept
+    @cython.locals(at=q, before=q, other=q)
+    cdef void frees(self, q place, q end) noexcept
     cdef void sent(self, q end, q waits, q floor, q lag) noexcept
     cdef void note(self, q part, q transfer, q end) noexcept
     cdef void count_clock(self) noexcept
