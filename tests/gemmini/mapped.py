@@ -1,15 +1,15 @@
 """The mapped set: layers with a mapping each on arrays of 4x4 to 64x64, beside what accelsim plays of them.
 
-`python -m tests.gemmini.mapped` plays a sample, each row behind the one before it and at all places where its arrays
-can lie, half an hour for a hundred short ones, and writes `tests/data/validation/gemmini_mapped_played.csv` and
-`gemmini_mapped_own.csv`, of which docs/fidelity.md is made.
+`python -m tests.gemmini.mapped` plays the programs that measured them, row behind row and at all places where their
+arrays can lie, in an hour, and writes `tests/data/validation/gemmini_mapped_played.csv`, `gemmini_mapped_rest.csv`
+and `gemmini_mapped_own.csv`, of which docs/fidelity.md is made.
 """
 
 from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import NamedTuple
 
@@ -26,13 +26,13 @@ PLAYED, OWN = DATA / "gemmini_mapped_played.csv", DATA / "gemmini_mapped_own.csv
 REST = DATA / "gemmini_mapped_rest.csv"
 IN_FLIGHT = 16
 """Requests of a DMA engine in flight, of which the descriptors in flight follow (LoadController.scala line 84)."""
-HELD_BYTES = (512 << 10) + (4 << 20)
-"""Bytes that the caches hold: of a layer with more, a run before it leaves nothing that counts."""
 LONGEST = 4_000_000
 """Clocks that were measured of the rows that are played: about half of all."""
 EVERY = 12
-"""Of the rows that are not longer, one of so many is played, from each of these on."""
+"""Of the rows that are not longer, one of so many is in a sample, from each of these on."""
 SAMPLES = (0, 6, 3)
+LINE_BYTES = 64
+"""Of L2."""
 
 
 class Mapped(NamedTuple):
@@ -115,39 +115,52 @@ def machine_of(side: int, *, is_product: bool) -> Machine:
     )
 
 
-def held(layer: Layer) -> int:
-    """Bytes of a layer's maps and weights."""
-    inputs = layer.inputs * layer.size * (1 if layer.is_product else layer.size)
-    return inputs + layer.kernel**2 * layer.inputs * layer.outputs + layer.outputs * layer.rows * layer.cols
+def programs() -> list[list[Mapped]]:
+    """The rows of each program in order, to the last that is played: those of an array, products or not."""
+    known = [row for row in mapped() if row.side is not None]
+    keys = sorted({(row.side or 0, row.layer.is_product) for row in known})
+    found = [[row for row in known if (row.side, row.layer.is_product) == key] for key in keys]
+    return [rows[: 1 + max(place for place, row in enumerate(rows) if row.measured <= LONGEST)] for rows in found]
 
 
-def runs(row: Mapped, before: Mapped | None) -> list[Run]:
-    """A row behind what its program ran before: of the same layer, whose data is in the caches, the row itself; another
-    layer with the default tiles. Nothing where that filled the caches."""
+def runs(rows: Sequence[Mapped]) -> Iterator[tuple[Mapped, Run]]:
+    """What a program runs, so that a row finds in the caches what all before it left.
+
+    Rows that take too long are left out. The first of those that follow another layer has the default tiles, which
+    bring the same data.
+    """
+    before: Layer | None = None
+    for row in rows:
+        assert row.side is not None
+        if row.measured <= LONGEST:
+            yield row, Run(row.layer, mapped_tile(row.layer, row.mapping, row.side), loop_order(row.mapping))
+        elif row.layer != before:
+            yield row, Run(row.layer, default_tile(row.layer), DEFAULT_ORDER)
+        before = row.layer
+
+
+def places_of(row: Mapped) -> range:
+    """Where static arrays of a row's program can lie in a line.
+
+    Those of products are aligned to a row of the array (matmul_tilings.c line 53: row_align(1)). The header that says
+    so is the generator's, written for the array at hand (gemmini-dosa@67ca2f9, Controller.scala line 30 and
+    GemminiConfigs.scala lines 337 and 404): loads of more rows than its array has stop the RTL (LoadController.scala
+    line 136, gemmini.h line 767).
+    """
     assert row.side is not None
-    run = Run(row.layer, mapped_tile(row.layer, row.mapping, row.side), loop_order(row.mapping))
-    if before is None or held(before.layer) > HELD_BYTES:
-        return [run]
-    return [run if before.layer == row.layer else Run(before.layer, default_tile(before.layer), DEFAULT_ORDER), run]
+    return range(0, LINE_BYTES, row.side) if row.layer.is_product else offsets_of(row.layer)
 
 
-def program_before(row: Mapped) -> Mapped | None:
-    """The row that its program ran before: the one before it with the same array, product or not (`per_pe_dim`)."""
-    alike = [
-        each
-        for each in mapped()[: row.number]
-        if each.side == row.side and each.layer.is_product == row.layer.is_product
-    ]
-    return alike[-1] if alike else None
-
-
-def played(row: Mapped, offset: int) -> int:
-    """The clocks of a row whose arrays begin at an offset from a line."""
-    assert row.side is not None
-    machine = machine_of(row.side, is_product=row.layer.is_product)
-    tiles = program(runs(row, program_before(row)), machine, offset)
+def played(rows: Sequence[Mapped], offset: int) -> dict[int, int]:
+    """The clocks by number of the rows of a program whose arrays begin at an offset from a line."""
+    first = rows[0]
+    assert first.side is not None
+    machine = machine_of(first.side, is_product=first.layer.is_product)
+    running = list(runs(rows))
+    tiles = program([run for _, run in running], machine, offset)
     outcome = play(tiles, link_for(tiles, machine, SLOTS), machine)
-    return clocks([account.end_cycle for account in outcome.layers])[-1]
+    taken = clocks([account.end_cycle for account in outcome.layers])
+    return {row.number: each for (row, _), each in zip(running, taken, strict=True) if row.measured <= LONGEST}
 
 
 def own_of(row: Mapped) -> int:
@@ -200,16 +213,6 @@ def rest() -> dict[int, Unseen]:
     return {int(each["row"]): Unseen(float(each["error"]), float(each["signed"])) for each in table(REST.name)}
 
 
-def play_rest() -> None:
-    """Play the rows of no sample that the file lacks."""
-    found, sampled = rest(), {row.number for row in sample()}
-    for row in short():
-        if row.number not in sampled and row.number not in found:
-            each = PlayedRow(row, {offset: played(row, offset) for offset in offsets_of(row.layer)})
-            found[row.number] = Unseen(each.error, each.signed)
-            write_rest(found)
-
-
 def write_rest(found: Mapping[int, Unseen]) -> None:
     """Write the file of the rows of no sample."""
     with REST.open("w", newline="") as file:
@@ -218,24 +221,29 @@ def write_rest(found: Mapping[int, Unseen]) -> None:
         writer.writerows([number, *(f"{share:.4f}" for share in each)] for number, each in sorted(found.items()))
 
 
-def main(numbers: Sequence[str]) -> None:
-    """Play the rows with these numbers, or those of the sample that the file lacks, then own plans of the first sample
-    that the file of these lacks; or, of `rest`, the rows of no sample."""
-    if list(numbers) == ["rest"]:
-        play_rest()
-        return
-    rows = mapped()
+def main(sides: Sequence[str]) -> None:
+    """Play the programs of arrays with these sides, or those that have rows which the files lack, then own plans of the
+    first sample that the file of these lacks."""
+    sampled = {row.number for row in sample()}
     found = {each.row.number: each for each in (read() if PLAYED.exists() else ())}
-    for row in [rows[int(number)] for number in numbers] or sample():
-        known = found[row.number].by_offset if row.number in found and not numbers else {}
-        missing = [offset for offset in offsets_of(row.layer) if offset not in known]
-        if missing:
-            found[row.number] = PlayedRow(row, known | {offset: played(row, offset) for offset in missing})
-            write(found.values())
-            sys.stdout.write(f"{row.number}: {found[row.number].signed:+.1%}\n")
-            sys.stdout.flush()
+    others = rest()
+    for rows in programs():
+        numbers = {row.number for row in rows if row.measured <= LONGEST}
+        if str(rows[0].side) not in sides if sides else numbers <= found.keys() | others.keys():
+            continue
+        by_place = {offset: played(rows, offset) for offset in places_of(rows[0])}
+        for row in rows:
+            if row.number in numbers:
+                each = PlayedRow(row, {offset: taken[row.number] for offset, taken in by_place.items()})
+                if row.number in sampled:
+                    found[row.number] = each
+                else:
+                    others[row.number] = Unseen(each.error, each.signed)
+                sys.stdout.write(f"{row.number}: {each.signed:+.1%}\n")
+        write(found.values())
+        write_rest(others)
     plans = own() if OWN.exists() else {}
-    for row in [row for row in short()[SAMPLES[0] :: EVERY] if row.number not in plans and not numbers]:
+    for row in [row for row in short()[SAMPLES[0] :: EVERY] if row.number not in plans and not sides]:
         plans[row.number] = own_of(row)
         write_own(plans)
 

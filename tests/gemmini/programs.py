@@ -35,10 +35,10 @@ ZEROS_BLOCK = 16
 ZEROS_END = 2
 """Clocks from the last zeros of a descriptor to the next where one is in flight: DMACommandTracker.scala, lines 74 and
 86. Others begin meanwhile where several are."""
-CONVOLUTION_ARRAYS = {"input": 40 * 40 * 2048, "bias": 4 * 2048, "weights": 2048 * 2048, "output": 11000 * 2048}
-PRODUCT_ARRAYS = {"input": 10000 * 10000, "weights": 10000 * 10000, "output": 10000 * 10000}
-"""Bytes of the static arrays of the measured programs (conv_tilings.c, matmul_tilings.c), in the order of their
-declaration."""
+CONVOLUTION_ARRAYS = {"output": 11000 * 2048, "weights": 2048 * 2048, "input": 40 * 40 * 2048}
+PRODUCT_ARRAYS = {"output": 10000 * 10000, "weights": 10000 * 10000, "input": 10000 * 10000}
+"""Bytes of the static arrays of the measured programs (conv_tilings.c, matmul_tilings.c), in the order that they have
+in the program as GCC 12.2 makes it: the last that is declared first. Biases are not used, and left out."""
 
 
 class HostClocks(NamedTuple):
