@@ -263,9 +263,9 @@ def _mapped() -> str:
         "the default tiles. It was simulated behind the one row before it at first. So the first row of a layer had "
         "from DRAM what layers long before it had left in the last-level cache, and came out up to twice too slow. "
         "Static arrays of products are aligned to a row of the array. The header that says so is the one that the "
-        "generator writes for that array. One for 16x16 would not do for larger ones, where loads have more rows than it "
-        "allows and than the RTL asserts (`LoadController.scala`, line 136). So they can have 64 places in a line by the side "
-        "of the array: 16 on 4x4, one on 64x64. We took them to have four on all at first. Not known: where the arrays "
+        "generator writes for that array. One for 16x16 would not do for larger ones, where loads have more rows than "
+        "it allows, against what the RTL asserts (`LoadController.scala`, line 136). So they can lie at 16 places of a "
+        "line on 4x4, and at one on 64x64. We took them to have four on all at first. Not known: where the arrays "
         "of a program lie, and which rows between these were held back from us. It is not known either whether a tile "
         "of a product counts blocks of 16, as the published program does, on arrays of another size.\n",
         f"All {short} rows of at most {mapped.LONGEST / 1e6:.0f} M cycles are simulated. Of these, {len(played)} are "

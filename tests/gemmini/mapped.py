@@ -144,8 +144,8 @@ def places_of(row: Mapped) -> range:
 
     Those of products are aligned to a row of the array (matmul_tilings.c line 53: row_align(1)). The header that says
     so is the generator's, written for the array at hand (gemmini-dosa@67ca2f9, Controller.scala line 30 and
-    GemminiConfigs.scala lines 337 and 404): loads of more rows than its array has stop the RTL (LoadController.scala
-    line 136, gemmini.h line 767).
+    GemminiConfigs.scala lines 337 and 404): with another, loads could have more rows than it allows, against what
+    LoadController.scala asserts in line 136 (gemmini.h line 767).
     """
     assert row.side is not None
     return range(0, LINE_BYTES, row.side) if row.layer.is_product else offsets_of(row.layer)

@@ -21,19 +21,19 @@ class Requester:
     offer: the clock at which the next one can be sent, NEVER if there is none or that is not known. stuck: an answer of
     the memory below may let it be sent, or be sent earlier. window, descriptors: requests and descriptors in flight at
     most. free: places of requests whose ends are known, `known` from `first` on, in their order; the next one takes the
-    first. part: that of its descriptor, of whichever was over first. landing: clocks for which the
-    bytes of a read are on their way once its request has ended; landing_row: of a row of the buffer, which of a
-    request's bytes are made, one a clock. held, late: clocks by which the current request holds its port longer
-    than its bytes pass it, and by which the last row comes later than they, for that reason. first_of, behind: the
-    requests that wait for the same, for each thing. counts: what its requests met since they were last looked at.
+    first. part: that of its descriptor, of whichever was over first. landing: clocks for which the bytes of a read are
+    on their way once its request has ended; landing_row: of a row of the buffer, which of a request's bytes are made,
+    one a clock. held, late: clocks by which the current request holds its port longer than its bytes pass it, and by
+    which the last row comes later than they, for that reason. first_of, behind: the requests that wait for the same,
+    for each thing. counts: what its requests met since they were last looked at.
     """
 
     __slots__ = (
         "address", "after_of", "behind", "block", "blocks", "chunk", "completed", "completed_issue", "counts",
         "cycle", "descriptors", "end_of", "first", "first_of", "floor_of", "free", "held", "in_clock", "issued",
-        "issued_at", "known", "lag_of", "landing", "landing_row", "late", "latest", "least", "left", "load_row_bytes", "most",
-        "number", "of_descriptor", "of_request", "offer", "open_descriptor", "part", "parts_latest", "parts_left",
-        "per_clock", "request", "retired", "row", "row_bytes", "rows", "rows_left", "sending", "sent_at",
+        "issued_at", "known", "lag_of", "landing", "landing_row", "late", "latest", "least", "left", "load_row_bytes",
+        "most", "number", "of_descriptor", "of_request", "offer", "open_descriptor", "part", "parts_latest",
+        "parts_left", "per_clock", "request", "retired", "row", "row_bytes", "rows", "rows_left", "sending", "sent_at",
         "size", "store_block", "store_row_bytes", "stuck", "taken", "width", "window", "write",
     )  # fmt: skip
 
