@@ -105,13 +105,14 @@ def test_every_row_has_its_layer_and_host() -> None:
 
 
 def test_some_small_layers_take_what_was_measured() -> None:
-    """Five rows of one program without the layers between them, so that the first of them find other lines in caches:
-    within 12 % as mapped, within 25 % with the default tiles that come before."""
-    rows = [row for row in programs()["retinanet", "1792", "267264"] if row.layer.rows < 10 and row.layer.outputs < 720]
-    found = list(played(rows, 8, alone=True))
+    """Five rows of one program, with the layers between them: within 5 % as mapped, within 8 % with the default tiles
+    that come before."""
+    rows = programs()["retinanet", "1792", "267264"]
+    small = {row.number for row in rows if row.layer.rows < 10 and row.layer.outputs < 720}
+    found = [each for each in played(rows, 8) if each.row.number in small]
     assert len(found) == 5
-    assert summary(errors(found, mapped=True)).mean < 0.12
-    assert summary(errors(found, mapped=False)).mean < 0.25
+    assert summary(errors(found, mapped=True)).mean < 0.05
+    assert summary(errors(found, mapped=False)).mean < 0.08
 
 
 def test_a_mapping_changes_the_clocks_as_it_did() -> None:
