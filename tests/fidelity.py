@@ -243,7 +243,7 @@ def _ratios(name: str, ratios: Sequence[float]) -> str:
 
 def _mapped() -> str:
     """Rows of the mapped set by what they are."""
-    rows, played, unseen = mapped.mapped(), mapped.read(), mapped.rest()
+    rows, played, others = mapped.mapped(), mapped.read(), mapped.rest()
     sides = Counter(row.side for row in rows)
     known = ", ".join(f"{count} on {side}x{side}" for side, count in sorted(sides.items()) if side)
     short = sum(row.measured <= mapped.LONGEST for row in rows)
@@ -278,7 +278,7 @@ def _mapped() -> str:
         "different lengths the long ones do not hold up the short ones. Zeros of sums that begin behind sums that go "
         "on share their half of the accumulator, and take turns with their computes. U-Net's rows above were not "
         "looked at for that. "
-        f"The {len(unseen)} other rows were simulated once after that, and were 10.2 % off on average and 7.7 % in the "
+        f"The {len(others)} other rows were simulated once after that, and were 10.2 % off on average and 7.7 % in the "
         "middle, where the samples were 8.2 and 6.0 %. They have been looked at since: products on 32x32 were 28 % "
         "too slow. That led to the sources for what makes room for the next load, to caches that are kept through a "
         "program, and to places of arrays, as said above. So no row is left that was not looked at. Each "
@@ -291,8 +291,8 @@ def _mapped() -> str:
         "| rows | | mean | median | largest | within 10% | rank correlation |",
         "|---|---|---|---|---|---|---|",
         _mapped_line("all of the samples", played),
-        _unseen_line("other rows", rows, unseen),
-        _unseen_line("both", rows, unseen | _as_unseen(played)),
+        _distance_line("other rows", rows, others),
+        _distance_line("both", rows, others | _as_distances(played)),
         *(_mapped_line(f"sample {number + 1}", some) for number, some in enumerate(_samples(played))),
         *(_mapped_line(name, some) for name, some in _by_place(played)),
     ]
@@ -342,15 +342,15 @@ def _at(rows: Sequence[mapped.PlayedRow], places: Sequence[int]) -> list[mapped.
     return [row._replace(by_offset={place: row.by_offset[place] for place in places}) for row in rows]
 
 
-def _as_unseen(played: Sequence[mapped.PlayedRow]) -> dict[int, mapped.Unseen]:
-    return {each.row.number: mapped.Unseen(each.error, each.signed) for each in played}
+def _as_distances(played: Sequence[mapped.PlayedRow]) -> dict[int, mapped.Distance]:
+    return {each.row.number: mapped.Distance(each.error, each.signed) for each in played}
 
 
-def _unseen_line(name: str, rows: Sequence[mapped.Mapped], found: dict[int, mapped.Unseen]) -> str:
+def _distance_line(name: str, rows: Sequence[mapped.Mapped], found: dict[int, mapped.Distance]) -> str:
     """Rows of which the distances alone are kept."""
     measured = [rows[number].measured for number in found]
-    clocks = [each * (1 + unseen.signed) for each, unseen in zip(measured, found.values(), strict=True)]
-    return _distances(name, [unseen.error for unseen in found.values()], rank_correlation(clocks, measured))
+    clocks = [each * (1 + distance.signed) for each, distance in zip(measured, found.values(), strict=True)]
+    return _distances(name, [distance.error for distance in found.values()], rank_correlation(clocks, measured))
 
 
 def _mapped_line(name: str, rows: Sequence[mapped.PlayedRow]) -> str:

@@ -199,25 +199,25 @@ def write_own(found: dict[int, int]) -> None:
         writer.writerows(sorted(found.items()))
 
 
-class Unseen(NamedTuple):
-    """A row of no sample: its distance from what was measured on average over the places, and that with its sign."""
+class Distance(NamedTuple):
+    """Distance of a row from what was measured on average over the places, and that with its sign."""
 
     error: float
     signed: float
 
 
-def rest() -> dict[int, Unseen]:
+def rest() -> dict[int, Distance]:
     """The rows of no sample that were played, by number."""
     if not REST.exists():
         return {}
-    return {int(each["row"]): Unseen(float(each["error"]), float(each["signed"])) for each in table(REST.name)}
+    return {int(each["row"]): Distance(float(each["error"]), float(each["signed"])) for each in table(REST.name)}
 
 
-def write_rest(found: Mapping[int, Unseen]) -> None:
+def write_rest(found: Mapping[int, Distance]) -> None:
     """Write the file of the rows of no sample."""
     with REST.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["row", *Unseen._fields])
+        writer.writerow(["row", *Distance._fields])
         writer.writerows([number, *(f"{share:.4f}" for share in each)] for number, each in sorted(found.items()))
 
 
@@ -238,7 +238,7 @@ def main(sides: Sequence[str]) -> None:
                 if row.number in sampled:
                     found[row.number] = each
                 else:
-                    others[row.number] = Unseen(each.error, each.signed)
+                    others[row.number] = Distance(each.error, each.signed)
                 sys.stdout.write(f"{row.number}: {each.signed:+.1%}\n")
         write(found.values())
         write_rest(others)

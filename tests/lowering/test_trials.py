@@ -89,6 +89,14 @@ def test_a_larger_batch_is_no_worse_an_image(name: str) -> None:
 
 
 @pytest.mark.slow
+def test_a_plan_that_seems_hardly_better_does_not_count() -> None:
+    """Weights that stay seemed to save 0.7 % of the bytes, and took 5.7 % more cycles."""
+    one, two = (simulate("vit_tiny_16_224", "edge", {"network.batch": batch}).totals for batch in (1, 2))
+    assert two["total_cycles"] <= 1.01 * 2 * one["total_cycles"]
+    assert two["dram_burst_bytes"] <= 1.01 * 2 * one["dram_burst_bytes"]
+
+
+@pytest.mark.slow
 def test_a_shuffle_that_would_store_single_bytes_is_a_copy() -> None:
     """ShuffleNet v2 joins halves that are shuffled: stores that scatter them would fill a burst with a byte."""
     small = {"sram.activation.capacity_bytes": 1 << 15}

@@ -169,9 +169,9 @@ def test_layers_on_other_arrays_take_what_was_measured() -> None:
     assert all(list(row.by_offset) == list(mapped.places_of(row.row)) for row in rows)
     assert {row.row.number for row in rows} | others.keys() == {row.number for row in mapped.short()}
     assert others.keys().isdisjoint(row.row.number for row in rows)
-    assert all(abs(unseen.signed) <= unseen.error + 1e-3 for unseen in others.values())
+    assert all(abs(each.signed) <= each.error + 1e-3 for each in others.values())
     by_number = {row.row.number: row.error for row in rows}
-    of_all = [*by_number.values(), *(unseen.error for unseen in others.values())]
+    of_all = [*by_number.values(), *(each.error for each in others.values())]
     assert fmean(of_all) <= 0.12
     assert median(of_all) <= 0.06
     for first in mapped.SAMPLES:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
@@ -61,12 +61,6 @@ class Allowed(NamedTuple):
     weight_hidden: Bools
     compute_cycles: Floats
 
-    @property
-    def weight_loads_each(self) -> Ints:
-        """Loads of each tile of the weights (`ir.loads_each`)."""
-        kept = self.weight_tiles >= weight_set(self.order, self.group_tiles, self.out_tiles, self.in_tiles)
-        return np.where(kept, 1, self.blocks.count)
-
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
@@ -116,8 +110,7 @@ class Candidates:
     @property
     def weight_loads_each(self) -> Ints:
         """Loads of each tile of the weights."""
-        kept = self.weight_tiles >= weight_set(self.order, self.group_tiles, self.out_tiles, self.in_tiles)
-        return np.where(kept, 1, self.blocks.count)
+        return _weight_loads_each(self)
 
     def shape_of(self, index: int) -> tuple[object, ...]:
         """All by which one of them may differ from another: sizes of its tiles, tiles that stay, whether its results
@@ -177,7 +170,7 @@ class FittingTilings(NamedTuple):
     @property
     def weight_loads_each(self) -> Ints:
         """Loads of each tile of the weights."""
-        return self.allowed.weight_loads_each[self.number]
+        return _weight_loads_each(self.allowed)[self.number]
 
     @property
     def taken_total(self) -> Ints:
@@ -208,6 +201,12 @@ class FittingTilings(NamedTuple):
         )
 
 
+def _weight_loads_each(tilings: Allowed | Candidates) -> Ints:
+    """Loads of each tile of the weights (`ir.loads_each`)."""
+    stay = weight_set(tilings.order, tilings.group_tiles, tilings.out_tiles, tilings.in_tiles)
+    return np.where(tilings.weight_tiles >= stay, 1, tilings.blocks.count)
+
+
 def ifmap_set(order: Ints, count: Ints, in_tiles: Ints) -> Ints:
     """Tiles of the input map that the loops inside of the outermost one over other things touch."""
     sums_inside = (order == 0) | (order == 2)
@@ -218,6 +217,11 @@ def weight_set(order: Ints, group_tiles: Ints, out_tiles: Ints, in_tiles: Ints) 
     """Tiles of the weights that the loops inside of that over the map touch."""
     inside = out_tiles * in_tiles * np.where(order <= GATHERING, group_tiles, 1)
     return np.where(order < WEIGHTS_OUTSIDE, inside, np.where(order == WEIGHTS_OUTSIDE, 1, in_tiles))
+
+
+def gathered(found: Iterable[FittingTilings]) -> Candidates:
+    """All of these tilings."""
+    return joined([each.candidates() for each in found])
 
 
 def joined(found: Sequence[Candidates]) -> Candidates:

@@ -20,7 +20,7 @@ from accelsim.lowering.ir import (
     Tiling,
     TilingContext,
 )
-from accelsim.lowering.tiling.candidates import Candidates, FittingTilings, Floats, joined
+from accelsim.lowering.tiling.candidates import Candidates, FittingTilings, Floats, gathered, joined
 from accelsim.lowering.tiling.cost import Estimate, requested_bytes
 from accelsim.lowering.tiling.footprint import weight_bytes
 from accelsim.lowering.tiling.moved import plain_beyond
@@ -41,10 +41,10 @@ PROMISING = 1600
 
 SHORTLIST_TOLERANCE = 1.02
 
-ATTAINABLE = 1.04
+ATTAINABLE_TOLERANCE = 1.04
 """The factor of the clocks that seem attainable beyond which tilings beside the best ones are tried."""
 
-CLEARLY = 1.03
+REFINEMENT_TOLERANCE = 1.03
 """The factor by which one of these has to be better: estimates of unlike tilings err by as much."""
 
 TOLERANCES = {"cycles": SCORE_TOLERANCE, "energy": SCORE_TOLERANCE, "edp": SCORE_TOLERANCE}
@@ -223,9 +223,9 @@ def _ranked(task: LayerTask, context: TilingContext, dataflow: DataflowName) -> 
     if context.objective == "cycles":
         estimate = Estimate(task, context, dataflow, _promising(task, context, coarse), averaged=True)
         ranked = _best(estimate.exactly(_shortlist(estimate)), fitted)
-        far = task.results > task.batch and ranked.cycles > ATTAINABLE * _attainable(estimate, ranked)
+        far = task.results > task.batch and ranked.cycles > ATTAINABLE_TOLERANCE * _attainable(estimate, ranked)
         return _refined(ranked) if far else ranked
-    closest = _closest(task, context, dataflow, joined([each.candidates() for each in coarse]))
+    closest = _closest(task, context, dataflow, gathered(coarse))
     best = np.unique(closest.order, return_index=True)[1].tolist()
     fine = [near(task, context, closest.plan(index, dataflow, task.taps)) for index in best]
     every = joined([closest, *(_closest(task, context, dataflow, each) for each in fine if len(each))])
@@ -244,11 +244,11 @@ def _refined(ranked: _Ranked) -> _Ranked:
     bests = [ranked.candidates.plan(index, dataflow, task.taps) for index in ranked.noteworthy()]
     fine = Estimate(task, context, dataflow, beside(task, context, bests), averaged=True)
     ranked = ranked._replace(fitted=ranked.fitted + len(fine.plans))
-    if CLEARLY * fine.cycles.min(initial=np.inf) >= ranked.cycles:
+    if REFINEMENT_TOLERANCE * fine.cycles.min(initial=np.inf) >= ranked.cycles:
         return ranked
     every = joined([ranked.candidates, fine.plans.at(_shortlist(fine))])
     refined = _best(Estimate(task, context, dataflow, every, averaged=False), ranked.fitted)
-    return refined if CLEARLY * refined.cycles < ranked.cycles else ranked
+    return refined if REFINEMENT_TOLERANCE * refined.cycles < ranked.cycles else ranked
 
 
 def _closest(task: LayerTask, context: TilingContext, dataflow: DataflowName, candidates: Candidates) -> Candidates:
@@ -259,7 +259,7 @@ def _closest(task: LayerTask, context: TilingContext, dataflow: DataflowName, ca
 def _promising(task: LayerTask, context: TilingContext, found: Sequence[FittingTilings]) -> Candidates:
     """The tilings for which array and bus take the fewest clocks, each by itself, where requested bytes tell."""
     if _count(found) <= PROMISING or task.scattered:
-        return joined([each.candidates() for each in found])
+        return gathered(found)
     least = [_least_cycles(task, context, each) for each in found]
     chosen = np.sort(np.argpartition(np.concatenate(least), PROMISING)[:PROMISING])
     starts = np.cumsum([0, *map(len, least)])

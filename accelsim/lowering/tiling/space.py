@@ -34,7 +34,6 @@ from accelsim.lowering.tiling.candidates import (
     Floats,
     free_orders,
     ifmap_set,
-    joined,
     weight_set,
 )
 from accelsim.lowering.tiling.footprint import ifmap_bytes, kept_weight_bytes, results_bytes, weight_bytes
@@ -217,11 +216,6 @@ def clocks_of(task: LayerTask, context: TilingContext, dataflow: Dataflow, folds
     reuse = context.ifmap_reuse(task, dataflow)
     ports = ports._replace(ifmap=Ratio(ports.ifmap.part * reuse))
     return array_clocks(dataflow, folds, ports, array.shape, overlap=context.overlap)
-
-
-def fitting(task: LayerTask, context: TilingContext, dataflow: DataflowName) -> Candidates:
-    """All tilings that are searched and fit."""
-    return joined([each.candidates() for each in searched(task, context, dataflow)])
 
 
 def searched(task: LayerTask, context: TilingContext, dataflow: DataflowName) -> list[FittingTilings]:

@@ -48,14 +48,22 @@ def plan_vector(node: Node, task: LayerTask, context: TilingContext) -> Planned 
 
 
 def vector_shortage(node: Node, task: LayerTask, context: TilingContext) -> str:
-    """The halves of buffers that are too small for the tile that is given, sizes that are free being one."""
+    """The halves of buffers that are too small for the tile that is given, sizes that are free being one. A
+    part of a map that is given has all channels, whose sums wait."""
     given = context.given
     tile = given.images or 1, given.rows or 1, given.cols or 1
-    channels = given.out_channels or (1 if node.op.splits else task.output.channels)
+    splits = node.op.splits and given.taps is None
+    channels = given.out_channels or (1 if splits else task.output.channels)
     maps, weights = _tile_bytes(node, task, context, channels, tile)
+    sums = 0
     if given.taps:
         maps = _part_bytes(node, task, context, channels, (tile[0], given.taps))
-    halves = (("activation", maps, context.activation_half), ("weight", weights, context.weight_half))
+        sums = packed_bytes(tile[0] * channels, context.array.psum_bits)
+    halves = (
+        ("activation", maps, context.activation_half),
+        ("weight", weights, context.weight_half),
+        ("accumulator", sums, context.psum_bits_half // 8),
+    )
     short = (f"{size} bytes where half of sram.{name} has {half} for it" for name, size, half in halves if size > half)
     return ", ".join(short)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from accelsim.config.scheduling import Objective
@@ -43,6 +45,21 @@ def test_no_layer_costs_less_than_its_least(objective: Objective) -> None:
             assert least.cycles <= 1.0001 * effort.cycles
     assert value(2.0, 1.0) > value(1.0, 1.0)
     assert value(1.0, 2.0) > value(1.0, 1.0)
+
+
+def test_more_room_makes_no_stripes_slower() -> None:
+    """Lower ones are not lost to higher ones that fit as well."""
+    network, cache, weights = planned()
+    groups = Groups(network, cache, weights)
+    heights, rooms = Heights(groups), range(1 << 13, 1 << 17, 1 << 13)
+    steps = list[float]()
+    for first in range(len(network.nodes)):
+        for span in groups.spans(first):
+            found = (heights.best(span, frozenset[int](), room) for room in rooms)
+            cycles = [best.effort.cycles for best in found if best is not None]
+            steps += (after - before for before, after in pairwise(cycles))
+    assert max(steps) <= 0
+    assert min(steps) < 0
 
 
 def test_the_best_stripes_fit_their_room() -> None:

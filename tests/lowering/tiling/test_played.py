@@ -15,9 +15,10 @@ from accelsim.lowering.emit.planned import working
 from accelsim.lowering.given import GivenTile
 from accelsim.lowering.ir import LayerTask, TilingContext
 from accelsim.lowering.layout import layout_of
+from accelsim.lowering.tiling.candidates import gathered
 from accelsim.lowering.tiling.played import known_work, tiled_work
 from accelsim.lowering.tiling.shortage import shortage
-from accelsim.lowering.tiling.space import fitting
+from accelsim.lowering.tiling.space import searched
 from accelsim.lowering.tiling.transfers import transfers_of
 from accelsim.program.commands import Compute, Load, Program, Store
 from accelsim.program.folds import cycles_of, join
@@ -44,7 +45,7 @@ def test_work_and_transfers_of_the_chosen_tiling(operator: str, dataflow: str) -
     network = network_of([{"name": "x", **ROWS[operator]}], (14, 14, 48))
     lowered = lower(network, machine_of(**SMALL, array__dataflow=dataflow))
     (layer,) = working(lowered.layers)
-    candidates = fitting(layer.task, layer.context, dataflow)
+    candidates = gathered(searched(layer.task, layer.context, dataflow))
     taps = layer.task.taps
     chosen = [index for index in range(len(candidates)) if candidates.plan(index, dataflow, taps) == layer.plan]
     assert chosen

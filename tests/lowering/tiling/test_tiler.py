@@ -23,9 +23,9 @@ from accelsim.lowering.ir import LayerTask, TilingContext
 from accelsim.lowering.layout import lay_out
 from accelsim.lowering.prices import Prices
 from accelsim.lowering.tiling.bound import least_dram_bytes
-from accelsim.lowering.tiling.candidates import joined
+from accelsim.lowering.tiling.candidates import gathered, joined
 from accelsim.lowering.tiling.nearby import near
-from accelsim.lowering.tiling.space import fitting
+from accelsim.lowering.tiling.space import searched
 from accelsim.lowering.tiling.traffic import traffic
 from accelsim.records import ActionCounts
 from accelsim.run.gemm import run_gemm
@@ -120,7 +120,7 @@ def test_a_plan_fits_the_buffer_that_it_needs_and_none_smaller(name: str, object
         assert best.activation_bytes <= limits.activation_bytes
         for room, there in ((best.activation_bytes, True), (best.activation_bytes - 1, False)):
             limits = replace(limits, activation_bytes=room)
-            plans = joined([fitting(shape, limits, "ws"), near(shape, limits, best.tiling)])
+            plans = joined([gathered(searched(shape, limits, "ws")), near(shape, limits, best.tiling)])
             as_large = np.flatnonzero(plans.activation_bytes == best.activation_bytes).tolist()
             assert (best.tiling in (plans.plan(index, "ws", shape.taps) for index in as_large)) == there
 

@@ -30,7 +30,7 @@ def pooled(height: int = SIDE, width: int = SIDE, channels: int = CHANNELS, batc
 
 
 def small(**changed: Any) -> Machine:
-    """A machine whose activation buffer holds a twelfth of the map."""
+    """A machine whose activation buffer holds a sixth of the map."""
     return machine_of(**{"sram__activation__capacity_bytes": 2 * HALF, **changed})
 
 
@@ -53,7 +53,7 @@ def parts(network: Network, machine: Machine, plan: dict[str, Any] | None = None
 
 
 def test_a_map_that_does_not_fit_is_loaded_once() -> None:
-    """It was loaded a channel at a time, in bursts that hold all 48."""
+    """It was loaded three channels at a time, in bursts that hold 48."""
     moved = account(pooled(), small()).moved
     assert moved.dram_read_burst_bytes == SIDE * SIDE * CHANNELS
 
@@ -109,9 +109,17 @@ def test_parts_are_given_and_written() -> None:
     assert parts(pooled(), small(), {"layers": [layer]}) == [SIDE] * SIDE
 
 
-@pytest.mark.parametrize("kernel", [SIDE - 1, 3 * SIDE])
-def test_a_part_that_can_not_be_is_refused(kernel: int) -> None:
-    """It is no equal part of a row, or its bytes fit no half of the buffer."""
+@pytest.mark.parametrize(
+    ("kernel", "accumulator", "reason"),
+    [
+        (SIDE - 1, 1 << 14, "rows of the 32 x 32 kernel of pool or an equal part of each"),
+        (3 * SIDE, 1 << 14, f"{3 * SIDE * CHANNELS + CHANNELS} bytes where half of sram.activation has {HALF}"),
+        (SIDE, CHANNELS * SUM_BYTES, f"{CHANNELS * SUM_BYTES} bytes where half of sram.accumulator has 96"),
+    ],
+)
+def test_a_part_that_can_not_be_is_refused(kernel: int, accumulator: int, reason: str) -> None:
     plan = {"layers": [{"match": "pool", "tile": {"kernel": kernel}}]}
-    with pytest.raises(UserError, match=r"scheduling\.plan\.layers\.0"):
-        check_network(pooled(), small(), scheduling(plan))
+    machine = small(sram__accumulator__capacity_bytes=accumulator)
+    with pytest.raises(UserError, match=r"scheduling\.plan\.layers\.0") as raised:
+        check_network(pooled(), machine, scheduling(plan))
+    assert reason in str(raised.value)

@@ -20,7 +20,7 @@ from accelsim.lowering.layout import lay_out
 from accelsim.lowering.schedule.weights import no_resident_weights
 from accelsim.lowering.tiling import played, space, vector
 from accelsim.lowering.tiling.cache import TilingCache
-from accelsim.lowering.tiling.candidates import Candidates
+from accelsim.lowering.tiling.candidates import Candidates, gathered
 from accelsim.lowering.tiling.cost import Estimate
 from accelsim.lowering.tiling.sizes import Blocks, SumTiles
 from accelsim.network.graph import Network
@@ -122,11 +122,11 @@ def check(network: Network, chip: Machine, objective: Objective = "cycles") -> N
             assert str(vector.plan_vector(node, task, context)) == found
         return
     (dataflow,) = context.dataflows
-    plans = space.fitting(task, context, dataflow)
+    plans = gathered(space.searched(task, context, dataflow))
     if len(plans) > MOST_TILINGS:
         return
     with whole_numbers():
-        exact = space.fitting(task, context, dataflow)
+        exact = gathered(space.searched(task, context, dataflow))
     for part in fields(Blocks):
         assert getattr(plans.blocks, part.name).tolist() == getattr(exact.blocks, part.name).tolist()
     for part in fields(Candidates)[1:]:
