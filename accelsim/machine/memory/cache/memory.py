@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from operator import attrgetter
 
 from accelsim.config.machine import Cache, Dma
 from accelsim.errors import DeadlockError
@@ -73,21 +75,18 @@ class CachedMemory:
         sizes = self._least, self._most, *rows, dma.store_block_bytes or NEVER, dma.landing_row_bytes or NEVER
         limits = window, dma.descriptors_in_flight or window, bursts_per_clock, dma.landing_cycles or 0
         kinds, tokens = KINDS * self._levels + 2, 2 * self._misses
-        self._hierarchy.requesters.append(self.kernel.Requester(number, limits, sizes, kinds, tokens))
+        self._hierarchy.add(self.kernel.Requester(number, limits, sizes, kinds, tokens))
         return number
 
     def request(self, request: Request, cycle: int) -> None:
         """See `Memory`: nothing is known before time has gone on."""
         longest = (self._dma.store_row_bytes if request.write else self._dma.load_row_bytes) or NEVER
-        blocks: list[int] = []
-        for block in request.blocks:
-            if block.rows == 1 and block.row_bytes > longest:
-                blocks += _in_rows(block, longest)
-            else:
-                blocks += block
-        if not blocks:
+        if not request.blocks:
             raise ValueError("a request without bytes")
-        self._hierarchy.begin(request.requester, blocks, int(request.write), _played(cycle))
+        blocks: Iterable[Iterable[int]] = request.blocks
+        if max(map(attrgetter("row_bytes"), request.blocks)) > longest:
+            blocks = (_in_rows(block, longest) for block in request.blocks)
+        self._hierarchy.begin(request.requester, list(chain.from_iterable(blocks)), int(request.write), _played(cycle))
         self._asked_for.setdefault(request.requester, deque()).append(cycle)
         self._hierarchy.forget(min(cycles[0] for cycles in self._asked_for.values() if cycles))
 
@@ -141,8 +140,11 @@ def _played(clock: int) -> int:
     return clock
 
 
-def _in_rows(block: Block, longest: int) -> list[int]:
-    """A row that is longer than those of descriptors as blocks of rows of that length, and what is left."""
+def _in_rows(block: Block, longest: int) -> Sequence[int]:
+    """A row that is longer than those of descriptors as blocks of rows of that length, and what is left; other blocks
+    as they are."""
+    if block.rows > 1 or block.row_bytes <= longest:
+        return block
     rows, rest = divmod(block.row_bytes, longest)
     left = [block.address + rows * longest, 1, rest, 0] if rest else []
     return [block.address, rows, longest, longest, *left]

@@ -6,5 +6,5 @@ says which of them are C integers; where there is a C compiler, `build_hook.py` 
 files, which calls that of the DRAM in C.
 """
 
-LAYOUT = 7
+LAYOUT = 8
 """Number of the classes of the kernel and what they take: a compiled kernel that has another is not used."""

@@ -30,31 +30,45 @@ HITS, MISSES, WRITE_BACKS = 0, 1, 2
 class Hierarchy:
     """Caches, the highest first.
 
-    below_at: the clock until which all is known of what is under way below. is_over: there is nothing more before the
-    clock to which it was to go on. late: a clock after the last that is played at which it would go on, or NONE.
+    next: the requester whose next request comes first. stuck: one waits for the memory below. news: something may be to
+    be told. below_at: the clock until which all is known of what is under way below. is_over: there is nothing more
+    before the clock to which it was to go on. late: a clock after the last that is played at which it would go on, or
+    NONE.
     """
 
     __slots__ = (
-        "asker", "back", "below", "below_at", "counts", "depth", "end", "floor", "is_over", "lag", "late", "levels",
-        "requesters", "stops", "waits",
+        "asker", "back", "below", "below_at", "counts", "depth", "end", "first", "floor", "highest", "is_over", "lag",
+        "late", "levels", "lowest", "news", "next", "requesters", "stops", "stuck", "waits",
     )  # fmt: skip
 
     def __init__(self, levels: Sequence[Level], below: Below) -> None:
         self.levels = list(levels)
         self.depth = len(self.levels)
-        for level in self.levels:
-            level.above(self.levels[self.depth - 1].misses)
+        self.highest, self.lowest = self.levels[0], self.levels[self.depth - 1]
+        for number, level in enumerate(self.levels):
+            level.link(number, self.levels[number + 1] if number + 1 < self.depth else None, self.lowest.misses)
         self.requesters: list[Requester] = []
         self.asker: Requester | None = None
+        self.first: Requester | None = None
+        self.next: Requester | None = None
         self.below, self.below_at = below, 0
         self.counts = zeros(KINDS * self.depth + 2)
-        self.stops, self.is_over, self.late = False, False, NONE
+        self.stops, self.is_over, self.late, self.stuck, self.news = False, False, NONE, False, False
         self.end, self.waits, self.floor, self.lag, self.back = 0, NONE, 0, 0, 0
+
+    def add(self, requester: Requester) -> None:
+        """Add a requester behind all others."""
+        if self.requesters:
+            self.requesters[len(self.requesters) - 1].after = requester
+        else:
+            self.first = requester
+        self.requesters.append(requester)
 
     def begin(self, number: int, blocks: Sequence[int], write: int, cycle: int) -> None:
         """Have a requester send the requests of blocks from clock `cycle` on."""
         requester = self.requesters[number]
         requester.begin(blocks, write, cycle)
+        self.turn()
 
     def reads_below(self, begin: int, end: int) -> Reads:
         """Reads of the memory below in clocks [begin, end)."""
@@ -77,7 +91,7 @@ class Hierarchy:
             elif not self.goes_on_below(until):
                 self.is_over = True
                 break
-            if self.fails() or self.has_news():
+            if self.news or self.fails():
                 break
         return self.told()
 
@@ -85,41 +99,37 @@ class Hierarchy:
         """True where it can't go on, nor the memory below."""
         return self.late != NONE or self.below.lines.fails
 
-    def has_news(self) -> bool:
-        """True where something is to be told."""
-        found = False
-        for requester in self.requesters:
-            found = found or requester.issued != NONE or requester.is_complete()
-        return found
+    def turn(self) -> None:
+        """Find whose request is next."""
+        chosen = requester = self.first
+        stuck = False
+        while requester is not None:
+            stuck = stuck or requester.stuck
+            if chosen is None or requester.offer < chosen.offer:
+                chosen = requester
+            requester = requester.after
+        self.next, self.stuck = chosen, stuck
 
     def next_offer(self, reached: int) -> int:
         """The clock of the next request; where one waits for the memory below, none after the clock it has reached."""
-        first, stuck = NEVER, False
-        for requester in self.requesters:
-            if requester.stuck:
-                stuck = True
-            if requester.offer < first:
-                first = requester.offer
-        return NEVER if stuck and first > reached else first
+        chosen = self.next
+        if chosen is None or (self.stuck and chosen.offer > reached):
+            return NEVER
+        return chosen.offer
 
     def run(self, until: int, reached: int) -> None:
         """Serve requests before clock `until`, until something is to be asked or told."""
         self.stops = False
         while not self.stops:
-            first, stuck = NEVER, False
-            chosen = self.requesters[0]
-            for requester in self.requesters:
-                if requester.stuck:
-                    stuck = True
-                if requester.offer < first:
-                    first, chosen = requester.offer, requester
-            if first >= until or (stuck and first > reached):
+            chosen = self.next
+            if chosen is None or self.next_offer(reached) >= until:
                 break
             self.issue(chosen)
 
     def told(self) -> list[Progress]:
         """Transfers of which something is newly known."""
         found: list[Progress] = []
+        self.news = False
         for requester in self.requesters:
             if requester.issued != NONE:
                 found.append(Progress(requester.number, requester.issued, None))
@@ -135,16 +145,17 @@ class Hierarchy:
             self.asker, self.counts = requester, requester.counts
         address = requester.address + requester.taken
         address -= address & (requester.size - 1)
-        if not self.serve(0, address, requester.size, requester.write, requester.offer, False):
+        level = self.highest
+        if not self.serve(level, address, requester.size, requester.write, requester.offer, False):
             requester.stuck, requester.offer = True, NEVER
+            self.turn()
             return
         if not requester.write:
-            level = self.levels[0]
             level.free[level.port(0)] += requester.held
-        before = requester.request
         requester.sent(self.end, self.waits, self.floor, self.lag)
-        if requester.request != before or self.below.asked.first < self.below.asked.last:
-            self.stops = True
+        self.news = self.news or requester.issued != NONE
+        self.stops = self.news or self.below.asked.first < self.below.asked.last
+        self.turn()
 
     # What is below.
 
@@ -203,8 +214,7 @@ class Hierarchy:
         if end > LAST_CLOCK:
             self.late = end
             return
-        lowest = self.levels[self.depth - 1]
-        lowest.miss_fill[miss] = end
+        self.lowest.miss_fill[miss] = end
         self.settle(miss, end)
         self.finish(miss)
 
@@ -213,42 +223,45 @@ class Hierarchy:
         if end > LAST_CLOCK:
             self.late = end
             return
-        lowest = self.levels[self.depth - 1]
-        lowest.miss_back[miss] = end
+        self.lowest.miss_back[miss] = end
         self.finish(miss)
 
     def finish(self, miss: int) -> None:
         """End a miss of the lowest cache, if all is known of it."""
-        lowest = self.levels[self.depth - 1]
-        end = lowest.end_of(miss)
+        end = self.lowest.end_of(miss)
         if end != UNKNOWN:
-            self.settle(lowest.ends(miss), end)
+            self.settle(self.lowest.ends(miss), end)
+        self.turn()
 
     def settle(self, token: int, end: int) -> None:
         """Tell misses and requests that wait for it: it has come at this clock."""
-        for level in self.levels:
+        level: Level | None = self.highest
+        while level is not None:
             level.answered(token, end)
-        for requester in self.requesters:
-            requester.answered(token, end)
+            level = level.below
+        requester = self.first
+        while requester is not None:
+            if requester.stuck or requester.first_of[token] != NONE:
+                requester.answered(token, end)
+                self.news = self.news or requester.is_complete()
+            requester = requester.after
 
     # A request to a cache.
 
-    def serve(self, number: int, address: int, size: int, write: int, clock: int, posted: bool) -> bool:
-        """Serve a request to cache `number`; False, with nothing done, where it waits for an unknown end.
+    def serve(self, level: Level, address: int, size: int, write: int, clock: int, posted: bool) -> bool:
+        """Serve a request to a cache; False, with nothing done, where it waits for an unknown end.
 
         posted: of a line that is written back, which waits for no miss. end, waits, floor and lag then say when it
         ends.
         """
-        level = self.levels[number]
         line = address >> level.line_bits
         level.turn_to(line)
-        other = level.miss_of_set()
+        other = level.other
         begin = level.free[level.port(write)]
         if clock > begin:
             begin = clock
-        level.vacant = NONE
         if not posted:
-            begin = level.admits(other, begin)
+            begin = level.admits(begin)
             if begin == UNKNOWN:
                 return False
             level.hold(begin)
@@ -261,54 +274,52 @@ class Hierarchy:
                 self.floor = level.miss_end[other]
         place = level.find(line)
         if place != NONE:
-            return self.hit(number, place, address, size, write, begin)
+            return self.hit(level, place, address, size, write, begin)
         if self.waits != NONE:
             return False
-        return self.miss(number, line, size, write, begin, posted)
+        return self.miss(level, line, size, write, begin, posted)
 
-    def hit(self, number: int, place: int, address: int, size: int, write: int, begin: int) -> bool:
+    def hit(self, level: Level, place: int, address: int, size: int, write: int, begin: int) -> bool:
         """A line is there, or will be."""
-        level = self.levels[number]
-        self.counts[KINDS * number + HITS] += 1
+        self.counts[KINDS * level.number + HITS] += 1
         level.touch(place)
         level.occupy(write, begin, size)
         floor, waits, lag = self.floor, self.waits, self.lag
         if write and level.writes_back:
             level.dirty[place] = 1
         elif write:
-            self.write_below(number, address, size, begin)
+            self.write_below(level, address, size, begin)
         self.ends_after(floor, waits, lag, level.hit_clocks + level.beats(size))
         return True
 
-    def miss(self, number: int, line: int, size: int, write: int, begin: int, posted: bool) -> bool:
+    def miss(self, level: Level, line: int, size: int, write: int, begin: int, posted: bool) -> bool:
         """A line is not there: it is fetched, unless it is written as a whole, or passed on to what is below."""
-        level = self.levels[number]
         if write and not level.writes_back:
-            self.counts[KINDS * number + MISSES] += 1
+            self.counts[KINDS * level.number + MISSES] += 1
             level.occupy(write, begin, size)
-            self.write_below(number, line * level.line_bytes, size, begin)
+            self.write_below(level, line * level.line_bytes, size, begin)
             self.ends_after(self.floor, NONE, 0, level.hit_clocks + level.beats(size))
             return True
-        miss = level.next_miss() if level.vacant == NONE else level.vacant
+        miss = level.vacant
         if miss == NONE and not posted:
             return False
         if miss != NONE and level.miss_end[miss] > begin and not posted:
             begin = level.miss_end[miss]
         floor = self.floor if self.floor > begin else begin
         whole = write and size == level.line_bytes
-        if not whole and not self.fetch(number, miss, line, floor + level.hit_clocks, posted):
+        if not whole and not self.fetch(level, miss, line, floor + level.hit_clocks, posted):
             return False
         end, waits, fill_floor, lag = self.end, self.waits, self.floor, self.lag
         if whole:
             end, waits, fill_floor, lag = floor + level.hit_clocks, NONE, 0, 0
-        self.counts[KINDS * number + MISSES] += 1
+        self.counts[KINDS * level.number + MISSES] += 1
         level.look_up(write, begin, size)
         level.free[level.port(write)] += 0 if whole else level.fill_clocks
-        self.replace(number, miss, line, write, begin)
+        self.replace(level, miss, line, write, begin)
         if miss != NONE:
             level.miss_set[miss] = level.of_set
-            self.take(number, miss, end)
-            if level.miss_end[miss] == UNKNOWN and number + 1 < self.depth:
+            self.take(level, miss, end)
+            if level.miss_end[miss] == UNKNOWN and level.below is not None:
                 level.miss_waits[miss], level.miss_lag[miss] = waits, lag
                 level.miss_floor[miss] = fill_floor if fill_floor > self.back else self.back
             if level.miss_end[miss] == UNKNOWN:
@@ -319,41 +330,38 @@ class Hierarchy:
             self.ends_after(fill_floor, waits, lag, level.beats(size))
         return True
 
-    def take(self, number: int, miss: int, fill: int) -> None:
+    def take(self, level: Level, miss: int, fill: int) -> None:
         """Note when the line of a miss comes and, from `back`, when the other one is below."""
-        level = self.levels[number]
         level.miss_fill[miss], level.miss_back[miss] = fill, self.back
         level.miss_end[miss] = level.end_of(miss)
         level.miss_waits[miss], level.miss_floor[miss], level.miss_lag[miss] = level.ends(miss), 0, 0
 
-    def replace(self, number: int, miss: int, line: int, write: int, begin: int) -> None:
+    def replace(self, level: Level, miss: int, line: int, write: int, begin: int) -> None:
         """A line takes its place; a dirty one that was there is written back. `back` then says when that is below."""
-        level = self.levels[number]
         place = level.victim()
         self.back = 0
         if level.tags[place] != NONE and level.dirty[place]:
-            self.counts[KINDS * number + WRITE_BACKS] += 1
+            self.counts[KINDS * level.number + WRITE_BACKS] += 1
             level.free[level.port(write)] += level.fill_clocks
-            self.write_back(number, miss, level.tags[place] * level.line_bytes, begin + level.hit_clocks)
+            self.write_back(level, miss, level.tags[place] * level.line_bytes, begin + level.hit_clocks)
         level.tags[place], level.dirty[place] = line, 1 if write else 0
         level.touch(place)
 
-    def write_back(self, number: int, miss: int, address: int, clock: int) -> None:
+    def write_back(self, level: Level, miss: int, address: int, clock: int) -> None:
         """Write a line that leaves for a miss to what is below."""
-        level = self.levels[number]
-        if number + 1 < self.depth:
-            self.write_below(number, address, level.line_bytes, clock)
+        if level.below is not None:
+            self.write_below(level, address, level.line_bytes, clock)
             self.back = self.floor
             return
         self.counts[KINDS * self.depth + 1] += 1
         self.below.want(miss, address, -level.line_bytes, clock)
         self.back = UNKNOWN
 
-    def fetch(self, number: int, miss: int, line: int, clock: int, posted: bool) -> bool:
+    def fetch(self, level: Level, miss: int, line: int, clock: int, posted: bool) -> bool:
         """Ask what is below for a line; False where that can't be asked yet."""
-        level = self.levels[number]
-        if number + 1 < self.depth:
-            return self.serve(number + 1, line * level.line_bytes, level.line_bytes, 0, clock, posted)
+        below = level.below
+        if below is not None:
+            return self.serve(below, line * level.line_bytes, level.line_bytes, 0, clock, posted)
         self.counts[KINDS * self.depth] += 1
         self.end, self.waits, self.floor, self.lag = UNKNOWN, miss, clock, 0
         if miss == NONE:
@@ -361,10 +369,11 @@ class Hierarchy:
         self.below.want(miss, line * level.line_bytes, level.line_bytes, clock)
         return True
 
-    def write_below(self, number: int, address: int, size: int, clock: int) -> None:
+    def write_below(self, level: Level, address: int, size: int, clock: int) -> None:
         """Write to what is below, and wait for nothing."""
-        if number + 1 < self.depth:
-            self.serve(number + 1, address, size, 1, clock, True)
+        below = level.below
+        if below is not None:
+            self.serve(below, address, size, 1, clock, True)
             return
         self.counts[KINDS * self.depth + 1] += 1
         self.below.want(NONE, address, -size, clock)

@@ -19,12 +19,15 @@ class Level:
     port takes the next request, that of reads and that of writes. miss_*: of each miss in flight its set and the clock
     of its end, when its line has come and the line that left for it is below; while that is UNKNOWN, it is the greater
     of `floor` and `lag` after what it `waits` for. fill, back: of the lowest cache, when its line comes and when the
-    memory below has the other one. first_of, behind: the misses that wait for the same, for each thing. vacant: that of
-    which a request that was admitted takes the place, or NONE.
+    memory below has the other one. first_of, behind: the misses that wait for the same, for each thing.
+    other: the miss in flight of the set that is meant which ends last, or NONE; vacant: that of any set whose place is
+    free first, of those whose end is known, or NONE.
+    number, below: its place among the caches, and the one below it.
     """
 
     __slots__ = (
         "any_way",
+        "below",
         "dirty",
         "fill_clocks",
         "first_of",
@@ -43,7 +46,9 @@ class Level:
         "miss_set",
         "miss_waits",
         "misses",
+        "number",
         "of_set",
+        "other",
         "port_bits",
         "port_bytes",
         "random",
@@ -72,7 +77,9 @@ class Level:
         self.miss_end, self.miss_floor, self.miss_lag = zeros(misses), zeros(misses), zeros(misses)
         self.miss_fill, self.miss_back = zeros(misses), zeros(misses)
         self.miss_behind, self.first_of = zeros(misses), filled(2 * misses, NONE)
-        self.vacant, self.of_set = NONE, 0
+        self.other, self.vacant, self.of_set = NONE, NONE, 0
+        self.number = 0
+        self.below: Level | None = None
         self.line_bits, self.port_bits = self.line_bytes.bit_length() - 1, self.port_bytes.bit_length() - 1
         self.random, self.uses = SEED, 0
 
@@ -80,9 +87,10 @@ class Level:
         """Set whether the line that was used least lately leaves, else any at random; of all ways, or of full sets."""
         self.lru, self.any_way = lru, any_way
 
-    def above(self, misses: int) -> None:
-        """Set how many misses in flight the lowest cache has, for what misses here can wait for."""
-        self.first_of = filled(2 * misses, NONE)
+    def link(self, number: int, below: Level | None, misses: int) -> None:
+        """Set its place among the caches, the one below it, and how many misses in flight the lowest one has, for what
+        misses here can wait for."""
+        self.number, self.below, self.first_of = number, below, filled(2 * misses, NONE)
 
     def behave(self, writes_back: bool, separate_ports: bool, stalls: bool) -> None:
         """Set where writes go, whether they have a port of their own, and whether a request that waits for a miss of
@@ -92,8 +100,19 @@ class Level:
     # Lines.
 
     def turn_to(self, line: int) -> None:
-        """Note the set of a line, which is meant from now on."""
-        self.of_set = line % self.sets
+        """Note the set of a line, which is meant from now on, and its misses in flight; one without an end is last."""
+        of_set = line % self.sets
+        self.of_set = of_set
+        other, latest, vacant, first = NONE, -1, NONE, NEVER
+        for number in range(self.misses):
+            end = self.miss_end[number]
+            if end == UNKNOWN:
+                end = NEVER
+            elif end < first:
+                vacant, first = number, end
+            if self.miss_set[number] == of_set and end > latest:
+                other, latest = number, end
+        self.other, self.vacant = other, vacant
 
     def find(self, line: int) -> int:
         """The place of a line in its set, or NONE."""
@@ -162,38 +181,18 @@ class Level:
 
     # Misses.
 
-    def admits(self, other: int, begin: int) -> int:
-        """The clock, `begin` or later, at which a request enters whose set has had miss `other`, or UNKNOWN.
+    def admits(self, begin: int) -> int:
+        """The clock, `begin` or later, at which a request to the set that is meant enters, or UNKNOWN.
 
         It takes the place of a miss while it is looked up, but where a miss of its set is under way: it then waits for
         that one, in the cache or, where it stalls, before it.
         """
+        other = self.other
         if other != NONE and (self.miss_end[other] == UNKNOWN or self.miss_end[other] > begin):
             return self.miss_end[other] if self.stalls else begin
-        self.vacant = self.next_miss()
         if self.vacant == NONE:
             return UNKNOWN
         return self.miss_end[self.vacant] if self.miss_end[self.vacant] > begin else begin
-
-    def miss_of_set(self) -> int:
-        """The last miss in flight of the set, or NONE."""
-        found = NONE
-        for number in range(self.misses):
-            if self.miss_set[number] == self.of_set:
-                if self.miss_end[number] == UNKNOWN:
-                    return number
-                if found == NONE or self.miss_end[number] > self.miss_end[found]:
-                    found = number
-        return found
-
-    def next_miss(self) -> int:
-        """The miss whose place is free first, of those whose end is known, or NONE."""
-        found, first = NONE, NEVER
-        for number in range(self.misses):
-            end = self.miss_end[number]
-            if end != UNKNOWN and end < first:
-                found, first = number, end
-        return found
 
     def wait(self, miss: int) -> None:
         """Put a miss among those that wait for the same."""

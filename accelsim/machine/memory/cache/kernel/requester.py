@@ -25,11 +25,11 @@ class Requester:
     on their way once its request has ended; landing_row: of a row of the buffer, which of a request's bytes are made,
     one a clock. held, late: clocks by which the current request holds its port longer than its bytes pass it, and by
     which the last row comes later than they, for that reason. first_of, behind: the requests that wait for the same,
-    for each thing. counts: what its requests met since they were last looked at.
+    for each thing. counts: what its requests met since they were last looked at. after: the requester added behind it.
     """
 
     __slots__ = (
-        "address", "after_of", "behind", "block", "blocks", "chunk", "completed", "completed_issue", "counts",
+        "address", "after", "after_of", "behind", "block", "blocks", "chunk", "completed", "completed_issue", "counts",
         "cycle", "descriptors", "end_of", "first", "first_of", "floor_of", "free", "held", "in_clock", "issued",
         "issued_at", "known", "lag_of", "landing", "landing_row", "late", "latest", "least", "left", "load_row_bytes",
         "most", "number", "of_descriptor", "of_request", "offer", "open_descriptor", "part", "parts_latest",
@@ -46,6 +46,7 @@ class Requester:
         tokens: int,
     ) -> None:
         self.number = number
+        self.after: Requester | None = None
         self.window, self.descriptors, self.per_clock, self.landing = limits
         self.least, self.most, self.rows, self.load_row_bytes, self.store_row_bytes = sizes[:5]
         self.store_block, self.landing_row = sizes[5:]

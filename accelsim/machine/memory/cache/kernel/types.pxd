@@ -13,8 +13,11 @@ cdef class Level:
     cdef unsigned char[::1] dirty
     cdef q[::1] used, free, miss_set, miss_end, miss_waits, miss_floor, miss_lag, miss_fill, miss_back
     cdef q[::1] miss_behind, first_of
-    cdef q random, uses, vacant, of_set, line_bits, port_bits
+    cdef q random, uses, other, vacant, of_set, line_bits, port_bits
+    cdef readonly q number
+    cdef Level below
 
+    @cython.locals(of_set=q, other=q, latest=q, vacant=q, first=q, number=q, end=q)
     cdef void turn_to(self, q line) noexcept
     cdef q find(self, q line) noexcept
     cdef q victim(self) noexcept
@@ -25,9 +28,8 @@ cdef class Level:
     cdef void occupy(self, q write, q begin, q size) noexcept
     cdef void look_up(self, q write, q begin, q size) noexcept
     cdef void hold(self, q clock) noexcept
-    cdef q admits(self, q other, q begin) noexcept
-    cdef q miss_of_set(self) noexcept
-    cdef q next_miss(self) noexcept
+    @cython.locals(other=q)
+    cdef q admits(self, q begin) noexcept
     cdef void wait(self, q miss) noexcept
     cdef void answered(self, q token, q end) noexcept
     cdef q ends(self, q miss) noexcept
@@ -37,6 +39,7 @@ cdef class Level:
 @cython.final
 cdef class Requester:
     cdef readonly q number
+    cdef public Requester after
     cdef public q[::1] counts
     cdef q window, descriptors, per_clock, least, most, rows, row_bytes, load_row_bytes, store_row_bytes
     cdef q store_block, landing, landing_row, held, late
@@ -116,9 +119,11 @@ cdef class Hierarchy:
     cdef readonly list requesters
     cdef Below below
     cdef Requester asker
+    cdef Requester first, next
+    cdef Level highest, lowest
     cdef q[::1] counts
     cdef q depth, end, waits, floor, lag, back, below_at
-    cdef bint stops
+    cdef bint stops, stuck, news
     cdef readonly bint is_over
     cdef readonly q late
 
@@ -127,8 +132,8 @@ cdef class Hierarchy:
     @cython.locals(reached=q, offer=q, stop=q)
     cpdef list advance(self, q until)
     cdef bint fails(self) noexcept
-    @cython.locals(requester=Requester, found=bint)
-    cdef bint has_news(self) noexcept
+    @cython.locals(requester=Requester, chosen=Requester, stuck=bint)
+    cdef void turn(self) noexcept
     @cython.locals(below=Below, stop=q, goes_on=bint)
     cdef bint goes_on_below(self, q until) except -1
     @cython.locals(below=Below, teller=q, issued=q, done=q)
@@ -138,35 +143,32 @@ cdef class Hierarchy:
 
     @cython.locals(requester=Requester)
     cpdef begin(self, q number, blocks, q write, q cycle)
-    @cython.locals(requester=Requester, first=q, stuck=bint)
+    @cython.locals(chosen=Requester)
     cdef q next_offer(self, q reached) noexcept
-    @cython.locals(requester=Requester, chosen=Requester, first=q, stuck=bint)
+    @cython.locals(chosen=Requester)
     cdef run(self, q until, q reached)
     @cython.locals(requester=Requester)
     cdef list told(self)
-    @cython.locals(level=Level, address=q, before=q)
+    @cython.locals(level=Level, address=q)
     cdef issue(self, Requester requester)
-    @cython.locals(lowest=Level)
     cdef answer(self, q miss, q end)
-    @cython.locals(lowest=Level)
     cdef written(self, q miss, q end)
-    @cython.locals(lowest=Level, end=q)
+    @cython.locals(end=q)
     cdef finish(self, q miss)
     @cython.locals(level=Level, requester=Requester)
     cdef settle(self, q token, q end)
-    @cython.locals(level=Level, line=q, place=q, other=q, begin=q)
-    cdef bint serve(self, q number, q address, q size, q write, q clock, bint posted) except -1
-    @cython.locals(level=Level, floor=q, waits=q, lag=q)
-    cdef bint hit(self, q number, q place, q address, q size, q write, q begin) except -1
-    @cython.locals(level=Level, miss=q, floor=q, end=q, waits=q, fill_floor=q, lag=q, whole=bint)
-    cdef bint miss(self, q number, q line, q size, q write, q begin, bint posted) except -1
-    @cython.locals(level=Level)
-    cdef take(self, q number, q miss, q fill)
-    @cython.locals(level=Level, place=q)
-    cdef replace(self, q number, q miss, q line, q write, q begin)
-    @cython.locals(level=Level)
-    cdef write_back(self, q number, q miss, q address, q clock)
-    @cython.locals(level=Level)
-    cdef bint fetch(self, q number, q miss, q line, q clock, bint posted) except -1
-    cdef write_below(self, q number, q address, q size, q clock)
+    @cython.locals(line=q, place=q, other=q, begin=q)
+    cdef bint serve(self, Level level, q address, q size, q write, q clock, bint posted) except -1
+    @cython.locals(floor=q, waits=q, lag=q)
+    cdef bint hit(self, Level level, q place, q address, q size, q write, q begin) except -1
+    @cython.locals(miss=q, floor=q, end=q, waits=q, fill_floor=q, lag=q, whole=bint)
+    cdef bint miss(self, Level level, q line, q size, q write, q begin, bint posted) except -1
+    cdef void take(self, Level level, q miss, q fill) noexcept
+    @cython.locals(place=q)
+    cdef replace(self, Level level, q miss, q line, q write, q begin)
+    cdef write_back(self, Level level, q miss, q address, q clock)
+    @cython.locals(below=Level)
+    cdef bint fetch(self, Level level, q miss, q line, q clock, bint posted) except -1
+    @cython.locals(below=Level)
+    cdef write_below(self, Level level, q address, q size, q clock)
     cdef void ends_after(self, q floor, q waits, q lag, q clocks) noexcept

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from accelsim.machine.memory.dram.kernel import LAYOUT
 from accelsim.machine.memory.dram.kernel.channel import PRE, Channel
 from accelsim.machine.memory.dram.kernel.lines import Lines
-from accelsim.machine.memory.dram.kernel.queues import NEVER, NONE
+from accelsim.machine.memory.dram.kernel.queues import NEVER, NONE, UNKNOWN
 from accelsim.machine.memory.dram.kernel.requester import Requester
 from accelsim.machine.memory.dram.policy import Policy
 from accelsim.machine.memory.dram.timing import WRITE, Timing
@@ -26,14 +26,15 @@ SLICE = 1 << 14
 class Controller(Lines):
     """Channels whose clocks are those of the commands; waiting: bursts asked for and not yet served.
 
-    offers: of each requester when its next burst can enter; held: some may wait for that to be known.
+    offers: of each requester when its next burst can enter, `soonest` the first of these, UNKNOWN until it is looked
+    for; held: some may wait for that to be known.
     news, last_news: the first and last one of whom something is to be told.
     last_clock, last_cycle: the last that is played, and the last of the array at which something is asked for.
     """
 
     __slots__ = (
         "array_clocks", "asked", "channels", "clock", "held", "last_clock", "last_cycle", "last_news", "late", "news",
-        "offers", "other_clocks", "requesters", "stops", "stuck", "waiting", "wakes",
+        "offers", "other_clocks", "requesters", "soonest", "stops", "stuck", "waiting", "wakes",
     )  # fmt: skip
 
     def __init__(
@@ -49,7 +50,7 @@ class Controller(Lines):
         super().__init__()
         self.channels = [Channel(timing, policy, ranks, groups, banks_per_group, staggered) for _ in range(channels)]
         self.requesters: list[Requester] = []
-        self.offers, self.held = numbers([]), False
+        self.offers, self.soonest, self.held = numbers([]), UNKNOWN, False
         self.news, self.last_news = 0, NONE
         self.wakes = numbers([1] * channels)
         self.clock, self.waiting, self.asked, self.stops, self.stuck = 1, 0, 0, False, NONE
@@ -74,16 +75,30 @@ class Controller(Lines):
     def know_all(self) -> None:
         """Have room for the offers of all requesters."""
         if len(self.offers) < len(self.requesters):
-            self.offers = filled(len(self.requesters), NEVER)
+            self.offers, self.soonest = filled(len(self.requesters), NEVER), NEVER
             for requester in self.requesters:
                 self.offered(requester)
 
     def offered(self, requester: Requester) -> None:
         """Note when the next burst of a requester can enter, or that it is held until there is room."""
-        offer = requester.offer
-        self.offers[requester.number] = offer
-        if offer == NEVER and requester.unissued:
+        self.note(requester)
+        if requester.offer == NEVER and requester.unissued:
             self.held = True
+
+    def note(self, requester: Requester) -> None:
+        """Note when the next burst of a requester can enter."""
+        number, offer = requester.number, requester.offer
+        before, self.offers[number] = self.offers[number], offer
+        if offer < self.soonest:
+            self.soonest = offer
+        elif before == self.soonest:
+            self.soonest = UNKNOWN
+
+    def first_offer(self) -> int:
+        """The clock at which the next burst can enter."""
+        if self.soonest == UNKNOWN:
+            self.soonest = lowest(self.offers)
+        return self.soonest
 
     def ask(self, requester: int, address: int, size: int, cycle: int, quiet: bool) -> bool:
         """See `Lines`."""
@@ -173,7 +188,7 @@ class Controller(Lines):
         for _ in range(SLICE):
             if clock >= until or self.stops or not self.waiting or self.stuck >= 0:
                 break
-            offer = lowest(self.offers)
+            offer = self.first_offer()
             if offer < clock:
                 offer = self.enter(clock)
                 if self.is_over():
@@ -200,7 +215,7 @@ class Controller(Lines):
         for _ in range(SLICE):
             if self.is_over():
                 return
-            clock = lowest(self.offers)
+            clock = self.first_offer()
             clock = clock + 1 if clock < NEVER else clock
             for number in range(len(self.channels)):
                 if self.wakes[number] < clock:
@@ -223,7 +238,7 @@ class Controller(Lines):
             return clock + 1
         if time > clock:
             if time == NEVER:
-                offer = lowest(self.offers)
+                offer = self.first_offer()
                 channel.skip_refreshes(until if until < offer else offer)
             return time if time < channel.refresh_at else channel.refresh_at
         return self.issue(channel, number, time)
@@ -249,7 +264,7 @@ class Controller(Lines):
         for number in range(len(self.offers)):
             while self.offers[number] < clock:
                 self.enter_one(self.requesters[number])
-        return lowest(self.offers)
+        return self.first_offer()
 
     def enter_one(self, requester: Requester) -> None:
         """Let the next burst of a requester enter, or wait until there is room."""
@@ -275,10 +290,7 @@ class Controller(Lines):
             and requester.direction == direction
         ):
             requester.offer = NEVER
-        offer = requester.offer
-        self.offers[requester.number] = offer
-        if offer == NEVER and requester.unissued:
-            self.held = True
+        self.offered(requester)
 
     def longest_waiting(self, requester: Requester) -> Requester:
         """Requester whose last burst entered the longest time ago, among those who offer one to the same queue."""
@@ -311,7 +323,7 @@ class Controller(Lines):
         """Let bursts enter before `clock` until one changes what is to be done; returns when that is seen, or NEVER."""
         channel.queues.asked = False
         while True:
-            offer = lowest(self.offers)
+            offer = self.first_offer()
             if offer >= clock:
                 return NEVER
             seen, number = offer + 1, 0
@@ -329,6 +341,6 @@ class Controller(Lines):
                 channel = self.channels[requester.channel]
                 if channel.queues.size[requester.direction] < channel.queues.entries:
                     requester.room(clock)
-                    self.offers[requester.number] = requester.offer
+                    self.note(requester)
                 if requester.offer == NEVER:
                     self.held = True

@@ -25,7 +25,7 @@ class Queues:
     bursts of a bank and direction are a list, from `first` along `behind`. A bank asks for at most two commands: HIT
     for the oldest burst that hits its open row, and ACT or PRE for the oldest of all. The first choice of each kind
     (its clock, the number of its burst, its bank) is kept until something touches it. asked: set where a bank asks for
-    something new.
+    something new. rests: both queues were empty when it was the turn of writes, so that reads may come without a turn.
     """
 
     __slots__ = (
@@ -33,8 +33,8 @@ class Queues:
         "asks_pre", "bank_of", "banks", "behind", "burst_of", "closes_idle_rows", "direction", "entries", "first",
         "hit", "hit_bank", "hit_banks", "hit_clock", "hit_number", "hits", "last", "local_of", "number_of", "opened",
         "opened_age", "opened_bank", "opened_clock", "opened_direction", "opened_for", "opens", "pre_bank", "pre_banks",
-        "pre_clock", "pre_number", "pres", "read_below", "request_of", "requester_of", "row_of", "size", "vacancies",
-        "vacant", "write_above",
+        "pre_clock", "pre_number", "pres", "read_below", "request_of", "requester_of", "rests", "row_of", "size",
+        "vacancies", "vacant", "write_above",
     )  # fmt: skip
 
     def __init__(self, banks: Banks, policy: Policy) -> None:
@@ -53,7 +53,7 @@ class Queues:
         self.vacant, self.vacancies = numbers(range(places)), places
         self.arrived, self.size = zeros(2), zeros(2)
         self.first, self.last = filled(2 * count, NONE), zeros(2 * count)
-        self.direction, self.asked = READ, False
+        self.direction, self.asked, self.rests = READ, False, False
         self.hit, self.asks_pre, self.opened_for = filled(count, NONE), zeros(count), filled(count, NONE)
         self.opened_direction = zeros(count)
         self.hits = self.pres = self.acts = self.opens = 0
@@ -187,12 +187,26 @@ class Queues:
     def turn_is_due(self) -> bool:
         """True where it is the other queue's turn."""
         reads, writes = self.size[READ], self.size[WRITE]
+        if self.rests:
+            return reads > 0 or writes > 0
         if self.direction == READ:
             return writes > self.write_above or not reads
-        return (writes < self.read_below or not writes) and reads > 0
+        return self.are_reads_due()
+
+    def are_reads_due(self) -> bool:
+        """True where it is the turn of reads behind that of writes."""
+        writes = self.size[WRITE]
+        return (writes < self.read_below or not writes) and self.size[READ] > 0
 
     def turn(self) -> None:
-        """Serve the other queue from now on."""
+        """Serve the other queue from now on. Where both are empty, the one that comes first then says which."""
+        if self.rests:
+            self.rests = False
+            if self.are_reads_due():
+                return
+        elif self.direction == READ and not self.size[WRITE] and not self.size[READ]:
+            self.rests = True
+            return
         self.direction = 1 - self.direction
         self.ask_anew()
 

@@ -31,7 +31,7 @@ cdef class Queues:
     cdef Banks banks
     cdef q entries, direction, vacancies
     cdef double write_above, read_below
-    cdef bint closes_idle_rows, asked
+    cdef bint closes_idle_rows, asked, rests
     cdef q[::1] bank_of, row_of, local_of, behind, number_of, age_of, requester_of, burst_of, request_of, vacant, arrived
     cdef readonly q[::1] size
     cdef q[::1] first, last, hit, asks_pre, opened_for, opened_direction, hit_banks, pre_banks, act_banks, act_numbers, opened
@@ -51,6 +51,7 @@ cdef class Queues:
     cdef q accessed(self, q bank) noexcept
     cdef q accessed_opened(self, q bank) noexcept
     cdef bint turn_is_due(self) noexcept
+    cdef bint are_reads_due(self) noexcept
     cdef void turn(self) noexcept
     cdef void ask_anew(self) noexcept
     cdef void ask_open(self, q bank) noexcept
@@ -132,6 +133,7 @@ cdef class Controller(Lines):
     cdef q[::1] wakes
     cdef readonly q clock, waiting, stuck
     cdef q[::1] offers
+    cdef q soonest
     cdef bint held
     cdef readonly q late
     cdef q news, last_news
@@ -147,8 +149,10 @@ cdef class Controller(Lines):
     cdef void has_news(self, Requester requester) noexcept
     @cython.locals(requester=Requester)
     cdef know_all(self)
-    @cython.locals(offer=q)
     cdef void offered(self, Requester requester) noexcept
+    @cython.locals(number=q, offer=q, before=q)
+    cdef void note(self, Requester requester) noexcept
+    cdef q first_offer(self) noexcept
     @cython.locals(requester=Requester)
     cdef bint tell(self) noexcept
     cdef void play(self, q until) noexcept
@@ -161,7 +165,7 @@ cdef class Controller(Lines):
     cdef q issue(self, Channel channel, q number, q clock) noexcept
     @cython.locals(number=q)
     cdef q enter(self, q clock) noexcept
-    @cython.locals(channel=Channel, offer=q)
+    @cython.locals(channel=Channel)
     cdef void enter_one(self, Requester requester) noexcept
     @cython.locals(first=Requester, other=Requester)
     cdef Requester longest_waiting(self, Requester requester)
