@@ -24,13 +24,14 @@ class Requester:
     first. part: that of its descriptor, of whichever was over first. landing: clocks for which the bytes of a read are
     on their way once its request has ended; landing_row: of a row of the buffer, which of a request's bytes are made,
     one a clock. held, late: clocks by which the current request holds its port longer than its bytes pass it, and by
-    which the last row comes later than they, for that reason. first_of, behind: the requests that wait for the same,
-    for each thing. counts: what its requests met since they were last looked at. after: the requester added behind it.
+    which the last row comes later than they, for that reason. cut_*: what was left of the row, and where, when the
+    current request was cut. first_of, behind: the requests that wait for the same, for each thing. counts: what its
+    requests met since they were last looked at. after: the requester added behind it.
     """
 
     __slots__ = (
         "address", "after", "after_of", "behind", "block", "blocks", "chunk", "completed", "completed_issue", "counts",
-        "cycle", "descriptors", "end_of", "first", "first_of", "floor_of", "free", "held", "in_clock", "issued",
+        "cut_aligned", "cut_taken", "cut_wanted", "cycle", "descriptors", "end_of", "first", "first_of", "floor_of", "free", "held", "in_clock", "issued",
         "issued_at", "known", "lag_of", "landing", "landing_row", "late", "latest", "least", "left", "load_row_bytes",
         "most", "number", "of_descriptor", "of_request", "offer", "open_descriptor", "part", "parts_latest",
         "parts_left", "per_clock", "request", "retired", "row", "row_bytes", "rows", "rows_left", "sending", "sent_at",
@@ -64,19 +65,20 @@ class Requester:
         self.first = self.part = self.request = self.completed = self.completed_issue = self.retired = 0
         self.block = self.rows_left = self.row = self.chunk = self.address = self.size = self.taken = self.width = 0
         self.cycle = self.in_clock = self.sent_at = self.write = self.held = self.late = 0
+        self.cut_wanted = self.cut_aligned = self.cut_taken = NONE
 
     def begin(self, blocks: Sequence[int], write: int, cycle: int) -> None:
         """Send the requests of blocks from clock `cycle` on."""
         if self.request - self.completed >= len(self.left):
             self.grow()
-        at = self.request % len(self.left)
+        at = self.request & (len(self.left) - 1)
         self.left[at], self.latest[at], self.issued_at[at] = 0, 0, NONE
         self.blocks, self.block, self.write = numbers(blocks), 0, write
         self.row_bytes = self.store_row_bytes if write else self.load_row_bytes
         if cycle > self.cycle:
             self.cycle, self.in_clock = cycle, 0
         self.row = self.chunk = self.taken = 0
-        self.sending = True
+        self.sending, self.cut_wanted = True, NONE
         self.open_group()
         self.plan()
 
@@ -108,9 +110,12 @@ class Requester:
         self.cut()
 
     def cut(self) -> None:
-        """Find the request that holds the most of what is left of the row."""
+        """Find the request that holds the most of what is left of the row, unless the one before was like it."""
         begin = self.address + self.taken
-        wanted = self.width - self.taken
+        wanted, aligned = self.width - self.taken, begin & (self.most - 1)
+        if wanted == self.cut_wanted and aligned == self.cut_aligned and self.taken == self.cut_taken:
+            return
+        self.cut_wanted, self.cut_aligned, self.cut_taken = wanted, aligned, self.taken
         size = best = self.least
         held = size - (begin & (size - 1))
         held = held if held < wanted else wanted
@@ -246,14 +251,14 @@ class Requester:
             self.floor_of[place], self.lag_of[place] = floor, lag
             self.behind[place], self.first_of[waits] = self.first_of[waits], place
             self.parts_left[part] += 1
-            self.left[transfer % len(self.left)] += 1
+            self.left[transfer & (len(self.left) - 1)] += 1
         else:
             self.frees(place, end)
             self.note(part, transfer, end + self.after_of[place])
         self.count_clock()
         self.step()
         if not self.sending:
-            self.issued = self.issued_at[transfer % len(self.left)] = self.sent_at + 1
+            self.issued = self.issued_at[transfer & (len(self.left) - 1)] = self.sent_at + 1
             self.request += 1
         self.plan()
 
@@ -261,7 +266,7 @@ class Requester:
         """A request of this descriptor and transfer is done with at this clock."""
         if end > self.parts_latest[part]:
             self.parts_latest[part] = end
-        at = transfer % len(self.left)
+        at = transfer & (len(self.left) - 1)
         if end > self.latest[at]:
             self.latest[at] = end
 
@@ -286,7 +291,7 @@ class Requester:
             self.end_of[place] = late
             self.frees(place, late)
             self.parts_left[self.of_descriptor[place]] -= 1
-            self.left[self.of_request[place] % len(self.left)] -= 1
+            self.left[self.of_request[place] & (len(self.left) - 1)] -= 1
             self.note(self.of_descriptor[place], self.of_request[place], late + self.after_of[place])
             place = self.behind[place]
         if self.stuck and waited:
@@ -294,13 +299,13 @@ class Requester:
 
     def is_complete(self) -> bool:
         """True where all of the oldest transfer under way was sent and answered."""
-        return self.completed != self.request and not self.left[self.completed % len(self.left)]
+        return self.completed != self.request and not self.left[self.completed & (len(self.left) - 1)]
 
     def complete(self) -> bool:
         """Retire the oldest transfer under way, if it is complete: no earlier than those before it."""
         if not self.is_complete():
             return False
-        at = self.completed % len(self.left)
+        at = self.completed & (len(self.left) - 1)
         if self.latest[at] > self.retired:
             self.retired = self.latest[at]
         self.completed_issue = self.issued_at[at]

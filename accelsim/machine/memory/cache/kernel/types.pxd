@@ -42,7 +42,7 @@ cdef class Requester:
     cdef public Requester after
     cdef public q[::1] counts
     cdef q window, descriptors, per_clock, least, most, rows, row_bytes, load_row_bytes, store_row_bytes
-    cdef q store_block, landing, landing_row, held, late
+    cdef q store_block, landing, landing_row, held, late, cut_wanted, cut_aligned, cut_taken
     cdef q[::1] end_of, behind, first_of, floor_of, lag_of, after_of, of_descriptor, of_request, parts_left, parts_latest
     cdef q[::1] left, latest, issued_at, blocks, free
     cdef q offer, issued, first, known, part, request, completed, completed_issue, retired
