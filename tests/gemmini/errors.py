@@ -49,6 +49,22 @@ def errors(played: Sequence[Played], *, mapped: bool) -> list[Error]:
     return found
 
 
+def at_best_places(played: Sequence[Played]) -> list[Played]:
+    """All rows of each program at the one offset at which they are nearest to what was measured, with both tilings."""
+    found: list[Played] = []
+    for program in dict.fromkeys(each.row.program for each in played):
+        by_offset: dict[int, list[Played]] = {}
+        for each in played:
+            if each.row.program == program:
+                by_offset.setdefault(each.offset, []).append(each)
+        found += min(by_offset.values(), key=_distance)
+    return sorted(found, key=lambda each: each.row.number)
+
+
+def _distance(rows: Sequence[Played]) -> float:
+    return sum(summary(errors(rows, mapped=mapped)).mean for mapped in (False, True))
+
+
 def summary(found: Sequence[Error]) -> Summary:
     """Of these rows."""
     shares = [each.mean for each in found]

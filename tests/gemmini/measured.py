@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby, product
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,8 +28,6 @@ DEFAULT_ORDER = "CRSKPQN"
 """Loops over the tiles of `tiled_conv_auto` and `tiled_matmul_auto`, innermost first (gemmini.h, line 2899)."""
 WORKLOADS = {"bert": range(5), "resnet50": range(5, 29), "retinanet": range(29, 48), "unet": range(48, 71)}
 """Shapes of the table of the host's clocks by workload, in the order of the programs."""
-ALONE = ("unet",)
-"""Workloads whose maps are larger than all caches: each layer is played alone, at one offset."""
 
 
 class Host(NamedTuple):
@@ -100,14 +98,6 @@ def programs() -> dict[tuple[str, str, str], list[Measured]]:
     return {key: list(rows) for key, rows in groupby(measured(), lambda row: row.program)}
 
 
-def offsets(rows: Sequence[Measured]) -> range:
-    """Where the static arrays of a program can lie in a line: 16 bytes apart for products, else 8.
-
-    Of workloads whose layers take minutes, one of those.
-    """
-    return range(8, 9) if rows[0].program[0] in ALONE else offsets_of(rows[0].layer)
-
-
 def offsets_of(layer: Layer) -> range:
     """Where static arrays of a layer's program can lie in a line (matmul_tilings.c line 47: row_align(1))."""
     return range(0, 64, 16 if layer.is_product else 8)
@@ -137,7 +127,7 @@ def played(
     """
     host, known = hosts(), {row.layer: row for row in rows}
     shapes = [layer for place, layer in enumerate(host) if place in WORKLOADS[rows[0].program[0]]]
-    if alone or rows[0].program[0] in ALONE:
+    if alone:
         shapes = [row.layer for row in rows]
     runs: list[Run] = []
     for layer in shapes:
@@ -184,9 +174,8 @@ def main(arguments: Sequence[str]) -> None:
     for key, rows in programs().items():
         if arguments and key[0] not in arguments:
             continue
-        parts = [[row] for row in rows] if key[0] in ALONE else [rows]
-        for part, offset in product(parts, offsets(rows)):
-            found.update({(each.row.number, offset): each for each in played(part, offset)})
+        for offset in offsets_of(rows[0].layer):
+            found.update({(each.row.number, offset): each for each in played(rows, offset)})
             write(list(found.values()))
             sys.stdout.write(f"{' '.join(key)} at {offset}, {len(found)} played\n")
 
