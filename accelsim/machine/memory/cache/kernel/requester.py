@@ -31,11 +31,12 @@ class Requester:
 
     __slots__ = (
         "address", "after", "after_of", "behind", "block", "blocks", "chunk", "completed", "completed_issue", "counts",
-        "cut_aligned", "cut_taken", "cut_wanted", "cycle", "descriptors", "end_of", "first", "first_of", "floor_of", "free", "held", "in_clock", "issued",
-        "issued_at", "known", "lag_of", "landing", "landing_row", "late", "latest", "least", "left", "load_row_bytes",
-        "most", "number", "of_descriptor", "of_request", "offer", "open_descriptor", "part", "parts_latest",
-        "parts_left", "per_clock", "request", "retired", "row", "row_bytes", "rows", "rows_left", "sending", "sent_at",
-        "size", "store_block", "store_row_bytes", "stuck", "taken", "width", "window", "write",
+        "cut_aligned", "cut_taken", "cut_wanted", "cycle", "descriptors", "end_of", "first", "first_of", "floor_of",
+        "free", "held", "in_clock", "issued", "issued_at", "known", "lag_of", "landing", "landing_row", "late",
+        "latest", "least", "left", "load_row_bytes", "most", "number", "of_descriptor", "of_request", "offer",
+        "open_descriptor", "part", "parts_latest", "parts_left", "per_clock", "request", "retired", "row", "row_bytes",
+        "rows", "rows_left", "sending", "sent_at", "size", "store_block", "store_row_bytes", "stuck", "taken", "width",
+        "window", "write",
     )  # fmt: skip
 
     def __init__(
