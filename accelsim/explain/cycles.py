@@ -9,7 +9,6 @@ from accelsim.dataflows.contract import FoldShape
 from accelsim.dataflows.folding import chain_of, flattened
 from accelsim.dataflows.timing import TIMINGS, fold_of
 from accelsim.dataflows.work import ONE_OUTPUT
-from accelsim.errors import LoweringError
 from accelsim.explain.evidence import Evidence
 from accelsim.explain.terms import Term, alike, total
 from accelsim.machine.stalls import PathPhase, Segment
@@ -188,7 +187,6 @@ def _engine_note(evidence: Evidence, compute: Compute) -> str:
     assert machine.depthwise is not None
     weight_bits = 8 * compute.actions.sram_read_weight_bytes
     done = depthwise_work(EnginePiece(evidence.node, compute.work, task[1].array, weight_bits), machine)
-    assert not isinstance(done, LoweringError)
     passes = ceil_div(compute.work.channels.size, machine.depthwise.channels)
     return (
         f"{passes} x {machine.depthwise.channels} channels, each {done.positions} positions of the padded map and "

@@ -36,6 +36,7 @@ from accelsim.lowering.trials import OBJECTIVES, BlockPlan, Trial, best_plan, bl
 from accelsim.lowering.written import written_plan
 from accelsim.network.graph import Network
 from accelsim.network.placement import placed
+from accelsim.network.units import lacking
 from accelsim.program.commands import Buffer, Program, Restartable
 
 
@@ -116,23 +117,34 @@ def lower(network: Network, machine: Machine, scheduling: Scheduling = Schedulin
     Raises LoweringError, naming the layer, where a layer's smallest tile does not fit the SRAM, and PlanError where the
     given plan does not fit or contradicts itself.
     """
+    found = lowered_or_error(network, machine, scheduling)
+    if isinstance(found, LoweringError):
+        raise found
+    return found
+
+
+def lowered_or_error(network: Network, machine: Machine, scheduling: Scheduling) -> Lowered | LoweringError:
+    """The tile program, as `lower` gives it, or the error that it raises."""
     network = placed(network, machine, scheduling.objective)
-    bounds = _bounds(network, machine)
-    try:
-        plans = {each: _plans(network, machine, scheduling, each) for each in OBJECTIVES[scheduling.objective]}
-    except PlanError as error:
-        raise with_all_faults(error, network, machine, scheduling) from None
-    return _emitted(best_plan(plans), bounds, scheduling.slots)
+    plans: dict[Objective, list[BlockPlan]] = {}
+    for objective in OBJECTIVES[scheduling.objective]:
+        found = _plans(network, machine, scheduling, objective)
+        if isinstance(found, PlanError):
+            return with_all_faults(found, network, machine, scheduling)
+        if isinstance(found, LoweringError):
+            return found
+        plans[objective] = found
+    return _emitted(best_plan(plans), _bounds(network, machine), scheduling.slots)
 
 
-def _plans(network: Network, machine: Machine, scheduling: Scheduling, objective: Objective) -> list[BlockPlan]:
-    """The plans by an objective of all trials that fit. Raises LoweringError, the first one, where none does."""
+def _plans(
+    network: Network, machine: Machine, scheduling: Scheduling, objective: Objective
+) -> list[BlockPlan] | LoweringError:
+    """The plans by an objective of all trials that fit; the first error where none does."""
     tried = (_attempts(trial, scheduling) for trial in trials(network, machine, scheduling, objective))
     attempts = list(chain.from_iterable(tried))
     found = [each for each in attempts if isinstance(each, BlockPlan)]
-    if not found:
-        raise next(each for each in attempts if isinstance(each, LoweringError))
-    return found
+    return found or next(each for each in attempts if isinstance(each, LoweringError))
 
 
 def _attempts(trial: Trial, scheduling: Scheduling) -> list[BlockPlan | LoweringError]:
@@ -151,11 +163,21 @@ def _planned(trial: Trial, scheduling: Scheduling) -> Iterator[BlockPlan | Lower
     layout = layout_of(network, machine)
     given = given_layers(scheduling.plan, network, machine, layout, faults)
     cache = TilingCache(machine, network.batch, layout, trial.objective, network.nodes, given)
-    weights = faults.error if faults.found else plan_weights(network, cache, scheduling.plan)
-    if isinstance(weights, PlanError):
+    refused = faults.error if faults.found else _undone(network, cache)
+    weights = refused or plan_weights(network, cache, scheduling.plan)
+    if isinstance(weights, LoweringError):
         yield weights
     else:
         yield from (_scheduled(trial.source, network, cache, each, scheduling) for each in weights)
+
+
+def _undone(network: Network, cache: TilingCache) -> LoweringError | None:
+    """The error of the first layer that its unit can't do; None where there is none."""
+    for node in network.nodes:
+        reason = lacking(node, cache.machine, max(map(cache.bits, node.map_inputs)))
+        if reason is not None:
+            return LoweringError(f"{node.name}: {reason}")
+    return None
 
 
 def _scheduled(

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 from accelsim.config.machine import Depthwise, Machine
 from accelsim.dataflows.work import ArrayContext, requantised
-from accelsim.errors import LoweringError
 from accelsim.network.array import mac_counts
 from accelsim.network.geometry import kernel_positions
 from accelsim.network.graph import Node
@@ -50,13 +49,22 @@ class EnginePiece(NamedTuple):
     weight_bits: int
 
 
-def depthwise_work(piece: EnginePiece, machine: Machine) -> DepthwiseWork | LoweringError:
-    """A piece on the machine's engine; an error where the window does not fit the engine's registers or line buffer."""
+def engine_lacks(node: Node, machine: Machine, bits: int) -> str | None:
+    """The reason why the engine can't do a layer whose inputs have these bits: its registers or its line buffer do not
+    hold a window. None where it can."""
+    engine = _engine(machine)
+    if _registers(node) > engine.max_taps:
+        return f"its window of {_registers(node)} pixels is larger than depthwise.max_taps"
+    if node.window.vertical.reach(1) > 1 and _widest(node, engine, bits) < 1:
+        return "the rows of its window do not fit depthwise.line_buffer_bytes"
+    return None
+
+
+def depthwise_work(piece: EnginePiece, machine: Machine) -> DepthwiseWork:
+    """A piece on the machine's engine, which can do it."""
     node, work, array, weight_bits = piece
     engine, window, size = _engine(machine), node.window, node.sizes[0]
     strips = _strips(node, work.cols, engine, array.ifmap_bits)
-    if isinstance(strips, LoweringError):
-        return strips
     vertical, horizontal = window.vertical, window.horizontal
     above = range(vertical.dilation, vertical.kernel * vertical.dilation, vertical.dilation)
     positions = pixels = line_reads = 0
@@ -108,11 +116,9 @@ def engine_counts(piece: EnginePiece, done: DepthwiseWork) -> ActionCounts:
 
 
 def engine_work(piece: Piece, machine: Machine) -> PieceWork:
-    """A piece on the engine, as `accelsim.network.units` asks for it. Raises LoweringError where it does not fit."""
+    """A piece on the engine, as `accelsim.network.units` asks for it."""
     own = EnginePiece(piece.node, piece.work, piece.array, piece.weight_bits)
     done = depthwise_work(own, machine)
-    if isinstance(done, LoweringError):
-        raise done
     post_cycles = tail_cycles(machine) + machine.array.post_latency
     return PieceWork(done.cycles, post_cycles, partial(engine_counts, own, done))
 
@@ -137,23 +143,21 @@ def _passes(channels: int, most: int) -> Iterator[int]:
 
 
 def _engine(machine: Machine) -> Depthwise:
-    if machine.depthwise is None:
-        raise LoweringError("the machine has no depthwise engine")
+    assert machine.depthwise is not None
     return machine.depthwise
 
 
-def _strips(node: Node, cols: Range, engine: Depthwise, bits: int) -> list[Range] | LoweringError:
-    """Output columns in strips whose rows fit the line buffer; an error where the window of one output does not fit."""
-    vertical, horizontal = node.window.vertical, node.window.horizontal
-    if _registers(node) > engine.max_taps:
-        return LoweringError(f"its window of {_registers(node)} pixels is larger than depthwise.max_taps")
-    most, rows = cols.size, vertical.reach(1) - 1
-    if rows:
-        width = 8 * engine.line_buffer_bytes // (engine.channels * bits * rows)
-        most = (width - horizontal.reach(1)) // horizontal.stride + 1
-    if most < 1:
-        return LoweringError("the rows of its window do not fit depthwise.line_buffer_bytes")
+def _strips(node: Node, cols: Range, engine: Depthwise, bits: int) -> list[Range]:
+    """Output columns in strips whose rows fit the line buffer."""
+    most = cols.size if node.window.vertical.reach(1) == 1 else _widest(node, engine, bits)
     return [Range(start, min(start + most, cols.stop)) for start in range(cols.start, cols.stop, most)]
+
+
+def _widest(node: Node, engine: Depthwise, bits: int) -> int:
+    """Output columns of the widest strip whose rows, all but the last under a window, fit the line buffer."""
+    rows, horizontal = node.window.vertical.reach(1) - 1, node.window.horizontal
+    width = 8 * engine.line_buffer_bytes // (engine.channels * bits * rows)
+    return (width - horizontal.reach(1)) // horizontal.stride + 1
 
 
 def _inside(axis: Axis, outputs: Range, extent: int, before: int = 0) -> int:

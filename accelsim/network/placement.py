@@ -9,11 +9,10 @@ from typing import NamedTuple
 from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Objective
 from accelsim.dataflows import DATAFLOWS
-from accelsim.dataflows.work import ONE_OUTPUT, array_work, requantised
+from accelsim.dataflows.work import ONE_OUTPUT, ArrayContext, array_work, requantised
 from accelsim.energy.price import price
-from accelsim.errors import LoweringError
 from accelsim.network.array import layer_product, mac_counts, work_counts
-from accelsim.network.depthwise import EnginePiece, depthwise_work, engine_counts, tail_cycles
+from accelsim.network.depthwise import EnginePiece, depthwise_work, engine_counts, engine_lacks, tail_cycles
 from accelsim.network.geometry import (
     input_pixels,
     kernel_positions,
@@ -74,9 +73,9 @@ def _efforts(node: Node, batch: int, machine: Machine) -> Iterator[tuple[UnitKin
     yield ARRAY, _on_array(node, batch, machine)
     yield VECTOR, _on_vector_unit(node, batch, machine)
     if machine.depthwise is not None:
-        on_engine = _on_engine(node, batch, machine)
-        if not isinstance(on_engine, LoweringError):
-            yield DEPTHWISE, on_engine
+        array = layer_product(node, batch, machine)[1]
+        if engine_lacks(node, machine, array.ifmap_bits) is None:
+            yield DEPTHWISE, _on_engine(node, batch, machine, array)
 
 
 def _effort(cycles: int, counts: ActionCounts, machine: Machine) -> _UnitEffort:
@@ -120,11 +119,8 @@ def _on_vector_unit(node: Node, batch: int, machine: Machine) -> _UnitEffort:
     )
 
 
-def _on_engine(node: Node, batch: int, machine: Machine) -> _UnitEffort | LoweringError:
-    """Effort on the depthwise engine; an error where it can't do the layer."""
-    array = layer_product(node, batch, machine)[1]
+def _on_engine(node: Node, batch: int, machine: Machine, array: ArrayContext) -> _UnitEffort:
+    """Effort on the depthwise engine, which can do the layer."""
     piece = EnginePiece(node, whole_layer(node, batch), array, node.stored_weight_bits(machine.array.weight_bits))
     done = depthwise_work(piece, machine)
-    if isinstance(done, LoweringError):
-        return done
     return _effort(done.cycles + tail_cycles(machine), engine_counts(piece, done), machine)

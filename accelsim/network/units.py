@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from accelsim.config.machine import Machine
-from accelsim.network.depthwise import engine_work
+from accelsim.network.depthwise import engine_lacks, engine_work
 from accelsim.network.graph import Node
 from accelsim.network.pieces import Piece, PieceWork
 from accelsim.network.vector import vector_work
@@ -20,13 +20,14 @@ DEPTHWISE_UNITS = {"array": ARRAY, "vector": VECTOR, "engine": DEPTHWISE}
 class PieceUnit:
     """A kind of unit that works on pieces.
 
-    does: whether a layer runs on it, on this machine; work: what a piece takes, raising LoweringError where the unit
-    can't do it; by_rows: whether the clocks of a layer depend on the rows of its pieces.
+    does: whether a layer runs on it, on this machine; work: what a piece takes; by_rows: whether the clocks of a layer
+    depend on the rows of its pieces; lacks: why the unit can't do a layer whose inputs have these bits, if it can't.
     """
 
     does: Callable[[Node, Machine], bool]
     work: Callable[[Piece, Machine], PieceWork]
     by_rows: bool = False
+    lacks: Callable[[Node, Machine, int], str | None] | None = None
 
 
 def _on_vector_unit(node: Node, machine: Machine) -> bool:
@@ -44,7 +45,7 @@ def _depthwise_unit(node: Node, machine: Machine) -> UnitKind:
 
 PIECE_UNITS: dict[UnitKind, PieceUnit] = {
     VECTOR: PieceUnit(_on_vector_unit, vector_work),
-    DEPTHWISE: PieceUnit(_on_engine, engine_work, by_rows=True),
+    DEPTHWISE: PieceUnit(_on_engine, engine_work, by_rows=True, lacks=engine_lacks),
 }
 """The units that work on pieces. Of several that do a layer the last has it; the array has what none of them does."""
 
@@ -55,6 +56,12 @@ def unit_of(node: Node, machine: Machine) -> UnitKind:
         if PIECE_UNITS[kind].does(node, machine):
             return kind
     return ARRAY
+
+
+def lacking(node: Node, machine: Machine, bits: int) -> str | None:
+    """The reason why the unit of a layer whose inputs have these bits can't do it; None where it can."""
+    unit = PIECE_UNITS.get(unit_of(node, machine))
+    return unit.lacks(node, machine, bits) if unit is not None and unit.lacks is not None else None
 
 
 def on_array(node: Node, machine: Machine) -> bool:

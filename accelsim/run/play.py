@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import reduce
 from itertools import accumulate, pairwise, starmap
@@ -14,7 +14,7 @@ from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Scheduling
 from accelsim.dataflows import DATAFLOWS
 from accelsim.errors import LoweringError, Mistake, PlanError, UserError
-from accelsim.lowering.compile import Lowered, lower
+from accelsim.lowering.compile import Lowered, lower, lowered_or_error
 from accelsim.machine.accounting import LayerAccount
 from accelsim.machine.clock import Observer
 from accelsim.machine.doubling import Clocks
@@ -143,8 +143,9 @@ def _choices(network: Network, machine: Machine, scheduling: Scheduling) -> Iter
     if machine.array.dataflow == "auto" and scheduling.objective == "cycles":
         for name in DATAFLOWS:
             fixed = machine.model_copy(update={"array": machine.array.model_copy(update={"dataflow": name})})
-            with suppress(LoweringError):
-                yield lower(network, fixed, scheduling)
+            found = lowered_or_error(network, fixed, scheduling)
+            if isinstance(found, Lowered):
+                yield found
 
 
 def _play(

@@ -219,10 +219,7 @@ class TilingCache:
             array = self._entry(node, NO_RESIDENTS, weights).context.array
             parts = pairwise((*range(0, node.output.height, key[1]), node.output.height))
             pieces = (self._piece(node, Range(*part), array) for part in parts)
-            try:
-                self.piece_cycles[key] = sum(unit.work(piece, self.machine).cycles for piece in pieces)
-            except LoweringError as error:
-                raise _named(node, error) from None
+            self.piece_cycles[key] = sum(unit.work(piece, self.machine).cycles for piece in pieces)
         return self.piece_cycles[key]
 
     def _piece(self, node: Node, rows: Range, array: ArrayContext) -> Piece:
