@@ -51,9 +51,9 @@ def twice(config: dict[str, Any], path: str) -> int:
 
 
 @lru_cache
-def cost(network: str, path: str | None = None) -> tuple[int, int]:
+def cost(network: str, path: str | None = None, objective: Objective = "cycles") -> tuple[int, int]:
     """Clocks and DRAM bytes on `edge`, with twice of a resource if one is named."""
-    changed = [(0, f"{path}={twice(EDGE, path)}")] if path else []
+    changed = [(0, f"scheduling.objective={objective}"), *([(0, f"{path}={twice(EDGE, path)}")] if path else [])]
     records = perform(*load_both(network, "edge", changed)[1:], saves=False).records
     return sum(each.total_cycles for each in records), sum(each.counts.dram_burst_bytes for each in records)
 
@@ -65,6 +65,14 @@ def test_twice_of_anything_makes_no_network_worse(network: str, resource: str) -
     before, after = cost(network), cost(network, RESOURCES[resource])
     assert after[0] <= MOST * before[0]
     assert after[1] <= KNOWN.get((network, resource), MOST) * before[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("resource", RESOURCES)
+@pytest.mark.parametrize("network", ["shufflenet_0.50x_g3", "resnet18"])
+def test_twice_of_anything_moves_no_more_bytes_where_these_are_the_objective(network: str, resource: str) -> None:
+    before, after = (cost(network, path, "dram_bytes") for path in (None, RESOURCES[resource]))
+    assert after[1] <= MOST * before[1]
 
 
 def measures(network: str, objective: Objective) -> dict[Objective, float]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from accelsim.cli import main
 from accelsim.config.dram import MAPPED, TIMINGS, CommandDevice, broken_rules
 from accelsim.errors import DeadlockError
-from accelsim.machine.memory import Block, Request
+from accelsim.machine.memory import Block, Progress, Request
 from accelsim.machine.memory.dram import kernels
 from accelsim.machine.memory.dram.kernel.controller import SLICE
 from accelsim.machine.memory.dram.memory import LAST_CLOCK, CommandMemory, Dram
@@ -204,6 +204,29 @@ def test_idle_time_costs_nothing(plain: bool, setting: str, channels: int) -> No
     intervals = reports[-2].completion.done * 12 // 10 // 9360
     assert abs(counts.refreshes - 4 * channels * intervals) <= 4 * channels
     assert slices < 40
+
+
+@pytest.mark.parametrize("plain", KERNELS)
+@pytest.mark.parametrize("channels", [2, 4])
+def test_a_channel_is_idle_while_another_works(plain: bool, channels: int) -> None:
+    """As long as the other one is full of bursts, or has the last ones, it is not known when this one gets some."""
+    device = device_of("lpddr4-3200-x32", f"organisation.channels={channels}")
+    stride = channels * 64
+    blocks = [Block(0, 8000, 64, stride), Block(64, 20, 64, stride), Block(0, 8000, 64, stride), Block(64, 20, 64, 64)]
+
+    def after(*, logs: bool) -> tuple[Any, Any]:
+        memory = CommandMemory(device, 1000, plain=plain, logs=logs)
+        memory.add_requester(64)
+        reports, cycle = list[Progress](), 0
+        for some in (blocks[:2], *([block] for block in blocks)):
+            memory.request(Request(0, False, some), cycle)
+            while not reports or reports[-1].completion is None:
+                reports += memory.advance(float("inf"))
+            cycle = reports[-1].completion.done
+            reports.append(reports[-1]._replace(completion=None))
+        return reports, memory.counts(cycle)
+
+    assert after(logs=False) == after(logs=True)
 
 
 @pytest.mark.parametrize("plain", KERNELS)

@@ -7,5 +7,5 @@ integers, and arrays of them.
 these files, which does the same some fifty times as quickly.
 """
 
-LAYOUT = 3
+LAYOUT = 4
 """Number of the classes of the kernel and what they take: a compiled kernel that has another is not used."""

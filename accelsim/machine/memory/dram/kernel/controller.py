@@ -238,10 +238,20 @@ class Controller(Lines):
             return clock + 1
         if time > clock:
             if time == NEVER:
-                offer = self.first_offer()
-                channel.skip_refreshes(until if until < offer else offer)
+                channel.skip_refreshes(self.quiet_until(until))
             return time if time < channel.refresh_at else channel.refresh_at
         return self.issue(channel, number, time)
+
+    def quiet_until(self, until: int) -> int:
+        """The clock, `until` at most, before which no burst comes to a channel that has none: where another one has
+        some, not before its next command, which may make room for more, or be told."""
+        offer = self.first_offer()
+        clock = until if until < offer else offer
+        for number in range(len(self.channels)):
+            channel = self.channels[number]
+            if (channel.is_asked() or channel.queues.opens) and self.wakes[number] < clock:
+                clock = self.wakes[number]
+        return clock
 
     def issue(self, channel: Channel, number: int, clock: int) -> int:
         """Do what a channel has chosen; returns its next clock to decide on."""

@@ -160,6 +160,8 @@ cdef class Controller(Lines):
     @cython.locals(channel=Channel)
     cdef void run_one(self, q until) noexcept
     cdef void run_all(self, q until) noexcept
+    @cython.locals(offer=q, clock=q, number=q, channel=Channel)
+    cdef q quiet_until(self, q until) noexcept
     cdef q step(self, Channel channel, q number, q clock, q until) noexcept
     @cython.locals(requester=Requester)
     cdef q issue(self, Channel channel, q number, q clock) noexcept
