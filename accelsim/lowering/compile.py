@@ -141,8 +141,12 @@ def _plans(
     network: Network, machine: Machine, scheduling: Scheduling, objective: Objective
 ) -> list[BlockPlan] | LoweringError:
     """The plans by an objective of all trials that fit; the first error where none does."""
-    tried = (_attempts(trial, scheduling) for trial in trials(network, machine, scheduling, objective))
-    attempts = list(chain.from_iterable(tried))
+    faults = PlanFaults()
+    with faults:
+        every = list(trials(network, machine, scheduling, objective))
+    if faults.found:
+        return faults.error
+    attempts = list(chain.from_iterable(_attempts(trial, scheduling) for trial in every))
     found = [each for each in attempts if isinstance(each, BlockPlan)]
     return found or next(each for each in attempts if isinstance(each, LoweringError))
 
