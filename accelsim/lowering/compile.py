@@ -114,8 +114,8 @@ def lower(network: Network, machine: Machine, scheduling: Scheduling = Schedulin
 
     A batch runs as one block, image by image, or in blocks of images, and a unified memory is split: as is best by
     estimate.
-    Raises LoweringError, naming the layer, where a layer's smallest tile does not fit the SRAM, and PlanError where the
-    given plan does not fit or contradicts itself.
+    Raises LoweringError, naming the layer, where a layer's smallest tile does not fit the SRAM or its unit can't do it,
+    and PlanError where the given plan does not fit or contradicts itself.
     """
     found = lowered_or_error(network, machine, scheduling)
     if isinstance(found, LoweringError):
@@ -178,7 +178,7 @@ def _planned(trial: Trial, scheduling: Scheduling) -> Iterator[BlockPlan | Lower
 def _undone(network: Network, cache: TilingCache) -> LoweringError | None:
     """The error of the first layer that its unit can't do; None where there is none."""
     for node in network.nodes:
-        reason = lacking(node, cache.machine, max(map(cache.bits, node.map_inputs)))
+        reason = lacking(node, cache.machine, cache.input_bits(node))
         if reason is not None:
             return LoweringError(f"{node.name}: {reason}")
     return None

@@ -1,8 +1,8 @@
 """The rows that FireSim measured, as the programs ran them, beside what accelsim plays of the same programs.
 
-`python -m tests.gemmini.measured` plays all of them, some minutes for each offset and core, and writes
-`tests/data/validation/gemmini_played.csv`; with numbers of rows it prints those. docs/fidelity.md is made of that file,
-and a slow test plays some of it again.
+`python -m tests.gemmini.measured` plays all of them at all offsets, half an hour on a core, and writes
+`tests/data/validation/gemmini_played.csv`; with names of workloads those. docs/fidelity.md is made of that file, and a
+slow test plays some of it again.
 """
 
 from __future__ import annotations

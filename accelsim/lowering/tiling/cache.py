@@ -93,6 +93,10 @@ class TilingCache:
         """Bits of an element of a map."""
         return self.layout.by_name[name].tensor.bits
 
+    def input_bits(self, node: Node) -> int:
+        """Bits of an element of the maps that a layer reads, of the widest."""
+        return max(map(self.bits, node.map_inputs))
+
     def code(self, name: str) -> RowCode | None:
         """Code of the rows of a map."""
         return self.layout.by_name[name].tensor.code
@@ -100,7 +104,7 @@ class TilingCache:
     def context(self, node: Node, room: int, weights: WeightResidents) -> TilingContext:
         """The machine's context, with the widths of the layer's data and the bytes that its tiles have."""
         weight_bytes = min(weights.room, self.base.weight_bytes)
-        ifmap, ofmap = max(self.bits(name) for name in node.map_inputs), self.bits(node.name)
+        ifmap, ofmap = self.input_bits(node), self.bits(node.name)
         if node.op.multiplies_maps:
             ifmap, right = (self.bits(name) for name in node.inputs)
             array = layer_context(self.base.array, node, self.machine, ifmap, ofmap)

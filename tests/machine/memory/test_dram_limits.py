@@ -207,6 +207,27 @@ def test_idle_time_costs_nothing(plain: bool, setting: str, channels: int) -> No
 
 
 @pytest.mark.parametrize("plain", KERNELS)
+@pytest.mark.parametrize(("writes", "reads", "first"), [(0, 2, "RD"), (3, 1, "RD"), (12, 1, "WR"), (2, 0, "WR")])
+def test_an_idle_dram_serves_writes_first_where_many_come_at_once(
+    plain: bool, writes: int, reads: int, first: str
+) -> None:
+    """It was their turn when no read was left: 12 are above the low mark of 32 x 0.2, 3 are not."""
+    device = device_of("ddr4-2400-x8")
+    assert (device.scheduler.queue_entries, device.scheduler.write_low) == (32, 0.2)
+    memory = CommandMemory(device, 1000, plain=plain, logs=True)
+    for number in range(writes + reads + 1):
+        memory.add_requester(8)
+        block = Block(number << 20, 1, 64, 0)
+        memory.request(Request(number, 0 < number <= writes, [block]), 5000 if number else 0)
+    while memory.advance(8000):
+        pass
+    log = memory.dram.controller.channels[0].log
+    assert log is not None
+    before, *accesses = (command for _, command, *_ in log if command in ("RD", "WR"))
+    assert (before, accesses[0], len(accesses)) == ("RD", first, writes + reads)
+
+
+@pytest.mark.parametrize("plain", KERNELS)
 @pytest.mark.parametrize("channels", [2, 4])
 def test_a_channel_is_idle_while_another_works(plain: bool, channels: int) -> None:
     """As long as the other one is full of bursts, or has the last ones, it is not known when this one gets some."""

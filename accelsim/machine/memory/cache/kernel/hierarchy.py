@@ -30,23 +30,22 @@ HITS, MISSES, WRITE_BACKS = 0, 1, 2
 class Hierarchy:
     """Caches, the highest first.
 
-    next: the requester whose next request comes first. stuck: one waits for the memory below. news: something may be to
-    be told. below_at: the clock until which all is known of what is under way below. is_over: there is nothing more
-    before the clock to which it was to go on. late: a clock after the last that is played at which it would go on, or
-    NONE.
+    first: the first requester, from which each names the one behind it, as C goes through a list more slowly. next: the
+    one whose next request comes first. stuck: one waits for the memory below. news: something may be to be told.
+    below_at: the clock until which all is known of what is under way below. is_over: there is nothing more before the
+    clock to which it was to go on. late: a clock after the last that is played at which it would go on, or NONE.
     """
 
     __slots__ = (
         "asker", "back", "below", "below_at", "counts", "depth", "end", "first", "floor", "highest", "is_over", "lag",
-        "late", "levels", "lowest", "news", "next", "requesters", "stops", "stuck", "waits",
+        "late", "lowest", "news", "next", "requesters", "stops", "stuck", "waits",
     )  # fmt: skip
 
     def __init__(self, levels: Sequence[Level], below: Below) -> None:
-        self.levels = list(levels)
-        self.depth = len(self.levels)
-        self.highest, self.lowest = self.levels[0], self.levels[self.depth - 1]
-        for number, level in enumerate(self.levels):
-            level.link(number, self.levels[number + 1] if number + 1 < self.depth else None, self.lowest.misses)
+        self.depth = len(levels)
+        self.highest, self.lowest = levels[0], levels[self.depth - 1]
+        for number, level in enumerate(levels):
+            level.link(number, levels[number + 1] if number + 1 < self.depth else None, self.lowest.misses)
         self.requesters: list[Requester] = []
         self.asker: Requester | None = None
         self.first: Requester | None = None

@@ -115,7 +115,6 @@ cdef class Below:
 
 @cython.final
 cdef class Hierarchy:
-    cdef readonly list levels
     cdef readonly list requesters
     cdef Below below
     cdef Requester asker
