@@ -14,6 +14,7 @@ def start() -> int:
     """Run the command line. An interrupt ends it with 130, also where a library makes another error of it."""
     collect_rarely()
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # else all that is installed is searched for plug-ins
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # else NumPy starts a thread for each core, which waits actively
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         from accelsim.cli import main
 

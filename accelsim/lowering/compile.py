@@ -13,6 +13,7 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
+from accelsim.collection import uncollected
 from accelsim.config.machine import Machine
 from accelsim.config.plan import Plan
 from accelsim.config.scheduling import Objective, Scheduling
@@ -123,6 +124,7 @@ def lower(network: Network, machine: Machine, scheduling: Scheduling = Schedulin
     return found
 
 
+@uncollected()
 def lowered_or_error(network: Network, machine: Machine, scheduling: Scheduling) -> Lowered | LoweringError:
     """The tile program, as `lower` gives it, or the error that it raises."""
     network = placed(network, machine, scheduling.objective)

@@ -7,12 +7,12 @@ accounts of its layer, so that memory is that of a window.
 
 from __future__ import annotations
 
-import gc
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 
+from accelsim.collection import uncollected
 from accelsim.config.machine import Machine
 from accelsim.config.scheduling import Arbitration, Scheduling
 from accelsim.errors import DeadlockError
@@ -141,17 +141,12 @@ class _Player:
     def run(self) -> Outcome:
         """Play all commands. SimPy's events are short-lived and hardly ever cyclic: without the collector of cycles
         they take a third less time."""
-        collects = gc.isenabled()
-        gc.disable()
-        try:
+        with uncollected():
             self.feed.reach(-1)
             for unit in self.units:
                 self.clock.env.process(unit.run())
             while self.accounting.unfinished or not self.feed.has_ended:
                 self._step()
-        finally:
-            if collects:
-                gc.enable()
         total, layers = self.accounting.finish()
         return Outcome(
             total, layers, self.memory.busy_clocks, self.memory.counts(total), bus_spans=self.memory.bus_spans
