@@ -28,7 +28,7 @@ class Group:
         """Distances of the layers."""
         return self.striping.places
 
-    @property
+    @cached_property
     def steps(self) -> int:
         """Stripes of the last layer in an image."""
         return ceil_div(self.layers[-1].output.height, self.rows[-1])
@@ -38,11 +38,17 @@ class Group:
         """The layers as members of a cascade."""
         return self.striping.members(self.rows)
 
-    @property
+    @cached_property
+    def busy_cycles(self) -> float:
+        """Clocks of the busiest unit, and of the others with the first stripe."""
+        busiest = max(self.compute)
+        return busiest + (sum(self.compute) - busiest) / self.steps
+
+    @cached_property
     def weight_bytes(self) -> int:
         return sum(layer.weight_bytes for layer in self.layers)
 
-    @property
+    @cached_property
     def rings(self) -> Rings:
         """Rings of its feature maps and of what it loads."""
         return self.striping.rings(self.rows)

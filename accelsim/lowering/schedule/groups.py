@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from math import inf
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -305,15 +306,13 @@ class Groups:
     def effort(self, group: Group, fmap_bytes: float) -> Effort:
         """The effort of a group that moves these bytes of feature maps: its units work at the same time, but for the
         first stripe."""
-        busiest = max(group.compute)
-        compute = busiest + (sum(group.compute) - busiest) / group.steps
-        found = self._effort(compute, fmap_bytes, group.weight_bytes)
-        return found._replace(cycles=found.cycles + min(compute, self.cache.base.dma_cycles(fmap_bytes)) / group.steps)
+        return self._effort(group.busy_cycles, fmap_bytes, group.weight_bytes, group.steps)
 
-    def _effort(self, compute: float, fmap_bytes: float, weights: int) -> Effort:
+    def _effort(self, compute: float, fmap_bytes: float, weights: int, steps: float = inf) -> Effort:
+        """Computing and moving overlap, but for the first of some steps."""
         base = self.cache.base
         moving, loading = base.dma_cycles(fmap_bytes), base.dma_cycles(weights)
-        cycles = loading + max(compute, moving) + 2 * base.latency_cycles
+        cycles = loading + max(compute, moving) + 2 * base.latency_cycles + min(compute, moving) / steps
         return Effort(cycles, compute, moving + loading, fmap_bytes + weights, weights, weights)
 
     def _burst_bytes(self, fmap: Fmap, ranges: tuple[Range, ...]) -> float:
@@ -324,7 +323,10 @@ class Groups:
         return moved
 
     def _all_bursts(self, fmap: Fmap, ranges: tuple[Range, ...]) -> float:
-        channels = np.unique(np.concatenate([np.arange(0), *(np.arange(*each) for each in ranges)]))
+        moves = np.zeros(fmap.tensor_channels, bool)
+        for each in ranges:
+            moves[slice(*each)] = True
+        channels = np.flatnonzero(moves)
         moved = len(channels) * fmap.bits / 8
         if len(channels) not in (0, fmap.tensor_channels):
             moved = whole_burst_bytes(channels, fmap.bits, fmap.tensor_channels, self.cache.base.burst_bytes)

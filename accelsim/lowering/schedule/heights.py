@@ -93,11 +93,12 @@ class Heights:
     def _best(self, span: Span, residents: frozenset[int], room: int, over: Over | None) -> Fitted | None:
         numbers = range(self._highest(span, residents, room, over), len(_heights(span)))
         moved = self.groups.moved_bytes(span, residents)
-        tried = filter(None, (self._try(span, number, residents) for number in numbers))
-        found = (Fitted(each, self.groups.effort(each.group, moved)) for each in tried)
-        quickest = sorted(found, key=lambda each: each.effort.cycles)
-        fitted = (each for each in quickest if each.striped.fits(room - self._ahead(span, each.striped, over)))
-        return next(fitted, None)
+        tried = [self._try(span, number, residents) for number in numbers]
+        found = [(each, self.groups.effort(each.group, moved)) for each in tried if each is not None]
+        for striped, effort in sorted(found, key=lambda each: each[1].cycles):
+            if striped.fits(room - self._ahead(span, striped, over)):
+                return Fitted(striped, effort)
+        return None
 
     def _highest(self, span: Span, residents: frozenset[int], room: int, over: Over | None) -> int:
         """Number of the highest stripes whose rings fit a room; of all where none do. The lower the better they fit."""

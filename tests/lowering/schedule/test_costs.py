@@ -14,10 +14,12 @@ from accelsim.lowering.schedule.costs import Costs, value_of
 from accelsim.lowering.schedule.effort import Effort
 from accelsim.lowering.schedule.groups import Groups
 from accelsim.lowering.schedule.heights import Heights
+from accelsim.lowering.schedule.rings import Fmap
 from accelsim.lowering.schedule.weights import WeightResidents, no_resident_weights
 from accelsim.lowering.tiling.cache import TilingCache
 from accelsim.network.graph import Network
 from accelsim.network.placement import placed
+from accelsim.program.tensors import Range
 from accelsim.run.define import load_network
 from tests.strategies import machine_of
 
@@ -45,6 +47,13 @@ def test_no_layer_costs_less_than_its_least(objective: Objective) -> None:
             assert least.cycles <= 1.0001 * effort.cycles
     assert value(2.0, 1.0) > value(1.0, 1.0)
     assert value(1.0, 2.0) > value(1.0, 1.0)
+
+
+def test_channels_far_apart_move_a_burst_each() -> None:
+    """Of each pixel of a shuffled map every 128th channel."""
+    network, cache, weights = planned()
+    fmap = Fmap(4, 4, 4, 8, 1024, (Range(0, 512, 128),))
+    assert Groups(network, cache, weights)._burst_bytes(fmap, fmap.ranges) == 4 * 4 * 4 * cache.base.burst_bytes
 
 
 def test_more_room_makes_no_stripes_slower() -> None:
