@@ -59,6 +59,7 @@ class Allowed(NamedTuple):
     set: Ints
     weight_tiles: Ints
     weight_hidden: Bools
+    weight_loads_each: Ints
     compute_cycles: Floats
 
 
@@ -67,8 +68,8 @@ class Candidates:
     """Tilings that fit. in_tiles: tiles of the sum over K, of `taps` kernel positions and `ins` channels each.
 
     ifmap_tiles, weight_tiles: tiles of the operand that are kept; *_hidden: true where the next one, if there is one,
-    has a place beside them. activation_bytes: what the tiling needs, of which result_bytes for results. compute_cycles:
-    of the array, by the average fold.
+    has a place beside them. weight_loads_each: loads of each tile of the weights (`ir.loads_each`). activation_bytes:
+    what the tiling needs, of which result_bytes for results. compute_cycles: of the array, by the average fold.
     """
 
     blocks: Blocks
@@ -84,6 +85,7 @@ class Candidates:
     ifmap_hidden: Bools
     weight_tiles: Ints
     weight_hidden: Bools
+    weight_loads_each: Ints
     activation_bytes: Ints
     result_bytes: Ints
     compute_cycles: Floats
@@ -106,11 +108,6 @@ class Candidates:
         """Loads of each tile of the input map (`ir.loads_each`)."""
         kept = self.ifmap_tiles >= ifmap_set(self.order, self.blocks.count, self.in_tiles)
         return np.where(kept, 1, self.out_tiles)
-
-    @property
-    def weight_loads_each(self) -> Ints:
-        """Loads of each tile of the weights."""
-        return _weight_loads_each(self)
 
     def shape_of(self, index: int) -> tuple[object, ...]:
         """All by which one of them may differ from another: sizes of its tiles, tiles that stay, whether its results
@@ -170,7 +167,7 @@ class FittingTilings(NamedTuple):
     @property
     def weight_loads_each(self) -> Ints:
         """Loads of each tile of the weights."""
-        return _weight_loads_each(self.allowed)[self.number]
+        return self.allowed.weight_loads_each[self.number]
 
     @property
     def taken_total(self) -> Ints:
@@ -195,16 +192,11 @@ class FittingTilings(NamedTuple):
             self.hidden[index],
             allowed.weight_tiles[number],
             allowed.weight_hidden[number],
+            allowed.weight_loads_each[number],
             (tiles + self.has_spare[index]) * self.ifmap[number] + results,
             results,
             allowed.compute_cycles[number],
         )
-
-
-def _weight_loads_each(tilings: Allowed | Candidates) -> Ints:
-    """Loads of each tile of the weights (`ir.loads_each`)."""
-    stay = weight_set(tilings.order, tilings.group_tiles, tilings.out_tiles, tilings.in_tiles)
-    return np.where(tilings.weight_tiles >= stay, 1, tilings.blocks.count)
 
 
 def ifmap_set(order: Ints, count: Ints, in_tiles: Ints) -> Ints:

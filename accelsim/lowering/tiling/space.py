@@ -126,6 +126,8 @@ class Grid:
         along, shape = orders[:, None, None, None], (len(orders), *self.shape)
         weight_tiles, hidden, fits = _weights(self.task, context, self, along)
         kept = ifmap_set(along, self.count, self.sums.number)
+        stay = weight_set(along, self.group_tiles, self.out_tiles, self.sums.number)
+        loads_each = np.where(weight_tiles >= stay, 1, self.count)
         place = np.flatnonzero(np.broadcast_to(fits, shape) & self.computable[orders])
         order, each = np.divmod(place, prod(self.shape))
         block, channel, depth = (numbers[each] for numbers in self._places)
@@ -143,6 +145,7 @@ class Grid:
             np.broadcast_to(kept, shape).reshape(-1)[place],
             np.broadcast_to(weight_tiles, shape).reshape(-1)[place],
             np.broadcast_to(hidden, shape).reshape(-1)[place],
+            np.broadcast_to(loads_each, shape).reshape(-1)[place],
             self.compute_cycles.reshape(-1)[each],
         )
 
