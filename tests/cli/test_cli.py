@@ -183,6 +183,21 @@ def test_output_folder_gets_run_json_and_layers_csv(tmp_path: Path, capsys: pyte
     assert rows == [{name: str(value) for name, value in row.items()} for row in printed["layers"]]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
+def test_a_command_starts_no_threads() -> None:
+    """Those that NumPy starts for matrix products wait actively: a tenth of the CPU time of a short command."""
+    program = """
+import os, sys
+os.environ.pop("OPENBLAS_NUM_THREADS", None)
+from accelsim.__main__ import start
+start()
+import numpy
+print(len(os.listdir("/proc/self/task")), file=sys.stderr)
+"""
+    done = python("-c", program, "run", "shufflenet_g3", "edge", "--no-advice")
+    assert done.stderr.split()[-1] == "1"
+
+
 def test_the_same_run_writes_the_same_bytes(tmp_path: Path) -> None:
     """From another working directory, with another hash seed, locale and time zone, twice into the same folder."""
     surroundings: Sequence[dict[str, str]] = (
