@@ -165,8 +165,10 @@ def phases_in_processes(batch: int, repeat: int) -> list[dict[str, float]]:
 def main_job(repeat: int, batches: Sequence[int]) -> None:
     """The main job: what a user waits for, and where it goes."""
     command = accelsim_command(NETWORK, MACHINE)
-    runs = whole_command(command, repeat)
-    print(f"whole command    {spread([run.wall_s for run in runs])} s, CPU {spread([run.cpu_s for run in runs])} s")
+    runs, unadvised = (whole_command(each, repeat) for each in (command, [*command, "--no-advice"]))
+    for label, found in (("whole command", runs), ("  without advice", unadvised)):
+        seconds = [run.wall_s for run in found], [run.cpu_s for run in found]
+        print(f"{label.ljust(16)} {spread(seconds[0])} s, CPU {spread(seconds[1])} s")
     print(f"peak memory      {spread([run.peak_mib for run in runs], '.1f')} MiB")
     by_batch = {batch: phases_in_processes(batch, repeat) for batch in batches}
     for phase in PHASES:

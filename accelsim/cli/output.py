@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,34 +14,55 @@ from accelsim.errors import UserError, visible
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from accelsim.run.advice import Advice
     from accelsim.run.depthwise import DepthwiseChoice
-    from accelsim.run.hints import Hint
     from accelsim.run.result import Run
 
 
 def finish(result: Run, arguments: Namespace, *, advises: bool = False) -> int:
-    """Save and print a run, as its arguments say. advises: try changes that may pay, too."""
+    """Save and print a run, as its arguments say. advises: try changes that may pay, too, when the rest is printed."""
+    if arguments.output is not None:
+        result.save(arguments.output, force=arguments.force)
+    asks = getattr(arguments, "what_if", None) == "depthwise"
+    if arguments.json:
+        _finish_json(result, advises=advises, asks=asks)
+        return 0
+    from accelsim.report import text
+
+    _print_run(result, arguments)
+    if advises:
+        sys.stdout.flush()
+        _print_advice(result)
+    if result.doubled_cycles:
+        print(f"\n{text.what_if(result.rows, result.totals)}")
+    if asks:
+        choices = _depthwise_choices(result)
+        print(f"\n{text.depthwise([each._asdict() for each in choices])}")
+    return 0
+
+
+def _finish_json(result: Run, *, advises: bool, asks: bool) -> None:
+    """Print a run as JSON. asks: with depthwise layers on other units."""
+    from accelsim.run.advice import advice, choice
+
+    lacks = result.left_out
+    about: dict[str, Any] = {"complete": True} if lacks is None else {"complete": False, "left_out": lacks._asdict()}
+    about |= {"totals": result.totals, "layers": result.rows}
+    about["warnings"] = [each._asdict() for each in advice(result)] if advises else []
+    about["not_tried"] = [each._asdict() for each in choice(result).left] if advises else []
+    if asks:
+        about["depthwise"] = [each._asdict() for each in _depthwise_choices(result)]
+    print_json(about)
+
+
+def _print_run(result: Run, arguments: Namespace) -> None:
+    """Print the tables and the summary of a run."""
     from accelsim.importers import is_model
     from accelsim.report import text
     from accelsim.report.completeness import INCOMPLETE
     from accelsim.report.ports import overrun
     from accelsim.report.unused import unused
 
-    if arguments.output is not None:
-        result.save(arguments.output, force=arguments.force)
     lacks = result.left_out
-    found, left, more = _advice(result) if advises else ([], [], [])
-    choices = _depthwise_choices(result) if getattr(arguments, "what_if", None) == "depthwise" else None
-    if arguments.json:
-        about = {"totals": result.totals, "layers": result.rows, "warnings": [each._asdict() for each in found]}
-        about["not_tried"] = [each._asdict() for each in left]
-        if choices is not None:
-            about["depthwise"] = [each._asdict() for each in choices]
-        print_json(
-            {"complete": True} | about if lacks is None else {"complete": False, "left_out": lacks._asdict()} | about
-        )
-        return 0
     if lacks is not None:
         print(f"{INCOMPLETE}: {lacks}", end="\n\n")
     if arguments.by is not None:
@@ -56,26 +78,22 @@ def finish(result: Run, arguments: Namespace, *, advises: bool = False) -> int:
         print(f"  not modelled, and in no figure: {visible(each)}")
     for line in (*overrun(result.records, result.machine), *unused(result.workload, result.network, result.machine)):
         print(f"  {line}")
-    if found:
-        print("  tried, and worth it:")
-        print("\n".join(f"    {each.text}" for each in found))
-    print("".join(f"  {line}\n" for line in more), end="")
-    if result.doubled_cycles:
-        print()
-        print(text.what_if(result.rows, result.totals))
-    if choices is not None:
-        print()
-        print(text.depthwise([each._asdict() for each in choices]))
-    return 0
 
 
-def _advice(result: Run) -> tuple[list[Advice], list[Hint], list[str]]:
-    """Changes that pay, those that were not tried, and lines on these and on weights of one inference."""
+def _print_advice(result: Run) -> None:
+    """Try changes that may pay; print those that do, those that were not tried, and what weights of one inference
+    cost."""
     from accelsim.run.advice import advice, choice, left_text
     from accelsim.run.hints import afresh
 
-    left = choice(result).left
-    return advice(result), left, [line for line in (left_text(left) if left else "", afresh(result)) if line]
+    found, left = advice(result), choice(result).left
+    if found:
+        print("  tried, and worth it:")
+    for each in found:
+        print(f"    {each.text}")
+    for line in (left_text(left) if left else "", afresh(result)):
+        if line:
+            print(f"  {line}")
 
 
 def _depthwise_choices(result: Run) -> list[DepthwiseChoice]:

@@ -277,6 +277,14 @@ def interrupt(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 
+def test_results_are_printed_before_changes_are_tried(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("accelsim.run.advice.advice", interrupt)
+    assert main(["run", *TINY]) == 130
+    assert "inferences/s" in capsys.readouterr().out
+
+
 def test_ctrl_c_ends_with_130_and_no_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

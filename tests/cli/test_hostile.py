@@ -375,7 +375,7 @@ def test_streams_that_know_no_such_characters(folder: Path) -> None:
 
 
 def test_an_interrupt_says_nothing_but_that(folder: Path) -> None:
-    command = [sys.executable, "-m", "accelsim", "run", "resnet152_v1", "cloud"]
+    command = [sys.executable, "-m", "accelsim", "run", "resnet152_v1", "cloud", "--json"]
     environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, preexec_fn=heeds_interrupts
