@@ -53,3 +53,7 @@ class Prices(NamedTuple):
             byte_pj(1, "register_bytes"),
             price(ActionCounts(), 1, machine).total_pj,
         )
+
+
+NO_PRICES = Prices(*[0.0] * len(Prices._fields))
+"""Prices for what no energy depends on, by which it is the same for all."""

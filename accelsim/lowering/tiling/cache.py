@@ -14,6 +14,7 @@ from accelsim.dataflows.work import ArrayContext
 from accelsim.errors import LoweringError, PlanError
 from accelsim.lowering.given import FREE, GivenTile
 from accelsim.lowering.ir import NO_RESIDENTS, LayerTask, Layout, ResidentChannels, Tiling, TilingContext
+from accelsim.lowering.prices import NO_PRICES
 from accelsim.lowering.schedule.weights import WeightResidents
 from accelsim.lowering.tiling.footprint import PARTIAL_TILE_BYTES, layer_weight_bytes
 from accelsim.lowering.tiling.given import GivenLayer, unstriped
@@ -59,6 +60,7 @@ class PlanCacheEntry:
     context: TilingContext
     known: list[LayerCost] = field(default_factory=list)
     least: Least | None = None
+    stripes: dict[int, Stripes] | None = None
     vector_tilings: dict[int, Tiling] = field(default_factory=dict)
 
 
@@ -194,7 +196,10 @@ class TilingCache:
     def stripes(self, node: Node, weights: WeightResidents) -> dict[int, Stripes]:
         """The tilings of a layer on the array in stripes of whole rows, by rows, all feature maps being on chip."""
         entry = self._entry(node, NO_RESIDENTS, weights)
-        return stripes(replace(entry.task, loaded=0, stored=0, shortcut_loaded=0, beyond=None), entry.context)
+        if entry.stripes is None:
+            task = replace(entry.task, loaded=0, stored=0, shortcut_loaded=0, beyond=None)
+            entry.stripes = stripes(task, replace(entry.context, prices=NO_PRICES))
+        return entry.stripes
 
     def unstriped(self, node: Node, given: GivenTile, weights: WeightResidents) -> str:
         """The reason why a layer can't work on stripes with the choices that are given; empty where it can."""

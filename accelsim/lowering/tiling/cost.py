@@ -5,6 +5,7 @@ An estimate only chooses; the counts and clocks of a run are those of the machin
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cached_property
 from typing import NamedTuple
 
@@ -87,6 +88,12 @@ class Estimate:
         """The array's work."""
         about = self.task, self.context, self.dataflow_name, self.plans
         return tiled_work(*about, averaged=True) if self.averaged else known_work(*about)
+
+    def priced(self, context: TilingContext) -> Estimate:
+        """The same on a machine that differs in prices alone."""
+        found = copy(self)
+        found.context = context
+        return found
 
     def exactly(self, index: Ints) -> Estimate:
         """Some of them by all different folds."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from accelsim.lowering.ir import (
     Tiling,
     TilingContext,
 )
+from accelsim.lowering.prices import NO_PRICES
 from accelsim.lowering.tiling.candidates import Candidates, FittingTilings, Floats, gathered, joined
 from accelsim.lowering.tiling.cost import Estimate, requested_bytes
 from accelsim.lowering.tiling.footprint import weight_bytes
@@ -214,17 +216,14 @@ def _rankings(task: LayerTask, context: TilingContext) -> list[_Ranked]:
 
 
 def _ranked(task: LayerTask, context: TilingContext, dataflow: DataflowName) -> _Ranked | None:
-    """Plans of a coarse grid, and then of the sizes near the best of each loop order: where clocks count, if there is a
-    map to cut and fewer clocks seem attainable. None where nothing fits."""
+    """Plans of a coarse grid, and then of the sizes near the best of each loop order. None where nothing fits."""
+    if context.objective == "cycles":
+        quickest = _quickest(task, replace(context, prices=NO_PRICES), dataflow)
+        return None if quickest is None else _quickest_ranked(quickest, context)
     coarse = searched(task, context, dataflow)
     fitted = _count(coarse)
     if not fitted:
         return None
-    if context.objective == "cycles":
-        estimate = Estimate(task, context, dataflow, _promising(task, context, coarse), averaged=True)
-        ranked = _best(estimate.exactly(_shortlist(estimate)), fitted)
-        far = task.results > task.batch and ranked.cycles > ATTAINABLE_TOLERANCE * _attainable(estimate, ranked)
-        return _refined(ranked) if far else ranked
     closest = _closest(task, context, dataflow, gathered(coarse))
     best = np.unique(closest.order, return_index=True)[1].tolist()
     fine = [near(task, context, closest.plan(index, dataflow, task.taps)) for index in best]
@@ -232,10 +231,36 @@ def _ranked(task: LayerTask, context: TilingContext, dataflow: DataflowName) -> 
     return _best(Estimate(task, context, dataflow, every, averaged=False), fitted + sum(map(len, fine)))
 
 
-def _attainable(estimate: Estimate, ranked: _Ranked) -> float:
-    """Clocks of the array or the bus at least, and those at the ends of the best tiling, which nothing hides."""
-    bus = estimate.burst_bytes.min() / estimate.context.bytes_per_cycle
-    return float(max(estimate.compute_cycles.min(), bus) + ranked.estimate.ramp_cycles[ranked.chosen])
+class _Quickest(NamedTuple):
+    """The shortlist of tilings with a dataflow by their clocks, whatever energy costs. fitted: how many fit; least:
+    clocks of the array or the bus at least."""
+
+    shortlist: Estimate
+    fitted: int
+    least: float
+
+
+@lru_cache(maxsize=1 << 12)
+def _quickest(task: LayerTask, context: TilingContext, dataflow: DataflowName) -> _Quickest | None:
+    """The tilings that come closest; None where nothing fits."""
+    coarse = searched(task, context, dataflow)
+    fitted = _count(coarse)
+    if not fitted:
+        return None
+    estimate = Estimate(task, context, dataflow, _promising(task, context, coarse), averaged=True)
+    bus = estimate.burst_bytes.min() / context.bytes_per_cycle
+    least = float(max(estimate.compute_cycles.min(), bus))
+    return _Quickest(estimate.exactly(_shortlist(estimate)), fitted, least)
+
+
+def _quickest_ranked(quickest: _Quickest, context: TilingContext) -> _Ranked:
+    """The best of a shortlist, or of the tilings beside it, if there is a map to cut and fewer clocks seem attainable:
+    those of array or bus, and those at the ends of the best tiling, which nothing hides."""
+    ranked = _best(quickest.shortlist.priced(context), quickest.fitted)
+    task = ranked.estimate.task
+    attainable = quickest.least + float(ranked.estimate.ramp_cycles[ranked.chosen])
+    far = task.results > task.batch and ranked.cycles > ATTAINABLE_TOLERANCE * attainable
+    return _refined(ranked) if far else ranked
 
 
 def _refined(ranked: _Ranked) -> _Ranked:

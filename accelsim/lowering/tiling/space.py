@@ -23,6 +23,7 @@ from accelsim.dataflows.timing import Ports, Ratio
 from accelsim.dataflows.work import ONE_OUTPUT
 from accelsim.lowering.given import ANY_PIECE
 from accelsim.lowering.ir import LayerTask, TilingContext
+from accelsim.lowering.prices import NO_PRICES
 from accelsim.lowering.tiling.candidates import (
     GATHERING,
     LAST_ORDER,
@@ -238,10 +239,10 @@ def least_cycles(task: LayerTask, context: TilingContext) -> float:
 
 
 def anywhere(task: LayerTask, context: TilingContext) -> tuple[LayerTask, TilingContext]:
-    """A layer wherever its feature maps and weights lie."""
+    """A layer wherever its feature maps and weights lie, and whatever energy costs."""
     return (
         replace(task, loaded=0, stored=0, shortcut_loaded=0, beyond=None),
-        replace(context, activation_bytes=0, weight_bytes=0, resident_weights=False),
+        replace(context, activation_bytes=0, weight_bytes=0, resident_weights=False, prices=NO_PRICES),
     )
 
 

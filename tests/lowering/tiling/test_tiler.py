@@ -22,6 +22,7 @@ from accelsim.lowering.compile import estimate, lower
 from accelsim.lowering.ir import LayerTask, TilingContext
 from accelsim.lowering.layout import lay_out
 from accelsim.lowering.prices import Prices
+from accelsim.lowering.tiling import search
 from accelsim.lowering.tiling.bound import least_dram_bytes
 from accelsim.lowering.tiling.candidates import gathered, joined
 from accelsim.lowering.tiling.nearby import near
@@ -356,3 +357,23 @@ def test_a_plan_is_priced_by_commands_where_a_run_is() -> None:
     expected = machine.dram.energy.read_pj / 64 + interface.energy_pj + dma.energy_pj
     assert Prices.of(machine).dram_byte == pytest.approx(expected)
     assert machine.dram.energy.read_pj > 0
+
+
+def forget_tilings() -> None:
+    for known in (search.planned, search._quickest, search.stripes):
+        known.cache_clear()
+
+
+def test_with_other_prices_tilings_are_not_searched_anew() -> None:
+    """Where clocks are the objective, energy only breaks ties in the same shortlist: the result is that of a search."""
+    network = load_network("shufflenet_0.25x_g3")[1]
+    tables = ("cacti_22nm", "horowitz_45nm")
+    first, second = (load_machine("edge", parse_overrides([(0, f"energy.table={table}")])) for table in tables)
+    forget_tilings()
+    lower(network, first)
+    misses = search._quickest.cache_info().misses, search.stripes.cache_info().misses
+    after = lower(network, second)
+    assert (search._quickest.cache_info().misses, search.stripes.cache_info().misses) == misses
+    forget_tilings()
+    afresh = lower(network, second)
+    assert (after.plans, after.residency) == (afresh.plans, afresh.residency)
