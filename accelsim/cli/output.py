@@ -14,7 +14,9 @@ from accelsim.errors import UserError, visible
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from accelsim.run.advice import Advice
     from accelsim.run.depthwise import DepthwiseChoice
+    from accelsim.run.hints import Hint
     from accelsim.run.result import Run
 
 
@@ -42,13 +44,11 @@ def finish(result: Run, arguments: Namespace, *, advises: bool = False) -> int:
 
 def _finish_json(result: Run, *, advises: bool, asks: bool) -> None:
     """Print a run as JSON. asks: with depthwise layers on other units."""
-    from accelsim.run.advice import advice, choice
-
     lacks = result.left_out
     about: dict[str, Any] = {"complete": True} if lacks is None else {"complete": False, "left_out": lacks._asdict()}
-    about |= {"totals": result.totals, "layers": result.rows}
-    about["warnings"] = [each._asdict() for each in advice(result)] if advises else []
-    about["not_tried"] = [each._asdict() for each in choice(result).left] if advises else []
+    found, left = _advice(result) if advises else ([], [])
+    about |= {"totals": result.totals, "layers": result.rows, "warnings": [each._asdict() for each in found]}
+    about["not_tried"] = [each._asdict() for each in left]
     if asks:
         about["depthwise"] = [each._asdict() for each in _depthwise_choices(result)]
     print_json(about)
@@ -83,10 +83,10 @@ def _print_run(result: Run, arguments: Namespace) -> None:
 def _print_advice(result: Run) -> None:
     """Try changes that may pay; print those that do, those that were not tried, and what weights of one inference
     cost."""
-    from accelsim.run.advice import advice, choice, left_text
+    from accelsim.run.advice import left_text
     from accelsim.run.hints import afresh
 
-    found, left = advice(result), choice(result).left
+    found, left = _advice(result)
     if found:
         print("  tried, and worth it:")
     for each in found:
@@ -94,6 +94,14 @@ def _print_advice(result: Run) -> None:
     for line in (left_text(left) if left else "", afresh(result)):
         if line:
             print(f"  {line}")
+
+
+def _advice(result: Run) -> tuple[list[Advice], list[Hint]]:
+    """Changes that pay, and those that were not tried."""
+    from accelsim.run.advice import advice, choice
+
+    tried, left = choice(result)
+    return advice(result, tried), left
 
 
 def _depthwise_choices(result: Run) -> list[DepthwiseChoice]:

@@ -7,7 +7,7 @@ clocks, or of the energy with no more clocks, are given, the best first. Those f
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -54,10 +54,9 @@ class Advice(NamedTuple):
         return max(cycles, energy) if cycles >= -WORTH / 2 else cycles
 
 
-def advice(run: Run) -> list[Advice]:
-    """Changes that pay, the best first; the same for the same run."""
-    tried = (_tried(run, hint) for hint in choice(run).tried)
-    found = [each for each in tried if each is not None and each.saves > WORTH]
+def advice(run: Run, tried: Iterable[Hint]) -> list[Advice]:
+    """Changes that pay, of those that are tried, the best first; the same for the same run."""
+    found = [each for each in (_tried(run, hint) for hint in tried) if each is not None and each.saves > WORTH]
     return sorted(found, key=lambda each: -each.saves)
 
 

@@ -70,9 +70,9 @@ def _tried(run: Run) -> list[str]:
     """Sentences on changes that pay, and on those that there was no time for."""
     from accelsim.run.advice import advice, choice, left_text
 
-    left = choice(run).left
+    tried, left = choice(run)
     return [
-        *(f"Tried, and worth it: {each.text}." for each in advice(run)),
+        *(f"Tried, and worth it: {each.text}." for each in advice(run, tried)),
         *([f"{left_text(left).capitalize()}."] if left else []),
     ]
 
