@@ -11,7 +11,7 @@ import numpy as np
 from accelsim.dataflows.work import ONE_OUTPUT, ArrayContext
 from accelsim.explain.evidence import Evidence
 from accelsim.explain.terms import Term, alike, total
-from accelsim.lowering.ir import IFMAP_LOOPS, WEIGHT_LOOPS, loads_each, tile_counts
+from accelsim.lowering.ir import IFMAP_LOOPS, WEIGHT_LOOPS, loads_each, loop_turns
 from accelsim.network.geometry import pixels_under, work_block
 from accelsim.network.units import on_array
 from accelsim.program.commands import Buffer, Compute, Tile
@@ -40,10 +40,10 @@ def _turns(evidence: Evidence, operand: str) -> str:
     if evidence.plan is None or evidence.task is None or not on_array(evidence.node, evidence.machine):
         return ""
     plan = evidence.plan
-    turns = tile_counts(evidence.task[0], plan)
-    outer_to_inner = ", ".join(f"{loop} {turns[loop]}" for loop in plan.order)
+    turns = loop_turns(evidence.task[0], plan)
+    outer_to_inner = ", ".join(f"{loop} {times}" for loop, times in turns.items())
     set_of = (WEIGHT_LOOPS, plan.weight_tiles) if operand == "weight" else (IFMAP_LOOPS, plan.ifmap_tiles)
-    times = loads_each(plan.order, turns, *set_of)
+    times = loads_each(turns, *set_of)
     often = "once" if times == 1 else f"{times} times"
     return f"loops, outermost first: {outer_to_inner}; so the plan loads each tile {often}"
 

@@ -69,8 +69,8 @@ def copied_channels(node: Node, position: int) -> Channels:
     return np.array(node.op.goes_to(node, position), dtype=np.int64)
 
 
-IFMAP_LOOPS: tuple[Loop, ...] = ("groups", "map", "inputs")
-WEIGHT_LOOPS: tuple[Loop, ...] = ("groups", "outputs", "inputs")
+IFMAP_LOOPS = ("groups", "bands", "map", "inputs")
+WEIGHT_LOOPS = ("groups", "outputs", "inputs")
 """The loops that a tile of the operand depends on."""
 
 Sizes = tuple[int, int, int, int, int, int, int | None]
@@ -184,13 +184,6 @@ class LayerTask:
         return self.batch * self.output.height * self.output.width
 
     @property
-    def positions(self) -> int:
-        """(output pixel, kernel position) pairs that are not on padding."""
-        down, across = self.pooled
-        vertical = self.window.vertical.reads(0, down.extent, self.size.height)
-        return self.batch * vertical * self.window.horizontal.reads(0, across.extent, self.size.width)
-
-    @property
     def pooled(self) -> tuple[Pooled, Pooled]:
         """Rows and columns of the array's results that become outputs on their way."""
         return self.pool or (Pooled(self.output.height), Pooled(self.output.width))
@@ -200,13 +193,6 @@ class LayerTask:
         """Results of the array for all images, of each channel."""
         down, across = self.pooled
         return self.batch * down.extent * across.extent
-
-    def read_by(self, window: Window) -> tuple[int, int]:
-        """Rows and columns of the input up to the last that is read under a part of the window."""
-        if self.pool is None:
-            return self.size.height, self.size.width
-        down, across = self.pool
-        return down.read(window.vertical, self.size.height), across.read(window.horizontal, self.size.width)
 
     @property
     def reach(self) -> Window:
@@ -243,16 +229,27 @@ def tile_counts(task: LayerTask, tiling: Tiling) -> dict[Loop, int]:
     }
 
 
-def loads_each(order: Order, counts: Mapping[Loop, int], depends: Collection[Loop], kept: int = 1) -> int:
+def loop_turns(task: LayerTask, tiling: Tiling) -> dict[str, int]:
+    """Iterations of each loop inside of the others, outermost first. Where the map is inside of the output channels
+    and more of its tiles stay than those of a block, `outputs` goes on for a band of blocks and then for the next."""
+    counts = tile_counts(task, tiling)
+    turns: dict[str, int] = {loop: counts[loop] for loop in tiling.order}
+    band = tiling.ifmap_tiles // counts["inputs"]
+    if 1 < band < counts["map"] and tiling.order.index("outputs") < tiling.order.index("map"):
+        turns = {"groups": counts["groups"], "bands": ceil_div(counts["map"], band), **turns, "map": band}
+    return turns
+
+
+def loads_each(turns: Mapping[str, int], depends: Collection[str], kept: int = 1) -> int:
     """Loads of each tile of an operand: one in every iteration of the other loops that are outside of its set.
 
     The set is the most tiles, at most `kept`, that the innermost loops touch.
     """
-    level, tiles = len(order), 1
-    while level and (order[level - 1] not in depends or tiles * counts[order[level - 1]] <= kept):
-        level -= 1
-        tiles *= counts[order[level]] if order[level] in depends else 1
-    return prod(counts[loop] for loop in order[:level] if loop not in depends)
+    outside, tiles = list(turns), 1
+    while outside and (outside[-1] not in depends or tiles * turns[outside[-1]] <= kept):
+        loop = outside.pop()
+        tiles *= turns[loop] if loop in depends else 1
+    return prod(turns[loop] for loop in outside if loop not in depends)
 
 
 @dataclass(frozen=True, slots=True)

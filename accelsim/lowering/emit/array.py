@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
 from math import prod
@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from accelsim.config.plan import Loop
 from accelsim.dataflows import DATAFLOWS
 from accelsim.dataflows.contract import Gemm
 from accelsim.dataflows.timing import Ratio
@@ -27,7 +26,7 @@ from accelsim.lowering.emit.iterations import (
 from accelsim.lowering.emit.layer import Iteration, LayerEmission, TilePlaces, all_channels, block_elements, largest
 from accelsim.lowering.emit.readers import result_channels
 from accelsim.lowering.emit.reuse import TileReuse, slots_of
-from accelsim.lowering.ir import IFMAP_LOOPS, WEIGHT_LOOPS, Absorbed, tile_counts
+from accelsim.lowering.ir import IFMAP_LOOPS, WEIGHT_LOOPS, Absorbed, loop_turns
 from accelsim.lowering.placement import Placement
 from accelsim.lowering.tiling.footprint import ifmap_slots
 from accelsim.network.array import mac_counts, work_counts
@@ -74,6 +73,12 @@ class _Operands(NamedTuple):
     weight_bytes: int
 
 
+def _tiles_inside(turns: Mapping[str, int], loop: str, depends: Collection[str]) -> int:
+    """Tiles of an operand that the loops inside of one touch."""
+    inside = list(turns)[list(turns).index(loop) + 1 :]
+    return prod(turns[inner] for inner in inside if inner in depends)
+
+
 MOST_KNOWN = 1 << 12
 """Parts of a layer of which is kept what was found for them."""
 
@@ -105,8 +110,9 @@ class _Done(NamedTuple):
 class ArrayEmission(LayerEmission):
     """A layer on the array in one pass. done: of iterations so far, by what they depend on; parts: the same by their
     part of the layer; windows: what blocks read of the map under kernel positions; keeps_maps, keeps_right:
-    whether a tile of the operand stays until the loop that it does not depend on goes on; shortcut_bytes: of the
-    largest tile that is added to results."""
+    whether a tile of the operand stays until the loop that it does not depend on goes on; band: see `loops`;
+    keeps_right_on: whether tiles of the right operand stay from one band to the next; shortcut_bytes: of the largest
+    tile that is added to results."""
 
     array: ArrayContext = field(init=False)
     done: dict[_Operands, _Done] = field(default_factory=dict)
@@ -114,6 +120,8 @@ class ArrayEmission(LayerEmission):
     windows: dict[tuple[MapBlock, Range | None], MapBlock] = field(default_factory=dict)
     keeps_maps: bool = field(init=False)
     keeps_right: bool = field(init=False)
+    band: int | None = field(init=False)
+    keeps_right_on: bool = field(init=False)
     shortcut_bytes: int = 0
 
     def __post_init__(self) -> None:
@@ -122,14 +130,12 @@ class ArrayEmission(LayerEmission):
         self.reuse = TileReuse.of(plan)
         low, high = self.shared.residents.plan.residency.rooms[self.layer.index]
         self.slots = slots_of(plan, ifmap_slots(self.layer.task, self.layer.context, plan, high - low))
-        self.keeps_maps = self._tiles_inside("outputs", IFMAP_LOOPS) <= plan.ifmap_tiles
-        self.keeps_right = self._tiles_inside("map", WEIGHT_LOOPS) <= plan.weight_tiles
+        turns = loop_turns(self.layer.task, plan)
+        self.keeps_maps = _tiles_inside(turns, "outputs", IFMAP_LOOPS) <= plan.ifmap_tiles
+        self.keeps_right = _tiles_inside(turns, "map", WEIGHT_LOOPS) <= plan.weight_tiles
+        self.band = turns["map"] if "bands" in turns else None
+        self.keeps_right_on = self.band is None or _tiles_inside(turns, "bands", WEIGHT_LOOPS) <= plan.weight_tiles
         self.measure()
-
-    def _tiles_inside(self, loop: Loop, depends: Collection[Loop]) -> int:
-        """Tiles of an operand that the loops inside of one touch."""
-        order, counts = self.layer.plan.order, tile_counts(self.layer.task, self.layer.plan)
-        return prod(counts[inner] for inner in order[order.index(loop) + 1 :] if inner in depends)
 
     def measure(self) -> None:
         """See `LayerEmission`."""
@@ -199,7 +205,7 @@ class ArrayEmission(LayerEmission):
         stationary = DATAFLOWS[plan.dataflow].stationary
         maps: tuple[Tile, ...] = ()
         right: tuple[Tile, ...] = ()
-        for block, groups, outs, (taps, ins) in loops(node, self.shared.batch, plan):
+        for block, groups, outs, (taps, ins) in loops(node, self.shared.batch, plan, self.band):
             region = (*self._window(block, taps), place.reads(*channels_of(groups, ins, group_inputs)[:2]))
             maps_before, right_before = maps, right
             maps = reuse.map_tiles(self.map_tiles, place, region, (block, taps))
@@ -253,10 +259,21 @@ class ArrayEmission(LayerEmission):
         return block_elements(work) * ceil_div(work.channels.size, machine.array.cols)
 
     def _is_last_block(self, block: MapBlock) -> bool:
-        """True where no other block of the output map follows, or of the image for a product."""
+        """True where no other block of the output map follows, of the image for a product, or of a band."""
         node, (images, rows, cols) = self.layer.node, block
         last_image = node.op.multiplies_maps or images.stop == self.shared.batch
-        return last_image and (rows.stop, cols.stop) == (node.output.height, node.output.width)
+        is_last = last_image and (rows.stop, cols.stop) == (node.output.height, node.output.width)
+        return is_last or (not self.keeps_right_on and self._ends_band(block))
+
+    def _ends_band(self, block: MapBlock) -> bool:
+        """True where a block is the last of a band."""
+        node, plan = self.layer.node, self.layer.plan
+        assert self.band is not None
+        sizes = plan.images, plan.rows, plan.cols
+        images, rows, cols = (part.start // size for part, size in zip(block, sizes, strict=True))
+        images = 0 if node.op.multiplies_maps else images
+        down, across = ceil_div(node.output.height, plan.rows), ceil_div(node.output.width, plan.cols)
+        return ((images * down + rows) * across + cols + 1) % self.band == 0
 
     def _right_tiles(
         self, block: MapBlock, groups: Range, outs: Range, ins: Range, taps: Range | None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import product
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice, product
 from math import prod
 from typing import Any
 
-from accelsim.config.plan import Loop
+from accelsim.config.plan import Loop, Order
 from accelsim.lowering.ir import Tiling
 from accelsim.network.geometry import MapBlock, input_pixels, input_window, kernel_positions
 from accelsim.network.graph import Node
@@ -42,30 +42,46 @@ def tap_cuts(node: Node, plan: Tiling) -> tuple[Range | None, ...]:
     return (None,) if plan.taps is None else tuple(cuts(node.window.elements, plan.taps))
 
 
-def loops(node: Node, batch: int, plan: Tiling) -> Iterator[tuple[MapBlock, Range, Range, tuple[Range | None, Range]]]:
-    """(block, groups, output channels, (kernel positions, input channels)) of each tile iteration, in the plan's order.
+Indices = tuple[MapBlock, Range, Range, tuple[Range | None, Range]]
+"""Block of the map, groups, output channels, and kernel positions with input channels of a tile iteration."""
+
+
+def loops(node: Node, batch: int, plan: Tiling, band: int | None = None) -> Iterator[Indices]:
+    """What each tile iteration works on, in the plan's order. band: blocks of the map for which all loops but that over
+    groups go on before the next ones; None for all.
 
     A product of two maps has other operands for each image: images are the outermost loop.
     """
     for images in cuts(batch, 1 if node.op.multiplies_maps else batch):
-        for (part, rows, cols), groups, outs, ins in _loops_of_images(node, images.size, plan):
+        for (part, rows, cols), groups, outs, ins in _loops_of_images(node, images.size, plan, band):
             block = (Range(images.start + part.start, images.start + part.stop), rows, cols)
             yield block, groups, outs, ins
 
 
-def _loops_of_images(
-    node: Node, batch: int, plan: Tiling
-) -> Iterator[tuple[MapBlock, Range, Range, tuple[Range | None, Range]]]:
+def _loops_of_images(node: Node, batch: int, plan: Tiling, band: int | None) -> Iterator[Indices]:
     over: dict[Loop, tuple[Sequence[Any], ...]] = {
         "map": tuple(map(tuple, _block_axes(node, batch, plan))),
         "groups": (tuple(cuts(node.groups, plan.groups)),),
         "outputs": (tuple(cuts(node.output.channels // node.groups, plan.out_channels)),),
         "inputs": (tap_cuts(node, plan), tuple(cuts(node.sizes[0].channels // node.groups, plan.in_channels))),
     }
-    axes = [loop for loop in plan.order for _ in over[loop]]
+    if band is None:
+        yield from _nested(plan.order, over)
+        return
+    for groups in over["groups"][0]:
+        left = blocks(node, batch, plan)
+        while part := tuple(islice(left, band)):
+            yield from _nested(plan.order, {**over, "groups": ((groups,),), "map": (part,)})
+
+
+def _nested(order: Order, over: Mapping[Loop, tuple[Sequence[Any], ...]]) -> Iterator[Indices]:
+    """Loops inside of each other, outermost first. over: of each its axes, of the map images, rows and columns, or one
+    over blocks."""
+    axes = [loop for loop in order for _ in over[loop]]
     images, groups, outs, taps = (axes.index(loop) for loop in ("map", "groups", "outputs", "inputs"))
-    for each in product(*(axis for loop in plan.order for axis in over[loop])):
-        block = each[images], each[images + 1], each[images + 2]
+    are_blocks = len(over["map"]) == 1
+    for each in product(*(axis for loop in order for axis in over[loop])):
+        block = each[images] if are_blocks else each[images : images + 3]
         yield block, each[groups], each[outs], (each[taps], each[taps + 1])
 
 

@@ -14,6 +14,7 @@ from accelsim.dataflows import DataflowName
 from accelsim.lowering.given import GivenTile
 from accelsim.lowering.ir import Tiling
 from accelsim.lowering.tiling.sizes import Blocks, Bools, Ints
+from accelsim.units import ceil_div
 
 Floats = NDArray[np.floating[Any]]
 
@@ -107,7 +108,7 @@ class Candidates:
     def map_loads_each(self) -> Ints:
         """Loads of each tile of the input map (`ir.loads_each`)."""
         kept = self.ifmap_tiles >= ifmap_set(self.order, self.blocks.count, self.in_tiles)
-        return np.where(kept, 1, self.out_tiles)
+        return np.where(kept | is_in_bands(self.order, self.ifmap_tiles, self.in_tiles), 1, self.out_tiles)
 
     def shape_of(self, index: int) -> tuple[object, ...]:
         """All by which one of them may differ from another: sizes of its tiles, tiles that stay, whether its results
@@ -162,12 +163,19 @@ class FittingTilings(NamedTuple):
     @property
     def map_loads_each(self) -> Ints:
         """Loads of each tile of the input map."""
-        return np.where(self.ifmap_tiles >= self.allowed.set[self.number], 1, self.allowed.out_tiles[self.number])
+        allowed, number = self.allowed, self.number
+        kept = self.ifmap_tiles >= allowed.set[number]
+        in_bands = is_in_bands(allowed.order[number], self.ifmap_tiles, allowed.in_tiles[number])
+        return np.where(kept | in_bands, 1, allowed.out_tiles[number])
 
     @property
     def weight_loads_each(self) -> Ints:
-        """Loads of each tile of the weights."""
-        return self.allowed.weight_loads_each[self.number]
+        """Loads of each tile of the weights: once for each band of the map where it goes in bands."""
+        allowed, number = self.allowed, self.number
+        in_tiles = allowed.in_tiles[number]
+        bands = ceil_div(allowed.blocks.count[number], np.maximum(1, self.ifmap_tiles // in_tiles))
+        in_bands = is_in_bands(allowed.order[number], self.ifmap_tiles, in_tiles)
+        return allowed.weight_loads_each[number] * np.where(in_bands, bands, 1)
 
     @property
     def taken_total(self) -> Ints:
@@ -192,7 +200,7 @@ class FittingTilings(NamedTuple):
             self.hidden[index],
             allowed.weight_tiles[number],
             allowed.weight_hidden[number],
-            allowed.weight_loads_each[number],
+            self.weight_loads_each[index],
             (tiles + self.has_spare[index]) * self.ifmap[number] + results,
             results,
             allowed.compute_cycles[number],
@@ -203,6 +211,12 @@ def ifmap_set(order: Ints, count: Ints, in_tiles: Ints) -> Ints:
     """Tiles of the input map that the loops inside of the outermost one over other things touch."""
     sums_inside = (order == 0) | (order == 2)
     return np.where(sums_inside, in_tiles, np.where(order >= WEIGHTS_OUTSIDE, count * in_tiles, 1))
+
+
+def is_in_bands(order: Ints, ifmap_tiles: Ints, in_tiles: Ints) -> Bools:
+    """True where the loops over weights go on for a band of the map, of which all tiles stay, and then for the next."""
+    result: Bools = (order >= WEIGHTS_OUTSIDE) & (ifmap_tiles > in_tiles)
+    return result
 
 
 def weight_set(order: Ints, group_tiles: Ints, out_tiles: Ints, in_tiles: Ints) -> Ints:

@@ -106,7 +106,7 @@ class Estimate:
         task, array, prices, work = self.task, self.context.array, self.context.prices, self.work
         bits, weights = array.stored_weights
         outputs = task.results * task.output.channels
-        under_kernel = task.positions * task.size.channels * work.n_tiles
+        under_kernel = _positions(task) * task.size.channels * work.n_tiles
         ifmap_bits = under_kernel * self.context.ifmap_reuse(task, self.dataflow) * array.ifmap_bits
         weight_bits = task.weights * work.m_tiles * bits / weights
         sum_bits = np.maximum(0, outputs * (work.k_tiles - 1)) * array.psum_bits * (not self.dataflow.sums_stay)
@@ -227,6 +227,13 @@ class Estimate:
         full = period * size * plans.in_tiles / depth
         waits: Floats = np.maximum(0, np.minimum(load, full) - last * full) * (plans.in_tiles > 1)
         return plans.iterations / plans.in_tiles * waits
+
+
+def _positions(task: LayerTask) -> int:
+    """(output pixel, kernel position) pairs that are not on padding."""
+    (down, across), window, size = task.pooled, task.window, task.size
+    vertical = window.vertical.reads(0, down.extent, size.height)
+    return task.batch * vertical * window.horizontal.reads(0, across.extent, size.width)
 
 
 def _run_ahead(hidden: Bools, kept: Ints) -> Bools:

@@ -7,7 +7,7 @@ import numpy as np
 from accelsim.dataflows.contract import Size
 from accelsim.lowering.ir import LayerTask, Tiling, TilingContext, tile_counts
 from accelsim.network.graph import Node
-from accelsim.operators.shapes import Axis
+from accelsim.operators.shapes import Axis, Window
 from accelsim.units import ceil_div, packed_bytes, product_of
 
 PARTIAL_TILE_BYTES = 2
@@ -23,6 +23,15 @@ def windows(axis: Axis, outputs: int, size: int, extent: int) -> list[int]:
     high = (stops - 1) * axis.stride - axis.pad + (axis.kernel - 1) * axis.dilation + 1
     taken: list[int] = (np.maximum(np.minimum(high, extent), low + 1) - low).tolist()
     return taken
+
+
+def read_by(task: LayerTask, window: Window) -> tuple[int, int]:
+    """Rows and columns of the input up to the last that is read under a part of the window."""
+    size = task.size
+    if task.pool is None:
+        return size.height, size.width
+    down, across = task.pool
+    return down.read(window.vertical, size.height), across.read(window.horizontal, size.width)
 
 
 def results_of(task: LayerTask, images: Size, rows: Size, cols: Size) -> Size:
@@ -83,7 +92,7 @@ def input_extents(task: LayerTask, tiling: Tiling) -> tuple[int, int]:
     output, size = task.output, task.size
     if tiling.taps is None:
         down, across = task.reach.vertical, task.reach.horizontal
-        height, width = task.read_by(task.window)
+        height, width = read_by(task, task.window)
         rows = max(windows(down, output.height, tiling.rows, height))
         return rows, max(windows(across, output.width, tiling.cols, width))
     part = task.window.part(0, tiling.taps).of_several(task.pooled)

@@ -19,7 +19,7 @@ from accelsim.dataflows.average import EqualExtents
 from accelsim.dataflows.work import ONE_OUTPUT, Patch
 from accelsim.lowering.given import ANY_PIECE, GivenPiece, GivenTile
 from accelsim.lowering.ir import LayerTask
-from accelsim.lowering.tiling.footprint import results_of, windows
+from accelsim.lowering.tiling.footprint import read_by, results_of, windows
 from accelsim.operators.shapes import Axis
 from accelsim.units import ceil_div
 
@@ -173,7 +173,7 @@ def blocks_of(
 
 def block_keys(task: LayerTask) -> tuple[int, AxisKey, AxisKey]:
     """The arguments of `blocks_of` for a layer."""
-    height, width = task.read_by(task.window)
+    height, width = read_by(task, task.window)
     return (
         task.batch,
         (task.reach.vertical, task.output.height, height),

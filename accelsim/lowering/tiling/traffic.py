@@ -13,8 +13,8 @@ from itertools import product
 from math import prod
 
 from accelsim.dataflows.work import ArrayContext
-from accelsim.lowering.ir import IFMAP_LOOPS, WEIGHT_LOOPS, LayerTask, Tiling, loads_each, tile_counts
-from accelsim.lowering.tiling.footprint import windows
+from accelsim.lowering.ir import IFMAP_LOOPS, WEIGHT_LOOPS, LayerTask, Tiling, loads_each, loop_turns
+from accelsim.lowering.tiling.footprint import read_by, windows
 from accelsim.operators.shapes import Window
 from accelsim.program.tensors import RowCode
 from accelsim.units import packed_bytes
@@ -40,9 +40,9 @@ def traffic(task: LayerTask, tiling: Tiling, array: ArrayContext) -> Traffic:
     Exact but for maps of sub-byte elements that a shuffle scatters, where each element counts as a row of its own, and
     for such right maps of a product, whose rows count as packed, and as plain where they are coded.
     """
-    order, counts = tiling.order, tile_counts(task, tiling)
-    ifmap_loads = loads_each(order, counts, IFMAP_LOOPS, tiling.ifmap_tiles)
-    weight_loads = loads_each(order, counts, WEIGHT_LOOPS, tiling.weight_tiles)
+    turns = loop_turns(task, tiling)
+    ifmap_loads = loads_each(turns, IFMAP_LOOPS, tiling.ifmap_tiles)
+    weight_loads = loads_each(turns, WEIGHT_LOOPS, tiling.weight_tiles)
     return Traffic(
         task.times * _ifmap_bytes(task, tiling, array) * ifmap_loads + _shortcut_bytes(task, tiling, array),
         task.times * _weight_bytes(task, tiling, array) * weight_loads,
@@ -59,7 +59,7 @@ def _ifmap_bytes(task: LayerTask, tiling: Tiling, array: ArrayContext) -> int:
     ]
     total, dims = 0, (task.batch, size.height, size.width, task.source_channels)
     for part in _windows(task.window, tiling.taps):
-        (height, width), window = task.read_by(part), part.of_several(task.pooled)
+        (height, width), window = read_by(task, part), part.of_several(task.pooled)
         extents = (
             _cuts(task.batch, tiling.images),
             windows(window.vertical, task.output.height, tiling.rows, height),
