@@ -41,9 +41,14 @@ class TileSizes(Section):
 
 
 class TileSets(Section):
-    """Tiles of an operand that stay on chip at once, at most; where the inner loops go through more, one stays."""
+    """Tiles of an operand that stay on chip at once, at most; where the inner loops go through more, one stays, or as
+    many of the map as make a band."""
 
-    inputs: Positive | None = Field(default=None, description="tiles of the input map")
+    inputs: Positive | None = Field(
+        default=None,
+        description="tiles of the input map; with `map` inside of `outputs`, those of a band of its pieces may stay "
+        "while all weights pass, and then those of the next",
+    )
     weights: Positive | None = Field(default=None, description="tiles of the weights")
 
 
@@ -71,7 +76,7 @@ class LayerPlan(Section):
     )
     stay: TileSets = Field(
         TileSets(),
-        description="the most tiles of an operand on chip at once; where the inner loops have more, one stays",
+        description="the most tiles of an operand on chip at once; where the inner loops have more, one stays or a band",
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from accelsim.explain.evidence import Evidence
 from accelsim.lowering.compile import alternatives
-from accelsim.lowering.ir import SCORE_TOLERANCE, Alternative, LayerTask, Tiling
+from accelsim.lowering.ir import SCORE_TOLERANCE, Alternative, LayerTask, Tiling, loop_turns
 from accelsim.network.units import on_array, unit_of
 from accelsim.report.tables import fitted, page_of, page_width
 from accelsim.unit_kinds import UnitKind
@@ -89,11 +89,13 @@ def _chosen(task: LayerTask, plan: Tiling, unit: UnitKind) -> str:
 
 
 def _parts(task: LayerTask, plan: Tiling) -> str:
-    """Kernel positions where a tile has not all, and tiles that stay together."""
+    """Kernel positions where a tile has not all, tiles that stay together, and bands."""
     parts = f", {plan.taps} of {task.taps} kernel positions" if plan.taps else ""
     sets = ((plan.ifmap_tiles, "the input"), (plan.weight_tiles, "the weights"))
     staying = [f"{number} tiles of {what}" for number, what in sets if number > 1]
-    return f"{parts}; {' and '.join(staying)} stay" if staying else parts
+    turns = loop_turns(task, plan)
+    bands = f", as the map goes in {turns['bands']} bands of {turns['map']} pieces" if "bands" in turns else ""
+    return f"{parts}; {' and '.join(staying)} stay{bands}" if staying else parts
 
 
 def _places(task: LayerTask) -> Iterator[str]:

@@ -85,8 +85,9 @@ class Tiling:
     innermost the sums are stationary, with the output channels the map, with the map the weights. taps: kernel
     positions of a tile, whole rows of the kernel or an equal part of each; None for all. The loop over input channels
     is inside of that over kernel positions, and both are the loop `inputs`. ifmap_tiles, weight_tiles: tiles of the
-    operand that are kept at once: where those that some inner loops touch are no more, they stay while these go on.
-    gathers: the results of all channels leave together for each block of the map, not tile by tile.
+    operand that are kept at once: where those that some inner loops touch are no more, they stay while these go on; for
+    bands see `loop_turns`. gathers: the results of all channels leave together for each block of the map, not tile by
+    tile.
     """
 
     images: int

@@ -42,13 +42,13 @@ def tap_cuts(node: Node, plan: Tiling) -> tuple[Range | None, ...]:
     return (None,) if plan.taps is None else tuple(cuts(node.window.elements, plan.taps))
 
 
-Indices = tuple[MapBlock, Range, Range, tuple[Range | None, Range]]
+TilePart = tuple[MapBlock, Range, Range, tuple[Range | None, Range]]
 """Block of the map, groups, output channels, and kernel positions with input channels of a tile iteration."""
 
 
-def loops(node: Node, batch: int, plan: Tiling, band: int | None = None) -> Iterator[Indices]:
-    """What each tile iteration works on, in the plan's order. band: blocks of the map for which all loops but that over
-    groups go on before the next ones; None for all.
+def loops(node: Node, batch: int, plan: Tiling, band: int | None = None) -> Iterator[TilePart]:
+    """The part that each tile iteration works on, in the plan's order. band: blocks of the map for which all loops but
+    that over groups go on before the next ones; None for all.
 
     A product of two maps has other operands for each image: images are the outermost loop.
     """
@@ -58,7 +58,7 @@ def loops(node: Node, batch: int, plan: Tiling, band: int | None = None) -> Iter
             yield block, groups, outs, ins
 
 
-def _loops_of_images(node: Node, batch: int, plan: Tiling, band: int | None) -> Iterator[Indices]:
+def _loops_of_images(node: Node, batch: int, plan: Tiling, band: int | None) -> Iterator[TilePart]:
     over: dict[Loop, tuple[Sequence[Any], ...]] = {
         "map": tuple(map(tuple, _block_axes(node, batch, plan))),
         "groups": (tuple(cuts(node.groups, plan.groups)),),
@@ -74,7 +74,7 @@ def _loops_of_images(node: Node, batch: int, plan: Tiling, band: int | None) -> 
             yield from _nested(plan.order, {**over, "groups": ((groups,),), "map": (part,)})
 
 
-def _nested(order: Order, over: Mapping[Loop, tuple[Sequence[Any], ...]]) -> Iterator[Indices]:
+def _nested(order: Order, over: Mapping[Loop, tuple[Sequence[Any], ...]]) -> Iterator[TilePart]:
     """Loops inside of each other, outermost first. over: of each its axes, of the map images, rows and columns, or one
     over blocks."""
     axes = [loop for loop in order for _ in over[loop]]

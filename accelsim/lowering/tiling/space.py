@@ -24,6 +24,7 @@ from accelsim.dataflows.work import ONE_OUTPUT
 from accelsim.lowering.given import ANY_PIECE
 from accelsim.lowering.ir import LayerTask, TilingContext
 from accelsim.lowering.prices import NO_PRICES
+from accelsim.lowering.tiling.bands import bands, may_go_in_bands
 from accelsim.lowering.tiling.candidates import (
     GATHERING,
     LAST_ORDER,
@@ -282,10 +283,10 @@ def in_stripes(task: LayerTask, context: TilingContext, dataflow: DataflowName) 
     blocks = blocks_of(*block_keys(task), piece_of(task, given.piece))
     all_channels = given.groups in (None, task.groups) and given.out_channels in (None, task.group_outputs)
     all_channels &= given.in_channels in (None, task.group_inputs) and given.taps in (None, task.taps)
-    banded = all_channels & (blocks.images == 1) & (blocks.cols == output.width) & (blocks.rows < output.height)
+    striped = all_channels & (blocks.images == 1) & (blocks.cols == output.width) & (blocks.rows < output.height)
     channels = np.array([task.groups]), np.array([task.group_outputs])
     sums = SumTiles(task.taps, np.array([task.group_inputs]), np.array([1]))
-    grid = Grid(task, context, dataflow, blocks.at(np.flatnonzero(banded)), channels, sums)
+    grid = Grid(task, context, dataflow, blocks.at(np.flatnonzero(striped)), channels, sums)
     found = candidates_of(task, context, grid, free_orders(given)[:1])
     return found.at(np.flatnonzero(found.ifmap_hidden & found.weight_hidden))
 
@@ -326,36 +327,23 @@ def fits_of(
     a_set = ~spare_set & (kept * ifmap <= room)
     spare_one = ~spare_set & (kept > 1) & (loads > 1) & (2 * ifmap <= room)
     one = ~spare_set & ~spare_one & (kept > 1) & (ifmap <= room)
-    band = _band(task, context, allowed, room // np.maximum(1, ifmap))
-    banded = ~spare_set & ~a_set & (band > 0)
-    spare_band = banded & ((band + 1) * ifmap <= room)
+    band = bands(context, allowed, room // np.maximum(1, ifmap)) if may_go_in_bands(task, context) else None
     if context.given.ifmap_tiles is not None:
         is_set = kept <= context.given.ifmap_tiles
         one, spare_one = ~is_set & (ifmap <= room), ~is_set & (loads > 1) & (2 * ifmap <= room)
         one, a_set, spare_set = one & ~spare_one, a_set & is_set, spare_set & is_set
-    fits = np.stack((spare_set, a_set, spare_one, one, spare_band, banded & ~spare_band))
+    several = [spare_set, a_set, spare_one, one]
+    if band is not None:
+        banded, next_fits = (band > 0) & ~spare_set & ~a_set, (band + 1) * ifmap <= room
+        several += [banded & next_fits, banded & ~next_fits]
+    fits = np.stack(several)
     variant, place = np.nonzero(fits)
     among = _among_first(variant * allowed.runs + allowed.run[place], depths)
     variant, place = variant[among], place[among]
-    tiles = np.where(variant < 2, kept[place], np.where(variant < 4, 1, band[place]))
+    tiles = np.where(variant < 2, kept[place], 1 if band is None else np.where(variant < 4, 1, band[place]))
     ends = loads[place] <= tiles
     spare = (variant % 2 == 0) & ~ends
     return FittingTilings(allowed, grid.sums.taps, place, tiles, spare, spare | ends, ifmap, results)
-
-
-def _band(task: LayerTask, context: TilingContext, allowed: Allowed, most: Ints) -> Ints:
-    """Tiles of the input map of a band, of which at most some stay; 0 where the map goes in no bands."""
-    if 0 < task.loaded_inputs < task.size.channels or not task.loaded_inputs:
-        return np.zeros_like(most)
-    if context.given.ifmap_tiles is not None:
-        most = np.minimum(most, context.given.ifmap_tiles)
-    count = allowed.blocks.count
-    blocks = np.minimum(most // allowed.in_tiles, count)
-    size = ceil_div(count, ceil_div(count, np.maximum(1, blocks)))
-    inside = (allowed.order >= WEIGHTS_OUTSIDE) & (allowed.out_tiles > 1)
-    stay = weight_set(allowed.order, allowed.group_tiles, allowed.out_tiles, allowed.in_tiles)
-    useful = inside & (blocks > 1) & (size < count) & (allowed.weight_tiles >= stay)
-    return np.where(useful, size * allowed.in_tiles, 0)
 
 
 def _among_first(runs: Ints, most: int) -> Bools:

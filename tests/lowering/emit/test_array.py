@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from accelsim.lowering.ir import IFMAP_LOOPS, WEIGHT_LOOPS, loads_each, tile_counts
+from accelsim.lowering.ir import IFMAP_LOOPS, WEIGHT_LOOPS, loads_each, loop_turns
 from tests.lowering.emit.emitted import Emitted, added, convolution, emitted, tiles
 from tests.strategies import network_of
 
 NETWORK = network_of([convolution("x", 3, channels=24)], (8, 8, 24))
+TALL = network_of([convolution("x", 1, channels=24)], (32, 16, 24))
 TILE = {"rows": 4, "columns": 8, "outputs": 12, "inputs": 8, "kernel": 9}
 """Two tiles of the map, two of its channels, and three of the channels that are summed."""
 MAP_OUTERMOST = ["map", "groups", "outputs", "inputs"]
@@ -44,16 +45,54 @@ def test_each_tile_is_loaded_as_often_as_the_loops_say(
     """Again for each other loop outside of its own, unless a set of weights stays meanwhile; released once each."""
     found = convolved(order, weights=kept)
     plan, spans = found.layer("x").plan, found.spans()
-    counts = tile_counts(found.layer("x").task, plan)
+    turns = loop_turns(found.layer("x").task, plan)
     for name, depends, stay, loads in (
         ("x.weights", WEIGHT_LOOPS, plan.weight_tiles, of_weights),
         ("input", IFMAP_LOOPS, plan.ifmap_tiles, of_map),
     ):
         loaded = Counter(tile.region for tile in tiles(spans, name))
         assert len(loaded) == 6
-        assert set(loaded.values()) == {loads} == {loads_each(plan.order, counts, depends, stay)}
+        assert set(loaded.values()) == {loads} == {loads_each(turns, depends, stay)}
     released = [(tile, number) for number, each in enumerate(found.computes) for tile in each.released]
     assert len(released) == 6 * (of_weights + of_map)
+    assert all(spans[tile][1] == number for tile, number in released)
+
+
+@pytest.mark.parametrize(
+    ("order", "rows", "tile", "stay", "turns", "of_weights"),
+    [
+        (MAP_BETWEEN, 8, {}, (6, 3), {"bands": 2, "map": 2}, 2),
+        (MAP_BETWEEN, 8, {}, (8, 3), {"bands": 2, "map": 2}, 2),
+        (MAP_BETWEEN, 8, {}, (11, 3), {"bands": 2, "map": 2}, 2),
+        (MAP_BETWEEN, 4, {}, (9, 3), {"bands": 3, "map": 3}, 3),
+        (MAP_INNERMOST, 8, {"inputs": 24}, (2, 1), {"bands": 2, "map": 2}, 2),
+        (MAP_BETWEEN, 4, {"columns": 8, "inputs": 24}, (5, 1), {"bands": 4, "map": 4}, 4),
+    ],
+)
+def test_weights_pass_once_for_each_band_whose_tiles_of_the_map_stay(
+    order: list[str], rows: int, tile: dict[str, int], stay: tuple[int, int], turns: dict[str, int], of_weights: int
+) -> None:
+    """Each tile of the map is loaded once and released once, with the last weights of its band; bands are as equal as
+    can be."""
+    sizes = {"rows": rows, "columns": 16, "outputs": 12, "inputs": 8, **tile}
+    given = {
+        "order": order,
+        "results": "apart",
+        "tile": sizes,
+        "stay": dict(zip(("inputs", "weights"), stay, strict=True)),
+    }
+    found = emitted(TALL, {"layers": [{"match": "x", **given}]}, array__rows=8, array__cols=8)
+    layer, spans = found.layer("x"), found.spans()
+    said = loop_turns(layer.task, layer.plan)
+    assert {name: said[name] for name in turns} == turns
+    for name, depends, kept, loads in (
+        ("x.weights", WEIGHT_LOOPS, layer.plan.weight_tiles, of_weights),
+        ("input", IFMAP_LOOPS, layer.plan.ifmap_tiles, 1),
+    ):
+        loaded = Counter(tile.region for tile in tiles(spans, name))
+        assert set(loaded.values()) == {loads} == {loads_each(said, depends, kept)}
+    released = [(tile, number) for number, each in enumerate(found.computes) for tile in each.released]
+    assert len(released) == len({tile for tile, _ in released})
     assert all(spans[tile][1] == number for tile, number in released)
 
 

@@ -48,6 +48,17 @@ def test_loops_go_in_the_order_of_the_plan() -> None:
     assert len([*blocks(node, 3, plan)]) == blocks_in(node, 3, plan) == 6
 
 
+def test_a_band_of_blocks_goes_through_all_loops_before_the_next() -> None:
+    """Of three blocks two and one: for each group all outputs over the first two, and then over the last."""
+    (node,) = network_of([{"name": "c", "op": "conv", "kernel": 1, "channels": 8, "groups": 2}], (3, 4, 8)).nodes
+    plan = Tiling(1, 1, 4, 1, 2, 4, ("groups", "outputs", "map", "inputs"))
+    found = [(group.start, outs.start, block[1].start) for block, group, outs, _ in loops(node, 1, plan, band=2)]
+    band = [(0, 0), (0, 1), (2, 0), (2, 1), (0, 2), (2, 2)]
+    assert found == [(group, *each) for group in (0, 1) for each in band]
+    unbroken = [(block, group, outs, ins) for block, group, outs, ins in loops(node, 1, plan)]
+    assert sorted(unbroken) == sorted(loops(node, 1, plan, band=2)) != unbroken
+
+
 @given(st.integers(1, 30), st.integers(1, 30))
 def test_cuts_cover_an_extent_once(extent: int, size: int) -> None:
     parts = [*cuts(extent, size)]
