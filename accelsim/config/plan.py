@@ -76,7 +76,7 @@ class LayerPlan(Section):
     )
     stay: TileSets = Field(
         TileSets(),
-        description="the most tiles of an operand on chip at once; where the inner loops have more, one stays or a band",
+        description="tiles of an operand on chip at once at most; where the inner loops have more, one stays or a band",
     )
 
 
