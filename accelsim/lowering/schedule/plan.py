@@ -19,7 +19,6 @@ from accelsim.lowering.schedule.search import ScheduleSearch
 from accelsim.lowering.schedule.weights import (
     WeightResidents,
     given_resident_weights,
-    no_resident_weights,
     plan_resident_weights,
     stored_bytes,
 )
@@ -28,17 +27,14 @@ from accelsim.network.graph import Network, Node
 
 
 def plan_weights(network: Network, cache: TilingCache, plan: Plan | None) -> tuple[WeightResidents, ...] | PlanError:
-    """The weights that may stay, as if no map did: none, and the best; or those that are given. An error with all that
-    is wrong with these."""
+    """The weights that may stay, as if no map did; or those that are given. An error with all that is wrong with
+    these."""
     capacity, bits = cache.machine.sram.weight.capacity_bytes, cache.machine.array.weight_bits
     sizes = [(node, stored_bytes(node, bits)) for node in network.nodes[: network.layers] if node.weights]
     if plan is not None and plan.keep_weights is not None:
         given = given_resident_weights(network, sizes, capacity, plan.keep_weights)
         return given if isinstance(given, PlanError) else (given,)
-    nothing = no_resident_weights(capacity)
-    return tuple(
-        dict.fromkeys((nothing, plan_resident_weights(network, sizes, capacity, partial(_burst_bytes, cache))))
-    )
+    return plan_resident_weights(network, sizes, capacity, partial(_burst_bytes, cache))
 
 
 def _burst_bytes(cache: TilingCache, node: Node, weights: WeightResidents) -> int | None:

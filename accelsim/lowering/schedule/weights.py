@@ -35,16 +35,26 @@ def no_resident_weights(capacity: int) -> WeightResidents:
 
 def plan_resident_weights(
     network: Network, sizes: Sequence[tuple[Node, int]], capacity: int, cost: BytesOf
-) -> WeightResidents:
-    """The smallest weights, as many as make all inferences together move the fewest DRAM bytes.
+) -> tuple[WeightResidents, ...]:
+    """None, the smallest weights, and the largest that fit: as many as make all inferences together move the fewest
+    DRAM bytes.
 
-    Each resident byte saves the same, once an inference, so the small ones cost no more and leave the fewest layers
-    with little room. sizes: of the layers with weights, in bytes.
+    Each resident byte saves the same, once an inference. The small ones leave the fewest layers with little room; the
+    large ones fill more of the buffer where a layer has most of the weights, and are the longest to wait for. sizes: of
+    the layers with weights, in bytes.
     """
-    inferences = network.inferences
-    if inferences == 1:
-        return no_resident_weights(capacity)
+    nothing = no_resident_weights(capacity)
+    if network.inferences == 1:
+        return (nothing,)
     ranked = sorted(sizes, key=lambda each: each[1])
+    return tuple(
+        dict.fromkeys((nothing, *(_most_saving(network, each, capacity, cost) for each in (ranked, ranked[::-1]))))
+    )
+
+
+def _most_saving(network: Network, ranked: Sequence[tuple[Node, int]], capacity: int, cost: BytesOf) -> WeightResidents:
+    """The first of some weights that fit, as many as make all inferences together move the fewest DRAM bytes."""
+    inferences = network.inferences
     tried = dict.fromkeys(_filled(ranked, capacity * share // 8, capacity) for share in SHARES)
     best, least = no_resident_weights(capacity), float("inf")
     layers = network.nodes[: network.layers]
@@ -80,13 +90,12 @@ def given_resident_weights(
 
 
 def _filled(ranked: Sequence[tuple[Node, int]], most: int, capacity: int) -> WeightResidents:
-    """The first of the layers, as many as fit."""
+    """The first of the layers that fit beside those before them."""
     names, size = [], 0
     for node, own in ranked:
-        if size + own > most:
-            break
-        names.append(node.weights_name)
-        size += own
+        if size + own <= most:
+            names.append(node.weights_name)
+            size += own
     return WeightResidents(frozenset(names), capacity - size)
 
 
