@@ -73,12 +73,6 @@ class _Operands(NamedTuple):
     weight_bytes: int
 
 
-def _tiles_inside(turns: Mapping[str, int], loop: str, depends: Collection[str]) -> int:
-    """Tiles of an operand that the loops inside of one touch."""
-    inside = list(turns)[list(turns).index(loop) + 1 :]
-    return prod(turns[inner] for inner in inside if inner in depends)
-
-
 MOST_KNOWN = 1 << 12
 """Parts of a layer of which is kept what was found for them."""
 
@@ -376,6 +370,12 @@ class ArrayEmission(LayerEmission):
                     sram_write_pool_bytes=kept,
                 ),
             )
+
+
+def _tiles_inside(turns: Mapping[str, int], loop: str, depends: Collection[str]) -> int:
+    """Tiles of an operand that the loops inside of one touch."""
+    inside = list(turns)[list(turns).index(loop) + 1 :]
+    return prod(turns[inner] for inner in inside if inner in depends)
 
 
 def _macs(node: Node, operands: _Operands, array: ArrayContext) -> dict[str, int]:
