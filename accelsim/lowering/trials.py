@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import chain, product
 from math import isqrt
 
 from accelsim.config.machine import Machine
@@ -26,7 +26,8 @@ MOST_BLOCKS = 64
 """Blocks of a batch, which bounds the program."""
 
 NO_WORSE = 1.01
-"""Ratio of clocks, and of DRAM bytes, to those of the smallest blocks that a plan with larger ones may have."""
+"""Ratio of clocks, and of DRAM bytes, to those of the first plan that others may have: those with other blocks, another
+split, or weights that stay."""
 
 
 OBJECTIVES: Mapping[Objective, tuple[Objective, ...]] = {
@@ -127,12 +128,12 @@ def best_plan(plans: Mapping[Objective, Sequence[BlockPlan]]) -> BlockPlan:
     """The best plan by the first of some objectives, of those that were made for each of them; the first, where none is
     better by more than an estimate tells.
 
-    Of the plans for an objective, those count that are no worse than the first of them in clocks and in DRAM bytes.
+    Where clocks are the objective, those plans count that are no worse than the first in clocks and in DRAM bytes.
     """
     objective, (first, *_) = next(iter(plans.items()))
     value = value_of(first.cache, first.weights, first.network.nodes)
-    fair = [plan for found in plans.values() for plan in _no_worse(found)]
-    best = min(fair, key=lambda plan: value(*plan.effort))
+    every = chain.from_iterable(plans.values())
+    best = min(_no_worse(plans["cycles"]) if objective == "cycles" else every, key=lambda plan: value(*plan.effort))
     return best if TOLERANCES.get(objective, 1.0) * value(*best.effort) < value(*first.effort) else first
 
 
