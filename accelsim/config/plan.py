@@ -46,8 +46,8 @@ class TileSets(Section):
 
     inputs: Positive | None = Field(
         default=None,
-        description="tiles of the input map; with `map` inside of `outputs`, those of a band of its pieces may stay "
-        "while all weights pass, and then those of the next",
+        description="tiles of the input map; with `map` inside of `outputs`, those of a band of its pieces stay while "
+        "all weights pass, and then those of the next",
     )
     weights: Positive | None = Field(default=None, description="tiles of the weights")
 

@@ -330,7 +330,8 @@ def fits_of(
     band = bands(context, allowed, room // np.maximum(1, ifmap)) if may_go_in_bands(task, context) else None
     if context.given.ifmap_tiles is not None:
         is_set = kept <= context.given.ifmap_tiles
-        one, spare_one = ~is_set & (ifmap <= room), ~is_set & (loads > 1) & (2 * ifmap <= room)
+        is_single = ~is_set & (band is None or band == 0)
+        one, spare_one = is_single & (ifmap <= room), is_single & (loads > 1) & (2 * ifmap <= room)
         one, a_set, spare_set = one & ~spare_one, a_set & is_set, spare_set & is_set
     several = [spare_set, a_set, spare_one, one]
     if band is not None:

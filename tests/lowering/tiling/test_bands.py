@@ -63,7 +63,7 @@ def test_bands_are_equal_and_their_tiles_fit(objective: str) -> None:
 
 
 def test_no_bands_are_searched_where_all_weights_fit() -> None:
-    """A map beside weights that all stay is loaded once as it is; a given plan may ask for bands nevertheless."""
+    """A map beside weights that all stay is loaded once as it is; a given plan may have bands nevertheless."""
     task, context = conv3_2(), TilingContext.of(machine_of(sram__weight__capacity_bytes=1 << 20))
     assert "bands" not in loop_turns(task, estimate(task, context).tiling)
     sizes = {"rows": 4, "cols": 56, "out_channels": 32, "in_channels": 256, "ifmap_tiles": 3}
@@ -71,3 +71,17 @@ def test_no_bands_are_searched_where_all_weights_fit() -> None:
     given = FREE._replace(**sizes, orders=orders, gathers=False)  # type: ignore[arg-type]
     turns = loop_turns(task, estimate(task, replace(context, given=given)).tiling)
     assert (turns["bands"], turns["map"]) == (7, 2)
+    single = replace(context, given=given._replace(ifmap_tiles=1))
+    assert "bands" not in loop_turns(task, estimate(task, single).tiling)
+
+
+def test_a_given_band_is_made_though_it_is_slower() -> None:
+    """All weights of an output channel's tile have one place here, and are waited for in each of five bands."""
+    sizes = {"rows": 6, "cols": 56, "out_channels": 32, "in_channels": 256, "ifmap_tiles": 2}
+    orders = (("groups", "outputs", "map", "inputs"), ("groups", "outputs", "inputs", "map"))
+    given = FREE._replace(**sizes, orders=orders, gathers=False)  # type: ignore[arg-type]
+    task, context = conv3_2(), replace(TilingContext.of(machine_of()), given=given)
+    banded, single = (estimate(task, each) for each in (context, replace(context, given=given._replace(ifmap_tiles=1))))
+    assert loop_turns(task, banded.tiling)["bands"] == 5
+    assert banded.cycles > single.cycles
+    assert banded.burst_bytes < single.burst_bytes
