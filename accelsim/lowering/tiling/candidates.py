@@ -107,8 +107,8 @@ class Candidates:
     @property
     def map_loads_each(self) -> Ints:
         """Loads of each tile of the input map (`ir.loads_each`)."""
-        kept = self.ifmap_tiles >= ifmap_set(self.order, self.blocks.count, self.in_tiles)
-        return np.where(kept | is_in_bands(self.order, self.ifmap_tiles, self.in_tiles), 1, self.out_tiles)
+        whole = ifmap_set(self.order, self.blocks.count, self.in_tiles)
+        return _map_loads_each(self.order, self.ifmap_tiles, whole, self.in_tiles, self.out_tiles)
 
     def shape_of(self, index: int) -> tuple[object, ...]:
         """All by which one of them may differ from another: sizes of its tiles, tiles that stay, whether its results
@@ -164,9 +164,8 @@ class FittingTilings(NamedTuple):
     def map_loads_each(self) -> Ints:
         """Loads of each tile of the input map."""
         allowed, number = self.allowed, self.number
-        kept = self.ifmap_tiles >= allowed.set[number]
-        in_bands = is_in_bands(allowed.order[number], self.ifmap_tiles, allowed.in_tiles[number])
-        return np.where(kept | in_bands, 1, allowed.out_tiles[number])
+        tiles = allowed.in_tiles[number], allowed.out_tiles[number]
+        return _map_loads_each(allowed.order[number], self.ifmap_tiles, allowed.set[number], *tiles)
 
     @property
     def weight_loads_each(self) -> Ints:
@@ -174,7 +173,7 @@ class FittingTilings(NamedTuple):
         allowed, number = self.allowed, self.number
         in_tiles = allowed.in_tiles[number]
         bands = ceil_div(allowed.blocks.count[number], np.maximum(1, self.ifmap_tiles // in_tiles))
-        in_bands = is_in_bands(allowed.order[number], self.ifmap_tiles, in_tiles)
+        in_bands = _is_in_bands(allowed.order[number], self.ifmap_tiles, in_tiles)
         return allowed.weight_loads_each[number] * np.where(in_bands, bands, 1)
 
     @property
@@ -213,10 +212,17 @@ def ifmap_set(order: Ints, count: Ints, in_tiles: Ints) -> Ints:
     return np.where(sums_inside, in_tiles, np.where(order >= WEIGHTS_OUTSIDE, count * in_tiles, 1))
 
 
-def is_in_bands(order: Ints, ifmap_tiles: Ints, in_tiles: Ints) -> Bools:
-    """True where the loops over weights go on for a band of the map, of which all tiles stay, and then for the next."""
+def _is_in_bands(order: Ints, ifmap_tiles: Ints, in_tiles: Ints) -> Bools:
+    """True where the loops over weights go on for a band of the map, of which all tiles stay, and then for the next, if
+    there is one."""
     result: Bools = (order >= WEIGHTS_OUTSIDE) & (ifmap_tiles > in_tiles)
     return result
+
+
+def _map_loads_each(order: Ints, ifmap_tiles: Ints, whole: Ints, in_tiles: Ints, out_tiles: Ints) -> Ints:
+    """Loads of each tile of the input map: one where all tiles that inner loops touch stay, or those of a band."""
+    stays = (ifmap_tiles >= whole) | _is_in_bands(order, ifmap_tiles, in_tiles)
+    return np.where(stays, 1, out_tiles)
 
 
 def weight_set(order: Ints, group_tiles: Ints, out_tiles: Ints, in_tiles: Ints) -> Ints:
