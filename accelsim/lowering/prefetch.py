@@ -1,9 +1,9 @@
 """Puts Compute commands, the Loads they need and the Stores they cause in one order, and tiles at addresses.
 
 Computes keep their order. A Load goes as far ahead of its Compute as there is free space and its data is already
-stored; while the next maps wait for data or space, the weights of what comes after are loaded, as far as the bus is
-idle: none keeps maps that are wanted sooner, or stores, waiting. A step's tiles and results get their space together,
-so a step that was begun can always be finished.
+stored; while weights wait for space, the maps of their compute are loaded. While the next maps wait for data or space,
+the weights of what comes after are loaded, as far as the bus is idle: none keeps maps that are wanted sooner, or
+stores, waiting. A step's tiles and results get their space together, so a step that was begun can always be finished.
 """
 
 from __future__ import annotations
@@ -164,16 +164,23 @@ class _Prefetcher:
         return self._place(compute, buffer) is _Attempt.PLACED
 
     def _run_ahead(self) -> None:
-        outcome = _Attempt.PLACED
-        while outcome is _Attempt.PLACED and (compute := self.seen(self.placed[Buffer.ACTIVATION])):
-            if self.placed[Buffer.WEIGHT] <= self.placed[Buffer.ACTIVATION]:
-                outcome = self._place(compute, Buffer.WEIGHT)
-            if outcome is _Attempt.PLACED:
-                outcome = self._place(compute, Buffer.ACTIVATION)
+        """Place what has space. Maps of the first compute whose weights have none are loaded before these."""
+        maps, weights, outcome = Buffer.ACTIVATION, Buffer.WEIGHT, _Attempt.PLACED
+        if self.placed[weights] < self.placed[maps]:
+            self._place_next(weights)
+        while outcome is _Attempt.PLACED and self.placed[maps] <= self.placed[weights]:
+            if self.placed[maps] == self.placed[weights]:
+                self._place_next(weights)
+            outcome = self._place_next(maps)
         furthest = self.placed[Buffer.ACTIVATION] + WEIGHTS_AHEAD
         while self.placed[Buffer.WEIGHT] < furthest and (compute := self.seen(self.placed[Buffer.WEIGHT])):
             if not self._has_time(compute, outcome) or self._place(compute, Buffer.WEIGHT) is not _Attempt.PLACED:
                 break
+
+    def _place_next(self, buffer: Buffer) -> _Attempt:
+        """Place the first compute whose tiles have no place yet, if it is seen."""
+        compute = self.seen(self.placed[buffer])
+        return self._place(compute, buffer) if compute else _Attempt.NO_SPACE
 
     def _has_time(self, compute: Compute, outcome: _Attempt) -> bool:
         """True where the bus can load the weights of a compute before the next maps or stores want it.
