@@ -6,7 +6,6 @@ The garbage collector seldom looks, as in a command, and never at what pytest ha
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -24,8 +23,10 @@ for name, examples in (("few", 20), ("many", 100), ("most", 2000)):
 settings.load_profile("few")
 
 
-def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
-    """Let `-m random` choose tests of random cases."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let `-m random` choose tests of random cases, and begin with groups, which one process runs while others go on
+    with the rest."""
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
     for item in items:
         if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             item.add_marker("random")
