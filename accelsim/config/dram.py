@@ -102,6 +102,15 @@ class IdealDevice(Section):
         default_factory=dict, description="source of each number, by key"
     )
 
+    @property
+    def streamed_bytes_per_clock(self) -> float:
+        """Bytes that it moves in a clock on average."""
+        return self.bytes_per_clock
+
+    @property
+    def queue_bursts(self) -> None:
+        """None: it takes all requests."""
+
 
 Few = Annotated[int, Field(gt=0, le=64)]
 Many = Annotated[int, Field(gt=0, le=1 << 20)]
@@ -236,6 +245,17 @@ class CommandDevice(Section):
         """Bytes that all data buses can move in a clock."""
         buses = self.organisation.channels * self.organisation.pseudo_channels
         return buses * self.burst_bytes / self.burst_clocks
+
+    @property
+    def streamed_bytes_per_clock(self) -> float:
+        """Bytes that they move in a clock on average, refreshes included."""
+        refresh = self.clocks("t_rp_refresh") + self.clocks("t_rfc")
+        return self.bytes_per_clock * (1 - refresh / self.clocks("t_refi"))
+
+    @property
+    def queue_bursts(self) -> int:
+        """Reads that wait in the queues of all channels at most."""
+        return self.scheduler.queue_entries * self.organisation.channels * self.organisation.pseudo_channels
 
     @property
     def latency_clocks(self) -> int:

@@ -302,7 +302,7 @@ class Machine(Section):
     def streamed_bytes_per_cycle(self) -> float:
         """Bytes an array clock of loads that stream: the DRAM's; those of the slowest cache where it holds none of them
         and a line passes its port once from below and request by request to what is above; or those that land."""
-        rate = self.dram.bytes_per_clock * self.dram.clock_mhz / self.array.clock_mhz
+        rate = self.dram.streamed_bytes_per_clock * self.dram.clock_mhz / self.array.clock_mhz
         request = self.dma.request_bytes or self.dram.burst_bytes
         for cache in self.caches or ():
             clocks = max(cache.request_clocks, request / cache.port_bytes_per_cycle)

@@ -168,7 +168,7 @@ def _planned(trial: Trial, scheduling: Scheduling) -> Iterator[BlockPlan | Lower
     network = rewrite(trial.source, machine)
     layout = layout_of(network, machine)
     given = given_layers(scheduling.plan, network, machine, layout, faults)
-    cache = TilingCache(machine, network.batch, layout, trial.objective, network.nodes, given)
+    cache = TilingCache(machine, network.batch, layout, trial.objective, network.nodes, given, scheduling.slots)
     refused = faults.error if faults.found else _undone(network, cache)
     weights = refused or plan_weights(network, cache, scheduling.plan)
     if isinstance(weights, LoweringError):

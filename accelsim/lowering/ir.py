@@ -123,7 +123,7 @@ class LayerTask:
     channels of all inputs that come from DRAM; stored: those of the output that go there. times: how often the tiling
     is carried out, each time on other operands (products of maps). pool: rows and columns of results that become
     outputs on their way, if pooled. right: the map in the place of weights, if any. shortcut_channels: of the tensor of
-    a map that is added to results on their way; shortcut_loaded: its channels that come from DRAM.
+    a map that is added to results; shortcut_loaded: those from DRAM. followed: whether a layer reads the results.
     """
 
     batch: int
@@ -142,6 +142,7 @@ class LayerTask:
     shortcut_channels: int = 0
     shortcut_loaded: int = 0
     beyond: Beyond | None = None
+    followed: bool = False
 
     @classmethod
     def of(cls, node: Node, batch: int, layout: Layout) -> LayerTask:
@@ -257,8 +258,8 @@ def loads_each(turns: Mapping[str, int], depends: Collection[str], kept: int = 1
 class TilingContext:
     """The machine as the tiler sees it: the bytes that the tiles of a layer may take, and what costs depend on.
 
-    activation_bytes, weight_bytes: room for tiles. resident_weights: the weights are on chip already, and take none;
-    given: choices made already.
+    activation_bytes, weight_bytes: room for tiles. queue_bursts: loads that wait in queues of the DRAM at most, if any.
+    resident_weights: the weights are there already, and take none; given: choices made already; slots: of `Scheduling`.
     """
 
     array: ArrayContext
@@ -272,6 +273,7 @@ class TilingContext:
     window_bursts: int
     bursts_per_cycle: int
     latency_cycles: float
+    queue_bursts: int | None
     line_buffer: bool
     objective: Objective
     dataflows: tuple[DataflowName, ...]
@@ -280,6 +282,7 @@ class TilingContext:
     coded_bytes_per_cycle: int = 1
     resident_weights: bool = False
     given: GivenTile = FREE
+    slots: int | None = None
 
     @classmethod
     def of(cls, machine: Machine, objective: Objective = "cycles") -> TilingContext:
@@ -297,6 +300,7 @@ class TilingContext:
             window_bursts=machine.dma.max_outstanding_bursts * machine.dma.engines_in,
             bursts_per_cycle=machine.dma.bursts_per_clock * machine.dma.engines_in,
             latency_cycles=dram.latency_clocks * machine.array.clock_mhz / dram.clock_mhz,
+            queue_bursts=dram.queue_bursts,
             line_buffer=sram.line_buffer,
             objective=objective,
             dataflows=tuple(DATAFLOWS) if machine.array.dataflow == "auto" else (machine.array.dataflow,),
@@ -334,8 +338,7 @@ class TilingContext:
         """The ratio of ifmap elements under the kernel that pass the port, if a line buffer keeps the rest."""
         if not self.line_buffer or dataflow.stationary == "ifmap":
             return 1.0
-        vertical, horizontal = task.window.vertical, task.window.horizontal
-        each = (max(1, axis.kernel / axis.stride) for axis in (vertical, horizontal))
+        each = (max(1, axis.kernel / axis.stride) for axis in (task.window.vertical, task.window.horizontal))
         return 1 / prod(each)
 
 
@@ -347,9 +350,8 @@ Absorbed = tuple[int, Node]
 class PlannedLayer:
     """A layer that has commands, with its tile sizes.
 
-    index: number of the layer; unit: that it runs on; plan: its tile sizes; task, context: what these
-    were chosen for; weights: their tensor; unread: tensors that no later layer loads; before, after: what is
-    done on the ways to and from the array.
+    index: number of the layer; unit: that it runs on; plan: its tile sizes; task, context: what these were chosen for;
+    weights: their tensor; unread: tensors that no later layer loads; before, after: done on ways to and from the array.
     """
 
     index: int

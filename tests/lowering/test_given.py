@@ -379,10 +379,10 @@ WIDE = network_of([{**row, "channels": 128} for row in CHAIN], (40, 40, 64))
 
 def test_what_stays_by_the_plan_is_inside_of_no_group_of_the_planners() -> None:
     """One that stays whole, at its address, and one that stays in part: the planner's groups leave both alone."""
-    assert given_plan(FREE).residency.cascades
-    assert given_plan(FREE, keep=[{"match": "b", "address": 640}]).residency.addresses["b"] == 640
-    part = Scheduling(plan=Plan.model_validate({"keep": [{"match": "b", "channels": 64}]}))
+    plans = ({"match": "b", "address": 640}, {"match": "b", "channels": 64})
+    whole, part = (Scheduling(plan=Plan.model_validate({"keep": [keep]})) for keep in plans)
     assert lower(WIDE, machine_of(), Scheduling()).residency.cascades
+    assert lower(WIDE, machine_of(), whole).residency.addresses["b"] == 640
     assert lower(WIDE, machine_of(), part).residency.stays["b"].channels == 64
 
 

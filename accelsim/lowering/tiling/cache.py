@@ -70,7 +70,7 @@ class TilingCache:
 
     entries: by setting; alike: by all that makes layers alike, on the vector unit also what they do. contexts: of a
     layer with the whole activation buffer, room for weights, and whether its own stay. given: choices made already, by
-    layer. piece_cycles: by layer and rows of a tile.
+    layer; followed: names of maps that a layer reads. piece_cycles: by layer and rows of a tile.
     """
 
     machine: Machine
@@ -79,8 +79,10 @@ class TilingCache:
     objective: Objective = "cycles"
     nodes: tuple[Node, ...] = ()
     given: Mapping[str, GivenLayer] = field(default_factory=dict)
+    slots: int | None = None
     base: TilingContext = field(init=False)
     moved: MovedChannels = field(init=False)
+    followed: frozenset[str] = field(init=False)
     entries: dict[Setting, PlanCacheEntry] = field(default_factory=dict)
     alike: dict[tuple[LayerTask, TilingContext, object, int], PlanCacheEntry] = field(default_factory=dict)
     tasks: dict[str, LayerTask] = field(default_factory=dict)
@@ -88,8 +90,9 @@ class TilingCache:
     piece_cycles: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.base = TilingContext.of(self.machine, self.objective)
+        self.base = replace(TilingContext.of(self.machine, self.objective), slots=self.slots)
         self.moved = MovedChannels(self.layout, self.nodes, self.base.burst_bytes)
+        self.followed = frozenset(name for node in self.nodes if not node.absorbed for name in node.inputs)
 
     def bits(self, name: str) -> int:
         """Bits of an element of a map."""
@@ -131,7 +134,8 @@ class TilingCache:
     def task(self, node: Node, residents: ResidentChannels) -> LayerTask:
         """Task of a layer, on which the choice of its plan depends, if these maps stay."""
         if node.name not in self.tasks:
-            self.tasks[node.name] = LayerTask.of(node, self.batch, self.layout)
+            task = LayerTask.of(node, self.batch, self.layout)
+            self.tasks[node.name] = replace(task, followed=node.name in self.followed)
         moved = self.moved.of(node, residents)
         return replace(
             self.tasks[node.name],
@@ -197,7 +201,7 @@ class TilingCache:
         """The tilings of a layer on the array in stripes of whole rows, by rows, all feature maps being on chip."""
         entry = self._entry(node, NO_RESIDENTS, weights)
         if entry.stripes is None:
-            task = replace(entry.task, loaded=0, stored=0, shortcut_loaded=0, beyond=None)
+            task = replace(entry.task, loaded=0, stored=0, shortcut_loaded=0, beyond=None, followed=False)
             entry.stripes = stripes(task, replace(entry.context, prices=NO_PRICES))
         return entry.stripes
 

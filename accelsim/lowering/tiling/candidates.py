@@ -173,7 +173,7 @@ class FittingTilings(NamedTuple):
         allowed, number = self.allowed, self.number
         in_tiles = allowed.in_tiles[number]
         bands = ceil_div(allowed.blocks.count[number], np.maximum(1, self.ifmap_tiles // in_tiles))
-        in_bands = _is_in_bands(allowed.order[number], self.ifmap_tiles, in_tiles)
+        in_bands = is_in_bands(allowed.order[number], self.ifmap_tiles, in_tiles)
         return allowed.weight_loads_each[number] * np.where(in_bands, bands, 1)
 
     @property
@@ -212,7 +212,7 @@ def ifmap_set(order: Ints, count: Ints, in_tiles: Ints) -> Ints:
     return np.where(sums_inside, in_tiles, np.where(order >= WEIGHTS_OUTSIDE, count * in_tiles, 1))
 
 
-def _is_in_bands(order: Ints, ifmap_tiles: Ints, in_tiles: Ints) -> Bools:
+def is_in_bands(order: Ints, ifmap_tiles: Ints, in_tiles: Ints) -> Bools:
     """True where the loops over weights go on for a band of the map, of which all tiles stay, and then for the next, if
     there is one."""
     result: Bools = (order >= WEIGHTS_OUTSIDE) & (ifmap_tiles > in_tiles)
@@ -221,7 +221,7 @@ def _is_in_bands(order: Ints, ifmap_tiles: Ints, in_tiles: Ints) -> Bools:
 
 def _map_loads_each(order: Ints, ifmap_tiles: Ints, whole: Ints, in_tiles: Ints, out_tiles: Ints) -> Ints:
     """Loads of each tile of the input map: one where all tiles that inner loops touch stay, or those of a band."""
-    stays = (ifmap_tiles >= whole) | _is_in_bands(order, ifmap_tiles, in_tiles)
+    stays = (ifmap_tiles >= whole) | is_in_bands(order, ifmap_tiles, in_tiles)
     return np.where(stays, 1, out_tiles)
 
 

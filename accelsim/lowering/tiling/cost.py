@@ -15,6 +15,16 @@ from accelsim.dataflows import DATAFLOWS, DataflowName
 from accelsim.lowering.ir import LayerTask, TilingContext
 from accelsim.lowering.tiling.candidates import Candidates, FittingTilings, Floats
 from accelsim.lowering.tiling.footprint import ifmap_bytes, weight_bytes
+from accelsim.lowering.tiling.overlap import (
+    Flow,
+    in_turn,
+    last_pass,
+    map_flow,
+    ragged_waits,
+    stepwise,
+    weight_flow,
+    within,
+)
 from accelsim.lowering.tiling.played import TiledWork, known_work, tiled_work
 from accelsim.lowering.tiling.sizes import Bools, Ints
 from accelsim.lowering.tiling.transfers import Transfers, transfers_of
@@ -136,7 +146,11 @@ class Estimate:
         """Clocks of a load of each operand, and of a store."""
         moved, (map_coded, store_coded) = self.transfers, self._code_cycles()
         weight_load = np.maximum(moved.weight_cycles, self._decode_cycles())
-        return np.maximum(moved.map_cycles, map_coded), weight_load, np.maximum(moved.store_cycles, store_coded)
+        return (
+            np.maximum(moved.map_cycles, map_coded) * (moved.map_loads > 0),
+            weight_load * (moved.weight_loads > 0),
+            np.maximum(moved.store_cycles, store_coded) * (moved.stores > 0),
+        )
 
     def _cycles(self) -> Floats:
         """The busiest of bus, array and DMA engines, with what cannot overlap at the ends of the layer.
@@ -147,26 +161,46 @@ class Estimate:
         context, plans, array, moved = self.context, self.plans, self.compute_cycles, self.transfers
         period = array / plans.iterations
         map_load, weight_load, store = self._tile_cycles
+        bus = self.burst_bytes / context.bytes_per_cycle
         stored = moved.result_bursts * context.burst_bytes / context.bytes_per_cycle / plans.iterations
         loads: Floats = moved.map_loads * map_load + moved.weight_loads * weight_load + moved.shortcut_cycles
         first = map_load + weight_load
+        flows = maps, weights = self._flows(map_load, weight_load)
         ahead = (
-            map_load * _run_ahead(plans.ifmap_hidden, plans.ifmap_tiles),
-            weight_load * _run_ahead(plans.weight_hidden, plans.weight_tiles),
+            maps._replace(cycles=map_load * _run_ahead(plans.ifmap_hidden, plans.ifmap_tiles)),
+            weights._replace(cycles=weight_load * _run_ahead(plans.weight_hidden, plans.weight_tiles)),
         )
-        stepwise = self._stepwise(period, *ahead, stored) + self._ragged_waits(period, first)
+        steps = stepwise(plans.iterations, period, stored, *ahead)
+        steps = steps + ragged_waits(plans, self.task.depth, period, *ahead)
         waits = _waits(~plans.ifmap_hidden, moved.map_loads, plans.ifmap_tiles, map_load, period)
         waits = waits + _waits(~plans.weight_hidden, moved.weight_loads, plans.weight_tiles, weight_load, period)
-        last = np.maximum(0, period + self.end_cycles - store * (moved.stores > 1))
+        storing = np.where(2 * moved.stores > plans.iterations, np.minimum(moved.stores - 1, 2), 0)
+        last = np.maximum(0, period + self.end_cycles - store * storing)
+        stores = np.maximum(1, moved.stores)
         busiest = (
-            (stepwise + waits + last) * ~self._all_ahead(),
-            np.maximum(self.burst_bytes / context.bytes_per_cycle, loads + store) + last,
-            self._in_turn(period, map_load, weight_load) + self.end_cycles + store,
+            (steps + waits + last) * ~self._all_ahead(),
+            np.maximum(bus, loads + store) + last,
+            in_turn(plans.iterations, period, *flows) + self.end_cycles + store,
             first + array + self.end_cycles + store,
-            first + array / np.maximum(1, moved.stores) + self.end_cycles + moved.stores * store,
+            first + array / stores + self.end_cycles + np.maximum(stores * store, bus - first - loads / stores),
         )
         result: Floats = np.maximum.reduce(busiest) + 2 * context.latency_cycles
         return result
+
+    @cached_property
+    def followed_cycles(self) -> Floats:
+        """Clocks until the array may work on the layer behind: beside what this one does at its end, where that reads
+        pixels that have all channels by then, or a part of results that stay."""
+        if not self.task.followed:
+            return self.cycles
+        ends = self.end_cycles + self._tile_cycles[2]
+        if self.task.stored:
+            span = np.maximum(self.compute_cycles, self.cycles - self.ramp_cycles)
+            hidden: Floats = np.minimum(ends, span * last_pass(self.plans, self.task.output.width))
+            return self.cycles - hidden
+        plans = self.plans
+        several = (plans.blocks.count > 1) | (~plans.gathers & (plans.group_tiles * plans.out_tiles > 1))
+        return self.cycles - ends * several
 
     def _decode_cycles(self) -> Floats:
         """Clocks in which the weights of a tile are decoded, if they are."""
@@ -186,47 +220,31 @@ class Estimate:
         decoded = 0.0 if array.ifmap_code is None else moved.fmaps / loads
         return decoded, 0.0 if array.ofmap_code is None else moved.results / stores
 
-    def _in_turn(self, period: Floats, map_load: Floats, weight_load: Floats) -> Floats:
-        """Clocks until the last iteration, where iterations that load both operands come first, then those that load
-        one: each waits for all loads up to its own, however far they run ahead."""
-        both = np.minimum(self.transfers.map_loads, self.transfers.weight_loads)
-        any_load = np.maximum(self.transfers.map_loads, self.transfers.weight_loads)
-        either = np.where(self.transfers.map_loads > self.transfers.weight_loads, map_load, weight_load)
-        loaded = both * (map_load + weight_load)
-        left = self.plans.iterations + 1
-        result: Floats = np.maximum(
-            loaded + (left - both) * period, loaded + (any_load - both) * either + (left - any_load) * period
-        )
-        return result
-
     def _all_ahead(self) -> Bools:
         """True where all loads fit beside each other, so that none waits for an iteration."""
         context, plans = self.context, self.plans
-        maps = self.transfers.map_loads * ifmap_bytes(self.task, context, plans.blocks.taken, plans.groups, plans.ins)
-        weights = self.transfers.weight_loads * weight_bytes(context, plans.groups, plans.outs, plans.taps * plans.ins)
-        result: Bools = (maps + plans.result_bytes <= context.activation_bytes) & (weights <= context.weight_bytes)
+        ifmap, right = self._tile_bytes
+        maps, weights = self.transfers.map_loads * ifmap, self.transfers.weight_loads * right
+        fit = (maps + plans.result_bytes <= context.activation_bytes) & (weights <= context.weight_bytes)
+        result: Bools = fit & (context.slots is None)
         return result
 
-    def _stepwise(self, period: Floats, map_load: Floats, weight_load: Floats, stored: Floats) -> Floats:
-        """Clocks of all tile iterations, one after the other, each with the loads that are hidden behind it."""
-        both = np.minimum(self.transfers.map_loads, self.transfers.weight_loads)
-        one = np.maximum(self.transfers.map_loads, self.transfers.weight_loads) - both
-        either = np.where(self.transfers.map_loads > self.transfers.weight_loads, map_load, weight_load)
-        total: Floats = (
-            both * np.maximum(period, map_load + weight_load + stored)
-            + one * np.maximum(period, either + stored)
-            + (self.plans.iterations - both - one) * np.maximum(period, stored)
-        )
-        return total
+    @cached_property
+    def _tile_bytes(self) -> tuple[Ints, Ints]:
+        """Bytes of the largest tile of the map, and of weights."""
+        task, context, plans = self.task, self.context, self.plans
+        ifmap = ifmap_bytes(task, context, plans.blocks.taken, plans.groups, plans.ins)
+        return ifmap, weight_bytes(context, plans.groups, plans.outs, plans.taps * plans.ins)
 
-    def _ragged_waits(self, period: Floats, load: Floats) -> Floats:
-        """Clocks by which the last tile of the sum over K, which may be short, hides less than a load."""
-        plans, depth = self.plans, self.task.depth
-        size = plans.taps * plans.ins
-        last = np.maximum(0, depth - (plans.in_tiles - 1) * size) / size
-        full = period * size * plans.in_tiles / depth
-        waits: Floats = np.maximum(0, np.minimum(load, full) - last * full) * (plans.in_tiles > 1)
-        return plans.iterations / plans.in_tiles * waits
+    def _flows(self, map_load: Floats, weight_load: Floats) -> tuple[Flow, Flow]:
+        """Loads of both operands that take these clocks each."""
+        context, plans, moved = self.context, self.plans, self.transfers
+        ifmap, right = (np.maximum(1, each) for each in self._tile_bytes)
+        maps, weights = (context.activation_bytes - plans.result_bytes) // ifmap, context.weight_bytes // right
+        return (
+            within(map_flow(plans, moved.map_loads, map_load, maps), context.slots),
+            within(weight_flow(plans, moved.weight_loads, weight_load, weights), context.slots),
+        )
 
 
 def _positions(task: LayerTask) -> int:

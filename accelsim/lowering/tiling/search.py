@@ -43,10 +43,11 @@ PROMISING = 1600
 
 SHORTLIST_TOLERANCE = 1.02
 
-ATTAINABLE_TOLERANCE = 1.04
-"""The factor of the clocks that seem attainable beyond which tilings beside the best ones are tried."""
+ATTAINABLE_TOLERANCES = (1.04, 1.08)
+"""The factors of the clocks that seem attainable with the ends of the best tiling, and with the fewest at the ends,
+beyond which tilings beside the best ones are tried."""
 
-REFINEMENT_TOLERANCE = 1.03
+REFINEMENT_TOLERANCE = 1.02
 """The factor by which one of these has to be better: estimates of unlike tilings err by as much."""
 
 TOLERANCES = {"cycles": SCORE_TOLERANCE, "energy": SCORE_TOLERANCE, "edp": SCORE_TOLERANCE}
@@ -255,11 +256,14 @@ def _quickest(task: LayerTask, context: TilingContext, dataflow: DataflowName) -
 
 def _quickest_ranked(quickest: _Quickest, context: TilingContext) -> _Ranked:
     """The best of a shortlist, or of the tilings beside it, if there is a map to cut and fewer clocks seem attainable:
-    those of array or bus, and those at the ends of the best tiling, which nothing hides."""
+    those of array or bus, and those at the ends, which nothing hides."""
     ranked = _best(quickest.shortlist.priced(context), quickest.fitted)
-    task = ranked.estimate.task
-    attainable = quickest.least + float(ranked.estimate.ramp_cycles[ranked.chosen])
-    far = task.results > task.batch and ranked.cycles > ATTAINABLE_TOLERANCE * attainable
+    task, ramps = ranked.estimate.task, ranked.estimate.ramp_cycles
+    ends = float(ramps[ranked.chosen]), float(ramps.min())
+    attainable = min(
+        tolerance * (quickest.least + each) for tolerance, each in zip(ATTAINABLE_TOLERANCES, ends, strict=True)
+    )
+    far = task.results > task.batch and ranked.cycles > attainable
     return _refined(ranked) if far else ranked
 
 
@@ -341,8 +345,8 @@ def _scores(objective: Objective, estimate: Estimate) -> Floats:
         case "energy":
             return estimate.energy_pj
         case "edp":
-            return estimate.energy_pj * estimate.cycles
+            return estimate.energy_pj * estimate.followed_cycles
         case "dram_bytes":
             return estimate.burst_bytes
         case _:
-            return estimate.cycles
+            return estimate.followed_cycles

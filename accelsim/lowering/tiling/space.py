@@ -242,7 +242,7 @@ def least_cycles(task: LayerTask, context: TilingContext) -> float:
 def anywhere(task: LayerTask, context: TilingContext) -> tuple[LayerTask, TilingContext]:
     """A layer wherever its feature maps and weights lie, and whatever energy costs."""
     return (
-        replace(task, loaded=0, stored=0, shortcut_loaded=0, beyond=None),
+        replace(task, loaded=0, stored=0, shortcut_loaded=0, beyond=None, followed=False),
         replace(context, activation_bytes=0, weight_bytes=0, resident_weights=False, prices=NO_PRICES),
     )
 

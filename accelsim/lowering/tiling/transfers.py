@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import gcd
 from typing import NamedTuple
 
 import numpy as np
@@ -11,8 +12,11 @@ from accelsim.lowering.right_map import RightMap
 from accelsim.lowering.tiling.candidates import Candidates, Floats
 from accelsim.lowering.tiling.moved import Part
 from accelsim.lowering.tiling.sizes import Bools, Ints
-from accelsim.program.tensors import RowCode
+from accelsim.program.tensors import ALIGNMENT_BYTES, RowCode
 from accelsim.units import ceil_div, product_of
+
+NOTHING: tuple[Floats | float, Floats | float] = (0.0, 0.0)
+"""Bursts and clocks of a transfer that there is none of."""
 
 
 class Transfers(NamedTuple):
@@ -20,14 +24,14 @@ class Transfers(NamedTuple):
     average one. shortcut_bursts, shortcut_cycles: of all loads of what is added to results."""
 
     map_loads: Ints
-    map_bursts: Floats
-    map_cycles: Floats
+    map_bursts: Floats | float
+    map_cycles: Floats | float
     weight_loads: Ints
-    weight_bursts: Floats
-    weight_cycles: Floats
+    weight_bursts: Floats | float
+    weight_cycles: Floats | float
     stores: Ints
-    store_bursts: Floats
-    store_cycles: Floats
+    store_bursts: Floats | float
+    store_cycles: Floats | float
     shortcut_bursts: Floats | float
     shortcut_cycles: Floats | float
 
@@ -54,24 +58,33 @@ def transfers_of(task: LayerTask, context: TilingContext, plans: Candidates) -> 
     map_loads = plans.blocks.count * tiles * plans.map_loads_each * (task.loaded_inputs > 0)
     weight_loads = tiles * plans.out_tiles * plans.weight_loads_each * (not context.resident_weights)
     stores = plans.blocks.count * np.where(plans.gathers, 1, plans.group_tiles * plans.out_tiles)
-    return Transfers(
-        map_loads,
-        *_each(context, *_map_transfer(task, context, plans)),
-        weight_loads,
-        *_each(context, *_weight_transfer(task, context, plans)),
-        stores * (task.stored > 0),
-        *_each(context, *_store_transfer(task, context, plans, stores)),
-        *_shortcut_transfers(task, context, plans, stores),
-    )
+    maps = weights = results = NOTHING
+    if task.loaded_inputs:
+        maps = _each(context, *_map_transfer(task, context, plans))
+    if not context.resident_weights:
+        weights = _each(context, *_weight_transfer(task, context, plans))
+    if task.stored:
+        results = _each(context, *_store_transfer(task, context, plans, stores))
+    shortcut = _shortcut_transfers(task, context, plans, stores)
+    return Transfers(map_loads, *maps, weight_loads, *weights, stores * (task.stored > 0), *results, *shortcut)
 
 
 def _each(context: TilingContext, bursts: Floats, parts: Ints) -> tuple[Floats, Floats]:
-    """Bursts of a transfer, and clocks of a DMA engine for it: its descriptors, issue, or the bus."""
-    issue = np.maximum(bursts / context.bursts_per_cycle, bursts * (context.round_trip_cycles / context.window_bursts))
+    """Bursts of a transfer, and clocks of a DMA engine for it: its set-up and issue, bursts in flight, or the bus, and
+    what this is idle where a set-up takes longer than what was requested before."""
+    setup = context.setup_cycles * parts
     bus = bursts * (context.burst_bytes / context.bytes_per_cycle)
-    hidden = np.minimum(bus, context.window_bursts * (context.burst_bytes / context.bytes_per_cycle))
-    cycles: Floats = np.maximum(issue, bus) + np.maximum(0.0, context.setup_cycles * parts - hidden)
+    idle = np.maximum(0.0, setup - np.minimum(bus, _ahead_cycles(context)))
+    held = bursts * (context.round_trip_cycles / context.window_bursts)
+    cycles: Floats = np.maximum(np.maximum(setup + bursts / context.bursts_per_cycle, held), bus + idle)
     return bursts, cycles
+
+
+def _ahead_cycles(context: TilingContext) -> float:
+    """Clocks for which the bus goes on where the engines issue nothing, with all requests in flight or queues full."""
+    each = context.burst_bytes / context.bytes_per_cycle
+    window = context.window_bursts * each - context.latency_cycles
+    return max(0.0, window if context.queue_bursts is None else min(window, context.queue_bursts * each))
 
 
 def _shortcut_transfers(
@@ -200,7 +213,9 @@ class _LargestTile(NamedTuple):
         pixel = max(1, dims[3] * bits // 8)
         row = pixel * dims[2]
         begins = np.where(part_row, np.gcd(row, self.steps[1] * pixel), np.where(part_map, self.steps[0] * row, burst))
-        begins = np.gcd(np.where(part_channels, np.gcd(pixel, self.steps[2] * bits // 8), begins), burst)
+        begins = np.gcd(
+            np.where(part_channels, np.gcd(pixel, self.steps[2] * bits // 8), begins), gcd(burst, ALIGNMENT_BYTES)
+        )
         in_row = images * np.where(part_row, rows, 1)
         filled = self.pixels / (images * rows * cols)
         runs = np.where(part_channels, self.pixels, in_row * np.where(part_row, filled, 1))

@@ -115,7 +115,7 @@ def test_an_exported_network_is_ours_layer_by_layer(path: Path) -> None:
     assert whole.nodes[-1].label == "softmax"
     own = run_network(workload, replace(whole, nodes=whole.nodes[:-1]), *target)
     imported = simulate(path, "edge")
-    assert imported.total.total_cycles == pytest.approx(own.total.total_cycles, rel=2e-4)
+    assert imported.total.total_cycles == pytest.approx(own.total.total_cycles, rel=3e-4)
     moved = [record.counts.dram_burst_bytes for record in own.records]
     assert [record.counts.dram_burst_bytes for record in imported.records] == moved
     assert imported.total.counts.macs == own.total.counts.macs

@@ -17,7 +17,11 @@ from tests.strategies import network_of
 BLOCK = network_of([convolution("a"), convolution("b", 3), added("sum", "b", "a"), convolution("c")], (8, 8, 8))
 KEPT = {
     "keep": [{"match": "a", "address": 64}],
-    "layers": [{"match": "*", "tile": {"rows": 2}}, {"match": "a", "tile": {"rows": 3}}],
+    "layers": [
+        {"match": "*", "tile": {"rows": 2}},
+        {"match": "a", "tile": {"rows": 3}},
+        {"match": "b", "tile": {"rows": 2, "inputs": 8}},
+    ],
 }
 
 

@@ -63,7 +63,7 @@ def test_more_buffer_moves_no_more_bytes_where_one_layer_has_half_of_the_weights
 def test_weights_stay_where_bytes_are_the_objective_whatever_clocks_it_costs() -> None:
     """Those of ResNet-34 on 10 MiB take more than 1 % more clocks, by estimate."""
     clocks, frugal = (moved("resnet34_A", 10 << 20, objective) for objective in ("cycles", "dram_bytes"))
-    assert frugal < 0.9 * clocks
+    assert frugal < 0.97 * clocks
 
 
 def test_weights_that_stay_are_named_in_a_program() -> None:

@@ -25,7 +25,7 @@ from accelsim.lowering.prices import Prices
 from accelsim.lowering.tiling import search
 from accelsim.lowering.tiling.bound import least_dram_bytes
 from accelsim.lowering.tiling.candidates import gathered, joined
-from accelsim.lowering.tiling.nearby import near
+from accelsim.lowering.tiling.nearby import beside, near
 from accelsim.lowering.tiling.space import searched
 from accelsim.lowering.tiling.traffic import traffic
 from accelsim.records import ActionCounts
@@ -121,7 +121,8 @@ def test_a_plan_fits_the_buffer_that_it_needs_and_none_smaller(name: str, object
         assert best.activation_bytes <= limits.activation_bytes
         for room, there in ((best.activation_bytes, True), (best.activation_bytes - 1, False)):
             limits = replace(limits, activation_bytes=room)
-            plans = joined([gathered(searched(shape, limits, "ws")), near(shape, limits, best.tiling)])
+            tried = near(shape, limits, best.tiling), beside(shape, limits, [best.tiling])
+            plans = joined([gathered(searched(shape, limits, "ws")), *tried])
             as_large = np.flatnonzero(plans.activation_bytes == best.activation_bytes).tolist()
             assert (best.tiling in (plans.plan(index, "ws", shape.taps) for index in as_large)) == there
 
