@@ -91,8 +91,6 @@ def _figures() -> dict[str, float]:
         "cheap_own": ratio(own, is_cheap=True),
         "now_premise": ratio(premise, is_cheap=False),
         "cheap_premise": ratio(premise, is_cheap=True),
-        "bytes_8mib": float(lines[own, "resnet34_A", 8 << 20]["dram_mib_per_image"]),
-        "bytes_10mib": float(lines[own, "resnet34_A", 10 << 20]["dram_mib_per_image"]),
         "bytes_here": float(lines[own, SHUFFLENET, 1 << 19]["dram_mib_per_image"]),
         "bytes_edge": alone.dram_burst_bytes / MEBI,
     }
