@@ -59,7 +59,8 @@ class Flow(NamedTuple):
 def map_flow(plans: Candidates, loads: Ints, cycles: Floats, places: Ints) -> Flow:
     """Loads of the input map, whose tiles have this many places."""
     order, outs, ins = plans.order, plans.out_tiles, plans.in_tiles
-    in_a_row = (order < WEIGHTS_OUTSIDE) & ((order % 2 == 1) | (ins == 1))
+    outputs_inside = order % 2 == 1
+    in_a_row = (order < WEIGHTS_OUTSIDE) & (outputs_inside | (ins == 1))
     in_bands = is_in_bands(order, plans.ifmap_tiles, ins)
     whole = ifmap_set(order, plans.blocks.count, ins)
     tiles = np.where(in_a_row, 1, np.where(in_bands, np.minimum(plans.ifmap_tiles, whole), whole))
