@@ -17,7 +17,7 @@ from accelsim.network.units import on_array
 BUS_SHARE = 1.2
 """Clocks that a clock of the bus at its full speed is worth beside the clocks of a layer, where clocks are the
 objective: what a layer does not move, its neighbours can, and plans of equal clocks differ in energy by what they move.
-Row misses, turnarounds and refresh take about a sixth of a bus (assumed)."""
+Refreshes are no part of that speed; row misses and turnarounds take about a sixth of it (assumed)."""
 
 BYTES_PER_CLOCK = 1e-3
 """DRAM bytes that a clock is worth where bytes are the objective: of plans that move the same the quicker is chosen."""

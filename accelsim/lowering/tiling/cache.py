@@ -21,6 +21,7 @@ from accelsim.lowering.tiling.given import GivenLayer, unstriped
 from accelsim.lowering.tiling.moved import MovedChannels, MovedParts
 from accelsim.lowering.tiling.search import Least, Stripes, least, planned, stripes
 from accelsim.lowering.tiling.shortage import reasons, shortage
+from accelsim.lowering.tiling.space import on_chip
 from accelsim.lowering.tiling.vector import least_vector_room, plan_vector, vector_dram_bytes, vector_shortage
 from accelsim.network.array import layer_context
 from accelsim.network.graph import Node
@@ -201,8 +202,7 @@ class TilingCache:
         """The tilings of a layer on the array in stripes of whole rows, by rows, all feature maps being on chip."""
         entry = self._entry(node, NO_RESIDENTS, weights)
         if entry.stripes is None:
-            task = replace(entry.task, loaded=0, stored=0, shortcut_loaded=0, beyond=None, followed=False)
-            entry.stripes = stripes(task, replace(entry.context, prices=NO_PRICES))
+            entry.stripes = stripes(on_chip(entry.task), replace(entry.context, prices=NO_PRICES))
         return entry.stripes
 
     def unstriped(self, node: Node, given: GivenTile, weights: WeightResidents) -> str:
@@ -212,7 +212,7 @@ class TilingCache:
         if wrong or not arrayed or self.stripes(node, weights):
             return wrong
         entry, width = self._entry(node, NO_RESIDENTS, weights), node.output.width
-        task = replace(entry.task, loaded=0, stored=0, shortcut_loaded=0, beyond=None)
+        task = on_chip(entry.task)
         tiling = Tiling(1, given.rows or 1, width, task.groups, task.group_outputs, task.group_inputs)
         order = given.orders[0] if given.orders else tiling.order
         tiling = replace(tiling, order=order, dataflow=entry.context.dataflows[0])

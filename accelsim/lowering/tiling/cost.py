@@ -30,6 +30,9 @@ from accelsim.lowering.tiling.sizes import Bools, Ints
 from accelsim.lowering.tiling.transfers import Transfers, transfers_of
 from accelsim.program.tensors import share_of_plain
 
+STORES_BEHIND = 2
+"""Stores that a busy bus is behind with at most: results have two places."""
+
 
 def requested_bytes(task: LayerTask, context: TilingContext, plans: FittingTilings) -> Floats:
     """Bytes that DMA asks for; exact where elements are whole bytes and maps plain (`traffic.traffic`)."""
@@ -174,8 +177,7 @@ class Estimate:
         steps = steps + ragged_waits(plans, self.task.depth, period, *ahead)
         waits = _waits(~plans.ifmap_hidden, moved.map_loads, plans.ifmap_tiles, map_load, period)
         waits = waits + _waits(~plans.weight_hidden, moved.weight_loads, plans.weight_tiles, weight_load, period)
-        storing = np.where(2 * moved.stores > plans.iterations, np.minimum(moved.stores - 1, 2), 0)
-        last = np.maximum(0, period + self.end_cycles - store * storing)
+        last = self._last_cycles(period, store)
         stores = np.maximum(1, moved.stores)
         busiest = (
             (steps + waits + last) * ~self._all_ahead(),
@@ -186,6 +188,14 @@ class Estimate:
         )
         result: Floats = np.maximum.reduce(busiest) + 2 * context.latency_cycles
         return result
+
+    def _last_cycles(self, period: Floats, store: Floats) -> Floats:
+        """Clocks for which a busy bus is idle beside the last iteration: less those of stores that are still to be made
+        then, where there is one at least for every second iteration."""
+        stores = self.transfers.stores
+        waiting = np.where(2 * stores > self.plans.iterations, np.minimum(stores - 1, STORES_BEHIND), 0)
+        last: Floats = np.maximum(0, period + self.end_cycles - store * waiting)
+        return last
 
     @cached_property
     def followed_cycles(self) -> Floats:

@@ -239,12 +239,15 @@ def least_cycles(task: LayerTask, context: TilingContext) -> float:
     return min(float(grid.compute_cycles.min()) for grid in grids)
 
 
+def on_chip(task: LayerTask) -> LayerTask:
+    """A layer whose feature maps are all on chip, whoever reads its results."""
+    return replace(task, loaded=0, stored=0, shortcut_loaded=0, beyond=None, followed=False)
+
+
 def anywhere(task: LayerTask, context: TilingContext) -> tuple[LayerTask, TilingContext]:
     """A layer wherever its feature maps and weights lie, and whatever energy costs."""
-    return (
-        replace(task, loaded=0, stored=0, shortcut_loaded=0, beyond=None, followed=False),
-        replace(context, activation_bytes=0, weight_bytes=0, resident_weights=False, prices=NO_PRICES),
-    )
+    there = replace(context, activation_bytes=0, weight_bytes=0, resident_weights=False, prices=NO_PRICES)
+    return on_chip(task), there
 
 
 def _searched(task: LayerTask, context: TilingContext, dataflow: DataflowName, *, deep: bool) -> list[FittingTilings]:

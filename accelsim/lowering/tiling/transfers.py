@@ -70,8 +70,8 @@ def transfers_of(task: LayerTask, context: TilingContext, plans: Candidates) -> 
 
 
 def _each(context: TilingContext, bursts: Floats, parts: Ints) -> tuple[Floats, Floats]:
-    """Bursts of a transfer, and clocks of a DMA engine for it: its set-up and issue, bursts in flight, or the bus, and
-    what this is idle where a set-up takes longer than what was requested before."""
+    """Bursts of a transfer, and clocks of a DMA engine for it: its set-up and issue, bursts in flight, or the bus with
+    its idle clocks, where a set-up takes longer than the requests before it."""
     setup = context.setup_cycles * parts
     bus = bursts * (context.burst_bytes / context.bytes_per_cycle)
     idle = np.maximum(0.0, setup - np.minimum(bus, _ahead_cycles(context)))
